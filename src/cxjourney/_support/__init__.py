@@ -1,0 +1,1 @@
+"""What every floor stands on: validation, tables, results, optional imports, frozen arrays."""

@@ -1,0 +1,39 @@
+"""Optional packages: imported where they are used, with an error that says how to get them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from cxjourney.exceptions import MissingDependency
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["require"]
+
+
+def require(module: str, *, extra: str, caller: str) -> ModuleType:
+    """Import `module`, or say which extra brings it.
+
+    Parameters
+    ----------
+    module
+        Dotted name of the module.
+    extra
+        The extra of this package that brings it.
+    caller
+        What the user called, for the message.
+
+    Raises
+    ------
+    MissingDependency
+        If the module is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise MissingDependency(
+            f'{caller} needs {package}: python -m pip install "cxjourney[{extra}]"'
+        ) from error

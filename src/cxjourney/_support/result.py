@@ -1,0 +1,79 @@
+"""What every result shares: it prints as a table, turns into a frame or a dictionary, and back.
+
+A result is an `attrs.frozen(kw_only=True, repr=False)` class beside the function that returns it.
+It inherits `Result`, sets `title`, and says in `_table()` and `_notes()` what to show.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from cxjourney._support import serialize
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cxjourney._support.table import Table
+
+__all__ = ["Result"]
+
+
+class Result:
+    """Base of the frozen results: text, HTML, frame and dictionary from one table."""
+
+    __slots__ = ()
+
+    title: ClassVar[str] = ""
+
+    def _table(self) -> Table:
+        """Return the table that the result prints and hands over."""
+        raise NotImplementedError
+
+    def _notes(self) -> tuple[str, ...]:
+        """Return the assumptions and caveats that belong under the table."""
+        return ()
+
+    def to_frame(self, backend: str | None = None) -> Any:
+        """Return the result's table as a data frame.
+
+        The type depends on what is installed, hence Any.
+
+        Parameters
+        ----------
+        backend
+            "pandas", "polars" or "pyarrow"; None takes the library of the input, else pandas,
+            else polars.
+
+        Raises
+        ------
+        MissingDependency
+            If no data-frame library is installed.
+        """
+        return self._table().to_frame(backend)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as a JSON-ready dictionary with its schema version."""
+        return serialize.to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return the result whose `to_dict` is `data`.
+
+        Raises
+        ------
+        InvalidValue
+            If the dictionary is of another type or a later schema.
+        """
+        return serialize.from_dict(cls, data)
+
+    def __repr__(self) -> str:
+        parts = [self.title, self._table().to_text(), *(f"* {note}" for note in self._notes())]
+        return "\n".join(part for part in parts if part)
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self._notes())
+        return (
+            f"<div><p><strong>{html.escape(self.title)}</strong></p>"
+            f"{self._table().to_html()}{f'<ul>{notes}</ul>' if notes else ''}</div>"
+        )

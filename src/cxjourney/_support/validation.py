@@ -1,0 +1,69 @@
+"""Checks of arguments whose messages name the argument, the rule and the value."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cxjourney.exceptions import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = [
+    "check_choice",
+    "check_duration",
+    "check_fraction",
+    "check_level",
+    "check_rng",
+    "duration_us",
+]
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+def check_choice(value: str, name: str, choices: Collection[str]) -> str:
+    """Return `value` if it is one of `choices`, else raise InvalidValue naming them."""
+    if value not in choices:
+        raise InvalidValue.of(name, f"be one of {', '.join(map(repr, choices))}", value)
+    return value
+
+
+def check_level(level: float) -> float:
+    """Return the confidence level if it lies strictly between 0 and 1."""
+    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
+        raise InvalidValue.of("level", "be a fraction strictly between 0 and 1", level)
+    return float(level)
+
+
+def check_fraction(value: float, name: str) -> float:
+    """Return `value` if it lies in [0, 1]."""
+    if isinstance(value, bool) or not 0 <= value <= 1:
+        raise InvalidValue.of(name, "be a fraction in [0, 1]", value)
+    return float(value)
+
+
+def check_duration(value: timedelta, name: str) -> timedelta:
+    """Return `value` if it is a positive `timedelta`; a bare number has no unit."""
+    if not isinstance(value, timedelta):
+        raise InvalidValue.of(name, "be a datetime.timedelta (a bare number has no unit)", value)
+    if value <= timedelta(0):
+        raise InvalidValue.of(name, "be positive", value)
+    return value
+
+
+def duration_us(value: timedelta) -> int:
+    """Return a duration in whole microseconds."""
+    return value // MICROSECOND
+
+
+def check_rng(rng: np.random.Generator | int | None) -> np.random.Generator:
+    """Return a generator: the one given, one seeded by an integer, or a fresh one for None."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if rng is None or (isinstance(rng, (int, np.integer)) and not isinstance(rng, bool)):
+        return np.random.default_rng(rng)
+    message: Any = rng
+    raise InvalidValue.of("rng", "be a numpy Generator, a seed or None", message)

@@ -1,0 +1,184 @@
+"""Every error and warning of the library, one tree.
+
+```text
+CxJourneyError
+├── InvalidValue (ValueError)            an argument or a field breaks its rule
+│   ├── UnknownName (KeyError)           a name that is not there; carries the nearest ones
+│   ├── OutOfScale                       answers outside their scale; carries the positions
+│   └── ReservedName                     a name from data that collides with a terminal
+├── InvalidData (ValueError)             rows that cannot be read; carries their numbers
+├── InputFileError (OSError)             a file that is missing, truncated or of another format
+├── OutcomeUndetermined (ValueError)     a goal without any way for a journey to be dropped
+├── TimesRequired (ValueError)           aggregated paths have no times
+├── NotAFlow (ValueError)                a graph whose counts do not add up at a node
+├── NotAbsorbing (ValueError)            a graph whose goal does not end the journey
+└── MissingDependency (ImportError)      an optional package is not installed
+
+CxJourneyWarning (UserWarning)
+└── DataQualityWarning                   the data was read, but something about it matters
+```
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "CxJourneyError",
+    "CxJourneyWarning",
+    "DataQualityWarning",
+    "InputFileError",
+    "InvalidData",
+    "InvalidValue",
+    "MissingDependency",
+    "NotAFlow",
+    "NotAbsorbing",
+    "OutOfScale",
+    "OutcomeUndetermined",
+    "ReservedName",
+    "TimesRequired",
+    "UnknownName",
+]
+
+_SHOWN = 5
+
+
+def _some(items: Sequence[object]) -> str:
+    shown = ", ".join(repr(item) for item in items[:_SHOWN])
+    rest = len(items) - _SHOWN
+    return shown if rest <= 0 else f"{shown} and {rest:,} more"
+
+
+class CxJourneyError(Exception):
+    """Base of every error that the library raises on purpose."""
+
+
+class InvalidValue(CxJourneyError, ValueError):
+    """An argument or a field breaks its rule."""
+
+    @classmethod
+    def of(cls, name: str, rule: str, value: object) -> InvalidValue:
+        """Compose "`name` must `rule`; got `value`"."""
+        return cls(f"{name} must {rule}; got {value!r}")
+
+
+class UnknownName(InvalidValue, KeyError):
+    """A name that is not among the known ones.
+
+    Attributes
+    ----------
+    name
+        The name that was asked for.
+    known
+        The names that exist.
+    """
+
+    def __init__(self, message: str, *, name: str = "", known: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.name = name
+        self.known = known
+
+    def __str__(self) -> str:  # KeyError would print the repr
+        return str(self.args[0])
+
+    @classmethod
+    def among(cls, kind: str, name: str, known: Iterable[str], *, where: str) -> UnknownName:
+        """Compose "`kind` `name` is not in `where`; did you mean …?"."""
+        names = tuple(known)
+        near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+        if near:
+            hint = f"did you mean {' or '.join(repr(n) for n in near)}?"
+        elif names:
+            hint = f"there are {_some(names)}"
+        else:
+            hint = "there are none"
+        return cls(f"{kind} {name!r} is not in {where}; {hint}", name=str(name), known=names)
+
+
+class OutOfScale(InvalidValue):
+    """Answers lie outside their scale.
+
+    Attributes
+    ----------
+    positions
+        Positions of the offending answers, counted from 0.
+    """
+
+    def __init__(self, message: str, *, positions: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.positions = positions
+
+
+class ReservedName(InvalidValue):
+    """A name from the data is one that the graph keeps for itself."""
+
+
+class InvalidData(CxJourneyError, ValueError):
+    """Rows of the input cannot be read.
+
+    Attributes
+    ----------
+    rows
+        Numbers of the offending rows, counted from 0 without a header.
+    """
+
+    def __init__(self, message: str, *, rows: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.rows = rows
+
+    @classmethod
+    def at_rows(cls, problem: str, rows: Sequence[int], *, hint: str = "") -> InvalidData:
+        """Compose "`problem` in n row(s): 3, 17 …; `hint`"."""
+        numbers = tuple(int(r) for r in rows)
+        noun = "row" if len(numbers) == 1 else "rows"
+        end = f"; {hint}" if hint else ""
+        return cls(f"{problem} in {len(numbers):,} {noun}: {_some(numbers)}{end}", rows=numbers)
+
+
+class InputFileError(CxJourneyError, OSError):
+    """A file is missing, truncated or of another format."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class OutcomeUndetermined(CxJourneyError, ValueError):
+    """A goal was given, but nothing that tells when a journey is over without it."""
+
+
+class TimesRequired(CxJourneyError, ValueError):
+    """The analysis needs times, and aggregated paths have none."""
+
+
+class NotAFlow(CxJourneyError, ValueError):
+    """The counts at a node do not add up: what comes in is not what goes out.
+
+    Attributes
+    ----------
+    node
+        The first node at which flow is not conserved.
+    """
+
+    def __init__(self, message: str, *, node: str = "") -> None:
+        super().__init__(message)
+        self.node = node
+
+
+class NotAbsorbing(CxJourneyError, ValueError):
+    """The graph was built with `after_goal="keep"`, so that its goal ends nothing."""
+
+
+class MissingDependency(CxJourneyError, ImportError):
+    """An optional package is needed and not installed."""
+
+
+class CxJourneyWarning(UserWarning):
+    """Base of every warning of the library."""
+
+
+class DataQualityWarning(CxJourneyWarning):
+    """The data was read, but something about it matters for the results."""

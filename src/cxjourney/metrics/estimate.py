@@ -1,0 +1,130 @@
+"""`Estimate`: a number that says how sure it is and how it came about."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Self, TypeVar
+
+import attrs
+
+from cxjourney._support.serialize import from_dict, to_dict
+from cxjourney._support.table import format_value
+
+__all__ = ["Estimate"]
+
+Parameter = str | int | float | bool | None
+
+_PERCENT = "fraction"
+
+V = TypeVar("V")
+
+
+def _frozen_mapping(mapping: Mapping[str, V]) -> Mapping[str, V]:
+    return MappingProxyType(dict(mapping))
+
+
+def _notes(notes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(notes)
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Estimate:
+    """A number with its interval, count, unit, method and notes.
+
+    Attributes
+    ----------
+    value
+        The raw estimate [`unit`]; NaN where it is not defined.
+    low, high
+        Ends of the interval of the raw estimate [`unit`]; NaN where there is none.
+    level
+        Confidence level of the interval, in (0, 1).
+    n
+        Number of observations that the estimate rests on.
+    n_missing
+        Number of observations left out because they were missing.
+    n_censored
+        Number of observations that were still open.
+    unit
+        What one of `value` is: "fraction", "points", "seconds", a currency code …
+    method
+        How the interval was made.
+    notes
+        What a reader must know: "empty", clipped intervals, assumptions.
+    name
+        Identifier of the metric, such as "nps".
+    definition
+        The definition in a sentence.
+    parameters
+        The choices that the number depends on.
+    numerator, denominator
+        The counts or sums whose ratio it is; None where it is not a ratio.
+    exclusions
+        Reason to number of observations left out.
+    time_zone
+        The zone in which calendar periods were cut; None where none was.
+
+    Examples
+    --------
+    >>> from cxjourney.metrics import Estimate
+    >>> Estimate(value=0.25, low=0.1, high=0.5, n=12, unit="fraction", method="Wilson")
+    25.0% [10.0%, 50.0%] (95% Wilson, n=12)
+    """
+
+    value: float = attrs.field(converter=float)
+    low: float = attrs.field(default=math.nan, converter=float)
+    high: float = attrs.field(default=math.nan, converter=float)
+    level: float = 0.95
+    n: int = 0
+    n_missing: int = 0
+    n_censored: int = 0
+    unit: str = ""
+    method: str = ""
+    notes: tuple[str, ...] = attrs.field(default=(), converter=_notes)
+    name: str = ""
+    definition: str = ""
+    parameters: Mapping[str, Parameter] = attrs.field(
+        factory=dict, converter=_frozen_mapping, hash=False
+    )
+    numerator: float | None = None
+    denominator: float | None = None
+    exclusions: Mapping[str, int] = attrs.field(factory=dict, converter=_frozen_mapping, hash=False)
+    time_zone: str | None = None
+
+    def __float__(self) -> float:
+        return self.value
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the card of the number: a JSON-ready dictionary; NaN becomes None."""
+        return to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return the estimate whose card is `data`.
+
+        Raises
+        ------
+        InvalidValue
+            If the dictionary is of another type or schema.
+        """
+        return from_dict(cls, data)
+
+    def __repr__(self) -> str:
+        kind = "percent" if self.unit == _PERCENT else None
+        unit = "" if self.unit in {"", _PERCENT} else f" {self.unit}"
+        text = format_value(self.value, kind) + unit
+        if not math.isnan(self.low) or not math.isnan(self.high):
+            text += f" [{format_value(self.low, kind)}, {format_value(self.high, kind)}]"
+        facts = [f"{format_value(100 * self.level)}% {self.method}".strip(), f"n={self.n:,}"]
+        if self.n_missing:
+            facts.append(f"missing={self.n_missing:,}")
+        if self.n_censored:
+            facts.append(f"open={self.n_censored:,}")
+        text += f" ({', '.join(facts)})"
+        return text + (f" {'; '.join(self.notes)}" if self.notes else "")
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
