@@ -1,0 +1,93 @@
+"""What every test shares: hypothesis profiles, the real logs, the environment of the oracles."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+ORACLES = ("lifelines", "pm4py", "sklearn", "statsmodels")
+
+# No deadlines: what is slow on a busy machine is not wrong. CI repeats itself exactly.
+_QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("dev", max_examples=50, **_QUIET)
+settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=True, **_QUIET)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--oracles",
+        action="store_true",
+        help="select the tests marked `oracles` even where their packages are missing (they fail)",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    away = []
+    for item in items:
+        if "shared" in getattr(item, "fixturenames", ()):
+            item.add_marker("shared_data")
+        if item.get_closest_marker("oracles") is not None:
+            # the oracles' own warnings are theirs to mend
+            item.add_marker(pytest.mark.filterwarnings("default"), append=False)
+            if not config.getoption("--oracles") and not _importable(_packages(item)):
+                away.append(item)
+    if away:
+        config.hook.pytest_deselected(items=away)
+        items[:] = [item for item in items if item not in set(away)]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("shared_data") is not None and _shared_folder() is None:
+        reason = "the shared folder is neither in CXJOURNEY_SHARED nor beside the project"
+        if IN_CI:
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of real logs and oracle values."""
+    folder = _shared_folder()
+    assert folder is not None, "a test that uses `shared` carries the marker `shared_data`"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    """Return the top level of the project."""
+    return ROOT
+
+
+def _packages(item: pytest.Item) -> tuple[str, ...]:
+    """Return what `@pytest.mark.oracles("pm4py")` names; all of them where it names none."""
+    named = tuple(name for mark in item.iter_markers("oracles") for name in mark.args)
+    return named or ORACLES
+
+
+def _importable(packages: tuple[str, ...]) -> bool:
+    return all(importlib.util.find_spec(package) is not None for package in packages)
+
+
+def _shared_folder() -> Path | None:
+    named = os.environ.get("CXJOURNEY_SHARED")
+    if named:
+        candidates = [Path(named)]
+    else:
+        candidates = [checkout.parent / "shared" for checkout in (ROOT, _main_checkout())]
+    return next((folder for folder in candidates if folder.is_dir()), None)
+
+
+def _main_checkout() -> Path:
+    """Return the checkout that this one is a git worktree of; itself where it is none."""
+    git = ROOT / ".git"
+    if not git.is_file():
+        return ROOT
+    # "gitdir: <main checkout>/.git/worktrees/<name>"
+    return Path(git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()).parents[2]
