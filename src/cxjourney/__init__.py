@@ -1,3 +1,53 @@
-"""cxjourney: customer-journey modelling with honest uncertainty."""
+"""cxjourney: customer-journey modelling with honest uncertainty.
+
+A customer's contacts become interactions, interactions become journeys with an outcome, journeys
+become a NetworkX graph, and analyses return frozen results that say how sure they are.
+
+Names load when they are first used: `import cxjourney` alone loads no other package.
+"""
 
 from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cxjourney import exceptions, metrics
+    from cxjourney.exceptions import CxJourneyError, CxJourneyWarning
+    from cxjourney.metrics import Estimate
+
+__all__ = [
+    "CxJourneyError",
+    "CxJourneyWarning",
+    "Estimate",
+    "exceptions",
+    "metrics",
+]
+
+# Where each name lives; a module of the package itself stands under its own name.
+# The imports above say the same to type checkers, and a test holds the two together.
+_HOMES = {
+    "CxJourneyError": "exceptions",
+    "CxJourneyWarning": "exceptions",
+    "Estimate": "metrics",
+    "exceptions": "exceptions",
+    "metrics": "metrics",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("cxjourney")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'cxjourney' has no attribute {name!r}")
+    module = importlib.import_module(f"cxjourney.{home}")
+    value = module if name == home else getattr(module, name)
+    globals()[name] = value  # the next use finds it without coming here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
