@@ -1,0 +1,205 @@
+"""Columns of time stamps, as text or `datetime64`, to UTC microseconds.
+
+There is one parser for every way in, and it reads a whole column at a time: the characters of
+all rows form a matrix, and a cursor per row walks over it. No session zone, no locale and no
+guess about the order of day and month takes part.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney.log.stamp_format import Fields, Scanner, read_format, read_iso
+from cxjourney.log.zones import FIRST_US, LAST_US, check_zone, localise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Stamps", "to_utc_us"]
+
+_CHUNK = 1 << 15  # rows whose characters fit into the second-level cache
+_LONGEST = 64  # no stamp is longer, and a hostile cell must not blow up the matrix
+_MISSING_TYPES = frozenset({"NoneType", "NAType", "NaTType", "Null"})
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Stamps:
+    """A column of stamps on the UTC axis.
+
+    Attributes
+    ----------
+    us
+        Microseconds since 1970-01-01 UTC; 0 where missing.
+    missing
+        Whether the row has no stamp: null, NaT, or an empty text.
+    n_naive
+        Stamps without an offset, read in `tz`.
+    n_ambiguous
+        Naive stamps that the clock of `tz` showed twice; the earlier instant was taken.
+    n_nonexistent
+        Naive stamps that the clock of `tz` skipped; the offset before the change was taken.
+    """
+
+    us: NDArray[np.int64]
+    missing: NDArray[np.bool_]
+    n_naive: int
+    n_ambiguous: int
+    n_nonexistent: int
+
+
+def to_utc_us(
+    values: NDArray[Any], *, tz: str = "UTC", fmt: str | None = None, name: str = "timestamp"
+) -> Stamps:
+    """Turn a column of stamps into UTC microseconds.
+
+    Parameters
+    ----------
+    values
+        One-dimensional array of text (str, object or `StringDType`) or of naive `datetime64`.
+        Objects that are dates or datetimes are read as their ISO text. A masked array's masked
+        rows are missing.
+    tz
+        IANA name of the zone in which stamps without an offset are read.
+    fmt
+        `strptime` format of the text; None reads ISO 8601. See Notes.
+    name
+        Name of the column, for messages.
+
+    Returns
+    -------
+    Stamps
+        The instants, which rows have none, and how many needed `tz`.
+
+    Raises
+    ------
+    InvalidData
+        If a text is not a stamp or lies outside the years 1 to 9999; carries the row numbers.
+    InvalidValue
+        If the array holds neither text nor `datetime64`, or `fmt` has an unknown directive.
+    UnknownName
+        If there is no zone `tz`.
+
+    Notes
+    -----
+    ISO 8601 as it occurs in exports: `2024-03-31`, `2024-03-31T02:30`, `2024-03-31 02:30:00`,
+    a fraction after `.` or `,`, then nothing, `Z`, `UTC`, `GMT`, `+01`, `+0100`, `+01:00` or
+    `+01:00:00`, with or without a blank before it. Rows with and without an offset may mix in
+    a column. Digits beyond the microsecond are cut off, as `datetime.fromisoformat` does; a
+    date alone is its midnight. Anything else needs `fmt`, because `03/04/2024` has two readings.
+
+    `fmt` knows %Y %y %m %d %b %B %a %A %H %I %M %S %f %p %z %Z %%, of which the names are
+    English, %f takes up to nine digits and %Z only `Z`, `UTC` and `GMT`; and %s and %Q, seconds
+    and milliseconds since 1970-01-01 UTC.
+
+    Daylight saving: see `cxjourney.log.zones.localise`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cxjourney.log.stamps import to_utc_us
+    >>> stamps = to_utc_us(
+    ...     np.array(["2024-07-01 12:00", "2024-07-01T12:00:00+02:00", ""]), tz="Europe/Prague"
+    ... )
+    >>> stamps.us.view("M8[us]")[:2].astype("M8[s]").astype(str).tolist()
+    ['2024-07-01T10:00:00', '2024-07-01T10:00:00']
+    >>> stamps.n_naive, stamps.missing.tolist()
+    (1, [False, False, True])
+    """
+    check_zone(tz)
+    if values.dtype.kind == "M":
+        local, missing = _from_datetime64(values, name)
+        naive = ~missing
+    elif values.dtype.kind in "OUT":
+        local, missing, naive = _from_text(values, fmt, name)
+    else:
+        raise InvalidValue.of(name, "hold text or datetime64", values.dtype)
+    placed = localise(local[naive], tz)
+    us = local
+    us[naive] = placed.us
+    us[missing] = 0
+    _refuse((us < FIRST_US) | (us > LAST_US), "outside the years 1 to 9999", values, name)
+    us.setflags(write=False)
+    missing.setflags(write=False)
+    return Stamps(
+        us=us,
+        missing=missing,
+        n_naive=int(np.count_nonzero(naive)),
+        n_ambiguous=placed.n_ambiguous,
+        n_nonexistent=placed.n_nonexistent,
+    )
+
+
+def _from_datetime64(
+    values: NDArray[Any], name: str
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    missing = np.isnat(np.ma.getdata(values)) | np.ma.getmaskarray(values)
+    seconds = np.where(missing, np.datetime64(0, "s"), values).astype("M8[s]").view(np.int64)
+    outside = (seconds < FIRST_US // 1_000_000) | (seconds > LAST_US // 1_000_000)
+    _refuse(outside, "outside the years 1 to 9999", values, name)
+    us = np.where(missing, np.datetime64(0, "us"), values).astype("M8[us]")
+    return us.view(np.int64), missing
+
+
+def _from_text(
+    values: NDArray[Any], fmt: str | None, name: str
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the wall-clock or UTC microseconds, which are missing, and which are wall-clock."""
+    read: Callable[[Scanner], Fields] = read_iso if fmt is None else read_format(fmt)
+    texts, missing = _as_text(values)
+    n = len(texts)
+    us = np.zeros(n, dtype=np.int64)
+    aware = np.zeros(n, dtype=bool)
+    bad = np.zeros(n, dtype=bool)
+    for start in range(0, n, _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        scanner = Scanner(texts[rows], longest=_LONGEST)
+        empty = scanner.at_end()
+        fields = read(scanner)
+        us[rows] = fields.us()
+        aware[rows] = fields.aware
+        bad[rows] = ~(scanner.finished() & fields.valid()) & ~empty
+        missing[rows] |= empty
+    bad &= ~missing
+    hint = (
+        'timestamp_format= reads other forms than ISO 8601, for example "%d.%m.%Y %H:%M"'
+        if fmt is None
+        else f"timestamp_format is {fmt!r}"
+    )
+    _refuse(bad, "cannot be read", texts, name, hint=hint)
+    return us, missing, ~aware & ~missing
+
+
+def _as_text(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return an array of str, "" where the value is missing, and a mask of those."""
+    missing = np.ma.getmaskarray(values).copy()
+    texts = np.ma.getdata(values)
+    if texts.dtype.kind == "U":
+        return texts, missing
+    texts = texts.astype(object)
+    kinds = np.fromiter(map(id, map(type, texts)), dtype=np.int64, count=len(texts))
+    for kind in np.unique(kinds):
+        if kind == id(str):
+            continue
+        rows = np.flatnonzero(kinds == kind)
+        if type(texts[rows[0]]).__name__ in _MISSING_TYPES:
+            missing[rows] = True
+        elif isinstance(texts[rows[0]], float):
+            missing[rows[np.isnan(texts[rows].astype(float))]] = True
+        texts[rows] = texts[rows].astype(str).astype(object)
+    texts[missing] = ""
+    return texts, missing
+
+
+def _refuse(
+    bad: NDArray[np.bool_], problem: str, values: NDArray[Any], name: str, *, hint: str = ""
+) -> None:
+    if bad.any():
+        rows = np.flatnonzero(bad)
+        example = str(values[rows[0]])
+        shown = example if len(example) <= _LONGEST else f"{example[:_LONGEST]}…"
+        raise InvalidData.at_rows(f"{name} such as {shown!r} {problem}", rows.tolist(), hint=hint)
