@@ -1,0 +1,86 @@
+"""Checks of attrs fields whose messages name the field, the rule and the value.
+
+A check that changes nothing is a validator; one that converts is a plain function, since type
+checkers read the type of an argument from the converter's signature.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cxjourney._support.mapping import EMPTY, FrozenMapping
+from cxjourney.domain.terminals import check_name
+from cxjourney.exceptions import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import attrs
+
+    Validator = Callable[[Any, attrs.Attribute[Any], Any], None]
+
+__all__ = ["Attribute", "finite", "freeze_attributes", "is_flag", "is_name", "is_str"]
+
+Attribute = str | int | float | bool
+"""What an attribute of a customer, an account or an interaction may be."""
+
+
+def is_name(field: str, *, required: bool = True) -> Validator:
+    """Return the validator of a field that names a node of the graph."""
+
+    def validator(_: object, __: object, value: object) -> None:
+        if value is not None or required:
+            check_name(value, field)
+
+    return validator
+
+
+def is_str(field: str, *, required: bool = True) -> Validator:
+    """Return the validator of a field that holds an id: any str, even an empty one."""
+
+    def validator(_: object, __: object, value: object) -> None:
+        if not isinstance(value, str) and (value is not None or required):
+            raise InvalidValue.of(field, "be a str", value)
+
+    return validator
+
+
+def is_flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
+    """Validate a field that is either True or False."""
+    if not isinstance(value, bool):
+        raise InvalidValue.of(attribute.name, "be True or False", value)
+
+
+def finite(value: object, field: str, *, low: float = -math.inf, high: float = math.inf) -> float:
+    """Return `value` as a float if it is a finite number in [`low`, `high`]."""
+    number = math.nan
+    if type(value) is float:
+        number = value
+    elif hasattr(value, "__float__") and not isinstance(value, bool):
+        number = float(value)
+    if math.isfinite(number) and low <= number <= high:
+        return number
+    interval = f" in [{low:g}, {high:g}]" if math.isfinite(low) else ""
+    raise InvalidValue.of(field, f"be a finite number{interval}", value)
+
+
+def freeze_attributes(value: Mapping[str, Attribute]) -> FrozenMapping[Attribute]:
+    """Return attributes as a read-only mapping after checking names and values."""
+    if isinstance(value, FrozenMapping):
+        return value
+    if not isinstance(value, Mapping):
+        raise InvalidValue.of("attributes", "be a mapping from str", value)
+    if not value:
+        return EMPTY
+    for key, item in value.items():
+        if not isinstance(key, str) or not key:
+            raise InvalidValue.of("attributes", "have non-empty str as names", key)
+        if not isinstance(item, (str, int, float)):
+            raise InvalidValue.of(f"attributes[{key!r}]", "be a str, int, float or bool", item)
+        if isinstance(item, float) and not math.isfinite(item):
+            raise InvalidValue.of(
+                f"attributes[{key!r}]", "be finite (leave a missing attribute out)", item
+            )
+    return FrozenMapping(value)
