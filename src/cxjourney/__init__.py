@@ -12,14 +12,47 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cxjourney import exceptions, metrics
+    from cxjourney import domain, exceptions, metrics
+    from cxjourney.domain import (
+        CONVERSION,
+        DROPOFF,
+        MISSING,
+        START,
+        Account,
+        Channel,
+        ChannelKind,
+        Customer,
+        Emotion,
+        Interaction,
+        Journey,
+        Outcome,
+        Stage,
+        StageModel,
+        Touchpoint,
+    )
     from cxjourney.exceptions import CxJourneyError, CxJourneyWarning
     from cxjourney.metrics import Estimate
 
 __all__ = [
+    "CONVERSION",
+    "DROPOFF",
+    "MISSING",
+    "START",
+    "Account",
+    "Channel",
+    "ChannelKind",
+    "Customer",
     "CxJourneyError",
     "CxJourneyWarning",
+    "Emotion",
     "Estimate",
+    "Interaction",
+    "Journey",
+    "Outcome",
+    "Stage",
+    "StageModel",
+    "Touchpoint",
+    "domain",
     "exceptions",
     "metrics",
 ]
@@ -27,9 +60,25 @@ __all__ = [
 # Where each name lives; a module of the package itself stands under its own name.
 # The imports above say the same to type checkers, and a test holds the two together.
 _HOMES = {
+    "CONVERSION": "domain",
+    "DROPOFF": "domain",
+    "MISSING": "domain",
+    "START": "domain",
+    "Account": "domain",
+    "Channel": "domain",
+    "ChannelKind": "domain",
+    "Customer": "domain",
     "CxJourneyError": "exceptions",
     "CxJourneyWarning": "exceptions",
+    "Emotion": "domain",
     "Estimate": "metrics",
+    "Interaction": "domain",
+    "Journey": "domain",
+    "Outcome": "domain",
+    "Stage": "domain",
+    "StageModel": "domain",
+    "Touchpoint": "domain",
+    "domain": "domain",
     "exceptions": "exceptions",
     "metrics": "metrics",
 }

@@ -77,9 +77,7 @@ def test_an_own_model_has_only_the_mapping_that_it_was_given():
     own = StageModel("own", ["before", Stage("after")])
     with pytest.raises(InvalidValue, match="no mapping onto 'three'"):
         own.mapping_to(StageModel.THREE)
-    mapped = own.with_mapping(
-        StageModel.THREE, {"after": "post-purchase", "before": "information"}
-    )
+    mapped = own.with_mapping(StageModel.THREE, {"after": "post-purchase", "before": "information"})
     assert list(mapped.mapping_to(StageModel.THREE).items()) == [
         ("before", "information"),
         ("after", "post-purchase"),

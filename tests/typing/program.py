@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import assert_type
 
+import cxjourney as cx
 from cxjourney.metrics import Estimate, wilson
 
 assert_type(wilson(1, 2), tuple[float, float])
 assert_type(Estimate(value=1.0).value, float)
+
+cart = cx.Touchpoint("cart", channel="web", stage=cx.StageModel.FIVE.stage("purchase"))
+contact = cx.Interaction(
+    customer="anna", touchpoint=cart, timestamp=datetime(2026, 1, 31, tzinfo=UTC), score=4
+)
+assert_type(contact.channel, cx.Channel | None)
+assert_type(contact.score, float | None)
+journey = cx.Journey(customer=contact.customer, interactions=[contact], outcome="dropped")
+assert_type(journey.outcome, cx.Outcome)
+assert_type(journey.interactions, tuple[cx.Interaction, ...])

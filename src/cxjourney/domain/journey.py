@@ -40,7 +40,9 @@ def _to_outcome(value: Outcome | str) -> Outcome:
     try:
         return Outcome(value)
     except ValueError:
-        raise UnknownName.among("outcome", value, list(Outcome), where="Outcome") from None
+        raise UnknownName.among(
+            "outcome", value, [known.value for known in Outcome], where="Outcome"
+        ) from None
 
 
 def _weight(value: int) -> int:

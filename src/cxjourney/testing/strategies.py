@@ -121,7 +121,9 @@ def timestamps(*, days: int = 60) -> SearchStrategy[datetime]:
         Length of the time in which they lie [days].
     """
     whole = st.integers(0, days).map(lambda day: ORIGIN + timedelta(days=day))
-    exact = st.integers(0, days * 86_400_000_000).map(lambda us: ORIGIN + timedelta(microseconds=us))
+    exact = st.integers(0, days * 86_400_000_000).map(
+        lambda us: ORIGIN + timedelta(microseconds=us)
+    )
     return whole | exact
 
 
