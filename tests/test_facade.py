@@ -27,7 +27,9 @@ def names_for_type_checkers() -> set[str]:
 
 
 def test_all_is_sorted_without_repeats():
-    assert cx.__all__ == sorted(set(cx.__all__))
+    # constants, then classes, then functions and modules: the order that ruff keeps
+    groups = sorted(set(cx.__all__), key=lambda n: (not n.isupper(), not n[0].isupper(), n))
+    assert cx.__all__ == groups
 
 
 def test_every_name_is_lazy_and_visible_to_type_checkers():
