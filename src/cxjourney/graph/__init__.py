@@ -1,0 +1,8 @@
+"""The journey graph: built from counts, read by the chain, exported for drawing."""
+
+from __future__ import annotations
+
+from cxjourney.graph.journey_graph import JourneyGraph
+from cxjourney.graph.life_table import life_table
+
+__all__ = ["JourneyGraph", "life_table"]

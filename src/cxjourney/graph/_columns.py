@@ -1,0 +1,252 @@
+"""From integer columns to the attributes of nodes and edges: plain values, missing ones absent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney.domain.terminals import CONVERSION, DROPOFF, START
+from cxjourney.exceptions import InvalidValue, NotAFlow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Edges", "Nodes", "edge_records", "members", "node_records", "terminal_records"]
+
+TERMINAL_NODES = (START, CONVERSION, DROPOFF)
+_TOLERANCE = 1e-9
+
+
+def _counts(values: Any) -> NDArray[np.int64]:
+    return np.asarray(values, dtype=np.int64)
+
+
+def _floats(values: Any) -> NDArray[np.float64]:
+    return np.asarray(values, dtype=np.float64)
+
+
+def _names(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
+def _optional_counts(values: Any) -> NDArray[np.int64] | None:
+    return None if values is None else _counts(values)
+
+
+def _optional_floats(values: Any) -> NDArray[np.float64] | None:
+    return None if values is None else _floats(values)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Nodes:
+    """Columns of the touchpoints, all of the length of `names`."""
+
+    names: tuple[str, ...] = attrs.field(converter=_names)
+    pending: NDArray[np.int64] = attrs.field(converter=_counts)
+    journeys: NDArray[np.int64] | None = attrs.field(default=None, converter=_optional_counts)
+    channels: Sequence[Collection[str]] | None = None
+    stages: Sequence[Collection[str]] | None = None
+    owners: Sequence[Collection[str]] | None = None
+    touchpoint: Sequence[str | None] | None = None
+    open_histogram: NDArray[np.int64] | None = attrs.field(default=None, converter=_optional_counts)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Edges:
+    """Columns of the edges, all of one length; codes K, K + 1, K + 2 are the terminals."""
+
+    source: NDArray[np.int64] = attrs.field(converter=_counts)
+    target: NDArray[np.int64] = attrs.field(converter=_counts)
+    count: NDArray[np.int64] = attrs.field(converter=_counts)
+    journeys: NDArray[np.int64] | None = attrs.field(default=None, converter=_optional_counts)
+    probability: NDArray[np.float64] | None = attrs.field(default=None, converter=_optional_floats)
+    dwell_sum_us: NDArray[np.int64] | None = attrs.field(default=None, converter=_optional_counts)
+    dwell_median_s: NDArray[np.float64] | None = attrs.field(
+        default=None, converter=_optional_floats
+    )
+    dwell_m2: NDArray[np.float64] | None = attrs.field(default=None, converter=_optional_floats)
+    value_sum: NDArray[np.float64] | None = attrs.field(default=None, converter=_optional_floats)
+    gap_histogram: NDArray[np.int64] | None = attrs.field(default=None, converter=_optional_counts)
+
+    def arriving(self, size: int, origin: int | None = None) -> NDArray[np.int64]:
+        """Return the counts that arrive at nodes 0 … size - 1, all or those from `origin`."""
+        inner = self.target < size
+        return self._total(
+            self.target, inner if origin is None else inner & (self.source == origin), size
+        )
+
+    def leaving(self, size: int, goal: int | None = None) -> NDArray[np.int64]:
+        """Return the counts that leave nodes 0 … size - 1, all or those to `goal`."""
+        inner = self.source < size
+        return self._total(
+            self.source, inner if goal is None else inner & (self.target == goal), size
+        )
+
+    def _total(
+        self, key: NDArray[np.int64], where: NDArray[np.bool_], size: int
+    ) -> NDArray[np.int64]:
+        total = np.zeros(size, dtype=np.int64)
+        np.add.at(total, key[where], self.count[where])
+        return total
+
+
+def members(values: Collection[str]) -> str:
+    """Return a set of names as a JSON list, sorted, so that equal sets are equal strings."""
+    return json.dumps(sorted(values), ensure_ascii=False)
+
+
+def _plain(values: NDArray[Any] | None) -> list[Any] | None:
+    """Return Python values; NaN and negative counts, which mean missing, become None."""
+    if values is None:
+        return None
+    missing = np.isnan(values) if values.dtype.kind == "f" else values < 0
+    plain: list[Any] = values.tolist()
+    if missing.any():
+        plain = [None if gone else v for v, gone in zip(plain, missing.tolist(), strict=True)]
+    return plain
+
+
+def _histograms(rows: NDArray[np.int64] | None) -> list[str] | None:
+    return None if rows is None else [",".join(map(str, row)) for row in rows.tolist()]
+
+
+def _records(size: int, columns: Mapping[str, Sequence[Any] | None]) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = [{} for _ in range(size)]
+    for key, values in columns.items():
+        if values is not None:
+            for record, value in zip(records, values, strict=True):
+                if value is not None:
+                    record[key] = value
+    return records
+
+
+def _add_sets(
+    records: list[dict[str, Any]], what: str, sets: Sequence[Collection[str]] | None
+) -> None:
+    for record, names in zip(records, sets or (), strict=sets is not None):
+        if len(names) == 1:
+            (record[what],) = names
+        elif names:
+            record[f"n_{what}s"] = len(names)
+            record[f"{what}s"] = members(names)
+
+
+def node_records(nodes: Nodes, edges: Edges) -> list[tuple[str, dict[str, Any]]]:
+    """Return the touchpoints with their attributes; their counts follow from the edges.
+
+    Raises
+    ------
+    NotAFlow
+        If what comes in at a touchpoint is not what goes out, ends or is pending.
+    """
+    size = len(nodes.names)
+    start, conversion, dropoff = size, size + 1, size + 2
+    visits, left = edges.arriving(size), edges.leaving(size)
+    wrong = np.flatnonzero(visits != left + nodes.pending)
+    if wrong.size:
+        x = int(wrong[0])
+        name = nodes.names[x]
+        raise NotAFlow(
+            f"counts do not add up at {name!r}: {int(visits[x])} visits come in, but "
+            f"{int(left[x])} go on or end and {int(nodes.pending[x])} are pending",
+            node=name,
+        )
+    records = _records(
+        size,
+        {
+            "kind": ["touchpoint"] * size,
+            "visits": visits.tolist(),
+            "journeys": _plain(nodes.journeys),
+            "starts": edges.arriving(size, start).tolist(),
+            "conversions": edges.leaving(size, conversion).tolist(),
+            "exits": edges.leaving(size, dropoff).tolist(),
+            "pending": nodes.pending.tolist(),
+            "touchpoint": nodes.touchpoint,
+            "open_histogram": _histograms(nodes.open_histogram),
+        },
+    )
+    _add_sets(records, "channel", nodes.channels)
+    _add_sets(records, "stage", nodes.stages)
+    _add_sets(records, "owner", nodes.owners)
+    return list(zip(nodes.names, records, strict=True))
+
+
+def terminal_records(size: int, edges: Edges) -> list[tuple[str, dict[str, Any]]]:
+    """Return START, CONVERSION and DROPOFF with the journeys that start, convert and drop."""
+    totals = (
+        int(edges.count[edges.source == size].sum()),
+        int(edges.count[edges.target == size + 1].sum()),
+        int(edges.count[edges.target == size + 2].sum()),
+    )
+    return [
+        (name, {"kind": kind, "visits": total, "journeys": total})
+        for name, kind, total in zip(
+            TERMINAL_NODES, ("start", "conversion", "dropoff"), totals, strict=True
+        )
+    ]
+
+
+def _probabilities(nodes: Nodes, edges: Edges) -> NDArray[np.float64]:
+    """Return the probability of each edge; from START always, elsewhere if none is given, counted.
+
+    Raises
+    ------
+    InvalidValue
+        If given probabilities lie outside [0, 1] or a row of them does not sum to one.
+    """
+    size = len(nodes.names)
+    out = edges.leaving(size + 1)[edges.source]
+    counted: NDArray[np.float64] = np.divide(
+        edges.count, out, out=np.full(out.size, np.nan), where=out > 0
+    )
+    if edges.probability is None:
+        return counted
+    given: NDArray[np.float64] = np.where(edges.source == size, counted, edges.probability)
+    known = ~np.isnan(given)
+    if ((given[known] < 0) | (given[known] > 1 + _TOLERANCE)).any():
+        raise InvalidValue("probability must lie in [0, 1] at every edge")
+    row = np.zeros(size + 1)
+    np.add.at(row, edges.source[known], given[known])
+    rows = np.unique(edges.source[known])
+    off = rows[np.abs(row[rows] - 1) > _TOLERANCE]
+    if off.size:
+        name = (*nodes.names, START)[int(off[0])]
+        raise InvalidValue(
+            f"probabilities of the edges that leave {name!r} must sum to 1; "
+            f"got {row[int(off[0])]!r}"
+        )
+    return given
+
+
+def edge_records(nodes: Nodes, edges: Edges) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return the edges with their attributes."""
+    labels = (*nodes.names, *TERMINAL_NODES)
+    mean = None
+    if edges.dwell_sum_us is not None:
+        known = (edges.count > 0) & (edges.dwell_sum_us >= 0)
+        mean = np.divide(
+            edges.dwell_sum_us, edges.count * 1e6, out=np.full(known.size, np.nan), where=known
+        )
+    records = _records(
+        edges.count.size,
+        {
+            "count": edges.count.tolist(),
+            "journeys": _plain(edges.journeys),
+            "probability": _plain(_probabilities(nodes, edges)),
+            "dwell_sum_us": _plain(edges.dwell_sum_us),
+            "dwell_mean_s": _plain(mean),
+            "dwell_median_s": _plain(edges.dwell_median_s),
+            "dwell_m2": _plain(edges.dwell_m2),
+            "value_sum": _plain(edges.value_sum),
+            "gap_histogram": _histograms(edges.gap_histogram),
+        },
+    )
+    return [
+        (labels[u], labels[v], record)
+        for u, v, record in zip(edges.source.tolist(), edges.target.tolist(), records, strict=True)
+    ]
