@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cxjourney import domain, exceptions, metrics
+    from cxjourney import domain, exceptions, graph, metrics
     from cxjourney.domain import (
         CONVERSION,
         DROPOFF,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Touchpoint,
     )
     from cxjourney.exceptions import CxJourneyError, CxJourneyWarning
+    from cxjourney.graph import JourneyGraph
     from cxjourney.metrics import Estimate
 
 __all__ = [
@@ -48,12 +49,14 @@ __all__ = [
     "Estimate",
     "Interaction",
     "Journey",
+    "JourneyGraph",
     "Outcome",
     "Stage",
     "StageModel",
     "Touchpoint",
     "domain",
     "exceptions",
+    "graph",
     "metrics",
 ]
 
@@ -74,12 +77,14 @@ _HOMES = {
     "Estimate": "metrics",
     "Interaction": "domain",
     "Journey": "domain",
+    "JourneyGraph": "graph",
     "Outcome": "domain",
     "Stage": "domain",
     "StageModel": "domain",
     "Touchpoint": "domain",
     "domain": "domain",
     "exceptions": "exceptions",
+    "graph": "graph",
     "metrics": "metrics",
 }
 

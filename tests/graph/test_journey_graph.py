@@ -149,7 +149,11 @@ def test_merged_halves_of_the_worked_example_give_its_kaplan_meier_exit(worked):
     assert whole.edges["store", DROPOFF]["probability"] == 1
     assert whole.edges["ad", "web"]["dwell_mean_s"] == 86_400
     assert whole.edges["web", CONVERSION]["dwell_mean_s"] == 3 * 86_400
-    assert {n: whole.nodes[n]["visits"] for n in whole.touchpoints} == {"ad": 2, "web": 6, "store": 2}
+    assert {n: whole.nodes[n]["visits"] for n in whole.touchpoints} == {
+        "ad": 2,
+        "web": 6,
+        "store": 2,
+    }
     counts = {(u, v): data["count"] for u, v, data in whole.edges(data=True)}
     assert counts == EDGES
 
@@ -354,9 +358,9 @@ def test_a_pair_keeps_both_parts():
         lambda g: g.copy(),
         lambda g: g.subgraph(list(g)),
         lambda g: g.reverse().reverse(),
-        lambda g: JourneyGraph(g),
+        JourneyGraph,
         lambda g: JourneyGraph.from_json(g.to_json()),
-        lambda g: JourneyGraph.from_networkx(g),
+        JourneyGraph.from_networkx,
         lambda g: JourneyGraph.from_networkx(nx.DiGraph(g)),
         lambda g: nx.node_link_graph(nx.node_link_data(g, edges="edges"), edges="edges"),
         lambda g: nx.relabel_nodes(

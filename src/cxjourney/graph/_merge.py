@@ -33,7 +33,10 @@ def merged(left: nx.DiGraph[str], right: nx.DiGraph[str]) -> tuple[Nodes, Edges,
     """
     (a_nodes, a_edges, a), (b_nodes, b_edges, b) = map(_counts.from_networkx, (left, right))
     facts = _facts(a, b)
-    dropped = left.graph["n_dropped"] + right.graph["n_dropped"]
+    dropped = sum(
+        int(edges.count[edges.target == len(nodes.names) + 2].sum())
+        for nodes, edges in ((a_nodes, a_edges), (b_nodes, b_edges))
+    )
     # Shards of one log agree here; of two counted graphs the sum may show what neither does.
     facts["determined"] = dropped > 0 or (a["determined"] and b["determined"])
     names = tuple(dict.fromkeys((*a_nodes.names, *b_nodes.names)))

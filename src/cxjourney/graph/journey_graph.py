@@ -66,13 +66,13 @@ class JourneyGraph(_DiGraph):
 
     Examples
     --------
-    >>> from cxjourney.domain import CONVERSION, DROPOFF, START
-    >>> graph = JourneyGraph.from_counts(
+    >>> import cxjourney as cx
+    >>> graph = cx.JourneyGraph.from_counts(
     ...     {
-    ...         (START, "web"): 5,
+    ...         (cx.START, "web"): 5,
     ...         ("web", "cart"): 3,
-    ...         ("web", DROPOFF): 2,
-    ...         ("cart", CONVERSION): 2,
+    ...         ("web", cx.DROPOFF): 2,
+    ...         ("cart", cx.CONVERSION): 2,
     ...     },
     ...     pending={"cart": 1},
     ... )
