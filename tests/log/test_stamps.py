@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cxjourney._support.zones import localise
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.log.stamps import to_utc_us
-from cxjourney.log.zones import localise
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZONES = (

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import assert_type
 
 import cxjourney as cx
-from cxjourney.metrics import Estimate, wilson
+from cxjourney.metrics import Estimate, NetPromoterScore, conversion_rate, csat, nps, wilson
 
 assert_type(wilson(1, 2), tuple[float, float])
 assert_type(Estimate(value=1.0).value, float)
@@ -20,3 +20,7 @@ assert_type(contact.score, float | None)
 journey = cx.Journey(customer=contact.customer, interactions=[contact], outcome="dropped")
 assert_type(journey.outcome, cx.Outcome)
 assert_type(journey.interactions, tuple[cx.Interaction, ...])
+assert_type(nps([10, None, 3]), NetPromoterScore)
+assert_type(nps([10, 3]).promoters.value, float)
+assert_type(csat([5, 4]).mean, Estimate)
+assert_type(conversion_rate([True, False]), Estimate)

@@ -13,9 +13,9 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._support.zones import FIRST_US, LAST_US, check_zone, localise
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.log.stamp_format import Fields, Scanner, read_format, read_iso
-from cxjourney.log.zones import FIRST_US, LAST_US, check_zone, localise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +96,7 @@ def to_utc_us(
     English, %f takes up to nine digits and %Z only `Z`, `UTC` and `GMT`; and %s and %Q, seconds
     and milliseconds since 1970-01-01 UTC.
 
-    Daylight saving: see `cxjourney.log.zones.localise`.
+    Daylight saving: see `cxjourney._support.zones.localise`.
 
     Examples
     --------

@@ -6,23 +6,26 @@ import html
 import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import attrs
 
 from cxjourney._support.serialize import from_dict, to_dict
 from cxjourney._support.table import format_value
 
-__all__ = ["Estimate"]
+__all__ = ["Estimate", "Parameter"]
 
 Parameter = str | int | float | bool | None
+"""A choice that a number depends on, as its card holds it."""
 
 _PERCENT = "fraction"
 
-V = TypeVar("V")
+
+def _frozen_parameters(mapping: Mapping[str, Parameter]) -> Mapping[str, Parameter]:
+    return MappingProxyType(dict(mapping))
 
 
-def _frozen_mapping(mapping: Mapping[str, V]) -> Mapping[str, V]:
+def _frozen_counts(mapping: Mapping[str, int]) -> Mapping[str, int]:
     return MappingProxyType(dict(mapping))
 
 
@@ -87,11 +90,11 @@ class Estimate:
     name: str = ""
     definition: str = ""
     parameters: Mapping[str, Parameter] = attrs.field(
-        factory=dict, converter=_frozen_mapping, hash=False
+        factory=dict, converter=_frozen_parameters, hash=False
     )
     numerator: float | None = None
     denominator: float | None = None
-    exclusions: Mapping[str, int] = attrs.field(factory=dict, converter=_frozen_mapping, hash=False)
+    exclusions: Mapping[str, int] = attrs.field(factory=dict, converter=_frozen_counts, hash=False)
     time_zone: str | None = None
 
     def __float__(self) -> float:

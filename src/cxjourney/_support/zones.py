@@ -93,7 +93,7 @@ def localise(local_us: NDArray[np.int64], tz: str) -> Localised:
     Examples
     --------
     >>> import numpy as np
-    >>> from cxjourney.log.zones import localise
+    >>> from cxjourney._support.zones import localise
     >>> noon = np.array(["2024-07-01T12:00"], dtype="M8[us]").view(np.int64)
     >>> localise(noon, "Europe/Prague").us.view("M8[us]").astype("M8[m]").astype(str).tolist()
     ['2024-07-01T10:00']

@@ -1,0 +1,305 @@
+"""Any column of values, from any library, as a clean NumPy array with its missing values marked.
+
+Lists, NumPy and masked arrays, pandas, polars and Arrow columns all pass through here, so that
+every metric treats booleans, text, infinities and missing values alike. None of those libraries is
+imported: their columns are recognised by the methods that they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from cxjourney._support.validation import check_choice
+from cxjourney.exceptions import InvalidData, InvalidValue
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "NanPolicy",
+    "Values",
+    "codes",
+    "durations",
+    "flags",
+    "is_undefined",
+    "numbers",
+    "same_length",
+    "to_array",
+    "weights_of",
+]
+
+NanPolicy = Literal["omit", "raise", "propagate"]
+"""What to do with missing values: leave them out and count them, refuse, or return NaN."""
+
+Values: TypeAlias = "ArrayLike | Sequence[object]"
+"""A column of values: list, NumPy or masked array, pandas, polars or Arrow column."""
+
+_NAN_POLICIES = ("omit", "raise", "propagate")
+_MISSING_TYPES = frozenset({"NAType", "NaTType"})
+_PANDAS_DTYPES = {
+    "b": "bool",
+    "i": "int64",
+    "u": "uint64",
+    "f": "float64",
+    "M": "datetime64[us]",
+    "m": "timedelta64[us]",
+}
+
+
+def to_array(values: Values, name: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Return a one-dimensional array and the mask of missing values where the source keeps one.
+
+    NaN, NaT and None that stand among the values stay there; a None mask says that the source has
+    no mask of its own. Stamps with a zone come back as UTC.
+
+    Raises
+    ------
+    InvalidValue
+        If `values` is not a column.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        array: NDArray[Any] = np.asarray(values.data)
+        mask: NDArray[np.bool_] | None = np.ma.getmaskarray(values)
+    elif isinstance(values, np.ndarray):
+        array, mask = values, None
+    elif isinstance(values, (str, bytes, dict, set, frozenset)) or not isinstance(values, Iterable):
+        raise InvalidValue.of(name, "be a column of values (list, array, series)", values)
+    elif isinstance(values, (list, tuple)):
+        array, mask = _from_list(values), None
+    elif hasattr(values, "isna") and hasattr(values, "to_numpy"):
+        array, mask = _from_pandas(values)
+    else:
+        array, mask = np.asarray(values), None
+    if array.ndim != 1:
+        raise InvalidValue.of(name, "have one dimension", f"{array.ndim} dimensions")
+    return array, mask
+
+
+def _from_list(values: Sequence[Any]) -> NDArray[Any]:
+    if set(map(type, values)) <= {int, float}:
+        return np.asarray(values) if len(values) else np.empty(0)
+    # NumPy would turn [True, 5] into [1, 5] and ["9", 10] into text; objects keep what they are
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _from_pandas(values: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    dtype = values.dtype
+    if isinstance(dtype, np.dtype):
+        return np.asarray(values), None
+    missing = np.asarray(values.isna(), dtype=bool)
+    kind = getattr(dtype, "kind", "O")
+    if kind not in _PANDAS_DTYPES:
+        return np.asarray(values, dtype=object), missing
+    if kind in "Mm" or not missing.any():
+        return np.asarray(values.to_numpy(dtype=_PANDAS_DTYPES[kind])), None
+    if kind == "b":
+        return np.asarray(values.to_numpy(dtype="bool", na_value=False)), missing
+    return np.asarray(values.to_numpy(dtype="float64", na_value=np.nan)), None
+
+
+def _is_missing(value: object) -> bool:
+    if value is None or type(value).__name__ in _MISSING_TYPES:
+        return True
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return bool(np.isnat(value))
+    return isinstance(value, (float, np.floating)) and bool(value != value)  # noqa: PLR0124 - NaN
+
+
+def _missing_objects(array: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.fromiter((_is_missing(v) for v in array), dtype=bool, count=len(array))
+
+
+def _refuse(array: NDArray[Any], bad: NDArray[np.bool_], name: str, rule: str) -> None:
+    rows = np.flatnonzero(bad)
+    if rows.size:
+        value = array[rows[0]]
+        raise InvalidData.at_rows(f"{name} must {rule}; got {value!r}", rows.tolist())
+
+
+def numbers(values: Values, name: str) -> NDArray[Any]:
+    """Return integers or floats as they are; where something is missing, floats with NaN.
+
+    Raises
+    ------
+    InvalidValue
+        If the column holds booleans, text, times or complex numbers as a whole.
+    InvalidData
+        If single values are not numbers, or infinite; carries their positions.
+    """
+    array, mask = to_array(values, name)
+    rule = "hold numbers, not booleans, text or times"
+    if array.dtype.kind == "O":
+        missing = _missing_objects(array) if mask is None else mask | _missing_objects(array)
+        kinds = (int, float, np.integer, np.floating, Decimal, Fraction)
+        bad = np.fromiter(
+            (not isinstance(v, kinds) or isinstance(v, bool) for v in array), bool, len(array)
+        )
+        _refuse(array, bad & ~missing, name, rule)
+        out = np.full(len(array), np.nan)
+        out[~missing] = array[~missing].astype(np.float64)
+        array = out
+    elif array.dtype.kind not in "iuf":
+        raise InvalidValue.of(name, rule, f"a column of {array.dtype}")
+    elif mask is not None and mask.any():
+        array = array.astype(np.float64)
+        array[mask] = np.nan
+    if array.dtype.kind == "f" and array.size:
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = array.sum()
+        if not np.isfinite(total):  # only NaN, infinity or overflow make it so: look for infinity
+            _refuse(array, np.isinf(array), name, "be finite")
+    return array
+
+
+def flags(values: Values, name: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return booleans and the mask of missing ones; 0 and 1 count as booleans.
+
+    Raises
+    ------
+    InvalidData
+        If a value is neither true, false, 0, 1 nor missing; carries the positions.
+    """
+    array, mask = to_array(values, name)
+    if array.dtype.kind == "b":
+        return array, np.zeros(len(array), dtype=bool) if mask is None else mask
+    missing = np.zeros(len(array), dtype=bool) if mask is None else mask.copy()
+    if array.dtype.kind == "O":
+        missing |= _missing_objects(array)
+        good = np.fromiter(
+            (isinstance(v, (bool, np.bool_, int, float, np.number)) and v in {0, 1} for v in array),
+            bool,
+            len(array),
+        )
+        _refuse(array, ~good & ~missing, name, "be true, false, 0, 1 or missing")
+        out = np.zeros(len(array), dtype=bool)
+        out[~missing] = array[~missing].astype(bool)
+        return out, missing
+    if array.dtype.kind not in "iuf":
+        raise InvalidValue.of(name, "hold true, false, 0 or 1", f"a column of {array.dtype}")
+    if array.dtype.kind == "f":
+        missing |= np.isnan(array)
+    truth = array == 1
+    _refuse(array, ~truth & (array != 0) & ~missing, name, "be true, false, 0, 1 or missing")
+    return truth & ~missing, missing
+
+
+def durations(
+    values: Values, name: str, *, negative: bool = False
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return durations as whole microseconds and the mask of missing ones (0 there).
+
+    Raises
+    ------
+    InvalidValue
+        If the column holds bare numbers or anything else than durations.
+    InvalidData
+        If a duration is negative and `negative` is False; carries the positions.
+    """
+    array, mask = to_array(values, name)
+    missing = np.zeros(len(array), dtype=bool) if mask is None else mask.copy()
+    rule = "hold durations (timedelta): a bare number has no unit"
+    if array.dtype.kind == "O":
+        missing |= _missing_objects(array)
+        kinds = (timedelta, np.timedelta64)
+        good = np.fromiter((isinstance(v, kinds) for v in array), bool, len(array))
+        _refuse(array, ~good & ~missing, name, rule)
+        out = np.zeros(len(array), dtype="timedelta64[us]")
+        out[~missing] = array[~missing].astype("timedelta64[us]")
+        array = out
+    elif len(array) == 0:
+        array = array.astype("timedelta64[us]")
+    elif array.dtype.kind != "m" or np.datetime_data(array.dtype)[0] == "generic":
+        raise InvalidValue.of(name, rule, f"a column of {array.dtype}")
+    missing |= np.isnat(array)
+    us = np.where(missing, np.timedelta64(0, "us"), array.astype("timedelta64[us]"))
+    whole = us.astype(np.int64)
+    if not negative:
+        _refuse(array, whole < 0, name, "not be negative")
+    return whole, missing
+
+
+def codes(values: Values, name: str) -> tuple[NDArray[np.int64], int, NDArray[np.bool_]]:
+    """Return a number from 0 for each distinct value, how many there are, and the missing mask.
+
+    Missing values have code -1. Text, numbers, booleans and dates serve; equal values share a code.
+    """
+    array, mask = to_array(values, name)
+    missing = np.zeros(len(array), dtype=bool) if mask is None else mask.copy()
+    kind = array.dtype.kind
+    out = np.full(len(array), -1, dtype=np.int64)
+    if kind == "O":
+        missing |= _missing_objects(array)
+        kinds = (str, bytes, int, float, np.generic, Decimal, date, datetime, timedelta)
+        good = np.fromiter((isinstance(v, kinds) for v in array), bool, len(array))
+        _refuse(array, ~good & ~missing, name, "be text, numbers or dates")
+        seen: dict[object, int] = {}
+        present = array[~missing]
+        out[~missing] = np.fromiter(
+            (seen.setdefault(v, len(seen)) for v in present), np.int64, len(present)
+        )
+        return out, len(seen), missing
+    if kind == "f":
+        missing |= np.isnan(array)
+    elif kind in "mM":
+        missing |= np.isnat(array)
+    distinct, inverse = np.unique(array[~missing], return_inverse=True)
+    out[~missing] = inverse
+    return out, len(distinct), missing
+
+
+def weights_of(weights: Values | None, n: int, *, name: str = "weights") -> NDArray[np.float64]:
+    """Return one weight a value, ones if None.
+
+    Raises
+    ------
+    InvalidValue
+        If the lengths differ.
+    InvalidData
+        If a weight is missing or negative; carries the positions.
+    """
+    if weights is None:
+        return np.ones(n)
+    array = numbers(weights, name).astype(np.float64)
+    if len(array) != n:
+        raise InvalidValue.of(name, f"have one weight for each of {n} values", len(array))
+    _refuse(array, ~(array >= 0), name, "be at least 0 and not missing")
+    return array
+
+
+def same_length(**columns: Any) -> int:
+    """Return the common length of columns.
+
+    Raises
+    ------
+    InvalidValue
+        If they differ in length.
+    """
+    lengths = {name: len(column) for name, column in columns.items() if column is not None}
+    if len(set(lengths.values())) > 1:
+        raise InvalidValue.of(" and ".join(lengths), "have one length", lengths)
+    return next(iter(lengths.values()), 0)
+
+
+def is_undefined(missing: NDArray[np.bool_], policy: NanPolicy, name: str) -> bool:
+    """Return whether missing values make the result NaN.
+
+    Raises
+    ------
+    InvalidData
+        If the policy is "raise" and something is missing; carries the positions.
+    """
+    check_choice(policy, "nan_policy", _NAN_POLICIES)
+    if policy == "omit" or not missing.any():
+        return False
+    if policy == "raise":
+        rows = np.flatnonzero(missing).tolist()
+        raise InvalidData.at_rows(f"{name} has missing values", rows, hint='nan_policy="omit"')
+    return True

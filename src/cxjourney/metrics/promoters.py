@@ -1,0 +1,508 @@
+"""The Net Promoter Score: three shares, their difference, and how sure it is."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+import numpy as np
+
+from cxjourney._support.table import format_value
+from cxjourney._support.validation import check_choice, check_fraction, check_rng
+from cxjourney.exceptions import InvalidValue
+from cxjourney.metrics.arrays import (
+    NanPolicy,
+    Values,
+    is_undefined,
+    numbers,
+    same_length,
+    weights_of,
+)
+from cxjourney.metrics.estimate import Estimate
+from cxjourney.metrics.intervals import normal_quantile, wilson
+from cxjourney.metrics.rates import undefined
+from cxjourney.metrics.scale import ZERO_TO_TEN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "NetPromoterScore",
+    "NpsDifference",
+    "net_promoter_score",
+    "nps",
+    "nps_difference",
+    "nps_sample_size",
+]
+
+NpsInterval = Literal["adjusted_wald", "wald", "bootstrap"]
+
+_DEFINITION = "100 × (share of 9-10 - share of 0-6)"
+_METHODS = {"adjusted_wald": "adjusted Wald", "wald": "Wald", "bootstrap": "bootstrap percentile"}
+_PROMOTER, _DETRACTOR = 9, 6
+_SMALL = 30
+_TOO_FEW = 10
+_CHUNK = 1 << 16
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class NetPromoterScore(Estimate):
+    """The score [points, -100 to 100] with the three shares that it nets out.
+
+    Attributes
+    ----------
+    promoters, passives, detractors
+        Shares of answers 9-10, 7-8 and 0-6 [fraction], each with its Wilson interval. The same
+        score comes from (60 %, 20 %) and (40 %, 0 %): read the shares.
+    """
+
+    promoters: Estimate
+    passives: Estimate
+    detractors: Estimate
+
+    def __repr__(self) -> str:
+        shares = ", ".join(
+            f"{format_value(share.value, 'percent')} {name}"
+            for name, share in (
+                ("promoters", self.promoters),
+                ("passives", self.passives),
+                ("detractors", self.detractors),
+            )
+        )
+        return f"{super().__repr__()}; {shares}"
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class NpsDifference(Estimate):
+    """The difference of two scores [points, -200 to 200] with its test.
+
+    Attributes
+    ----------
+    z
+        Difference over its standard error; NaN where the error is 0 or unknown.
+    p_value
+        Two-sided, from the normal distribution.
+    """
+
+    z: float
+    p_value: float
+
+
+def nps(
+    scores: Values,
+    *,
+    weights: Values | None = None,
+    interval: NpsInterval = "adjusted_wald",
+    level: float = 0.95,
+    nan_policy: NanPolicy = "omit",
+    n_resamples: int = 9_999,
+    rng: np.random.Generator | int | None = None,
+) -> NetPromoterScore:
+    """Return the Net Promoter Score of answers from 0 to 10.
+
+    Parameters
+    ----------
+    scores
+        Whole answers, 0 to 10.
+    weights
+        One weight a respondent, at least 0; the interval then rests on Kish's effective number.
+    interval
+        "adjusted_wald" (Rocks 2016), "wald" or "bootstrap" (percentile, respondents resampled).
+    level
+        Confidence level, in (0, 1).
+    nan_policy
+        What to do with missing answers: "omit", "raise" or "propagate".
+    n_resamples
+        Number of bootstrap samples.
+    rng
+        Generator or seed of the bootstrap.
+
+    Returns
+    -------
+    NetPromoterScore
+        An `Estimate` in points with the three shares.
+
+    Raises
+    ------
+    OutOfScale
+        If an answer is not a whole number from 0 to 10; carries the positions.
+    InvalidValue
+        If the answers are not numbers or an option is unknown.
+
+    Notes
+    -----
+    NPS = 100 (p - d) with p the share of 9-10 and d of 0-6 (Reichheld 2003); variance of one answer
+    p + d - (p - d)². The adjusted Wald interval adds 3/4 promoter, 3/2 passives and 3/4 detractor;
+    its centre shifts, the score stays raw. Clipped ends are noted. The score treats 0 and 6 alike
+    and says nothing of those who did not answer; the scores of segments average to the total only
+    when weighted by their numbers.
+
+    Examples
+    --------
+    >>> nps([10, 9, 7, 3, 9, 10, 8, 6])
+    25 points [-29.4, 65.8] (95% adjusted Wald, n=8) fewer than 30 answers; 50.0% promoters, \
+25.0% passives, 25.0% detractors
+    """
+    array = numbers(scores, "scores")
+    ZERO_TO_TEN.check(array)
+    promoters: float
+    passives: float
+    detractors: float
+    n_eff: float | None = None
+    if weights is None:
+        promoters, passives, detractors, n_missing = count_groups(array)
+    else:
+        w = weights_of(weights, len(array))
+        missing = np.isnan(array)
+        n_missing = int(missing.sum())
+        promoters = float(w[array >= _PROMOTER].sum())
+        detractors = float(w[array <= _DETRACTOR].sum())
+        passives = float(w[(array > _DETRACTOR) & (array < _PROMOTER)].sum())
+        square = float(np.square(w[~missing]).sum())
+        n_eff = (promoters + passives + detractors) ** 2 / square if square else 0.0
+    if n_missing and is_undefined(np.isnan(array), nan_policy, "scores"):
+        return _undefined(n_missing, level)
+    bounds = None
+    if interval == "bootstrap":
+        bounds = _bootstrap(array, weights, level, n_resamples, check_rng(rng))
+    return net_promoter_score(
+        promoters,
+        passives,
+        detractors,
+        n_missing=n_missing,
+        n_effective=n_eff,
+        n=None if weights is None else len(array) - n_missing,
+        interval=interval,
+        level=level,
+        bounds=bounds,
+    )
+
+
+def count_groups(array: NDArray[Any]) -> tuple[int, int, int, int]:
+    """Return the numbers of promoters, passives, detractors and missing of checked answers."""
+    promoters = detractors = present = 0
+    whole = array.dtype.kind != "f"
+    # one pass in pieces that stay in cache; NaN compares as False and so is none of the three
+    for start in range(0, len(array), _CHUNK):
+        chunk = array[start : start + _CHUNK]
+        if whole and chunk.dtype.itemsize > 1:
+            chunk = chunk.astype(np.int8)  # checked to lie in 0-10; comparing bytes is faster
+        promoters += int(np.count_nonzero(chunk >= _PROMOTER))
+        detractors += int(np.count_nonzero(chunk <= _DETRACTOR))
+        present += len(chunk) if whole else int(np.count_nonzero(chunk == chunk))  # noqa: PLR0124
+    return promoters, present - promoters - detractors, detractors, len(array) - present
+
+
+def net_promoter_score(
+    promoters: float,
+    passives: float,
+    detractors: float,
+    *,
+    n_missing: int = 0,
+    n: int | None = None,
+    n_effective: float | None = None,
+    interval: NpsInterval = "adjusted_wald",
+    level: float = 0.95,
+    bounds: tuple[float, float] | None = None,
+) -> NetPromoterScore:
+    """Return the Net Promoter Score of three counts: what a table or a warehouse holds.
+
+    Parameters
+    ----------
+    promoters, passives, detractors
+        Numbers of answers 9-10, 7-8 and 0-6; sums of weights if `n_effective` is given.
+    n_missing
+        Number of missing answers, for the card.
+    n
+        Number of answers if the counts are sums of weights.
+    n_effective
+        Kish's effective number of answers if the counts are sums of weights.
+    interval
+        "adjusted_wald", "wald", or "bootstrap" with its `bounds`.
+    level
+        Confidence level, in (0, 1).
+    bounds
+        Ends of a bootstrap interval made elsewhere [points].
+
+    Returns
+    -------
+    NetPromoterScore
+        An `Estimate` in points with the three shares.
+
+    Raises
+    ------
+    InvalidValue
+        If a count is negative, or the bootstrap comes without its bounds.
+
+    Examples
+    --------
+    >>> net_promoter_score(60, 20, 20)
+    40 points [23.4, 54.3] (95% adjusted Wald, n=100); 60.0% promoters, 20.0% passives, \
+20.0% detractors
+    """
+    check_choice(interval, "interval", _METHODS)
+    for argument, count in (
+        ("promoters", promoters),
+        ("passives", passives),
+        ("detractors", detractors),
+    ):
+        if not 0 <= count < math.inf:
+            raise InvalidValue.of(argument, "be a finite count of at least 0", count)
+    if interval == "bootstrap" and bounds is None:
+        raise InvalidValue.of("bounds", 'be given for interval="bootstrap"', None)
+    total = promoters + passives + detractors
+    answers = round(total) if n is None else n
+    size = total if n_effective is None else n_effective
+    notes: list[str] = []
+    if not total:
+        notes.append("empty")
+    elif answers < _SMALL:
+        notes.append(f"fewer than {_SMALL} answers")
+    if n_effective is not None:
+        notes.append(f"weighted: worth {size:,.0f} equal answers")
+    p, d = (promoters / total, detractors / total) if total else (math.nan, math.nan)
+    if bounds is None:
+        low, high = _wald(p, d, size, level, 3.0 if interval == "adjusted_wald" else 0.0)
+    else:
+        low, high = bounds
+    if low < -100 or high > 100:
+        notes.append("interval clipped to ±100")
+    if interval == "wald" and total and p + d - (p - d) ** 2 == 0:
+        notes.append("all answers in one group: this interval has no width")
+    if interval == "bootstrap" and math.isnan(low) and total:
+        notes.append(f"too few answers to resample (fewer than {_TOO_FEW})")
+    return NetPromoterScore(
+        value=100 * (promoters - detractors) / total if total else math.nan,
+        low=_clip(low, 100),
+        high=_clip(high, 100),
+        level=level,
+        n=answers,
+        n_missing=n_missing,
+        unit="points",
+        method=_METHODS[interval],
+        notes=notes,
+        name="nps",
+        definition=_DEFINITION,
+        parameters={"interval": interval, "weighted": n_effective is not None},
+        numerator=promoters - detractors,
+        denominator=total,
+        promoters=_share("promoters", promoters, total, size, n=answers, level=level),
+        passives=_share("passives", passives, total, size, n=answers, level=level),
+        detractors=_share("detractors", detractors, total, size, n=answers, level=level),
+    )
+
+
+def _clip(points: float, limit: float) -> float:
+    return points if math.isnan(points) else max(-limit, min(limit, points))
+
+
+def _wald(p: float, d: float, n: float, level: float, added: float) -> tuple[float, float]:
+    z = normal_quantile(level)
+    if math.isnan(p) or n <= 0:
+        return math.nan, math.nan
+    size = n + added
+    p, d = (p * n + added / 4) / size, (d * n + added / 4) / size
+    half = 100 * z * math.sqrt(max(0.0, p + d - (p - d) ** 2) / size)
+    return 100 * (p - d) - half, 100 * (p - d) + half
+
+
+def _share(name: str, count: float, total: float, size: float, *, n: int, level: float) -> Estimate:
+    value = count / total if total else math.nan
+    low, high = wilson(min(size, value * size), size, level=level) if total else (math.nan,) * 2
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        level=level,
+        n=n,
+        unit="fraction",
+        method="Wilson",
+        name=f"nps_{name}",
+        definition=f"{name} / answers",
+        numerator=count,
+        denominator=total,
+    )
+
+
+def _bootstrap(
+    array: NDArray[Any],
+    weights: Values | None,
+    level: float,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    from cxjourney.metrics.resampling import resampled_ratio
+
+    present = ~np.isnan(array)
+    if int(present.sum()) < _TOO_FEW:
+        return math.nan, math.nan
+    tail = (1 - level) / 2
+    if weights is None:
+        # resampling respondents is drawing the three counts: exact, and independent of n
+        counts = np.array(count_groups(array)[:3])
+        n = int(counts.sum())
+        drawn = rng.multinomial(n, counts / n, size=n_resamples)
+        replicates = 100.0 * (drawn[:, 0] - drawn[:, 2]) / n
+    else:
+        w = weights_of(weights, len(array))[present]
+        net = (array[present] >= _PROMOTER) * 1.0 - (array[present] <= _DETRACTOR)
+        replicates = 100.0 * resampled_ratio(w * net, w, n_resamples=n_resamples, rng=rng)
+    low, high = np.quantile(replicates, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _undefined(n_missing: int, level: float) -> NetPromoterScore:
+    base = undefined(
+        name="nps", definition=_DEFINITION, n_missing=n_missing, unit="points", level=level
+    )
+    share = undefined(name="nps_share", definition="", n_missing=n_missing, level=level)
+    return NetPromoterScore(
+        **{a.name: getattr(base, a.name) for a in attrs.fields(Estimate)},
+        promoters=share,
+        passives=share,
+        detractors=share,
+    )
+
+
+def nps_difference(
+    first: Values,
+    second: Values,
+    *,
+    paired: bool = False,
+    level: float = 0.95,
+    nan_policy: NanPolicy = "omit",
+) -> NpsDifference:
+    """Return how far the score of the first wave lies above that of the second.
+
+    Parameters
+    ----------
+    first, second
+        Whole answers, 0 to 10.
+    paired
+        Whether position i of both is the same respondent; who missed a wave is left out then.
+    level
+        Confidence level, in (0, 1).
+    nan_policy
+        What to do with missing answers: "omit", "raise" or "propagate".
+
+    Returns
+    -------
+    NpsDifference
+        An `Estimate` in points with z and the two-sided p-value.
+
+    Raises
+    ------
+    OutOfScale
+        If an answer is not a whole number from 0 to 10; carries the positions.
+    InvalidValue
+        If paired waves differ in length.
+
+    Notes
+    -----
+    Independent waves: z = (NPS₁ - NPS₂) / √(V₁/n₁ + V₂/n₂). Paired: each respondent counts +1, 0 or
+    -1 in each wave; the mean of the differences over its standard error (n - 1). Treating paired
+    waves as independent usually hides a change. Normal approximation: not for a few dozen answers.
+
+    Examples
+    --------
+    >>> change = nps_difference([10] * 60 + [7] * 20 + [0] * 20, [10] * 40 + [7] * 20 + [0] * 40)
+    >>> change
+    40 points [16.5, 63.5] (95% Wald, n=200)
+    >>> round(change.z, 3)
+    3.333
+    """
+    arrays = [numbers(first, "first"), numbers(second, "second")]
+    for array, argument in zip(arrays, ("first", "second"), strict=True):
+        ZERO_TO_TEN.check(array, argument)
+    missing = [np.isnan(array) for array in arrays]
+    parts = [(a >= _PROMOTER) * 1.0 - (a <= _DETRACTOR) for a in arrays]
+    if paired:
+        same_length(first=arrays[0], second=arrays[1])
+        missing = [missing[0] | missing[1]] * 2
+    lost = [
+        is_undefined(mask, nan_policy, argument)
+        for mask, argument in zip(missing, ("first", "second"), strict=True)
+    ]
+    kept = [part[~mask] for part, mask in zip(parts, missing, strict=True)]
+    if paired:
+        change = kept[0] - kept[1]
+        value = float(change.mean()) if len(change) else math.nan
+        variance = float(change.var(ddof=1)) / len(change) if len(change) > 1 else math.nan
+    else:
+        value = float(kept[0].mean() - kept[1].mean()) if all(map(len, kept)) else math.nan
+        variance = sum(float(k.var()) / len(k) if len(k) else math.nan for k in kept)
+    if any(lost):
+        value = variance = math.nan
+    error = math.sqrt(variance)
+    z = value / error if error > 0 else math.nan
+    half = 100 * normal_quantile(level) * error
+    notes = [] if all(map(len, kept)) else ["empty"]
+    if error == 0:
+        notes.append("no variation: this interval has no width")
+    return NpsDifference(
+        value=100 * value,
+        low=_clip(100 * value - half, 200),
+        high=_clip(100 * value + half, 200),
+        level=level,
+        n=len(kept[0]) if paired else len(kept[0]) + len(kept[1]),
+        n_missing=int(missing[0].sum()) + (0 if paired else int(missing[1].sum())),
+        unit="points",
+        method="paired Wald" if paired else "Wald",
+        notes=notes,
+        name="nps_difference",
+        definition="NPS of the first wave - NPS of the second",
+        parameters={"paired": paired},
+        z=z,
+        p_value=math.erfc(abs(z) / math.sqrt(2)),
+    )
+
+
+def nps_sample_size(
+    margin: float,
+    *,
+    promoters: float | None = None,
+    detractors: float | None = None,
+    level: float = 0.95,
+) -> int:
+    """Return how many answers give the score a margin of plus or minus `margin` points.
+
+    Parameters
+    ----------
+    margin
+        Half the width of the interval [points], above 0.
+    promoters, detractors
+        Expected shares [fraction]; without them the worst case: half and half, variance 1.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    int
+        Number of answers, not of invitations.
+
+    Raises
+    ------
+    InvalidValue
+        If the margin is not positive, only one share is given, or they add up to more than 1.
+
+    Notes
+    -----
+    (100 z / margin)² (p + d - (p - d)²), rounded up: the plain Wald margin.
+
+    Examples
+    --------
+    >>> nps_sample_size(9.8)
+    400
+    """
+    if isinstance(margin, bool) or not 0 < margin < math.inf:
+        raise InvalidValue.of("margin", "be a positive number of points", margin)
+    variance = 1.0
+    if promoters is not None or detractors is not None:
+        if promoters is None or detractors is None:
+            raise InvalidValue.of("promoters and detractors", "be given together", promoters)
+        p, d = check_fraction(promoters, "promoters"), check_fraction(detractors, "detractors")
+        if p + d > 1:
+            raise InvalidValue.of("promoters + detractors", "be at most 1", p + d)
+        variance = p + d - (p - d) ** 2
+    return math.ceil((100 * normal_quantile(level) / margin) ** 2 * variance)

@@ -1,0 +1,253 @@
+"""The Net Promoter Score equals the published values, on every input, with honest edges."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxjourney.exceptions import InvalidData, InvalidValue, OutOfScale
+from cxjourney.metrics import (
+    NetPromoterScore,
+    net_promoter_score,
+    nps,
+    nps_difference,
+    nps_sample_size,
+)
+
+SCORES = st.lists(st.integers(0, 10) | st.none(), max_size=60)
+
+
+def answers(promoters, passives, detractors):
+    return [10] * promoters + [7] * passives + [3] * detractors
+
+
+def test_sixty_twenty_twenty_of_a_hundred():
+    # METHODS §14
+    wald = nps(answers(60, 20, 20), interval="wald")
+    assert wald.value == pytest.approx(40)
+    assert (wald.low, wald.high) == pytest.approx((24.32, 55.68), abs=0.005)
+    adjusted = nps(answers(60, 20, 20))
+    assert adjusted.value == pytest.approx(40)
+    assert (adjusted.low, adjusted.high) == pytest.approx((23.38, 54.29), abs=0.005)
+
+
+def test_five_promoters_of_five_have_a_wide_interval_that_is_clipped():
+    # METHODS §14: [17.49, 107.51], clipped to 100
+    score = nps([9, 10, 9, 10, 9])
+    assert (score.value, score.high) == (100, 100)
+    assert score.low == pytest.approx(17.49, abs=0.005)
+    assert "interval clipped to ±100" in score.notes
+
+
+@pytest.mark.shared_data
+def test_standard_errors_equal_the_published(shared):
+    from statistics import NormalDist
+
+    margin, package = json.loads((shared / "oracles/nps.json").read_text())
+    z = NormalDist().inv_cdf(0.975)
+    thirds = net_promoter_score(162, 108, 54, interval="wald")
+    assert thirds.value == pytest.approx(100 * margin["nps"])
+    assert (thirds.high - thirds.value) / z == pytest.approx(100 * margin["se"])
+    cran = net_promoter_score(
+        package["promoters"], package["passives"], package["detractors"], interval="wald"
+    )
+    assert cran.value == pytest.approx(package["nps"])
+    assert (cran.high - cran.value) / z == pytest.approx(package["se"])
+
+
+def test_six_answers_by_hand():
+    # two of six promoters, one detractor: 100 (2 - 1) / 6
+    score = nps([1, 7, 7, 8, 9, 10])
+    assert score.value == pytest.approx(100 / 6)
+    assert (score.numerator, score.denominator) == (1, 6)
+
+
+def test_one_score_hides_different_shares():
+    polarised, mild = nps(answers(60, 20, 20)), nps(answers(40, 60, 0))
+    assert polarised.value == pytest.approx(mild.value)
+    assert polarised.detractors.value == pytest.approx(0.2)
+    assert mild.detractors.value == 0
+    assert polarised.promoters.low == pytest.approx(0.502, abs=0.0005)  # Wilson, 60 of 100
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [9, 10, None, 3, 8],
+        np.array([9, 10, np.nan, 3, 8], dtype=np.float32),
+        np.ma.MaskedArray([9, 10, 0, 3, 8], [0, 0, 1, 0, 0]),
+        pd.Series([9, 10, None, 3, 8], dtype="Int64"),
+        pl.Series([9, 10, None, 3, 8]),
+    ],
+)
+def test_every_column_library_gives_the_same_score(column):
+    score = nps(column)
+    assert (score.value, score.n, score.n_missing) == (25, 4, 1)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "int64", "uint64", "float32"])
+def test_every_width_of_number_gives_the_same_score(dtype):
+    scores = np.random.default_rng(2).integers(0, 11, 200_001)
+    expected = 100 * (np.mean(scores >= 9) - np.mean(scores <= 6))
+    assert nps(scores.astype(dtype)).value == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("column", "positions"),
+    [
+        ([10, 11, 3], (1,)),
+        ([-1, 5, 12], (0, 2)),
+        ([9.5, 9.0, None], (0,)),
+        (np.array([256, 265], dtype=np.int64), (0, 1)),  # would wrap round in a byte
+        (np.concatenate([np.zeros(70_000), [np.nan, 10.1]]), (70_001,)),
+    ],
+)
+def test_answers_off_the_scale_are_refused_by_position(column, positions):
+    with pytest.raises(OutOfScale, match="on the scale 0-10") as caught:
+        nps(column)
+    assert caught.value.positions == positions
+
+
+def test_booleans_text_and_infinities_are_not_answers():
+    for column in ([True, 9], ["9", "10"], [9.0, float("inf")], np.array([True])):
+        with pytest.raises((InvalidData, InvalidValue), match="scores must"):
+            nps(column)
+
+
+def test_nothing_gives_nan_and_says_empty():
+    for column in ([], [None, None], np.array([np.nan])):
+        score = nps(column)
+        assert math.isnan(score.value)
+        assert math.isnan(score.low)
+        assert math.isnan(score.promoters.value)
+        assert score.n == 0
+        assert "empty" in score.notes
+
+
+def test_missing_answers_are_counted_refused_or_propagated():
+    assert nps([9, None], nan_policy="omit").n_missing == 1
+    with pytest.raises(InvalidData, match="missing") as caught:
+        nps([9, None], nan_policy="raise")
+    assert caught.value.rows == (1,)
+    assert math.isnan(nps([9, None], nan_policy="propagate").value)
+    assert nps([9, 10], nan_policy="propagate").value == 100
+    with pytest.raises(InvalidValue, match="nan_policy"):
+        nps([9, None], nan_policy="drop")
+
+
+def test_few_answers_are_said_to_be_few():
+    assert "fewer than 30 answers" in nps([9] * 29).notes
+    assert "fewer than 30 answers" not in nps([9] * 30).notes
+
+
+def test_equal_weights_change_nothing_but_the_note():
+    scores = answers(20, 15, 10)
+    plain, weighted = nps(scores), nps(scores, weights=[2.5] * 45)
+    assert weighted.value == pytest.approx(plain.value)
+    assert (weighted.low, weighted.high) == pytest.approx((plain.low, plain.high))
+
+
+def test_weights_count_as_much_as_they_say():
+    # Kish: (1 + 1 + 2)² / (1 + 1 + 4) = 8/3 answers
+    score = nps([9, 7, 0], weights=[1, 1, 2])
+    assert score.value == pytest.approx(-25)
+    assert "weighted: worth 3 equal answers" in score.notes
+    assert score.n == 3
+
+
+def test_the_bootstrap_repeats_with_its_seed_and_lies_near_wald():
+    scores = answers(60, 20, 20)
+    first, again = (nps(scores, interval="bootstrap", rng=7) for _ in range(2))
+    assert first == again
+    wald = nps(scores, interval="wald")
+    assert (first.low, first.high) == pytest.approx((wald.low, wald.high), abs=2.5)
+    weighted = nps(scores, weights=[1.0] * 100, interval="bootstrap", rng=7, n_resamples=2000)
+    assert (weighted.low, weighted.high) == pytest.approx((wald.low, wald.high), abs=3)
+
+
+def test_too_few_answers_are_not_resampled():
+    score = nps([9, 0, 7], interval="bootstrap", rng=1)
+    assert math.isnan(score.low)
+    assert any("too few" in note for note in score.notes)
+
+
+def test_independent_waves():
+    # z = 40 / sqrt(100² (.64/100 + .8/100)) = 3.333…: variances .6+.2-.16 and .4+.4-0
+    change = nps_difference(answers(60, 20, 20), answers(40, 20, 40))
+    assert change.value == pytest.approx(40)
+    assert change.z == pytest.approx(0.4 / math.sqrt(0.0064 + 0.008))
+    assert change.p_value == pytest.approx(math.erfc(change.z / math.sqrt(2)))
+
+
+def test_paired_waves_see_what_independent_ones_hide():
+    first = [10, 10, 9, 7, 3, 6, 8, 9, 10, 7] * 5
+    second = [10, 9, 7, 7, 2, 6, 6, 9, 10, 7] * 5
+    paired = nps_difference(first, second, paired=True)
+    independent = nps_difference(first, second)
+    assert paired.value == pytest.approx(independent.value) == pytest.approx(20)
+    assert paired.p_value < independent.p_value
+    assert paired.high - paired.low < independent.high - independent.low
+
+
+def test_paired_waves_leave_out_who_missed_one():
+    change = nps_difference([10, None, 3, 9], [7, 9, None, 9], paired=True)
+    assert (change.n, change.n_missing) == (2, 2)
+    assert change.value == pytest.approx(50)
+    with pytest.raises(InvalidValue, match="one length"):
+        nps_difference([9], [9, 9], paired=True)
+
+
+def test_waves_without_answers_have_no_difference():
+    assert math.isnan(nps_difference([], [9]).value)
+    assert math.isnan(nps_difference([None], [9], paired=True).p_value)
+
+
+def test_sample_size_for_a_margin():
+    # METHODS §3.2: 9.8 points at n = 400 in the worst case
+    assert nps_sample_size(9.8) == 400
+    assert nps_sample_size(9.8, promoters=0.6, detractors=0.2) < 400
+    n = nps_sample_size(5, promoters=0.6, detractors=0.2)
+    score = net_promoter_score(0.6 * n, 0.2 * n, 0.2 * n, interval="wald")
+    assert score.high - score.value <= 5 + 1e-9
+    for bad in ({"margin": 0}, {"margin": 5, "promoters": 0.5}):
+        with pytest.raises(InvalidValue):
+            nps_sample_size(**bad)
+    with pytest.raises(InvalidValue, match="at most 1"):
+        nps_sample_size(5, promoters=0.7, detractors=0.7)
+
+
+def test_the_card_goes_to_json_and_back():
+    score = nps([9, 10, 7, None, 2])
+    card = score.to_dict()
+    assert card["name"] == "nps"
+    assert card["promoters"]["value"] == 0.5
+    assert NetPromoterScore.from_dict(json.loads(json.dumps(card))) == score
+
+
+@given(scores=SCORES, rng=st.randoms())
+def test_the_order_of_answers_does_not_matter(scores, rng):
+    shuffled = scores.copy()
+    rng.shuffle(shuffled)
+    assert repr(nps(shuffled)) == repr(nps(scores))
+
+
+@given(scores=st.lists(st.integers(0, 10), min_size=1, max_size=60), level=st.floats(0.5, 0.99))
+def test_the_interval_is_in_range_and_grows_with_the_level(scores, level):
+    score, wider = nps(scores, level=level), nps(scores, level=level + 0.009)
+    assert -100 <= wider.low <= score.low <= score.high <= wider.high <= 100
+    assert -100 <= score.value <= 100
+    shares = score.promoters.value + score.passives.value + score.detractors.value
+    assert shares == pytest.approx(1)
+
+
+@given(scores=st.lists(st.integers(0, 10), min_size=1, max_size=60))
+def test_the_score_is_the_net_of_its_definition(scores):
+    net = sum((s >= 9) - (s <= 6) for s in scores)
+    assert nps(scores).value == pytest.approx(100 * net / len(scores))
