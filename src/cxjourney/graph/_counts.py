@@ -144,7 +144,7 @@ def _whole(value: object, what: str) -> int:
 
 
 def from_networkx(
-    graph: nx.DiGraph[Any], *, count: str = "count"
+    graph: nx.Graph[Any], *, count: str = "count"
 ) -> tuple[Nodes, Edges, dict[str, Any]]:
     """Return the columns of any directed graph with counts, and the attributes of the graph.
 

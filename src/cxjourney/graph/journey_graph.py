@@ -157,7 +157,7 @@ class JourneyGraph(_DiGraph):
         )
 
     @classmethod
-    def from_networkx(cls, graph: nx.DiGraph[Any], *, count: str = "count") -> Self:
+    def from_networkx(cls, graph: nx.Graph[Any], *, count: str = "count") -> Self:
         """Build the graph from any directed networkx graph whose edges carry counts.
 
         Parameters
