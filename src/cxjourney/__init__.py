@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cxjourney import domain, exceptions, graph, metrics
+    from cxjourney import domain, exceptions, graph, log, metrics
     from cxjourney.domain import (
         CONVERSION,
         DROPOFF,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from cxjourney.exceptions import CxJourneyError, CxJourneyWarning
     from cxjourney.graph import JourneyGraph
+    from cxjourney.log import InteractionLog, Journeys, journey_graph
     from cxjourney.metrics import Estimate
 
 __all__ = [
@@ -48,8 +49,10 @@ __all__ = [
     "Emotion",
     "Estimate",
     "Interaction",
+    "InteractionLog",
     "Journey",
     "JourneyGraph",
+    "Journeys",
     "Outcome",
     "Stage",
     "StageModel",
@@ -57,12 +60,18 @@ __all__ = [
     "domain",
     "exceptions",
     "graph",
+    "journey_graph",
+    "log",
     "metrics",
 ]
 
 # Where each name lives; a module of the package itself stands under its own name.
 # The imports above say the same to type checkers, and a test holds the two together.
 _HOMES = {
+    "log": "log",
+    "journey_graph": "log",
+    "Journeys": "log",
+    "InteractionLog": "log",
     "CONVERSION": "domain",
     "DROPOFF": "domain",
     "MISSING": "domain",

@@ -1,0 +1,177 @@
+"""What happens after a visit: Aalen–Johansen probabilities and exits from raw waiting times.
+
+A visit ends when the customer moves on, when the silence reaches the limit (the customer is lost),
+or it is still open when the observation ends. An open visit is censored: it says that nothing
+happened *yet*. The estimators are those of Kaplan and Meier (1958) and Aalen and Johansen (1978),
+written as masses: each move carries the weight 1/n of its node, and an open visit hands its own
+weight to the visits of the node that lasted longer (Efron's redistribution to the right).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["MOVED", "OPEN", "STAYED", "exit_influence", "move_mass"]
+
+MOVED, STAYED, OPEN = 0, 1, 2
+"""State of a visit: ended by a move, by silence up to the limit, or not yet ended."""
+
+
+def move_mass(
+    node: NDArray[np.integer],
+    wait_us: NDArray[np.int64],
+    state: NDArray[np.integer],
+    n_nodes: int,
+) -> NDArray[np.float64]:
+    """Return the probability mass that each visit's move contributes at its node.
+
+    Parameters
+    ----------
+    node
+        Node of each visit.
+    wait_us
+        Time until the move, or how long the visit has been open [µs]; ignored where it stayed.
+    state
+        `MOVED`, `STAYED` or `OPEN`, one a visit.
+    n_nodes
+        Number of nodes.
+
+    Returns
+    -------
+    ndarray of float64
+        Summed over the moves x → y it is the Aalen–Johansen probability of y after x at the limit;
+        what is missing to 1 over all moves from x is the Kaplan–Meier survival: the probability
+        of no touch within the limit. 0 where the visit did not move.
+    """
+    mass = np.zeros(len(node), dtype=np.float64)
+    visits = np.bincount(node, minlength=n_nodes)
+    moved = state == MOVED
+    mass[moved] = 1.0 / visits[node[moved]]
+    censored = np.flatnonzero(state == OPEN)
+    if not len(censored):
+        return mass
+    rank = _rank_within_node(node, wait_us, state)  # 1-based place among the node's visits
+    at = node[censored]
+    order = np.lexsort((rank[censored], at))
+    censored, at = censored[order], at[order]
+    left = visits[at] - rank[censored]  # visits that lasted longer
+    step = np.zeros(len(censored))
+    later = left > 0
+    step[later] = np.log1p(1.0 / left[later])
+    grown = np.cumsum(step)
+    first = np.searchsorted(at, np.arange(n_nodes))
+    before_node = np.append(0.0, grown)[first]
+    place = np.searchsorted(_key(at, rank[censored], visits), _key(node, rank, visits))
+    growth = np.append(0.0, grown)[place] - before_node[node]
+    mass[moved] *= np.exp(growth[moved])
+    return mass
+
+
+def exit_influence(
+    node: NDArray[np.integer],
+    wait_us: NDArray[np.int64],
+    state: NDArray[np.integer],
+    exits: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Return the infinitesimal-jackknife influence of each visit on its node's exit probability.
+
+    Parameters
+    ----------
+    node, wait_us, state
+        As for `move_mass`.
+    exits
+        Moves that are exits themselves: to an explicit exit touchpoint.
+
+    Returns
+    -------
+    ndarray of float64
+        Derivatives of the exit probability with respect to each visit's weight; they sum to 0 at
+        each node. The sum of squares over customers is the clustered variance.
+    """
+    influence = np.zeros(len(node), dtype=np.float64)
+    order = np.lexsort((_phase(state), _time(wait_us, state), node))
+    if not len(order):
+        return influence
+    place, time, moved = node[order], _time(wait_us, state)[order], state[order] == MOVED
+    goes_on = moved & ~exits[order]
+    # groups of visits of one node that end at the same time; censored ones come after the moves
+    new = np.append(True, (place[1:] != place[:-1]) | (time[1:] != time[:-1]))
+    group = np.cumsum(new) - 1
+    begin = np.flatnonzero(new)
+    last_of_node = np.searchsorted(place, place[begin], side="right")
+    at_risk = (last_of_node - begin).astype(np.float64)
+    events = np.bincount(group, weights=moved).astype(np.float64)
+    moves = np.bincount(group, weights=goes_on).astype(np.float64)
+    node_of = place[begin]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hazard = np.where(events < at_risk, events / (at_risk * (at_risk - events)), 0.0)
+        own = np.where(events < at_risk, 1.0 / (at_risk - events), 0.0)
+    survival_before = _product_before(1.0 - events / at_risk, node_of)
+    flow = survival_before * moves / at_risk
+    cum_hazard = _running(hazard, node_of)
+    cum_flow = _running(flow, node_of)
+    total_flow = cum_flow[_last_in(node_of)]
+    cum_mixed = _running(flow * (cum_hazard - hazard), node_of)
+    cum_square = _running(survival_before * moves / at_risk**2, node_of)
+    later_flow = total_flow - cum_flow
+    per_group = cum_mixed + later_flow * cum_hazard - cum_square
+    effect = per_group[group]
+    effect -= np.where(moved, (later_flow * own)[group], 0.0)
+    effect += np.where(goes_on, (survival_before / at_risk)[group], 0.0)
+    influence[order] = -effect
+    return influence
+
+
+def _time(wait_us: NDArray[np.int64], state: NDArray[np.integer]) -> NDArray[np.int64]:
+    return np.where(state == STAYED, np.iinfo(np.int64).max, wait_us)
+
+
+def _phase(state: NDArray[np.integer]) -> NDArray[np.bool_]:
+    later: NDArray[np.bool_] = state == OPEN  # at equal times a move precedes a censoring
+    return later
+
+
+def _rank_within_node(
+    node: NDArray[np.integer], wait_us: NDArray[np.int64], state: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    order = np.lexsort((_phase(state), _time(wait_us, state), node))
+    rank = np.empty(len(node), dtype=np.int64)
+    ordered = node[order]
+    first = np.searchsorted(ordered, ordered)
+    rank[order] = np.arange(len(node)) - first + 1
+    return rank
+
+
+def _key(
+    node: NDArray[np.integer], rank: NDArray[np.int64], visits: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return one number a visit that orders by node, then rank."""
+    start = np.concatenate([[0], np.cumsum(visits + 1)])
+    key: NDArray[np.int64] = start[node] + rank
+    return key
+
+
+def _running(values: NDArray[np.float64], node: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return running sums that begin anew at each node (equal nodes stand together)."""
+    total = np.cumsum(values)
+    first = np.searchsorted(node, node)
+    running: NDArray[np.float64] = total - (total - values)[first]
+    return running
+
+
+def _product_before(values: NDArray[np.float64], node: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return the product of the node's values before each place."""
+    with np.errstate(divide="ignore"):
+        logs = np.log(values)
+    finite = np.where(np.isfinite(logs), logs, 0.0)  # a factor 0 ends its node: nothing follows
+    return np.exp(_running(finite, node) - finite)
+
+
+def _last_in(node: NDArray[np.integer]) -> NDArray[np.int64]:
+    last: NDArray[np.int64] = np.searchsorted(node, node, side="right") - 1
+    return last

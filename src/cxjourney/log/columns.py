@@ -1,0 +1,126 @@
+"""The columns of a log: coded names and numbers, sorted by customer and time, read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Self
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._support.frozen import array_eq, read_only
+
+__all__ = ["Coded", "Columns"]
+
+
+@attrs.frozen
+class Coded:
+    """A column of names as integers into a vocabulary.
+
+    Attributes
+    ----------
+    codes
+        Position in `names`, one a row; -1 where missing.
+    names
+        The distinct values, each once.
+    """
+
+    codes: NDArray[Any] = attrs.field(converter=read_only, eq=array_eq)
+    names: tuple[Any, ...]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Return the column of these rows; the vocabulary stays."""
+        return attrs.evolve(self, codes=_frozen(self.codes[rows]))
+
+    def compacted(self) -> Self:
+        """Return the column with only the names in use, in their old order."""
+        used = np.zeros(len(self.names) + 1, dtype=np.bool_)
+        used[self.codes] = True  # -1 marks the spare last place
+        used = used[:-1]
+        if used.all():
+            return self
+        renumber = np.append(np.cumsum(used) - 1, -1)
+        names = tuple(n for n, u in zip(self.names, used, strict=True) if u)
+        return attrs.evolve(self, codes=_frozen(renumber[self.codes]), names=names)
+
+    def values(self) -> list[Any]:
+        """Return one value a row; None where missing."""
+        names = (*self.names, None)
+        return [names[code] for code in self.codes.tolist()]
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    array.setflags(write=False)
+    return array
+
+
+def _frozen_mapping(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(mapping))
+
+
+def _same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    return a.keys() == b.keys() and all(
+        np.array_equal(a[name], b[name], equal_nan=True) for name in a
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Columns:
+    """All rows of a log, sorted by customer, then time, then `seq`, then input order.
+
+    Attributes
+    ----------
+    offsets
+        Rows of customer i are [offsets[i], offsets[i + 1]); every customer has a row.
+    time
+        Microseconds since the epoch, UTC; None for aggregated paths.
+    seq
+        Explicit order among equal times; None where there is none.
+    coded
+        Columns of names: "touchpoint" always; "channel", "stage", "owner", "journey", "issue" and
+        "emotion_label" where the data has them.
+    numeric
+        Columns of float64, NaN where missing: "score", "emotion", "arousal", "expectation",
+        "value", "duration_us".
+    attributes
+        Further columns by the user's names, coded.
+    """
+
+    offsets: NDArray[np.int64] = attrs.field(converter=read_only, eq=array_eq)
+    time: NDArray[np.int64] | None = attrs.field(eq=array_eq)
+    seq: NDArray[np.int64] | None = attrs.field(default=None, eq=array_eq)
+    coded: Mapping[str, Coded] = attrs.field(converter=_frozen_mapping)
+    numeric: Mapping[str, Any] = attrs.field(
+        factory=dict, converter=_frozen_mapping, eq=attrs.cmp_using(eq=_same)
+    )
+    attributes: Mapping[str, Coded] = attrs.field(factory=dict, converter=_frozen_mapping)
+
+    def __len__(self) -> int:
+        return len(self.coded["touchpoint"])
+
+    @property
+    def n_customers(self) -> int:
+        """Number of customers."""
+        return len(self.offsets) - 1
+
+    @property
+    def customer(self) -> NDArray[np.int64]:
+        """Customer number of each row."""
+        return np.repeat(np.arange(self.n_customers), np.diff(self.offsets))
+
+    def take(self, rows: NDArray[np.intp], offsets: NDArray[np.int64]) -> Self:
+        """Return these rows, which `offsets` cuts into customers."""
+        return attrs.evolve(
+            self,
+            offsets=offsets,
+            time=None if self.time is None else read_only(self.time[rows]),
+            seq=None if self.seq is None else read_only(self.seq[rows]),
+            coded={name: column.take(rows) for name, column in self.coded.items()},
+            numeric={name: read_only(values[rows]) for name, values in self.numeric.items()},
+            attributes={name: column.take(rows) for name, column in self.attributes.items()},
+        )

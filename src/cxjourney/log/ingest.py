@@ -1,0 +1,448 @@
+"""From a data frame to the sorted columns of a log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import attrs
+import numpy as np
+
+from cxjourney._support.frozen import read_only
+from cxjourney._support.validation import check_choice
+from cxjourney.domain.terminals import check_name
+from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
+from cxjourney.kernels import order_rows
+from cxjourney.log.columns import Coded, Columns
+from cxjourney.log.encode import encode_ids, encode_names, encode_values, numbers
+from cxjourney.log.stamps import Stamps, to_utc_us
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Intake", "Parts", "columns_of", "from_columns", "sort_columns", "utc_us"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+NO_SEQ = np.iinfo(np.int64).min
+NUMERIC = ("score", "expectation", "value")
+NAMED = ("channel", "stage", "owner")
+IDENTIFIED = ("journey", "issue")
+
+
+@attrs.frozen(kw_only=True)
+class Intake:
+    """What happened to the rows on their way in, for the audit.
+
+    Attributes
+    ----------
+    rows
+        Rows received.
+    dropped
+        Reason to number of rows left out.
+    naive
+        Stamps without a zone, read in `tz`.
+    tz
+        The zone in which naive stamps were read.
+    ambiguous, nonexistent
+        Naive stamps in an hour that a clock change repeats or skips.
+    out_of_order
+        Rows that stood before an earlier row of the same customer.
+    """
+
+    rows: int = 0
+    dropped: Mapping[str, int] = attrs.field(factory=dict)
+    naive: int = 0
+    tz: str = "UTC"
+    ambiguous: int = 0
+    nonexistent: int = 0
+    out_of_order: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Parts:
+    """Everything that a log is made of."""
+
+    columns: Columns
+    customer_ids: tuple[str, ...]
+    account: Coded | None
+    customer_attributes: Mapping[str, Coded]
+    currency: str | None
+    intake: Intake
+    backend: str | None
+
+
+def columns_of(
+    frame: Any, wanted: Mapping[str, str | None], attributes: Sequence[str]
+) -> tuple[dict[str, Any], str | None]:
+    """Return the wanted columns by role, attributes by `"attribute:name"`, and the backend.
+
+    `frame` is any frame that narwhals knows, eager or lazy, or a mapping of names to arrays.
+    """
+    roles = {role: name for role, name in wanted.items() if name is not None}
+    roles |= {f"attribute:{name}": name for name in attributes}
+    if isinstance(frame, Mapping):
+        _check_columns(roles, tuple(frame))
+        return {role: _array(frame[name]) for role, name in roles.items()}, None
+
+    import narwhals as nw
+
+    try:
+        wrapped = nw.from_native(frame)
+    except TypeError as error:
+        raise InvalidValue.of(
+            "frame",
+            "be a pandas, polars, pyarrow or DuckDB table, or a mapping of names to arrays",
+            type(frame).__name__,
+        ) from error
+    _check_columns(roles, tuple(wrapped.collect_schema().names()))
+    distinct = list(dict.fromkeys(roles.values()))
+    if isinstance(wrapped, nw.LazyFrame):
+        if wrapped.implementation.is_duckdb():
+            return _duckdb_columns(frame, roles), None
+        wrapped = wrapped.select(distinct).collect()
+    backend = wrapped.implementation
+    name = str(backend) if backend.is_pandas() or backend.is_polars() else None
+    name = "pyarrow" if backend.is_pyarrow() else name
+    return {role: wrapped[column] for role, column in roles.items()}, name
+
+
+def _duckdb_columns(relation: Any, roles: Mapping[str, str]) -> dict[str, Any]:
+    """Return the columns of a relation with NumPy alone; aware stamps come as texts in UTC."""
+    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    parts = []
+    for name in dict.fromkeys(roles.values()):
+        quoted = '"' + name.replace('"', '""') + '"'
+        aware = types[name] == "TIMESTAMP WITH TIME ZONE"
+        value = f"strftime({quoted} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
+        parts.append(f"{value} AS {quoted}" if aware else quoted)
+    fetched = relation.project(", ".join(parts)).fetchnumpy()
+    return {role: fetched[name] for role, name in roles.items()}
+
+
+def _array(values: Any) -> NDArray[Any]:
+    if isinstance(values, np.ndarray):
+        return values
+    return np.array(list(values), dtype=object)
+
+
+def _check_columns(roles: Mapping[str, str], present: tuple[str, ...]) -> None:
+    for role, name in roles.items():
+        if name not in present:
+            argument = role.partition(":")[0]
+            raise UnknownName.among(f"{argument}= column", name, present, where="the data")
+
+
+def from_columns(
+    columns: Mapping[str, Any],
+    *,
+    backend: str | None,
+    currency: str | None,
+    tz: str,
+    timestamp_format: str | None,
+    missing: str,
+    customers: Any,
+    customer_column: str,
+) -> Parts:
+    """Encode, check and sort the columns of a frame."""
+    check_choice(missing, "missing", ("refuse", "drop"))
+    customer = encode_ids(columns["customer"])
+    touchpoint = _names(columns["touchpoint"], "touchpoint")
+    stamps = _stamps(columns["timestamp"], tz, timestamp_format)
+    n = len(customer)
+    keep, dropped = _present(
+        {
+            "customer": customer.codes < 0,
+            "timestamp": stamps.missing,
+            "touchpoint": touchpoint.codes < 0,
+        },
+        missing,
+    )
+    coded = {"touchpoint": touchpoint}
+    coded |= {role: _names(columns[role], role) for role in NAMED if role in columns}
+    coded |= {role: encode_ids(columns[role]) for role in IDENTIFIED if role in columns}
+    numeric = {role: numbers(columns[role], role) for role in NUMERIC if role in columns}
+    if "emotion" in columns:
+        numeric["emotion"] = _valence(columns["emotion"])
+    if "duration" in columns:
+        numeric["duration_us"] = _durations(columns["duration"])
+    attributes = {
+        role.partition(":")[2]: encode_values(values)
+        for role, values in columns.items()
+        if role.startswith("attribute:")
+    }
+    seq = _seq(columns["seq"]) if "seq" in columns else None
+    account = encode_ids(columns["account"]) if "account" in columns else None
+    code = currency
+    if "currency" in columns:
+        code = _one_currency(columns["currency"])
+    if keep is not None:
+        customer, account = customer.take(keep), None if account is None else account.take(keep)
+        coded = {k: v.take(keep) for k, v in coded.items()}
+        numeric = {k: v[keep] for k, v in numeric.items()}
+        attributes = {k: v.take(keep) for k, v in attributes.items()}
+        seq = None if seq is None else seq[keep]
+    sorted_columns, ids, order, out_of_order = sort_columns(
+        customer,
+        stamps.us if keep is None else stamps.us[keep],
+        seq=seq,
+        coded=coded,
+        numeric=numeric,
+        attributes=attributes,
+    )
+    if account is not None and order is not None:
+        account = account.take(order)
+    return Parts(
+        columns=sorted_columns,
+        customer_ids=ids,
+        account=None if account is None else _per_customer(account, sorted_columns, "account"),
+        customer_attributes=_customer_attributes(customers, customer_column, ids),
+        currency=code,
+        intake=_intake(n, dropped, stamps, tz, out_of_order),
+        backend=backend,
+    )
+
+
+def sort_columns(
+    customer: Coded,
+    time: NDArray[np.int64],
+    *,
+    seq: NDArray[np.int64] | None,
+    coded: Mapping[str, Coded],
+    numeric: Mapping[str, NDArray[np.float64]],
+    attributes: Mapping[str, Coded],
+) -> tuple[Columns, tuple[str, ...], NDArray[np.intp] | None, int]:
+    """Return columns in order, customer ids, the order taken, and how many rows were out of it."""
+    customer = customer.compacted()
+    order = order_rows(customer.codes, time, seq)
+    codes = customer.codes
+    out_of_order = 0
+    if order is not None:
+        codes = codes[order]
+        same = codes[1:] == codes[:-1]
+        out_of_order = int(np.count_nonzero(same & (order[1:] < order[:-1])))
+        time = time[order]
+        seq = None if seq is None else seq[order]
+        coded = {name: column.take(order) for name, column in coded.items()}
+        numeric = {name: values[order] for name, values in numeric.items()}
+        attributes = {name: column.take(order) for name, column in attributes.items()}
+    counts = np.bincount(codes, minlength=len(customer.names))
+    columns = Columns(
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        time=_frozen(time),
+        seq=None if seq is None else _frozen(seq),
+        coded={
+            name: column.compacted() if name in {"touchpoint", *NAMED} else column
+            for name, column in coded.items()
+        },
+        numeric={name: _frozen(values) for name, values in numeric.items()},
+        attributes=attributes,
+    )
+    return columns, customer.names, order, out_of_order
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    if array.base is not None or not array.flags.owndata:
+        return read_only(array)  # a view of the caller's memory is copied
+    array.setflags(write=False)
+    return array
+
+
+def utc_us(moment: datetime | date | str, name: str, tz: str) -> int:
+    """Return a moment in microseconds since the epoch; a naive one is read in `tz`.
+
+    Raises
+    ------
+    InvalidValue
+        If it is no datetime and no text in ISO form.
+    """
+    if isinstance(moment, str):
+        try:
+            moment = datetime.fromisoformat(moment)
+        except ValueError as error:
+            raise InvalidValue.of(name, "be a datetime or text in ISO form", moment) from error
+    if not isinstance(moment, datetime):
+        if not isinstance(moment, date):
+            raise InvalidValue.of(name, "be a datetime or text in ISO form", moment)
+        moment = datetime(moment.year, moment.month, moment.day)  # noqa: DTZ001 - zone follows
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone(tz))
+    return (moment.astimezone(UTC) - EPOCH) // MICROSECOND
+
+
+def zone(tz: str) -> tzinfo:
+    """Return the time zone of an IANA name.
+
+    Raises
+    ------
+    InvalidValue
+        If there is no zone of that name.
+    """
+    try:
+        return ZoneInfo(tz)
+    except (KeyError, ValueError, OSError) as error:
+        raise InvalidValue.of("tz", "be an IANA zone such as 'Europe/Warsaw'", tz) from error
+
+
+def _intake(
+    rows: int, dropped: Mapping[str, int], stamps: Stamps, tz: str, out_of_order: int
+) -> Intake:
+    return Intake(
+        rows=rows,
+        dropped=MappingProxyType(dict(dropped)),
+        naive=stamps.n_naive,
+        tz=tz,
+        ambiguous=stamps.n_ambiguous,
+        nonexistent=stamps.n_nonexistent,
+        out_of_order=out_of_order,
+    )
+
+
+def _names(column: Any, role: str) -> Coded:
+    coded = encode_names(column)
+    for name in coded.names:
+        check_name(name, role)
+    return coded
+
+
+def _present(
+    absent: Mapping[str, NDArray[np.bool_]], missing: str
+) -> tuple[NDArray[np.intp] | None, dict[str, int]]:
+    """Return the rows to keep (None for all) and why the others go."""
+    gone = np.zeros(len(absent["customer"]), dtype=np.bool_)
+    dropped = {}
+    for role, mask in absent.items():
+        rows = np.flatnonzero(mask & ~gone)
+        if not len(rows):
+            continue
+        if missing == "refuse":
+            raise InvalidData.at_rows(
+                f"{role} is missing", rows.tolist(), hint='missing="drop" leaves such rows out'
+            )
+        dropped[f"{role} is missing"] = len(rows)
+        gone |= mask
+    return (np.flatnonzero(~gone) if dropped else None), dropped
+
+
+def _stamps(column: Any, tz: str, timestamp_format: str | None) -> Stamps:
+    """Return stamps in UTC microseconds; aware columns are taken as they are."""
+    if isinstance(column, np.ndarray):
+        return to_utc_us(column, tz=tz, fmt=timestamp_format)
+    import narwhals as nw
+
+    dtype = column.dtype
+    if dtype == nw.Date:
+        column = column.cast(nw.Datetime("us"))
+        dtype = column.dtype
+    if not isinstance(dtype, nw.Datetime):
+        if dtype.is_numeric() or dtype == nw.Boolean:
+            raise InvalidValue.of(
+                "timestamp", "be a column of dates or ISO texts: a number has no unit", str(dtype)
+            )
+        texts = np.array(column.to_list(), dtype=object)
+        return to_utc_us(texts, tz=tz, fmt=timestamp_format)
+    missing = column.is_null().to_numpy()
+    micros = column.dt.timestamp("us")
+    us = np.asarray((micros.fill_null(0) if missing.any() else micros).to_numpy(), dtype=np.int64)
+    if dtype.time_zone is not None:
+        return Stamps(us=us, missing=missing, n_naive=0, n_ambiguous=0, n_nonexistent=0)
+    naive = us.view("M8[us]")
+    return to_utc_us(
+        np.where(missing, np.datetime64("NaT"), naive) if missing.any() else naive,
+        tz=tz,
+        fmt=timestamp_format,
+    )
+
+
+def _valence(column: Any) -> NDArray[np.float64]:
+    values = numbers(column, "emotion")
+    outside = np.flatnonzero(np.abs(values) > 1)  # NaN compares false
+    if len(outside):
+        raise InvalidData.at_rows("emotion is outside [-1, 1]", outside.tolist())
+    return values
+
+
+def _durations(column: Any) -> NDArray[np.float64]:
+    """Return durations in microseconds, NaN where missing."""
+    if isinstance(column, np.ndarray):
+        if column.dtype.kind not in "mO":
+            raise InvalidValue.of(
+                "duration", "be a column of durations: a number has no unit", str(column.dtype)
+            )
+        spans = column.astype("m8[us]")
+    else:
+        import narwhals as nw
+
+        if not isinstance(column.dtype, nw.Duration):
+            raise InvalidValue.of(
+                "duration", "be a column of durations: a number has no unit", str(column.dtype)
+            )
+        spans = column.to_numpy().astype("m8[us]")
+    values = np.where(np.isnat(spans), np.nan, spans.astype(np.int64).astype(np.float64))
+    negative = np.flatnonzero(values < 0)
+    if len(negative):
+        raise InvalidData.at_rows("duration is negative", negative.tolist())
+    return values
+
+
+def _seq(column: Any) -> NDArray[np.int64]:
+    """Return the explicit order; missing sorts first."""
+    values = numbers(column, "seq")
+    if np.any(values != np.floor(values), where=~np.isnan(values)):
+        raise InvalidValue.of("seq", "be a column of whole numbers", "fractions")
+    known = ~np.isnan(values)
+    seq = np.full(len(values), NO_SEQ, dtype=np.int64)
+    seq[known] = values[known].astype(np.int64)
+    return seq
+
+
+def _one_currency(column: Any) -> str | None:
+    codes = encode_names(column).names
+    if len(codes) > 1:
+        raise InvalidData(
+            f"currency has {len(codes)} values ({', '.join(codes)}); money is never summed "
+            "across currencies: convert first, or build one log a currency"
+        )
+    return codes[0] if codes else None
+
+
+def _per_customer(coded: Coded, columns: Columns, what: str) -> Coded:
+    """Return one value a customer from one a row, refusing customers with two."""
+    known = coded.codes >= 0
+    customer = columns.customer
+    value = np.full(columns.n_customers, -1, dtype=np.int64)
+    value[customer[known]] = coded.codes[known]
+    clash = np.unique(customer[known][value[customer[known]] != coded.codes[known]])
+    if len(clash):
+        raise InvalidData(f"{len(clash):,} customers have more than one {what}")
+    return Coded(value, coded.names)
+
+
+def _customer_attributes(customers: Any, key: str, ids: tuple[str, ...]) -> Mapping[str, Coded]:
+    """Return the attributes of each customer of the log, from a frame with one row a customer."""
+    if customers is None:
+        return {}
+    import narwhals as nw
+
+    if isinstance(customers, Mapping):
+        names = tuple(customers)
+    else:
+        names = tuple(nw.from_native(customers).collect_schema().names())
+    if key not in names:
+        raise UnknownName.among("customer= column", key, names, where="customers=")
+    others = [name for name in names if name != key]
+    columns, _ = columns_of(customers, {"customer": key}, others)
+    known = encode_ids(columns["customer"])
+    if len(known.names) < len(known):
+        raise InvalidData("customers= must hold one row a customer, each with an id")
+    row_of = {known.names[code]: row for row, code in enumerate(known.codes.tolist())}
+    rows = np.array([row_of.get(customer, -1) for customer in ids], dtype=np.int64)
+    result = {}
+    for name in others:
+        coded = encode_values(columns[f"attribute:{name}"])
+        codes = np.append(coded.codes, -1)
+        result[name] = Coded(codes[rows], coded.names)
+    return result
