@@ -481,12 +481,16 @@ class InteractionLog:
 
         Examples
         --------
-        >>> from datetime import timedelta
+        >>> from datetime import datetime, timedelta, timezone
         >>> import cxjourney as cx
-        >>> log = cx.datasets.sample(customers=200, seed=1).log
-        >>> journeys = log.journeys(goal="order_placed", inactivity=timedelta(days=14))
-        >>> len(journeys) >= log.n_customers
-        True
+        >>> def at(customer, touchpoint, day):
+        ...     stamp = datetime(2026, 1, day, tzinfo=timezone.utc)
+        ...     return cx.Interaction(customer=customer, touchpoint=touchpoint, timestamp=stamp)
+        >>> log = cx.InteractionLog.from_interactions(
+        ...     [at("a", "web", 1), at("a", "buy", 2), at("b", "web", 1), at("c", "web", 19)]
+        ... )
+        >>> log.journeys(goal="buy", inactivity=timedelta(days=7))
+        Journeys: 3 (1 converted, 1 dropped, 1 in_progress)
         """
         from cxjourney.log.journeys import Journeys
 
