@@ -6,7 +6,9 @@ and can be used without any other part of the library.
 
 from __future__ import annotations
 
+from cxjourney.metrics.comparison import LogrankTest, logrank
 from cxjourney.metrics.estimate import Estimate
+from cxjourney.metrics.incidence import IncidenceCurves, cumulative_incidence
 from cxjourney.metrics.intervals import (
     agresti_coull,
     clopper_pearson,
@@ -32,6 +34,7 @@ from cxjourney.metrics.rates import abandonment_rate, bounce_rate, conversion_ra
 from cxjourney.metrics.resampling import bootstrap, bootstrap_mean
 from cxjourney.metrics.scale import FIVE_POINT, SEVEN_POINT, TEN_POINT, ZERO_TO_TEN, Scale
 from cxjourney.metrics.survey import AnswerShare, answer_share, ces, csat, mean_score
+from cxjourney.metrics.survival import SurvivalCurve, kaplan_meier
 
 __all__ = [
     "FIVE_POINT",
@@ -40,9 +43,12 @@ __all__ = [
     "ZERO_TO_TEN",
     "AnswerShare",
     "Estimate",
+    "IncidenceCurves",
+    "LogrankTest",
     "NetPromoterScore",
     "NpsDifference",
     "Scale",
+    "SurvivalCurve",
     "abandonment_rate",
     "agresti_coull",
     "answer_share",
@@ -53,9 +59,12 @@ __all__ = [
     "clopper_pearson",
     "conversion_rate",
     "csat",
+    "cumulative_incidence",
     "garwood",
     "jeffreys",
+    "kaplan_meier",
     "katz",
+    "logrank",
     "mean_score",
     "mean_t",
     "net_promoter_score",

@@ -1,0 +1,186 @@
+"""Risk sets of right-censored durations: what the survival estimators count from.
+
+A row is at risk in (entry, exit]. Events come before censorings at the same time. Times are whole
+microseconds, so that ties are exact.
+"""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["RiskSets", "clustered_incidence_variance", "clustered_moments", "risk_sets", "scores"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RiskSets:
+    """Counts at every distinct time at which a row ends.
+
+    Attributes
+    ----------
+    times
+        Distinct exit times, increasing [microseconds].
+    at_risk
+        Weight of the rows at risk just before each time.
+    deaths
+        Array of shape (causes, times): weight of the events of each cause.
+    censored
+        Weight of the rows that end open at each time.
+    exit_index
+        For each row, the position of its exit in `times`.
+    entry_index
+        For each row, the first position at which it is at risk.
+    """
+
+    times: Integers
+    at_risk: Floats
+    deaths: Floats
+    censored: Floats
+    exit_index: NDArray[np.intp]
+    entry_index: NDArray[np.intp]
+
+    @property
+    def events(self) -> Floats:
+        """Weight of the events of any cause."""
+        total: Floats = self.deaths.sum(axis=0)
+        return total
+
+    @property
+    def survival(self) -> Floats:
+        """Kaplan-Meier survival just after each time."""
+        # A product of ratios beats exp of a sum of logs: it is exactly 0 where all fail.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            stay = np.where(self.at_risk > 0, 1 - self.events / self.at_risk, 1.0)
+        return np.cumprod(stay, dtype=np.float64)
+
+    @property
+    def greenwood(self) -> Floats:
+        """Increments d / (n (n - d)); 0 where everybody at risk fails, as survival is 0 then."""
+        left = self.at_risk - self.events
+        out = np.zeros(len(self.times))
+        np.divide(self.events, self.at_risk * left, out=out, where=left > 0)
+        return out
+
+
+def risk_sets(
+    exit_us: Integers,
+    cause: NDArray[np.intp],
+    *,
+    n_causes: int = 1,
+    entry_us: Integers | None = None,
+    weights: Floats | None = None,
+) -> RiskSets:
+    """Count risk sets; `cause` is -1 for a row that is still open."""
+    weights = np.ones(len(exit_us)) if weights is None else weights
+    times, exit_index = np.unique(exit_us, return_inverse=True)
+    size = len(times)
+    ended = np.bincount(exit_index, weights=weights, minlength=size)
+    if entry_us is None:
+        entry_index = np.zeros(len(exit_us), dtype=np.intp)
+    else:
+        entry_index = np.searchsorted(times, entry_us, side="right")
+    entered = np.bincount(entry_index, weights=weights, minlength=size)
+    at_risk = np.cumsum(entered) - (np.cumsum(ended) - ended)
+    deaths = np.zeros((n_causes, size))
+    for k in range(n_causes):
+        of_cause = cause == k
+        deaths[k] = np.bincount(exit_index[of_cause], weights=weights[of_cause], minlength=size)
+    return RiskSets(
+        times=times,
+        at_risk=at_risk,
+        deaths=deaths,
+        censored=ended - deaths.sum(axis=0),
+        exit_index=exit_index,
+        entry_index=entry_index,
+    )
+
+
+def scores(jump_at_exit: Floats, drift: Floats, sets: RiskSets) -> tuple[Floats, Floats]:
+    """Return each row's constant part on entry and the change of it on exit.
+
+    A row's martingale sum is its jump at exit minus the drift accumulated over the times at which
+    it was at risk. Written as constant - (rows at risk) × drift(t) it changes at entry and exit
+    only, and so do its squares within a customer.
+    """
+    accumulated = np.concatenate(([0.0], np.cumsum(drift)))
+    return accumulated[sets.entry_index], jump_at_exit - accumulated[sets.exit_index + 1]
+
+
+def clustered_moments(
+    customer: NDArray[np.intp], sets: RiskSets, parts: list[tuple[Floats, Floats]]
+) -> Floats:
+    """Return sums over customers of products of their running totals, at every time.
+
+    Parameters
+    ----------
+    customer
+        Code of the customer of each row.
+    sets
+        The risk sets of the rows.
+    parts
+        Pairs of changes (on entry, on exit) of each row.
+
+    Returns
+    -------
+    ndarray of shape (times, parts, parts)
+        After the exits at each time.
+    """
+    who = np.concatenate((customer, customer))
+    when = np.concatenate((sets.entry_index, sets.exit_index))
+    change = np.column_stack([np.concatenate(part) for part in parts])
+    order = np.lexsort((when, who))
+    who, when, change = who[order], when[order], change[order]
+    total = np.cumsum(change, axis=0)
+    first = np.flatnonzero(np.r_[True, who[1:] != who[:-1]])
+    rows_each = np.diff(np.r_[first, len(who)])
+    after = total - np.repeat(total[first] - change[first], rows_each, axis=0)
+    before = after - change
+    size, width = len(sets.times), len(parts)
+    moments = np.empty((size, width, width))
+    for a in range(width):
+        for b in range(a, width):
+            gain = after[:, a] * after[:, b] - before[:, a] * before[:, b]
+            running = np.cumsum(np.bincount(when, weights=gain, minlength=size)[:size])
+            moments[:, a, b] = moments[:, b, a] = running
+    return moments
+
+
+def clustered_incidence_variance(
+    sets: RiskSets, cause: NDArray[np.intp], k: int, incidence: Floats, customer: NDArray[np.intp]
+) -> Floats:
+    """Return the infinitesimal-jackknife variance of the incidence of cause `k`, by customer.
+
+    With A the influence on the log of survival and B that on the incidence at fixed end, a row's
+    influence at t is B(t) - F(t) A(t); it is summed within customers, squared and summed.
+    """
+    n, left = sets.at_risk, sets.at_risk - sets.events
+    before = np.concatenate(([1.0], sets.survival[:-1]))
+    hazard = np.zeros(len(n))
+    np.divide(1.0, left, out=hazard, where=left > 0)
+    share = np.zeros(len(n))
+    np.divide(before, n, out=share, where=n > 0)
+    at = sets.exit_index
+    failed = cause >= 0
+    jump_a = failed * hazard[at]
+    jump_b = (cause == k) * share[at] + failed * (incidence * hazard)[at]
+    drift_a = sets.greenwood
+    drift_b = np.zeros(len(n))
+    np.divide(share * sets.deaths[k], n, out=drift_b, where=n > 0)
+    drift_b += incidence * drift_a
+    ones = np.ones(len(at))
+    parts = [scores(jump_a, drift_a, sets), scores(jump_b, drift_b, sets), (ones, -ones)]
+    moments = clustered_moments(customer, sets, parts)
+    sum_a, sum_b = np.cumsum(drift_a), np.cumsum(drift_b)
+    weights = np.stack((-incidence, np.ones(len(n)), incidence * sum_a - sum_b))
+    squares = np.einsum("at,tab,bt->t", weights, moments, weights)
+    return _corrected(squares, customer)
+
+
+def _corrected(squares: Floats, customer: NDArray[np.intp]) -> Floats:
+    """Apply C/(C - 1); with one customer there is no variance."""
+    n = len(np.unique(customer))
+    return np.full(len(squares), np.nan) if n < 2 else np.maximum(squares, 0.0) * n / (n - 1)
