@@ -15,9 +15,11 @@ from cxjourney._support.frozen import array_eq, read_only
 __all__ = ["Coded", "Columns"]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Coded:
     """A column of names as integers into a vocabulary.
+
+    Two are equal if they hold the same values row by row, in whatever order their names stand.
 
     Attributes
     ----------
@@ -27,11 +29,23 @@ class Coded:
         The distinct values, each once.
     """
 
-    codes: NDArray[Any] = attrs.field(converter=read_only, eq=array_eq)
+    codes: NDArray[Any] = attrs.field(converter=read_only)
     names: tuple[Any, ...]
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Coded):
+            return NotImplemented
+        if len(self) != len(other):
+            return False
+        # 1, True and 1.0 are equal to Python, but they are three values
+        place = {(type(name), name): code for code, name in enumerate(self.names)}
+        renumber = [place.get((type(name), name), -2) for name in other.names]
+        return np.array_equal(self.codes, np.array([*renumber, -1])[other.codes])
+
+    __hash__ = None  # type: ignore[assignment]  # equality is by value, and values are arrays
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the column of these rows; the vocabulary stays."""

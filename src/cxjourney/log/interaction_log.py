@@ -296,8 +296,8 @@ class InteractionLog:
 
     @property
     def touchpoints(self) -> tuple[str, ...]:
-        """Names of the touchpoints, sorted."""
-        return self.columns.coded["touchpoint"].names
+        """Names of the touchpoints that occur, sorted."""
+        return self._names("touchpoint")
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -315,8 +315,15 @@ class InteractionLog:
         return self._names("owner")
 
     def _names(self, column: str) -> tuple[str, ...]:
-        coded = self.columns.coded.get(column)
-        return () if coded is None else coded.names
+        return self._names_in_use.get(column, ())
+
+    @cached_property
+    def _names_in_use(self) -> dict[str, tuple[str, ...]]:
+        return {
+            column: self.columns.coded[column].compacted().names
+            for column in ("touchpoint", "channel", "stage", "owner")
+            if column in self.columns.coded
+        }
 
     @property
     def observed_until(self) -> datetime | None:
@@ -508,22 +515,14 @@ class InteractionLog:
     def _with_rows(self, keep: Any) -> Self:
         """Return the log of the rows where `keep` is true; customers without a row go.
 
-        Any: a mask over rows. The observation window stays.
+        Any: a mask over rows. The observation window stays, and so does the vocabulary: a goal
+        that nobody of a segment reached is still a touchpoint that it knows.
         """
         rows = np.flatnonzero(keep)
         counts = np.bincount(self.columns.customer[rows], minlength=self.n_customers)
         stay = np.flatnonzero(counts)
         offsets = np.concatenate([[0], np.cumsum(counts[stay])]).astype(np.int64)
         columns = self.columns.take(rows, offsets)
-        columns = attrs.evolve(
-            columns,
-            coded={
-                name: coded.compacted()
-                if name in {"touchpoint", "channel", "stage", "owner"}
-                else coded
-                for name, coded in columns.coded.items()
-            },
-        )
         return attrs.evolve(
             self,
             columns=columns,

@@ -86,7 +86,7 @@ class Journeys:
             unfinished=unfinished,
             by_journey_column="journey" in log.columns.coded,
         )
-        rules.check(log.touchpoints)
+        rules.check(log.columns.coded["touchpoint"].names)
         rows, offsets, silent = cut(log.columns, rules)
         columns, customer_of_row = log.columns, log.columns.customer
         if rows is not None:
