@@ -6,8 +6,11 @@ and can be used without any other part of the library.
 
 from __future__ import annotations
 
+from cxjourney.metrics.accumulate import Tally, pool
+from cxjourney.metrics.catalogue import FunctionMetric, Metric, all_metrics
 from cxjourney.metrics.comparison import LogrankTest, logrank
 from cxjourney.metrics.estimate import Estimate
+from cxjourney.metrics.experience import ExpectationGap, PeakEnd, expectation_gap, peak_end
 from cxjourney.metrics.incidence import IncidenceCurves, cumulative_incidence
 from cxjourney.metrics.intervals import (
     agresti_coull,
@@ -30,8 +33,20 @@ from cxjourney.metrics.promoters import (
     nps_difference,
     nps_sample_size,
 )
-from cxjourney.metrics.rates import abandonment_rate, bounce_rate, conversion_rate, proportion
+from cxjourney.metrics.rates import (
+    abandonment_rate,
+    bounce_rate,
+    conversion_rate,
+    event_rate,
+    proportion,
+)
 from cxjourney.metrics.resampling import bootstrap, bootstrap_mean
+from cxjourney.metrics.sampling import (
+    cronbach_alpha,
+    effective_size,
+    poststratification_weights,
+    response_rate,
+)
 from cxjourney.metrics.scale import FIVE_POINT, SEVEN_POINT, TEN_POINT, ZERO_TO_TEN, Scale
 from cxjourney.metrics.survey import AnswerShare, answer_share, ces, csat, mean_score
 from cxjourney.metrics.survival import SurvivalCurve, kaplan_meier
@@ -43,14 +58,20 @@ __all__ = [
     "ZERO_TO_TEN",
     "AnswerShare",
     "Estimate",
+    "ExpectationGap",
+    "FunctionMetric",
     "IncidenceCurves",
     "LogrankTest",
+    "Metric",
     "NetPromoterScore",
     "NpsDifference",
+    "PeakEnd",
     "Scale",
     "SurvivalCurve",
+    "Tally",
     "abandonment_rate",
     "agresti_coull",
+    "all_metrics",
     "answer_share",
     "bootstrap",
     "bootstrap_mean",
@@ -58,8 +79,12 @@ __all__ = [
     "ces",
     "clopper_pearson",
     "conversion_rate",
+    "cronbach_alpha",
     "csat",
     "cumulative_incidence",
+    "effective_size",
+    "event_rate",
+    "expectation_gap",
     "garwood",
     "jeffreys",
     "kaplan_meier",
@@ -73,8 +98,12 @@ __all__ = [
     "nps",
     "nps_difference",
     "nps_sample_size",
+    "peak_end",
+    "pool",
+    "poststratification_weights",
     "proportion",
     "quantile_ranks",
     "quantile_type_7",
+    "response_rate",
     "wilson",
 ]

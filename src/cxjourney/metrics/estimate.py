@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any, Self
 
 import attrs
 
+from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.serialize import from_dict, to_dict
 from cxjourney._support.table import format_value
 
@@ -22,11 +22,11 @@ _PERCENT = "fraction"
 
 
 def _frozen_parameters(mapping: Mapping[str, Parameter]) -> Mapping[str, Parameter]:
-    return MappingProxyType(dict(mapping))
+    return FrozenMapping(mapping)
 
 
 def _frozen_counts(mapping: Mapping[str, int]) -> Mapping[str, int]:
-    return MappingProxyType(dict(mapping))
+    return FrozenMapping(mapping)
 
 
 def _notes(notes: Iterable[str]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 import numpy as np
@@ -25,6 +25,8 @@ from cxjourney.metrics.rates import undefined
 from cxjourney.metrics.scale import ZERO_TO_TEN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 __all__ = [
@@ -60,6 +62,24 @@ class NetPromoterScore(Estimate):
     promoters: Estimate
     passives: Estimate
     detractors: Estimate
+
+    @classmethod
+    def pooled(
+        cls, parts: Sequence[Self], *, level: float, interval: NpsInterval
+    ) -> NetPromoterScore:
+        """Return the score of all parts together, from their counts; see `pool`."""
+        promoters, passives, detractors = (
+            sum(int(getattr(part, group).numerator) for part in parts)
+            for group in ("promoters", "passives", "detractors")
+        )
+        return net_promoter_score(
+            promoters,
+            passives,
+            detractors,
+            n_missing=sum(part.n_missing for part in parts),
+            interval=interval,
+            level=level,
+        )
 
     def __repr__(self) -> str:
         shares = ", ".join(

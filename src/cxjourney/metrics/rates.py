@@ -21,7 +21,7 @@ from cxjourney.metrics.arrays import (
     same_length,
 )
 from cxjourney.metrics.estimate import Estimate, Parameter
-from cxjourney.metrics.intervals import agresti_coull, clopper_pearson, jeffreys, wilson
+from cxjourney.metrics.intervals import agresti_coull, clopper_pearson, garwood, jeffreys, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,7 @@ __all__ = [
     "abandonment_rate",
     "bounce_rate",
     "conversion_rate",
+    "event_rate",
     "proportion",
 ]
 
@@ -110,6 +111,67 @@ def proportion(
         parameters=parameters or {},
         numerator=count,
         denominator=n,
+        exclusions=exclusions or {},
+    )
+
+
+def event_rate(
+    count: float,
+    exposure: float,
+    *,
+    unit: str,
+    name: str = "event_rate",
+    definition: str = "events / exposure",
+    parameters: Mapping[str, Parameter] | None = None,
+    exclusions: Mapping[str, int] | None = None,
+    n_missing: int = 0,
+    notes: tuple[str, ...] = (),
+    level: float = 0.95,
+) -> Estimate:
+    """Return events per unit of exposure as an estimate with Garwood's exact interval.
+
+    Parameters
+    ----------
+    count, exposure
+        Number of events, and what they are counted over.
+    unit
+        What one of the value is, such as "contacts per order".
+    name, definition, parameters, exclusions, n_missing, notes
+        What the card of the number says.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    Estimate
+        The rate [`unit`]; NaN with the note "empty" if the exposure is 0.
+
+    Raises
+    ------
+    InvalidValue
+        If the count or the exposure is negative.
+
+    Examples
+    --------
+    >>> event_rate(3, 120, unit="per month")
+    0.025 per month [0.00516, 0.0731] (95% Garwood, n=3)
+    """
+    low, high = garwood(count, exposure, level=level)
+    return Estimate(
+        value=count / exposure if exposure else math.nan,
+        low=low,
+        high=high,
+        level=level,
+        n=round(count),
+        n_missing=n_missing,
+        unit=unit,
+        method="Garwood",
+        notes=notes if exposure else ("empty", *notes),
+        name=name,
+        definition=definition,
+        parameters=parameters or {},
+        numerator=count,
+        denominator=exposure,
         exclusions=exclusions or {},
     )
 

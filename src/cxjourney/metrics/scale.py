@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -20,10 +18,6 @@ _CHUNK = 1 << 16
 _SHOWN = 5
 
 
-def _labels(labels: Mapping[int, str]) -> Mapping[int, str]:
-    return MappingProxyType(dict(labels))
-
-
 @attrs.frozen
 class Scale:
     """What may be answered to a question.
@@ -37,12 +31,13 @@ class Scale:
     higher_is_better
         Whether the high end is the good one.
     labels
-        Answer to wording, where the answers have one.
+        Wording of each answer from low to high; none, or one each.
 
     Raises
     ------
     InvalidValue
-        If `high` is not above `low`, or an end of an integer scale is not whole.
+        If `high` is not above `low`, an end of an integer scale is not whole, or there is not one
+        label for each answer.
 
     Examples
     --------
@@ -54,9 +49,7 @@ class Scale:
     high: float
     integer: bool = attrs.field(default=True, kw_only=True)
     higher_is_better: bool = attrs.field(default=True, kw_only=True)
-    labels: Mapping[int, str] = attrs.field(
-        factory=dict, converter=_labels, kw_only=True, hash=False
-    )
+    labels: tuple[str, ...] = attrs.field(default=(), converter=tuple, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         ends = (self.low, self.high)
@@ -64,6 +57,8 @@ class Scale:
             raise InvalidValue.of("scale", "run from a finite low to a higher, finite high", ends)
         if self.integer and any(e != int(e) for e in ends):
             raise InvalidValue.of("scale", "have whole ends if integer=True", ends)
+        if self.labels and len(self.labels) != len(self.answers):
+            raise InvalidValue.of("labels", f"be {len(self.answers)} wordings", self.labels)
 
     def __str__(self) -> str:
         return f"{self.low:g}-{self.high:g}"

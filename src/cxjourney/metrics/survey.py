@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import attrs
 import numpy as np
 
+from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.validation import check_level
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics.arrays import NanPolicy, Values, is_undefined, numbers, weights_of
@@ -29,7 +29,7 @@ E = TypeVar("E", bound=Estimate)
 
 
 def _frozen_distribution(counts: Mapping[str, float]) -> Mapping[str, float]:
-    return MappingProxyType(dict(counts))
+    return FrozenMapping(counts)
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -44,11 +44,31 @@ class AnswerShare(Estimate):
         Answer to number of respondents (or weight), every answer of the scale listed.
     scale
         The scale that was answered on.
+    counted
+        Lowest and highest answer that the share counts.
     """
 
     mean: Estimate
     distribution: Mapping[str, float] = attrs.field(converter=_frozen_distribution, hash=False)
     scale: Scale
+    counted: tuple[float, float]
+
+    @classmethod
+    def pooled(cls, parts: Sequence[Self], *, level: float, interval: Interval) -> AnswerShare:
+        """Return the share of all parts together, from their counts; see `pool`."""
+        first = parts[0]
+        return answer_share(
+            np.sum([list(part.distribution.values()) for part in parts], axis=0),
+            low=first.counted[0],
+            high=first.counted[1],
+            scale=first.scale,
+            name=first.name,
+            definition=first.definition,
+            parameters=first.parameters,
+            n_missing=sum(part.n_missing for part in parts),
+            level=level,
+            interval=interval,
+        )
 
 
 def csat(
@@ -233,7 +253,7 @@ def _from_scores(
         high=high,
         name=name,
         definition=definition,
-        parameters=parameters,
+        parameters={**parameters, "weighted": weights is not None},
         scale=scale,
         n_missing=n_missing,
         n=len(array) - n_missing,
@@ -347,6 +367,7 @@ def answer_share(
             f"{answer:g}": count.item() for answer, count in zip(answers, counts, strict=True)
         },
         scale=scale,
+        counted=(low, high),
     )
 
 

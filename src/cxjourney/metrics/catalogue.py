@@ -1,0 +1,165 @@
+"""Every metric with its name, unit and direction; other tools add theirs by the same protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import attrs
+
+from cxjourney._support.validation import check_choice
+from cxjourney.exceptions import InvalidValue
+from cxjourney.metrics.accumulate import pool
+from cxjourney.metrics.estimate import Estimate
+from cxjourney.metrics.experience import expectation_gap, peak_end
+from cxjourney.metrics.promoters import nps
+from cxjourney.metrics.rates import abandonment_rate, bounce_rate, conversion_rate
+from cxjourney.metrics.sampling import cronbach_alpha, response_rate
+from cxjourney.metrics.survey import ces, csat, mean_score
+
+__all__ = ["Direction", "FunctionMetric", "Metric", "all_metrics"]
+
+Direction = Literal["higher", "lower", "neither"]
+"""Which way is better."""
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """What a metric is to other tools: a name, a unit, a direction, and how it is computed."""
+
+    @property
+    def name(self) -> str:
+        """Identifier, such as "nps"."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """What one of its value is, such as "points"."""
+        ...
+
+    @property
+    def direction(self) -> Direction:
+        """Which way is better."""
+        ...
+
+    @property
+    def definition(self) -> str:
+        """The definition in a sentence."""
+        ...
+
+    def compute(self, *columns: Any, **options: Any) -> Estimate:
+        """Return the metric of columns of data; Any, since each metric takes its own."""
+        ...
+
+    def merge(self, parts: Iterable[Estimate]) -> Estimate:
+        """Return the metric of all parts together, or raise InvalidValue where that cannot be."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class FunctionMetric:
+    """A metric made of a function that returns an `Estimate`.
+
+    Attributes
+    ----------
+    name, unit, direction, definition
+        As in `Metric`.
+    function
+        Computes it.
+
+    Examples
+    --------
+    >>> from cxjourney.metrics import proportion
+    >>> def open_rate(opened, sent):
+    ...     return proportion(opened, sent, name="open_rate", definition="opened / sent")
+    >>> metric = FunctionMetric(
+    ...     name="open_rate", unit="fraction", direction="higher",
+    ...     definition="opened / sent", function=open_rate,
+    ... )
+    >>> metric.merge([metric.compute(3, 10), metric.compute(5, 10)]).value
+    0.4
+    """
+
+    name: str
+    unit: str
+    direction: Direction
+    definition: str
+    function: Callable[..., Estimate]
+
+    def __attrs_post_init__(self) -> None:
+        check_choice(self.direction, "direction", ("higher", "lower", "neither"))
+
+    def compute(self, *columns: Any, **options: Any) -> Estimate:
+        """Return the metric of columns of data, as the function takes them."""
+        return self.function(*columns, **options)
+
+    def merge(self, parts: Iterable[Estimate]) -> Estimate:
+        """Return the metric of all parts together, from the counts on their cards.
+
+        Raises
+        ------
+        InvalidValue
+            If the parts are not functions of counts, or differ in their choices.
+        """
+        return pool(parts)
+
+
+def _metric(
+    function: Callable[..., Estimate], unit: str, direction: Direction, definition: str
+) -> FunctionMetric:
+    return FunctionMetric(
+        name=function.__name__,
+        unit=unit,
+        direction=direction,
+        definition=definition,
+        function=function,
+    )
+
+
+_BUILT_IN = (
+    _metric(abandonment_rate, "fraction", "lower", "starts not completed / starts"),
+    _metric(bounce_rate, "fraction", "lower", "sessions that bounced / sessions"),
+    _metric(ces, "fraction", "higher", "answers that say it was easy / answers"),
+    _metric(conversion_rate, "fraction", "higher", "converted units / eligible units"),
+    _metric(cronbach_alpha, "alpha", "higher", "agreement of the items of a scale"),
+    _metric(csat, "fraction", "higher", "answers in the best boxes / answers"),
+    _metric(expectation_gap, "scale points", "higher", "mean of experience - expectation"),
+    _metric(mean_score, "scale points", "higher", "sum of scores / number of scores"),
+    _metric(nps, "points", "higher", "100 × (share of 9-10 - share of 0-6)"),
+    _metric(peak_end, "valence", "higher", "mean over journeys of (peak + end) / 2"),
+    _metric(response_rate, "fraction", "higher", "complete answers / eligible invitations"),
+)
+
+
+def all_metrics(*more: Metric) -> Mapping[str, Metric]:
+    """Return the metrics of the library and those of the caller, by name.
+
+    Parameters
+    ----------
+    *more
+        Metrics of other tools. Nothing is registered anywhere: who adds metrics keeps the mapping.
+
+    Returns
+    -------
+    mapping
+        Name to metric, in alphabetical order; read-only.
+
+    Raises
+    ------
+    InvalidValue
+        If something is not a metric, or a name is taken.
+
+    Examples
+    --------
+    >>> all_metrics()["nps"].unit
+    'points'
+    """
+    found: dict[str, Metric] = {}
+    for metric in (*_BUILT_IN, *more):
+        if not isinstance(metric, Metric):
+            raise InvalidValue.of("metric", "have name, unit, direction, compute and merge", metric)
+        if metric.name in found:
+            raise InvalidValue.of("metric.name", "be free", metric.name)
+        found[metric.name] = metric
+    return MappingProxyType(dict(sorted(found.items())))

@@ -1,0 +1,139 @@
+"""Shards and days add up to the whole, to the last digit."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxjourney.exceptions import InvalidValue
+from cxjourney.metrics import (
+    NetPromoterScore,
+    Tally,
+    bounce_rate,
+    ces,
+    conversion_rate,
+    csat,
+    event_rate,
+    mean_score,
+    nps,
+    peak_end,
+    pool,
+    response_rate,
+)
+
+FLAGS = st.none() | st.booleans()
+METRICS = [
+    (nps, st.none() | st.integers(0, 10)),
+    (csat, st.none() | st.integers(1, 5)),
+    (ces, st.none() | st.integers(1, 7)),
+    (conversion_rate, FLAGS),
+    (response_rate, FLAGS),
+    (bounce_rate, st.none() | st.integers(1, 5)),
+]
+
+
+@pytest.mark.parametrize(("metric", "values"), METRICS, ids=lambda x: getattr(x, "__name__", ""))
+@given(data=st.data())
+def test_the_parts_are_the_whole_in_any_order_and_grouping(metric, values, data):
+    a, b, c = (data.draw(st.lists(values, max_size=40)) for _ in range(3))
+    whole = repr(metric(a + b + c).to_dict())
+
+    def tally(*pieces):
+        total = Tally(metric)
+        for piece in pieces:
+            total.update(piece)
+        return total
+
+    assert repr(tally(a, b, c).result().to_dict()) == whole
+    assert repr(tally(a).merge(tally(b).merge(tally(c))).result().to_dict()) == whole
+    assert repr(tally(c).merge(tally(b)).merge(tally(a)).result().to_dict()) == whole
+    assert repr(tally(a, b, c).merge(Tally(metric)).result().to_dict()) == whole
+    assert repr(Tally(metric).merge(tally(a, b, c)).result().to_dict()) == whole
+    assert repr(pool([metric(a), metric(b), metric(c)]).to_dict()) == whole
+
+
+def test_options_hold_for_every_piece():
+    tally = Tally(csat, boxes=1, level=0.9, interval="jeffreys").update([5, 4]).update([1, 5])
+    assert tally.result() == csat([5, 4, 1, 5], boxes=1, level=0.9, interval="jeffreys")
+    tally = Tally(conversion_rate, unit="session")
+    tally.update([1, 0], eligible=[1, 0]).update([1], eligible=[1])
+    assert tally.result() == conversion_rate([1, 0, 1], eligible=[1, 0, 1], unit="session")
+
+
+def test_merging_leaves_the_other_tally_alone():
+    monday, tuesday = Tally(nps).update([10]), Tally(nps).update([0])
+    monday.merge(tuesday)
+    monday.update([10])
+    assert tuesday.result() == nps([0])
+    assert monday.result().n == 3
+
+
+def test_days_can_be_stored_and_pooled():
+    stored = [json.dumps(nps(day).to_dict()) for day in ([10, 9], [3, None], [7])]
+    days = [NetPromoterScore.from_dict(json.loads(card)) for card in stored]
+    assert pool(days) == nps([10, 9, 3, None, 7])
+
+
+def test_a_tally_can_be_copied_and_sent_to_another_process():
+    tally = Tally(nps).update([10, 3])
+    for twin in (copy.deepcopy(tally), pickle.loads(pickle.dumps(tally))):  # noqa: S301 - our own
+        assert twin.update([9]).result() == nps([10, 3, 9])
+    assert tally.result() == nps([10, 3])
+
+
+def test_event_rates_pool_too():
+    days = [event_rate(3, 100, unit="per order"), event_rate(0, 20, unit="per order")]
+    assert pool(days) == event_rate(3, 120, unit="per order")
+
+
+def test_exclusions_and_open_units_add_up():
+    parts = [conversion_rate([1, 0], eligible=[1, 0]), conversion_rate([1], eligible=[1])]
+    pooled = pool(parts)
+    assert dict(pooled.exclusions) == {"not eligible": 1}
+    running = conversion_rate([0, 1], in_progress=[1, 0])
+    assert pool([running, running]).n_censored == 2
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        [nps([1]), csat([1])],
+        [ces([5]), ces([5], version=1)],
+        [csat([5]), csat([5], boxes=1)],
+        [conversion_rate([1]), conversion_rate([1], unit="user")],
+        [nps([1]), nps([1], level=0.9)],
+        [nps([1], weights=[1.0])],
+        [csat([1], weights=[1.0])],
+        [nps([1] * 20, interval="bootstrap", rng=1)],
+        [conversion_rate([1, 0], customer=["a", "b"])],
+        [mean_score([1, 2])],
+        [peak_end([0.1])],
+        [nps([1, None], nan_policy="propagate")],
+        [csat([1, None], nan_policy="propagate")],
+        [conversion_rate([1, None], nan_policy="propagate")],
+    ],
+)
+def test_what_does_not_add_up_is_refused(parts):
+    with pytest.raises(InvalidValue, match="parts"):
+        pool(parts)
+
+
+def test_tallies_of_different_metrics_do_not_merge():
+    with pytest.raises(InvalidValue, match="tally of nps"):
+        Tally(nps).merge(Tally(csat))
+    with pytest.raises(InvalidValue, match="tally of nps"):
+        Tally(nps).merge(nps([1]))
+
+
+def test_an_empty_tally_says_so():
+    empty = Tally(nps).result()
+    assert math.isnan(empty.value)
+    assert empty.notes == ("empty",)
+    assert "Tally(nps" in repr(Tally(nps))

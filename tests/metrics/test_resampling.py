@@ -1,0 +1,73 @@
+"""The bootstrap repeats, agrees with scipy, and resamples customers whole."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney.metrics import bootstrap, bootstrap_mean, mean_t
+
+VALUES = np.random.default_rng(5).exponential(size=60)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("bca", "BCa"), ("percentile",) * 2, ("basic",) * 2])
+def test_it_agrees_with_scipy_up_to_sampling(ours, theirs):
+    from scipy.stats import bootstrap as scipy_bootstrap
+
+    expected = scipy_bootstrap(
+        (VALUES,), np.mean, method=theirs, n_resamples=6000, rng=np.random.default_rng(1)
+    ).confidence_interval
+    got = bootstrap(VALUES, np.mean, method=ours, n_resamples=6000, rng=2)
+    assert got == pytest.approx((expected.low, expected.high), abs=0.03)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    for function in (
+        lambda seed: bootstrap(VALUES, np.median, n_resamples=200, rng=seed),
+        lambda seed: bootstrap_mean(VALUES, n_resamples=200, rng=seed),
+    ):
+        assert function(3) == function(3)
+        assert function(3) != function(4)
+
+
+def test_customers_with_equal_answers_widen_the_interval():
+    values = np.repeat(np.random.default_rng(7).normal(size=30), 10)
+    customer = np.repeat(np.arange(30), 10)
+    for ends in (
+        bootstrap(values, np.mean, customer=customer, n_resamples=2000, rng=1),
+        bootstrap_mean(values, customer=customer, n_resamples=2000, rng=1),
+    ):
+        thirty = mean_t(values.mean(), values[::10].std(ddof=1), 30)
+        assert ends == pytest.approx(thirty, abs=0.12)
+
+
+def test_weights_of_a_mean_count():
+    values = np.arange(40.0)
+    weights = np.where(values < 20, 0.0, 1.0)
+    low, high = bootstrap_mean(values, weights=weights, n_resamples=500, rng=1)
+    assert 20 <= low < 29.5 < high <= 39
+
+
+def test_few_or_equal_values():
+    assert all(map(math.isnan, bootstrap(VALUES[:9], np.mean, rng=1)))
+    assert all(map(math.isnan, bootstrap_mean(VALUES[:9], rng=1)))
+    assert all(map(math.isnan, bootstrap_mean(VALUES, customer=[1] * 60, rng=1)))
+    assert bootstrap([4.0] * 20, np.mean, rng=1) == (4, 4)
+
+
+def test_bad_input_is_refused():
+    with pytest.raises(InvalidData, match="missing"):
+        bootstrap([1.0, None], np.mean)
+    with pytest.raises(InvalidData, match="missing"):
+        bootstrap_mean([1.0, None])
+    with pytest.raises(InvalidValue, match="method"):
+        bootstrap(VALUES, np.mean, method="bayes")
+    with pytest.raises(InvalidValue, match="n_resamples"):
+        bootstrap(VALUES, np.mean, n_resamples=0)
+    with pytest.raises(InvalidValue, match="one length"):
+        bootstrap(VALUES, np.mean, customer=[1])
+    with pytest.raises(InvalidValue, match="rng"):
+        bootstrap(VALUES, np.mean, rng="seed")
