@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         Touchpoint,
     )
     from cxjourney.exceptions import CxJourneyError, CxJourneyWarning
-    from cxjourney.graph import JourneyGraph
+    from cxjourney.graph import AbsorbingChain, JourneyGraph
     from cxjourney.log import InteractionLog, Journeys, journey_graph
     from cxjourney.metrics import Estimate
 
@@ -40,6 +40,7 @@ __all__ = [
     "DROPOFF",
     "MISSING",
     "START",
+    "AbsorbingChain",
     "Account",
     "Channel",
     "ChannelKind",
@@ -76,6 +77,7 @@ _HOMES = {
     "DROPOFF": "domain",
     "MISSING": "domain",
     "START": "domain",
+    "AbsorbingChain": "graph",
     "Account": "domain",
     "Channel": "domain",
     "ChannelKind": "domain",

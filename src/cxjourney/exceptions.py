@@ -12,6 +12,7 @@ CxJourneyError
 ├── TimesRequired (ValueError)           aggregated paths have no times
 ├── NotAFlow (ValueError)                a graph whose counts do not add up at a node
 ├── NotAbsorbing (ValueError)            a graph whose goal does not end the journey
+├── TrappedClass (ValueError)            touchpoints from which no journey can end
 └── MissingDependency (ImportError)      an optional package is not installed
 
 CxJourneyWarning (UserWarning)
@@ -41,6 +42,7 @@ __all__ = [
     "OutcomeUndetermined",
     "ReservedName",
     "TimesRequired",
+    "TrappedClass",
     "UnknownName",
 ]
 
@@ -170,6 +172,27 @@ class NotAFlow(CxJourneyError, ValueError):
 
 class NotAbsorbing(CxJourneyError, ValueError):
     """The graph was built with `after_goal="keep"`, so that its goal ends nothing."""
+
+
+class TrappedClass(CxJourneyError, ValueError):
+    """Journeys that come to some touchpoints can go around there, but never end.
+
+    Attributes
+    ----------
+    nodes
+        The touchpoints, sorted.
+    """
+
+    def __init__(self, message: str, *, nodes: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.nodes = nodes
+
+    @classmethod
+    def of(cls, nodes: Iterable[str], *, hint: str = "") -> TrappedClass:
+        """Compose "no journey can end from `nodes`; `hint`"."""
+        names = tuple(sorted(nodes))
+        end = f"; {hint}" if hint else ""
+        return cls(f"no journey can end from {_some(names)}{end}", nodes=names)
 
 
 class MissingDependency(CxJourneyError, ImportError):

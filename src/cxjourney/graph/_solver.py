@@ -1,0 +1,108 @@
+"""Linear systems in I - Q: one factorisation, dense where it is small and sparse where not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["DENSE_BELOW", "Solver", "sums"]
+
+DENSE_BELOW = 1500
+_BATCH = 256
+
+
+def sums(codes: NDArray[np.int64], values: Floats, size: int) -> Floats:
+    """Return the sums of `values` by code, 0 … size - 1."""
+    return np.bincount(codes, values, minlength=size).astype(np.float64, copy=False)
+
+
+class Solver:
+    """Solutions of $(I - Q) x = b$, where $Q$ holds the probabilities of moves among touchpoints.
+
+    Parameters
+    ----------
+    source, target
+        Ends of the moves, in 0 … size - 1.
+    probability
+        Probability of each move.
+    size
+        Number of touchpoints.
+    """
+
+    __slots__ = ("_norms", "_solve", "size")
+
+    def __init__(
+        self,
+        source: NDArray[np.int64],
+        target: NDArray[np.int64],
+        probability: Floats,
+        size: int,
+    ) -> None:
+        self.size = size
+        # Column sums of |I - Q|, for the condition number.
+        loop = source == target
+        self._norms = 1 - sums(target[loop], probability[loop], size)
+        self._norms += sums(target[~loop], probability[~loop], size)
+        if size:
+            dense = size < DENSE_BELOW
+            self._solve = (_dense if dense else _sparse)(source, target, probability, size)
+
+    def right(self, b: Floats) -> Floats:
+        """Return $N b$ for $N = (I - Q)^{-1}$."""
+        return self._solve(b, False) if self.size else b
+
+    def left(self, b: Floats) -> Floats:
+        """Return $b N$."""
+        return self._solve(b, True) if self.size else b
+
+    def columns(self) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+        """Yield codes and the columns of $N$ that belong to them, a batch at a time."""
+        for first in range(0, self.size, _BATCH):
+            codes = np.arange(first, min(first + _BATCH, self.size))
+            unit = np.zeros((self.size, codes.size))
+            unit[codes, np.arange(codes.size)] = 1.0
+            yield codes, self.right(unit)
+
+    def condition_number(self) -> float:
+        """Return the condition number of $I - Q$ in the 1-norm; $N$ has no negative entry."""
+        if not self.size:
+            return 1.0
+        return float(self._norms.max() * self.left(np.ones(self.size)).max())
+
+
+def _dense(
+    source: NDArray[np.int64], target: NDArray[np.int64], probability: Floats, size: int
+) -> Callable[[Floats, bool], Floats]:
+    from scipy.linalg import lu_factor, lu_solve
+
+    matrix = np.eye(size)
+    np.subtract.at(matrix, (source, target), probability)
+    factors = lu_factor(matrix)
+
+    def solve(b: Floats, transposed: bool) -> Floats:  # noqa: FBT001 - internal
+        return np.asarray(lu_solve(factors, b, trans=1 if transposed else 0, check_finite=False))
+
+    return solve
+
+
+def _sparse(
+    source: NDArray[np.int64], target: NDArray[np.int64], probability: Floats, size: int
+) -> Callable[[Floats, bool], Floats]:
+    from scipy.sparse import csc_array, eye_array
+    from scipy.sparse.linalg import splu
+
+    moves = csc_array((probability, (source, target)), shape=(size, size))
+    factors = splu(csc_array(eye_array(size, format="csc") - moves))
+
+    def solve(b: Floats, transposed: bool) -> Floats:  # noqa: FBT001 - internal
+        return np.asarray(factors.solve(b, "T" if transposed else "N"))  # type: ignore[call-overload]
+
+    return solve
