@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MOVED", "OPEN", "STAYED", "exit_influence", "move_mass"]
 
+_KEY_BITS = 62
+
 MOVED, STAYED, OPEN = 0, 1, 2
 """State of a visit: ended by a move, by silence up to the limit, or not yet ended."""
 
@@ -50,25 +52,23 @@ def move_mass(
     """
     mass = np.zeros(len(node), dtype=np.float64)
     visits = np.bincount(node, minlength=n_nodes)
-    moved = state == MOVED
+    moved = np.flatnonzero(state == MOVED)
     mass[moved] = 1.0 / visits[node[moved]]
-    censored = np.flatnonzero(state == OPEN)
-    if not len(censored):
+    still_open = np.flatnonzero(state == OPEN)
+    if not len(still_open):
         return mass
-    rank = _rank_within_node(node, wait_us, state)  # 1-based place among the node's visits
-    at = node[censored]
-    order = np.lexsort((rank[censored], at))
-    censored, at = censored[order], at[order]
-    left = visits[at] - rank[censored]  # visits that lasted longer
-    step = np.zeros(len(censored))
-    later = left > 0
-    step[later] = np.log1p(1.0 / left[later])
-    grown = np.cumsum(step)
-    first = np.searchsorted(at, np.arange(n_nodes))
-    before_node = np.append(0.0, grown)[first]
-    place = np.searchsorted(_key(at, rank[censored], visits), _key(node, rank, visits))
-    growth = np.append(0.0, grown)[place] - before_node[node]
-    mass[moved] *= np.exp(growth[moved])
+    key = _end_keys(node, wait_us, state)
+    censored = np.sort(key[still_open])
+    place = np.searchsorted(np.sort(key), censored)  # of the first among equals
+    place += np.arange(len(censored)) - np.searchsorted(censored, censored)
+    at = np.repeat(np.arange(n_nodes), np.bincount(node[still_open], minlength=n_nodes))
+    longer = np.cumsum(visits)[at] - place - 1  # visits of the node that lasted longer
+    growth = np.zeros(len(censored) + 1)
+    some = longer > 0
+    growth[1:][some] = np.log1p(1.0 / longer[some])
+    growth = np.cumsum(growth)
+    of_node = growth[np.searchsorted(at, np.arange(n_nodes))]
+    mass[moved] *= np.exp(growth[np.searchsorted(censored, key[moved])] - of_node[node[moved]])
     return mass
 
 
@@ -94,13 +94,14 @@ def exit_influence(
         each node. The sum of squares over customers is the clustered variance.
     """
     influence = np.zeros(len(node), dtype=np.float64)
-    order = np.lexsort((_phase(state), _time(wait_us, state), node))
+    key = _end_keys(node, wait_us, state)
+    order = np.argsort(key, kind="stable")
     if not len(order):
         return influence
-    place, time, moved = node[order], _time(wait_us, state)[order], state[order] == MOVED
+    place, time, moved = node[order], key[order] >> 1, state[order] == MOVED
     goes_on = moved & ~exits[order]
     # groups of visits of one node that end at the same time; censored ones come after the moves
-    new = np.append(True, (place[1:] != place[:-1]) | (time[1:] != time[:-1]))
+    new = np.append(True, time[1:] != time[:-1])
     group = np.cumsum(new) - 1
     begin = np.flatnonzero(new)
     last_of_node = np.searchsorted(place, place[begin], side="right")
@@ -127,32 +128,18 @@ def exit_influence(
     return influence
 
 
-def _time(wait_us: NDArray[np.int64], state: NDArray[np.integer]) -> NDArray[np.int64]:
-    return np.where(state == STAYED, np.iinfo(np.int64).max, wait_us)
-
-
-def _phase(state: NDArray[np.integer]) -> NDArray[np.bool_]:
-    later: NDArray[np.bool_] = state == OPEN  # at equal times a move precedes a censoring
-    return later
-
-
-def _rank_within_node(
+def _end_keys(
     node: NDArray[np.integer], wait_us: NDArray[np.int64], state: NDArray[np.integer]
 ) -> NDArray[np.int64]:
-    order = np.lexsort((_phase(state), _time(wait_us, state), node))
-    rank = np.empty(len(node), dtype=np.int64)
-    ordered = node[order]
-    first = np.searchsorted(ordered, ordered)
-    rank[order] = np.arange(len(node)) - first + 1
-    return rank
-
-
-def _key(
-    node: NDArray[np.integer], rank: NDArray[np.int64], visits: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Return one number a visit that orders by node, then rank."""
-    start = np.concatenate([[0], np.cumsum(visits + 1)])
-    key: NDArray[np.int64] = start[node] + rank
+    """Return one integer a visit that orders by node, then end; moves before censorings."""
+    stayed = state == STAYED
+    longest = int(wait_us.max(where=~stayed, initial=0)) + 1
+    wait = np.where(stayed, longest, wait_us)
+    bits = longest.bit_length() + 1
+    if int(node.max(initial=0)).bit_length() + bits > _KEY_BITS:
+        _, wait = np.unique(wait, return_inverse=True)  # the order of the times is enough
+        bits = int(wait.max(initial=0)).bit_length() + 1
+    key: NDArray[np.int64] = (node.astype(np.int64) << bits) | (wait << 1) | (state == OPEN)
     return key
 
 

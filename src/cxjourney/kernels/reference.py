@@ -21,8 +21,8 @@ _KEY_BITS = 62
 
 def order_rows(
     customer: NDArray[np.integer], time: NDArray[np.int64], seq: NDArray[np.int64] | None = None
-) -> NDArray[np.intp] | None:
-    """Return the rows by customer, then time, then `seq`, then input order; None if they are.
+) -> tuple[NDArray[np.intp] | None, NDArray[np.integer], NDArray[np.int64]]:
+    """Order rows by customer, then time, then `seq`, then input order.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ def order_rows(
 
     Returns
     -------
-    ndarray of row numbers, or None
-        None where the input already is in this order.
+    order
+        Row numbers in order; None where the input already is.
+    customer, time
+        The columns in order.
     """
     n = len(customer)
-    if n < 2:
-        return None
-    if _in_order(customer, time, seq):
-        return None
+    if n < 2 or _in_order(customer, time, seq):
+        return None, customer, time
     bits = int(n - 1).bit_length()
     if int(customer.max()).bit_length() + bits > _KEY_BITS:
         return _lexsort(customer, time, seq)
@@ -50,9 +50,10 @@ def order_rows(
     key = customer.astype(np.int64) << bits
     key |= np.arange(n, dtype=np.int64)
     key.sort()
-    order = (key & ((1 << bits) - 1)).astype(np.intp, copy=False)
-    if _in_order(customer[order], time[order], None if seq is None else seq[order]):
-        return order
+    order = key & ((1 << bits) - 1)
+    by_customer, by_time = customer[order], time[order]
+    if _in_order(by_customer, by_time, None if seq is None else seq[order]):
+        return order, by_customer, by_time
     return _lexsort(customer, time, seq)
 
 
@@ -73,9 +74,9 @@ def _in_order(
 
 def _lexsort(
     customer: NDArray[np.integer], time: NDArray[np.int64], seq: NDArray[np.int64] | None
-) -> NDArray[np.intp]:
-    keys = (time, customer) if seq is None else (seq, time, customer)
-    return np.lexsort(keys)
+) -> tuple[NDArray[np.intp], NDArray[np.integer], NDArray[np.int64]]:
+    order = np.lexsort((time, customer) if seq is None else (seq, time, customer))
+    return order, customer[order], time[order]
 
 
 def segment_starts(*boundaries: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._support.parallel import side_by_side
 from cxjourney.graph import JourneyGraph
 from cxjourney.graph.life_table import life_table
 from cxjourney.graph.sojourn import MOVED, OPEN, move_mass
@@ -126,16 +127,21 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
     rules = journeys.rules
     if times:
         journeys.require_times("graph(times=True)")
-        if rules.inactivity is None:
-            journeys.require_determined("graph(times=True)")
+        times = rules.inactivity is not None  # without a limit nothing is censored by it
     visits = visits_of(journeys, by)
     size = len(visits.names) + 3
     moved = np.flatnonzero(visits.following >= 0)
     edges = _Groups.of(visits.node[moved] * size + visits.following[moved], size * size)
-    columns, estimator = _edge_columns(journeys, visits, edges, moved, times=times)
+    n = size - 3
+    (columns, estimator), edge_journeys, node_journeys = side_by_side(
+        len(visits),
+        lambda: _edge_columns(journeys, visits, edges, moved, times=times),
+        lambda: _distinct(visits.journey[moved], edges.group, len(edges), journeys.weight),
+        lambda: _distinct(visits.journey, visits.node, n, journeys.weight),
+    )
+    columns["journeys"][: len(edges)] = edge_journeys
     columns = _with_starts(journeys, visits, columns)
     source, target = np.divmod(columns.pop("key"), size)
-    n = size - 3
     pending = np.bincount(
         visits.node[visits.state == OPEN], weights=_open_weight(visits), minlength=n
     )
@@ -146,7 +152,7 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
         target=target,
         **columns,
         pending=pending.astype(np.int64),
-        node_journeys=_distinct(visits.journey, visits.node, n, journeys.weight),
+        node_journeys=node_journeys,
         channels=_members(journeys, visits, "channel"),
         stages=_members(journeys, visits, "stage"),
         owners=_members(journeys, visits, "owner"),
@@ -176,7 +182,7 @@ def _edge_columns(
     columns: dict[str, Any] = {
         "key": edges.keys,
         "count": edges.count(weight),
-        "journeys": _distinct(visits.journey[moved], edges.group, len(edges), journeys.weight),
+        "journeys": np.zeros(len(edges), dtype=np.int64),
     }
     if visits.wait_us is not None:
         columns |= _dwell(journeys, visits, edges, moved)
@@ -284,11 +290,14 @@ def _distinct(
     weight: NDArray[np.int64] | None,
 ) -> NDArray[np.int64]:
     """Return the number of distinct journeys in each group (rows stand journey by journey)."""
-    width = max(n_groups, 1)
-    key = np.sort(journey * width + group)
+    bits = max(n_groups - 1, 0).bit_length()
+    key = journey << bits
+    key |= group
+    key.sort()
     key = key[np.append(True, key[1:] != key[:-1])[: len(key)]]
-    weights = None if weight is None else weight[key // width]
-    return np.bincount(key % width, weights, minlength=n_groups).astype(np.int64)
+    weights = None if weight is None else weight[key >> bits]
+    group = key & ((1 << bits) - 1)
+    return np.bincount(group, weights, minlength=n_groups).astype(np.int64)
 
 
 def _values(

@@ -43,7 +43,9 @@ def encode_ids(column: Any) -> Coded:
     Identifiers are text: 7 and "7" are the same, "007", "NA" and "" are identifiers of their own.
     """
     codes, values = _factorize(column)
-    names = tuple(values) if set(map(type, values)) <= {str} else tuple(map(_text, values))
+    if set(map(type, values)) <= {str}:
+        return Coded(read_only(codes), tuple(values))
+    names = tuple(map(_text, values))
     if len(set(names)) < len(names):  # 7 and "7" in a column of objects
         position = {name: i for i, name in enumerate(dict.fromkeys(names))}
         merge = np.array([position[name] for name in names] + [-1])

@@ -12,6 +12,7 @@ import attrs
 import numpy as np
 
 from cxjourney._support.frozen import read_only
+from cxjourney._support.parallel import side_by_side
 from cxjourney._support.validation import check_choice
 from cxjourney.domain.terminals import check_name
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
@@ -149,10 +150,13 @@ def from_columns(
 ) -> Parts:
     """Encode, check and sort the columns of a frame."""
     check_choice(missing, "missing", ("refuse", "drop"))
-    customer = encode_ids(columns["customer"])
-    touchpoint = _names(columns["touchpoint"], "touchpoint")
-    stamps = _stamps(columns["timestamp"], tz, timestamp_format)
-    n = len(customer)
+    n = len(columns["customer"])
+    customer, touchpoint, stamps = side_by_side(
+        n,
+        lambda: encode_ids(columns["customer"]),
+        lambda: _names(columns["touchpoint"], "touchpoint"),
+        lambda: _stamps(columns["timestamp"], tz, timestamp_format),
+    )
     keep, dropped = _present(
         {
             "customer": customer.codes < 0,
@@ -217,14 +221,11 @@ def sort_columns(
 ) -> tuple[Columns, tuple[str, ...], NDArray[np.intp] | None, int]:
     """Return columns in order, customer ids, the order taken, and how many rows were out of it."""
     customer = customer.compacted()
-    order = order_rows(customer.codes, time, seq)
-    codes = customer.codes
+    order, codes, time = order_rows(customer.codes, time, seq)
     out_of_order = 0
     if order is not None:
-        codes = codes[order]
         same = codes[1:] == codes[:-1]
         out_of_order = int(np.count_nonzero(same & (order[1:] < order[:-1])))
-        time = time[order]
         seq = None if seq is None else seq[order]
         coded = {name: column.take(order) for name, column in coded.items()}
         numeric = {name: values[order] for name, values in numeric.items()}
