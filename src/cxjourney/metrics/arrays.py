@@ -124,8 +124,10 @@ def _refuse(array: NDArray[Any], bad: NDArray[np.bool_], name: str, rule: str) -
         raise InvalidData.at_rows(f"{name} must {rule}; got {value!r}", rows.tolist())
 
 
-def numbers(values: Values, name: str) -> NDArray[Any]:
+def numbers(values: Values, name: str, *, finite: bool = True) -> NDArray[Any]:
     """Return integers or floats as they are; where something is missing, floats with NaN.
+
+    With `finite=False` infinities pass: for scores, whose scale refuses them.
 
     Raises
     ------
@@ -151,7 +153,7 @@ def numbers(values: Values, name: str) -> NDArray[Any]:
     elif mask is not None and mask.any():
         array = array.astype(np.float64)
         array[mask] = np.nan
-    if array.dtype.kind == "f" and array.size:
+    if finite and array.dtype.kind == "f" and array.size:
         with np.errstate(invalid="ignore", over="ignore"):
             total = array.sum()
         if not np.isfinite(total):  # only NaN, infinity or overflow make it so: look for infinity

@@ -164,7 +164,7 @@ def nps(
     25 points [-29.4, 65.8] (95% adjusted Wald, n=8) fewer than 30 answers; 50.0% promoters, \
 25.0% passives, 25.0% detractors
     """
-    array = numbers(scores, "scores")
+    array = numbers(scores, "scores", finite=False)
     ZERO_TO_TEN.check(array)
     promoters: float
     passives: float
@@ -181,7 +181,8 @@ def nps(
         passives = float(w[(array > _DETRACTOR) & (array < _PROMOTER)].sum())
         square = float(np.square(w[~missing]).sum())
         n_eff = (promoters + passives + detractors) ** 2 / square if square else 0.0
-    if n_missing and is_undefined(np.isnan(array), nan_policy, "scores"):
+    check_choice(nan_policy, "nan_policy", ("omit", "raise", "propagate"))
+    if n_missing and nan_policy != "omit" and is_undefined(np.isnan(array), nan_policy, "scores"):
         return _undefined(n_missing, level)
     bounds = None
     if interval == "bootstrap":
@@ -432,7 +433,7 @@ def nps_difference(
     >>> round(change.z, 3)
     3.333
     """
-    arrays = [numbers(first, "first"), numbers(second, "second")]
+    arrays = [numbers(first, "first", finite=False), numbers(second, "second", finite=False)]
     for array, argument in zip(arrays, ("first", "second"), strict=True):
         ZERO_TO_TEN.check(array, argument)
     missing = [np.isnan(array) for array in arrays]

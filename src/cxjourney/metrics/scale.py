@@ -90,9 +90,10 @@ class Scale:
         )
         if good:
             return
-        bad = ~np.isnan(scores) & ~((scores >= self.low) & (scores <= self.high))
+        present = ~np.isnan(scores)
+        bad = present & ~((scores >= self.low) & (scores <= self.high))
         if self.integer:
-            bad |= ~np.isnan(scores) & (scores != np.rint(scores))
+            bad |= present & (scores != np.rint(scores))
         positions = tuple(np.flatnonzero(bad).tolist())
         shown = ", ".join(f"{scores[i]:g} at {i}" for i in positions[:_SHOWN])
         more = f" and {len(positions) - _SHOWN:,} more" if len(positions) > _SHOWN else ""
@@ -102,14 +103,14 @@ class Scale:
         )
 
     def _holds(self, chunk: NDArray[Any]) -> bool:
-        # fmin and fmax pass over NaN, and give NaN, which compares as False, where all is missing
-        low, high = np.fmin.reduce(chunk), np.fmax.reduce(chunk)
-        if low < self.low or high > self.high:
-            return False
-        if not self.integer or chunk.dtype.kind != "f":
-            return True
-        whole = int(np.count_nonzero(np.rint(chunk) == chunk))
-        return whole == len(chunk) or whole == len(chunk) - int(np.count_nonzero(np.isnan(chunk)))
+        if chunk.dtype.kind != "f":
+            return bool(chunk.min() >= self.low and chunk.max() <= self.high)
+        # NaN compares as False, so that a missing answer is neither off the scale nor whole
+        off = np.count_nonzero(chunk < self.low) + np.count_nonzero(chunk > self.high)
+        if off or not self.integer:
+            return not off
+        whole = np.count_nonzero(np.rint(chunk) == chunk)
+        return bool(whole == len(chunk) or whole + np.count_nonzero(np.isnan(chunk)) == len(chunk))
 
     def good_end(self, boxes: int) -> tuple[float, float]:
         """Return the lowest and highest of the `boxes` best answers.
