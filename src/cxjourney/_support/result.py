@@ -30,6 +30,10 @@ class Result:
         """Return the table that the result prints and hands over."""
         raise NotImplementedError
 
+    def _shown(self) -> Table:
+        """Return the table that it prints, where a wider one reads better than `_table()`."""
+        return self._table()
+
     def _notes(self) -> tuple[str, ...]:
         """Return the assumptions and caveats that belong under the table."""
         return ()
@@ -68,12 +72,12 @@ class Result:
         return serialize.from_dict(cls, data)
 
     def __repr__(self) -> str:
-        parts = [self.title, self._table().to_text(), *(f"* {note}" for note in self._notes())]
+        parts = [self.title, self._shown().to_text(), *(f"* {note}" for note in self._notes())]
         return "\n".join(part for part in parts if part)
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self._notes())
         return (
             f"<div><p><strong>{html.escape(self.title)}</strong></p>"
-            f"{self._table().to_html()}{f'<ul>{notes}</ul>' if notes else ''}</div>"
+            f"{self._shown().to_html()}{f'<ul>{notes}</ul>' if notes else ''}</div>"
         )

@@ -1,4 +1,4 @@
-"""Local wall-clock times to UTC, a whole column at a time."""
+"""Local wall-clock times to UTC and back, a whole column at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cxjourney.exceptions import UnknownName
 
-__all__ = ["FIRST_US", "LAST_US", "Localised", "check_zone", "localise"]
+__all__ = ["FIRST_US", "LAST_US", "Localised", "check_zone", "localise", "to_local"]
 
 _SECOND = 1_000_000
 _HALF_DAY = 12 * 3600
@@ -117,6 +117,38 @@ def localise(local_us: NDArray[np.int64], tz: str) -> Localised:
         n_ambiguous=int(np.count_nonzero(doubtful & back)),
         n_nonexistent=int(np.count_nonzero(doubtful & ~back)),
     )
+
+
+def to_local(utc_us: NDArray[np.int64], tz: str) -> NDArray[np.int64]:
+    """Turn UTC microseconds into what the clock of zone `tz` showed, as microseconds.
+
+    Parameters
+    ----------
+    utc_us
+        Microseconds since 1970-01-01 UTC, within the years 1 to 9999.
+    tz
+        IANA name of the zone.
+
+    Raises
+    ------
+    UnknownName
+        If the time zone database has no such zone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cxjourney._support.zones import to_local
+    >>> late = np.array(["2024-07-01T23:30"], dtype="M8[us]").view(np.int64)
+    >>> to_local(late, "Europe/Prague").view("M8[us]").astype("M8[m]").astype(str).tolist()
+    ['2024-07-02T01:30']
+    """
+    zone = check_zone(tz)
+    if zone.key == "UTC" or not len(utc_us):
+        return utc_us
+    first, at, _, after = _changes(zone, _days(utc_us))
+    offsets = np.concatenate([[first], after])
+    shift: NDArray[np.int64] = offsets[np.searchsorted(at * _SECOND, utc_us, side="right")]
+    return utc_us + shift * _SECOND
 
 
 def _days(us: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from cxjourney.metrics.accumulate import Tally, pool
 from cxjourney.metrics.catalogue import FunctionMetric, Metric, all_metrics
+from cxjourney.metrics.cohort import CohortRetention, cohort_retention
 from cxjourney.metrics.comparison import LogrankTest, logrank
 from cxjourney.metrics.estimate import Estimate
 from cxjourney.metrics.experience import ExpectationGap, PeakEnd, expectation_gap, peak_end
+from cxjourney.metrics.habits import Lifecycle, lifecycle, repeat_purchase_rate, stickiness
 from cxjourney.metrics.incidence import IncidenceCurves, cumulative_incidence
 from cxjourney.metrics.intervals import (
     agresti_coull,
@@ -41,6 +43,13 @@ from cxjourney.metrics.rates import (
     proportion,
 )
 from cxjourney.metrics.resampling import bootstrap, bootstrap_mean
+from cxjourney.metrics.retention import (
+    churn_from_counts,
+    churn_hazard,
+    churn_rate,
+    retention_from_counts,
+    retention_rate,
+)
 from cxjourney.metrics.sampling import (
     cronbach_alpha,
     effective_size,
@@ -57,10 +66,12 @@ __all__ = [
     "TEN_POINT",
     "ZERO_TO_TEN",
     "AnswerShare",
+    "CohortRetention",
     "Estimate",
     "ExpectationGap",
     "FunctionMetric",
     "IncidenceCurves",
+    "Lifecycle",
     "LogrankTest",
     "Metric",
     "NetPromoterScore",
@@ -77,7 +88,11 @@ __all__ = [
     "bootstrap_mean",
     "bounce_rate",
     "ces",
+    "churn_from_counts",
+    "churn_hazard",
+    "churn_rate",
     "clopper_pearson",
+    "cohort_retention",
     "conversion_rate",
     "cronbach_alpha",
     "csat",
@@ -89,6 +104,7 @@ __all__ = [
     "jeffreys",
     "kaplan_meier",
     "katz",
+    "lifecycle",
     "logrank",
     "mean_score",
     "mean_t",
@@ -104,6 +120,10 @@ __all__ = [
     "proportion",
     "quantile_ranks",
     "quantile_type_7",
+    "repeat_purchase_rate",
     "response_rate",
+    "retention_from_counts",
+    "retention_rate",
+    "stickiness",
     "wilson",
 ]
