@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import networkx as nx
     from numpy.typing import NDArray
 
-__all__ = ["read"]
+__all__ = ["read", "trapped_among"]
 
 _TOLERANCE = 1e-9
 
@@ -48,7 +48,10 @@ def read(graph: nx.DiGraph[str], *, trapped: str) -> dict[str, Any]:
     _check_rows(names, ending, visits - pending)
     starts = graph.nodes[START].get("visits", 0) if START in graph else 0
     unresolved = np.flatnonzero(ending[:size] == 0)
-    closed = _trapped(source, target, size, unresolved)
+    nowhere = np.full(unresolved.size, size + 3)
+    closed = trapped_among(
+        np.concatenate([source, unresolved]), np.concatenate([target, nowhere]), size
+    )
     if closed.size and trapped == "error":
         raise TrappedClass.of(
             (names[i] for i in closed),
@@ -100,20 +103,15 @@ def _check_rows(
         )
 
 
-def _trapped(
-    source: NDArray[np.int64],
-    target: NDArray[np.int64],
-    size: int,
-    unresolved: NDArray[np.int64],
+def trapped_among(
+    source: NDArray[np.int64], target: NDArray[np.int64], size: int
 ) -> NDArray[np.int64]:
     """Return the touchpoints from which no end can be reached, walking back from the ends."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import breadth_first_order
 
     ends = size + 1
-    back = np.where(target > size, ends, target)
-    heads = np.concatenate([back, np.full(unresolved.size, ends)])
-    tails = np.concatenate([source, unresolved])
-    reversed_ = csr_array((np.ones(heads.size), (heads, tails)), shape=(size + 2, size + 2))
-    reached = breadth_first_order(reversed_, ends, return_predecessors=False)
+    heads = np.where(target > size, ends, target)
+    back = csr_array((np.ones(heads.size), (heads, source)), shape=(size + 2, size + 2))
+    reached = breadth_first_order(back, ends, return_predecessors=False)
     return np.setdiff1d(np.arange(size), reached)

@@ -203,6 +203,13 @@ class AbsorbingChain:
         return self._by_name(self._converts)
 
     @cached_property
+    def exit_probability(self) -> FrozenMapping[float]:
+        """Probability that a touch is the last one and the journey is lost there."""
+        leaves = self.target == len(self.names) + 2
+        exits = sums(self.source[leaves], self.probability[leaves], len(self.names))
+        return self._by_name(exits)
+
+    @cached_property
     def _diagonal_and_spread(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the diagonal of N and the delta-method variance of h, column by column."""
         size = len(self.names)
