@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cxjourney import domain, exceptions, graph, log, metrics
+    from cxjourney import domain, exceptions, graph, log, metrics, omnichannel
     from cxjourney.domain import (
         CONVERSION,
         DROPOFF,
@@ -64,6 +64,7 @@ __all__ = [
     "journey_graph",
     "log",
     "metrics",
+    "omnichannel",
 ]
 
 # Where each name lives; a module of the package itself stands under its own name.
@@ -97,6 +98,7 @@ _HOMES = {
     "exceptions": "exceptions",
     "graph": "graph",
     "metrics": "metrics",
+    "omnichannel": "omnichannel",
 }
 
 

@@ -24,3 +24,6 @@ assert_type(nps([10, None, 3]), NetPromoterScore)
 assert_type(nps([10, 3]).promoters.value, float)
 assert_type(csat([5, 4]).mean, Estimate)
 assert_type(conversion_rate([True, False]), Estimate)
+
+paths = cx.Journeys.from_paths([["web", "store"]], converted=[1], channels=True)
+assert_type(cx.omnichannel.transitions(paths), cx.omnichannel.Transitions)

@@ -1,0 +1,261 @@
+"""Contacts and the moves between them, at a grain: what every measure of this package reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._support.validation import check_choice, check_duration, duration_us
+from cxjourney.domain import MISSING
+from cxjourney.exceptions import UnknownName
+from cxjourney.log.columns import Coded
+from cxjourney.log.visits import grain_codes
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from cxjourney.log import Journeys
+
+__all__ = ["By", "Contacts", "Moves", "coded_at", "contacts_of", "moves_of", "order_notes"]
+
+By: TypeAlias = Literal["channel", "kind", "owner", "stage", "touchpoint"]
+"""What moves are between; "kind" is that of the channel: digital, physical, human, automated."""
+
+GRAINS = ("channel", "kind", "owner", "stage", "touchpoint")
+_DAY_US = 86_400_000_000
+_TIES_WORTH_SAYING = 0.01
+
+
+@attrs.frozen(kw_only=True)
+class Contacts:
+    """Contacts whose node is known, journey by journey in order.
+
+    Attributes
+    ----------
+    names
+        Names of the nodes in use.
+    node, journey, customer, row
+        Node, number of the journey and of the customer, and row in the journeys' columns.
+    weight
+        How often each contact counts; None where once.
+    n_unknown
+        Contacts left out because their node was not recorded.
+    n_pairs
+        Pairs of consecutive contacts, those of unknown node included.
+    """
+
+    names: tuple[str, ...]
+    node: NDArray[np.int64]
+    journey: NDArray[np.int64]
+    customer: NDArray[np.int64]
+    row: NDArray[np.int64]
+    weight: NDArray[np.int64] | None
+    n_unknown: int
+    n_pairs: int
+
+    def __len__(self) -> int:
+        return len(self.node)
+
+    @property
+    def ones(self) -> NDArray[np.int64]:
+        """How often each contact counts, written out."""
+        return np.ones(len(self), dtype=np.int64) if self.weight is None else self.weight
+
+    @property
+    def first(self) -> NDArray[np.bool_]:
+        """Whether each contact is the first known one of its journey."""
+        return np.append(True, self.journey[1:] != self.journey[:-1])[: len(self)]
+
+    @property
+    def last(self) -> NDArray[np.bool_]:
+        """Whether each contact is the last known one of its journey."""
+        return np.append(self.journey[1:] != self.journey[:-1], True)[: len(self)]
+
+
+@attrs.frozen(kw_only=True)
+class Moves:
+    """Pairs of consecutive contacts of a journey, both of known node.
+
+    Attributes
+    ----------
+    names
+        Names of the nodes.
+    source, target
+        Node left and node reached.
+    begin
+        Place of the contact left among the contacts; the one reached follows it there.
+    journey, customer, weight
+        As for contacts.
+    lag_us
+        Time between the two [µs]; None for aggregated paths.
+    n_unknown, n_late
+        Moves left out: to or from a contact of unknown node, or later than `max_lag`.
+    """
+
+    names: tuple[str, ...]
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    journey: NDArray[np.int64]
+    customer: NDArray[np.int64]
+    weight: NDArray[np.int64] | None
+    lag_us: NDArray[np.int64] | None
+    n_unknown: int
+    n_late: int
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def switched(self) -> NDArray[np.bool_]:
+        """Whether each move leaves its node."""
+        changed: NDArray[np.bool_] = self.source != self.target
+        return changed
+
+    @property
+    def total(self) -> int:
+        """Number of moves, weights counted."""
+        return len(self) if self.weight is None else int(self.weight.sum())
+
+
+def coded_at(journeys: Journeys, by: By) -> Coded:
+    """Return the node of each row of the journeys' columns; -1 where it was not recorded.
+
+    Raises
+    ------
+    InvalidValue
+        If `by` is none of the grains.
+    UnknownName
+        If the log has no such column, or no channel has a kind.
+    """
+    check_choice(by, "by", GRAINS)
+    if by == "kind":
+        channels = coded_at(journeys, "channel")
+        kinds = [journeys.log.catalogue.channel(name).kind for name in channels.names]
+        names = tuple(sorted({kind.value for kind in kinds if kind is not None}))
+        if channels.names and not names:
+            raise UnknownName(
+                "no channel of the log has a kind: give cx.Channel(name, kind) objects, or name "
+                "channels as cx.Channel knows them ('web', 'store', 'phone', 'chatbot' …)",
+                name="kind",
+            )
+        place = [-1 if kind is None else names.index(kind.value) for kind in kinds]
+        return Coded(np.array([*place, -1])[channels.codes], names)
+    coded = grain_codes(journeys.columns, by)
+    if MISSING not in coded.names:
+        return coded.compacted()
+    unknown = coded.names.index(MISSING)  # always the last
+    codes = np.where(coded.codes == unknown, -1, coded.codes)
+    return Coded(codes, coded.names[:unknown]).compacted()
+
+
+def contacts_of(journeys: Journeys, by: By, *, closing: bool = True) -> Contacts:
+    """Return the contacts of journeys whose node is known.
+
+    Parameters
+    ----------
+    journeys
+        The journeys.
+    by
+        What a node is.
+    closing
+        Whether the goal or exit that ends a journey is a contact too.
+    """
+    coded = coded_at(journeys, by)
+    kept = coded.codes >= 0
+    counted = np.ones(len(kept), dtype=np.bool_)
+    if not closing:
+        counted[journeys.offsets[1:][journeys.absorbed] - 1] = False
+    row = np.flatnonzero(kept & counted)
+    lengths, starts = np.diff(journeys.offsets), journeys.offsets[:-1]
+    journey = np.repeat(np.arange(len(lengths)), lengths)[row]
+    weight = None if journeys.weight is None else journeys.weight[journey]
+    return Contacts(
+        names=coded.names,
+        node=coded.codes[row].astype(np.int64),
+        journey=journey,
+        customer=journeys.customer[journey],
+        row=row,
+        weight=weight,
+        n_unknown=int(np.count_nonzero(~kept & counted)),
+        n_pairs=int(np.sum(np.maximum(np.add.reduceat(counted, starts) - 1, 0)))
+        if len(kept)
+        else 0,
+    )
+
+
+def moves_of(journeys: Journeys, contacts: Contacts, *, max_lag: timedelta | None = None) -> Moves:
+    """Return the moves between consecutive contacts.
+
+    A contact of unknown node is not bridged over: what came between two known ones is not known.
+
+    Raises
+    ------
+    TimesRequired
+        If `max_lag` is given and the journeys are aggregated paths.
+    """
+    if max_lag is not None:
+        check_duration(max_lag, "max_lag")
+        journeys.require_times("max_lag=")
+    begin = np.flatnonzero(~contacts.last)
+    begin = begin[contacts.row[begin + 1] == contacts.row[begin] + 1]
+    n_unknown = contacts.n_pairs - len(begin)
+    time = journeys.columns.time
+    lag = None
+    n_late = 0
+    if time is not None:
+        lag = time[contacts.row[begin + 1]] - time[contacts.row[begin]]
+        if max_lag is not None:
+            soon = lag <= duration_us(max_lag)
+            n_late = int(np.count_nonzero(~soon))
+            begin, lag = begin[soon], lag[soon]
+    return Moves(
+        names=contacts.names,
+        source=contacts.node[begin],
+        target=contacts.node[begin + 1],
+        begin=begin,
+        journey=contacts.journey[begin],
+        customer=contacts.customer[begin],
+        weight=None if contacts.weight is None else contacts.weight[begin],
+        lag_us=lag,
+        n_unknown=n_unknown,
+        n_late=n_late,
+    )
+
+
+def order_notes(journeys: Journeys, contacts: Contacts, moves: Moves, by: By) -> tuple[str, ...]:
+    """Return what a reader must know of the order and the spread of contacts, before any number."""
+    notes = []
+    noun = "kind of channel" if by == "kind" else by
+    time = journeys.columns.time
+    if time is not None and moves.lag_us is not None and len(moves):
+        tied = float(np.mean(moves.lag_us == 0))
+        if tied > 0 and not np.any((time - time[0]) % _DAY_US):
+            notes.append(
+                f"stamps are dates only, and {tied:.0%} of consecutive contacts fall on one day: "
+                "their order is that of the input, and no evidence"
+            )
+        elif tied > _TIES_WORTH_SAYING:
+            notes.append(
+                f"{tied:.0%} of consecutive contacts have equal stamps: their order is that of "
+                "the input"
+            )
+    if contacts.n_unknown:
+        notes.append(
+            f"{contacts.n_unknown:,} contacts without a recorded {noun} are left out, and the "
+            f"{moves.n_unknown:,} moves to or from them"
+        )
+    if moves.n_late:
+        notes.append(f"{moves.n_late:,} moves later than max_lag are left out")
+    if len(contacts.names) == 1:
+        notes.append(f"there is one {noun}: nothing to move between")
+    elif not len(moves):
+        notes.append("no journey has two contacts: there are no moves")
+    elif not moves.switched.any():
+        notes.append(
+            f"every journey stays at one {noun}: the log says nothing about moves between them"
+        )
+    return tuple(notes)

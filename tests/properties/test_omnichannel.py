@@ -1,0 +1,108 @@
+"""What holds for moves between channels in any log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cxjourney as cx
+from cxjourney.omnichannel import transitions
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+CHANNELS = ["app", "phone", "store", "web"]
+
+touches = st.lists(
+    st.tuples(st.sampled_from(["look", "ask", "buy"]), st.sampled_from(CHANNELS)),
+    min_size=1,
+    max_size=7,
+)
+people = st.lists(touches, min_size=1, max_size=8)
+
+
+def log_of(people, *, rename=None, order=None, prefix="c"):
+    rename = rename or {}
+    order = order or range(len(people))
+    return cx.InteractionLog.from_interactions(
+        [
+            cx.Interaction(
+                customer=f"{prefix}{place:02}",
+                touchpoint=touchpoint,
+                channel=rename.get(channel, channel),
+                timestamp=BEGIN + timedelta(days=day),
+            )
+            for place, i in enumerate(order)
+            for day, (touchpoint, channel) in enumerate(people[i])
+        ],
+        observed_until=BEGIN + timedelta(days=30),
+    )
+
+
+def journeys_of(log):
+    goal = "buy" if "buy" in log.touchpoints else None
+    return log.journeys(goal=goal, inactivity=timedelta(days=7))
+
+
+def counts(found):
+    return {
+        (row["from_channel"], row["to_channel"]): row["count"] for row in found.moves
+    }  # fmt: skip
+
+
+def recount(people):
+    """Return the transitions one by one: a purchase ends a journey."""
+    seen = Counter()
+    for touches in people:
+        for (touchpoint, source), (_, target) in pairwise(touches):
+            if touchpoint != "buy":
+                seen[source, target] += 1
+    return dict(seen)
+
+
+@given(people)
+def test_transitions_are_what_a_plain_recount_gives(people):
+    found = transitions(journeys_of(log_of(people)))
+    assert counts(found) == recount(people)
+    assert found.matrix().sum() == found.n == sum(recount(people).values())
+    probability = found.matrix("probability")
+    for row in probability[~np.isnan(probability).any(axis=1)]:
+        assert np.isclose(row.sum(), 1)
+    assert np.all(np.asarray(found.moves["low"]) <= found.moves["probability"])
+    assert np.all(np.asarray(found.moves["high"]) >= found.moves["probability"])
+
+
+@given(people, st.permutations(CHANNELS))
+def test_other_names_give_the_same_transitions(people, names):
+    rename = dict(zip(CHANNELS, names, strict=True))
+    before = transitions(journeys_of(log_of(people)))
+    after = transitions(journeys_of(log_of(people, rename=rename)))
+    numbers = ("count", "customers", "probability", "low", "high")
+    told = {
+        (rename[r["from_channel"]], rename[r["to_channel"]]): [r[n] for n in numbers]
+        for r in before.moves
+    }
+    assert told == {
+        (r["from_channel"], r["to_channel"]): [r[n] for n in numbers] for r in after.moves
+    }
+
+
+@given(people, st.randoms(use_true_random=False))
+def test_the_order_of_customers_does_not_matter(people, random):
+    order = list(range(len(people)))
+    random.shuffle(order)
+    plain = transitions(journeys_of(log_of(people)))
+    shuffled = transitions(journeys_of(log_of(people, order=order)))
+    assert plain.moves == shuffled.moves
+    assert plain.ends == shuffled.ends
+
+
+@given(people, people)
+def test_counts_of_disjoint_customers_add_up(one, other):
+    whole = Counter(counts(transitions(journeys_of(log_of([*one, *other])))))
+    parts = Counter(counts(transitions(journeys_of(log_of(one)))))
+    parts.update(counts(transitions(journeys_of(log_of(other)))))
+    assert whole == parts
