@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cxjourney import domain, exceptions, graph, log, metrics, omnichannel
+    from cxjourney import domain, dropoff, exceptions, graph, log, metrics, omnichannel
     from cxjourney.domain import (
         CONVERSION,
         DROPOFF,
@@ -59,6 +59,7 @@ __all__ = [
     "StageModel",
     "Touchpoint",
     "domain",
+    "dropoff",
     "exceptions",
     "graph",
     "journey_graph",
@@ -95,6 +96,7 @@ _HOMES = {
     "StageModel": "domain",
     "Touchpoint": "domain",
     "domain": "domain",
+    "dropoff": "dropoff",
     "exceptions": "exceptions",
     "graph": "graph",
     "metrics": "metrics",

@@ -98,6 +98,11 @@ class Table:
         }
         return type(self)(columns, formats=self._formats, backend=self.backend)
 
+    def select(self, names: Sequence[str]) -> Self:
+        """Return the table of these columns, in this order."""
+        columns = {name: self[name] for name in names}
+        return type(self)(columns, formats=self._formats, backend=self.backend)
+
     def to_frame(self, backend: str | None = None) -> Any:
         """Return the table as a data frame.
 
