@@ -5,5 +5,24 @@ from __future__ import annotations
 from cxjourney.graph.absorbing import AbsorbingChain, Moments
 from cxjourney.graph.journey_graph import JourneyGraph
 from cxjourney.graph.life_table import life_table
+from cxjourney.graph.order import (
+    HigherOrder,
+    LocalMemory,
+    OrderSelection,
+    higher_order,
+    local_memory,
+    order_selection,
+)
 
-__all__ = ["AbsorbingChain", "JourneyGraph", "Moments", "life_table"]
+__all__ = [
+    "AbsorbingChain",
+    "HigherOrder",
+    "JourneyGraph",
+    "LocalMemory",
+    "Moments",
+    "OrderSelection",
+    "higher_order",
+    "life_table",
+    "local_memory",
+    "order_selection",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, overload
 
 import attrs
 import numpy as np
@@ -299,6 +299,12 @@ class AbsorbingChain:
         unit = np.zeros(len(self.names))
         unit[self.code(name)] = 1.0
         return self._solver.right(unit)
+
+    @overload
+    def removal_effect(self, nodes: None = None) -> FrozenMapping[float]: ...
+
+    @overload
+    def removal_effect(self, nodes: str | Collection[str]) -> float: ...
 
     def removal_effect(
         self, nodes: str | Collection[str] | None = None
