@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cxjourney import domain, dropoff, exceptions, graph, log, metrics, omnichannel
+    from cxjourney import domain, dropoff, exceptions, graph, log, metrics, omnichannel, report
     from cxjourney.domain import (
         CONVERSION,
         DROPOFF,
@@ -32,17 +32,9 @@ if TYPE_CHECKING:
     )
     from cxjourney.exceptions import CxJourneyError, CxJourneyWarning
     from cxjourney.graph import AbsorbingChain, JourneyGraph
-    from cxjourney.log import (
-        InteractionLog,
-        Journeys,
-        from_sequences,
-        from_wide,
-        journey_graph,
-        read_csv,
-        read_parquet,
-        read_xes,
-    )
+    from cxjourney.log import InteractionLog, Journeys, journey_graph
     from cxjourney.metrics import Estimate
+    from cxjourney.versions import show_versions
 
 __all__ = [
     "CONVERSION",
@@ -70,16 +62,13 @@ __all__ = [
     "domain",
     "dropoff",
     "exceptions",
-    "from_sequences",
-    "from_wide",
     "graph",
     "journey_graph",
     "log",
     "metrics",
     "omnichannel",
-    "read_csv",
-    "read_parquet",
-    "read_xes",
+    "report",
+    "show_versions",
 ]
 
 # Where each name lives; a module of the package itself stands under its own name.
@@ -112,14 +101,11 @@ _HOMES = {
     "domain": "domain",
     "dropoff": "dropoff",
     "exceptions": "exceptions",
-    "from_sequences": "log",
-    "from_wide": "log",
     "graph": "graph",
     "metrics": "metrics",
     "omnichannel": "omnichannel",
-    "read_csv": "log",
-    "read_parquet": "log",
-    "read_xes": "log",
+    "report": "report",
+    "show_versions": "versions",
 }
 
 

@@ -45,8 +45,10 @@ def main() -> None:
     for name, (column, metric) in cases.items():
         one_sum, ours = best(column.sum), best(lambda c=column, m=metric: m(c))  # type: ignore[misc]
         limit = f"  (limit {LIMITS[name]:g})" if name in LIMITS else ""
-        print(f"{name:28} sum {one_sum * 1e3:6.2f} ms  {metric.__name__} {ours * 1e3:7.2f} ms  "
-              f"ratio {ours / one_sum:5.2f}{limit}")
+        print(
+            f"{name:28} sum {one_sum * 1e3:6.2f} ms  {metric.__name__} {ours * 1e3:7.2f} ms  "
+            f"ratio {ours / one_sum:5.2f}{limit}"
+        )
 
 
 if __name__ == "__main__":

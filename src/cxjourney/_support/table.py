@@ -33,7 +33,8 @@ class Table:
     columns
         Name to values. Numbers become NumPy arrays; anything else stays a tuple of str.
     formats
-        Name to kind of display: "percent", "number", "integer", "money"; others are guessed.
+        Name to kind of display: "percent", "number", "integer", "money", "duration" (of a column
+        in seconds); others are guessed.
     backend
         The dataframe library that `to_frame` prefers: that of the input.
     """
@@ -170,7 +171,11 @@ class Table:
 
     def to_html(self, *, max_rows: int = 60) -> str:
         """Return the table as escaped HTML."""
-        head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in self._columns)
+        head = "".join(
+            f'<th scope="col"{_NUMERIC if isinstance(values, np.ndarray) else ""}>'
+            f"{html.escape(_visible(name))}</th>"
+            for name, values in self._columns.items()
+        )
         body = []
         for i in range(min(len(self), max_rows)):
             cells = "".join(
@@ -222,10 +227,21 @@ def format_value(value: Any, kind: str | None = None) -> str:
             return f"{number:,.0f}"
         if kind == "money":
             return f"{number:,.2f}"
+        if kind == "duration":
+            return _duration(number)
         if abs(number) >= 1000:
             return f"{number:,.0f}"
         return f"{number:.3g}"
     return str(value)
+
+
+_LONGEST = (("d", 86_400), ("h", 3_600), ("min", 60))
+
+
+def _duration(seconds: float) -> str:
+    """Return seconds in the largest unit of which there are two, to three figures."""
+    unit, size = next((u for u in _LONGEST if abs(seconds) >= 2 * u[1]), ("s", 1))
+    return f"{format_value(seconds / size)} {unit}"
 
 
 def _column(values: Any) -> NDArray[Any] | tuple[str, ...]:

@@ -287,7 +287,7 @@ def count_answers(array: NDArray[Any], scale: Scale) -> NDArray[np.int64]:
     counts = np.zeros(len(answers), dtype=np.int64)
     # in pieces that stay in cache; for a dozen answers comparing beats counting bins, and NaN
     # equals none of them
-    narrow = array.dtype.kind != "f" and -128 <= answers[0] and answers[-1] <= 127
+    narrow = array.dtype.kind != "f" and answers[0] >= -128 and answers[-1] <= 127
     for start in range(0, len(array), _CHUNK):
         chunk = array[start : start + _CHUNK]
         if narrow:

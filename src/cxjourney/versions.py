@@ -1,0 +1,44 @@
+"""What is installed and which kernels run: the first thing to paste into a bug report."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+__all__ = ["show_versions"]
+
+CORE = ("attrs", "cattrs", "narwhals", "networkx", "numpy", "scipy")
+OPTIONAL = ("duckdb", "jinja2", "matplotlib", "pandas", "polars", "pyarrow", "pyyaml", "tqdm")
+
+
+def show_versions() -> None:
+    """Print the versions of the library, of Python and of what it stands on, and the kernels.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> cx.show_versions()  # doctest: +ELLIPSIS
+    cxjourney   ...
+    kernels     ...
+    python      ...
+    """
+    from cxjourney import kernels
+
+    compiled = not kernels.order_rows.__module__.endswith(".reference")
+    rows = {
+        "cxjourney": f"{_version('cxjourney')} in {Path(__file__).parent}",
+        "kernels": "compiled" if compiled else "NumPy",
+        "python": f"{platform.python_version()} ({platform.platform()})",
+        **{package: _version(package) for package in (*CORE, *OPTIONAL)},
+    }
+    width = max(map(len, rows))
+    sys.stdout.write("".join(f"{name:<{width}}  {value}\n" for name, value in rows.items()))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

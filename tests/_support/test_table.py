@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cxjourney._support.table import Table, format_value
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0 s"),
+        (1.5, "1.5 s"),
+        (119.0, "119 s"),
+        (120.0, "2 min"),
+        (5400.0, "90 min"),
+        (7200.0, "2 h"),
+        (3 * 86_400.0, "3 d"),
+        (np.nan, "-"),
+    ],
+)
+def test_a_duration_is_told_in_the_largest_unit_of_which_there_are_two(seconds, text):
+    assert format_value(seconds, "duration") == text
+
+
+def test_a_number_column_is_aligned_with_its_heading():
+    page = Table({"name": ["a"], "visits": np.array([1])}).to_html()
+    assert page.count("text-align:right") == 2
+
+
+def test_cells_and_headings_are_escaped():
+    page = Table({"<b>": ["<i>"]}).to_html()
+    assert "<b>" not in page
+    assert "<i>" not in page
+
+
+def test_a_control_character_does_not_reach_the_terminal():
+    text = Table({"name": ["a\x1b[31mb\nc"]}).to_text()
+    assert "\x1b" not in text
+    assert len(text.splitlines()) == 3
