@@ -32,7 +32,16 @@ if TYPE_CHECKING:
     )
     from cxjourney.exceptions import CxJourneyError, CxJourneyWarning
     from cxjourney.graph import AbsorbingChain, JourneyGraph
-    from cxjourney.log import InteractionLog, Journeys, journey_graph
+    from cxjourney.log import (
+        InteractionLog,
+        Journeys,
+        from_sequences,
+        from_wide,
+        journey_graph,
+        read_csv,
+        read_parquet,
+        read_xes,
+    )
     from cxjourney.metrics import Estimate
     from cxjourney.versions import show_versions
 
@@ -62,11 +71,16 @@ __all__ = [
     "domain",
     "dropoff",
     "exceptions",
+    "from_sequences",
+    "from_wide",
     "graph",
     "journey_graph",
     "log",
     "metrics",
     "omnichannel",
+    "read_csv",
+    "read_parquet",
+    "read_xes",
     "report",
     "show_versions",
 ]
@@ -101,9 +115,14 @@ _HOMES = {
     "domain": "domain",
     "dropoff": "dropoff",
     "exceptions": "exceptions",
+    "from_sequences": "log",
+    "from_wide": "log",
     "graph": "graph",
     "metrics": "metrics",
     "omnichannel": "omnichannel",
+    "read_csv": "log",
+    "read_parquet": "log",
+    "read_xes": "log",
     "report": "report",
     "show_versions": "versions",
 }

@@ -91,7 +91,9 @@ class UnknownName(InvalidValue, KeyError):
     def among(cls, kind: str, name: str, known: Iterable[str], *, where: str) -> UnknownName:
         """Compose "`kind` `name` is not in `where`; did you mean …?"."""
         names = tuple(known)
-        near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+        folded = {known_name.casefold(): known_name for known_name in names}
+        close = difflib.get_close_matches(str(name).casefold(), folded, n=3, cutoff=0.5)
+        near = [folded[key] for key in close]
         if near:
             hint = f"did you mean {' or '.join(repr(n) for n in near)}?"
         elif names:

@@ -8,6 +8,9 @@ from cxjourney.log.ingest import Intake
 from cxjourney.log.interaction_log import InteractionLog
 from cxjourney.log.journeys import Journeys
 from cxjourney.log.outcome import JourneyRules
+from cxjourney.log.read import read_csv, read_parquet
+from cxjourney.log.shapes import Step, from_sequences, from_wide
+from cxjourney.log.xes import read_xes
 
 __all__ = [
     "Coded",
@@ -16,5 +19,11 @@ __all__ = [
     "InteractionLog",
     "JourneyRules",
     "Journeys",
+    "Step",
+    "from_sequences",
+    "from_wide",
     "journey_graph",
+    "read_csv",
+    "read_parquet",
+    "read_xes",
 ]

@@ -1,6 +1,7 @@
 """Columns of any data frame as integer codes and numbers, each by its own library's fastest way.
 
-A column is a narwhals series, or a NumPy array where a frame was given as a mapping of arrays.
+A column is a narwhals series, or a NumPy array or coded column where a frame was given as a
+mapping.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def numbers(column: Any, name: str) -> NDArray[np.float64]:
 
         column = column.cast(nw.Float64).to_numpy()
     try:
-        values = np.array(column, dtype=np.float64)
+        values = np.ma.filled(np.array(column, dtype=np.float64, subok=True), np.nan)
     except (TypeError, ValueError) as error:
         raise InvalidValue.of(name, "be a numeric column", str(column.dtype)) from error
     infinite = np.flatnonzero(np.isinf(values))
@@ -110,6 +111,8 @@ def _text(value: Any) -> str:
 
 def _factorize(column: Any) -> tuple[NDArray[Any], list[Any]]:
     """Return codes (-1 for missing) and the distinct values that they stand for."""
+    if isinstance(column, Coded):
+        return column.codes, list(column.names)
     if isinstance(column, np.ndarray):
         return _factorize_array(column)
     implementation = column.implementation

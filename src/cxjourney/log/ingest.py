@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import attrs
 import numpy as np
@@ -19,12 +18,12 @@ from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.kernels import order_rows
 from cxjourney.log.columns import Coded, Columns
 from cxjourney.log.encode import encode_ids, encode_names, encode_values, numbers
-from cxjourney.log.stamps import Stamps, to_utc_us
+from cxjourney.log.stamps import Stamps, read_stamps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Intake", "Parts", "columns_of", "from_columns", "sort_columns", "utc_us"]
+__all__ = ["Intake", "Parts", "columns_of", "from_columns", "sort_columns"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -81,7 +80,8 @@ def columns_of(
 ) -> tuple[dict[str, Any], str | None]:
     """Return the wanted columns by role, attributes by `"attribute:name"`, and the backend.
 
-    `frame` is any frame that narwhals knows, eager or lazy, or a mapping of names to arrays.
+    `frame` is any frame that narwhals knows, eager or lazy, or a mapping of names to arrays; in a
+    mapping, columns may also be coded already, and stamps placed.
     """
     roles = {role: name for role, name in wanted.items() if name is not None}
     roles |= {f"attribute:{name}": name for name in attributes}
@@ -124,8 +124,8 @@ def _duckdb_columns(relation: Any, roles: Mapping[str, str]) -> dict[str, Any]:
     return {role: fetched[name] for role, name in roles.items()}
 
 
-def _array(values: Any) -> NDArray[Any]:
-    if isinstance(values, np.ndarray):
+def _array(values: Any) -> Any:
+    if isinstance(values, (np.ndarray, Coded, Stamps)):
         return values
     return np.array(list(values), dtype=object)
 
@@ -155,7 +155,7 @@ def from_columns(
         n,
         lambda: encode_ids(columns["customer"]),
         lambda: _names(columns["touchpoint"], "touchpoint"),
-        lambda: _stamps(columns["timestamp"], tz, timestamp_format),
+        lambda: read_stamps(columns["timestamp"], tz=tz, fmt=timestamp_format),
     )
     keep, dropped = _present(
         {
@@ -252,42 +252,6 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def utc_us(moment: datetime | date | str, name: str, tz: str) -> int:
-    """Return a moment in microseconds since the epoch; a naive one is read in `tz`.
-
-    Raises
-    ------
-    InvalidValue
-        If it is no datetime and no text in ISO form.
-    """
-    if isinstance(moment, str):
-        try:
-            moment = datetime.fromisoformat(moment)
-        except ValueError as error:
-            raise InvalidValue.of(name, "be a datetime or text in ISO form", moment) from error
-    if not isinstance(moment, datetime):
-        if not isinstance(moment, date):
-            raise InvalidValue.of(name, "be a datetime or text in ISO form", moment)
-        moment = datetime(moment.year, moment.month, moment.day)  # noqa: DTZ001 - zone follows
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone(tz))
-    return (moment.astimezone(UTC) - EPOCH) // MICROSECOND
-
-
-def zone(tz: str) -> tzinfo:
-    """Return the time zone of an IANA name.
-
-    Raises
-    ------
-    InvalidValue
-        If there is no zone of that name.
-    """
-    try:
-        return ZoneInfo(tz)
-    except (KeyError, ValueError, OSError) as error:
-        raise InvalidValue.of("tz", "be an IANA zone such as 'Europe/Warsaw'", tz) from error
-
-
 def _intake(
     rows: int, dropped: Mapping[str, int], stamps: Stamps, tz: str, out_of_order: int
 ) -> Intake:
@@ -328,36 +292,6 @@ def _present(
     return (np.flatnonzero(~gone) if dropped else None), dropped
 
 
-def _stamps(column: Any, tz: str, timestamp_format: str | None) -> Stamps:
-    """Return stamps in UTC microseconds; aware columns are taken as they are."""
-    if isinstance(column, np.ndarray):
-        return to_utc_us(column, tz=tz, fmt=timestamp_format)
-    import narwhals as nw
-
-    dtype = column.dtype
-    if dtype == nw.Date:
-        column = column.cast(nw.Datetime("us"))
-        dtype = column.dtype
-    if not isinstance(dtype, nw.Datetime):
-        if dtype.is_numeric() or dtype == nw.Boolean:
-            raise InvalidValue.of(
-                "timestamp", "be a column of dates or ISO texts: a number has no unit", str(dtype)
-            )
-        texts = np.array(column.to_list(), dtype=object)
-        return to_utc_us(texts, tz=tz, fmt=timestamp_format)
-    missing = column.is_null().to_numpy()
-    micros = column.dt.timestamp("us")
-    us = np.asarray((micros.fill_null(0) if missing.any() else micros).to_numpy(), dtype=np.int64)
-    if dtype.time_zone is not None:
-        return Stamps(us=us, missing=missing, n_naive=0, n_ambiguous=0, n_nonexistent=0)
-    naive = us.view("M8[us]")
-    return to_utc_us(
-        np.where(missing, np.datetime64("NaT"), naive) if missing.any() else naive,
-        tz=tz,
-        fmt=timestamp_format,
-    )
-
-
 def _valence(column: Any) -> NDArray[np.float64]:
     values = numbers(column, "emotion")
     outside = np.flatnonzero(np.abs(values) > 1)  # NaN compares false
@@ -373,7 +307,7 @@ def _durations(column: Any) -> NDArray[np.float64]:
             raise InvalidValue.of(
                 "duration", "be a column of durations: a number has no unit", str(column.dtype)
             )
-        spans = column.astype("m8[us]")
+        spans = np.ma.filled(column.astype("m8[us]"), np.timedelta64("NaT"))
     else:
         import narwhals as nw
 
@@ -390,11 +324,24 @@ def _durations(column: Any) -> NDArray[np.float64]:
 
 
 def _seq(column: Any) -> NDArray[np.int64]:
-    """Return the explicit order; missing sorts first."""
+    """Return the explicit order; missing sorts first. Integers stay exact beyond 2**53."""
+    if isinstance(column, np.ndarray):
+        whole = column.dtype.kind in "iu"
+        missing = np.ma.getmaskarray(column)
+    else:
+        whole = column.dtype.is_integer()
+        missing = column.is_null().to_numpy()
+    if whole:
+        if isinstance(column, np.ndarray):
+            seq = np.ma.getdata(column).astype(np.int64)
+        else:
+            filled = column.fill_null(0) if missing.any() else column
+            seq = np.array(filled.to_numpy(), dtype=np.int64)
+        return np.where(missing, NO_SEQ, seq)
     values = numbers(column, "seq")
-    if np.any(values != np.floor(values), where=~np.isnan(values)):
-        raise InvalidValue.of("seq", "be a column of whole numbers", "fractions")
     known = ~np.isnan(values)
+    if np.any(values != np.floor(values), where=known):
+        raise InvalidValue.of("seq", "be a column of whole numbers", "fractions")
     seq = np.full(len(values), NO_SEQ, dtype=np.int64)
     seq[known] = values[known].astype(np.int64)
     return seq

@@ -15,12 +15,13 @@ from cxjourney.log import ingest, objects
 from cxjourney.log.columns import Coded, Columns
 from cxjourney.log.ingest import EPOCH, Intake, Parts
 from cxjourney.log.objects import Catalogue
+from cxjourney.log.stamps import utc_us
 
 if TYPE_CHECKING:
     from cxjourney.domain import Customer, Interaction
     from cxjourney.log.journeys import Journeys
 
-__all__ = ["InteractionLog"]
+__all__ = ["InteractionLog", "is_currency_code"]
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
@@ -201,7 +202,7 @@ class InteractionLog:
             "duration": duration,
             "issue": issue,
         }
-        code = currency if currency is not None and _is_code(currency) else None
+        code = currency if currency is not None and is_currency_code(currency) else None
         if code is None:
             wanted["currency"] = currency
         columns, backend = ingest.columns_of(frame, wanted, attributes)
@@ -228,12 +229,12 @@ class InteractionLog:
     ) -> Self:
         time = parts.columns.time
         if observed_until is not None:
-            until: int | None = ingest.utc_us(observed_until, "observed_until", tz)
+            until: int | None = utc_us(observed_until, "observed_until", tz)
         else:
             until = int(time.max()) if time is not None and len(time) else None
         since = None
         if observed_from is not None:
-            since = ingest.utc_us(observed_from, "observed_from", tz)
+            since = utc_us(observed_from, "observed_from", tz)
         if since is not None and until is not None and since > until:
             raise InvalidValue.of(
                 "observed_from", f"not lie after observed_until ({observed_until})", observed_from
@@ -536,5 +537,6 @@ def _moment(us: int) -> datetime:
     return EPOCH + timedelta(microseconds=us)
 
 
-def _is_code(text: str) -> bool:
+def is_currency_code(text: str) -> bool:
+    """Return whether `currency=` is a code such as "EUR" rather than the name of a column."""
     return len(text) == 3 and text.isascii() and text.isupper()

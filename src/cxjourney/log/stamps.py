@@ -7,6 +7,7 @@ guess about the order of day and month takes part.
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -20,8 +21,9 @@ from cxjourney.log.stamp_format import Fields, Scanner, read_format, read_iso
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Stamps", "to_utc_us"]
+__all__ = ["Stamps", "read_stamps", "to_utc_us", "utc_us"]
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHUNK = 1 << 15  # rows whose characters fit into the second-level cache
 _LONGEST = 64  # no stamp is longer, and a hostile cell must not blow up the matrix
 _MISSING_TYPES = frozenset({"NoneType", "NAType", "NaTType", "Null"})
@@ -132,6 +134,73 @@ def to_utc_us(
         n_ambiguous=placed.n_ambiguous,
         n_nonexistent=placed.n_nonexistent,
     )
+
+
+def read_stamps(
+    column: Any, *, tz: str = "UTC", fmt: str | None = None, name: str = "timestamp"
+) -> Stamps:
+    """Return a column of any frame as stamps; see `to_utc_us`.
+
+    Parameters
+    ----------
+    column
+        A narwhals series, an array, or stamps that were placed before; hence Any. Stamps of an
+        aware column are taken as they are.
+    tz, fmt, name
+        As for `to_utc_us`.
+
+    Raises
+    ------
+    InvalidData, InvalidValue, UnknownName
+        As for `to_utc_us`.
+    """
+    if isinstance(column, Stamps):
+        return column
+    if isinstance(column, np.ndarray):
+        return to_utc_us(column, tz=tz, fmt=fmt, name=name)
+    import narwhals as nw
+
+    if column.dtype == nw.Date:
+        column = column.cast(nw.Datetime("us"))
+    dtype = column.dtype
+    if not isinstance(dtype, nw.Datetime):
+        if dtype.is_numeric() or dtype == nw.Boolean:
+            raise InvalidValue.of(
+                name, "be a column of dates or ISO texts: a number has no unit", str(dtype)
+            )
+        return to_utc_us(np.array(column.to_list(), dtype=object), tz=tz, fmt=fmt, name=name)
+    missing = column.is_null().to_numpy()
+    micros = column.dt.timestamp("us")
+    us = np.asarray((micros.fill_null(0) if missing.any() else micros).to_numpy(), dtype=np.int64)
+    if dtype.time_zone is not None:
+        return Stamps(us=us, missing=missing, n_naive=0, n_ambiguous=0, n_nonexistent=0)
+    naive = us.view("M8[us]")
+    values = np.where(missing, np.datetime64("NaT"), naive) if missing.any() else naive
+    return to_utc_us(values, tz=tz, fmt=fmt, name=name)
+
+
+def utc_us(moment: datetime | date | str, name: str, tz: str) -> int:
+    """Return a moment in microseconds since the epoch; a naive one is read in `tz`.
+
+    Raises
+    ------
+    InvalidValue
+        If it is no date, datetime or text in ISO form.
+    UnknownName
+        If there is no zone `tz`.
+    """
+    if isinstance(moment, str):
+        try:
+            moment = datetime.fromisoformat(moment)
+        except ValueError as error:
+            raise InvalidValue.of(name, "be a datetime or text in ISO form", moment) from error
+    if not isinstance(moment, datetime):
+        if not isinstance(moment, date):
+            raise InvalidValue.of(name, "be a datetime or text in ISO form", moment)
+        moment = datetime(moment.year, moment.month, moment.day)  # noqa: DTZ001 - zone follows
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=check_zone(tz))
+    return (moment.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 def _from_datetime64(

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from cxjourney import read_xes
+from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
+
+EVENT = """<event>
+  <string key="concept:name" value="{name}"/><date key="time:timestamp" value="{when}"/>{more}
+</event>"""
+
+
+def event(name: str, when: str, more: str = "") -> str:
+    return EVENT.format(name=name, when=when, more=more)
+
+
+def trace(case: str | None, *events: str, more: str = "") -> str:
+    named = "" if case is None else f'<string key="concept:name" value="{case}"/>'
+    return f"<trace>{named}{more}{''.join(events)}</trace>"
+
+
+def log_of(*traces: str) -> str:
+    return f"""<?xml version="1.0" encoding="UTF-8" ?>
+    <log xes.version="1.0" xmlns="http://www.xes-standard.org/">
+      <extension name="Concept" prefix="concept" uri="http://www.xes-standard.org/concept.xesext"/>
+      <global scope="trace"><string key="concept:name" value="__INVALID__"/></global>
+      <global scope="event"><string key="concept:name" value="__INVALID__"/></global>
+      <classifier name="Event Name" keys="concept:name"/>
+      <string key="concept:name" value="the log itself"/>
+      {"".join(traces)}
+    </log>"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content: str | bytes, name: str = "log.xes"):
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+def told(log) -> list[tuple[str, str, str]]:
+    return [(i.customer.id, i.timestamp.isoformat(), i.touchpoint.name) for i in log.interactions()]
+
+
+def test_traces_are_customers_and_events_their_interactions(write):
+    content = log_of(
+        trace(
+            "NA", event("a", "2024-01-01T10:00:00.000+01:00"), event("b", "2024-01-02T10:00:00Z")
+        ),
+        trace("2 & 3".replace("&", "&amp;"), event("&#x1F6D2;", "2024-01-01T00:00:00")),
+    )
+    expected = [
+        ("NA", "2024-01-01T09:00:00+00:00", "a"),
+        ("NA", "2024-01-02T10:00:00+00:00", "b"),
+        ("2 & 3", "2024-01-01T00:00:00+00:00", "🛒"),
+    ]
+    log = read_xes(write(content))
+    assert told(log) == expected
+    assert log.intake.naive == 1
+    assert told(read_xes(write(gzip.compress(content.encode()), "log.xes.gz"))) == expected
+
+
+def test_resources_are_owners_where_the_log_has_them(write):
+    with_resource = event("a", "2024-01-01", '<string key="org:resource" value="Ann"/>')
+    assert read_xes(write(log_of(trace("1", with_resource)))).owners == ("Ann",)
+    assert read_xes(write(log_of(trace("1", with_resource))), owner=None).owners == ()
+    assert read_xes(write(log_of(trace("1", event("a", "2024-01-01"))))).owners == ()
+
+
+def test_attributes_keep_their_types_and_nested_ones_are_passed_over(write):
+    more = """<int key="n" value="3"/><float key="cost" value="1.5"/>
+      <boolean key="vip" value="true"/><string key="plan" value="pro">
+        <string key="plan" value="nested"/></string>
+      <list key="items"><values><string key="cost" value="9"/></values></list>"""
+    content = log_of(
+        trace("1", event("a", "2024-01-01", more), more='<string key="region" value="north"/>')
+    )
+    log = read_xes(write(content), value="cost", attributes=["n", "vip", "plan", "case:region"])
+    (only,) = log.interactions()
+    assert only.value == 1.5
+    assert dict(only.attributes) == {"n": 3, "vip": True, "plan": "pro", "case:region": "north"}
+
+
+def test_another_customer_makes_the_case_a_journey(write):
+    who = '<string key="client" value="c"/>'
+    content = log_of(
+        trace("1", event("a", "2024-01-01"), more=who),
+        trace("2", event("a", "2024-01-02"), more=who),
+    )
+    log = read_xes(write(content), customer="case:client")
+    assert [(i.customer.id, i.journey) for i in log.interactions()] == [("c", "1"), ("c", "2")]
+
+
+def test_attributes_of_a_trace_may_stand_after_its_events(write):
+    content = log_of(
+        f"<trace>{event('a', '2024-01-01')}<string key='concept:name' value='late'/></trace>"
+    )
+    assert read_xes(write(content)).customer_ids == ("late",)
+
+
+def test_lifecycle_filters_and_silence_means_complete(write):
+    def at(transition: str) -> str:
+        return f'<string key="lifecycle:transition" value="{transition}"/>'
+
+    content = log_of(
+        trace(
+            "1",
+            event("a", "2024-01-01", at("start")),
+            event("a", "2024-01-02", at("complete")),
+            event("b", "2024-01-03"),
+        )
+    )
+    assert len(read_xes(write(content))) == 3
+    kept = read_xes(write(content), lifecycle=("complete",))
+    assert [row[2] for row in told(kept)] == ["a", "b"]
+    assert len(read_xes(write(content), lifecycle=("start",))) == 1
+
+
+def test_missing_ids_names_and_stamps_are_refused_or_dropped(write):
+    content = log_of(
+        trace("1", event("a", "2024-01-01")),
+        trace(None, event("a", "2024-01-01")),
+        event("orphan", "2024-01-01"),
+        trace("2", "<event/>"),
+    )
+    with pytest.raises(InvalidData, match="customer is missing in 2 rows: 1, 2"):
+        read_xes(write(content))
+    log = read_xes(write(content), missing="drop")
+    assert len(log) == 1
+    assert dict(log.intake.dropped) == {"customer is missing": 2, "timestamp is missing": 1}
+
+
+def test_unreadable_values_are_refused_with_their_event(write):
+    content = log_of(trace("1", event("a", "2024-01-01"), event("a", "soon")))
+    with pytest.raises(InvalidData, match="'soon'") as caught:
+        read_xes(write(content))
+    assert caught.value.rows == (1,)
+    content = log_of(trace("1", event("a", "2024-01-01", '<int key="n" value="x"/>')))
+    with pytest.raises(InvalidData, match="n is no int in 1 row: 0"):
+        read_xes(write(content), score="n")
+
+
+def test_an_unknown_key_is_named_with_the_nearest(write):
+    content = log_of(trace("1", event("a", "2024-01-01")))
+    with pytest.raises(UnknownName, match=r"'concept:nam'.*did you mean 'concept:name'"):
+        read_xes(write(content), touchpoint="concept:nam")
+
+
+def test_a_log_without_events_is_empty(write):
+    assert len(read_xes(write("<log/>"))) == 0
+    assert len(read_xes(write(log_of(trace("1"))))) == 0
+
+
+BOMB = """<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>
+<log><trace><string key="concept:name" value="&b;"/></trace></log>"""
+LEAK = """<!DOCTYPE log [<!ENTITY x SYSTEM "file:///etc/passwd">]><log>&x;</log>"""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty"),
+        ("case,activity\n1,a\n", "is no XES: .* at line 1"),
+        ("<html></html>", "root element is 'html'"),
+        (log_of(trace("1", event("a", "2024-01-01")))[:-30], "is no XES: .* at line"),
+        (BOMB, "document type"),
+        (LEAK, "document type"),
+        ("<log>&unknown;</log>", "undefined entity"),
+        (gzip.compress(b"<log></log>" * 50)[:-9], "truncated"),
+        (b"\x28\xb5\x2f\xfd...", "Zstandard"),
+        (b"\xff\xfe\x00", "is no XES"),
+    ],
+)
+def test_what_is_no_xes_is_refused_in_one_line(write, content, message):
+    with pytest.raises(InputFileError, match=message) as caught:
+        read_xes(write(content))
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_remote_files_are_refused(tmp_path):
+    for path in (tmp_path / "none.xes", tmp_path, "http://host/log.xes"):
+        with pytest.raises(InputFileError):
+            read_xes(path)
+
+
+def test_several_files_are_one_log(write, tmp_path):
+    write(log_of(trace("1", event("a", "2024-01-01"))), "1.xes")
+    write(
+        log_of(trace("1", event("b", "2024-01-02")), trace("2", event("a", "2024-01-01"))), "2.xes"
+    )
+    log = read_xes(tmp_path / "*.xes")
+    assert [row[::2] for row in told(log)] == [("1", "a"), ("1", "b"), ("2", "a")]

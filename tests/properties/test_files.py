@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxjourney import InteractionLog, read_csv
+from cxjourney.domain.terminals import TERMINALS
+
+pytest.importorskip("duckdb")
+
+# whatever a cell may hold, but lone surrogates, which no file holds, and the null character
+characters = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
+nasty = st.text(st.sampled_from("\",;|\t\n\r'\\ #aé🛒\u202e") | characters, max_size=12)
+names = nasty.filter(lambda text: text and text not in TERMINALS)
+rows = st.lists(
+    st.tuples(nasty, st.datetimes(allow_imaginary=False), names, st.none() | st.floats(-1e9, 1e9)),
+    max_size=20,
+)
+
+
+def as_csv(table, delimiter: str, line_end: str) -> str:
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, delimiter=delimiter, lineterminator=line_end, quoting=csv.QUOTE_ALL)
+    writer.writerow(["id", "when", "where", "score"])
+    for customer, when, touchpoint, score in table:
+        writer.writerow([customer, when.isoformat(), touchpoint, "" if score is None else score])
+    return stream.getvalue()
+
+
+@given(rows, st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]))
+def test_what_is_written_to_csv_is_read_back(tmp_path_factory, table, delimiter, line_end):
+    path = tmp_path_factory.mktemp("csv") / "log.csv"
+    path.write_text(as_csv(table, delimiter, line_end), encoding="utf-8", newline="")
+    columns = {"customer": "id", "timestamp": "when", "touchpoint": "where", "score": "score"}
+    frame = {
+        "id": [row[0] for row in table],
+        "when": [row[1].isoformat() for row in table],
+        "where": [row[2] for row in table],
+        "score": [row[3] for row in table],
+    }
+    assert read_csv(path, **columns) == InteractionLog.from_frame(frame, **columns)
