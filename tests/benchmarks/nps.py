@@ -1,17 +1,20 @@
 """How long `nps` takes over ten million scores, in NumPy sums over the same scores.
 
-Run by hand: `python tests/benchmarks/nps.py`. Each case is timed in turn, best of several rounds, so
-that a busy machine slows both alike.
+Run by hand: `python tests/benchmarks/nps.py`. Each case is timed in turn, best of several rounds,
+so that a busy machine slows both alike.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cxjourney.metrics import csat, nps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 N = 10_000_000
 ROUNDS = 15

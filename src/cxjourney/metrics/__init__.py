@@ -7,9 +7,18 @@ and can be used without any other part of the library.
 from __future__ import annotations
 
 from cxjourney.metrics.accumulate import Tally, pool
+from cxjourney.metrics.business_hours import BusinessHours
 from cxjourney.metrics.catalogue import FunctionMetric, Metric, all_metrics
 from cxjourney.metrics.cohort import CohortRetention, cohort_retention
 from cxjourney.metrics.comparison import LogrankTest, logrank
+from cxjourney.metrics.customer_effort import EffortVector, effort
+from cxjourney.metrics.elapsed import (
+    ElapsedTime,
+    elapsed_time,
+    first_response_time,
+    resolution_time,
+    sla_attainment,
+)
 from cxjourney.metrics.estimate import Estimate
 from cxjourney.metrics.experience import ExpectationGap, PeakEnd, expectation_gap, peak_end
 from cxjourney.metrics.habits import Lifecycle, lifecycle, repeat_purchase_rate, stickiness
@@ -57,6 +66,12 @@ from cxjourney.metrics.sampling import (
     response_rate,
 )
 from cxjourney.metrics.scale import FIVE_POINT, SEVEN_POINT, TEN_POINT, ZERO_TO_TEN, Scale
+from cxjourney.metrics.service import (
+    contact_rate,
+    first_contact_resolution,
+    reopen_rate,
+    transfer_rate,
+)
 from cxjourney.metrics.survey import AnswerShare, answer_share, ces, csat, mean_score
 from cxjourney.metrics.survival import SurvivalCurve, kaplan_meier
 
@@ -66,7 +81,10 @@ __all__ = [
     "TEN_POINT",
     "ZERO_TO_TEN",
     "AnswerShare",
+    "BusinessHours",
     "CohortRetention",
+    "EffortVector",
+    "ElapsedTime",
     "Estimate",
     "ExpectationGap",
     "FunctionMetric",
@@ -93,13 +111,18 @@ __all__ = [
     "churn_rate",
     "clopper_pearson",
     "cohort_retention",
+    "contact_rate",
     "conversion_rate",
     "cronbach_alpha",
     "csat",
     "cumulative_incidence",
     "effective_size",
+    "effort",
+    "elapsed_time",
     "event_rate",
     "expectation_gap",
+    "first_contact_resolution",
+    "first_response_time",
     "garwood",
     "jeffreys",
     "kaplan_meier",
@@ -120,10 +143,14 @@ __all__ = [
     "proportion",
     "quantile_ranks",
     "quantile_type_7",
+    "reopen_rate",
     "repeat_purchase_rate",
+    "resolution_time",
     "response_rate",
     "retention_from_counts",
     "retention_rate",
+    "sla_attainment",
     "stickiness",
+    "transfer_rate",
     "wilson",
 ]

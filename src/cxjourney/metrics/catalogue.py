@@ -11,11 +11,18 @@ import attrs
 from cxjourney._support.validation import check_choice
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics.accumulate import pool
+from cxjourney.metrics.elapsed import sla_attainment
 from cxjourney.metrics.estimate import Estimate
 from cxjourney.metrics.experience import expectation_gap, peak_end
 from cxjourney.metrics.promoters import nps
 from cxjourney.metrics.rates import abandonment_rate, bounce_rate, conversion_rate
 from cxjourney.metrics.sampling import cronbach_alpha, response_rate
+from cxjourney.metrics.service import (
+    contact_rate,
+    first_contact_resolution,
+    reopen_rate,
+    transfer_rate,
+)
 from cxjourney.metrics.survey import ces, csat, mean_score
 
 __all__ = ["Direction", "FunctionMetric", "Metric", "all_metrics"]
@@ -121,14 +128,24 @@ _BUILT_IN = (
     _metric(abandonment_rate, "fraction", "lower", "starts not completed / starts"),
     _metric(bounce_rate, "fraction", "lower", "sessions that bounced / sessions"),
     _metric(ces, "fraction", "higher", "answers that say it was easy / answers"),
+    _metric(contact_rate, "contacts per customer", "lower", "contacts / exposure"),
     _metric(conversion_rate, "fraction", "higher", "converted units / eligible units"),
     _metric(cronbach_alpha, "alpha", "higher", "agreement of the items of a scale"),
     _metric(csat, "fraction", "higher", "answers in the best boxes / answers"),
     _metric(expectation_gap, "scale points", "higher", "mean of experience - expectation"),
+    _metric(
+        first_contact_resolution,
+        "fraction",
+        "higher",
+        "issues with one contact and none within the window after / issues",
+    ),
     _metric(mean_score, "scale points", "higher", "sum of scores / number of scores"),
     _metric(nps, "points", "higher", "100 × (share of 9-10 - share of 0-6)"),
     _metric(peak_end, "valence", "higher", "mean over journeys of (peak + end) / 2"),
+    _metric(reopen_rate, "fraction", "lower", "closed cases reopened / closed cases"),
     _metric(response_rate, "fraction", "higher", "complete answers / eligible invitations"),
+    _metric(sla_attainment, "fraction", "higher", "cases within the target / cases decided"),
+    _metric(transfer_rate, "fraction", "neither", "contacts transferred / contacts"),
 )
 
 
