@@ -7,8 +7,10 @@ and can be used without any other part of the library.
 from __future__ import annotations
 
 from cxjourney.metrics.accumulate import Tally, pool
+from cxjourney.metrics.bg_nbd import BgNbd, fit_bg_nbd
 from cxjourney.metrics.business_hours import BusinessHours
 from cxjourney.metrics.catalogue import FunctionMetric, Metric, all_metrics
+from cxjourney.metrics.clv import CustomerValues, clv_constant, clv_curve, clv_purchases
 from cxjourney.metrics.cohort import CohortRetention, cohort_retention
 from cxjourney.metrics.comparison import LogrankTest, logrank
 from cxjourney.metrics.customer_effort import EffortVector, effort
@@ -21,6 +23,7 @@ from cxjourney.metrics.elapsed import (
 )
 from cxjourney.metrics.estimate import Estimate
 from cxjourney.metrics.experience import ExpectationGap, PeakEnd, expectation_gap, peak_end
+from cxjourney.metrics.gamma_gamma import GammaGamma, fit_gamma_gamma
 from cxjourney.metrics.habits import Lifecycle, lifecycle, repeat_purchase_rate, stickiness
 from cxjourney.metrics.incidence import IncidenceCurves, cumulative_incidence
 from cxjourney.metrics.intervals import (
@@ -44,6 +47,7 @@ from cxjourney.metrics.promoters import (
     nps_difference,
     nps_sample_size,
 )
+from cxjourney.metrics.purchases import PurchaseSummary, RfmScores, purchase_summary, rfm
 from cxjourney.metrics.rates import (
     abandonment_rate,
     bounce_rate,
@@ -81,13 +85,16 @@ __all__ = [
     "TEN_POINT",
     "ZERO_TO_TEN",
     "AnswerShare",
+    "BgNbd",
     "BusinessHours",
     "CohortRetention",
+    "CustomerValues",
     "EffortVector",
     "ElapsedTime",
     "Estimate",
     "ExpectationGap",
     "FunctionMetric",
+    "GammaGamma",
     "IncidenceCurves",
     "Lifecycle",
     "LogrankTest",
@@ -95,6 +102,8 @@ __all__ = [
     "NetPromoterScore",
     "NpsDifference",
     "PeakEnd",
+    "PurchaseSummary",
+    "RfmScores",
     "Scale",
     "SurvivalCurve",
     "Tally",
@@ -110,6 +119,9 @@ __all__ = [
     "churn_hazard",
     "churn_rate",
     "clopper_pearson",
+    "clv_constant",
+    "clv_curve",
+    "clv_purchases",
     "cohort_retention",
     "contact_rate",
     "conversion_rate",
@@ -123,6 +135,8 @@ __all__ = [
     "expectation_gap",
     "first_contact_resolution",
     "first_response_time",
+    "fit_bg_nbd",
+    "fit_gamma_gamma",
     "garwood",
     "jeffreys",
     "kaplan_meier",
@@ -141,6 +155,7 @@ __all__ = [
     "pool",
     "poststratification_weights",
     "proportion",
+    "purchase_summary",
     "quantile_ranks",
     "quantile_type_7",
     "reopen_rate",
@@ -149,6 +164,7 @@ __all__ = [
     "response_rate",
     "retention_from_counts",
     "retention_rate",
+    "rfm",
     "sla_attainment",
     "stickiness",
     "transfer_rate",
