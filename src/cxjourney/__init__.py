@@ -12,7 +12,17 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cxjourney import domain, dropoff, exceptions, graph, log, metrics, omnichannel, report
+    from cxjourney import (
+        critical,
+        domain,
+        dropoff,
+        exceptions,
+        graph,
+        log,
+        metrics,
+        omnichannel,
+        report,
+    )
     from cxjourney.domain import (
         CONVERSION,
         DROPOFF,
@@ -68,6 +78,7 @@ __all__ = [
     "Stage",
     "StageModel",
     "Touchpoint",
+    "critical",
     "domain",
     "dropoff",
     "exceptions",
@@ -88,6 +99,7 @@ __all__ = [
 # Where each name lives; a module of the package itself stands under its own name.
 # The imports above say the same to type checkers, and a test holds the two together.
 _HOMES = {
+    "critical": "critical",
     "log": "log",
     "journey_graph": "log",
     "Journeys": "log",
