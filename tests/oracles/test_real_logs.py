@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 from collections import Counter
 from datetime import datetime
@@ -31,9 +32,9 @@ LOGS = {
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    opened = gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="")
-    with opened as file:
-        return list(csv.DictReader(file))
+    raw = path.read_bytes()
+    text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def recount(rows: list[tuple[str, datetime, str]]) -> Counter:
