@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cxjourney as cx
-from cxjourney.omnichannel import transitions
+from cxjourney.omnichannel import handoff_loss, transitions
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 CHANNELS = ["app", "phone", "store", "web"]
@@ -106,3 +106,45 @@ def test_counts_of_disjoint_customers_add_up(one, other):
     parts = Counter(counts(transitions(journeys_of(log_of(one)))))
     parts.update(counts(transitions(journeys_of(log_of(other)))))
     assert whole == parts
+
+
+def losses(found, rename=None):
+    """Return {(from, to): numbers}, NaN as None so that it equals itself."""
+    rename = rename or {name: name for name in CHANNELS}
+    told = {}
+    for row in found.pairs:
+        source, target, *numbers = row.values()
+        told[rename[source], rename[target]] = [
+            None if np.isnan(x) else round(float(x), 9) for x in numbers
+        ]
+    return told
+
+
+@given(people)
+def test_arrivals_by_a_switch_are_the_moves_between_different_channels(people):
+    journeys = journeys_of(log_of(people))
+    moves = {
+        pair: n
+        for pair, n in counts(transitions(journeys, closing=False)).items()
+        if pair[0] != pair[1]
+    }
+    found = handoff_loss(journeys)
+    arrivals = zip(
+        found.pairs["from_channel"], found.pairs["to_channel"], found.pairs["arrivals"], strict=True
+    )
+    assert {(a, b): n for a, b, n in arrivals} == moves
+    for row in found.pairs:
+        if not np.isnan(row["loss"]):
+            assert -1 <= row["low"] <= row["loss"] + 1e-12
+            assert row["loss"] - 1e-12 <= row["high"] <= 1
+            assert 0 < row["p"] <= row["adjusted_p"] <= 1
+
+
+@given(people, st.permutations(CHANNELS), st.randoms(use_true_random=False))
+def test_losses_do_not_depend_on_names_nor_on_the_order_of_customers(people, names, random):
+    rename = dict(zip(CHANNELS, names, strict=True))
+    order = list(range(len(people)))
+    random.shuffle(order)
+    before = handoff_loss(journeys_of(log_of(people)))
+    after = handoff_loss(journeys_of(log_of(people, rename=rename, order=order)))
+    assert losses(before, rename) == losses(after)

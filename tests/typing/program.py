@@ -27,3 +27,4 @@ assert_type(conversion_rate([True, False]), Estimate)
 
 paths = cx.Journeys.from_paths([["web", "store"]], converted=[1], channels=True)
 assert_type(cx.omnichannel.transitions(paths), cx.omnichannel.Transitions)
+assert_type(cx.omnichannel.handoff_loss(paths, by="kind").pooled, Estimate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cxjourney.omnichannel.handoff import HandoffLoss, handoff_loss
 from cxjourney.omnichannel.matrix import Transitions, transitions
 
-__all__ = ["Transitions", "transitions"]
+__all__ = ["HandoffLoss", "Transitions", "handoff_loss", "transitions"]

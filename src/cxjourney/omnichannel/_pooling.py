@@ -1,0 +1,97 @@
+"""Many effects at once: their spread beyond chance, shrunken values, and corrected p-values."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Spread", "benjamini_hochberg", "shrunken", "spread_of", "two_sided_p"]
+
+
+@attrs.frozen(kw_only=True)
+class Spread:
+    """How much effects differ beyond what their errors explain.
+
+    Attributes
+    ----------
+    mean
+        Mean of the effects under the random-effects model.
+    tau
+        Standard deviation of the true effects.
+    i2
+        Share of the observed variation that is not error, in [0, 1].
+    q
+        Cochran's Q: the weighted sum of squares about the weighted mean.
+    n
+        Number of effects.
+    """
+
+    mean: float
+    tau: float
+    i2: float
+    q: float
+    n: int
+
+
+def spread_of(values: NDArray[np.float64], variances: NDArray[np.float64]) -> Spread:
+    """Return the spread of effects by DerSimonian and Laird (1986).
+
+    τ² = max(0, (Q - (K-1)) / C), C = Σw - Σw²/Σw, w = 1/variance; effects without a value or with
+    variance 0 or none take no part. NaN with fewer than two.
+    """
+    known = np.isfinite(values) & np.isfinite(variances) & (variances > 0)
+    y, v = values[known], variances[known]
+    if len(y) < 2:
+        mean = float(y[0]) if len(y) else math.nan
+        return Spread(mean=mean, tau=math.nan, i2=math.nan, q=math.nan, n=len(y))
+    w = 1 / v
+    centre = float(w @ y) / float(w.sum())
+    q = float(w @ (y - centre) ** 2)
+    free = len(y) - 1
+    tau2 = max(0.0, (q - free) / float(w.sum() - (w @ w) / w.sum()))
+    star = 1 / (v + tau2)
+    return Spread(
+        mean=float(star @ y) / float(star.sum()),
+        tau=math.sqrt(tau2),
+        i2=max(0.0, (q - free) / q) if q > 0 else 0.0,
+        q=q,
+        n=len(y),
+    )
+
+
+def shrunken(
+    values: NDArray[np.float64], variances: NDArray[np.float64], spread: Spread
+) -> NDArray[np.float64]:
+    """Return effects drawn toward their mean, each by as much as its own error deserves.
+
+    mean + B (value - mean) with B = τ² / (τ² + variance): the normal-normal empirical Bayes value.
+    For ranking only; an interval around it would miss just the outliers. A single effect has no
+    others to be drawn to.
+    """
+    if math.isnan(spread.tau):
+        return values.copy()
+    tau2 = spread.tau**2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own = np.where(variances > 0, tau2 / (tau2 + variances), 1.0)
+    return spread.mean + own * (values - spread.mean)
+
+
+def two_sided_p(z: float) -> float:
+    """Return the two-sided p-value of a standard normal statistic."""
+    return math.erfc(abs(z) / math.sqrt(2))
+
+
+def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p-values corrected for their number (false discovery rate); NaN takes no part."""
+    adjusted = np.full(len(p), np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(-p[known], kind="stable")]
+    rank = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(p[order] * len(order) / rank))
+    return adjusted

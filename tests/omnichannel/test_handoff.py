@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+import cxjourney as cx
+from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
+from cxjourney.metrics import newcombe
+from cxjourney.omnichannel import HandoffLoss, handoff_loss
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+LIMIT = timedelta(days=7)
+
+
+def paths(told):
+    """Return journeys of {path: (converted, dropped)}, channels written with blanks between."""
+    return cx.Journeys.from_paths(
+        [path.split() for path in told],
+        converted=[won for won, _ in told.values()],
+        dropped=[lost for _, lost in told.values()],
+        channels=True,
+    )
+
+
+def logged(told, *, until=20.0, owner=False):
+    """Return the log of {customer: [(touchpoint, channel, day), ...]}."""
+    return cx.InteractionLog.from_interactions(
+        [
+            cx.Interaction(
+                customer=customer,
+                touchpoint=touchpoint,
+                timestamp=BEGIN + timedelta(days=day),
+                **{"owner" if owner else "channel": channel},
+            )
+            for customer, touches in told.items()
+            for touchpoint, channel, day in touches
+        ],
+        observed_until=BEGIN + timedelta(days=until),
+    )
+
+
+def pair(found, source, target):
+    return next(row for row in found.pairs if list(row.values())[:2] == [source, target])
+
+
+# web > phone loses 60 of 100, phone > phone 30 of 200; phone > web 10 of 100, web > web 20 of 100
+SHOP = {
+    "web web": (80, 20),
+    "web phone": (40, 60),
+    "phone phone": (70, 30),
+    "phone phone web": (90, 10),
+}
+
+
+def test_the_columns_that_others_rely_on_come_first():
+    found = handoff_loss(paths(SHOP))
+    assert list(found.to_frame("pandas").columns[:6]) == [
+        "from_channel", "to_channel", "arrivals", "loss", "low", "high",
+    ]  # fmt: skip
+
+
+def test_losses_by_hand():
+    found = handoff_loss(paths(SHOP))
+    row = pair(found, "web", "phone")
+    assert (row["arrivals"], row["compared"], row["stays"], row["pending"]) == (100, 100, 200, 0)
+    assert row["dropped_after"] == pytest.approx(60 / 100)
+    assert row["dropped_without"] == pytest.approx(30 / 200)
+    assert row["loss"] == pytest.approx(0.45)
+    assert pair(found, "phone", "web")["loss"] == pytest.approx(-0.1)
+    weight = {"phone": 100 * 200 / 300, "web": 100 * 100 / 200}
+    mantel_haenszel = (weight["phone"] * 0.45 - weight["web"] * 0.1) / sum(weight.values())
+    assert found.pooled.value == pytest.approx(mantel_haenszel)
+
+
+def test_simpsons_toy_is_pooled_to_minus_ten_points():
+    # METHODS 6.6: A 80/100 against 9/10, B 2/10 against 30/100; crude +39.1 points, pooled -10.0
+    told = {"x a": (20, 80), "a a": (1, 9), "x b": (8, 2), "b b": (70, 30)}
+    found = handoff_loss(paths(told))
+    assert found.pooled.value == pytest.approx(-0.1)
+    assert found.pooled.low < -0.1 < found.pooled.high
+    crude = 82 / 110 - 39 / 110
+    assert crude == pytest.approx(0.391, abs=5e-4)
+
+
+def test_with_one_visit_a_customer_the_interval_is_newcombes():
+    told = {"x a": (600, 400), "a a": (700, 300)}
+    row = pair(handoff_loss(paths(told)), "x", "a")
+    low, high = newcombe(400, 1000, 300, 1000)
+    assert (row["low"], row["high"]) == (
+        pytest.approx(low, abs=1e-4),
+        pytest.approx(high, abs=1e-4),
+    )
+
+
+# The visits of the worked example of the architecture page: moves at 1, 1 and 5 days, one open
+# since 4 days, two silent for 7: the probability of no touch within the limit is 4/9.
+OPEN = {
+    "a": [("ad", "mail", 1), ("page", "web", 2), ("buy", "web", 3)],
+    "b": [("ad", "mail", 1), ("page", "web", 2), ("buy", "web", 3)],
+    "c": [("ad", "mail", 1), ("page", "web", 2), ("buy", "web", 7)],
+    "d": [("ad", "mail", 15), ("page", "web", 16)],
+    "e": [("ad", "mail", 1), ("page", "web", 2)],
+    "f": [("ad", "mail", 1), ("page", "web", 2)],
+    "g": [("page", "web", 1), ("page", "web", 2), ("buy", "web", 3)],
+    "h": [("page", "web", 1), ("page", "web", 2)],
+}
+
+
+def test_open_arrivals_count_for_as_long_as_they_were_seen():
+    found = handoff_loss(logged(OPEN).journeys(goal="buy", inactivity=LIMIT))
+    row = pair(found, "mail", "web")
+    assert row["dropped_after"] == pytest.approx(4 / 9)  # 2/5 without the open one, 3/6 if lost
+    assert row["dropped_without"] == pytest.approx(1 / 2)
+    assert (row["arrivals"], row["pending"]) == (6, 1)
+    assert any("1 arrivals by a switch are still open" in note for note in found.notes)
+
+
+def test_journeys_that_begin_there_can_be_the_reference():
+    journeys = logged(OPEN).journeys(goal="buy", inactivity=LIMIT)
+    row = pair(handoff_loss(journeys, reference="stayed_or_started"), "mail", "web")
+    assert row["stays"] == 4
+    assert row["dropped_without"] == pytest.approx(1 / 4)
+
+
+def test_an_explicit_exit_is_a_loss():
+    told = {
+        **{f"s{i}": [("x", "app", 0), ("y", "web", 1), ("leave", "web", 2)] for i in range(3)},
+        **{f"t{i}": [("y", "web", 0), ("y", "web", 1), ("buy", "web", 2)] for i in range(3)},
+    }
+    journeys = logged(told).journeys(goal="buy", exit_touchpoints="leave")
+    row = pair(handoff_loss(journeys), "app", "web")
+    assert (row["dropped_after"], row["dropped_without"]) == (1, 0)
+    assert row["high"] == pytest.approx(1)
+    assert row["low"] < 0.5  # three customers a side
+
+
+def test_arrivals_are_compared_at_the_same_touchpoint():
+    # a place of the web loses the same however it is reached; who switches lands at the bad one
+    told = {}
+    for i in range(100):
+        told[f"a{i}"] = [("ad", "mail", 0), ("bad", "web", 1)]
+        told[f"b{i}"] = [("bad", "web", 0), ("bad", "web", 1)]
+        told[f"c{i}"] = [("good", "web", 0), ("good", "web", 1)]
+        told[f"d{i}"] = [("ad", "mail", 0), ("good", "web", 1)] if i < 10 else [("ad", "mail", 0)]
+        for who, lost in (("a", 50), ("b", 50), ("c", 10), ("d", 1 if i < 10 else 200)):
+            if i >= lost:
+                told[f"{who}{i}"].append(("buy", "web", 2))
+    journeys = logged(told).journeys(goal="buy", inactivity=LIMIT)
+    assert pair(handoff_loss(journeys), "mail", "web")["loss"] == pytest.approx(0, abs=1e-9)
+    crude = pair(handoff_loss(journeys, strata=None), "mail", "web")
+    assert crude["loss"] > 0.15
+    assert crude["p"] < 0.01
+
+
+def test_a_small_pair_does_not_top_the_list_by_luck():
+    told = {f"{name} a": (800 + i, 200 - i) for i, name in enumerate("bcdefghi")}
+    told |= {"x a": (700, 300), "y a": (0, 2), "a a": (800, 200)}
+    found = handoff_loss(paths(told))
+    assert pair(found, "y", "a")["loss"] > pair(found, "x", "a")["loss"]  # two of two
+    assert found.pairs["from_channel"][0] == "x"
+    assert pair(found, "y", "a")["shrunken"] < pair(found, "y", "a")["loss"]
+    assert list(found.alarms["from_channel"]) == ["x"]
+    assert "winner's curse" in repr(found)
+
+
+def test_hand_overs_between_owners_and_from_machine_to_human():
+    told = {
+        **{f"s{i}": [("t", "bot", 0), ("t", "chat", 1)] for i in range(20)},
+        **{f"t{i}": [("t", "chat", 0), ("t", "chat", 1), ("buy", "chat", 2)] for i in range(20)},
+    }
+    kinds = handoff_loss(logged(told).journeys(goal="buy", inactivity=LIMIT), by="kind")
+    row = pair(kinds, "automated", "human")
+    assert (row["from_kind"], row["arrivals"], row["loss"]) == ("automated", 20, 1)
+    owners = handoff_loss(
+        logged(told, owner=True).journeys(goal="buy", inactivity=LIMIT), by="owner"
+    )
+    assert pair(owners, "bot", "chat")["loss"] == 1
+    assert list(owners.destinations["to_owner"]) == ["chat"]
+
+
+def test_without_anyone_to_compare_with_there_is_no_number():
+    found = handoff_loss(paths({"web phone": (5, 5)}))
+    row = pair(found, "web", "phone")
+    assert row["arrivals"] == 10
+    assert all(np.isnan(row[c]) for c in ("loss", "low", "high", "shrunken", "p", "adjusted_p"))
+    assert "10 of 10 arrivals by a switch have nothing to be compared with" in repr(found)
+    assert "empty" in found.pooled.notes
+
+
+def test_where_nobody_is_lost_there_is_nothing_to_compare():
+    found = handoff_loss(paths({"web phone": (5, 0), "phone phone": (5, 0)}))
+    assert np.isnan(pair(found, "web", "phone")["loss"])
+    assert np.isnan(found.pooled.value)
+    assert "no journey was lost" in repr(found)
+
+
+def test_arrivals_that_are_all_open_tell_nothing():
+    told = {
+        "a": [("x", "app", 18), ("y", "web", 19)],
+        "b": [("y", "web", 1), ("y", "web", 2)],
+        "c": [("y", "web", 1), ("y", "web", 2), ("buy", "web", 3)],
+    }
+    row = pair(
+        handoff_loss(logged(told).journeys(goal="buy", inactivity=LIMIT)), "app", "web"
+    )  # fmt: skip
+    assert row["arrivals"] == 1
+    assert np.isnan(row["loss"])
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"web web": (3, 3)}, "there is one channel"),
+        ({"web": (3, 3), "app": (1, 1)}, "no journey has two contacts"),
+        ({"web web": (3, 3), "app": (1, 1)}, "every journey stays at one channel"),
+    ],
+)
+def test_no_switch_gives_an_empty_table_and_says_why(told, said):
+    found = handoff_loss(paths(told))
+    assert len(found.pairs) == len(found.alarms) == 0
+    assert np.isnan(found.pooled.value)
+    assert said in repr(found)
+
+
+def test_an_empty_log_gives_an_empty_result():
+    found = handoff_loss(cx.Journeys.from_paths([], converted=[], channels=True))
+    assert len(found.pairs) == 0
+
+
+def test_what_is_missing_is_named():
+    log = logged(OPEN)
+    with pytest.raises(OutcomeUndetermined, match="inactivity="):
+        handoff_loss(log.journeys(goal="buy"))
+    journeys = log.journeys(goal="buy", inactivity=LIMIT)
+    with pytest.raises(UnknownName, match="'owner' is not in the columns"):
+        handoff_loss(journeys, by="owner")
+    with pytest.raises(InvalidValue, match="reference must be one of"):
+        handoff_loss(journeys, reference="anyone")
+    with pytest.raises(InvalidValue, match="by must be one of"):
+        handoff_loss(journeys, strata="device")
+
+
+def test_the_result_survives_a_dictionary():
+    found = handoff_loss(paths(SHOP))
+    again = HandoffLoss.from_dict(json.loads(json.dumps(found.to_dict())))
+    assert again == found

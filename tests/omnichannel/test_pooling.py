@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from cxjourney.omnichannel._pooling import benjamini_hochberg, shrunken, spread_of, two_sided_p
+
+
+def test_spread_between_three_channels():
+    # METHODS 7.6: (4.2 ± .1, 3.6 ± .15, 4.5 ± .2) gives τ = .385 and I² = .876
+    spread = spread_of(np.array([4.2, 3.6, 4.5]), np.array([0.1, 0.15, 0.2]) ** 2)
+    assert spread.tau == pytest.approx(0.385, abs=5e-4)
+    assert spread.i2 == pytest.approx(0.876, abs=5e-4)
+
+
+def test_values_closer_than_their_errors_have_no_spread():
+    values, variances = np.array([1.0, 1.1, 0.9]), np.full(3, 1.0)
+    spread = spread_of(values, variances)
+    assert (spread.tau, spread.i2) == (0, 0)
+    assert shrunken(values, variances, spread) == pytest.approx(np.full(3, 1.0))
+
+
+def test_one_value_has_no_spread_and_keeps_its_value():
+    values, variances = np.array([2.0, np.nan]), np.array([0.1, np.nan])
+    spread = spread_of(values, variances)
+    assert np.isnan(spread.tau)
+    assert shrunken(values, variances, spread) == pytest.approx([2.0, np.nan], nan_ok=True)
+
+
+def test_the_less_is_known_of_a_value_the_more_it_is_drawn_to_the_mean():
+    values, variances = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.01, 0.01, 0.01, 0.5])
+    drawn = shrunken(values, variances, spread_of(values, variances))
+    assert drawn[3] < drawn[2] < 1
+
+
+def test_correction_for_many_tests():
+    # METHODS 14
+    p = np.array([0.01, 0.04, 0.03, 0.2])
+    assert benjamini_hochberg(p) == pytest.approx([0.04, 0.05333, 0.05333, 0.2], abs=5e-6)
+    rng = np.random.default_rng(1)
+    many = rng.random(200) ** 3
+    assert benjamini_hochberg(many) == pytest.approx(stats.false_discovery_control(many))
+
+
+def test_undefined_p_values_take_no_part_in_the_correction():
+    assert benjamini_hochberg(np.array([np.nan, 0.04])) == pytest.approx(
+        [np.nan, 0.04], nan_ok=True
+    )
+    assert len(benjamini_hochberg(np.array([]))) == 0
+
+
+def test_the_normal_p_value_has_two_sides():
+    assert two_sided_p(1.959964) == pytest.approx(0.05, abs=1e-6)
+    assert two_sided_p(-1.959964) == pytest.approx(0.05, abs=1e-6)
