@@ -74,6 +74,8 @@ def read(graph: nx.DiGraph[str], *, trapped: str) -> dict[str, Any]:
 
 def _check_kind(graph: nx.DiGraph[str]) -> None:
     facts = graph.graph
+    if facts.get("drawing", False):
+        raise NotAFlow("the graph was filtered for drawing; compute on the whole graph")
     if not facts.get("absorbing", True):
         raise NotAbsorbing(
             'the graph was built with after_goal="keep", so that its goal ends nothing; build it '
