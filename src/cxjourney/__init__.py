@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cxjourney import (
         critical,
+        datasets,
         domain,
         dropoff,
         exceptions,
@@ -79,6 +80,7 @@ __all__ = [
     "StageModel",
     "Touchpoint",
     "critical",
+    "datasets",
     "domain",
     "dropoff",
     "exceptions",
@@ -124,6 +126,7 @@ _HOMES = {
     "Stage": "domain",
     "StageModel": "domain",
     "Touchpoint": "domain",
+    "datasets": "datasets",
     "domain": "domain",
     "dropoff": "dropoff",
     "exceptions": "exceptions",

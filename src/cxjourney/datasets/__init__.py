@@ -1,0 +1,8 @@
+"""Data to learn and to test with: a simulated retailer whose truths are known."""
+
+from __future__ import annotations
+
+from cxjourney.datasets.samples import Sample, sample
+from cxjourney.datasets.truths import CriticalTruth, HandoffTruth, SegmentTruth, Truths
+
+__all__ = ["CriticalTruth", "HandoffTruth", "Sample", "SegmentTruth", "Truths", "sample"]
