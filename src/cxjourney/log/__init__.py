@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from cxjourney.log.audit import LogAudit
 from cxjourney.log.build import journey_graph
 from cxjourney.log.columns import Coded, Columns
+from cxjourney.log.inactivity import InactivitySuggestion
 from cxjourney.log.ingest import Intake
 from cxjourney.log.interaction_log import InteractionLog
 from cxjourney.log.journeys import Journeys
@@ -15,10 +17,12 @@ from cxjourney.log.xes import read_xes
 __all__ = [
     "Coded",
     "Columns",
+    "InactivitySuggestion",
     "Intake",
     "InteractionLog",
     "JourneyRules",
     "Journeys",
+    "LogAudit",
     "Step",
     "from_sequences",
     "from_wide",

@@ -11,8 +11,10 @@ import attrs
 import numpy as np
 
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
-from cxjourney.log import ingest, objects
+from cxjourney.log import ingest, objects, prepare
+from cxjourney.log.audit import audit_log
 from cxjourney.log.columns import Coded, Columns
+from cxjourney.log.inactivity import suggest_inactivity
 from cxjourney.log.ingest import EPOCH, Intake, Parts
 from cxjourney.log.objects import Catalogue
 from cxjourney.log.stamps import utc_us
@@ -512,6 +514,24 @@ class InteractionLog:
         )
 
     # ------------------------------------------------------------------ preparing
+    # Each of these is a function that takes the log first and returns another one or a result.
+
+    audit = audit_log
+    """What a reader must know about the data: see `cxjourney.log.audit.audit_log`."""
+    filter = prepare.filter_rows
+    """The log of some interactions: see `cxjourney.log.prepare.filter_rows`."""
+    between = prepare.between
+    """The log as observed in a shorter window: see `cxjourney.log.prepare.between`."""
+    rename = prepare.rename
+    """The log with other names: see `cxjourney.log.prepare.rename`."""
+    collapse_repeats = prepare.collapse_repeats
+    """The log without repeats: see `cxjourney.log.prepare.collapse_repeats`."""
+    drop_duplicates = prepare.drop_duplicates
+    """The log with each interaction once: see `cxjourney.log.prepare.drop_duplicates`."""
+    sessions = prepare.sessions
+    """The log cut into sessions: see `cxjourney.log.prepare.sessions`."""
+    suggest_inactivity = suggest_inactivity
+    """What each inactivity limit means: see `cxjourney.log.inactivity.suggest_inactivity`."""
 
     def _with_rows(self, keep: Any) -> Self:
         """Return the log of the rows where `keep` is true; customers without a row go.
