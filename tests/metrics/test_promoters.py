@@ -17,8 +17,6 @@ from cxjourney.metrics import (
     NetPromoterScore,
     net_promoter_score,
     nps,
-    nps_difference,
-    nps_sample_size,
 )
 
 SCORES = st.lists(st.integers(0, 10) | st.none(), max_size=60)
@@ -176,51 +174,6 @@ def test_too_few_answers_are_not_resampled():
     score = nps([9, 0, 7], interval="bootstrap", rng=1)
     assert math.isnan(score.low)
     assert any("too few" in note for note in score.notes)
-
-
-def test_independent_waves():
-    # z = 40 / sqrt(100² (.64/100 + .8/100)) = 3.333…: variances .6+.2-.16 and .4+.4-0
-    change = nps_difference(answers(60, 20, 20), answers(40, 20, 40))
-    assert change.value == pytest.approx(40)
-    assert change.z == pytest.approx(0.4 / math.sqrt(0.0064 + 0.008))
-    assert change.p_value == pytest.approx(math.erfc(change.z / math.sqrt(2)))
-
-
-def test_paired_waves_see_what_independent_ones_hide():
-    first = [10, 10, 9, 7, 3, 6, 8, 9, 10, 7] * 5
-    second = [10, 9, 7, 7, 2, 6, 6, 9, 10, 7] * 5
-    paired = nps_difference(first, second, paired=True)
-    independent = nps_difference(first, second)
-    assert paired.value == pytest.approx(independent.value) == pytest.approx(20)
-    assert paired.p_value < independent.p_value
-    assert paired.high - paired.low < independent.high - independent.low
-
-
-def test_paired_waves_leave_out_who_missed_one():
-    change = nps_difference([10, None, 3, 9], [7, 9, None, 9], paired=True)
-    assert (change.n, change.n_missing) == (2, 2)
-    assert change.value == pytest.approx(50)
-    with pytest.raises(InvalidValue, match="one length"):
-        nps_difference([9], [9, 9], paired=True)
-
-
-def test_waves_without_answers_have_no_difference():
-    assert math.isnan(nps_difference([], [9]).value)
-    assert math.isnan(nps_difference([None], [9], paired=True).p_value)
-
-
-def test_sample_size_for_a_margin():
-    # METHODS §3.2: 9.8 points at n = 400 in the worst case
-    assert nps_sample_size(9.8) == 400
-    assert nps_sample_size(9.8, promoters=0.6, detractors=0.2) < 400
-    n = nps_sample_size(5, promoters=0.6, detractors=0.2)
-    score = net_promoter_score(0.6 * n, 0.2 * n, 0.2 * n, interval="wald")
-    assert score.high - score.value <= 5 + 1e-9
-    for bad in ({"margin": 0}, {"margin": 5, "promoters": 0.5}):
-        with pytest.raises(InvalidValue):
-            nps_sample_size(**bad)
-    with pytest.raises(InvalidValue, match="at most 1"):
-        nps_sample_size(5, promoters=0.7, detractors=0.7)
 
 
 def test_the_card_goes_to_json_and_back():

@@ -13,16 +13,12 @@ from cxjourney.metrics.catalogue import FunctionMetric, Metric, all_metrics
 from cxjourney.metrics.clv import CustomerValues, clv_constant, clv_curve, clv_purchases
 from cxjourney.metrics.cohort import CohortRetention, cohort_retention
 from cxjourney.metrics.comparison import LogrankTest, logrank
+from cxjourney.metrics.conversion import abandonment_rate, bounce_rate, conversion_rate
 from cxjourney.metrics.customer_effort import EffortVector, effort
-from cxjourney.metrics.elapsed import (
-    ElapsedTime,
-    elapsed_time,
-    first_response_time,
-    resolution_time,
-    sla_attainment,
-)
+from cxjourney.metrics.elapsed import ElapsedTime, elapsed_time
 from cxjourney.metrics.estimate import Estimate
 from cxjourney.metrics.experience import ExpectationGap, PeakEnd, expectation_gap, peak_end
+from cxjourney.metrics.first_contact import first_contact_resolution
 from cxjourney.metrics.gamma_gamma import GammaGamma, fit_gamma_gamma
 from cxjourney.metrics.habits import Lifecycle, lifecycle, repeat_purchase_rate, stickiness
 from cxjourney.metrics.incidence import IncidenceCurves, cumulative_incidence
@@ -39,22 +35,9 @@ from cxjourney.metrics.intervals import (
     quantile_type_7,
     wilson,
 )
-from cxjourney.metrics.promoters import (
-    NetPromoterScore,
-    NpsDifference,
-    net_promoter_score,
-    nps,
-    nps_difference,
-    nps_sample_size,
-)
+from cxjourney.metrics.promoters import NetPromoterScore, net_promoter_score, nps
 from cxjourney.metrics.purchases import PurchaseSummary, RfmScores, purchase_summary, rfm
-from cxjourney.metrics.rates import (
-    abandonment_rate,
-    bounce_rate,
-    conversion_rate,
-    event_rate,
-    proportion,
-)
+from cxjourney.metrics.rates import event_rate, proportion
 from cxjourney.metrics.resampling import bootstrap, bootstrap_mean
 from cxjourney.metrics.retention import (
     churn_from_counts,
@@ -70,14 +53,11 @@ from cxjourney.metrics.sampling import (
     response_rate,
 )
 from cxjourney.metrics.scale import FIVE_POINT, SEVEN_POINT, TEN_POINT, ZERO_TO_TEN, Scale
-from cxjourney.metrics.service import (
-    contact_rate,
-    first_contact_resolution,
-    reopen_rate,
-    transfer_rate,
-)
+from cxjourney.metrics.service import contact_rate, reopen_rate, transfer_rate
 from cxjourney.metrics.survey import AnswerShare, answer_share, ces, csat, mean_score
 from cxjourney.metrics.survival import SurvivalCurve, kaplan_meier
+from cxjourney.metrics.waiting import first_response_time, resolution_time, sla_attainment
+from cxjourney.metrics.waves import NpsDifference, nps_difference, nps_sample_size
 
 __all__ = [
     "FIVE_POINT",

@@ -29,6 +29,7 @@ __all__ = [
     "flags",
     "is_undefined",
     "numbers",
+    "refuse_rows",
     "same_length",
     "to_array",
     "weights_of",
@@ -122,6 +123,13 @@ def _refuse(array: NDArray[Any], bad: NDArray[np.bool_], name: str, rule: str) -
     if rows.size:
         value = array[rows[0]]
         raise InvalidData.at_rows(f"{name} must {rule}; got {value!r}", rows.tolist())
+
+
+def refuse_rows(bad: NDArray[np.bool_], problem: str) -> None:
+    """Raise InvalidData with the positions at which `bad` is True, if there are any."""
+    rows = np.flatnonzero(bad)
+    if rows.size:
+        raise InvalidData.at_rows(problem, rows.tolist())
 
 
 def numbers(values: Values, name: str, *, finite: bool = True) -> NDArray[Any]:

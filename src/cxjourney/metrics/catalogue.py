@@ -11,19 +11,19 @@ import attrs
 from cxjourney._support.validation import check_choice
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics.accumulate import pool
-from cxjourney.metrics.elapsed import sla_attainment
+from cxjourney.metrics.conversion import abandonment_rate, bounce_rate, conversion_rate
 from cxjourney.metrics.estimate import Estimate
 from cxjourney.metrics.experience import expectation_gap, peak_end
+from cxjourney.metrics.first_contact import first_contact_resolution
 from cxjourney.metrics.promoters import nps
-from cxjourney.metrics.rates import abandonment_rate, bounce_rate, conversion_rate
 from cxjourney.metrics.sampling import cronbach_alpha, response_rate
 from cxjourney.metrics.service import (
     contact_rate,
-    first_contact_resolution,
     reopen_rate,
     transfer_rate,
 )
 from cxjourney.metrics.survey import ces, csat, mean_score
+from cxjourney.metrics.waiting import sla_attainment
 
 __all__ = ["Direction", "FunctionMetric", "Metric", "all_metrics"]
 
