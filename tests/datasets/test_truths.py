@@ -112,6 +112,13 @@ def test_episodes_begin_when_the_truths_assume(truths):
     assert contacts.year[begins].mean() == pytest.approx(retailer.MEAN_YEAR, abs=0.007)
 
 
+def test_no_chance_exceeds_one_for_the_frailest_customer():
+    chain = build_chain(handoff=True, critical=True, segment=True)
+    assert 2 * chain.exits[:-1].max() <= 1
+    web = chain.handoff.any(axis=0)
+    assert 2 * (chain.exits[web].max() + chain.handoff_excess) <= 1
+
+
 def test_customers_differ_as_declared():
     people = draw_people(100_000, np.random.default_rng(0))
     # 2 B with B ~ Beta(12, 12) has mean 1 and variance 4 / (4 * 25)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -10,9 +11,11 @@ import attrs
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
 
-from cxjourney.domain import Channel, Customer, Emotion, Interaction, Stage, Touchpoint
+from cxjourney.domain import Account, Channel, Customer, Emotion, Interaction, Stage, Touchpoint
 from cxjourney.exceptions import InvalidValue, ReservedName
+from cxjourney.testing import strategies as cxst
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CART = Touchpoint("cart", channel="web", stage="purchase", owner="shop")
@@ -172,3 +175,18 @@ def test_an_interaction_is_frozen_slotted_and_survives_pickle_and_copy():
     for twin in (pickle.loads(pickle.dumps(interaction)), copy.deepcopy(interaction)):  # noqa: S301
         assert twin == interaction
         assert hash(twin) == hash(interaction)
+
+
+def test_it_prints_what_is_known_and_nothing_else():
+    assert repr(contact(channel="web", score=4)) == (
+        "Interaction(customer=Customer('anna'), touchpoint=Touchpoint('cart'), timestamp="
+        "datetime.datetime(2026, 1, 31, 12, 0, tzinfo=datetime.timezone.utc), "
+        "channel=Channel('web'), score=4.0)"
+    )
+
+
+@given(cxst.interactions())
+def test_what_it_prints_is_python_that_makes_it_again(interaction):
+    names = (Account, Channel, Customer, Emotion, Interaction, Stage, Touchpoint)
+    known = {cls.__name__: cls for cls in names} | {"datetime": dt}
+    assert eval(repr(interaction), known) == interaction  # noqa: S307

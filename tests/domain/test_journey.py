@@ -57,7 +57,10 @@ def test_a_journey_is_hashable_and_survives_pickle_and_copy():
     [
         ({"interactions": []}, "interactions must hold at least one interaction"),
         ({"interactions": ["web"]}, r"interactions\[0\] must be an Interaction; got 'web'"),
-        ({"interactions": [at(1), at(2, customer="b")]}, r"interactions\[1\] must be of customer"),
+        (
+            {"interactions": [at(1), at(2, customer="b")]},
+            r"interactions\[1\] must be of the journey's own",
+        ),
         ({"interactions": [at(2), at(1)]}, r"interactions\[1\] must not lie before"),
         ({"customer": 3}, "customer must be a str; got 3"),
         ({"left_truncated": None}, "left_truncated must be True or False; got None"),
@@ -69,3 +72,10 @@ def test_a_journey_is_hashable_and_survives_pickle_and_copy():
 def test_a_broken_rule_names_field_rule_and_value(fields, message):
     with pytest.raises(InvalidValue, match=message):
         journey(**fields)
+
+
+def test_it_prints_in_a_line_without_ids():
+    assert repr(journey()) == "<Journey of 4 interactions from 'ad' to 'buy', converted>"
+    assert repr(journey(interactions=[at(1)])) == (
+        "<Journey of 1 interaction from 'web' to 'web', converted>"
+    )

@@ -1,6 +1,7 @@
 """The declared model of the sample: an omnichannel retailer as data.
 
-Every number that drives the simulation stands in this module. A customer at a touchpoint leaves
+Every number that decides where customers go, when, and who leaves stands in this module; what they
+answer, spend and feel stands in `answers`. A customer at a touchpoint leaves
 with the touchpoint's exit chance times the customer's own frailty, and otherwise moves on by the
 weights of `PLACES`. Gaps between two touches of an episode are shorter than the inactivity limit,
 and a customer who has left stays away for longer than it, so that "no touch within the limit"

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
     Validator = Callable[[Any, attrs.Attribute[Any], Any], None]
 
-__all__ = ["Attribute", "finite", "freeze_attributes", "is_flag", "is_name", "is_str"]
+__all__ = [
+    "Attribute",
+    "brief",
+    "finite",
+    "freeze_attributes",
+    "is_flag",
+    "is_name",
+    "is_str",
+]
 
 Attribute = str | int | float | bool
 """What an attribute of a customer, an account or an interaction may be."""
@@ -64,6 +72,18 @@ def finite(value: object, field: str, *, low: float = -math.inf, high: float = m
         return number
     interval = f" in [{low:g}, {high:g}]" if math.isfinite(low) else ""
     raise InvalidValue.of(field, f"be a finite number{interval}", value)
+
+
+def brief(instance: attrs.AttrsInstance) -> str:
+    """Return the repr of an object without what is at its default: Python that makes it again."""
+    import attrs
+
+    parts = []
+    for field in attrs.fields(type(instance)):
+        value = getattr(instance, field.name)
+        if field.default is attrs.NOTHING or value != field.default:
+            parts.append(f"{field.name}={value!r}" if field.kw_only else repr(value))
+    return f"{type(instance).__name__}({', '.join(parts)})"
 
 
 def freeze_attributes(value: Mapping[str, Attribute]) -> FrozenMapping[Attribute]:

@@ -64,7 +64,7 @@ def _to_kind(value: ChannelKind | str | None) -> ChannelKind | None:
     return kinds[value]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Channel:
     """Where a contact happens: web, app, store, phone, e-mail, chat, social media and others.
 
@@ -101,6 +101,11 @@ class Channel:
     def _kind_of_a_standard_name(self) -> ChannelKind | None:
         # Defaults come before validators: a name that is no str must get as far as its own error.
         return _KINDS.get(_key(self.name)) if isinstance(self.name, str) else None
+
+    def __repr__(self) -> str:
+        if self.kind is _KINDS.get(_key(self.name)):
+            return f"Channel({self.name!r})"
+        return f"Channel({self.name!r}, {None if self.kind is None else self.kind.value!r})"
 
     def __str__(self) -> str:
         return self.name

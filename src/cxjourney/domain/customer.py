@@ -13,7 +13,7 @@ from cxjourney.domain._fields import Attribute, freeze_attributes
 __all__ = ["Account", "Customer", "to_customer"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Account:
     """A group of customers that buy together: a company, a household.
 
@@ -33,12 +33,15 @@ class Account:
     id: str = attrs.field(validator=_fields.is_str("account"))
     attributes: Mapping[str, Attribute] = attrs.field(default=EMPTY, converter=freeze_attributes)
 
+    def __repr__(self) -> str:
+        return _fields.brief(self)
+
 
 def _to_account(value: Account | str) -> Account:
     return value if isinstance(value, Account) else Account(value)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Customer:
     """One person, or whatever else is followed through a journey.
 
@@ -70,6 +73,9 @@ class Customer:
     attributes: Mapping[str, Attribute] = attrs.field(
         default=EMPTY, converter=freeze_attributes, kw_only=True
     )
+
+    def __repr__(self) -> str:
+        return _fields.brief(self)
 
 
 def to_customer(value: Customer | str) -> Customer:

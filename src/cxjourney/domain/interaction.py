@@ -30,7 +30,7 @@ def _arousal(value: float) -> float:
     return finite(value, "arousal", low=0, high=1)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Emotion:
     """What a customer felt: how pleasant, how strong, and in a word (Russell 1980).
 
@@ -56,6 +56,9 @@ class Emotion:
     label: str | None = attrs.field(
         default=None, validator=_fields.is_str("label", required=False), kw_only=True
     )
+
+    def __repr__(self) -> str:
+        return _fields.brief(self)
 
 
 def _to_emotion(value: Emotion | float) -> Emotion:
@@ -123,7 +126,7 @@ def _currency(value: str) -> str:
     return value
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Interaction:
     """One contact: who, where, when, and what is known about it.
 
@@ -224,3 +227,6 @@ class Interaction:
             object.__setattr__(self, "stage", self.touchpoint.stage)
         if self.owner is None:
             object.__setattr__(self, "owner", self.touchpoint.owner)
+
+    def __repr__(self) -> str:
+        return _fields.brief(self)

@@ -51,7 +51,7 @@ def _weight(value: int) -> int:
     return operator.index(value)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Journey:
     """One customer's interactions toward a goal, with the outcome.
 
@@ -101,13 +101,13 @@ class Journey:
         for i, interaction in enumerate(value):
             if not isinstance(interaction, Interaction):
                 raise InvalidValue.of(f"interactions[{i}]", "be an Interaction", interaction)
-            if interaction.customer != self.customer:
-                raise InvalidValue.of(
-                    f"interactions[{i}]", f"be of customer {self.customer.id!r}", interaction
-                )
+            if interaction.customer != self.customer:  # ids stay out of messages
+                raise InvalidValue(f"interactions[{i}] must be of the journey's own customer")
             if i and interaction.timestamp < value[i - 1].timestamp:
                 raise InvalidValue.of(
-                    f"interactions[{i}]", "not lie before the one in front of it", interaction
+                    f"interactions[{i}]",
+                    "not lie before the one in front of it",
+                    interaction.timestamp,
                 )
 
     @property
@@ -143,3 +143,8 @@ class Journey:
 
     def __iter__(self) -> Iterator[Interaction]:
         return iter(self.interactions)
+
+    def __repr__(self) -> str:
+        noun = "interaction" if len(self) == 1 else "interactions"
+        first, last = self.touchpoints[0], self.touchpoints[-1]
+        return f"<Journey of {len(self):,} {noun} from {first!r} to {last!r}, {self.outcome.value}>"

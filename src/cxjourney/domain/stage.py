@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Stage", "StageModel", "to_stage"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Stage:
     """A phase of the journey.
 
@@ -32,6 +32,9 @@ class Stage:
     """
 
     name: str = attrs.field(validator=_fields.is_name("stage"))
+
+    def __repr__(self) -> str:
+        return _fields.brief(self)
 
     def __str__(self) -> str:
         return self.name

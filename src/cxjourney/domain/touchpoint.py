@@ -11,7 +11,7 @@ from cxjourney.domain.stage import Stage, to_stage
 __all__ = ["Touchpoint", "to_touchpoint"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Touchpoint:
     """A place of contact between a customer and a company.
 
@@ -51,6 +51,9 @@ class Touchpoint:
         default=None, validator=_fields.is_name("owner", required=False), kw_only=True
     )
     frontstage: bool = attrs.field(default=True, validator=_fields.is_flag, kw_only=True)
+
+    def __repr__(self) -> str:
+        return _fields.brief(self)
 
     def __str__(self) -> str:
         return self.name
