@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cxjourney as cx
-from cxjourney.omnichannel import handoff_loss, transitions
+from cxjourney.omnichannel import (
+    entropy,
+    handoff_loss,
+    mutual_information,
+    switching,
+    transitions,
+)
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 CHANNELS = ["app", "phone", "store", "web"]
@@ -148,3 +154,49 @@ def test_losses_do_not_depend_on_names_nor_on_the_order_of_customers(people, nam
     before = handoff_loss(journeys_of(log_of(people)))
     after = handoff_loss(journeys_of(log_of(people, rename=rename, order=order)))
     assert losses(before, rename) == losses(after)
+
+
+def numbers(*estimates):
+    return np.array([[e.value, e.low, e.high] for e in estimates])
+
+
+@given(people, st.permutations(CHANNELS), st.randoms(use_true_random=False))
+def test_rates_and_bits_do_not_depend_on_names_nor_on_the_order_of_customers(people, names, random):
+    order = list(range(len(people)))
+    random.shuffle(order)
+    rename = dict(zip(CHANNELS, names, strict=True))
+    before = journeys_of(log_of(people))
+    after = journeys_of(log_of(people, rename=rename, order=order))
+
+    def told(journeys):
+        rates, bits = switching(journeys), entropy(journeys)
+        shared = mutual_information(journeys, n_permutations=9, rng=0)
+        assert np.isnan(shared.p) or 0 < shared.p <= 1
+        return numbers(
+            rates.per_transition,
+            rates.per_journey,
+            rates.multichannel,
+            rates.bounce_back,
+            bits.contacts,
+            bits.transitions,
+            bits.within_journeys,
+            shared.information,
+        )
+
+    assert np.allclose(told(before), told(after), equal_nan=True)
+
+
+@given(people)
+def test_rates_and_bits_are_what_a_plain_recount_gives(people):
+    journeys = journeys_of(log_of(people))
+    moves = recount(people)
+    switches = sum(n for (a, b), n in moves.items() if a != b)
+    found = switching(journeys)
+    if moves:
+        assert np.isclose(found.per_transition.value, switches / sum(moves.values()))
+    multi = [len({j.channel.name for j in journey.interactions}) > 1 for journey in journeys]
+    assert np.isclose(found.multichannel.value, np.mean(multi))
+    assert sum(found.channels["journeys"]) == len(journeys)
+    assert sum(found.channels["contained"]) == len(multi) - sum(multi)
+    bits = entropy(journeys)
+    assert 0 <= bits.contacts.value <= np.log2(max(2, bits.n_channels)) + 1e-12

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Spread", "benjamini_hochberg", "shrunken", "spread_of", "two_sided_p"]
+__all__ = ["Spread", "false_discovery", "shrunken", "spread_of", "two_sided_p"]
 
 
 @attrs.frozen(kw_only=True)
@@ -87,11 +87,17 @@ def two_sided_p(z: float) -> float:
     return math.erfc(abs(z) / math.sqrt(2))
 
 
-def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p-values corrected for their number (false discovery rate); NaN takes no part."""
+def false_discovery(p: NDArray[np.float64], *, dependent: bool = False) -> NDArray[np.float64]:
+    """Return p-values corrected for their number; NaN takes no part.
+
+    Benjamini and Hochberg (1995), or Benjamini and Yekutieli (2001) where the tests depend on each
+    other, as those that share a reference do.
+    """
     adjusted = np.full(len(p), np.nan)
     known = np.flatnonzero(~np.isnan(p))
     order = known[np.argsort(-p[known], kind="stable")]
     rank = np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(p[order] * len(order) / rank))
+    factor = float(np.sum(1 / rank)) if dependent else 1.0
+    steps = p[order] * factor * len(order) / rank
+    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(steps))
     return adjusted

@@ -22,7 +22,7 @@ from cxjourney.omnichannel._contacts import (
     moves_of,
     order_notes,
 )
-from cxjourney.omnichannel._pooling import benjamini_hochberg, shrunken, spread_of
+from cxjourney.omnichannel._pooling import false_discovery, shrunken, spread_of
 
 if TYPE_CHECKING:
     from cxjourney.log import Journeys
@@ -47,7 +47,8 @@ class HandoffLoss(Result):
     pairs
         One row an observed switch, worst first by the shrunken value: where from and to,
         `arrivals`, `loss` with `low` and `high` [fraction, -1 to 1], `shrunken`, `p` and
-        `adjusted_p` (Benjamini and Hochberg), `dropped_after` and `dropped_without` (the two
+        `adjusted_p` (Benjamini and Yekutieli, as pairs share those they are compared with),
+        `dropped_after` and `dropped_without` (the two
         drop-off probabilities compared [fraction]), `compared` and `stays` (arrivals with and
         without a switch in strata that have both), `pending` (of those compared, still open). NaN
         where no stratum has both.
@@ -182,7 +183,7 @@ def handoff_loss(
         **{name: columns[name] for name in ("arrivals", "loss", "low", "high")},
         "shrunken": ranked,
         "p": columns["p"],
-        "adjusted_p": benjamini_hochberg(columns["p"]),
+        "adjusted_p": false_discovery(columns["p"], dependent=True),
         **{name: columns[name] for name in _DETAILS},
     }
     reached = np.unique(pair % k)

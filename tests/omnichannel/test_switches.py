@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+import cxjourney as cx
+from cxjourney.exceptions import UnknownName
+from cxjourney.omnichannel import Switching, switching
+
+BEGIN = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def paths(told):
+    return cx.Journeys.from_paths(
+        [path.split() for path in told],
+        converted=[won for won, _ in told.values()],
+        dropped=[lost for _, lost in told.values()],
+        channels=True,
+    )
+
+
+def logged(told):
+    """Return the log of {customer: "channel channel ..."}, one contact a day; "-" is unknown."""
+    return cx.InteractionLog.from_interactions(
+        [
+            cx.Interaction(
+                customer=customer,
+                touchpoint="t",
+                channel=None if channel == "-" else channel,
+                timestamp=BEGIN + timedelta(days=day),
+            )
+            for customer, channels in told.items()
+            for day, channel in enumerate(channels.split())
+        ],
+    )
+
+
+def test_rates_by_hand():
+    # web phone web: 2 of 2 moves; web web app: 1 of 2; web alone: no move
+    found = switching(paths({"web phone web": (1, 0), "web web app": (2, 0), "web": (0, 3)}))
+    assert found.per_transition.value == pytest.approx((2 + 2 * 1) / (2 + 2 * 2))
+    assert found.per_transition.n == 6
+    assert found.per_journey.value == pytest.approx((1 + 2 * 0.5) / 3)
+    assert found.per_journey.n == 3
+    assert found.multichannel.value == pytest.approx(3 / 6)
+
+
+def test_a_switch_taken_back_is_seen_over_runs():
+    # web app app web: taken back; web app phone: not; then phone is left open-ended
+    found = switching(paths({"web app app web": (1, 0), "web app phone": (1, 0)}))
+    assert found.bounce_back.n == 4
+    assert found.bounce_back.value == pytest.approx(1 / 4)
+
+
+def test_an_unknown_contact_between_two_channels_is_no_switch():
+    found = switching(logged({"a": "web - web app - web app web"}).journeys())
+    assert found.per_transition.n == 3  # web > app, web > app, app > web
+    assert found.per_transition.value == 1
+    assert found.bounce_back.value == pytest.approx(1 / 3)
+    assert any("2 contacts without a recorded channel" in note for note in found.notes)
+
+
+def test_running_journeys_may_still_come_back():
+    found = switching(logged({"a": "web app", "b": "web app web"}).journeys())
+    assert found.bounce_back.n_censored == 2
+    assert found.bounce_back.value == pytest.approx(1 / 3)
+
+
+def test_containment_by_hand():
+    told = {"bot": (3, 1), "bot chat": (2, 4), "chat chat": (1, 1), "chat": (1, 0)}
+    rows = {row["channel"]: row for row in switching(paths(told)).channels}
+    bot, chat = rows["bot"], rows["chat"]
+    assert (bot["journeys"], bot["contained"], bot["open"]) == (10, 4, 0)
+    assert bot["containment"] == pytest.approx(0.4)
+    assert bot["converted"] == pytest.approx(3 / 4)
+    assert bot["low"] < 0.4 < bot["high"]
+    assert (chat["journeys"], chat["contained"]) == (3, 3)
+
+
+def test_the_closing_contact_counts_unless_told_otherwise():
+    log = cx.InteractionLog.from_interactions(
+        [
+            cx.Interaction(customer="a", touchpoint=name, channel=channel, timestamp=BEGIN)
+            for name, channel in (("look", "web"), ("buy", "store"))
+        ]
+    )
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
+    assert switching(journeys).multichannel.value == 1
+    assert switching(journeys, closing=False).multichannel.value == 0
+
+
+def test_without_moves_the_rates_are_not_numbers():
+    found = switching(paths({"web": (2, 2)}))
+    assert np.isnan(found.per_transition.value)
+    assert np.isnan(found.per_journey.value)
+    assert np.isnan(found.bounce_back.value)
+    assert found.multichannel.value == 0
+    assert found.channels.row(0)["containment"] == 1
+    assert any("there is one channel" in note for note in found.notes)
+
+
+def test_without_a_goal_nothing_is_said_of_conversion():
+    found = switching(logged({"a": "web app"}).journeys())
+    assert np.isnan(found.channels.row(0)["converted"])
+
+
+def test_an_empty_log_has_no_rates():
+    found = switching(cx.Journeys.from_paths([], converted=[], channels=True))
+    assert np.isnan(found.multichannel.value)
+    assert len(found.channels) == 0
+
+
+def test_clustered_intervals_are_wider_than_those_of_independent_moves():
+    same = {f"c{i}": "web " * 20 if i % 2 else "web app " * 10 for i in range(20)}
+    found = switching(logged(same).journeys()).per_transition
+    assert found.high - found.low > 0.3  # 380 independent moves would give 0.1
+
+
+def test_a_log_without_channels_is_refused():
+    with pytest.raises(UnknownName, match="'channel' is not in the columns"):
+        switching(cx.Journeys.from_paths([["a"]], converted=[1]))
+
+
+def test_the_result_survives_a_dictionary_and_prints():
+    found = switching(paths({"web phone web": (1, 0), "web": (0, 3)}))
+    again = Switching.from_dict(json.loads(json.dumps(found.to_dict())))
+    assert again.channels == found.channels
+    assert again.per_journey.value == found.per_journey.value
+    assert "bounce-back" in repr(found)
