@@ -10,12 +10,20 @@ from cxjourney.metrics.accumulate import Tally, pool
 from cxjourney.metrics.bg_nbd import BgNbd, fit_bg_nbd
 from cxjourney.metrics.business_hours import BusinessHours
 from cxjourney.metrics.catalogue import FunctionMetric, Metric, all_metrics
+from cxjourney.metrics.claims import (
+    ClaimTest,
+    RetentionValue,
+    claim_ratio,
+    claim_test,
+    retention_value,
+)
 from cxjourney.metrics.clv import CustomerValues, clv_constant, clv_curve, clv_purchases
 from cxjourney.metrics.cohort import CohortRetention, cohort_retention
 from cxjourney.metrics.comparison import LogrankTest, logrank
 from cxjourney.metrics.conversion import abandonment_rate, bounce_rate, conversion_rate
 from cxjourney.metrics.customer_effort import EffortVector, effort
 from cxjourney.metrics.elapsed import ElapsedTime, elapsed_time
+from cxjourney.metrics.engagement import EmailRates, dwell_time, email_rates
 from cxjourney.metrics.estimate import Estimate
 from cxjourney.metrics.experience import ExpectationGap, PeakEnd, expectation_gap, peak_end
 from cxjourney.metrics.first_contact import first_contact_resolution
@@ -46,6 +54,15 @@ from cxjourney.metrics.retention import (
     retention_from_counts,
     retention_rate,
 )
+from cxjourney.metrics.revenue import (
+    CostToServe,
+    RevenueRetention,
+    arpu,
+    average_order_value,
+    cost_to_serve,
+    nrr_grr,
+    purchase_frequency,
+)
 from cxjourney.metrics.sampling import (
     cronbach_alpha,
     effective_size,
@@ -67,10 +84,13 @@ __all__ = [
     "AnswerShare",
     "BgNbd",
     "BusinessHours",
+    "ClaimTest",
     "CohortRetention",
+    "CostToServe",
     "CustomerValues",
     "EffortVector",
     "ElapsedTime",
+    "EmailRates",
     "Estimate",
     "ExpectationGap",
     "FunctionMetric",
@@ -83,6 +103,8 @@ __all__ = [
     "NpsDifference",
     "PeakEnd",
     "PurchaseSummary",
+    "RetentionValue",
+    "RevenueRetention",
     "RfmScores",
     "Scale",
     "SurvivalCurve",
@@ -91,6 +113,8 @@ __all__ = [
     "agresti_coull",
     "all_metrics",
     "answer_share",
+    "arpu",
+    "average_order_value",
     "bootstrap",
     "bootstrap_mean",
     "bounce_rate",
@@ -98,6 +122,8 @@ __all__ = [
     "churn_from_counts",
     "churn_hazard",
     "churn_rate",
+    "claim_ratio",
+    "claim_test",
     "clopper_pearson",
     "clv_constant",
     "clv_curve",
@@ -105,12 +131,15 @@ __all__ = [
     "cohort_retention",
     "contact_rate",
     "conversion_rate",
+    "cost_to_serve",
     "cronbach_alpha",
     "csat",
     "cumulative_incidence",
+    "dwell_time",
     "effective_size",
     "effort",
     "elapsed_time",
+    "email_rates",
     "event_rate",
     "expectation_gap",
     "first_contact_resolution",
@@ -131,10 +160,12 @@ __all__ = [
     "nps",
     "nps_difference",
     "nps_sample_size",
+    "nrr_grr",
     "peak_end",
     "pool",
     "poststratification_weights",
     "proportion",
+    "purchase_frequency",
     "purchase_summary",
     "quantile_ranks",
     "quantile_type_7",
@@ -144,6 +175,7 @@ __all__ = [
     "response_rate",
     "retention_from_counts",
     "retention_rate",
+    "retention_value",
     "rfm",
     "sla_attainment",
     "stickiness",
