@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(
     r"^(?P<indent> *)```python\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
-# Tutorials are notebooks and run as such; the reference is docstrings and runs as doctests.
+# Tutorials are notebooks and run as such; the docstrings of the reference run as doctests.
 PAGES = [
     page
     for page in (
@@ -22,6 +22,7 @@ PAGES = [
         ROOT / "docs" / "index.md",
         *sorted((ROOT / "docs" / "how-to").rglob("*.md")),
         *sorted((ROOT / "docs" / "explanation").rglob("*.md")),
+        *sorted((ROOT / "docs" / "reference").rglob("*.md")),
     )
     if BLOCK.search(page.read_text(encoding="utf-8"))
 ]
