@@ -10,7 +10,7 @@ from cxjourney.log.ingest import Intake
 from cxjourney.log.interaction_log import InteractionLog
 from cxjourney.log.journeys import Journeys
 from cxjourney.log.outcome import JourneyRules
-from cxjourney.log.read import read_csv, read_parquet
+from cxjourney.log.read import file_columns, read_csv, read_parquet
 from cxjourney.log.shapes import Step, from_sequences, from_wide
 from cxjourney.log.xes import read_xes
 
@@ -24,6 +24,7 @@ __all__ = [
     "Journeys",
     "LogAudit",
     "Step",
+    "file_columns",
     "from_sequences",
     "from_wide",
     "journey_graph",

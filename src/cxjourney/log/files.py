@@ -30,8 +30,11 @@ __all__ = [
     "compression_of",
     "connect",
     "csv_columns",
+    "csv_header",
     "file_errors",
     "find_files",
+    "is_parquet",
+    "parquet_header",
     "parquet_relation",
     "show_path",
 ]
@@ -208,6 +211,32 @@ def csv_columns(
     return {name.partition(":")[2]: values for name, values in joined.items()}
 
 
+def csv_header(
+    connection: Any, file: str, *, delimiter: str | None, encoding: str
+) -> tuple[str, ...]:
+    """Return the names of the columns of a CSV file.
+
+    Parameters
+    ----------
+    connection
+        A DuckDB connection.
+    file
+        The file.
+    delimiter
+        What stands between cells; None takes the one that splits the first line most.
+    encoding
+        "utf-8", "utf-16" or "latin-1".
+
+    Raises
+    ------
+    InputFileError
+        If the file is empty, damaged or no CSV.
+    """
+    source = _Source(glob.escape(file), compression_of(file), encoding)
+    header, _ = _header(connection, file, source, (), delimiter)
+    return tuple(header)
+
+
 @attrs.frozen
 class _Source:
     """How DuckDB finds the text of a file."""
@@ -264,6 +293,11 @@ def _objects(column: NDArray[Any]) -> NDArray[Any]:
 
 def compression_of(file: str) -> str:
     """Return what the first bytes say; names lie."""
+    start = _first_bytes(file)
+    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "none")
+
+
+def _first_bytes(file: str) -> bytes:
     try:
         with Path(file).open("rb") as stream:
             start = stream.read(4)
@@ -271,7 +305,7 @@ def compression_of(file: str) -> str:
         raise InputFileError(f"{show_path(file)} cannot be read: {error.strerror}") from None
     if not start:
         raise InputFileError(f"{show_path(file)} is empty")
-    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "none")
+    return start
 
 
 def _header(
@@ -325,6 +359,31 @@ def _first_line(connection: Any, file: str, source: _Source) -> str:
 # ---------------------------------------------------------------------- Parquet
 
 
+def is_parquet(file: str) -> bool:
+    """Return whether a file begins as Parquet does, whatever its name.
+
+    Raises
+    ------
+    InputFileError
+        If the file cannot be opened.
+    """
+    return _first_bytes(file) == b"PAR1"
+
+
+def parquet_header(connection: Any, file: str) -> tuple[str, ...]:
+    """Return the names of the columns of a Parquet file.
+
+    Raises
+    ------
+    InputFileError
+        If the file is no Parquet or damaged.
+    """
+    with file_errors(file):
+        query = "SELECT * FROM read_parquet(?, hive_partitioning=false) LIMIT 0"
+        described = connection.execute(query, [glob.escape(file)]).description
+    return tuple(column[0] for column in described)
+
+
 def parquet_relation(connection: Any, files: Sequence[str], names: Sequence[str]) -> Any:
     """Return the named columns of Parquet files as a DuckDB relation; Any: DuckDB is optional.
 
@@ -336,10 +395,7 @@ def parquet_relation(connection: Any, files: Sequence[str], names: Sequence[str]
         If a file lacks a column; names the nearest ones.
     """
     for file in files:
-        with file_errors(file):
-            query = "SELECT * FROM read_parquet(?, hive_partitioning=false) LIMIT 0"
-            described = connection.execute(query, [glob.escape(file)]).description
-        present = [column[0] for column in described]
+        present = parquet_header(connection, file)
         for name in names:
             if name not in present:
                 raise UnknownName.among("column", name, present, where=show_path(file))

@@ -12,8 +12,11 @@ from cxjourney.log.files import (
     ENCODINGS,
     connect,
     csv_columns,
+    csv_header,
     file_errors,
     find_files,
+    is_parquet,
+    parquet_header,
     parquet_relation,
 )
 from cxjourney.log.interaction_log import InteractionLog, is_currency_code
@@ -27,7 +30,14 @@ if TYPE_CHECKING:
 
     FilePath = str | PathLike[str]
 
-__all__ = ["FurtherColumns", "column_names", "durations", "read_csv", "read_parquet"]
+__all__ = [
+    "FurtherColumns",
+    "column_names",
+    "durations",
+    "file_columns",
+    "read_csv",
+    "read_parquet",
+]
 
 _NUMERIC = ("score", "emotion", "expectation", "value", "duration")
 _NAMED = ("channel", "stage", "owner", "account", "journey", "issue", "seq")
@@ -117,9 +127,7 @@ def read_csv(
     The work is done by DuckDB on a private connection in memory, which loads no extension, opens
     no network address and leaves no trace.
     """
-    check_choice(encoding, "encoding", ENCODINGS)
-    if delimiter is not None and len(delimiter) != 1:
-        raise InvalidValue.of("delimiter", "be a single character", delimiter)
+    _check_shape(delimiter, encoding)
     by_role = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
     by_role |= column_names(columns)
     numbers = [by_role[role] for role in _NUMERIC if role in by_role]
@@ -207,6 +215,45 @@ def read_parquet(
         )
 
 
+def file_columns(
+    path: FilePath | Iterable[FilePath],
+    *,
+    delimiter: str | None = None,
+    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8",
+) -> tuple[str, ...]:
+    """Return the names of the columns of a CSV or Parquet file, to choose from.
+
+    Parameters
+    ----------
+    path
+        A file, a glob, or several of them, of which the first is read. Local only.
+    delimiter
+        What stands between the cells of a CSV; None takes the one of `,` `;` tab `|` that splits
+        the first line most.
+    encoding
+        How the characters of a CSV are stored.
+
+    Returns
+    -------
+    tuple of str
+
+    Raises
+    ------
+    InputFileError
+        If nothing matches `path`, or the file is empty or damaged.
+    InvalidValue
+        If an argument breaks its rule.
+    MissingDependency
+        If DuckDB is not installed (extra `files`).
+    """
+    _check_shape(delimiter, encoding)
+    file = find_files(path)[0]
+    with connect("file_columns()") as connection:
+        if is_parquet(file):
+            return parquet_header(connection, file)
+        return csv_header(connection, file, delimiter=delimiter, encoding=encoding)
+
+
 def column_names(columns: FurtherColumns) -> dict[str, str]:
     """Return the optional columns by role, without a currency given as a code."""
     given: Mapping[str, Any] = columns
@@ -226,6 +273,12 @@ def durations(values: NDArray[np.float64], unit: timedelta) -> NDArray[np.timede
     ).astype("m8[us]")
     spans[missing] = np.timedelta64("NaT")
     return spans
+
+
+def _check_shape(delimiter: str | None, encoding: str) -> None:
+    check_choice(encoding, "encoding", ENCODINGS)
+    if delimiter is not None and len(delimiter) != 1:
+        raise InvalidValue.of("delimiter", "be a single character", delimiter)
 
 
 def _check_roles(by_role: Mapping[str, str], duration_unit: timedelta | None) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxjourney._support.table import Table
+from cxjourney._support.table import Table, format_value
 from cxjourney.domain import CONVERSION, DROPOFF, START, Outcome
 from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired
 from cxjourney.report.page import Figure, Part, Report, Section
@@ -119,7 +120,7 @@ def _rules(journeys: Journeys) -> dict[str, str]:
     return {
         "goal": ", ".join(rules.goal) or "none: nothing counts as converted",
         "exit touchpoints": ", ".join(rules.exit_touchpoints) or "none",
-        "inactivity": "none" if rules.inactivity is None else str(rules.inactivity),
+        "inactivity": "none" if rules.inactivity is None else _limit(rules.inactivity),
         "after the goal": rules.after_goal,
         "unfinished journeys": rules.unfinished,
         "cut by": "a journey column" if rules.by_journey_column else "silence",
@@ -127,7 +128,21 @@ def _rules(journeys: Journeys) -> dict[str, str]:
     }
 
 
+def _limit(limit: timedelta) -> str:
+    return format_value(limit / timedelta(seconds=1), "duration")
+
+
 # ---------------------------------------------------------------------- sections
+
+
+def _audit(journeys: Journeys) -> Section:
+    audit = journeys.log.audit(inactivity=journeys.rules.inactivity)
+    return Section(
+        anchor="audit",
+        title="The data",
+        lead="What came in, and what about it deserves a look before the results are believed.",
+        parts=(Part.of_result(audit, caption="The data"),),
+    )
 
 
 def _graph(journeys: Journeys) -> Section:
@@ -206,18 +221,37 @@ def _channels(journeys: Journeys) -> Section:
     return _answer(lambda: transitions(journeys), anchor=anchor, title=title, lead=lead)
 
 
+def _critical(journeys: Journeys) -> Section:
+    from cxjourney.critical import points
+
+    anchor, title = "critical", "What to mend first"
+    lead = (
+        "Touchpoints by the conversions that are lost there. Reach is the chance that a journey "
+        "comes by; the removal effect is the share of conversions that would be lost without the "
+        "touchpoint."
+    )
+    if not journeys.rules.goal:
+        absent = "Without a goal nothing converts, and no touchpoint costs conversions."
+        return Section(anchor=anchor, title=title, lead=lead, absent=absent)
+    return _answer(lambda: points(journeys), anchor=anchor, title=title, lead=lead)
+
+
 def _answer(analysis: Callable[[], Result], *, anchor: str, title: str, lead: str) -> Section:
     """Return the section of one analysis, or why there is none."""
     try:
         result = analysis()
     except (OutcomeUndetermined, TimesRequired, NotAbsorbing) as error:
         return Section(anchor=anchor, title=title, lead=lead, absent=str(error))
-    return Section(anchor=anchor, title=title, lead=lead, parts=(Part.of_result(result),))
+    return Section(
+        anchor=anchor, title=title, lead=lead, parts=(Part.of_result(result, caption=title),)
+    )
 
 
 # What is in a report, in order: the name of each step while it is worked on, and its section.
 STEPS: Mapping[str, Callable[[Journeys], Section]] = {
+    "the audit": _audit,
     "the journey graph": _graph,
     "exits": _exits,
     "channels": _channels,
+    "critical points": _critical,
 }

@@ -1,0 +1,356 @@
+"""The `cxjourney` command: parses, calls, prints. Exit codes: 0; 2 for bad usage or input."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import warnings
+from contextlib import contextmanager
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from cxjourney.exceptions import CxJourneyError, InputFileError, InvalidValue, OutcomeUndetermined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cxjourney.log import InteractionLog, Journeys
+    from cxjourney.log.read import FurtherColumns
+
+__all__ = ["main"]
+
+# Names that say what a column is; a column is taken only where its name is exactly one of these.
+KNOWN_NAMES = {
+    "customer": (
+        "customer",
+        "customer_id",
+        "client_id",
+        "user_id",
+        "visitor_id",
+        "case_id",
+        "case:concept:name",
+    ),
+    "timestamp": (
+        "timestamp",
+        "time",
+        "datetime",
+        "event_time",
+        "event_timestamp",
+        "time:timestamp",
+    ),
+    "touchpoint": ("touchpoint", "event", "event_name", "activity", "concept:name"),
+    "channel": ("channel",),
+    "stage": ("stage",),
+    "owner": ("owner",),
+}
+NEEDED = ("customer", "timestamp", "touchpoint")
+FURTHER = ("journey", "seq", "value")
+
+_UNITS = {
+    "s": timedelta(seconds=1),
+    "min": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d|w)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    Parameters
+    ----------
+    argv
+        The arguments; None takes those of the process.
+
+    Returns
+    -------
+    int
+        0, or 2 for bad usage or input; the error is one line on standard error.
+    """
+    _print_whatever_the_terminal_can()
+    try:
+        arguments = _parser().parse_args(argv)
+        with _warnings_as_lines():
+            arguments.run(arguments)
+    except SystemExit as stop:  # argparse: help and version leave with 0, bad usage with 2
+        return int(stop.code or 0)
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except (CxJourneyError, OSError) as error:
+        _complain("error", _one_line(error))
+        return 2
+    return 0
+
+
+# ---------------------------------------------------------------------- arguments
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        _complain("error", f"{message}; see {self.prog} --help")
+        raise SystemExit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="cxjourney", description="Customer journeys from event data.")
+    parser.add_argument("--version", action="version", version=f"cxjourney {version('cxjourney')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    report = commands.add_parser(
+        "report",
+        help="where customers drop off, how they move, what matters most",
+        description=(
+            "Read a log of customer events and report where customers drop off, how they move "
+            "between channels, and which touchpoints matter most: in the terminal, and as one "
+            "HTML file."
+        ),
+        epilog="example: cxjourney report events.csv --goal payment_done --inactivity 30d",
+    )
+    report.set_defaults(run=_report)
+    report.add_argument(
+        "file", nargs="?", metavar="FILE", help="CSV, Parquet or XES, compressed or not"
+    )
+    report.add_argument("--sample", action="store_true", help="report on a simulated retailer")
+    report.add_argument("--out", default="report.html", metavar="FILE", help="the HTML file")
+
+    columns = report.add_argument_group(
+        "columns", "by name; those not named are taken where their name is a known one"
+    )
+    for role in (*KNOWN_NAMES, *FURTHER):
+        names = ", ".join(KNOWN_NAMES.get(role, ()))
+        columns.add_argument(
+            f"--{role}", metavar="COLUMN", help=f"known names: {names}" if names else None
+        )
+    columns.add_argument("--currency", metavar="CODE", help="of --value, such as EUR")
+
+    outcome = report.add_argument_group("outcomes")
+    outcome.add_argument(
+        "--goal", action="append", metavar="TOUCHPOINT", help="what counts as conversion; repeat"
+    )
+    outcome.add_argument(
+        "--exit", action="append", metavar="TOUCHPOINT", help="where customers leave; repeat"
+    )
+    outcome.add_argument(
+        "--inactivity",
+        type=_duration,
+        metavar="TIME",
+        help="the silence after which a customer is lost: 30d, 12h, 90min; "
+        "one is suggested where none is given",
+    )
+    outcome.add_argument(
+        "--closed",
+        action="store_true",
+        help="every case is over: what did not convert was dropped",
+    )
+
+    reading = report.add_argument_group("reading")
+    reading.add_argument("--tz", default="UTC", metavar="ZONE", help="of stamps without a zone")
+    reading.add_argument("--timestamp-format", metavar="FORMAT", help="as strptime takes it")
+    reading.add_argument(
+        "--delimiter",
+        type=lambda text: {"tab": "\t", r"\t": "\t"}.get(text, text),
+        metavar="CHARACTER",
+        help="of a CSV; tab is a word for it",
+    )
+    reading.add_argument(
+        "--encoding", default="utf-8", choices=("utf-8", "utf-16", "latin-1"), help="of a CSV"
+    )
+    reading.add_argument("--observed-until", metavar="MOMENT", help="the last stamp if not given")
+    reading.add_argument(
+        "--drop-missing",
+        action="store_true",
+        help="leave out rows without customer, time or touchpoint",
+    )
+    return parser
+
+
+def _duration(text: str) -> timedelta:
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or float(match[1]) == 0:
+        raise argparse.ArgumentTypeError(
+            f"must be a number with its unit (s, min, h, d, w), such as 30d; got {text!r}"
+        )
+    try:
+        return float(match[1]) * _UNITS[match[2]]
+    except OverflowError:
+        raise argparse.ArgumentTypeError(f"must be at most 999,999,999d; got {text!r}") from None
+
+
+# ---------------------------------------------------------------------- what is printed
+
+
+def _print_whatever_the_terminal_can() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _complain(kind: str, message: str) -> None:
+    print(f"cxjourney: {kind}: {message}", file=sys.stderr)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, CxJourneyError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split())
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        _complain("warning", " ".join(str(message).split()))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
+def _progress(steps: int) -> Iterator[Callable[[str], None]]:
+    """Yield what is called as each step begins; the bar is drawn on a terminal only."""
+    from cxjourney._support.optional import require
+
+    tqdm = require("tqdm", extra="report", caller="cxjourney report")
+    with tqdm.tqdm(
+        total=steps, disable=None, leave=False, file=sys.stderr, bar_format="{bar:24} {desc}"
+    ) as bar:
+
+        def begin(step: str) -> None:
+            bar.set_description_str(step)
+            bar.update()
+
+        yield begin
+
+
+# ---------------------------------------------------------------------- cxjourney report
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from cxjourney.report.assemble import STEPS, build
+
+    if arguments.sample == (arguments.file is not None):
+        raise InvalidValue("give either a FILE or --sample")
+    out = _writable(Path(arguments.out))
+    said: list[str] = []
+    with _progress(len(STEPS) + 1) as begin:
+        begin("reading")
+        log = _sample(arguments) if arguments.sample else _read(arguments, said)
+        journeys = _journeys(log, arguments, said)
+        source = "a simulated retailer" if arguments.sample else Path(arguments.file).name
+        page = build(journeys, source=source, begin=begin)
+    for line in said:
+        print(line)
+    print(f"\n{page.to_text()}")
+    page.write(out)
+    print(f"\nwrote {out} ({out.stat().st_size / 1000:,.0f} kB)")
+
+
+def _writable(out: Path) -> Path:
+    """Return where the page goes, unless something stands there that is not ours."""
+    if out.is_dir():
+        raise InputFileError(f"--out {str(out)!r} is a directory: name a file in it")
+    if not out.parent.is_dir():
+        raise InputFileError(f"--out {str(out)!r}: there is no directory {str(out.parent)!r}")
+    if out.exists():
+        with out.open("rb") as file:
+            start = file.read(2000)
+        if start and b'content="cxjourney' not in start:
+            raise InputFileError(f"{str(out)!r} exists and is no report: name another with --out")
+    return out
+
+
+def _sample(arguments: argparse.Namespace) -> InteractionLog:
+    from cxjourney import datasets
+
+    sample = datasets.sample()
+    arguments.goal = arguments.goal or sample.truths.goal
+    arguments.inactivity = arguments.inactivity or sample.truths.inactivity
+    return sample.log
+
+
+def _read(arguments: argparse.Namespace, said: list[str]) -> InteractionLog:
+    from cxjourney import log
+    from cxjourney.log.files import find_files, is_parquet
+
+    further: FurtherColumns = {
+        "tz": arguments.tz,
+        "missing": "drop" if arguments.drop_missing else "refuse",
+        "observed_until": arguments.observed_until,
+        "currency": arguments.currency,
+    }
+    file = arguments.file
+    if file.lower().endswith((".xes", ".xes.gz")):
+        return log.read_xes(file, **_named(arguments), **further)
+    shape: dict[str, Any] = {"delimiter": arguments.delimiter, "encoding": arguments.encoding}
+    roles: dict[str, Any] = _roles(arguments, log.file_columns(file, **shape), said)
+    roles["timestamp_format"] = arguments.timestamp_format
+    if is_parquet(find_files(file)[0]):
+        return log.read_parquet(file, **roles, **further)
+    return log.read_csv(file, **roles, **shape, **further)
+
+
+def _named(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the columns that were named, by role."""
+    values = {role: getattr(arguments, role) for role in (*KNOWN_NAMES, *FURTHER)}
+    return {role: name for role, name in values.items() if name is not None}
+
+
+def _roles(
+    arguments: argparse.Namespace, present: Sequence[str], said: list[str]
+) -> dict[str, str]:
+    """Return every column by role: those named, and those whose name says what they are."""
+    roles = _named(arguments)
+    for role, known in KNOWN_NAMES.items():
+        if role in roles:
+            continue
+        found = [name for name in known if name in present and name not in roles.values()]
+        if len(found) > 1:
+            raise InvalidValue(
+                f"{' and '.join(map(repr, found))} could each be the {role}: give --{role}"
+            )
+        if found:
+            roles[role] = found[0]
+            said.append(f"{role}: column {found[0]!r}, by its name (--{role} takes another)")
+        elif role in NEEDED:
+            raise InvalidValue(
+                f"no column has a known name for the {role}: give --{role}, one of "
+                f"{', '.join(map(repr, present))}"
+            )
+    return roles
+
+
+def _journeys(log: InteractionLog, arguments: argparse.Namespace, said: list[str]) -> Journeys:
+    from cxjourney._support.table import format_value
+
+    inactivity = arguments.inactivity
+    if inactivity is None and not arguments.closed and not arguments.exit:
+        suggestion = log.suggest_inactivity(goal=arguments.goal)
+        inactivity = suggestion.suggested
+        if inactivity is None:
+            raise OutcomeUndetermined(
+                "no customer came twice, so that no inactivity limit can be suggested: give "
+                "--inactivity, or --closed if every case is over"
+            )
+        limit = format_value(inactivity / timedelta(seconds=1), "duration")
+        said.append(f"inactivity: {limit}, as suggested (--inactivity sets another)")
+        said.append(f"{suggestion}\n")
+    if not arguments.goal:
+        said.append("no --goal: nothing counts as converted")
+    return log.journeys(
+        goal=arguments.goal,
+        inactivity=inactivity,
+        exit_touchpoints=arguments.exit or (),
+        unfinished="dropped" if arguments.closed else "in_progress",
+    )

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+
+import pytest
+
+import cxjourney
+from cxjourney.cli import main
+
+EVENTS = """user_id,event,timestamp,channel
+ana,ad,2026-01-01T08:00:00Z,social
+ana,web,2026-01-02T09:00:00Z,web
+ana,buy,2026-01-03T10:00:00Z,web
+bo,web,2026-01-01T12:00:00Z,web
+bo,store,2026-01-04T12:00:00Z,store
+cy,web,2026-01-19T12:00:00Z,web
+di,ad,2026-01-05T12:00:00Z,social
+di,web,2026-01-06T12:00:00Z,web
+"""
+RULES = ("--goal", "buy", "--inactivity", "7d")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "events.csv").write_text(EVENTS, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def fails(folder, capsys):
+    """Run the command, see that it fails with one line, and return the line."""
+
+    def run(*arguments: str) -> str:
+        assert main(["report", *arguments]) == 2
+        streams = capsys.readouterr()
+        assert streams.out == ""
+        (line,) = streams.err.splitlines()
+        assert line.startswith("cxjourney: error: ")
+        assert not (folder / "report.html").exists()
+        return line
+
+    return run
+
+
+def test_a_report_is_printed_and_written(folder, capsys):
+    assert main(["report", "events.csv", *RULES]) == 0
+    text = capsys.readouterr().out
+    for heading in ("The journey graph", "Where customers are lost", "What to mend first"):
+        assert f"== {heading} ==" in text
+        assert heading in (folder / "report.html").read_text(encoding="utf-8")
+    assert "wrote report.html" in text
+
+
+def test_it_says_which_columns_it_took_by_name(folder, capsys):
+    main(["report", "events.csv", *RULES])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(",")[0] for line in lines[:4]] == [
+        "customer: column 'user_id'",
+        "timestamp: column 'timestamp'",
+        "touchpoint: column 'event'",
+        "channel: column 'channel'",
+    ]
+
+
+def test_a_named_column_wins_over_a_known_one(folder, capsys):
+    assert main(["report", "events.csv", "--touchpoint", "channel", "--inactivity", "7d"]) == 0
+    text = capsys.readouterr().out
+    assert "touchpoint: column" not in text
+    assert "social" in text
+
+
+def test_the_figures_are_those_of_the_library(folder, capsys):
+    main(["report", "events.csv", *RULES])
+    figures = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    for figure in (["Customers", "4"], ["Interactions", "8"], ["Converted", "1"], ["Dropped", "2"]):
+        assert figure in figures
+
+
+def test_without_a_goal_it_says_that_nothing_converts(folder, capsys):
+    assert main(["report", "events.csv", "--inactivity", "7d"]) == 0
+    assert "no --goal: nothing counts as converted" in capsys.readouterr().out
+
+
+def test_the_limit_that_is_suggested_is_printed_before_the_report(folder, capsys):
+    assert main(["report", "events.csv", "--goal", "buy"]) == 0
+    text = capsys.readouterr().out
+    assert "inactivity: 3 d, as suggested" in text.partition("Customer journeys")[0]
+
+
+def test_closed_cases_need_no_limit(folder, capsys):
+    assert main(["report", "events.csv", "--goal", "buy", "--closed"]) == 0
+    text = capsys.readouterr().out
+    assert "suggested" not in text
+    assert "In progress   0" in text
+
+
+def test_the_sample_is_reported_on(folder, capsys):
+    assert main(["report", "--sample"]) == 0
+    assert "What to mend first" in capsys.readouterr().out
+
+
+def test_parquet_is_told_by_its_content(folder, capsys):
+    polars = pytest.importorskip("polars")
+    polars.read_csv(folder / "events.csv").write_parquet(folder / "events.dat")
+    assert main(["report", "events.dat", *RULES]) == 0
+
+
+def test_a_compressed_file_is_read(folder, capsys):
+    (folder / "events.csv.gz").write_bytes(gzip.compress(EVENTS.encode()))
+    assert main(["report", "events.csv.gz", *RULES]) == 0
+
+
+def test_a_second_report_replaces_the_first(folder, capsys):
+    assert main(["report", "events.csv", *RULES]) == 0
+    assert main(["report", "events.csv", *RULES]) == 0
+
+
+def test_hostile_names_reach_neither_terminal_nor_page(folder, capsys):
+    hostile = EVENTS.replace(
+        ",web,2026-01-0", ',"<script>alert(1)</script>\x1b[31m\u202e",2026-01-0'
+    )
+    (folder / "events.csv").write_text(hostile, encoding="utf-8")
+    assert main(["report", "events.csv", *RULES]) == 0
+    text, page = capsys.readouterr().out, (folder / "report.html").read_text(encoding="utf-8")
+    for shown in (text, page):
+        assert not {"\x1b", "\u202e"} & set(shown)
+    assert "<script>" not in page
+
+
+def test_no_customer_is_named(folder, capsys):
+    main(["report", "events.csv", *RULES])
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "ana" not in (capsys.readouterr().out + page).replace("analy", "")
+
+
+# ---------------------------------------------------------------------- what goes wrong
+
+
+def test_a_missing_file_names_the_nearest(fails):
+    assert "did you mean 'events.csv'?" in fails("event.csv", *RULES)
+
+
+def test_a_glob_that_matches_nothing_says_so(fails):
+    assert "'*.parquet'" in fails("*.parquet", *RULES)
+
+
+def test_an_empty_file_says_so(folder, fails):
+    (folder / "empty.csv").write_text("")
+    assert "is empty" in fails("empty.csv", *RULES)
+
+
+def test_a_file_with_a_header_alone_has_no_journeys_to_report(folder, capsys):
+    (folder / "header.csv").write_text("customer,timestamp,touchpoint\n")
+    assert main(["report", "header.csv", "--inactivity", "7d"]) == 0
+
+
+def test_a_truncated_gzip_says_so(folder, fails):
+    (folder / "cut.csv.gz").write_bytes(gzip.compress(EVENTS.encode() * 50)[:-200])
+    assert "truncated" in fails("cut.csv.gz", *RULES)
+
+
+def test_a_binary_file_is_no_csv(folder, fails):
+    (folder / "picture.csv").write_bytes(bytes(range(256)))
+    fails("picture.csv", *RULES)
+
+
+def test_xes_that_is_no_xml_says_so(folder, fails):
+    (folder / "log.xes").write_text("customer,timestamp\n")
+    assert "log.xes" in fails("log.xes", *RULES)
+
+
+def test_a_column_that_is_not_there_names_the_nearest(fails):
+    assert "did you mean 'event'?" in fails("events.csv", "--touchpoint", "events", *RULES)
+
+
+def test_a_column_without_a_known_name_must_be_named(folder, fails):
+    (folder / "other.csv").write_text(EVENTS.replace("user_id", "kunde"), encoding="utf-8")
+    line = fails("other.csv", *RULES)
+    assert "give --customer" in line
+    assert "'kunde'" in line
+
+
+def test_two_known_names_for_one_role_are_asked_about(folder, fails):
+    (folder / "two.csv").write_text(EVENTS.replace("channel", "activity"), encoding="utf-8")
+    assert "'event' and 'activity' could each be the touchpoint" in fails("two.csv", *RULES)
+
+
+def test_customers_who_came_once_suggest_no_limit(folder, fails):
+    (folder / "once.csv").write_text("".join(EVENTS.splitlines(keepends=True)[:2]))
+    assert "give --inactivity, or --closed" in fails("once.csv")
+
+
+def test_an_unreadable_stamp_names_its_row(folder, fails):
+    (folder / "events.csv").write_text(EVENTS.replace("2026-01-04T12:00:00Z", "soon"))
+    assert "4" in fails("events.csv", *RULES)
+
+
+def test_a_goal_that_is_not_there_names_the_nearest(fails):
+    assert "did you mean 'buy'?" in fails("events.csv", "--goal", "buyy", "--inactivity", "7d")
+
+
+@pytest.mark.parametrize("time", ["30", "d", "0d", "-3d", "30 days", "nand", "1e9d", "9999999999d"])
+def test_a_time_has_a_unit(time, fails):
+    assert "--inactivity" in fails("events.csv", "--goal", "buy", f"--inactivity={time}")
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("events.csv", "--sample"), ("events.csv", "--no-such-option")]
+)
+def test_bad_usage_is_one_line(arguments, fails):
+    fails(*arguments)
+
+
+def test_an_unknown_command_is_bad_usage(capsys):
+    assert main(["reprot"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_file_of_somebody_else_is_not_overwritten(folder, capsys):
+    (folder / "report.html").write_text("<p>mine</p>")
+    assert main(["report", "events.csv", *RULES]) == 2
+    assert (folder / "report.html").read_text() == "<p>mine</p>"
+
+
+def test_a_folder_that_is_not_there_is_an_error(fails):
+    assert "no directory" in fails("events.csv", *RULES, "--out", "nowhere/report.html")
+
+
+def test_help_and_version_leave_with_0(capsys):
+    assert main(["report", "--help"]) == 0
+    assert main(["--version"]) == 0
+    assert cxjourney.__version__ in capsys.readouterr().out
+
+
+def test_a_terminal_without_unicode_does_not_stop_it(folder):
+    (folder / "events.csv").write_text(EVENTS.replace(",ad,", ",🛒,"), encoding="utf-8")
+    command = [sys.executable, "-m", "cxjourney", "report", "events.csv", *RULES]
+    environment = {"PYTHONIOENCODING": "ascii", "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""  # no bar where there is no terminal
