@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from cxjourney import kernels
+
 ROOT = Path(__file__).resolve().parents[1]
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ORACLES = ("lifelines", "pm4py", "sklearn", "statsmodels")
@@ -33,6 +35,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "shared" in getattr(item, "fixturenames", ()):
             item.add_marker("shared_data")
+        if item.get_closest_marker("native") is not None and kernels.ACTIVE != "native":
+            away.append(item)
         if item.get_closest_marker("oracles") is not None:
             # the oracles' own warnings are theirs to mend
             item.add_marker(pytest.mark.filterwarnings("default"), append=False)

@@ -260,9 +260,9 @@ def test_localising_a_column_equals_zoneinfo_row_by_row(whens, zone):
     local = np.array(whens, dtype="M8[us]").view(np.int64)
     placed = localise(local, zone)
     tz = ZoneInfo(zone)
-    assert placed.us.tolist() == [us(when.replace(tzinfo=tz)) for when in whens]
+    assert placed.us.tolist() == [us(when.replace(tzinfo=tz, fold=0)) for when in whens]
     folds = [
-        (when.replace(tzinfo=tz).utcoffset(), when.replace(tzinfo=tz, fold=1).utcoffset())
+        (when.replace(tzinfo=tz, fold=0).utcoffset(), when.replace(tzinfo=tz, fold=1).utcoffset())
         for when in whens
     ]
     assert placed.n_ambiguous == sum(first > second for first, second in folds)

@@ -1,7 +1,139 @@
-"""Loops over integer columns: the few functions in which nearly all time is spent."""
+"""Loops over integer columns: the few functions in which nearly all time is spent.
+
+`reference` has them in NumPy; it is always there and defines what they return. `native` has them
+compiled, where a compiler was at hand when the package was built. The environment variable
+`CXJOURNEY_KERNELS` chooses between "native" and "reference" before the first import, for tests.
+"""
 
 from __future__ import annotations
 
-from cxjourney.kernels.reference import order_rows, segment_starts, sort_pairs
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["order_rows", "segment_starts", "sort_pairs"]
+import numpy as np
+
+from cxjourney.exceptions import InvalidValue, MissingDependency
+from cxjourney.kernels import reference
+from cxjourney.kernels.reference import Follows, segment_starts, sort_pairs
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+__all__ = [
+    "ACTIVE",
+    "Follows",
+    "directly_follows",
+    "encode_strings",
+    "order_rows",
+    "segment_starts",
+    "sort_pairs",
+]
+
+_DENSE = 4_000_000
+_NO_TIME = np.zeros(0, dtype=np.int64)
+
+
+def _native() -> ModuleType | None:
+    wanted = os.environ.get("CXJOURNEY_KERNELS", "")
+    if wanted not in {"", "native", "reference"}:
+        raise InvalidValue.of("CXJOURNEY_KERNELS", "be 'native' or 'reference'", wanted)
+    if wanted == "reference":
+        return None
+    try:
+        return importlib.import_module("cxjourney.kernels.native")
+    except ImportError as error:
+        if wanted == "native":
+            raise MissingDependency("the compiled kernels were not built") from error
+        return None
+
+
+_compiled = _native()
+
+ACTIVE = "reference" if _compiled is None else "native"
+"""Which kernels run: "native" or "reference"."""
+
+
+def encode_strings(column: Any) -> tuple[NDArray[np.int32], list[str]] | None:
+    """Return codes in order of appearance (-1 missing) and the distinct texts of a column.
+
+    Parameters
+    ----------
+    column
+        A column of any library, hence Any.
+
+    Returns
+    -------
+    codes and texts, or None
+        None where the column offers no Arrow stream of texts, or nothing is compiled: then the
+        column's own library is the fastest way.
+    """
+    if _compiled is None or not hasattr(column, "__arrow_c_stream__"):
+        return None
+    encoded: tuple[NDArray[np.int32], list[str]] | None = _compiled.encode_strings(column)
+    return encoded
+
+
+def order_rows(
+    customer: NDArray[np.integer],
+    time: NDArray[np.int64],
+    n_customers: int,
+    seq: NDArray[np.int64] | None = None,
+) -> tuple[NDArray[np.intp] | None, NDArray[np.int64], NDArray[np.int64]]:
+    """Order rows by customer, then time, then `seq`, then input order.
+
+    Parameters
+    ----------
+    customer
+        Codes below `n_customers`, one a row.
+    time
+        Microseconds, one a row.
+    n_customers
+        Number of customers.
+    seq
+        Explicit order among equal times; None where input order decides.
+
+    Returns
+    -------
+    order
+        Row numbers in order; None where the input already is.
+    time
+        The times in order.
+    offsets
+        Rows of customer i are [offsets[i], offsets[i + 1]) of the ordered rows.
+    """
+    if _compiled is not None and seq is None and len(customer) > 1:
+        codes = np.ascontiguousarray(customer, dtype=np.int32)
+        order, by_time, offsets, in_order, moved = _compiled.group_rows(
+            codes, np.ascontiguousarray(time), n_customers
+        )
+        if in_order:
+            return (order if moved else None), by_time, offsets
+    return reference.order_rows(customer, time, n_customers, seq)
+
+
+def directly_follows(
+    codes: NDArray[np.signedinteger],
+    offsets: NDArray[np.int64],
+    absorbed: NDArray[np.bool_],
+    outcome: NDArray[np.int8],
+    time: NDArray[np.int64] | None,
+    n_codes: int,
+    weight: NDArray[np.int64] | None = None,
+) -> Follows:
+    """Count what directly follows what; see `reference.directly_follows`."""
+    size = n_codes + 3
+    if _compiled is None or weight is not None or size * size > _DENSE:
+        return reference.directly_follows(codes, offsets, absorbed, outcome, time, n_codes, weight)
+    counts, journeys, *rest = _compiled.directly_follows(
+        codes,
+        offsets,
+        absorbed.view(np.uint8),
+        outcome,
+        _NO_TIME if time is None else time,
+        n_codes,
+    )
+    keys = np.flatnonzero(counts)
+    return Follows(keys, counts[keys], journeys[keys], *rest)

@@ -5,56 +5,62 @@ All work on plain arrays. Rows are interactions; codes are small non-negative in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Ints = NDArray[np.signedinteger]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-__all__ = ["order_rows", "segment_starts", "sort_pairs"]
+__all__ = [
+    "Follows",
+    "directly_follows",
+    "encode_strings",
+    "order_rows",
+    "segment_starts",
+    "sort_pairs",
+]
 
 _KEY_BITS = 62
+_DENSE = 4_000_000
+
+
+def encode_strings(texts: Sequence[str | None]) -> tuple[NDArray[np.int32], list[str]]:
+    """Return codes in order of appearance (-1 missing) and the distinct texts."""
+    distinct = [text for text in dict.fromkeys(texts) if text is not None]
+    place: dict[str | None, int] = {text: code for code, text in enumerate(distinct)}
+    place[None] = -1
+    codes = np.fromiter(map(place.__getitem__, texts), dtype=np.int32, count=len(texts))
+    return codes, distinct
 
 
 def order_rows(
-    customer: NDArray[np.integer], time: NDArray[np.int64], seq: NDArray[np.int64] | None = None
-) -> tuple[NDArray[np.intp] | None, NDArray[np.integer], NDArray[np.int64]]:
-    """Order rows by customer, then time, then `seq`, then input order.
-
-    Parameters
-    ----------
-    customer
-        Codes, one a row.
-    time
-        Microseconds, one a row.
-    seq
-        Explicit order among equal times; None where input order decides.
-
-    Returns
-    -------
-    order
-        Row numbers in order; None where the input already is.
-    customer, time
-        The columns in order.
-    """
+    customer: NDArray[np.integer],
+    time: NDArray[np.int64],
+    n_customers: int,
+    seq: NDArray[np.int64] | None = None,
+) -> tuple[NDArray[np.intp] | None, NDArray[np.int64], NDArray[np.int64]]:
+    """Order rows by customer, then time, then `seq`, then input order; see `kernels.order_rows`."""
     n = len(customer)
+    counts = np.bincount(customer, minlength=n_customers)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     if n < 2 or _in_order(customer, time, seq):
-        return None, customer, time
+        return None, time, offsets
     bits = int(n - 1).bit_length()
-    if int(customer.max()).bit_length() + bits > _KEY_BITS:
-        return _lexsort(customer, time, seq)
+    if n_customers.bit_length() + bits > _KEY_BITS:
+        return *_lexsort(customer, time, seq), offsets
     # one sort of (customer, row) keys; most logs then have each customer in time order already
     key = customer.astype(np.int64) << bits
     key |= np.arange(n, dtype=np.int64)
     key.sort()
     order = key & ((1 << bits) - 1)
-    by_customer, by_time = customer[order], time[order]
-    if _in_order(by_customer, by_time, None if seq is None else seq[order]):
-        return order, by_customer, by_time
-    return _lexsort(customer, time, seq)
+    by_time = time[order]
+    if _in_order(key >> bits, by_time, None if seq is None else seq[order]):
+        return order, by_time, offsets
+    return *_lexsort(customer, time, seq), offsets
 
 
 def _in_order(
@@ -74,9 +80,9 @@ def _in_order(
 
 def _lexsort(
     customer: NDArray[np.integer], time: NDArray[np.int64], seq: NDArray[np.int64] | None
-) -> tuple[NDArray[np.intp], NDArray[np.integer], NDArray[np.int64]]:
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
     order = np.lexsort((time, customer) if seq is None else (seq, time, customer))
-    return order, customer[order], time[order]
+    return order, time[order]
 
 
 def segment_starts(*boundaries: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -123,3 +129,142 @@ def sort_pairs(
     key |= value
     key.sort()
     return key >> bits, key & ((1 << bits) - 1)
+
+
+class Follows(NamedTuple):
+    """What directly follows what, counted over journeys.
+
+    With K codes, K is START, K + 1 CONVERSION, K + 2 DROPOFF; the key of a move from a to b is
+    a (K + 3) + b.
+
+    Attributes
+    ----------
+    keys
+        Keys of the moves that occur, ascending.
+    counts, journeys
+        How often each occurs, and in how many journeys.
+    first
+        Journeys by their first touch, or by their end where they have no touch, shape (K + 3,).
+    visits, visiting, pending
+        Visits of each code, journeys that come by, and visits that nothing has followed yet.
+    move, wait
+        Key of each move whose duration is known, and that duration; empty without times.
+    """
+
+    keys: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    journeys: NDArray[np.int64]
+    first: NDArray[np.int64]
+    visits: NDArray[np.int64]
+    visiting: NDArray[np.int64]
+    pending: NDArray[np.int64]
+    move: NDArray[np.int64]
+    wait: NDArray[np.int64]
+
+
+def directly_follows(
+    codes: NDArray[np.signedinteger],
+    offsets: NDArray[np.int64],
+    absorbed: NDArray[np.bool_],
+    outcome: NDArray[np.int8],
+    time: NDArray[np.int64] | None,
+    n_codes: int,
+    weight: NDArray[np.int64] | None = None,
+) -> Follows:
+    """Count what directly follows what.
+
+    Parameters
+    ----------
+    codes
+        Code of each row, below `n_codes`; rows stand journey by journey.
+    offsets
+        Rows of journey i are [offsets[i], offsets[i + 1]).
+    absorbed
+        Whether the last row of a journey is its end itself, and no touch.
+    outcome
+        How each journey ended: 0 CONVERSION, 1 DROPOFF, 2 not yet.
+    time
+        Microseconds of each row; None where unknown.
+    n_codes
+        Number of codes.
+    weight
+        How often each journey counts; None counts each once.
+    """
+    size = n_codes + 3
+    lengths = np.diff(offsets) - absorbed
+    is_touch = np.ones(len(codes), dtype=np.bool_)
+    is_touch[offsets[1:][absorbed] - 1] = False
+    row = np.flatnonzero(is_touch)
+    here = codes[row].astype(np.int64)
+    journey = np.repeat(np.arange(len(lengths)), lengths)
+    stop = np.cumsum(lengths)
+    touched = lengths > 0
+    last = stop[touched] - 1
+    after = np.append(here[1:], 0)[: len(here)]
+    end = n_codes + 1 + outcome.astype(np.int64)
+    after[last] = end[touched]
+    still_open = after == n_codes + 3
+    first = end.copy()
+    first[touched] = here[(stop - lengths)[touched]]
+    moved = ~still_open
+    key = here * size + after
+    keys, counts = _weighted_counts(key[moved], journey[moved], weight, size * size)
+    pending = _bincount(here[still_open], journey[still_open], weight, n_codes)
+    timed = moved.copy()
+    timed[last] &= absorbed[touched]
+    wait = np.zeros(0, dtype=np.int64)
+    if time is not None:
+        # the row after a touch is the next touch, or the end that absorbed the journey
+        wait = time[np.minimum(row + 1, len(codes) - 1)] - time[row] if len(row) else wait
+        wait = wait[timed]
+    return Follows(
+        keys=keys,
+        counts=counts,
+        journeys=_distinct(journey[moved], np.searchsorted(keys, key[moved]), len(keys), weight),
+        first=_bincount(first, np.arange(len(first)), weight, size),
+        visits=_bincount(here, journey, weight, n_codes),
+        visiting=_distinct(journey, here, n_codes, weight),
+        pending=pending,
+        move=key[timed] if time is not None else wait,
+        wait=wait,
+    )
+
+
+def _bincount(
+    codes: NDArray[np.int64],
+    journey: NDArray[np.int64],
+    weight: NDArray[np.int64] | None,
+    n_codes: int,
+) -> NDArray[np.int64]:
+    weights = None if weight is None else weight[journey]
+    return np.bincount(codes, weights, minlength=n_codes).astype(np.int64)
+
+
+def _weighted_counts(
+    key: NDArray[np.int64],
+    journey: NDArray[np.int64],
+    weight: NDArray[np.int64] | None,
+    size: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct keys and their counts."""
+    if size <= _DENSE:
+        counts = _bincount(key, journey, weight, size)
+        keys = np.flatnonzero(np.bincount(key, minlength=size))
+        return keys, counts[keys]
+    keys, place = np.unique(key, return_inverse=True)
+    return keys, _bincount(place, journey, weight, len(keys))
+
+
+def _distinct(
+    journey: NDArray[np.int64],
+    group: NDArray[np.int64],
+    n_groups: int,
+    weight: NDArray[np.int64] | None,
+) -> NDArray[np.int64]:
+    """Return the number of distinct journeys in each group."""
+    bits = max(n_groups - 1, 0).bit_length()
+    key = journey << bits
+    key |= group
+    key.sort()
+    key = key[np.append(True, key[1:] != key[:-1])[: len(key)]]
+    return _bincount(key & ((1 << bits) - 1), key >> bits, weight, n_groups)

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
-from cxjourney._support.parallel import side_by_side
+from cxjourney._support.validation import duration_us
 from cxjourney.graph import JourneyGraph
 from cxjourney.graph.life_table import life_table
 from cxjourney.graph.sojourn import MOVED, OPEN, move_mass
-from cxjourney.kernels import sort_pairs
-from cxjourney.log.visits import By, Visits, visits_of
+from cxjourney.kernels import Follows, directly_follows, sort_pairs
+from cxjourney.log.visits import By, Visits, grain_codes, visits_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime, timedelta
+
+    from numpy.typing import NDArray
 
     from cxjourney.domain import Interaction
     from cxjourney.log.columns import Coded
@@ -27,37 +28,6 @@ __all__ = ["build_graph", "journey_graph"]
 
 _DENSE = 4_000_000
 _EPSILON = 1e-12
-
-
-@attrs.frozen
-class _Groups:
-    """Rows grouped by a key: the distinct keys in order, and the group of each row."""
-
-    keys: NDArray[np.int64]
-    group: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, key: NDArray[np.int64], size: int) -> _Groups:
-        """Group keys below `size`."""
-        if size > _DENSE:
-            keys, group = np.unique(key, return_inverse=True)
-            return cls(keys, group)
-        place = np.zeros(size, dtype=np.int64)
-        place[key] = 1
-        keys = np.flatnonzero(place)
-        place[keys] = np.arange(len(keys))
-        return cls(keys, place[key])
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def count(self, weights: NDArray[Any] | None = None) -> NDArray[np.int64]:
-        """Return the number (or total weight) of the rows of each group."""
-        return np.bincount(self.group, weights, minlength=len(self)).astype(np.int64)
-
-    def total(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the sum of values over each group."""
-        return np.bincount(self.group, values, minlength=len(self)).astype(np.float64)
 
 
 def journey_graph(
@@ -122,42 +92,75 @@ def journey_graph(
     return journeys.graph(by=by)
 
 
+@attrs.frozen(kw_only=True)
+class _Edges:
+    """The moves of the journeys at a grain, between the nodes that were visited.
+
+    Attributes
+    ----------
+    names
+        Names of the K nodes.
+    columns
+        Columns for `JourneyGraph.from_arrays` by name, and "key": source (K + 3) + target.
+    """
+
+    names: tuple[str, ...]
+    columns: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Number of nodes with START, CONVERSION and DROPOFF."""
+        return len(self.names) + 3
+
+    def ends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return source and target of each edge."""
+        source, target = np.divmod(self.columns["key"], self.size)
+        return source, target
+
+    def places(self, visits: Visits, chosen: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Return the edge that each of the chosen visits moved along."""
+        key = visits.node[chosen] * self.size + visits.following[chosen]
+        return np.searchsorted(self.columns["key"], key)
+
+
 def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
     """Return the journey graph at a grain; see `Journeys.graph`."""
-    rules = journeys.rules
+    rules, log = journeys.rules, journeys.log
     if times:
         journeys.require_times("graph(times=True)")
         times = rules.inactivity is not None  # without a limit nothing is censored by it
-    visits = visits_of(journeys, by)
-    size = len(visits.names) + 3
-    moved = np.flatnonzero(visits.following >= 0)
-    edges = _Groups.of(visits.node[moved] * size + visits.following[moved], size * size)
-    n = size - 3
-    (columns, estimator), edge_journeys, node_journeys = side_by_side(
-        len(visits),
-        lambda: _edge_columns(journeys, visits, edges, moved, times=times),
-        lambda: _distinct(visits.journey[moved], edges.group, len(edges), journeys.weight),
-        lambda: _distinct(visits.journey, visits.node, n, journeys.weight),
+    coded = grain_codes(journeys.columns, by)
+    follows = directly_follows(
+        coded.codes,
+        journeys.offsets,
+        journeys.absorbed,
+        journeys.outcome,
+        journeys.columns.time,
+        len(coded.names),
+        journeys.weight,
     )
-    columns["journeys"][: len(edges)] = edge_journeys
-    columns = _with_starts(journeys, visits, columns)
-    source, target = np.divmod(columns.pop("key"), size)
-    pending = np.bincount(
-        visits.node[visits.state == OPEN], weights=_open_weight(visits), minlength=n
-    )
-    log = journeys.log
+    used = np.flatnonzero(follows.visits)
+    edges = _edges(coded, follows, used, timed=journeys.columns.time is not None)
+    _add_values(journeys, coded, edges)
+    estimator: Literal["count", "aalen-johansen", "life-table"] = "count"
+    open_histogram = None
+    if journeys.columns.time is not None and rules.inactivity is not None:
+        estimator = "life-table" if times else "aalen-johansen"
+        open_histogram = _add_probabilities(journeys, by, edges, times=times)
+    columns = _with_starts(journeys, follows.first, used, edges)
+    source, target = np.divmod(columns.pop("key"), edges.size)
     return JourneyGraph.from_arrays(
-        visits.names,
+        edges.names,
         source=source,
         target=target,
         **columns,
-        pending=pending.astype(np.int64),
-        node_journeys=node_journeys,
-        channels=_members(journeys, visits, "channel"),
-        stages=_members(journeys, visits, "stage"),
-        owners=_members(journeys, visits, "owner"),
-        open_histogram=_open_histogram(journeys, visits) if times else None,
-        grid_us=_grid_us(journeys) if times else None,
+        pending=follows.pending[used],
+        node_journeys=follows.visiting[used],
+        channels=_members(journeys, coded, used, "channel"),
+        stages=_members(journeys, coded, used, "stage"),
+        owners=_members(journeys, coded, used, "owner"),
+        open_histogram=open_histogram,
+        grid_us=_grid_us(rules.inactivity) if times and rules.inactivity else None,
         estimator=estimator,
         grain=by if isinstance(by, str) else ", ".join(by),
         goal=rules.goal,
@@ -169,55 +172,124 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
     )
 
 
-def _edge_columns(
+def _edges(coded: Coded, follows: Follows, used: NDArray[np.intp], *, timed: bool) -> _Edges:
+    """Return the moves with nodes renumbered to those in use, and how long they took."""
+    old, k = len(coded.names) + 3, len(used)
+    place = np.zeros(old, dtype=np.int64)
+    place[used] = np.arange(k)
+    place[-3:] = k + np.arange(3)
+    source, target = np.divmod(follows.keys, old)
+    columns: dict[str, Any] = {
+        "key": place[source] * (k + 3) + place[target],
+        "count": follows.counts,
+        "journeys": follows.journeys,
+    }
+    if timed:
+        columns |= _dwell(follows)
+    return _Edges(names=tuple(coded.names[i] for i in used.tolist()), columns=columns)
+
+
+def _dwell(follows: Follows) -> dict[str, Any]:
+    """Return sum, median and squared deviations of the time that each move took."""
+    move, wait = sort_pairs(follows.move, follows.wait)
+    n_edges = len(follows.keys)
+    total = np.full(n_edges, -1, dtype=np.int64)
+    median = np.full(n_edges, np.nan)
+    squares = np.full(n_edges, np.nan)
+    first = np.searchsorted(move, follows.keys)
+    n = np.searchsorted(move, follows.keys, side="right") - first
+    has = np.flatnonzero(n)
+    if len(has):
+        first, n = first[has], n[has]
+        total[has] = np.add.reduceat(wait, first)
+        low, high = wait[first + (n - 1) // 2], wait[first + n // 2]
+        median[has] = (low / 2 + high / 2) / 1e6
+        mean = total[has] / n / 1e6
+        deviation = wait / 1e6 - np.repeat(mean, n)
+        squares[has] = np.add.reduceat(deviation * deviation, first)
+    return {"dwell_sum_us": total, "dwell_median_s": median, "dwell_m2": squares}
+
+
+def _add_values(journeys: Journeys, coded: Coded, edges: _Edges) -> None:
+    """Add the value of the conversions by each edge, NaN where none is known."""
+    if journeys.log.currency is None and np.isnan(journeys.value).all():
+        return
+    ends = journeys.converted & (journeys.lengths > 0) & ~np.isnan(journeys.value)
+    last = journeys.offsets[1:][ends] - 1 - journeys.absorbed[ends]
+    place = {name: i for i, name in enumerate(edges.names)}
+    renumber = np.array([place.get(name, 0) for name in coded.names], dtype=np.int64)
+    key = renumber[coded.codes[last]] * edges.size + len(edges.names) + 1
+    at = np.searchsorted(edges.columns["key"], key)
+    value = journeys.value[ends]
+    if journeys.weight is not None:
+        value = value * journeys.weight[ends]
+    n_edges = len(edges.columns["key"])
+    total = np.bincount(at, value, minlength=n_edges)
+    known = np.bincount(at, minlength=n_edges) > 0
+    edges.columns["value_sum"] = np.where(known, total, np.nan)
+
+
+def _add_probabilities(
+    journeys: Journeys, by: By, edges: _Edges, *, times: bool
+) -> NDArray[np.int64] | None:
+    """Add transition probabilities at the limit; return how long open visits have been open."""
+    visits = visits_of(journeys, by)
+    moved = np.flatnonzero(visits.state == MOVED)
+    at, n_edges = edges.places(visits, moved), len(edges.columns["key"])
+    histogram = None
+    if times:
+        histogram = _add_life_table(journeys, visits, edges, at, moved)
+    elif np.any(visits.state == OPEN):
+        assert visits.wait_us is not None  # noqa: S101 - the caller has looked
+        mass = move_mass(visits.node, visits.wait_us, visits.state, len(visits.names))
+        total = np.bincount(at, mass[moved], minlength=n_edges)
+        edges.columns["probability"] = total.astype(np.float64)  # of nothing, bincount counts
+    else:  # nothing is censored: a share of the visits
+        share = 1.0 / np.bincount(visits.node, minlength=len(visits.names))
+        taken = np.bincount(at, minlength=n_edges)
+        edges.columns["probability"] = taken * share[edges.ends()[0]]
+    _add_silence(visits, edges)
+    return histogram
+
+
+def _add_life_table(
     journeys: Journeys,
     visits: Visits,
-    edges: _Groups,
+    edges: _Edges,
+    at: NDArray[np.int64],
     moved: NDArray[np.intp],
-    *,
-    times: bool,
-) -> tuple[dict[str, Any], Literal["count", "aalen-johansen", "life-table"]]:
-    """Return the columns of the edges that leave a node, and how probabilities were estimated."""
-    weight = None if visits.weight is None else visits.weight[moved]
-    columns: dict[str, Any] = {
-        "key": edges.keys,
-        "count": edges.count(weight),
-        "journeys": np.zeros(len(edges), dtype=np.int64),
-    }
-    if visits.wait_us is not None:
-        columns |= _dwell(journeys, visits, edges, moved)
-    if journeys.log.currency is not None or not np.isnan(journeys.value).all():
-        columns["value_sum"] = _values(journeys, visits, edges, moved)
-    if visits.wait_us is None or journeys.rules.inactivity is None:
-        return columns, "count"
-    if times:
-        columns["gap_histogram"] = _gap_histogram(journeys, visits, edges, moved)
-        return _with_life_table(journeys, visits, columns), "life-table"
-    mass = move_mass(visits.node, visits.wait_us, visits.state, len(visits.names))
-    columns["probability"] = edges.total(mass[moved])
-    return _with_silence(visits, columns), "aalen-johansen"
+) -> NDArray[np.int64]:
+    limit = journeys.rules.inactivity
+    assert visits.wait_us is not None and limit is not None  # noqa: S101, PT018 - build_graph has looked
+    bounds = np.array(_grid_us(limit), dtype=np.int64)
+    n_edges, n = len(edges.columns["key"]), len(visits.names)
+    moves = _binned(bounds, at, visits.wait_us[moved], n_edges)
+    still = visits.state == OPEN
+    open_visits = _binned(bounds, visits.node[still], visits.wait_us[still], n)
+    counts = np.bincount(visits.node, minlength=n)
+    probability, _ = life_table(counts, open_visits, moves, edges.ends()[0])
+    edges.columns["gap_histogram"] = moves
+    edges.columns["probability"] = np.nan_to_num(probability)
+    return open_visits
 
 
-def _with_silence(visits: Visits, columns: dict[str, Any]) -> dict[str, Any]:
+def _add_silence(visits: Visits, edges: _Edges) -> None:
     """Add what moves leave over to the edges into DROPOFF, some of which nobody took yet."""
-    size = len(visits.names) + 3
-    source, target = np.divmod(columns["key"], size)
+    source, target = edges.ends()
     n = len(visits.names)
-    silent = 1.0 - np.bincount(source, columns["probability"], minlength=n)
+    silent = 1.0 - np.bincount(source, edges.columns["probability"], minlength=n)
     known = np.bincount(visits.node[visits.state != OPEN], minlength=n) > 0
     inferred = known & (silent > _EPSILON)
     inferred[source[target == visits.dropoff]] = False
-    columns = _append(columns, np.flatnonzero(inferred) * size + visits.dropoff)
-    source, target = np.divmod(columns["key"], size)
+    keys = np.flatnonzero(inferred) * edges.size + visits.dropoff
+    edges.columns.update(_appended(edges.columns, keys))
+    source, target = edges.ends()
     into = target == visits.dropoff
-    columns["probability"][into] += np.maximum(silent[source[into]], 0.0)
-    return columns
+    edges.columns["probability"][into] += np.maximum(silent[source[into]], 0.0)
 
 
-def _append(columns: dict[str, Any], keys: NDArray[np.int64]) -> dict[str, Any]:
-    """Append edges that nobody took: counts 0, everything else missing."""
-    if not len(keys):
-        return columns
+def _appended(columns: dict[str, Any], keys: NDArray[np.int64]) -> dict[str, Any]:
+    """Return columns with edges that nobody took: counts 0, everything else missing."""
     added: dict[str, Any] = {"key": keys}
     for name, values in columns.items():
         if name == "key":
@@ -232,147 +304,65 @@ def _append(columns: dict[str, Any], keys: NDArray[np.int64]) -> dict[str, Any]:
     return {name: np.concatenate([values, added[name]]) for name, values in columns.items()}
 
 
-def _with_starts(journeys: Journeys, visits: Visits, columns: dict[str, Any]) -> dict[str, Any]:
+def _with_starts(
+    journeys: Journeys, first: NDArray[np.int64], used: NDArray[np.intp], edges: _Edges
+) -> dict[str, Any]:
     """Add the edges from START, to an end where a journey is its goal or exit alone."""
-    size = len(visits.names) + 3
-    touched = journeys.lengths > 0
-    begins = visits.previous == visits.start
-    first = np.empty(len(touched), dtype=np.int64)
-    first[touched] = visits.node[begins]
-    first[~touched] = np.where(journeys.converted[~touched], visits.conversion, visits.dropoff)
-    counts = np.bincount(first, weights=journeys.weight, minlength=size).astype(np.int64)
+    k = len(edges.names)
+    counts = np.concatenate([first[used], first[-3:]])
     targets = np.flatnonzero(counts)
     if not len(targets):
-        return columns
-    n_edges = len(columns["key"])
-    columns = _append(columns, visits.start * size + targets)
+        return edges.columns
+    n_edges = len(edges.columns["key"])
+    columns = _appended(edges.columns, k * edges.size + targets)
     columns["count"][n_edges:] = counts[targets]
     columns["journeys"][n_edges:] = counts[targets]
     if "probability" in columns:
         columns["probability"][n_edges:] = counts[targets] / counts.sum()
-    if "value_sum" in columns and visits.conversion in targets:
-        value = journeys.value[~touched & journeys.converted]
-        at = n_edges + int(np.searchsorted(targets, visits.conversion))
-        columns["value_sum"][at] = np.nansum(value) if len(value) else np.nan
+    if "value_sum" in columns and counts[k + 1]:
+        value = journeys.value[(journeys.lengths == 0) & journeys.converted]
+        at = n_edges + int(np.searchsorted(targets, k + 1))
+        columns["value_sum"][at] = np.nansum(value) if not np.isnan(value).all() else np.nan
     return columns
 
 
-def _dwell(
-    journeys: Journeys, visits: Visits, edges: _Groups, moved: NDArray[np.intp]
-) -> dict[str, Any]:
-    """Return sum, median and squared deviations of the time that each move took."""
-    assert visits.wait_us is not None  # noqa: S101 - the caller has looked
-    timed = visits.state[moved] == MOVED
-    kept_goal = journeys.converted & ~journeys.absorbed  # such an end has no moment of its own
-    timed &= ~((visits.following[moved] == visits.conversion) & kept_goal[visits.journey[moved]])
-    group, wait = edges.group[timed], visits.wait_us[moved][timed]
-    group, wait = sort_pairs(group, wait)
-    n = np.bincount(group, minlength=len(edges))
-    has = np.flatnonzero(n)
-    first = np.searchsorted(group, has)
-    total = np.full(len(edges), -1, dtype=np.int64)
-    median = np.full(len(edges), np.nan)
-    squares = np.full(len(edges), np.nan)
-    if len(has):
-        total[has] = np.add.reduceat(wait, first)
-        low, high = wait[first + (n[has] - 1) // 2], wait[first + n[has] // 2]
-        median[has] = (low / 2 + high / 2) / 1e6
-        mean = total[has] / n[has] / 1e6
-        deviation = wait / 1e6 - np.repeat(mean, n[has])
-        squares[has] = np.add.reduceat(deviation * deviation, first)
-    return {"dwell_sum_us": total, "dwell_median_s": median, "dwell_m2": squares}
-
-
-def _distinct(
-    journey: NDArray[np.int64],
-    group: NDArray[np.int64],
-    n_groups: int,
-    weight: NDArray[np.int64] | None,
-) -> NDArray[np.int64]:
-    """Return the number of distinct journeys in each group (rows stand journey by journey)."""
-    bits = max(n_groups - 1, 0).bit_length()
-    key = journey << bits
-    key |= group
-    key.sort()
-    key = key[np.append(True, key[1:] != key[:-1])[: len(key)]]
-    weights = None if weight is None else weight[key >> bits]
-    group = key & ((1 << bits) - 1)
-    return np.bincount(group, weights, minlength=n_groups).astype(np.int64)
-
-
-def _values(
-    journeys: Journeys, visits: Visits, edges: _Groups, moved: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """Return the value of the conversions by each edge, NaN where none is known."""
-    into = visits.following[moved] == visits.conversion
-    value = np.where(into, journeys.value[visits.journey[moved]], np.nan)
-    known = ~np.isnan(value)
-    weight = 1 if visits.weight is None else visits.weight[moved]
-    total = edges.total(np.where(known, value, 0.0) * weight)
-    return np.where(edges.count(known) > 0, total, np.nan)
-
-
-def _open_weight(visits: Visits) -> NDArray[np.int64] | None:
-    return None if visits.weight is None else visits.weight[visits.state == OPEN]
-
-
-def _members(journeys: Journeys, visits: Visits, column: str) -> list[Collection[str]] | None:
+def _members(
+    journeys: Journeys, coded: Coded, used: NDArray[np.intp], column: str
+) -> list[Collection[str]] | None:
     """Return the distinct names of a column at each node; None where the log has no such column."""
-    coded: Coded | None = journeys.columns.coded.get(column)
-    if coded is None:
+    other: Coded | None = journeys.columns.coded.get(column)
+    if other is None:
         return None
-    codes = coded.codes[visits.row].astype(np.int64)
-    known = codes >= 0
-    width = len(coded.names)
-    pairs = np.unique(visits.node[known] * width + codes[known])
-    members: list[Collection[str]] = [[] for _ in visits.names]
-    for pair in pairs.tolist():
+    touch = other.codes >= 0
+    touch[journeys.offsets[1:][journeys.absorbed] - 1] = False
+    width = max(len(other.names), 1)
+    key = coded.codes[touch].astype(np.int64) * width + other.codes[touch]
+    members: dict[int, list[str]] = {node: [] for node in used.tolist()}
+    for pair in _present(key).tolist():
         node, name = divmod(pair, width)
-        members[node] = [*members[node], coded.names[name]]
-    return members
+        members[node].append(other.names[name])
+    return list(members.values())
 
 
-def _grid_us(journeys: Journeys) -> list[int]:
+def _present(key: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the distinct keys in order, without sorting where they are small."""
+    top = int(key.max(initial=0))
+    if top > _DENSE:
+        return np.unique(key)
+    return np.flatnonzero(np.bincount(key, minlength=1))
+
+
+def _grid_us(limit: timedelta) -> list[int]:
     """Return the bounds of the time bins: finer toward 0, the limit last."""
-    limit = journeys.rules.inactivity
-    assert limit is not None  # noqa: S101 - build_graph has looked
-    limit_us = limit // np.timedelta64(1, "us").item()
+    limit_us = duration_us(limit)
     inner = np.geomspace(min(1e6, limit_us / 2), limit_us, 96).astype(np.int64)
     return [0, *np.unique(inner[:-1]).tolist(), limit_us]
 
 
 def _binned(
-    journeys: Journeys, group: NDArray[np.int64], wait: NDArray[np.int64], n_groups: int
+    bounds: NDArray[np.int64], group: NDArray[np.int64], wait: NDArray[np.int64], n_groups: int
 ) -> NDArray[np.int64]:
-    bounds = np.array(_grid_us(journeys), dtype=np.int64)
     n_bins = len(bounds) - 1
     bins = np.minimum(np.searchsorted(bounds, wait, side="right") - 1, n_bins - 1)
     counts = np.bincount(group * n_bins + bins, minlength=n_groups * n_bins)
     return counts.astype(np.int64).reshape(n_groups, n_bins)
-
-
-def _gap_histogram(
-    journeys: Journeys, visits: Visits, edges: _Groups, moved: NDArray[np.intp]
-) -> NDArray[np.int64]:
-    assert visits.wait_us is not None  # noqa: S101 - build_graph has looked
-    timed = visits.state[moved] == MOVED
-    return _binned(journeys, edges.group[timed], visits.wait_us[moved][timed], len(edges))
-
-
-def _open_histogram(journeys: Journeys, visits: Visits) -> NDArray[np.int64]:
-    assert visits.wait_us is not None  # noqa: S101 - build_graph has looked
-    still = visits.state == OPEN
-    return _binned(journeys, visits.node[still], visits.wait_us[still], len(visits.names))
-
-
-def _with_life_table(journeys: Journeys, visits: Visits, columns: dict[str, Any]) -> dict[str, Any]:
-    size = len(visits.names) + 3
-    n = len(visits.names)
-    probability, _ = life_table(
-        np.bincount(visits.node, minlength=n),
-        _open_histogram(journeys, visits),
-        columns["gap_histogram"],
-        columns["key"] // size,
-    )
-    columns["probability"] = np.nan_to_num(probability)
-    return _with_silence(visits, columns)

@@ -12,6 +12,7 @@ import numpy as np
 
 from cxjourney._support.frozen import read_only
 from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney.kernels import encode_strings
 from cxjourney.log.columns import Coded
 
 if TYPE_CHECKING:
@@ -117,6 +118,9 @@ def _factorize(column: Any) -> tuple[NDArray[Any], list[Any]]:
         return _factorize_array(column)
     implementation = column.implementation
     native = column.to_native()
+    encoded = encode_strings(native)
+    if encoded is not None:
+        return encoded
     if implementation.is_polars():
         return _factorize_polars(native)
     if implementation.is_pandas():

@@ -221,18 +221,18 @@ def sort_columns(
 ) -> tuple[Columns, tuple[str, ...], NDArray[np.intp] | None, int]:
     """Return columns in order, customer ids, the order taken, and how many rows were out of it."""
     customer = customer.compacted()
-    order, codes, time = order_rows(customer.codes, time, seq)
+    order, time, offsets = order_rows(customer.codes, time, len(customer.names), seq)
     out_of_order = 0
     if order is not None:
-        same = codes[1:] == codes[:-1]
-        out_of_order = int(np.count_nonzero(same & (order[1:] < order[:-1])))
+        backward = order[1:] < order[:-1]
+        backward[offsets[1:-1] - 1] = False  # a later customer may begin on an earlier row
+        out_of_order = int(np.count_nonzero(backward))
         seq = None if seq is None else seq[order]
         coded = {name: column.take(order) for name, column in coded.items()}
         numeric = {name: values[order] for name, values in numeric.items()}
         attributes = {name: column.take(order) for name, column in attributes.items()}
-    counts = np.bincount(codes, minlength=len(customer.names))
     columns = Columns(
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        offsets=offsets,
         time=_frozen(time),
         seq=None if seq is None else _frozen(seq),
         coded={

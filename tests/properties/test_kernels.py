@@ -1,0 +1,106 @@
+"""The compiled kernels return what the reference returns, to the bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxjourney import kernels
+from cxjourney.kernels import reference
+
+pytestmark = pytest.mark.native
+
+TEXTS = st.lists(
+    st.none()
+    | st.sampled_from(["", "NA", "a", "b" * 12, "b" * 13, "żółć", "\U0001f6d2", "c\x00d", "é" * 40])
+    | st.text(max_size=20).filter(lambda t: not any("\ud800" <= c <= "\udfff" for c in t)),
+    max_size=60,
+)
+
+
+def equal(a: tuple, b: tuple) -> bool:
+    return all(
+        x is y or (x is not None and y is not None and np.array_equal(x, y) and x.dtype == y.dtype)
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+@given(TEXTS, st.integers(1, 5), st.integers(0, 5))
+def test_texts_of_every_layout_have_the_codes_of_the_reference(texts, chunk, offset):
+    expected = reference.encode_strings(texts)
+    small = pa.array(texts, pa.string())
+    columns = [
+        small,
+        pa.array(texts, pa.large_string()),
+        pa.array(texts, pa.string_view()),
+        pa.chunked_array([small[i : i + chunk] for i in range(0, len(texts), chunk)], pa.string()),
+        pl.Series(texts, dtype=pl.String),
+        pa.array(["x"] * offset + texts, pa.string())[offset:],
+    ]
+    for column in columns:
+        stream = pa.chunked_array([column]) if isinstance(column, pa.Array) else column
+        codes, names = kernels.encode_strings(stream)
+        assert names == expected[1]
+        assert np.array_equal(codes, expected[0])
+
+
+def test_many_distinct_texts_outgrow_the_first_table():
+    texts = [f"customer-{i % 70_001:07d}" for i in range(200_000)]
+    codes, names = kernels.encode_strings(pl.Series(texts))
+    expected = reference.encode_strings(texts)
+    assert names == expected[1]
+    assert np.array_equal(codes, expected[0])
+
+
+def test_columns_that_are_no_texts_are_left_to_their_library():
+    assert kernels.encode_strings(pl.Series([1, 2])) is None
+    assert kernels.encode_strings([1, 2]) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9)), max_size=60), st.booleans())
+def test_rows_are_ordered_alike(rows, in_time_order):
+    if in_time_order:
+        rows = sorted(rows, key=lambda r: r[1])
+    customer = np.array([c for c, _ in rows], dtype=np.int32)
+    time = np.array([t for _, t in rows], dtype=np.int64)
+    found = kernels.order_rows(customer, time, 7)
+    expected = reference.order_rows(customer, time, 7)
+    assert equal(found, expected)
+
+
+@st.composite
+def journeys(draw):
+    lengths = draw(st.lists(st.integers(1, 6), max_size=12))
+    n, rows = len(lengths), sum(lengths)
+    outcome = np.array(draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)), dtype=np.int8)
+    absorbed = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)), dtype=bool)
+    absorbed &= outcome < 2  # what is still open has no end
+    n_codes = draw(st.sampled_from([3, 200, 40_000]))
+    dtype = {3: np.int8, 200: np.int16, 40_000: np.int32}[n_codes]
+    top = st.integers(0, n_codes - 1)
+    codes = np.array(draw(st.lists(top, min_size=rows, max_size=rows)), dtype=dtype)
+    gaps = draw(st.lists(st.integers(0, 2**40), min_size=rows, max_size=rows))
+    time = np.cumsum(np.array(gaps, dtype=np.int64)) if draw(st.booleans()) else None
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return codes, offsets, absorbed, outcome, time, n_codes
+
+
+@given(journeys())
+def test_what_follows_what_is_counted_alike(arguments):
+    found = kernels.directly_follows(*arguments)
+    expected = reference.directly_follows(*arguments)
+    assert equal(found, expected)
+
+
+def test_codes_out_of_range_are_refused():
+    native = kernels._compiled
+    codes, offsets = np.array([5], dtype=np.int8), np.array([0, 1])
+    ends = np.zeros(1, dtype=np.uint8), np.zeros(1, dtype=np.int8)
+    with pytest.raises(ValueError, match="out of range"):
+        native.directly_follows(codes, offsets, *ends, np.zeros(0, dtype=np.int64), 2)
+    with pytest.raises(ValueError, match="out of range"):
+        native.group_rows(np.array([7], dtype=np.int32), np.zeros(1, dtype=np.int64), 2)
