@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
 import cxjourney as cx
+from cxjourney.log import LogAudit
 from cxjourney.metrics import Estimate, NetPromoterScore, conversion_rate, csat, nps, wilson
 
 assert_type(wilson(1, 2), tuple[float, float])
@@ -28,3 +29,12 @@ assert_type(conversion_rate([True, False]), Estimate)
 paths = cx.Journeys.from_paths([["web", "store"]], converted=[1], channels=True)
 assert_type(cx.omnichannel.transitions(paths), cx.omnichannel.Transitions)
 assert_type(cx.omnichannel.handoff_loss(paths, by="kind").pooled, Estimate)
+
+log = cx.read_csv("events.csv", customer="id", timestamp="at", touchpoint="what", channel="how")
+assert_type(log, cx.InteractionLog)
+assert_type(log.filter(channels="web").rename({"a": "b"}), cx.InteractionLog)
+assert_type(log.between("2026-01-01").drop_duplicates(), cx.InteractionLog)
+assert_type(log.sessions(gap=timedelta(minutes=30)).collapse_repeats(), cx.InteractionLog)
+assert_type(log.audit(), LogAudit)
+assert_type(log.suggest_inactivity(goal="b").suggested, timedelta | None)
+assert_type(cx.read_xes("log.xes", lifecycle=("complete",), score="stars"), cx.InteractionLog)

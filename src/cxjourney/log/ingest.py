@@ -112,16 +112,21 @@ def columns_of(
 
 
 def _duckdb_columns(relation: Any, roles: Mapping[str, str]) -> dict[str, Any]:
-    """Return the columns of a relation with NumPy alone; aware stamps come as texts in UTC."""
+    """Return the columns of a relation with NumPy alone, aware stamps as what they are."""
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
-    parts = []
-    for name in dict.fromkeys(roles.values()):
-        quoted = '"' + name.replace('"', '""') + '"'
-        aware = types[name] == "TIMESTAMP WITH TIME ZONE"
-        value = f"strftime({quoted} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
-        parts.append(f"{value} AS {quoted}" if aware else quoted)
+    parts, placed = [], set()
+    for i, (role, name) in enumerate(roles.items()):
+        column = '"' + name.replace('"', '""') + '"'
+        if types[name] == "TIMESTAMP WITH TIME ZONE":
+            if role == "timestamp" or role.startswith("steps:"):
+                column = f"epoch_us({column})"
+                placed.add(role)
+            else:  # a mere attribute
+                column = f"strftime({column} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
+        parts.append(f"{column} AS c{i}")
     fetched = relation.project(", ".join(parts)).fetchnumpy()
-    return {role: fetched[name] for role, name in roles.items()}
+    columns = {role: fetched[f"c{i}"] for i, role in enumerate(roles)}
+    return columns | {role: Stamps.placed(columns[role], name=roles[role]) for role in placed}
 
 
 def _array(values: Any) -> Any:

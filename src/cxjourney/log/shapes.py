@@ -247,7 +247,7 @@ def from_sequences(
     times = np.repeat(np.array(list(moments.values()), dtype=np.int64), [len(own) for own in taken])
     long: dict[str, Any] = {
         "customer": ids.take(rows),
-        "timestamp": _instants(times),
+        "timestamp": Stamps.placed(times),
         "touchpoint": _stacked_names(coded, taken),
     }
     for name in attributes:
@@ -340,16 +340,11 @@ def _lookup(coded: Coded) -> NDArray[Any]:
 def _joined(stamps: Sequence[Stamps], taken: Sequence[NDArray[np.intp]]) -> Stamps:
     us = np.concatenate([s.us[own] for s, own in zip(stamps, taken, strict=True)])
     return attrs.evolve(
-        _instants(us),
+        Stamps.placed(us),
         n_naive=sum(s.n_naive for s in stamps),
         n_ambiguous=sum(s.n_ambiguous for s in stamps),
         n_nonexistent=sum(s.n_nonexistent for s in stamps),
     )
-
-
-def _instants(us: NDArray[np.int64]) -> Stamps:
-    missing = np.zeros(len(us), dtype=bool)
-    return Stamps(us=us, missing=missing, n_naive=0, n_ambiguous=0, n_nonexistent=0)
 
 
 def _refuse_missing(absent: NDArray[np.bool_], rows: NDArray[np.intp], column: str) -> None:

@@ -8,7 +8,7 @@ guess about the order of day and month takes part.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 import numpy as np
@@ -49,9 +49,31 @@ class Stamps:
 
     us: NDArray[np.int64]
     missing: NDArray[np.bool_]
-    n_naive: int
-    n_ambiguous: int
-    n_nonexistent: int
+    n_naive: int = 0
+    n_ambiguous: int = 0
+    n_nonexistent: int = 0
+
+    @classmethod
+    def placed(cls, us: NDArray[np.int64], *, name: str = "timestamp") -> Self:
+        """Return stamps that are instants already.
+
+        Parameters
+        ----------
+        us
+            Microseconds since 1970-01-01 UTC; masked where missing.
+        name
+            Name of the column, for messages.
+
+        Raises
+        ------
+        InvalidData
+            If one lies outside the years 1 to 9999; carries the row numbers.
+        """
+        missing = np.ma.getmaskarray(us)
+        placed = np.where(missing, 0, np.ma.getdata(us)).astype(np.int64)
+        outside = (placed < FIRST_US) | (placed > LAST_US)
+        _refuse(outside, "outside the years 1 to 9999", placed, name)
+        return cls(us=placed, missing=missing)
 
 
 def to_utc_us(
@@ -173,7 +195,7 @@ def read_stamps(
     micros = column.dt.timestamp("us")
     us = np.asarray((micros.fill_null(0) if missing.any() else micros).to_numpy(), dtype=np.int64)
     if dtype.time_zone is not None:
-        return Stamps(us=us, missing=missing, n_naive=0, n_ambiguous=0, n_nonexistent=0)
+        return Stamps.placed(np.ma.MaskedArray(us, missing), name=name)
     naive = us.view("M8[us]")
     values = np.where(missing, np.datetime64("NaT"), naive) if missing.any() else naive
     return to_utc_us(values, tz=tz, fmt=fmt, name=name)
