@@ -250,10 +250,10 @@ def _report(arguments: argparse.Namespace) -> None:
         journeys = _journeys(log, arguments, said)
         source = "a simulated retailer" if arguments.sample else Path(arguments.file).name
         page = build(journeys, source=source, begin=begin)
+    page.write(out)  # first, since a pipe may close while the text is printed
     for line in said:
         print(line)
     print(f"\n{page.to_text()}")
-    page.write(out)
     print(f"\nwrote {out} ({out.stat().st_size / 1000:,.0f} kB)")
 
 

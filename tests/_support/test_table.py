@@ -38,3 +38,10 @@ def test_a_control_character_does_not_reach_the_terminal():
     text = Table({"name": ["a\x1b[31mb\nc"]}).to_text()
     assert "\x1b" not in text
     assert len(text.splitlines()) == 3
+
+
+def test_a_long_name_is_cut_in_a_terminal_and_whole_on_a_page():
+    table = Table({"name": ["n" * 150]})
+    assert max(map(len, table.to_text().splitlines())) == 40
+    assert "n" * 150 in table.to_html()
+    assert "n" * 300 not in Table({"name": ["n" * 300]}).to_html()

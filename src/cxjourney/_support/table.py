@@ -23,6 +23,7 @@ __all__ = ["Table"]
 
 _BACKENDS = ("pandas", "polars", "pyarrow")
 _MAX_WIDTH = 40
+_MAX_PAGE_WIDTH = 200  # a page breaks lines by itself
 
 
 class Table:
@@ -180,7 +181,7 @@ class Table:
         for i in range(min(len(self), max_rows)):
             cells = "".join(
                 f"<td{_NUMERIC if isinstance(values, np.ndarray) else ''}>"
-                f"{html.escape(_visible(self._cell(name, i)))}</td>"
+                f"{html.escape(_visible(self._cell(name, i), width=_MAX_PAGE_WIDTH))}</td>"
                 for name, values in self._columns.items()
             )
             body.append(f"<tr>{cells}</tr>")
@@ -282,12 +283,12 @@ def _from_json(values: Sequence[Cell]) -> Any:
     return np.array(values) if values else ()
 
 
-def _visible(text: str) -> str:
-    """Return text that cannot move the cursor, reverse the line or break it."""
+def _visible(text: str, *, width: int = _MAX_WIDTH) -> str:
+    """Return text that cannot move the cursor, reverse the line or break it, cut to a width."""
     out = "".join(
         c if unicodedata.category(c)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for c in text
     )
-    return out if len(out) <= _MAX_WIDTH else out[: _MAX_WIDTH - 1] + "…"
+    return out if len(out) <= width else out[: width - 1] + "…"
 
 
 def _width(text: str) -> int:
