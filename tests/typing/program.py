@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import assert_type
 
 import cxjourney as cx
@@ -38,3 +40,21 @@ assert_type(log.sessions(gap=timedelta(minutes=30)).collapse_repeats(), cx.Inter
 assert_type(log.audit(), LogAudit)
 assert_type(log.suggest_inactivity(goal="b").suggested, timedelta | None)
 assert_type(cx.read_xes("log.xes", lifecycle=("complete",), score="stars"), cx.InteractionLog)
+log = cx.InteractionLog.from_interactions([contact])
+assert_type(log.touchpoints, tuple[str, ...])
+journeys = log.journeys(goal="cart", inactivity=timedelta(days=30))
+assert_type(journeys.outcomes, Mapping[cx.Outcome, int])
+for one in journeys:
+    assert_type(one, cx.Journey)
+graph = journeys.graph(by=("touchpoint", "channel"))
+assert_type(graph, cx.JourneyGraph)
+assert_type(cx.journey_graph([contact], goal="cart"), cx.JourneyGraph)
+assert_type(cx.dropoff.exits(journeys).estimate("cart"), Estimate)
+assert_type(cx.critical.points(journeys).ranking, tuple[str, ...])
+report = cx.report.build(journeys)
+assert_type(report, cx.report.Report)
+assert_type(report.write("report.html"), Path)
+try:
+    cx.read_csv("events.csv", customer="who", timestamp="when", touchpoint="what")
+except cx.CxJourneyError as error:
+    assert_type(str(error), str)
