@@ -59,6 +59,8 @@ def test_the_list_says_what_the_functions_return():
         "response_rate": [1, 0],
         "mean_score": [1, 2],
         "peak_end": [0.1, 0.2],
+        "average_order_value": [10.0, 20.0],
+        "purchase_frequency": ["a", "a", "b"],
     }
     for name, column in computed.items():
         metric = all_metrics()[name]

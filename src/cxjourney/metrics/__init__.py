@@ -43,6 +43,7 @@ from cxjourney.metrics.intervals import (
     quantile_type_7,
     wilson,
 )
+from cxjourney.metrics.life_table import LifeTable
 from cxjourney.metrics.promoters import NetPromoterScore, net_promoter_score, nps
 from cxjourney.metrics.purchases import PurchaseSummary, RfmScores, purchase_summary, rfm
 from cxjourney.metrics.rates import event_rate, proportion
@@ -96,6 +97,7 @@ __all__ = [
     "FunctionMetric",
     "GammaGamma",
     "IncidenceCurves",
+    "LifeTable",
     "Lifecycle",
     "LogrankTest",
     "Metric",

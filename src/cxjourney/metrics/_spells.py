@@ -32,13 +32,16 @@ class Spells:
 
     @property
     def n(self) -> int:
-        """Number of rows used."""
-        return len(self.exit_us)
+        """Number of rows used, each as often as its weight says."""
+        return len(self.exit_us) if self.weights is None else round(float(self.weights.sum()))
 
     @property
     def n_censored(self) -> int:
-        """Number of rows still open."""
-        return int(np.count_nonzero(self.cause < 0))
+        """Number of rows still open, each as often as its weight says."""
+        is_open = self.cause < 0
+        if self.weights is None:
+            return int(np.count_nonzero(is_open))
+        return round(float(self.weights[is_open].sum()))
 
 
 def labelled(

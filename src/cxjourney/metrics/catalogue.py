@@ -12,10 +12,14 @@ from cxjourney._support.validation import check_choice
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics.accumulate import pool
 from cxjourney.metrics.conversion import abandonment_rate, bounce_rate, conversion_rate
+from cxjourney.metrics.engagement import dwell_time
 from cxjourney.metrics.estimate import Estimate
 from cxjourney.metrics.experience import expectation_gap, peak_end
 from cxjourney.metrics.first_contact import first_contact_resolution
+from cxjourney.metrics.habits import repeat_purchase_rate, stickiness
 from cxjourney.metrics.promoters import nps
+from cxjourney.metrics.retention import churn_hazard, churn_rate, retention_rate
+from cxjourney.metrics.revenue import arpu, average_order_value, purchase_frequency
 from cxjourney.metrics.sampling import cronbach_alpha, response_rate
 from cxjourney.metrics.service import (
     contact_rate,
@@ -125,6 +129,20 @@ def _metric(
 
 
 _BUILT_IN = (
+    _metric(arpu, "money", "higher", "sum of revenue / active customers"),
+    _metric(average_order_value, "money", "higher", "sum of order values / orders"),
+    _metric(churn_hazard, "departures per 30 days", "lower", "departures / time under observation"),
+    _metric(churn_rate, "fraction", "lower", "customers gone at the end / customers at the start"),
+    _metric(dwell_time, "seconds", "neither", "quantile of the time to the next view"),
+    _metric(purchase_frequency, "orders per buyer", "higher", "orders / distinct buyers"),
+    _metric(repeat_purchase_rate, "fraction", "higher", "buyers of two orders or more / buyers"),
+    _metric(
+        retention_rate,
+        "fraction",
+        "higher",
+        "customers at the start who are still there at the end / customers at the start",
+    ),
+    _metric(stickiness, "fraction", "higher", "mean daily active customers / customers active"),
     _metric(abandonment_rate, "fraction", "lower", "starts not completed / starts"),
     _metric(bounce_rate, "fraction", "lower", "sessions that bounced / sessions"),
     _metric(ces, "fraction", "higher", "answers that say it was easy / answers"),

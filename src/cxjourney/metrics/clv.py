@@ -38,7 +38,7 @@ def clv_constant(
     *,
     first_margin: FirstMargin = "end",
     periods: int | None = None,
-    currency: str = "",
+    currency: str = "money",
 ) -> Estimate:
     """Return the lifetime value of a customer under one constant retention rate.
 
@@ -133,7 +133,7 @@ def clv_curve(
     period: timedelta,
     periods: int,
     first_margin: FirstMargin = "end",
-    currency: str = "",
+    currency: str = "money",
 ) -> Estimate:
     """Return the lifetime value of a customer from a survival curve.
 
@@ -292,7 +292,7 @@ def clv_purchases(
     period: timedelta = timedelta(days=30),
     discount: float = 0.0,
     margin: float = 1.0,
-    currency: str = "",
+    currency: str = "money",
 ) -> CustomerValues:
     """Return what each customer will bring within a horizon, without a contract.
 

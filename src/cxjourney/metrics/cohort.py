@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -16,17 +17,21 @@ from cxjourney._support.validation import check_choice, check_level
 from cxjourney._support.zones import check_zone
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._activity import read_activity
-from cxjourney.metrics._calendar import DAY_US, PERIODS, period_index, period_label
-from cxjourney.metrics.arrays import flags, same_length
+from cxjourney.metrics._calendar import DAY_US, PERIODS, period_index
+from cxjourney.metrics._windows import (
+    ActiveBetween,
+    cohort_rows,
+    first_rows,
+    rolling_ages,
+    spans_of,
+)
 from cxjourney.metrics.estimate import Estimate
 from cxjourney.metrics.intervals import wilson
 from cxjourney.metrics.rates import proportion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
-    from cxjourney.metrics._activity import Activity
     from cxjourney.metrics._calendar import Period
     from cxjourney.metrics.arrays import Values
 
@@ -35,7 +40,6 @@ __all__ = ["CohortRetention", "cohort_retention"]
 Counts = NDArray[np.int64]
 Shares = NDArray[np.float64]
 
-# a customer counts in several cohorts: their shares are not independent
 _NO_INTERVAL: dict[str, Any] = {
     "low": math.nan,
     "high": math.nan,
@@ -67,6 +71,8 @@ class CohortRetention(Result):
         For each age, all eligible cohorts together: Σ retained / Σ eligible.
     kind, window, membership, cohort, unit, horizon, time_zone
         The choices that the matrix depends on.
+    observed_until
+        The end of observation; None without any rows.
     level
         Confidence level of the intervals.
     n
@@ -95,10 +101,47 @@ class CohortRetention(Result):
     unit: str
     horizon: int | None
     time_zone: str
+    observed_until: datetime | None
     level: float
     n: int
     n_missing: int
     n_later: int
+
+    def merge(self, other: CohortRetention) -> CohortRetention:
+        """Return the matrix of both: what it would be of all customers at once.
+
+        Parameters
+        ----------
+        other
+            A matrix of other customers, made with the same options and the same explicit
+            `observed_until`. No customer may stand in both: split data by customer, not by day.
+
+        Raises
+        ------
+        InvalidValue
+            If the options or the ends of observation differ.
+        """
+        for name in ("ages", *(field.name for field in attrs.fields(_Choices))):
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if ours != theirs and not (name == "observed_until" and None in {ours, theirs}):
+                raise InvalidValue.of(f"other.{name}", f"be {ours!r}", theirs)
+        cohorts = tuple(sorted({*self.cohorts, *other.cohorts}))
+        counts = {
+            name: _spread(getattr(self, name), self.cohorts, cohorts)
+            + _spread(getattr(other, name), other.cohorts, cohorts)
+            for name in ("size", "eligible", "retained")
+        }
+        either = {field.name: getattr(self, field.name) for field in attrs.fields(_Choices)}
+        either["observed_until"] = self.observed_until or other.observed_until
+        return _matrix(
+            _Choices(**either),
+            cohorts=cohorts,
+            ages=self.ages,
+            n=self.n + other.n,
+            n_missing=self.n_missing + other.n_missing,
+            n_later=self.n_later + other.n_later,
+            **counts,
+        )
 
     def _table(self) -> Table:
         size = len(self.ages)
@@ -240,153 +283,139 @@ def cohort_retention(
             "membership='recurring' must come with calendar windows, cohorts of the same unit "
             "and no starts"
         )
-    spans, ages = _spans(kind, periods, brackets)
+    spans, ages = spans_of(kind, periods, brackets)
     activity = read_activity(customers, timestamps, observed_until=observed_until)
     period = period_index(activity.us, unit, time_zone)
     if membership == "recurring":
         anchor = np.flatnonzero(activity.first | np.diff(period, prepend=0).astype(bool))
     else:
-        anchor = _first_rows(activity, starts)
+        anchor = first_rows(activity, starts)
     if window == "calendar":
         now = period_index(np.array([activity.end_us]), unit, time_zone)
         axis, base = period, period[anchor]
         elapsed = now - base
     else:
-        axis, elapsed = _rolling(activity, anchor, _UNIT_US[unit])
+        axis, elapsed = rolling_ages(activity, anchor, _UNIT_US[unit])
         base = np.zeros(len(anchor), dtype=np.int64)
     group = period_index(activity.us[anchor], cohort, time_zone)
     last = period_index(np.array([activity.end_us]), cohort, time_zone)[0] - 1
-    labels, row = _rows(group, int(last), cohort)
+    labels, row = cohort_rows(group, int(last), cohort)
     size = len(labels)
     eligible = np.zeros((size, len(spans)), dtype=np.int64)
     retained = np.zeros((size, len(spans)), dtype=np.int64)
-    active = _Lookup(activity.customer, axis, reach=max(b for _, b in spans))
+    active = ActiveBetween(activity.customer, axis, reach=max(b for _, b in spans))
     for k, (a, b) in enumerate(spans):
         ripe = elapsed > b
         back = ripe & active.within(activity.customer[anchor], base + a, base + b)
         eligible[:, k] = np.bincount(row[ripe], minlength=size)
         retained[:, k] = np.bincount(row[back], minlength=size)
-    horizon = periods if kind == "unbounded" else None
-    total = tuple(
-        attrs.evolve(
-            proportion(
-                int(retained[:, k].sum()),
-                int(eligible[:, k].sum()),
-                level=level,
-                name="cohort_retention",
-                definition="customers active in the window / customers whose window has elapsed",
-                parameters={
-                    "age": ages[k],
-                    "unit": unit,
-                    "kind": kind,
-                    "horizon": horizon,
-                    "window": window,
-                    "membership": membership,
-                },
-                n_missing=activity.n_missing,
-                n_censored=len(anchor) - int(eligible[:, k].sum()),
-                exclusions={"after observed_until": activity.n_later},
-            ),
-            time_zone=time_zone,
-            **({} if membership == "first" else _NO_INTERVAL),
-        )
-        for k in range(len(spans))
-    )
-    low, high = _bands(retained, eligible, level)
-    rate = np.full(eligible.shape, np.nan)
-    return CohortRetention(
-        cohorts=labels,
-        ages=ages,
-        size=np.bincount(row, minlength=size),
-        eligible=eligible,
-        retained=retained,
-        rate=np.divide(retained, eligible, out=rate, where=eligible > 0),
-        low=low,
-        high=high,
-        total=total,
+    choices = _Choices(
         kind=kind,
         window=window,
         membership=membership,
         cohort=cohort,
         unit=unit,
-        horizon=horizon,
+        horizon=periods if kind == "unbounded" else None,
         time_zone=time_zone,
+        observed_until=None if not activity.n_rows else _stamp(activity.end_us),
         level=level,
+    )
+    return _matrix(
+        choices,
+        cohorts=labels,
+        ages=ages,
+        size=np.bincount(row, minlength=size),
+        eligible=eligible,
+        retained=retained,
         n=len(np.unique(activity.customer[anchor])),
         n_missing=activity.n_missing,
         n_later=activity.n_later,
     )
 
 
-def _spans(
-    kind: str, periods: int, brackets: Sequence[tuple[int, int]]
-) -> tuple[list[tuple[int, int]], tuple[str, ...]]:
-    """Return first and last unit of each column: every kind of retention is a bracket."""
-    if isinstance(periods, bool) or not isinstance(periods, (int, np.integer)) or periods < 0:
-        raise InvalidValue.of("periods", "be a whole number from 0", periods)
-    if (kind == "bracket") != bool(len(brackets)):
-        raise InvalidValue.of("brackets", "be given with kind='bracket', and only then", brackets)
-    if kind == "on":
-        return [(n, n) for n in range(periods + 1)], tuple(map(str, range(periods + 1)))
-    if kind == "unbounded":
-        return [(n, periods) for n in range(periods + 1)], tuple(
-            f"{n}+" for n in range(periods + 1)
+@attrs.frozen(kw_only=True)
+class _Choices:
+    """What a matrix depends on beside the data; two matrices add up if these are the same."""
+
+    kind: str
+    window: str
+    membership: str
+    cohort: str
+    unit: str
+    horizon: int | None
+    time_zone: str
+    observed_until: datetime | None
+    level: float
+
+
+def _matrix(
+    choices: _Choices,
+    *,
+    cohorts: tuple[str, ...],
+    ages: tuple[str, ...],
+    size: Counts,
+    eligible: Counts,
+    retained: Counts,
+    n: int,
+    n_missing: int,
+    n_later: int,
+) -> CohortRetention:
+    """Return the matrix of counts, with its rates, intervals and totals."""
+    parameters = {
+        name: getattr(choices, name) for name in ("unit", "kind", "horizon", "window", "membership")
+    }
+    members = int(size.sum())
+    # one customer in several cohorts: their shares are not independent
+    extra = {} if choices.membership == "first" else _NO_INTERVAL
+    total = tuple(
+        attrs.evolve(
+            proportion(
+                int(retained[:, k].sum()),
+                int(eligible[:, k].sum()),
+                level=choices.level,
+                name="cohort_retention",
+                definition="customers active in the window / customers whose window has elapsed",
+                parameters={"age": age, **parameters},
+                n_missing=n_missing,
+                n_censored=members - int(eligible[:, k].sum()),
+                exclusions={"after observed_until": n_later},
+            ),
+            time_zone=choices.time_zone,
+            **extra,
         )
-    for first, last in brackets:
-        if not 0 <= first <= last:
-            raise InvalidValue.of("brackets", "hold pairs 0 <= first <= last", (first, last))
-    return list(brackets), tuple(f"{first}-{last}" for first, last in brackets)
+        for k, age in enumerate(ages)
+    )
+    low, high = _bands(retained, eligible, choices.level)
+    rate = np.full(eligible.shape, np.nan)
+    return CohortRetention(
+        cohorts=cohorts,
+        ages=ages,
+        size=size,
+        eligible=eligible,
+        retained=retained,
+        rate=np.divide(retained, eligible, out=rate, where=eligible > 0),
+        low=low,
+        high=high,
+        total=total,
+        n=n,
+        n_missing=n_missing,
+        n_later=n_later,
+        **{field.name: getattr(choices, field.name) for field in attrs.fields(_Choices)},
+    )
 
 
-def _first_rows(activity: Activity, starts: Values | None) -> NDArray[np.intp]:
-    """Return the first row of each customer that may start one."""
-    if starts is None:
-        return np.flatnonzero(activity.first)
-    may, _ = flags(starts, "starts")
-    same_length(customers=range(activity.n_rows), starts=may)
-    rows = np.flatnonzero(may[activity.rows])
-    return rows[np.unique(activity.customer[rows], return_index=True)[1]]
-
-
-def _rolling(
-    activity: Activity, anchor: NDArray[np.intp], unit_us: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return each row's age and each anchor's whole elapsed units, since the customer's start."""
-    born = np.full(activity.n_customers, activity.end_us + 1)  # never started: ages below 0
-    born[activity.customer[anchor]] = activity.us[anchor]
-    age = (activity.us - born[activity.customer]) // unit_us
-    return age, (activity.end_us - activity.us[anchor]) // unit_us
-
-
-def _rows(
-    group: NDArray[np.int64], last: int, cohort: Period
-) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return the labels of all cohorts from the first to the last elapsed one, and the rows."""
-    if not len(group):
-        return (), group
-    first = int(group.min())
-    numbers = range(first, max(int(group.max()), last) + 1)
-    return tuple(period_label(number, cohort) for number in numbers), group - first
-
-
-class _Lookup:
-    """Answers whether a customer was active between two ages, by search in one sorted array."""
-
-    def __init__(self, customer: NDArray[np.int64], axis: NDArray[np.int64], *, reach: int) -> None:
-        self._zero = int(axis.min()) if len(axis) else 0
-        # wide enough that no bracket of one customer reaches into the next one
-        self._width = (int(axis.max()) if len(axis) else 0) - self._zero + reach + 2
-        self._keys = np.sort(customer * self._width + (axis - self._zero))
-
-    def within(
-        self, customer: NDArray[np.int64], first: NDArray[np.int64], last: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        offset = customer * self._width - self._zero
-        found = np.searchsorted(self._keys, offset + last, side="right")
-        return found > np.searchsorted(self._keys, offset + first, side="left")
+def _spread(counts: Counts, cohorts: tuple[str, ...], whole: tuple[str, ...]) -> Counts:
+    """Return rows of counts at their cohorts' places among all cohorts, 0 elsewhere."""
+    out = np.zeros((len(whole), *counts.shape[1:]), dtype=np.int64)
+    out[[whole.index(label) for label in cohorts]] = counts
+    return out
 
 
 def _bands(retained: Counts, eligible: Counts, level: float) -> tuple[Shares, Shares]:
     cells = zip(retained.ravel().tolist(), eligible.ravel().tolist(), strict=True)
     ends = np.array([wilson(k, n, level=level) for k, n in cells]).reshape(-1, 2)
     return ends[:, 0].reshape(eligible.shape), ends[:, 1].reshape(eligible.shape)
+
+
+def _stamp(us: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)

@@ -107,7 +107,7 @@ def average_order_value(
     values: Values,
     *,
     customers: Values | None = None,
-    currency: str = "",
+    currency: str = "money",
     level: float = 0.95,
 ) -> Estimate:
     """Return revenue per order (AOV).
@@ -167,7 +167,7 @@ def arpu(
     revenue: Values,
     *,
     base: Literal["active", "paying"] = "active",
-    currency: str = "",
+    currency: str = "money",
     level: float = 0.95,
 ) -> Estimate:
     """Return revenue per active (ARPU) or paying (ARPPU) customer.
@@ -329,7 +329,7 @@ def cost_to_serve(
     handling: Values | None = None,
     fixed: float = 0.0,
     n_customers: int | None = None,
-    currency: str = "",
+    currency: str = "money",
     level: float = 0.95,
 ) -> CostToServe:
     """Return what contacts cost per customer.
