@@ -1,0 +1,122 @@
+"""`Explanation`: which interaction satisfied which step, what expired, what was excluded."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+import numpy as np
+
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney.dropoff._matching import Matched, Reason, Rules, candidates_of, match
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Explanation", "explain_unit", "explanation_table"]
+
+_EPOCH = np.datetime64(0, "us")
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Explanation(Result):
+    """How the interactions of one customer were matched, one row an interaction.
+
+    Attributes
+    ----------
+    table
+        `journey` (where units are journeys), `timestamp` (UTC), `touchpoint`, `verdict`.
+    depth
+        Number of the deepest step reached, from 1, by each unit; 0 for none.
+    rules
+        The rules, in words.
+    """
+
+    title: ClassVar[str] = "How a funnel was matched"
+
+    table: Table
+    depth: tuple[int, ...]
+    rules: tuple[str, ...]
+
+    def _table(self) -> Table:
+        return self.table
+
+    def _notes(self) -> tuple[str, ...]:
+        return self.rules
+
+
+def explanation_table(rows: list[dict[str, Any]]) -> Table:
+    """Return the rows of an explanation as a table."""
+    names = list(rows[0]) if rows else ["timestamp", "touchpoint", "verdict"]
+    return Table({name: [row[name] for row in rows] for name in names})
+
+
+def explain_unit(
+    codes: NDArray[np.integer],
+    names: tuple[str, ...],
+    time: NDArray[np.int64] | None,
+    rules: Rules,
+) -> tuple[list[dict[str, Any]], int]:
+    """Return a row for each interaction of a unit, and the deepest step that it reached.
+
+    Parameters
+    ----------
+    codes, names
+        The touchpoint of each row, and their names.
+    time
+        Stamp of each row [µs]; None for aggregated paths.
+    rules
+        How to match.
+    """
+    offsets = np.array([0, len(codes)])
+    found = candidates_of(codes, names, offsets, time, rules)
+    matched = match(found, rules, 1)
+    verdicts = [""] * len(codes)
+    for exclusion, rows in zip(rules.exclude, found.of_exclusion, strict=True):
+        first, last = exclusion.span(len(rules.steps))
+        for row in found.row[rows].tolist():
+            verdicts[row] = f"exclusion between step {first + 1} and step {last + 1}"
+    for k in range(len(rules.steps)):
+        for at, reason in zip(found.of_step[k].tolist(), matched.reasons[k].tolist(), strict=True):
+            verdict = _verdict(matched, rules, k, at, reason)
+            row = int(found.row[at])
+            verdicts[row] = "; ".join(part for part in (verdicts[row], verdict) if part)
+    depth = 0
+    if matched.hit.shape[1]:
+        depth = int(np.flatnonzero(matched.hit[:, 0] >= 0)[-1]) + 1
+    stamps = [""] * len(codes) if time is None else [str(_EPOCH + int(t)) for t in time.tolist()]
+    rows_ = [
+        {"timestamp": stamp, "touchpoint": names[code], "verdict": verdict or "no step"}
+        for stamp, code, verdict in zip(stamps, codes.tolist(), verdicts, strict=True)
+    ]
+    if not matched.hit.shape[1] and matched.excluded:
+        rows_[-1]["verdict"] += "; removed from the funnel by the exclusion"
+    return rows_, depth
+
+
+def _verdict(matched: Matched, rules: Rules, k: int, at: int, reason: int) -> str:
+    step = f"step {k + 1}"
+    hit = matched.hit[:, 0] if matched.hit.shape[1] else np.full(len(rules.steps), -1)
+    if rules.order == "unordered":
+        place = np.flatnonzero(hit == at)
+        return f"completes {place[0] + 1} steps" if len(place) else f"matches {step}, not counted"
+    if hit[k] == at:
+        return f"{step}: enters" if k == 0 else step
+    if reason == Reason.REACHED:
+        if k == 0:
+            return f"{step}: begins an attempt that gets no further than the one that counts"
+        return f"{step} again, or of another attempt"
+    limit = "" if rules.within_us is None else str(timedelta(microseconds=rules.within_us))
+    before = f"step {rules.sources(k)[-1] + 1}" if k else ""
+    return {
+        Reason.TOO_EARLY: f"not {step}: no {before} directly before it"
+        if rules.order == "strict"
+        else f"not {step}: no {before} before it",
+        Reason.EXCLUDED: f"not {step}: an exclusion lies between",
+        Reason.WINDOW: f"not {step}: expired, more than {limit} after entering",
+        Reason.STEP_WINDOW: f"not {step}: more than {rules.steps[k].within} after the step before",
+        Reason.NO_ENTRY: f"not {step}: an attempt is already under way or was the only one",
+        Reason.IMMATURE: f"not {step}: the window was not over when the observation ended",
+    }[reason]

@@ -1,0 +1,262 @@
+"""The columns of `funnel`: counts, rates, intervals and times of the steps."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._support.table import Table
+from cxjourney.domain import MISSING
+from cxjourney.metrics import kaplan_meier, quantile_type_7, wilson
+from cxjourney.metrics.rates import effective_n
+
+if TYPE_CHECKING:
+    from cxjourney.dropoff.steps import Step
+
+__all__ = ["Entrants", "fisher_p", "segment_table", "step_columns"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+_SECOND = 1e6
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Entrants:
+    """The units that entered a funnel, and when they reached its steps.
+
+    Attributes
+    ----------
+    reached
+        Whether each step was reached, shape (steps, units).
+    time
+        When [µs], shape (steps, units); None for aggregated paths.
+    weight
+        How often each unit counts.
+    customer
+        Customer of each unit; None where a unit is a customer.
+    followed_us
+        How long each unit was followed from its entry, at most the window [µs].
+    """
+
+    reached: NDArray[np.bool_]
+    time: Ints | None
+    weight: Floats
+    customer: Ints | None
+    followed_us: Ints
+
+    def take(self, units: NDArray[np.bool_]) -> Entrants:
+        """Return some of the units."""
+        return Entrants(
+            reached=self.reached[:, units],
+            time=None if self.time is None else self.time[:, units],
+            weight=self.weight[units],
+            customer=None if self.customer is None else self.customer[units],
+            followed_us=self.followed_us[units],
+        )
+
+    def counts(self) -> tuple[int, ...]:
+        """Return the number of units that reached each step."""
+        return tuple(int(self.weight[row].sum()) for row in self.reached)
+
+    def share(self, of: NDArray[np.bool_], hits: NDArray[np.bool_], level: float) -> _Band:
+        """Return the share of the units `of` that `hits` holds for, with its interval."""
+        n, count = float(self.weight[of].sum()), float(self.weight[hits & of].sum())
+        if n == 0:
+            return math.nan, math.nan, math.nan
+        trials = n
+        if self.customer is not None and np.all(self.weight == 1):
+            _, customer = np.unique(self.customer[of], return_inverse=True)
+            trials = effective_n(hits[of], customer, int(customer.max()) + 1)
+        return count / n, *wilson(min(count / n * trials, trials), trials, level=level)
+
+    def incidence(self, k: int, level: float) -> _Band:
+        """Return the share that reaches step k by the end of the window, open ones censored."""
+        if not self.reached.shape[1]:
+            return math.nan, math.nan, math.nan
+        curve = self.curve(k, level)
+        return (
+            float(1 - curve.survival[-1]),
+            float(1 - curve.high[-1]),
+            float(1 - curve.low[-1]),
+        )
+
+    def curve(self, k: int, level: float) -> Any:
+        """Return the survival curve of the time from entry to step k."""
+        assert self.time is not None  # noqa: S101 - the caller has looked
+        done = self.reached[k]
+        waited = np.where(done, self.time[k] - self.time[0], self.followed_us)
+        customer = self.customer
+        return kaplan_meier(waited.astype("timedelta64[us]"), done, customer=customer, level=level)
+
+
+_Band = tuple[float, float, float]
+
+
+def step_columns(
+    entrants: Entrants,
+    steps: tuple[Step, ...],
+    *,
+    n_base: float | None,
+    survival: bool,
+    level: float,
+) -> dict[str, Any]:
+    """Return the columns of a funnel.
+
+    Parameters
+    ----------
+    entrants
+        The units that entered.
+    steps
+        The steps.
+    n_base
+        Number of units that rates are shares of; None where it is those that entered.
+    survival
+        Whether rates are incidences at the end of the window.
+    level
+        Confidence level.
+    """
+    reached = entrants.reached
+    counts = entrants.counts()
+    whole = reached[0]
+    overall: list[_Band] = []
+    stepwise: list[_Band] = []
+    dropped = []
+    times = []
+    before = 0
+    for k, step in enumerate(steps):
+        if n_base is not None:
+            share = counts[k] / n_base if n_base else math.nan
+            ends = wilson(counts[k], n_base, level=level)
+            overall.append((share, *ends))
+        elif survival and k:
+            overall.append(entrants.incidence(k, level))
+        else:
+            overall.append(entrants.share(whole, reached[k], level))
+        if k == 0:
+            stepwise.append(overall[0])
+        elif survival:
+            ratio = overall[k][0] / overall[before][0] if overall[before][0] > 0 else math.nan
+            stepwise.append((ratio, math.nan, math.nan))
+        else:
+            stepwise.append(entrants.share(reached[before], reached[k], level))
+        dropped.append(0 if step.optional or not k else counts[before] - counts[k])
+        times.append(_times(entrants, k, before, level))
+        before = before if step.optional else k
+    columns: dict[str, Any] = {
+        "step": tuple(step.label for step in steps),
+        "count": np.array(counts, dtype=np.int64),
+    }
+    columns |= _split(("rate", "low", "high"), overall)
+    columns |= _split(("step_rate", "step_low", "step_high"), stepwise)
+    columns["dropped"] = np.array(dropped, dtype=np.int64)
+    if entrants.time is not None:
+        columns |= _split(_TIMES, times)
+    return columns
+
+
+_TIMES = (
+    "median_s",
+    "median_low_s",
+    "median_high_s",
+    "p90_s",
+    "step_mean_s",
+    "step_median_s",
+    "step_p90_s",
+)
+
+
+def _split(names: tuple[str, ...], rows: list[Any]) -> dict[str, Floats]:
+    parts = np.array(rows, dtype=np.float64).reshape(len(rows), len(names)).T
+    return dict(zip(names, parts, strict=True))
+
+
+def _times(entrants: Entrants, k: int, before: int, level: float) -> tuple[float, ...]:
+    """Return the times to a step of those who reached it, from the entry and the step before."""
+    if entrants.time is None or k == 0 or not entrants.reached[k].any():
+        return (math.nan,) * len(_TIMES)
+    done = entrants.reached[k]
+    since_entry = (entrants.time[k] - entrants.time[0])[done] / _SECOND
+    since_step = (entrants.time[k] - entrants.time[before])[done] / _SECOND
+    median, low, high = quantile_type_7(since_entry, 0.5, level=level)
+    step_median, step_p90 = np.quantile(since_step, [0.5, 0.9])
+    return (
+        median,
+        low,
+        high,
+        float(np.quantile(since_entry, 0.9)),
+        float(since_step.mean()),
+        float(step_median),
+        float(step_p90),
+    )
+
+
+def segment_table(
+    entrants: Entrants,
+    steps: tuple[Step, ...],
+    codes: Ints,
+    names: tuple[str, ...],
+    *,
+    column: str,
+    survival: bool,
+    level: float,
+) -> Table:
+    """Return the funnel of every segment, and how its conversion differs from all others.
+
+    Fisher's exact test compares a segment with all others; the q-values are those of Benjamini
+    and Hochberg over the segments.
+    """
+    labels = (*names, MISSING)
+    present = np.unique(codes).tolist()
+    rows: dict[str, list[Any]] = {}
+    won = entrants.reached[-1]
+    p_values = []
+    for code in present:
+        inside = codes == code
+        a, n = (float(entrants.weight[m].sum()) for m in (inside & won, inside))
+        c, m = (float(entrants.weight[m].sum()) for m in (~inside & won, ~inside))
+        p_values.append(fisher_p(a, n, c, m))
+    q_values = _benjamini_hochberg(np.array(p_values))
+    for code, p, q in zip(present, p_values, q_values.tolist(), strict=True):
+        part = step_columns(
+            entrants.take(codes == code), steps, n_base=None, survival=survival, level=level
+        )
+        size = len(steps)
+        part = {column: (str(labels[code]),) * size, **part}
+        part |= {"p_value": np.full(size, np.nan), "q_value": np.full(size, np.nan)}
+        part["p_value"][-1], part["q_value"][-1] = p, q
+        for name, values in part.items():
+            rows.setdefault(name, []).extend(values)
+    formats = dict.fromkeys(_PERCENT, "percent")
+    return Table(rows, formats=formats)
+
+
+_PERCENT = ("rate", "low", "high", "step_rate", "step_low", "step_high")
+
+
+def fisher_p(a: float, n: float, c: float, m: float) -> float:
+    """Return Fisher's two-sided p-value of a of n against c of m; NaN where a side is empty."""
+    from scipy.special import gammaln
+
+    if not n or not m:
+        return math.nan
+    total = a + c
+    x = np.arange(max(0.0, total - m), min(n, total) + 1)
+    weights = -(gammaln(x + 1) + gammaln(n - x + 1))
+    weights -= gammaln(total - x + 1) + gammaln(m - total + x + 1)
+    probability = np.exp(weights - weights.max())
+    own = probability[int(a - x[0])]
+    # a relative tolerance, as ties in exact arithmetic are not ties in floats
+    return float(probability[probability <= own * (1 + 1e-7)].sum() / probability.sum())
+
+
+def _benjamini_hochberg(p: Floats) -> Floats:
+    q = np.full(len(p), np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known])]
+    scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
+    q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return q

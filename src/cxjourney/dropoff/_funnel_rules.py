@@ -1,0 +1,163 @@
+"""What a funnel is asked of, and by which rules: arguments checked and made definite."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._support.validation import check_choice, check_duration, duration_us
+from cxjourney.dropoff._matching import Order, Rules
+from cxjourney.dropoff.semantics import Immature, Preset, Semantics, semantics_of
+from cxjourney.dropoff.steps import Exclusion, Step, StepLike, as_steps, check_exclusions
+from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
+from cxjourney.log import Coded, InteractionLog, Journeys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+__all__ = ["Subject", "absent_names", "immature_of", "rules_of"]
+
+_NEAR = 0.75
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Subject:
+    """What is matched: the units of a log or of journeys."""
+
+    log: InteractionLog
+    journeys: Journeys | None
+    codes: NDArray[Any]
+    offsets: NDArray[np.int64]
+    time: NDArray[np.int64] | None
+
+    @classmethod
+    def of(cls, log: InteractionLog | Journeys) -> Subject:
+        """Return the units of a log or of journeys."""
+        journeys = log if isinstance(log, Journeys) else None
+        if journeys is None and not isinstance(log, InteractionLog):
+            raise InvalidValue.of("log", "be an InteractionLog or Journeys", type(log).__name__)
+        columns = log.columns
+        return cls(
+            log=log.log if isinstance(log, Journeys) else log,
+            journeys=journeys,
+            codes=columns.coded["touchpoint"].codes,
+            offsets=columns.offsets if journeys is None else journeys.offsets,
+            time=columns.time,
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the touchpoints."""
+        source = self.log if self.journeys is None else self.journeys
+        return source.columns.coded["touchpoint"].names
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return len(self.offsets) - 1
+
+    @property
+    def weight(self) -> NDArray[np.int64] | None:
+        """How often each unit counts; None where once."""
+        return None if self.journeys is None else self.journeys.weight
+
+    def segment(self, name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+        """Return the first known value of an attribute, one a unit."""
+        if self.journeys is not None:
+            coded = self.journeys.segment(name)
+        else:
+            per_row = self.log.attribute(name)
+            known = np.flatnonzero(per_row.codes >= 0)
+            unit = np.searchsorted(self.offsets, known, side="right") - 1
+            first = np.full(self.n_units, -1, dtype=np.int64)
+            first[unit[::-1]] = per_row.codes[known[::-1]]  # the earliest is written last
+            coded = Coded(first, per_row.names)
+        return coded.codes.astype(np.int64), tuple(map(str, coded.names))
+
+
+def immature_of(immature: Immature | None, semantics: Semantics) -> Immature:
+    """Return what becomes of immature entrants: the caller's choice, else that of the rules."""
+    if immature is None:
+        return semantics.immature
+    check_choice(immature, "immature", ("exclude", "keep", "survival"))
+    return immature
+
+
+def rules_of(  # noqa: PLR0917 - the arguments of `funnel`, in its order
+    subject: Subject,
+    steps: Sequence[StepLike],
+    within: timedelta | None,
+    order: Order,
+    entry: Literal["any", "first"] | None,
+    exclude: Sequence[Exclusion | str],
+    immature: Immature | None,
+    semantics: Semantics | Preset | None,
+) -> Rules:
+    """Return the rules of a funnel.
+
+    Raises
+    ------
+    InvalidValue
+        If an argument breaks its rule, or two do not go together.
+    UnknownName
+        If a name is nearly one of the log.
+    TimesRequired
+        If aggregated paths are asked for what needs times.
+    """
+    typed = as_steps(steps)
+    exclusions = check_exclusions(exclude, typed)
+    check_choice(order, "order", ("ordered", "strict", "unordered"))
+    matching = semantics_of(semantics, entry)
+    kept = immature_of(immature, matching)
+    for kind, items in (("step", typed), ("exclusion", exclusions)):
+        for name in absent_names(subject, items):
+            if difflib.get_close_matches(name, subject.names, n=1, cutoff=_NEAR):
+                raise UnknownName.among(kind, name, subject.names, where="the log")
+    if within is not None:
+        check_duration(within, "within")
+        if not matching.windowed:
+            raise InvalidValue.of("within", f"be None with semantics={semantics!r}", within)
+    if order == "unordered":
+        _check_unordered(typed, exclusions)
+    if kept == "survival":
+        if entry == "any" or (semantics is not None and matching.entry != "first"):
+            raise InvalidValue.of("immature", "not be 'survival' with entry='any'", immature)
+        matching = attrs.evolve(matching, entry="first")
+    timed = within is not None or kept == "survival" or any(step.within for step in typed)
+    if timed and subject.time is None and subject.n_units:
+        raise TimesRequired("a window, or immature='survival', needs times")
+    until = subject.log.observed_until_us
+    mature = None
+    if kept == "exclude" and within is not None and until is not None:
+        mature = until - duration_us(within)
+    return Rules(
+        steps=typed,
+        exclude=exclusions,
+        order=order,
+        within_us=None if within is None else duration_us(within),
+        semantics=matching,
+        mature_until_us=mature,
+    )
+
+
+def absent_names(subject: Subject, items: Sequence[Step | Exclusion]) -> list[str]:
+    """Return the names that no interaction has."""
+    return sorted(set().union(*(item.match for item in items)) - set(subject.names))
+
+
+def _check_unordered(steps: tuple[Step, ...], exclude: tuple[Exclusion, ...]) -> None:
+    if exclude:
+        raise InvalidValue.of("exclude", "be empty with order='unordered'", exclude)
+    for i, step in enumerate(steps):
+        if step.optional or step.within is not None:
+            rule = "be neither optional nor limited in time with order='unordered'"
+            raise InvalidValue.of(f"steps[{i}]", rule, step)
+        for other in steps[:i]:
+            if step.match & other.match and step.match != other.match:
+                rule = "match the same touchpoints as another step, or none of them, if unordered"
+                raise InvalidValue.of(f"steps[{i}]", rule, step)

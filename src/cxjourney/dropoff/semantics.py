@@ -1,0 +1,90 @@
+"""The rules by which a funnel is matched, and those of other tools."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from cxjourney._support.validation import check_choice
+from cxjourney.exceptions import InvalidValue
+
+__all__ = ["PRESETS", "Immature", "Preset", "Semantics", "semantics_of"]
+
+Preset = Literal["posthog", "mixpanel", "retentioneering"]
+Immature = Literal["exclude", "keep", "survival"]
+
+
+@attrs.frozen(kw_only=True)
+class Semantics:
+    """The rules by which interactions satisfy the steps of a funnel.
+
+    One unit (a customer or a journey) is matched at a time. An *attempt* begins with an
+    interaction of step 1. It reaches step k with an interaction of step k that comes after the
+    one that reached step k - 1 (or an optional step since), at most `within` after the attempt
+    began, both ends included. Other interactions may lie between, unless the order is strict. One
+    interaction advances one attempt by one step. A unit has reached the deepest step of its
+    attempts; times are those of the first attempt to get there, from its beginning to the first
+    interaction that reached each step.
+
+    Attributes
+    ----------
+    entry
+        Which interactions of step 1 begin an attempt: "any" of them; the "first" alone; or, one
+        attempt at a time, the next after the last one "ended" by conversion, time-out or
+        exclusion.
+    ties
+        Interactions with equal stamps count in the order of the "log" (`seq`, then input), or in
+        "either" order, so that a step may follow another of the same stamp whichever stands first;
+        exclusions with the stamp of a step are then no obstacle to it.
+    exclusion
+        What an exclusion ends: the "attempt", or membership of the whole "unit", which then does
+        not count at any step.
+    base
+        What rates are shares of: units that "entered" at step 1, or "all" units.
+    windowed
+        Whether a time window may be given.
+    immature
+        What becomes of entrants whose window was not over at the end of the observation, where
+        the caller does not say.
+    """
+
+    entry: Literal["any", "first", "ended"] = "any"
+    ties: Literal["log", "either"] = "log"
+    exclusion: Literal["attempt", "unit"] = "attempt"
+    base: Literal["entered", "all"] = "entered"
+    windowed: bool = True
+    immature: Immature = "exclude"
+
+
+PRESETS: dict[Preset, Semantics] = {
+    "posthog": Semantics(entry="any", ties="either", exclusion="unit", immature="keep"),
+    "mixpanel": Semantics(entry="ended", immature="keep"),
+    "retentioneering": Semantics(base="all", windowed=False, immature="keep"),
+}
+"""How other tools match, as far as it is documented. Mixpanel's two seconds of grace, within which
+order does not matter, are not imitated."""
+
+
+def semantics_of(
+    semantics: Semantics | Preset | None, entry: Literal["any", "first"] | None
+) -> Semantics:
+    """Return the rules: a preset's or the house's own, with the entry that the caller wants.
+
+    Raises
+    ------
+    InvalidValue
+        If there is no such preset or entry.
+    """
+    if semantics is None:
+        rules = Semantics()
+    elif isinstance(semantics, Semantics):
+        rules = semantics
+    else:
+        rules = PRESETS[check_choice(semantics, "semantics", tuple(PRESETS))]  # type: ignore[index]  # checked
+    if entry is None:
+        return rules
+    check_choice(entry, "entry", ("any", "first"))
+    if isinstance(semantics, str) and entry != rules.entry:
+        raise InvalidValue.of("entry", f"be left out with semantics={semantics!r}", entry)
+    return attrs.evolve(rules, entry=entry)

@@ -1,0 +1,309 @@
+"""`funnel`: small logs with answers by hand."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+import cxjourney as cx
+from cxjourney.dropoff import Exclusion, Funnel, Semantics, Step, funnel
+from cxjourney.dropoff._funnel_columns import fisher_p
+from cxjourney.metrics import kaplan_meier, wilson
+
+DAY = timedelta(days=1)
+STEPS = ["web", "cart", "buy"]
+
+
+def log_of(days, *, until=60.0, tier=None):
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    return cx.InteractionLog.from_interactions(
+        [
+            cx.Interaction(
+                customer=cx.Customer(customer, attributes={"tier": tier[customer]})
+                if tier
+                else customer,
+                touchpoint=touchpoint,
+                timestamp=begin + timedelta(days=when),
+            )
+            for customer, touches in days.items()
+            for touchpoint, when in touches
+        ],
+        observed_until=begin + timedelta(days=until),
+    )
+
+
+DAYS = {
+    "a": [("web", 0), ("cart", 1), ("buy", 2)],
+    "b": [("web", 0), ("web", 9), ("cart", 10), ("buy", 20)],
+    "c": [("cart", 0), ("web", 1)],
+    "d": [("buy", 3)],
+    "e": [("web", 58)],
+}
+
+
+def test_counts_rates_and_intervals():
+    found = funnel(log_of(DAYS), STEPS, within=7 * DAY)
+    # e entered two days before the end: no window of theirs was over
+    assert found.counts == (3, 2, 1)
+    assert found.n_immature == 1
+    assert found.rates == pytest.approx((1, 2 / 3, 1 / 3))
+    assert (found.table["low"][2], found.table["high"][2]) == pytest.approx(wilson(1, 3))
+    assert (found.table["step_low"][2], found.table["step_high"][2]) == pytest.approx(wilson(1, 2))
+    assert found.table["dropped"].tolist() == [0, 1, 1]
+    assert found.conversion.value == found.rates[-1]
+    assert found.conversion.n == 3
+
+
+def test_immature_entrants_can_be_kept():
+    found = funnel(log_of(DAYS), STEPS, within=7 * DAY, immature="keep")
+    assert found.counts == (4, 2, 1)
+    assert (found.n_immature, found.n_open) == (0, 1)
+    assert any("understated" in note for note in found.caveats)
+
+
+def test_survival_counts_the_open_ones_as_open():
+    days = {
+        "a": [("web", 0), ("buy", 1)],
+        "b": [("web", 0), ("buy", 5)],
+        "c": [("web", 0)],
+        "d": [("web", 57)],
+    }
+    found = funnel(log_of(days), ["web", "buy"], within=7 * DAY, immature="survival")
+    # 4 at risk on day 1, d is open since 3 days, 2 at risk on day 5
+    assert found.rates[1] == pytest.approx(1 - 3 / 4 * 1 / 2)
+    assert found.method.startswith("Kaplan-Meier")
+    curve = kaplan_meier([1 * DAY, 5 * DAY, 7 * DAY, 3 * DAY], [True, True, False, False])
+    assert found.table["high"][1] == pytest.approx(1 - curve.low[-1])
+    assert found.time_to().survival.tolist() == pytest.approx(curve.survival.tolist())
+
+
+def test_reentry_is_followed_or_not():
+    days = {"a": [("web", 0), ("web", 9), ("buy", 10)]}
+    assert funnel(log_of(days), ["web", "buy"], within=5 * DAY).counts == (1, 1)
+    assert funnel(log_of(days), ["web", "buy"], within=5 * DAY, entry="first").counts == (1, 0)
+    mixpanel = funnel(log_of(days), ["web", "buy"], within=5 * DAY, semantics="mixpanel")
+    assert mixpanel.counts == (1, 1)
+
+
+def test_one_attempt_at_a_time_does_not_move_its_beginning():
+    days = {"a": [("web", 0), ("web", 4), ("buy", 6)]}
+    assert funnel(log_of(days), ["web", "buy"], within=5 * DAY).counts == (1, 1)
+    mixpanel = funnel(log_of(days), ["web", "buy"], within=5 * DAY, semantics="mixpanel")
+    assert mixpanel.counts == (1, 0)
+
+
+def test_a_window_holds_its_end():
+    days = {"a": [("web", 0), ("buy", 7)]}
+    assert funnel(log_of(days), ["web", "buy"], within=7 * DAY).counts == (1, 1)
+    short = 7 * DAY - timedelta(microseconds=1)
+    assert funnel(log_of(days), ["web", "buy"], within=short).counts == (1, 0)
+
+
+def test_a_step_may_be_optional_and_have_a_limit_of_its_own():
+    days = {
+        "a": [("web", 0), ("chat", 1), ("buy", 2)],
+        "b": [("web", 0), ("buy", 2)],
+        "c": [("web", 0), ("chat", 3), ("buy", 3)],
+        "d": [("web", 0), ("buy", 30)],
+    }
+    steps = ["web", Step("chat", optional=True, within=2 * DAY), Step("buy", within=10 * DAY)]
+    found = funnel(log_of(days), steps)
+    assert found.counts == (4, 1, 3)
+    assert found.table["step_rate"].tolist() == pytest.approx([1, 1 / 4, 3 / 4])
+    assert found.table["dropped"].tolist() == [0, 0, 1]
+
+
+def test_a_step_may_be_any_of_several():
+    days = {"a": [("call", 0), ("buy", 1)], "b": [("chat", 0)], "c": [("mail", 0), ("buy", 1)]}
+    found = funnel(log_of(days), [{"call", "chat"}, "buy"])
+    assert found.counts == (2, 1)
+    assert found.steps == ("call | chat", "buy")
+
+
+def test_an_exclusion_ends_the_attempt_or_the_membership():
+    days = {
+        "a": [("web", 0), ("help", 1), ("buy", 2)],
+        "b": [("web", 0), ("help", 1), ("web", 2), ("buy", 3)],
+        "c": [("help", 0), ("web", 1), ("buy", 2), ("help", 3)],
+    }
+    house = funnel(log_of(days), ["web", "buy"], exclude=["help"])
+    assert house.counts == (3, 2)
+    assert house.n_excluded == 1
+    posthog = funnel(
+        log_of(days),
+        ["web", "buy"],
+        exclude=[Exclusion("help", between=(1, 2))],
+        semantics="posthog",
+    )
+    assert posthog.counts == (1, 1)
+    assert posthog.n_excluded == 2
+
+
+def test_times_are_those_of_the_attempt_that_got_deepest():
+    days = {"a": [("web", 0), ("web", 9), ("cart", 10), ("cart", 11), ("buy", 12)]}
+    found = funnel(log_of(days), STEPS, within=7 * DAY)
+    assert found.table["median_s"].tolist()[1:] == [86_400, 3 * 86_400]
+    assert found.table["step_median_s"].tolist()[1:] == [86_400, 2 * 86_400]
+
+
+def test_journeys_are_the_units_of_journeys():
+    days = {"a": [("web", 0), ("buy", 1), ("web", 5)], "b": [("web", 0), ("buy", 1)]}
+    journeys = log_of(days).journeys(goal="buy", inactivity=7 * DAY)
+    found = funnel(journeys, ["web", "buy"])
+    assert found.unit == "journey"
+    assert found.counts == (3, 2)
+    assert found.explain("a").depth == (2, 1)
+
+
+def test_journeys_of_one_customer_are_not_independent():
+    days = {
+        "a": [(name, 10 * k + d) for k in range(4) for name, d in (("web", 0), ("buy", 1))],
+        "b": [("web", 10 * k) for k in range(4)],
+    }
+    found = funnel(log_of(days).journeys(goal="buy", inactivity=7 * DAY), ["web", "buy"])
+    assert found.counts == (8, 4)
+    assert "clustered by customer" in found.method
+    # Var = 2/1 · (2² + 2²)/8² = 1/4, so that p(1-p)/Var = 1
+    assert (found.table["low"][1], found.table["high"][1]) == pytest.approx(wilson(0.5, 1))
+
+
+def test_aggregated_paths_have_frequencies_but_no_times():
+    journeys = cx.Journeys.from_paths(
+        [["web", "cart"], ["web"], ["cart"]], converted=[5, 0, 0], dropped=[0, 15, 4]
+    )
+    found = funnel(journeys, ["web", "cart"])
+    assert found.counts == (20, 5)
+    assert (found.table["low"][1], found.table["high"][1]) == pytest.approx(wilson(5, 20))
+    assert "median_s" not in found.table.column_names
+    with pytest.raises(cx.exceptions.TimesRequired):
+        funnel(journeys, ["web", "cart"], within=DAY)
+    with pytest.raises(cx.exceptions.TimesRequired):
+        found.time_to()
+
+
+def test_segments_are_compared_with_all_others():
+    days = {
+        f"c{i:02}": [("web", 0), *([("buy", 1)] if i % 4 < 2 * (i < 20) else [])] for i in range(40)
+    }
+    tier = {c: "gold" if c < "c20" else "tin" for c in days}
+    found = funnel(log_of(days, tier=tier), ["web", "buy"], segment="tier")
+    assert found.segments is not None
+    rows = {(row["tier"], row["step"]): row for row in found.segments}
+    assert (rows["gold", "buy"]["count"], rows["tin", "buy"]["count"]) == (10, 0)
+    # Fisher: 2 · C(20,10) C(20,0) / C(40,10)
+    p = 2 * math.comb(20, 10) / math.comb(40, 10)
+    assert rows["gold", "buy"]["p_value"] == pytest.approx(p)
+    assert rows["gold", "buy"]["q_value"] == pytest.approx(p)
+    assert math.isnan(rows["gold", "web"]["p_value"])
+
+
+@pytest.mark.parametrize(("a", "n", "c", "m"), [(3, 10, 8, 12), (0, 5, 5, 5), (7, 7, 2, 9)])
+def test_fisher_is_the_sum_over_tables_no_likelier(a, n, c, m):
+    from scipy.stats import fisher_exact
+
+    expected = fisher_exact([[a, n - a], [c, m - c]]).pvalue
+    assert fisher_p(a, n, c, m) == pytest.approx(expected)
+
+
+def test_explain_says_what_counted_and_what_did_not():
+    found = funnel(log_of(DAYS), STEPS, within=7 * DAY)
+    told = [row["verdict"] for row in found.explain("b").table]
+    assert told == [
+        "step 1: begins an attempt that gets no further than the one that counts",
+        "step 1: enters",
+        "step 2",
+        "not step 3: expired, more than 7 days, 0:00:00 after entering",
+    ]
+    assert "no step 1 before it" in found.explain("c").table["verdict"][0]
+    assert "not over" in found.explain("e").table["verdict"][0]
+    with pytest.raises(cx.exceptions.UnknownName, match="customer"):
+        found.explain("zzz")
+
+
+def test_explain_names_exclusions():
+    days = {"a": [("web", 0), ("help", 1), ("buy", 2)]}
+    house = funnel(log_of(days), ["web", "buy"], exclude=["help"]).explain("a")
+    assert house.table["verdict"][1] == "exclusion between step 1 and step 2"
+    assert house.table["verdict"][2] == "not step 2: an exclusion lies between"
+    posthog = funnel(log_of(days), ["web", "buy"], exclude=["help"], semantics="posthog")
+    assert "removed" in posthog.explain("a").table["verdict"][-1]
+    assert posthog.explain("a").depth == (0,)
+
+
+def test_empty_log_and_nobody_entering():
+    empty = funnel(cx.InteractionLog.from_interactions([]), STEPS)
+    assert empty.counts == (0, 0, 0)
+    assert all(math.isnan(rate) for rate in empty.rates)
+    nobody = funnel(log_of({"d": [("buy", 3)]}), ["buy", "basket"], immature="survival")
+    assert nobody.counts == (1, 0)
+    assert "'basket'" in repr(nobody)
+
+
+def test_round_trip_without_the_log():
+    found = funnel(log_of(DAYS), STEPS, within=7 * DAY)
+    again = Funnel.from_dict(found.to_dict())
+    assert again == found
+    with pytest.raises(cx.exceptions.InvalidValue, match="log"):
+        again.explain("a")
+    assert "c0" not in repr(found.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("steps", "options", "match"),
+    [
+        ("web", {}, "sequence of steps"),
+        ([], {}, "at least one step"),
+        (["web", "buyy"], {}, "did you mean 'buy'"),
+        ([Step("web", optional=True), "buy"], {}, "optional"),
+        (["web", set()], {}, "at least one touchpoint"),
+        (STEPS, {"order": "any"}, "order must be one of"),
+        (STEPS, {"entry": "last"}, "entry must be one of"),
+        (STEPS, {"within": 7}, "timedelta"),
+        (STEPS, {"semantics": "ga4"}, "semantics must be one of"),
+        (STEPS, {"semantics": "posthog", "entry": "first"}, "left out"),
+        (STEPS, {"semantics": "retentioneering", "within": DAY}, "within must be None"),
+        (STEPS, {"immature": "survival", "entry": "any"}, "survival"),
+        (STEPS, {"immature": "drop"}, "immature must be one of"),
+        (STEPS, {"exclude": ["cart"]}, "not match a step"),
+        (STEPS, {"exclude": [Exclusion("x", between=(2, 4))]}, "between two of the 3"),
+        (STEPS, {"order": "unordered", "exclude": ["x"]}, "unordered"),
+        ([{"web", "cart"}, "cart"], {"order": "unordered"}, "same touchpoints"),
+    ],
+)
+def test_wrong_arguments_are_named(steps, options, match):
+    with pytest.raises(cx.exceptions.InvalidValue, match=match):
+        funnel(log_of(DAYS), steps, **options)
+
+
+def test_an_exclusion_lies_between_two_steps():
+    with pytest.raises(cx.exceptions.InvalidValue, match="between"):
+        Exclusion("x", between=(2, 1))
+
+
+def test_own_rules_can_be_given():
+    days = {"a": [("buy", 0), ("web", 0)]}
+    log = log_of(days)
+    assert funnel(log, ["web", "buy"]).counts == (1, 0)
+    assert funnel(log, ["web", "buy"], semantics=Semantics(ties="either")).counts == (1, 1)
+
+
+def test_large_random_log_against_counting_customers():
+    rng = np.random.default_rng(3)
+    n = 20_000
+    log = cx.InteractionLog.from_frame(
+        {
+            "customer": rng.integers(0, 4_000, n),
+            "time": np.datetime64("2026-01-01", "us") + rng.integers(0, 10**12, n),
+            "touchpoint": rng.choice(["a", "b", "c", "d"], n),
+        },
+        customer="customer",
+        timestamp="time",
+        touchpoint="touchpoint",
+    )
+    has_a = np.bincount(
+        log.columns.customer, log.columns.coded["touchpoint"].codes == 0, log.n_customers
+    )
+    assert funnel(log, ["a", "b"]).counts[0] == np.count_nonzero(has_a)
