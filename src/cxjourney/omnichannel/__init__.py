@@ -9,15 +9,21 @@ from cxjourney.omnichannel.information import (
     entropy,
     mutual_information,
 )
+from cxjourney.omnichannel.lift import Affinity, affinity
 from cxjourney.omnichannel.matrix import Transitions, transitions
+from cxjourney.omnichannel.seams import Continuity, continuity
 from cxjourney.omnichannel.switches import Switching, switching
 
 __all__ = [
+    "Affinity",
+    "Continuity",
     "Entropy",
     "HandoffLoss",
     "MutualInformation",
     "Switching",
     "Transitions",
+    "affinity",
+    "continuity",
     "entropy",
     "handoff_loss",
     "mutual_information",

@@ -27,6 +27,8 @@ class Shares:
         Observations in the cell and in its base, weights counted.
     customers
         Customers in the cell.
+    effective
+        Independent observations that say as much about the share as the base does.
     value, low, high
         The share and the ends of its interval [fraction]; NaN where the base is empty.
     """
@@ -34,9 +36,16 @@ class Shares:
     count: NDArray[np.int64]
     base: NDArray[np.int64]
     customers: NDArray[np.int64]
+    effective: NDArray[np.float64]
     value: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+
+    @property
+    def variance(self) -> NDArray[np.float64]:
+        """Sampling variance with one hit and one miss added, so that it is never 0."""
+        p = (self.value * self.effective + 1) / (self.effective + 2)
+        return p * (1 - p) / self.effective
 
 
 def shares(
@@ -109,6 +118,7 @@ def shares(
         count=count.astype(np.int64),
         base=base.astype(np.int64),
         customers=total(at, w, len(bases)).astype(np.int64),
+        effective=effective,
         value=p,
         low=low,
         high=high,

@@ -1,0 +1,312 @@
+"""Which channels attract each other's customers, beyond how much each gives and takes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_level
+from cxjourney.metrics import garwood, normal_quantile
+from cxjourney.omnichannel._contacts import By, Moves, contacts_of, moves_of, order_notes
+from cxjourney.omnichannel._pooling import false_discovery, shrunken, spread_of, two_sided_p
+
+if TYPE_CHECKING:
+    from cxjourney.log import Journeys
+
+__all__ = ["Affinity", "affinity"]
+
+_WORTH_SHOWING = 5.0  # expected switches from which their absence is worth a row
+_SMALL = 1e-9
+_CHUNK = 4096
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Affinity(Result):
+    """Observed switches over those that quasi-independence expects.
+
+    Attributes
+    ----------
+    by
+        What is switched.
+    pairs
+        One row a switch that was observed, or expected at least five times; the most attractive
+        first by the shrunken value: from, to, `count`, `expected`, `lift` with `low` and `high`
+        [ratio], `shrunken`, `residual` (Haberman's adjusted residual), `p` and `adjusted_p`
+        (Benjamini and Hochberg).
+    n
+        Number of switches.
+    free
+        Degrees of freedom that quasi-independence leaves; 0 where it fits any switches.
+    level
+        Confidence level of the intervals.
+    notes
+        What a reader must know.
+    """
+
+    title = "Affinity"
+
+    by: By
+    pairs: Table
+    n: int
+    free: int
+    level: float
+    notes: tuple[str, ...]
+
+    def _table(self) -> Table:
+        return self.pairs
+
+    def _notes(self) -> tuple[str, ...]:
+        return (
+            f"{self.n:,} switches; {100 * self.level:g}% intervals of the raw lift, by customer",
+            "ranked by shrunken values; the first of many is overstated even so (winner's curse)",
+            *self.notes,
+        )
+
+
+def affinity(
+    journeys: Journeys, *, by: By = "channel", closing: bool = True, level: float = 0.95
+) -> Affinity:
+    """Return how much more often one channel follows another than their sizes explain.
+
+    Parameters
+    ----------
+    journeys
+        The journeys; aggregated paths count with their weights.
+    by
+        "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
+    closing
+        Whether the goal or exit that ends a journey counts as a contact in its channel.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    Affinity
+        Lifts are NaN where quasi-independence fits any switches: with one or two channels, or where
+        hardly any pair can be compared.
+
+    Raises
+    ------
+    UnknownName
+        If the log has no such column.
+
+    Notes
+    -----
+    A switch cannot end where it begins, so that plain independence would find affinity everywhere.
+    Expected counts are those of quasi-independence (Goodman 1968): α_a β_b off the diagonal, fitted
+    to the row and column totals. The residual is (O - E) over its standard deviation (Haberman
+    1973), which is taken over customers where that is larger: a customer's switches are not
+    independent. The shrunken value is that of the log-lift, normal-normal, with half a switch added
+    to both counts.
+
+    Examples
+    --------
+    >>> from cxjourney import Journeys
+    >>> paths = [["a", "b"], ["b", "c"], ["c", "a"], ["b", "a"], ["c", "b"], ["a", "c"]]
+    >>> journeys = Journeys.from_paths(paths, converted=[60, 60, 60, 20, 20, 20], channels=True)
+    >>> found = affinity(journeys)
+    >>> found.pairs.row(0)["count"], round(found.pairs.row(0)["lift"], 2)
+    (60, 1.5)
+    """
+    check_level(level)
+    contacts = contacts_of(journeys, by, closing=closing)
+    moves = moves_of(journeys, contacts)
+    notes = list(order_notes(journeys, contacts, moves, by))
+    fit = _fit(moves, len(contacts.names))
+    if fit.free < 1 and fit.count.sum():
+        notes.append(
+            "quasi-independence fits any such switches exactly: there is no affinity to find"
+        )
+    shown = np.flatnonzero((fit.count > 0) | (fit.expected >= _WORTH_SHOWING))
+    a, b = np.divmod(shown, max(1, len(contacts.names)))
+    count, expected = fit.count[shown], fit.expected[shown]
+    numbers = _Numbers.of(count, expected, fit, shown, level)
+    log_lift = np.log((count + 0.5) / (expected + 0.5))
+    variance = np.where(count > 0, numbers.log_variance, 1 / (expected + 0.5))
+    if fit.free < 1:
+        log_lift = np.full(len(shown), np.nan)
+    drawn = np.exp(shrunken(log_lift, variance, spread_of(log_lift, variance)))
+    names = np.array([*contacts.names, ""], dtype=object)
+    table = Table(
+        {
+            f"from_{by}": names[a].tolist(),
+            f"to_{by}": names[b].tolist(),
+            "count": count.astype(np.int64),
+            "expected": expected,
+            "lift": numbers.lift,
+            "low": numbers.low,
+            "high": numbers.high,
+            "shrunken": drawn,
+            "residual": numbers.residual,
+            "p": numbers.p,
+            "adjusted_p": false_discovery(numbers.p),
+        },
+        backend=journeys.log.backend,
+    )
+    return Affinity(
+        by=by,
+        pairs=table.take(np.lexsort((-count, -drawn))),
+        n=round(float(fit.count.sum())),
+        free=fit.free,
+        level=level,
+        notes=tuple(notes),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class _Fit:
+    """Switches and what quasi-independence expects, as flat square arrays.
+
+    `spread` is the variance of O - E, `log_spread` that of log O/E.
+    """
+
+    count: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    log_spread: NDArray[np.float64]
+    free: int
+
+
+def _fit(moves: Moves, k: int) -> _Fit:
+    switched = moves.switched
+    cell = moves.source[switched] * k + moves.target[switched]
+    weight = (
+        np.ones(len(cell)) if moves.weight is None else moves.weight[switched].astype(np.float64)
+    )
+    count = np.bincount(cell, weight, minlength=k * k).astype(np.float64)
+    expected = _quasi_independence(count.reshape(k, k))
+    # design of the log-linear model: one effect a row, one a column
+    information = np.block(
+        [
+            [np.diag(expected.sum(axis=1)), expected],
+            [expected.T, np.diag(expected.sum(axis=0))],
+        ]
+    )
+    cover = np.linalg.pinv(information, rcond=1e-10, hermitian=True) if k else information
+    cells = np.count_nonzero(expected > _SMALL)
+    free = int(cells - np.linalg.matrix_rank(information)) if k else 0
+
+    customers, who, first = _numbered(moves.customer[switched])
+    weights = weight[first]
+    own, times = np.unique(cell * max(1, len(customers)) + who, return_counts=True)
+    at, owner = np.divmod(own, max(1, len(customers)))
+    squares = np.bincount(at, weights[owner] * times**2, minlength=k * k)
+    mixed = np.zeros(k * k)
+    moments = np.zeros((2 * k, 2 * k))
+    by_owner = np.argsort(owner, kind="stable")
+    at, owner, times = at[by_owner], owner[by_owner], times[by_owner]
+    for begin in range(0, len(customers), _CHUNK):
+        rows = slice(*np.searchsorted(owner, [begin, begin + _CHUNK]))
+        effects = _effects(at[rows], owner[rows] - begin, times[rows], cover)
+        part = weights[begin : begin + _CHUNK]
+        moments += (effects * part[: len(effects), None]).T @ effects
+        source, target = np.divmod(at[rows], k)
+        local = owner[rows] - begin
+        own_effect = effects[local, source] + effects[local, k + target]
+        mixed += np.bincount(at[rows], part[local] * times[rows] * own_effect, minlength=k * k)
+    diagonal = np.diag(moments)
+    effect = (diagonal[:k, None] + diagonal[None, k:] + 2 * moments[:k, k:]).ravel()
+    flat = expected.ravel()
+    own_cover = np.diag(cover)
+    leverage = (own_cover[:k, None] + own_cover[None, k:] + 2 * cover[:k, k:]).ravel() * flat
+    clustered = squares - 2 * flat * mixed + flat**2 * effect
+    with np.errstate(invalid="ignore", divide="ignore"):
+        log_spread = squares / count**2 - 2 * mixed / count + effect
+    return _Fit(
+        count=count,
+        expected=flat,
+        spread=np.maximum(clustered, flat * np.maximum(0.0, 1 - leverage)),
+        log_spread=np.maximum(0.0, log_spread),
+        free=free,
+    )
+
+
+def _numbered(
+    customer: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    customers, first, who = np.unique(customer, return_index=True, return_inverse=True)
+    return customers, who, first
+
+
+def _effects(
+    at: NDArray[np.int64],
+    owner: NDArray[np.int64],
+    times: NDArray[np.int64],
+    cover: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return what each customer's switches do to the effects of rows and columns."""
+    k = len(cover) // 2
+    size = int(owner[-1]) + 1 if len(owner) else 0
+    source, target = np.divmod(at, max(1, k))
+    margins = np.zeros((size, 2 * k))
+    np.add.at(margins, (owner, source), times)
+    np.add.at(margins, (owner, k + target), times)
+    effects: NDArray[np.float64] = margins @ cover
+    return effects
+
+
+def _quasi_independence(count: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return α_a β_b off the diagonal with the totals of the counts (iterative proportions)."""
+    rows, columns = count.sum(axis=1), count.sum(axis=0)
+    expected = np.outer(rows > 0, columns > 0).astype(np.float64)
+    np.fill_diagonal(expected, 0)
+    for _ in range(2_000):
+        before = expected.copy()
+        expected *= _ratio(rows, expected.sum(axis=1))[:, None]
+        expected *= _ratio(columns, expected.sum(axis=0))[None, :]
+        if np.abs(expected - before).max(initial=0) < 1e-10 * max(1.0, count.max(initial=0)):
+            break
+    return expected
+
+
+def _ratio(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
+
+
+@attrs.frozen(kw_only=True)
+class _Numbers:
+    lift: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    residual: NDArray[np.float64]
+    p: NDArray[np.float64]
+    log_variance: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        count: NDArray[np.float64],
+        expected: NDArray[np.float64],
+        fit: _Fit,
+        shown: NDArray[np.intp],
+        level: float,
+    ) -> _Numbers:
+        """Return lifts with intervals and residuals; NaN where nothing is left to test."""
+        z = normal_quantile(level)
+        unknown = np.full(len(count), np.nan)
+        spread, log_variance = fit.spread[shown], fit.log_spread[shown]
+        possible = (spread > _SMALL * np.maximum(1.0, expected)) & (fit.free > 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            lift = np.where(expected > _SMALL, count / expected, np.nan)
+            half = np.exp(z * np.sqrt(log_variance))
+            residual = np.where(possible, (count - expected) / np.sqrt(spread), np.nan)
+            low, high = lift / half, lift * half
+        for i in np.flatnonzero(count == 0):
+            low[i], high[i] = 0.0, garwood(0, float(expected[i]), level=level)[1]
+        if fit.free < 1:
+            return cls(
+                lift=unknown,
+                low=unknown,
+                high=unknown,
+                residual=unknown,
+                p=unknown,
+                log_variance=unknown,
+            )
+        p = np.array([two_sided_p(r) if not math.isnan(r) else math.nan for r in residual])
+        return cls(lift=lift, low=low, high=high, residual=residual, p=p, log_variance=log_variance)
