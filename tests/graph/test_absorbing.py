@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from datetime import timedelta
+from fractions import Fraction
 from itertools import pairwise
 
 import networkx as nx
@@ -250,6 +252,18 @@ def test_a_subgraph_is_not_computed_on():
         AbsorbingChain.from_graph(graph.subgraph([START, "ad", "web", CONVERSION, DROPOFF]))
 
 
+def test_a_long_thin_chain_is_solved_sparsely():
+    n = 30_000
+    moves = {(f"t{i}", f"t{i + 1}"): 2 for i in range(n - 1)}
+    graph = JourneyGraph.from_counts(
+        {(START, "t0"): 2, **moves, (f"t{n - 1}", CONVERSION): 1, (f"t{n - 1}", DROPOFF): 1}
+    )
+    chain = AbsorbingChain.from_graph(graph)
+    assert not _solver.dense_pays(n, n - 1)
+    assert chain.expected_steps == n + 1
+    assert chain.removal_effect("t15000") == 1
+
+
 def test_unknown_touchpoints_are_named(t1):
     with pytest.raises(UnknownName, match="did you mean 'store'"):
         t1.removal_effect(["web", "stor"])
@@ -291,7 +305,7 @@ def test_a_plain_graph_with_probabilities_will_do():
     assert math.isnan(chain.standard_error)
 
 
-def random_chain(size, rng, *, out=5) -> JourneyGraph:
+def random_chain(size, rng, *, out=3) -> JourneyGraph:
     """A big sparse graph of counts that flow: random walks with hubs, loops and long detours."""
     weight = rng.pareto(1.5, size) + 0.05
     target = rng.choice(size, p=weight / weight.sum(), size=(size, out))
@@ -313,24 +327,26 @@ def random_chain(size, rng, *, out=5) -> JourneyGraph:
 
 @pytest.fixture(scope="module")
 def large() -> JourneyGraph:
-    return random_chain(2_000, np.random.default_rng(3))
+    return random_chain(1_200, np.random.default_rng(3))
 
 
 def test_large_sparse_chains_agree_with_dense_ones(large, monkeypatch):
-    sparse = AbsorbingChain.from_graph(large)
-    assert len(sparse.names) >= _solver.DENSE_BELOW
-    results = [(sparse.removal_effect(), sparse.reach, sparse.hitting_standard_error)]
-    monkeypatch.setattr(_solver, "DENSE_BELOW", 10**9)
-    dense = AbsorbingChain.from_graph(large)
-    results.append((dense.removal_effect(), dense.reach, dense.hitting_standard_error))
+    results, conditions = [], []
+    for dense in (False, True):
+        monkeypatch.setattr(_solver, "dense_pays", lambda *_, dense=dense: dense)
+        chain = AbsorbingChain.from_graph(large)
+        results.append((chain.removal_effect(), chain.reach, chain.hitting_standard_error))
+        conditions.append(chain.condition_number)
     for of_sparse, of_dense in zip(*results, strict=True):
         assert np.array([*of_sparse.values()]) == pytest.approx(
             np.array([*of_dense.values()]), rel=1e-9, abs=1e-15
         )
-    assert sparse.condition_number == pytest.approx(dense.condition_number, rel=1e-9)
+    assert conditions[0] == pytest.approx(conditions[1], rel=1e-9)
 
 
-def test_large_sparse_chains_keep_the_invariants_of_complete_journeys(large):
+@pytest.mark.parametrize("dense", [False, True])
+def test_large_chains_keep_the_invariants_of_complete_journeys(large, monkeypatch, dense):
+    monkeypatch.setattr(_solver, "dense_pays", lambda *_: dense)
     chain = AbsorbingChain.from_graph(large)
     facts = large.graph
     n = facts["n_journeys"]
@@ -340,3 +356,18 @@ def test_large_sparse_chains_keep_the_invariants_of_complete_journeys(large):
     visits = np.array([large.nodes[name]["visits"] / n for name in chain.names])
     assert np.array([*chain.visits.values()]) == pytest.approx(visits, rel=1e-10)
     assert chain.condition_number < 1e6
+
+
+def test_removal_effects_are_the_published_ones(shared):
+    cases = json.loads((shared / "oracles" / "attribution_markov.json").read_text())
+    assert len(cases) == 3
+    for case in cases:
+        moves = Counter()
+        for path, converted, lost in case["paths"]:
+            for end, n in ((CONVERSION, converted), (DROPOFF, lost)):
+                for move in pairwise([START, *path, end] * (n > 0)):
+                    moves[move] += n
+        chain = AbsorbingChain.from_graph(JourneyGraph.from_counts(moves))
+        assert chain.conversion_probability == pytest.approx(float(Fraction(case["base"])))
+        expected = {x: float(Fraction(e)) for x, e in case["removal_effect"].items()}
+        assert dict(chain.removal_effect()) == pytest.approx(expected)

@@ -13,15 +13,26 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["DENSE_BELOW", "Solver", "sums"]
+__all__ = ["Solver", "dense_pays", "sums"]
 
-DENSE_BELOW = 1500
 _BATCH = 256
+_SMALL = 1_500
+_MOST = 10_000  # touchpoints of a dense matrix: 800 MB
 
 
 def sums(codes: NDArray[np.int64], values: Floats, size: int) -> Floats:
     """Return the sums of `values` by code, 0 … size - 1."""
     return np.bincount(codes, values, minlength=size).astype(np.float64, copy=False)
+
+
+def dense_pays(size: int, n_moves: int) -> bool:
+    """Return whether a dense factorisation is the faster one, and affordable.
+
+    Journeys wander: from about two successors a touchpoint on, eliminating fills a sparse matrix
+    by a fifth and more (random graphs of 2,000 and 4,000 touchpoints), and then solving for
+    every touchpoint takes three to six times as long as with the dense one.
+    """
+    return size < _SMALL or (size <= _MOST and n_moves > 2 * size)
 
 
 class Solver:
@@ -52,8 +63,8 @@ class Solver:
         self._norms = 1 - sums(target[loop], probability[loop], size)
         self._norms += sums(target[~loop], probability[~loop], size)
         if size:
-            dense = size < DENSE_BELOW
-            self._solve = (_dense if dense else _sparse)(source, target, probability, size)
+            factorise = _dense if dense_pays(size, source.size) else _sparse
+            self._solve = factorise(source, target, probability, size)
 
     def right(self, b: Floats) -> Floats:
         """Return $N b$ for $N = (I - Q)^{-1}$."""
@@ -83,9 +94,9 @@ def _dense(
 ) -> Callable[[Floats, bool], Floats]:
     from scipy.linalg import lu_factor, lu_solve
 
-    matrix = np.eye(size)
+    matrix = np.eye(size, order="F")
     np.subtract.at(matrix, (source, target), probability)
-    factors = lu_factor(matrix)
+    factors = lu_factor(matrix, overwrite_a=True, check_finite=False)
 
     def solve(b: Floats, transposed: bool) -> Floats:  # noqa: FBT001 - internal
         return np.asarray(lu_solve(factors, b, trans=1 if transposed else 0, check_finite=False))
@@ -103,6 +114,9 @@ def _sparse(
     factors = splu(csc_array(eye_array(size, format="csc") - moves))
 
     def solve(b: Floats, transposed: bool) -> Floats:  # noqa: FBT001 - internal
+        if b.ndim == 2:
+            # SuperLU takes ten times as long for many columns at once where BLAS has threads.
+            return np.array([solve(column, transposed) for column in b.T]).reshape(b.T.shape).T
         return np.asarray(factors.solve(b, "T" if transposed else "N"))  # type: ignore[call-overload]
 
     return solve
