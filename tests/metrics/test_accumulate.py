@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import pickle
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,8 @@ from cxjourney.metrics import (
     Tally,
     bounce_rate,
     ces,
+    churn_hazard,
+    cohort_retention,
     conversion_rate,
     csat,
     event_rate,
@@ -25,8 +28,10 @@ from cxjourney.metrics import (
     peak_end,
     pool,
     response_rate,
+    retention_rate,
 )
 
+DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 FLAGS = st.none() | st.booleans()
 METRICS = [
     (nps, st.none() | st.integers(0, 10)),
@@ -56,6 +61,38 @@ def test_the_parts_are_the_whole_in_any_order_and_grouping(metric, values, data)
     assert repr(tally(a, b, c).merge(Tally(metric)).result().to_dict()) == whole
     assert repr(Tally(metric).merge(tally(a, b, c)).result().to_dict()) == whole
     assert repr(pool([metric(a), metric(b), metric(c)]).to_dict()) == whole
+
+
+EVENTS = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 20)), max_size=30)
+
+
+@pytest.mark.parametrize("options", [{}, {"membership": "recurring"}, {"kind": "unbounded"}])
+@given(events=EVENTS)
+def test_retention_matrices_of_shards_of_customers_add_up(options, events):
+    def matrix(rows):
+        return cohort_retention(
+            [customer for customer, _ in rows],
+            [DAY_0 + timedelta(days=day) for _, day in rows],
+            observed_until=DAY_0 + timedelta(days=20),
+            periods=4,
+            **options,
+        )
+
+    shards = [[row for row in events if row[0] % 3 == shard] for shard in range(3)]
+    whole = matrix(events)
+    assert pool([matrix(shard) for shard in shards]).to_dict() == whole.to_dict()
+    tally = Tally(matrix)
+    for shard in shards:
+        tally.update(shard)
+    assert tally.result().to_dict() == whole.to_dict()
+
+
+def test_retention_and_hazards_add_up_too():
+    parts = [retention_rate(["a", "b"], ["a"]), retention_rate(["c"], ["c"])]
+    assert pool(parts) == retention_rate(["a", "b", "c"], ["a", "c"])
+    days = [timedelta(days=d) for d in (10, 20, 60)]
+    hazards = [churn_hazard(days[:2], [True, False]), churn_hazard(days[2:], [True])]
+    assert pool(hazards) == churn_hazard(days, [True, False, True])
 
 
 def test_options_hold_for_every_piece():

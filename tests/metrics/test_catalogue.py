@@ -73,3 +73,15 @@ def test_every_listed_metric_is_public_under_its_name():
     for name, metric in all_metrics().items():
         assert getattr(m, name) is metric.function
         assert inspect.signature(metric.function).return_annotation
+
+
+def test_every_metric_of_the_package_is_listed():
+    helpers = {"proportion", "event_rate", "net_promoter_score", "answer_share", "nps_difference"}
+    counted = {"retention_from_counts", "churn_from_counts"}  # other ways in to what is listed
+    functions = {
+        name
+        for name in m.__all__
+        if inspect.isfunction(getattr(m, name))
+        and getattr(m, name).__annotations__["return"] == "Estimate"
+    }
+    assert functions - helpers - counted <= set(all_metrics())

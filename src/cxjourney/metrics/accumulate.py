@@ -4,28 +4,50 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, runtime_checkable
+
+import attrs
 
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics.estimate import Estimate
-from cxjourney.metrics.promoters import NetPromoterScore
-from cxjourney.metrics.rates import event_rate, proportion
+from cxjourney.metrics.intervals import agresti_coull, clopper_pearson, garwood, jeffreys, wilson
+from cxjourney.metrics.promoters import NetPromoterScore, NpsInterval
 from cxjourney.metrics.survey import AnswerShare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["Tally", "pool"]
+    from cxjourney.metrics.rates import Interval
 
-_PROPORTIONS = {
+__all__ = ["Mergeable", "Tally", "pool"]
+
+_PROPORTIONS: dict[str, Interval] = {
     "Wilson": "wilson",
     "Agresti-Coull": "agresti_coull",
     "Clopper-Pearson": "clopper_pearson",
     "Jeffreys": "jeffreys",
 }
-_SCORES = {"adjusted Wald": "adjusted_wald", "Wald": "wald"}
+_INTERVALS = {
+    "Wilson": wilson,
+    "Agresti-Coull": agresti_coull,
+    "Clopper-Pearson": clopper_pearson,
+    "Jeffreys": jeffreys,
+    "Garwood": garwood,
+}
+_SCORES: dict[str, NpsInterval] = {"adjusted Wald": "adjusted_wald", "Wald": "wald"}
 
-E = TypeVar("E", bound=Estimate)
+
+@runtime_checkable
+class Mergeable(Protocol):
+    """A result that adds up by itself, such as `CohortRetention`."""
+
+    def merge(self, other: Any) -> Any:
+        """Return the result of both; Any, since each merges with its own kind."""
+        ...
+
+
+E = TypeVar("E", bound=Estimate | Mergeable)
 
 
 def pool(parts: Iterable[E]) -> E:
@@ -35,11 +57,12 @@ def pool(parts: Iterable[E]) -> E:
     ----------
     parts
         Estimates of one metric with one definition and the same choices, over units that do not
-        overlap: shards, days, regions.
+        overlap: shards, days, regions. Results that `merge` too, such as retention matrices of
+        shards of customers.
 
     Returns
     -------
-    Estimate
+    Estimate, or the result that merges
         What the metric would be on all data at once, to the last digit.
 
     Raises
@@ -63,14 +86,21 @@ def pool(parts: Iterable[E]) -> E:
     cards = list(parts)
     if not cards:
         raise InvalidValue.of("parts", "hold at least one estimate", cards)
+    return cast("E", _pooled(cards))
+
+
+def _pooled(cards: Sequence[Any]) -> Estimate | Mergeable:
     first = cards[0]
+    if isinstance(first, Mergeable):
+        whole: Mergeable = reduce(lambda sum_, part: sum_.merge(part), cards)
+        return whole
     for part in cards:
         _check_alike(first, part)
     if isinstance(first, NetPromoterScore):
-        return first.pooled(cards, level=first.level, interval=_SCORES[first.method])  # type: ignore[return-value, arg-type]
+        return first.pooled(cards, level=first.level, interval=_SCORES[first.method])
     if isinstance(first, AnswerShare):
-        return first.pooled(cards, level=first.level, interval=_PROPORTIONS[first.method])  # type: ignore[return-value, arg-type]
-    return _pool_counts(cards)  # type: ignore[return-value]
+        return first.pooled(cards, level=first.level, interval=_PROPORTIONS[first.method])
+    return _pool_counts(cards)
 
 
 def _check_alike(first: Estimate, part: Estimate) -> None:
@@ -94,26 +124,22 @@ def _pool_counts(cards: Sequence[Estimate]) -> Estimate:
     exclusions: Counter[str] = Counter()
     for part in cards:
         exclusions.update(part.exclusions)
-    notes = tuple(dict.fromkeys(n for part in cards for n in part.notes if n != "empty"))
-    card: dict[str, Any] = {
-        "name": first.name,
-        "definition": first.definition,
-        "parameters": first.parameters,
-        "exclusions": exclusions,
-        "n_missing": sum(part.n_missing for part in cards),
-        "notes": notes,
-        "level": first.level,
-    }
     count = sum(part.numerator or 0 for part in cards)
     total = sum(part.denominator or 0 for part in cards)
-    if first.method == "Garwood":
-        return event_rate(count, total, unit=first.unit, **card)
-    return proportion(
-        count,
-        total,
-        interval=_PROPORTIONS[first.method],  # type: ignore[arg-type]  # the keys are checked
+    low, high = _INTERVALS[first.method](count, total, level=first.level)
+    notes = dict.fromkeys(note for part in cards for note in part.notes if note != "empty")
+    return attrs.evolve(
+        first,
+        value=count / total if total else math.nan,
+        low=low,
+        high=high,
+        n=sum(part.n for part in cards),
+        n_missing=sum(part.n_missing for part in cards),
         n_censored=sum(part.n_censored for part in cards),
-        **card,
+        notes=(*notes,) if total else ("empty", *notes),
+        numerator=count,
+        denominator=total,
+        exclusions=exclusions,
     )
 
 

@@ -4,32 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import attrs
 
+from cxjourney._support.result import Result
 from cxjourney._support.validation import check_choice
 from cxjourney.exceptions import InvalidValue
-from cxjourney.metrics.accumulate import pool
+from cxjourney.metrics.accumulate import Mergeable, pool
+from cxjourney.metrics.clv import clv_constant, clv_curve
+from cxjourney.metrics.cohort import cohort_retention
 from cxjourney.metrics.conversion import abandonment_rate, bounce_rate, conversion_rate
-from cxjourney.metrics.engagement import dwell_time
+from cxjourney.metrics.customer_effort import effort
+from cxjourney.metrics.elapsed import elapsed_time
+from cxjourney.metrics.engagement import dwell_time, email_rates
 from cxjourney.metrics.estimate import Estimate
 from cxjourney.metrics.experience import expectation_gap, peak_end
 from cxjourney.metrics.first_contact import first_contact_resolution
-from cxjourney.metrics.habits import repeat_purchase_rate, stickiness
+from cxjourney.metrics.habits import lifecycle, repeat_purchase_rate, stickiness
 from cxjourney.metrics.promoters import nps
 from cxjourney.metrics.retention import churn_hazard, churn_rate, retention_rate
-from cxjourney.metrics.revenue import arpu, average_order_value, purchase_frequency
-from cxjourney.metrics.sampling import cronbach_alpha, response_rate
-from cxjourney.metrics.service import (
-    contact_rate,
-    reopen_rate,
-    transfer_rate,
+from cxjourney.metrics.revenue import (
+    arpu,
+    average_order_value,
+    cost_to_serve,
+    nrr_grr,
+    purchase_frequency,
 )
+from cxjourney.metrics.sampling import cronbach_alpha, response_rate
+from cxjourney.metrics.service import contact_rate, reopen_rate, transfer_rate
 from cxjourney.metrics.survey import ces, csat, mean_score
-from cxjourney.metrics.waiting import sla_attainment
+from cxjourney.metrics.waiting import (
+    first_response_time,
+    resolution_time,
+    sla_attainment,
+)
 
-__all__ = ["Direction", "FunctionMetric", "Metric", "all_metrics"]
+__all__ = ["Direction", "Figure", "FunctionMetric", "Metric", "all_metrics"]
+
+Figure = Estimate | Result
+"""What a metric returns: an estimate, or a result that holds several."""
+
+E = TypeVar("E", bound=Estimate | Mergeable)
 
 Direction = Literal["higher", "lower", "neither"]
 """Which way is better."""
@@ -46,7 +62,7 @@ class Metric(Protocol):
 
     @property
     def unit(self) -> str:
-        """What one of its value is, such as "points"."""
+        """What one of its value is, such as "points"; "money" where the currency is a choice."""
         ...
 
     @property
@@ -59,11 +75,11 @@ class Metric(Protocol):
         """The definition in a sentence."""
         ...
 
-    def compute(self, *columns: Any, **options: Any) -> Estimate:
+    def compute(self, *columns: Any, **options: Any) -> Figure:
         """Return the metric of columns of data; Any, since each metric takes its own."""
         ...
 
-    def merge(self, parts: Iterable[Estimate]) -> Estimate:
+    def merge(self, parts: Iterable[E]) -> E:
         """Return the metric of all parts together, or raise InvalidValue where that cannot be."""
         ...
 
@@ -96,16 +112,16 @@ class FunctionMetric:
     unit: str
     direction: Direction
     definition: str
-    function: Callable[..., Estimate]
+    function: Callable[..., Figure]
 
     def __attrs_post_init__(self) -> None:
         check_choice(self.direction, "direction", ("higher", "lower", "neither"))
 
-    def compute(self, *columns: Any, **options: Any) -> Estimate:
+    def compute(self, *columns: Any, **options: Any) -> Figure:
         """Return the metric of columns of data, as the function takes them."""
         return self.function(*columns, **options)
 
-    def merge(self, parts: Iterable[Estimate]) -> Estimate:
+    def merge(self, parts: Iterable[E]) -> E:
         """Return the metric of all parts together, from the counts on their cards.
 
         Raises
@@ -117,7 +133,7 @@ class FunctionMetric:
 
 
 def _metric(
-    function: Callable[..., Estimate], unit: str, direction: Direction, definition: str
+    function: Callable[..., Figure], unit: str, direction: Direction, definition: str
 ) -> FunctionMetric:
     return FunctionMetric(
         name=function.__name__,
@@ -129,27 +145,25 @@ def _metric(
 
 
 _BUILT_IN = (
-    _metric(arpu, "money", "higher", "sum of revenue / active customers"),
-    _metric(average_order_value, "money", "higher", "sum of order values / orders"),
-    _metric(churn_hazard, "departures per 30 days", "lower", "departures / time under observation"),
-    _metric(churn_rate, "fraction", "lower", "customers gone at the end / customers at the start"),
-    _metric(dwell_time, "seconds", "neither", "quantile of the time to the next view"),
-    _metric(purchase_frequency, "orders per buyer", "higher", "orders / distinct buyers"),
-    _metric(repeat_purchase_rate, "fraction", "higher", "buyers of two orders or more / buyers"),
-    _metric(
-        retention_rate,
-        "fraction",
-        "higher",
-        "customers at the start who are still there at the end / customers at the start",
-    ),
-    _metric(stickiness, "fraction", "higher", "mean daily active customers / customers active"),
     _metric(abandonment_rate, "fraction", "lower", "starts not completed / starts"),
+    _metric(arpu, "money", "higher", "revenue / active customers"),
+    _metric(average_order_value, "money", "higher", "revenue / orders"),
     _metric(bounce_rate, "fraction", "lower", "sessions that bounced / sessions"),
     _metric(ces, "fraction", "higher", "answers that say it was easy / answers"),
+    _metric(churn_hazard, "departures per time", "lower", "customers who left / time observed"),
+    _metric(churn_rate, "fraction", "lower", "customers gone / customers at the start"),
+    _metric(clv_constant, "money", "higher", "value of a customer at one retention rate"),
+    _metric(clv_curve, "money", "higher", "value of a customer along a survival curve"),
+    _metric(cohort_retention, "fraction", "higher", "customers active at an age / eligible ones"),
     _metric(contact_rate, "contacts per customer", "lower", "contacts / exposure"),
     _metric(conversion_rate, "fraction", "higher", "converted units / eligible units"),
+    _metric(cost_to_serve, "money", "lower", "cost of contacts / customers"),
     _metric(cronbach_alpha, "alpha", "higher", "agreement of the items of a scale"),
     _metric(csat, "fraction", "higher", "answers in the best boxes / answers"),
+    _metric(dwell_time, "seconds", "neither", "time on a page, the last page unknown"),
+    _metric(effort, "per issue", "lower", "touches, switches, transfers, repeats, waiting, time"),
+    _metric(elapsed_time, "seconds", "lower", "time from start to end"),
+    _metric(email_rates, "fraction", "higher", "opens, clicks and the like / delivered e-mails"),
     _metric(expectation_gap, "scale points", "higher", "mean of experience - expectation"),
     _metric(
         first_contact_resolution,
@@ -157,12 +171,20 @@ _BUILT_IN = (
         "higher",
         "issues with one contact and none within the window after / issues",
     ),
+    _metric(first_response_time, "seconds", "lower", "time from request to first human answer"),
+    _metric(lifecycle, "customers", "neither", "new, returning, resurrecting and dormant"),
     _metric(mean_score, "scale points", "higher", "sum of scores / number of scores"),
     _metric(nps, "points", "higher", "100 × (share of 9-10 - share of 0-6)"),
+    _metric(nrr_grr, "fraction", "higher", "recurring revenue kept / at the start"),
     _metric(peak_end, "valence", "higher", "mean over journeys of (peak + end) / 2"),
+    _metric(purchase_frequency, "orders per buyer", "higher", "orders / unique buyers"),
     _metric(reopen_rate, "fraction", "lower", "closed cases reopened / closed cases"),
+    _metric(repeat_purchase_rate, "fraction", "higher", "buyers with a second order / buyers"),
+    _metric(resolution_time, "seconds", "lower", "time from opening to resolution"),
     _metric(response_rate, "fraction", "higher", "complete answers / eligible invitations"),
+    _metric(retention_rate, "fraction", "higher", "customers still there / at the start"),
     _metric(sla_attainment, "fraction", "higher", "cases within the target / cases decided"),
+    _metric(stickiness, "fraction", "higher", "mean daily active / active customers"),
     _metric(transfer_rate, "fraction", "neither", "contacts transferred / contacts"),
 )
 
