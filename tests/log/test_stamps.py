@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cxjourney._support.zones import localise
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
-from cxjourney.log.stamps import to_utc_us
+from cxjourney.log.stamps import Stamps, to_utc_us
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZONES = (
@@ -234,6 +234,14 @@ def test_datetime64_beyond_the_calendar_is_refused():
     with pytest.raises(InvalidData, match="years 1 to 9999") as caught:
         to_utc_us(np.array(["2024-01-01", "12024-01-01"], dtype="M8[s]"))
     assert caught.value.rows == (1,)
+
+
+def test_instants_beyond_the_calendar_are_refused():
+    masked = np.ma.MaskedArray([0, 2**62, 2**62], [False, True, False])
+    with pytest.raises(InvalidData, match="years 1 to 9999") as caught:
+        Stamps.placed(masked)
+    assert caught.value.rows == (2,)
+    assert Stamps.placed(masked[:2]).missing.tolist() == [False, True]
 
 
 def test_the_array_of_the_caller_is_left_alone():

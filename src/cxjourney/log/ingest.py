@@ -91,6 +91,9 @@ def columns_of(
 
     import narwhals as nw
 
+    if nw.dependencies.is_duckdb_relation(frame):
+        _check_columns(roles, tuple(frame.columns))
+        return _duckdb_columns(frame, roles), None
     try:
         wrapped = nw.from_native(frame)
     except TypeError as error:
@@ -102,8 +105,6 @@ def columns_of(
     _check_columns(roles, tuple(wrapped.collect_schema().names()))
     distinct = list(dict.fromkeys(roles.values()))
     if isinstance(wrapped, nw.LazyFrame):
-        if wrapped.implementation.is_duckdb():
-            return _duckdb_columns(frame, roles), None
         wrapped = wrapped.select(distinct).collect()
     backend = wrapped.implementation
     name = str(backend) if backend.is_pandas() or backend.is_polars() else None
@@ -382,6 +383,8 @@ def _customer_attributes(customers: Any, key: str, ids: tuple[str, ...]) -> Mapp
 
     if isinstance(customers, Mapping):
         names = tuple(customers)
+    elif nw.dependencies.is_duckdb_relation(customers):
+        names = tuple(customers.columns)
     else:
         names = tuple(nw.from_native(customers).collect_schema().names())
     if key not in names:

@@ -134,7 +134,10 @@ def read_csv(
     integers = [by_role["seq"]] if "seq" in by_role else []
     texts = [name for role, name in by_role.items() if role not in {*_NUMERIC, "seq"}]
     texts += columns.get("attributes", ())
-    _check_roles(by_role, duration_unit)
+    if "duration" in by_role and duration_unit is None:
+        raise InvalidValue.of(
+            "duration_unit", "say what 1 means in the duration column, as a timedelta", None
+        )
     with connect("read_csv()") as connection:
         frame = csv_columns(
             connection,
@@ -197,8 +200,8 @@ def read_parquet(
 
     Notes
     -----
-    Stamps with a zone are instants already; stamps without one are read in `tz`. See `read_csv`
-    for what DuckDB may do.
+    Stamps with a zone are instants already; stamps without one are read in `tz`. A column of
+    durations holds intervals, since a number has no unit. See `read_csv` for what DuckDB may do.
     """
     by_role = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
     by_role |= column_names(columns)
@@ -279,13 +282,6 @@ def _check_shape(delimiter: str | None, encoding: str) -> None:
     check_choice(encoding, "encoding", ENCODINGS)
     if delimiter is not None and len(delimiter) != 1:
         raise InvalidValue.of("delimiter", "be a single character", delimiter)
-
-
-def _check_roles(by_role: Mapping[str, str], duration_unit: timedelta | None) -> None:
-    if "duration" in by_role and duration_unit is None:
-        raise InvalidValue.of(
-            "duration_unit", "say what 1 means in the duration column, as a timedelta", None
-        )
 
 
 def _shown(files: Sequence[str]) -> str:
