@@ -9,7 +9,18 @@ from typing import assert_type
 
 import cxjourney as cx
 from cxjourney.log import LogAudit
-from cxjourney.metrics import Estimate, NetPromoterScore, conversion_rate, csat, nps, wilson
+from cxjourney.metrics import (
+    CohortRetention,
+    Estimate,
+    NetPromoterScore,
+    SurvivalCurve,
+    cohort_retention,
+    conversion_rate,
+    csat,
+    kaplan_meier,
+    nps,
+    wilson,
+)
 
 assert_type(wilson(1, 2), tuple[float, float])
 assert_type(Estimate(value=1.0).value, float)
@@ -27,6 +38,9 @@ assert_type(nps([10, None, 3]), NetPromoterScore)
 assert_type(nps([10, 3]).promoters.value, float)
 assert_type(csat([5, 4]).mean, Estimate)
 assert_type(conversion_rate([True, False]), Estimate)
+assert_type(kaplan_meier([timedelta(days=1), None], [True, False]), SurvivalCurve)
+assert_type(kaplan_meier([timedelta(days=1)], [True]).median, Estimate)
+assert_type(cohort_retention(["anna"], [contact.timestamp], unit="week"), CohortRetention)
 
 paths = cx.Journeys.from_paths([["web", "store"]], converted=[1], channels=True)
 assert_type(cx.omnichannel.transitions(paths), cx.omnichannel.Transitions)

@@ -10,7 +10,14 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RiskSets", "clustered_incidence_variance", "clustered_moments", "risk_sets", "scores"]
+__all__ = [
+    "RiskSets",
+    "clustered_incidence_variance",
+    "clustered_moments",
+    "clustered_survival_variance",
+    "risk_sets",
+    "scores",
+]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -149,13 +156,31 @@ def clustered_moments(
     return moments
 
 
+def clustered_survival_variance(
+    sets: RiskSets, cause: NDArray[np.intp], customer: NDArray[np.intp]
+) -> Floats:
+    """Return the infinitesimal-jackknife variance of survival, by customer.
+
+    A row's influence at t is -S(t) A(t), with A(t) its influence on -log S(t).
+    """
+    left = sets.at_risk - sets.events
+    hazard = np.zeros(len(left))
+    np.divide(1.0, left, out=hazard, where=left > 0)
+    ones = np.ones(len(customer))
+    jump = (cause >= 0) * hazard[sets.exit_index]
+    moments = clustered_moments(customer, sets, [scores(jump, sets.greenwood, sets), (ones, -ones)])
+    drift = np.cumsum(sets.greenwood)
+    squares = moments[:, 0, 0] - 2 * drift * moments[:, 0, 1] + drift**2 * moments[:, 1, 1]
+    return sets.survival**2 * _corrected(squares, customer)
+
+
 def clustered_incidence_variance(
     sets: RiskSets, cause: NDArray[np.intp], k: int, incidence: Floats, customer: NDArray[np.intp]
 ) -> Floats:
     """Return the infinitesimal-jackknife variance of the incidence of cause `k`, by customer.
 
-    With A the influence on the log of survival and B that on the incidence at fixed end, a row's
-    influence at t is B(t) - F(t) A(t); it is summed within customers, squared and summed.
+    A row's influence on F(t) is B(t) - F(t) A(t): A(t) is its influence on -log S(t), and B(t) adds
+    up what it changes at each of its times. Summed within customers, squared, and summed again.
     """
     n, left = sets.at_risk, sets.at_risk - sets.events
     before = np.concatenate(([1.0], sets.survival[:-1]))

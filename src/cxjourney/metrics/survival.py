@@ -21,7 +21,7 @@ from cxjourney._support.validation import check_duration, check_fraction, check_
 from cxjourney.metrics._bands import ROUNDING, all_survive, effective_at_risk, log_log
 from cxjourney.metrics._risk_sets import (
     RiskSets,
-    clustered_incidence_variance,
+    clustered_survival_variance,
     risk_sets,
     scores,
 )
@@ -269,9 +269,7 @@ def kaplan_meier(
         variance = survival**2 * np.cumsum(sets.greenwood)
         method = "Kaplan-Meier, Greenwood, log-log"
     else:
-        variance = clustered_incidence_variance(
-            sets, spells.cause, 0, 1 - survival, spells.customer
-        )
+        variance = clustered_survival_variance(sets, spells.cause, spells.customer)
         method = "Kaplan-Meier, clustered by customer, log-log"
     std_error = np.sqrt(variance)
     low, high = log_log(
