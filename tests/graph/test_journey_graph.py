@@ -271,7 +271,6 @@ def test_merging_pools_the_spread_of_times():
         ({("web", START): 1}, "enters START"),
         ({(CONVERSION, "web"): 1}, "leaves CONVERSION or DROPOFF"),
         ({(DROPOFF, DROPOFF): 1}, "leaves CONVERSION or DROPOFF"),
-        ({(START, DROPOFF): 1}, "after a touch"),
         ({(START, "web"): -1}, "whole number from 0; got -1"),
         ({(START, "web"): 1.0}, r"whole number from 0; got 1\.0"),
         ({(START, "web"): True}, "whole number from 0; got True"),
@@ -283,6 +282,14 @@ def test_merging_pools_the_spread_of_times():
 def test_counts_that_break_a_rule_are_refused(edges, message):
     with pytest.raises(InvalidValue, match=message):
         JourneyGraph.from_counts(edges)
+
+
+def test_a_journey_can_begin_with_its_end():
+    graph = JourneyGraph.from_counts({(START, DROPOFF): 1, (START, CONVERSION): 2})
+    assert graph.edges[START, DROPOFF]["probability"] == 1 / 3
+    assert graph.graph["n_dropped"] == 1
+    assert contents(JourneyGraph.from_networkx(graph)) == contents(graph)
+    assert contents(JourneyGraph.from_json((graph + graph).to_json())) == contents(graph + graph)
 
 
 def test_a_leak_is_named(worked):

@@ -129,8 +129,6 @@ def check_edges(edges: Iterable[tuple[str, str]]) -> None:
             raise InvalidValue(
                 f"no edge leaves CONVERSION or DROPOFF; got {source!r} -> {target!r}"
             )
-        if edge == (START, DROPOFF):
-            raise InvalidValue("a journey drops after a touch; got an edge START -> DROPOFF")
 
 
 def _whole(value: object, what: str) -> int:

@@ -104,7 +104,8 @@ class JourneyGraph(_DiGraph):
         Parameters
         ----------
         edges
-            (from, to) to how often. Journeys leave `START`; `CONVERSION` and `DROPOFF` end them.
+            (from, to) to how often. Journeys leave `START`; `CONVERSION` and `DROPOFF` end them,
+            at once where the only touch is a goal or an exit touchpoint.
         pending
             Touchpoint to the number of journeys in progress that stand there.
         journeys
@@ -128,8 +129,8 @@ class JourneyGraph(_DiGraph):
         Raises
         ------
         InvalidValue
-            If a count is not a whole number from 0, an edge enters `START` or leaves another
-            terminal, or a journey drops without a touch.
+            If a count is not a whole number from 0, or an edge enters `START` or leaves another
+            terminal.
         NotAFlow
             If what comes in at a touchpoint is not what goes out, ends or is pending.
         """

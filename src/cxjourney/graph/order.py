@@ -370,6 +370,11 @@ def higher_order(
     InvalidValue
         If the arrays disagree, an end does not end a journey, or `order` is less than 1.
 
+    Notes
+    -----
+    Probabilities are counted. With many journeys in progress that understates drop-off (moves
+    show at once, drop-offs only after the limit): prefer closed journeys here.
+
     Examples
     --------
     >>> model = higher_order(["ad", "web"], [0, 1, 3, 1, 4], [0, 3, 5], order=2)
