@@ -1,7 +1,7 @@
 """Which interactions of which unit satisfy which step, for all units at once.
 
 Rows stand unit by unit in order, so that the latest interaction that reached the step before is
-found by one binary search. The latest is the best: it has the latest beginning of an attempt, too
+found by counting. The latest is the best: it has the latest beginning of an attempt, too
 (beginnings never decrease along the rows that reach a step), so no other could be within a window
 that it misses.
 """
@@ -14,6 +14,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._support.validation import duration_us
 from cxjourney.dropoff.semantics import Semantics
 from cxjourney.dropoff.steps import Exclusion, Step
 
@@ -66,8 +67,9 @@ class Candidates:
         Number of the unit.
     time
         Stamp [µs]; zeros where there are none.
-    key
-        What orders rows: their own position, or that of their stamp where ties count either way.
+    begin, end
+        Positions [begin, end) that are not told apart in time: that of the row alone, or those of
+        its stamp where ties count either way.
     of_step, of_exclusion
         Positions (in these arrays) of the rows that match each step, and each exclusion.
     """
@@ -75,7 +77,8 @@ class Candidates:
     row: Ints
     unit: Ints
     time: Ints
-    key: Ints
+    begin: Ints
+    end: Ints
     of_step: list[Ints]
     of_exclusion: list[Ints]
 
@@ -136,28 +139,46 @@ def candidates_of(
     """
     sets = [step.match for step in rules.steps] + [x.match for x in rules.exclude]
     wanted = np.array([any(name in s for s in sets) for name in names], dtype=np.bool_)
-    row = np.flatnonzero(wanted[codes]) if len(names) else np.zeros(0, dtype=np.int64)
+    matches = wanted[codes] if len(names) else np.zeros(0, dtype=np.bool_)
+    row = np.flatnonzero(matches)
     code = codes[row]
     positions = []
-    for match in sets:
-        one = np.array([name in match for name in names], dtype=np.bool_)
+    for match_ in sets:
+        one = np.array([name in match_ for name in names], dtype=np.bool_)
         positions.append(np.flatnonzero(one[code]) if len(names) else row)
-    # the unit of each row: one more than the number of units that end at or before it
-    unit = np.searchsorted(offsets, row, side="right") - 1
+    unit = np.repeat(np.arange(len(offsets) - 1), np.diff(_count_before(matches)[offsets]))
     stamp = np.zeros(len(row), dtype=np.int64) if time is None else time[row]
-    key = np.arange(len(row))
+    begin = np.arange(len(row))
+    end = begin + 1
     if rules.semantics.ties == "either" and time is not None:
         new = np.append(True, (unit[1:] != unit[:-1]) | (stamp[1:] != stamp[:-1]))[: len(row)]
-        key = np.cumsum(new)
+        bounds = np.append(np.flatnonzero(new), len(row))
+        group = np.cumsum(new) - 1
+        begin, end = bounds[group], bounds[group + 1]
     n = len(rules.steps)
     return Candidates(
         row=row,
         unit=unit,
         time=stamp,
-        key=key,
+        begin=begin,
+        end=end,
         of_step=positions[:n],
         of_exclusion=positions[n:],
     )
+
+
+def _count_before(mask: Mask) -> Ints:
+    """Return how many are true before each place, and in all."""
+    count = np.zeros(len(mask) + 1, dtype=np.int64)
+    np.cumsum(mask.view(np.int8), out=count[1:])
+    return count
+
+
+def _rank(found: Candidates, at: Ints) -> Ints:
+    """Return how many of the positions `at` come before each position, and in all."""
+    mask = np.zeros(len(found.row), dtype=np.bool_)
+    mask[at] = True
+    return _count_before(mask)
 
 
 def match(found: Candidates, rules: Rules, n_units: int) -> Matched:
@@ -179,8 +200,7 @@ def match(found: Candidates, rules: Rules, n_units: int) -> Matched:
         allowed, Reason.REACHED, np.where(mature, Reason.NO_ENTRY, Reason.IMMATURE)
     ).astype(np.int8)
     unit, hit = _best_attempts(found, rules, reached, n_units)
-    entered = np.unique(found.unit[entries]) if len(entries) > len(reached[0].at) else unit
-    immature = len(entered) - len(unit)
+    immature = int(np.count_nonzero(_first_of_unit(found.unit[entries]))) - len(unit)
     excluded = _kept_back(found, rules, reasons, unit, hit)
     if rules.semantics.exclusion == "unit" and rules.exclude:
         out = _disqualified(found, rules, reached, unit, hit)
@@ -238,31 +258,31 @@ def _after(
         follows = found.row[before.at[place]] == found.row[at] - 1
     else:
         either = rules.semantics.ties == "either"
-        side: Literal["left", "right"] = "right" if either else "left"
-        place = np.searchsorted(found.key[before.at], found.key[at], side=side) - 1
+        place = _rank(found, before.at)[found.end[at] if either else at] - 1
         if either:  # a row does not follow itself
             place -= (place >= 0) & (before.at[place] == at)
         follows = place >= 0
+    follows &= found.unit[before.at[place]] == found.unit[at]
+    some = np.flatnonzero(follows)
+    here, place = at[some], place[some]
     previous, begun = before.at[place], before.start[place]
-    follows &= found.unit[previous] == found.unit[at]
-    why[follows] = Reason.REACHED
-    time = found.time[at]
+    verdict = np.full(len(some), Reason.REACHED, dtype=np.int8)
+    time = found.time[here]
     step_within = rules.steps[k].within
     if step_within is not None:
-        limit = step_within // np.timedelta64(1, "us").item()
-        why[follows & (time - found.time[previous] > limit)] = Reason.STEP_WINDOW
+        late = time - found.time[previous] > duration_us(step_within)
+        verdict[late] = Reason.STEP_WINDOW
     if rules.within_us is not None:
-        why[follows & (time - found.time[begun] > rules.within_us)] = Reason.WINDOW
+        verdict[time - found.time[begun] > rules.within_us] = Reason.WINDOW
     for exclusion, rows in zip(rules.exclude, found.of_exclusion, strict=True):
         first, last = exclusion.span(len(rules.steps))
         if first < k <= last and len(rows):
-            key = found.key[rows]
-            between = np.searchsorted(key, found.key[at], side="left") > np.searchsorted(
-                key, found.key[previous], side="right"
-            )
-            why[between & (why == Reason.REACHED)] = Reason.EXCLUDED
-    ok = why == Reason.REACHED
-    start[ok] = begun[ok]
+            rank = _rank(found, rows)
+            between = rank[found.begin[here]] > rank[found.end[previous]]
+            verdict[between & (verdict == Reason.REACHED)] = Reason.EXCLUDED
+    why[some] = verdict
+    ok = verdict == Reason.REACHED
+    start[some[ok]] = begun[ok]
     return start, why
 
 
@@ -354,7 +374,7 @@ def _latest(found: Candidates, before: _Reached, rows: Ints) -> Ints:
     """Return where the attempt began that reached a step last before each row; -1 for none."""
     if not len(before.at):
         return np.full(len(rows), -1, dtype=np.int64)
-    place = np.searchsorted(found.key[before.at], found.key[rows], side="left") - 1
+    place = _rank(found, before.at)[found.begin[rows]] - 1
     ok = (place >= 0) & (found.unit[before.at[place]] == found.unit[rows])
     return np.where(ok, before.start[place], -1)
 
