@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import csv
 import io
+from xml.sax.saxutils import quoteattr
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxjourney import InteractionLog, read_csv
+from cxjourney import InteractionLog, read_csv, read_xes
 from cxjourney.domain.terminals import TERMINALS
 
 pytest.importorskip("duckdb")
@@ -43,3 +44,38 @@ def test_what_is_written_to_csv_is_read_back(tmp_path_factory, table, delimiter,
         "score": [row[3] for row in table],
     }
     assert read_csv(path, **columns) == InteractionLog.from_frame(frame, **columns)
+
+
+def as_xes(table) -> str:
+    events = "".join(
+        f"<trace><string key='concept:name' value={quoteattr(customer)}/><event>"
+        f"<string key='concept:name' value={quoteattr(touchpoint)}/>"
+        f"<date key='time:timestamp' value='{when.isoformat()}'/>"
+        + ("" if score is None else f"<float key='score' value='{score!r}'/>")
+        + "</event></trace>"
+        for customer, when, touchpoint, score in table
+    )
+    # the last event is there so that the key of the scores always is
+    return f"""<?xml version="1.0" encoding="UTF-8"?><log>{events}<trace>
+      <string key="concept:name" value="z"/><event><string key="concept:name" value="z"/>
+      <date key="time:timestamp" value="2026-01-01"/><float key="score" value="1"/></event>
+      </trace></log>"""
+
+
+def is_xml(text: str) -> bool:
+    return all(c in "\t\n\r" or (c >= " " and c not in "\ufffe\uffff") for c in text)
+
+
+@given(rows)
+def test_what_is_written_to_xes_is_read_back(tmp_path_factory, table):
+    table = [row for row in table if is_xml(row[0]) and is_xml(row[2])]
+    path = tmp_path_factory.mktemp("xes") / "log.xes"
+    path.write_text(as_xes(table), encoding="utf-8", newline="")
+    frame = {
+        "case": [*(row[0] for row in table), "z"],
+        "when": [*(row[1].isoformat() for row in table), "2026-01-01"],
+        "what": [*(row[2] for row in table), "z"],
+        "score": [*(row[3] for row in table), 1.0],
+    }
+    columns = {"customer": "case", "timestamp": "when", "touchpoint": "what", "score": "score"}
+    assert read_xes(path, score="score") == InteractionLog.from_frame(frame, **columns)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import attrs
 import numpy as np
 
+from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_duration, duration_us
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["LogAudit", "audit_log"]
 
 _MANY_TIES = 0.01
+
+
+def _counts(counts: Mapping[str, int]) -> FrozenMapping[int]:
+    return FrozenMapping(counts)
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -81,7 +86,7 @@ class LogAudit(Result):
     observed_from: datetime | None
     observed_until: datetime | None
     rows_received: int
-    dropped: Mapping[str, int]
+    dropped: Mapping[str, int] = attrs.field(converter=_counts)
     out_of_order: int
     naive: int
     tz: str
@@ -90,7 +95,7 @@ class LogAudit(Result):
     duplicates: int
     tied: int
     ordered: bool
-    missing: Mapping[str, int]
+    missing: Mapping[str, int] = attrs.field(converter=_counts)
     future: int
     after_observed_until: int
     one_event_customers: int
@@ -211,7 +216,7 @@ def audit_log(
         observed_from=log.observed_from,
         observed_until=log.observed_until,
         rows_received=intake.rows,
-        dropped=dict(intake.dropped),
+        dropped=intake.dropped,
         out_of_order=intake.out_of_order,
         naive=intake.naive,
         tz=intake.tz,
