@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cxjourney.omnichannel.evenness import Consistency, consistency
 from cxjourney.omnichannel.handoff import HandoffLoss, handoff_loss
 from cxjourney.omnichannel.information import (
     Entropy,
@@ -16,6 +17,7 @@ from cxjourney.omnichannel.switches import Switching, switching
 
 __all__ = [
     "Affinity",
+    "Consistency",
     "Continuity",
     "Entropy",
     "HandoffLoss",
@@ -23,6 +25,7 @@ __all__ = [
     "Switching",
     "Transitions",
     "affinity",
+    "consistency",
     "continuity",
     "entropy",
     "handoff_loss",

@@ -9,9 +9,19 @@ import attrs
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-__all__ = ["Spread", "false_discovery", "shrunken", "spread_of", "two_sided_p"]
+__all__ = [
+    "Spread",
+    "decreasing_root",
+    "false_discovery",
+    "shrunken",
+    "spread_of",
+    "tau_interval",
+    "two_sided_p",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +75,44 @@ def spread_of(values: NDArray[np.float64], variances: NDArray[np.float64]) -> Sp
     )
 
 
+def tau_interval(
+    values: NDArray[np.float64], variances: NDArray[np.float64], *, level: float
+) -> tuple[float, float]:
+    """Return the interval of τ by the Q-profile method (Viechtbauer 2007).
+
+    The ends solve Q(τ²) = χ² quantiles with K - 1 degrees of freedom; 0 where Q(0) is below them.
+    """
+    from scipy.special import chdtri
+
+    known = np.isfinite(values) & np.isfinite(variances) & (variances > 0)
+    y, v = values[known], variances[known]
+    if len(y) < 2:
+        return math.nan, math.nan
+
+    def q(tau2: float) -> float:
+        w = 1 / (v + tau2)
+        return float(w @ (y - (w @ y) / w.sum()) ** 2)
+
+    tail = (1 - level) / 2
+    ends = (float(chdtri(len(y) - 1, p)) for p in (tail, 1 - tail))
+    low, high = (math.sqrt(decreasing_root(q, end)) for end in ends)
+    return low, high
+
+
+def decreasing_root(function: Callable[[float], float], value: float) -> float:
+    """Return the argument, at least 0, at which a decreasing function has a value; 0 if below."""
+    if function(0.0) <= value:
+        return 0.0
+    high = 1.0
+    while function(high) > value and high < 1e12:
+        high *= 2
+    low = 0.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if function(middle) > value else (low, middle)
+    return (low + high) / 2
+
+
 def shrunken(
     values: NDArray[np.float64], variances: NDArray[np.float64], spread: Spread
 ) -> NDArray[np.float64]:
@@ -72,13 +120,14 @@ def shrunken(
 
     mean + B (value - mean) with B = τ² / (τ² + variance): the normal-normal empirical Bayes value.
     For ranking only; an interval around it would miss just the outliers. A single effect has no
-    others to be drawn to.
+    others to be drawn to; one whose variance is not known is the mean.
     """
     if math.isnan(spread.tau):
         return values.copy()
     tau2 = spread.tau**2
     with np.errstate(invalid="ignore", divide="ignore"):
         own = np.where(variances > 0, tau2 / (tau2 + variances), 1.0)
+    own[np.isnan(variances)] = 0.0
     return spread.mean + own * (values - spread.mean)
 
 
