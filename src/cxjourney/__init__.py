@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cxjourney import (
+        attribution,
         critical,
         datasets,
         domain,
@@ -79,6 +80,7 @@ __all__ = [
     "Stage",
     "StageModel",
     "Touchpoint",
+    "attribution",
     "critical",
     "datasets",
     "domain",
@@ -101,6 +103,7 @@ __all__ = [
 # Where each name lives; a module of the package itself stands under its own name.
 # The imports above say the same to type checkers, and a test holds the two together.
 _HOMES = {
+    "attribution": "attribution",
     "critical": "critical",
     "log": "log",
     "journey_graph": "log",

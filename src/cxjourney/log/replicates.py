@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cxjourney.log.journeys import Journeys
 
-__all__ = ["Replicates", "replicates"]
+__all__ = ["Replicates", "Tally", "frequencies", "replicates", "tally_of", "units"]
 
 _BINS = 32
 _BLOCK_CELLS = 30_000_000
@@ -186,20 +186,55 @@ def replicates(
     generator = check_rng(rng)
     tally = tally_of(journeys, by)
     k = len(tally.names)
-    cells = max(tally.counts.shape[0], k * (k + 3), len(tally.weight), 1)
-    size = max(1, min(n, _BLOCK_CELLS // cells))
+    cells = max(tally.counts.shape[0], k * (k + 3), 1)
+    for frequency in frequencies(tally.weight, n=n, rng=generator, cells=cells):
+        yield tally.block(frequency)
+
+
+def frequencies(
+    weight: NDArray[np.float64],
+    *,
+    n: int,
+    rng: np.random.Generator | int | None,
+    cells: int = 1,
+) -> Iterator[NDArray[np.float64]]:
+    """Yield Poisson frequencies of units in blocks, shape (units, replicates of the block).
+
+    Parameters
+    ----------
+    weight
+        Expected frequency of each unit.
+    n
+        Number of replicates in all.
+    rng
+        A generator or seed.
+    cells
+        Numbers that a replicate takes up where it is used; bounds the size of a block.
+    """
+    generator = check_rng(rng)
+    size = max(1, min(n, _BLOCK_CELLS // max(cells, len(weight), 1)))
     for begin in range(0, n, size):
-        shape = (len(tally.weight), min(size, n - begin))
-        yield tally.block(
-            generator.poisson(np.broadcast_to(tally.weight[:, None], shape)).astype(np.float64)
-        )
+        shape = (len(weight), min(size, n - begin))
+        drawn = generator.poisson(np.broadcast_to(weight[:, None], shape))
+        yield drawn.astype(np.float64)
 
 
-def tally_of(journeys: Journeys, by: By) -> Tally:
-    """Count moves, open visits, silences and first steps by customer."""
+def tally_of(journeys: Journeys, by: By, *, visits: Visits | None = None) -> Tally:
+    """Count moves, open visits, silences and first steps by customer.
+
+    Parameters
+    ----------
+    journeys
+        The journeys.
+    by
+        What a node is.
+    visits
+        The visits, where their nodes are not simply those of `by`, as in a chain with memory.
+    """
     from scipy.sparse import csr_array
 
-    visits = visits_of(journeys, by)
+    if visits is None:
+        visits = visits_of(journeys, by)
     k = len(visits.names)
     size = k + 3
     moved = visits.following >= 0
@@ -216,7 +251,7 @@ def tally_of(journeys: Journeys, by: By) -> Tally:
     step = _first_steps(journeys, visits)
     first, first_index = np.unique(step, return_inverse=True)
     first_row = (len(keys) + k) * bins + k + first_index
-    columns, weight = _units(journeys)
+    columns, weight = units(journeys)
     row = np.concatenate([move_row, open_row, silent_row, first_row])
     column = columns[
         np.concatenate(
@@ -247,7 +282,7 @@ def tally_of(journeys: Journeys, by: By) -> Tally:
     return attrs.evolve(tally, rest=exact - tally.moves(weight[:, None])[0][0])
 
 
-def _units(journeys: Journeys) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def units(journeys: Journeys) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the column of each journey and the expected frequency of each column."""
     used, column = np.unique(journeys.customer, return_inverse=True)
     weight = np.ones(len(used))

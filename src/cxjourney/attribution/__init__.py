@@ -1,0 +1,32 @@
+"""What each channel or touchpoint contributes to the conversions, exactly and with error bars."""
+
+from __future__ import annotations
+
+from cxjourney.attribution.comparison import ModelComparison, compare_models
+from cxjourney.attribution.credit import Attribution
+from cxjourney.attribution.markov_chain import markov
+from cxjourney.attribution.rules import (
+    first_touch,
+    last_touch,
+    linear,
+    participation,
+    position_based,
+    time_decay,
+)
+from cxjourney.attribution.shapley_value import OrderedCredit, shapley, shapley_by_position
+
+__all__ = [
+    "Attribution",
+    "ModelComparison",
+    "OrderedCredit",
+    "compare_models",
+    "first_touch",
+    "last_touch",
+    "linear",
+    "markov",
+    "participation",
+    "position_based",
+    "shapley",
+    "shapley_by_position",
+    "time_decay",
+]
