@@ -324,6 +324,26 @@ def test_probabilities_that_do_not_sum_to_one_are_refused():
         )
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"count": [1]}, "edges must have 1 values; source has 2"),
+        ({"journeys": [1]}, "journeys has 1"),
+        ({"pending": [0, 0]}, "nodes must have 1 values; pending has 2"),
+        ({"channels": []}, "channels has 0"),
+        ({"names": [START]}, "that of a terminal"),
+        ({"names": ["a", "a"], "pending": [0, 0]}, "unique"),
+        ({"target": [0, 9]}, r"0 … 3"),
+        ({"source": [1, 1], "target": [0, 0]}, "edges must be unique"),
+    ],
+    ids=range(8),
+)
+def test_columns_that_do_not_fit_are_refused(change, message):
+    columns = {"names": ["a"], "source": [1, 0], "target": [0, 3], "count": [1, 1], **change}
+    with pytest.raises(InvalidValue, match=message):
+        JourneyGraph.from_arrays(columns.pop("names"), **columns)
+
+
 def test_without_any_drop_open_journeys_leave_the_outcome_undetermined():
     edges = {(START, "web"): 2, ("web", CONVERSION): 1}
     assert not JourneyGraph.from_counts(edges, pending={"web": 1}).graph["determined"]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from itertools import pairwise
 
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cxjourney.domain import CONVERSION, DROPOFF, START
+from cxjourney.exceptions import TrappedClass
 from cxjourney.graph import AbsorbingChain, JourneyGraph
 
 NAMES = ["a", "b", "c", "d", "e"]
@@ -115,6 +118,48 @@ def test_steps_agree_with_the_distribution_of_steps(log):
         variance = (steps - mean) ** 2 @ weight / total
         assert moments.mean == pytest.approx(mean, rel=1e-6)
         assert moments.variance == pytest.approx(variance, rel=1e-5, abs=1e-6)
+
+
+open_walks = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from(NAMES), min_size=1, max_size=5),
+        st.sampled_from([CONVERSION, DROPOFF, None, None]),
+    ),
+    min_size=1,
+    max_size=10,
+)
+
+
+@given(open_walks)
+def test_what_is_not_known_to_end_is_unresolved_and_nothing_else(log):
+    # With trapped="unresolved" the ends are those of the same chain with one more end, UNKNOWN,
+    # entered from wherever no end can be reached.
+    moves = Counter()
+    pending = Counter()
+    for touches, end in log:
+        moves.update(pairwise([START, *touches, *([end] if end else [])]))
+        pending[touches[-1]] += end is None
+    graph = JourneyGraph.from_counts(moves, pending=pending, determined=True)
+    chain = AbsorbingChain.from_graph(graph, trapped="unresolved")
+    outcomes = (chain.conversion_probability, chain.dropoff_probability, chain.unresolved)
+    assert sum(outcomes) == pytest.approx(1, abs=1e-12)
+    _, matrix = matrix_of(graph)
+    power = matrix.copy()
+    for _ in range(40):
+        power = power @ power
+    assert chain.conversion_probability == pytest.approx(power[0, -2], abs=1e-9)
+    assert chain.dropoff_probability == pytest.approx(power[0, -1], abs=1e-9)
+    ends = nx.ancestors(graph, CONVERSION) | nx.ancestors(graph, DROPOFF)
+    dead = {x for x in graph.touchpoints if x not in ends}
+    assert all(chain.hitting[x] == 0 for x in dead)
+    stuck = {x for x in dead if graph.out_degree(x) and nx.descendants(graph, x) <= dead}
+    stuck = {x for x in stuck if all(graph.out_degree(y) for y in nx.descendants(graph, x))}
+    if stuck:
+        with pytest.raises(TrappedClass) as caught:
+            AbsorbingChain.from_graph(graph)
+        assert set(caught.value.nodes) == stuck
+    else:
+        AbsorbingChain.from_graph(graph)
 
 
 @given(walks)

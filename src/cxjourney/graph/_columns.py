@@ -16,7 +16,15 @@ from cxjourney.exceptions import InvalidValue, NotAFlow
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Edges", "Nodes", "edge_records", "members", "node_records", "terminal_records"]
+__all__ = [
+    "Edges",
+    "Nodes",
+    "check_columns",
+    "edge_records",
+    "members",
+    "node_records",
+    "terminal_records",
+]
 
 TERMINAL_NODES = (START, CONVERSION, DROPOFF)
 _TOLERANCE = 1e-9
@@ -93,6 +101,26 @@ class Edges:
         total = np.zeros(size, dtype=np.int64)
         np.add.at(total, key[where], self.count[where])
         return total
+
+
+def check_columns(nodes: Nodes, edges: Edges) -> None:
+    """Raise InvalidValue if columns disagree in length, or a node or an edge is there twice."""
+    for columns, size in ((nodes, len(nodes.names)), (edges, edges.count.size)):
+        for field in attrs.fields(type(columns)):
+            column = getattr(columns, field.name)
+            if column is not None and len(column) != size:
+                raise InvalidValue(
+                    f"columns of the {type(columns).__name__.lower()} must have {size:,} values; "
+                    f"{field.name} has {len(column):,}"
+                )
+    width = len(nodes.names) + 3
+    if len(set(nodes.names)) < width - 3 or set(nodes.names) & set(TERMINAL_NODES):
+        raise InvalidValue("names must be unique, and none may be that of a terminal")
+    for codes in (edges.source, edges.target):
+        if ((codes < 0) | (codes >= width)).any():
+            raise InvalidValue(f"codes of edges must lie in 0 … {width - 1}")
+    if np.unique(edges.source * width + edges.target).size < edges.count.size:
+        raise InvalidValue("edges must be unique; add the counts of equal ones")
 
 
 def members(values: Collection[str]) -> str:

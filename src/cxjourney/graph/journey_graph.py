@@ -219,8 +219,8 @@ class JourneyGraph(_DiGraph):
         """Build the graph from columns, fast: nodes are codes 0 … K - 1.
 
         K, K + 1 and K + 2 are START, CONVERSION and DROPOFF. In optional columns NaN and
-        negative counts mean missing. Only flow and the sums of probabilities are checked: it is
-        for code that has counted, `from_counts` is for people.
+        negative counts mean missing. It is for code that has counted; `from_counts` is for
+        people.
 
         Parameters
         ----------
@@ -254,7 +254,8 @@ class JourneyGraph(_DiGraph):
         Raises
         ------
         InvalidValue
-            If columns disagree in length, or probabilities do not sum to one.
+            If columns disagree in length, a node or an edge is there twice, or probabilities do
+            not sum to one.
         NotAFlow
             If what comes in at a touchpoint is not what goes out, ends or is pending.
         """
@@ -300,6 +301,7 @@ class JourneyGraph(_DiGraph):
         return result
 
     def _fill(self, nodes: _columns.Nodes, edges: _columns.Edges, facts: Mapping[str, Any]) -> None:
+        _columns.check_columns(nodes, edges)
         size = len(nodes.names)
         terminals = _columns.terminal_records(size, edges)
         self.add_nodes_from(_columns.node_records(nodes, edges))
