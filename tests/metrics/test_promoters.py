@@ -104,6 +104,9 @@ def test_every_width_of_number_gives_the_same_score(dtype):
         ([-1, 5, 12], (0, 2)),
         ([9.5, 9.0, None], (0,)),
         (np.array([256, 265], dtype=np.int64), (0, 1)),  # would wrap round in a byte
+        (np.array([9, -1], dtype=np.int8), (1,)),
+        (np.array([9, -1, 10], dtype=">i4"), (1,)),
+        (np.array([[9, 0], [-5, 0]])[:, 0], (1,)),  # every other one: a view, not contiguous
         (np.concatenate([np.zeros(70_000), [np.nan, 10.1]]), (70_001,)),
     ],
 )

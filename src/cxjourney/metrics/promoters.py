@@ -37,7 +37,6 @@ _METHODS = {"adjusted_wald": "adjusted Wald", "wald": "Wald", "bootstrap": "boot
 PROMOTER, DETRACTOR = 9, 6
 _SMALL = 30
 _TOO_FEW = 10
-_CHUNK = 1 << 16
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -141,17 +140,17 @@ def nps(
 25.0% passives, 25.0% detractors
     """
     array = numbers(scores, "scores", finite=False)
-    ZERO_TO_TEN.check(array)
     promoters: float
     passives: float
     detractors: float
     n_eff: float | None = None
     if weights is None:
-        promoters, passives, detractors, n_missing = count_groups(array)
+        promoters, passives, detractors = count_groups(array)
+        n_missing = len(array) - int(promoters + passives + detractors)
     else:
+        n_missing = len(array) - ZERO_TO_TEN.check(array)
         w = weights_of(weights, len(array))
         missing = np.isnan(array)
-        n_missing = int(missing.sum())
         promoters = float(w[array >= PROMOTER].sum())
         detractors = float(w[array <= DETRACTOR].sum())
         passives = float(w[(array > DETRACTOR) & (array < PROMOTER)].sum())
@@ -176,19 +175,23 @@ def nps(
     )
 
 
-def count_groups(array: NDArray[Any]) -> tuple[int, int, int, int]:
-    """Return the numbers of promoters, passives, detractors and missing of checked answers."""
+def count_groups(array: NDArray[Any]) -> tuple[int, int, int]:
+    """Return the numbers of promoters, passives and detractors, once each answer is checked.
+
+    Raises
+    ------
+    OutOfScale
+        If an answer is not a whole number from 0 to 10; carries the positions.
+    """
     promoters = detractors = present = 0
-    whole = array.dtype.kind != "f"
-    # one pass in pieces that stay in cache; NaN compares as False and so is none of the three
-    for start in range(0, len(array), _CHUNK):
-        chunk = array[start : start + _CHUNK]
-        if whole and chunk.dtype.itemsize > 1:
-            chunk = chunk.astype(np.int8)  # checked to lie in 0-10; comparing bytes is faster
-        promoters += int(np.count_nonzero(chunk >= PROMOTER))
-        detractors += int(np.count_nonzero(chunk <= DETRACTOR))
-        present += len(chunk) if whole else int(np.count_nonzero(chunk == chunk))  # noqa: PLR0124
-    return promoters, present - promoters - detractors, detractors, len(array) - present
+    narrow = array.dtype.kind != "f" and array.dtype.itemsize > 1
+    for piece, answers in ZERO_TO_TEN.pieces(array):
+        # on the scale an answer fits into a byte, and comparing bytes is faster
+        small = piece.astype(np.int8) if narrow else piece
+        promoters += int(np.count_nonzero(small >= PROMOTER))
+        detractors += int(np.count_nonzero(small <= DETRACTOR))
+        present += answers
+    return promoters, present - promoters - detractors, detractors
 
 
 def net_promoter_score(
@@ -337,7 +340,7 @@ def _bootstrap(
     tail = (1 - level) / 2
     if weights is None:
         # resampling respondents is drawing the three counts: exact, and independent of n
-        counts = np.array(count_groups(array)[:3])
+        counts = np.array(count_groups(array))
         n = int(counts.sum())
         drawn = rng.multinomial(n, counts / n, size=n_resamples)
         replicates = 100.0 * (drawn[:, 0] - drawn[:, 2]) / n

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["AnswerShare", "answer_share", "ces", "csat", "mean_score"]
 
 _EASY = 5
-_CHUNK = 1 << 16
 
 E = TypeVar("E", bound=Estimate)
 
@@ -236,12 +235,12 @@ def _from_scores(
     interval: Interval,
 ) -> AnswerShare:
     array = numbers(scores, "scores", finite=False)
-    scale.check(array)
     n_effective: float | None = None
     if weights is None:
         counts = count_answers(array, scale)
         n_missing = len(array) - int(counts.sum())
     else:
+        scale.check(array)
         missing = np.isnan(array)
         n_missing = int(missing.sum())
         w = weights_of(weights, len(array))[~missing]
@@ -282,17 +281,20 @@ def _blank(estimate: E) -> E:
 
 
 def count_answers(array: NDArray[Any], scale: Scale) -> NDArray[np.int64]:
-    """Return how often each answer of an integer scale occurs among checked scores."""
+    """Return how often each answer of an integer scale occurs, once each answer is checked.
+
+    Raises
+    ------
+    OutOfScale
+        If an answer is off the scale; carries the positions.
+    """
     answers = scale.answers
     counts = np.zeros(len(answers), dtype=np.int64)
-    # in pieces that stay in cache; for a dozen answers comparing beats counting bins, and NaN
-    # equals none of them
     narrow = array.dtype.kind != "f" and answers[0] >= -128 and answers[-1] <= 127
-    for start in range(0, len(array), _CHUNK):
-        chunk = array[start : start + _CHUNK]
-        if narrow:
-            chunk = chunk.astype(np.int8)
-        counts += [np.count_nonzero(chunk == answer) for answer in answers]
+    for piece, _ in scale.pieces(array):
+        # for a dozen answers comparing beats counting bins, and NaN equals none of them
+        small = piece.astype(np.int8) if narrow else piece
+        counts += [np.count_nonzero(small == answer) for answer in answers]
     return counts
 
 
