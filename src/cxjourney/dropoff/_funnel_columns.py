@@ -17,7 +17,7 @@ from cxjourney.metrics.rates import effective_n
 if TYPE_CHECKING:
     from cxjourney.dropoff.steps import Step
 
-__all__ = ["Entrants", "fisher_p", "segment_table", "step_columns"]
+__all__ = ["FORMATS", "Entrants", "fisher_p", "segment_table", "step_columns"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -167,6 +167,8 @@ _TIMES = (
     "step_median_s",
     "step_p90_s",
 )
+_PERCENT = ("rate", "low", "high", "step_rate", "step_low", "step_high")
+FORMATS = dict.fromkeys(_PERCENT, "percent") | dict.fromkeys(_TIMES, "duration")
 
 
 def _split(names: tuple[str, ...], rows: list[Any]) -> dict[str, Floats]:
@@ -230,11 +232,7 @@ def segment_table(
         part["p_value"][-1], part["q_value"][-1] = p, q
         for name, values in part.items():
             rows.setdefault(name, []).extend(values)
-    formats = dict.fromkeys(_PERCENT, "percent")
-    return Table(rows, formats=formats)
-
-
-_PERCENT = ("rate", "low", "high", "step_rate", "step_low", "step_high")
+    return Table(rows, formats=FORMATS)
 
 
 def fisher_p(a: float, n: float, c: float, m: float) -> float:

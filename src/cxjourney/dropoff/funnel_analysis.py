@@ -14,7 +14,7 @@ from cxjourney._support.validation import (
     check_level,
 )
 from cxjourney.dropoff._explanation import Explanation, explain_unit, explanation_table
-from cxjourney.dropoff._funnel_columns import Entrants, segment_table, step_columns
+from cxjourney.dropoff._funnel_columns import FORMATS, Entrants, segment_table, step_columns
 from cxjourney.dropoff._funnel_rules import Subject, absent_names, immature_of, rules_of
 from cxjourney.dropoff._matching import Matched, Order, Rules, candidates_of, match
 from cxjourney.exceptions import InvalidValue, TimesRequired
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from cxjourney.log import InteractionLog, Journeys
 
 __all__ = ["Funnel", "funnel"]
-
-_PERCENT = ("rate", "low", "high", "step_rate", "step_low", "step_high")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -338,9 +336,7 @@ def funnel(
         steps=tuple(step.label for step in rules.steps),
         counts=counts,
         rates=tuple(columns["rate"].tolist()),
-        table=Table(
-            columns, formats=dict.fromkeys(_PERCENT, "percent"), backend=subject.log.backend
-        ),
+        table=Table(columns, formats=FORMATS, backend=subject.log.backend),
         segments=segments,
         unit="customer" if subject.journeys is None else "journey",
         base=rules.semantics.base,

@@ -1,0 +1,93 @@
+"""`sensitivity` on the worked example and beyond."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import cxjourney as cx
+from cxjourney.dropoff import Sensitivity, exits, sensitivity
+
+DAY = timedelta(days=1)
+DAYS = {
+    "a": [("ad", 0), ("web", 1), ("buy", 2), ("web", 5)],
+    "b": [("web", 0), ("web", 1), ("store", 10)],
+    "c": [("ad", 15), ("web", 16)],
+    "d": [("web", 2), ("buy", 7), ("buy", 8)],
+    "e": [("store", 19)],
+}
+
+
+@pytest.fixture(scope="module")
+def log():
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    return cx.InteractionLog.from_interactions(
+        [
+            cx.Interaction(customer=c, touchpoint=name, timestamp=begin + timedelta(days=when))
+            for c, touches in DAYS.items()
+            for name, when in touches
+        ],
+        observed_until=begin + timedelta(days=20),
+    )
+
+
+def test_every_limit_tells_what_its_journeys_tell(log):
+    found = sensitivity(log, goal="buy", limits=[14 * DAY, 7 * DAY])
+    week, fortnight = found.table
+    assert [week[name] for name in ("journeys", "converted", "dropped", "in_progress")] == [
+        8,
+        3,
+        3,
+        2,
+    ]
+    assert week["conversion"] == pytest.approx(5 / 12)
+    assert week["dropoff"] == pytest.approx(7 / 12)
+    assert week["low"] < week["conversion"] < week["high"]
+    # ended: ad web, web, web web, store, web, and the goal alone
+    assert week["mean_length"] == pytest.approx(7 / 6)
+    assert week["costliest"] == "web"
+    # within 14 days the visit to the store on day 10 still belongs to the journey of day 0
+    assert fortnight["journeys"] == 7
+    assert fortnight["limit_s"] == 14 * 86_400
+    alone = exits(log.journeys(goal="buy", inactivity=7 * DAY)).estimate("web")
+    row = next(r for r in found.exits if r["touchpoint"] == "web" and r["limit_s"] == 7 * 86_400)
+    assert (row["exit_probability"], row["low"], row["high"]) == (
+        alone.value,
+        alone.low,
+        alone.high,
+    )
+
+
+def test_limits_are_half_once_and_twice_the_suggestion(log):
+    suggested = log.suggest_inactivity(goal="buy").suggested
+    found = sensitivity(log, goal="buy")
+    assert found.table["limit_s"].tolist() == [
+        suggested.total_seconds() * factor for factor in (0.5, 1, 2)
+    ]
+
+
+def test_a_rank_that_depends_on_the_limit_is_said_to(log):
+    found = sensitivity(log, goal="buy", limits=[2 * DAY, 7 * DAY])
+    told = any("depends on the limit" in note for note in found._notes())
+    assert told == (len(set(found.table["costliest"])) > 1)
+
+
+def test_round_trip_and_frames(log):
+    found = sensitivity(log, goal="buy", limits=[7 * DAY])
+    assert Sensitivity.from_dict(found.to_dict()) == found
+    assert next(iter(found.to_frame("pandas").columns)) == "limit_s"
+
+
+def test_empty_log_and_nothing_to_suggest():
+    empty = cx.InteractionLog.from_interactions([])
+    with pytest.raises(cx.exceptions.InvalidValue, match="limits"):
+        sensitivity(empty, goal="buy")
+    found = sensitivity(empty, goal="buy", limits=[DAY])
+    assert math.isnan(found.table["conversion"][0])
+
+
+def test_a_limit_is_a_duration(log):
+    with pytest.raises(cx.exceptions.InvalidValue, match="timedelta"):
+        sensitivity(log, goal="buy", limits=[7])
