@@ -1,12 +1,12 @@
 """How long `nps` takes over ten million scores, in NumPy sums over the same scores.
 
-Run by hand: `python tests/benchmarks/nps.py`. Each case is timed in turn, best of several rounds,
-so that a busy machine slows both alike.
+Run by hand: `python tests/benchmarks/nps.py`. Best of several rounds.
 """
 
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 N = 10_000_000
-ROUNDS = 15
+ROUNDS = 25
 LIMITS = {"integers": 5.0, "floats with missing": 10.0}
 
 
-def best(function: Callable[[], object]) -> float:
-    """Return the shortest of several runs [s]."""
-    times = []
+def fastest(*functions: Callable[[], object]) -> list[float]:
+    """Return the shortest run of each [s]; they take turns, so that a busy machine slows all."""
+    times = [float("inf")] * len(functions)
     for _ in range(ROUNDS):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        for i, function in enumerate(functions):
+            start = time.perf_counter()
+            function()
+            times[i] = min(times[i], time.perf_counter() - start)
+    return times
 
 
 def main() -> None:
@@ -46,7 +47,7 @@ def main() -> None:
         "csat of integers": (stars, csat),
     }
     for name, (column, metric) in cases.items():
-        one_sum, ours = best(column.sum), best(lambda c=column, m=metric: m(c))  # type: ignore[misc]
+        one_sum, ours = fastest(column.sum, partial(metric, column))
         limit = f"  (limit {LIMITS[name]:g})" if name in LIMITS else ""
         print(
             f"{name:28} sum {one_sum * 1e3:6.2f} ms  {metric.__name__} {ours * 1e3:7.2f} ms  "

@@ -129,8 +129,8 @@ class Scale:
         if chunk.dtype.kind != "f":
             good = chunk.min() >= self.low and chunk.max() <= self.high
             return len(chunk) if good else None
-        # NaN compares as False, so that a missing answer is neither off the scale nor whole
-        if np.count_nonzero(chunk < self.low) or np.count_nonzero(chunk > self.high):
+        # fmin and fmax pass over NaN, and return it only where all is missing: False then
+        if np.fmin.reduce(chunk) < self.low or np.fmax.reduce(chunk) > self.high:
             return None
         whole = int(np.count_nonzero(np.rint(chunk) == chunk)) if self.integer else 0
         if whole == len(chunk):
