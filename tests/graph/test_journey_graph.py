@@ -327,6 +327,7 @@ def test_probabilities_that_do_not_sum_to_one_are_refused():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"count": [1.5, 1]}, "whole numbers"),
         ({"count": [1]}, "edges must have 1 values; source has 2"),
         ({"journeys": [1]}, "journeys has 1"),
         ({"pending": [0, 0]}, "nodes must have 1 values; pending has 2"),
@@ -336,7 +337,7 @@ def test_probabilities_that_do_not_sum_to_one_are_refused():
         ({"target": [0, 9]}, r"0 … 3"),
         ({"source": [1, 1], "target": [0, 0]}, "edges must be unique"),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_columns_that_do_not_fit_are_refused(change, message):
     columns = {"names": ["a"], "source": [1, 0], "target": [0, 3], "count": [1, 1], **change}

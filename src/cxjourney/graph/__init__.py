@@ -5,14 +5,8 @@ from __future__ import annotations
 from cxjourney.graph.absorbing import AbsorbingChain, Moments
 from cxjourney.graph.journey_graph import JourneyGraph
 from cxjourney.graph.life_table import life_table
-from cxjourney.graph.order import (
-    HigherOrder,
-    LocalMemory,
-    OrderSelection,
-    higher_order,
-    local_memory,
-    order_selection,
-)
+from cxjourney.graph.order import LocalMemory, OrderSelection, local_memory, order_selection
+from cxjourney.graph.states import HigherOrder, higher_order
 
 __all__ = [
     "AbsorbingChain",

@@ -31,7 +31,10 @@ _TOLERANCE = 1e-9
 
 
 def _counts(values: Any) -> NDArray[np.int64]:
-    return np.asarray(values, dtype=np.int64)
+    array = np.asarray(values)
+    if array.dtype.kind == "f" and (array % 1 != 0).any():
+        raise InvalidValue("counts must be whole numbers")
+    return array.astype(np.int64, copy=False)
 
 
 def _floats(values: Any) -> NDArray[np.float64]:

@@ -307,7 +307,7 @@ class JourneyGraph(_DiGraph):
         self.add_nodes_from(_columns.node_records(nodes, edges))
         self.add_nodes_from(terminals)
         self.add_edges_from(_columns.edge_records(nodes, edges))
-        (started, converted, dropped) = (facts_["visits"] for _, facts_ in terminals)
+        started, converted, dropped = (node["visits"] for _, node in terminals)
         self.graph.update(
             facts,
             n_journeys=started,

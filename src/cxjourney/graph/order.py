@@ -1,8 +1,7 @@
-"""How much memory journeys have: Markov orders compared, and chains of higher order."""
+"""How much memory journeys have: Markov orders compared, overall and by touchpoint."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import attrs
@@ -10,27 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney._support.frozen import array_eq, read_only
-from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.exceptions import InvalidValue
 from cxjourney.graph._solver import sums
-from cxjourney.graph.absorbing import AbsorbingChain
-from cxjourney.graph.journey_graph import JourneyGraph
+from cxjourney.graph._steps import Steps, group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike
 
-__all__ = [
-    "HigherOrder",
-    "LocalMemory",
-    "OrderSelection",
-    "higher_order",
-    "local_memory",
-    "order_selection",
-]
+__all__ = ["LocalMemory", "OrderSelection", "local_memory", "order_selection"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -126,55 +116,6 @@ class LocalMemory(Result):
         return ("moves are taken as independent; customers with many journeys make p too small",)
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class HigherOrder:
-    """A chain whose states are the last touches instead of the last one.
-
-    Attributes
-    ----------
-    order
-        How many touches a state holds, fewer at the beginning of a journey.
-    graph
-        The graph of the states; a state's name is the JSON list of its touches.
-    last
-        State to the touchpoint where a journey in this state is.
-    """
-
-    order: int
-    graph: JourneyGraph
-    last: FrozenMapping[str] = attrs.field(repr=False)
-
-    def chain(self) -> AbsorbingChain:
-        """Return the absorbing chain of the states."""
-        return AbsorbingChain.from_graph(self.graph)
-
-    def states(self, touchpoint: str) -> tuple[str, ...]:
-        """Return the states in which a journey is at a touchpoint.
-
-        Raises
-        ------
-        UnknownName
-            If no journey comes there.
-        """
-        states = tuple(state for state, name in self.last.items() if name == touchpoint)
-        if not states:
-            known = sorted(set(self.last.values()))
-            raise UnknownName.among("touchpoint", touchpoint, known, where="the journeys")
-        return states
-
-    def removal_effect(self) -> FrozenMapping[float]:
-        """Return the removal effect of each touchpoint: of all states there, jointly.
-
-        The more memory, the closer it comes to the share of converting journeys that touch the
-        touchpoint; see `AbsorbingChain.removal_effect`.
-        """
-        chain = self.chain()
-        there: dict[str, list[str]] = {}
-        for state, name in self.last.items():
-            there.setdefault(name, []).append(state)
-        return FrozenMapping({name: chain.removal_effect(set_) for name, set_ in there.items()})
-
-
 def order_selection(
     codes: ArrayLike,
     offsets: ArrayLike,
@@ -224,17 +165,17 @@ def order_selection(
     >>> selection.best
     2
     """
-    steps = _Steps.of(codes, offsets, weights)
+    steps = Steps.of(codes, offsets, weights)
     if max_order < 1:
         raise InvalidValue.of("max_order", "be a whole number from 1", max_order)
     last = steps.previous(steps.codes + 1, start=0)
-    successors = np.bincount(last[_group(last, steps.codes)[0]])
+    successors = np.bincount(last[group(last, steps.codes)[0]])
     likelihoods, dfs = [], []
     state = steps.codes
     for order in range(1, max_order + 1):
         state = steps.states(state, order)
         context = steps.previous(state + 1, start=0)
-        moves, visits = _group(context, steps.codes)[1], _group(context)
+        moves, visits = group(context, steps.codes)[1], group(context)
         likelihood = _xlogx(sums(moves, steps.weight, 0)).sum()
         likelihoods.append(likelihood - _xlogx(sums(visits[1], steps.weight, 0)).sum())
         dfs.append(int((successors[last[visits[0]]] - 1).sum()))
@@ -294,7 +235,7 @@ def local_memory(
     from scipy.special import chdtrc
     from scipy.stats import false_discovery_control
 
-    steps = _Steps.of(codes, offsets, weights)
+    steps = Steps.of(codes, offsets, weights)
     size = len(names)
     steps.touches(size)
     now = steps.previous(steps.codes, start=-1)
@@ -305,7 +246,7 @@ def local_memory(
 
     def entropy(*keys: Ints) -> tuple[Floats, Ints]:
         """Return the sum of c ln c, and the number of cells, at each touchpoint."""
-        cell, at = _group(now, *keys)
+        cell, at = group(now, *keys)
         terms = _xlogx(sums(at, weight, cell.size))
         return sums(now[cell], terms, size), np.bincount(now[cell], minlength=size)
 
@@ -335,165 +276,6 @@ def local_memory(
         q_value=q[by],
         mean_count=np.divide(n, area, out=np.full(size, np.nan), where=area > 0)[by],
     )
-
-
-def higher_order(
-    names: Sequence[str],
-    codes: ArrayLike,
-    offsets: ArrayLike,
-    *,
-    order: int,
-    weights: ArrayLike | None = None,
-    determined: bool = True,
-) -> HigherOrder:
-    """Return the graph whose nodes are the last `order` touches.
-
-    Parameters
-    ----------
-    names
-        Names of the K touchpoints, codes 0 … K - 1.
-    codes, offsets, weights
-        The journeys, as in `order_selection`; K + 1 ends one in CONVERSION, K + 2 in DROPOFF.
-    order
-        How many touches a node remembers, from 1.
-    determined
-        Whether journeys could be dropped at all.
-
-    Returns
-    -------
-    HigherOrder
-        Its chain gives the share of journeys that converted, whatever the order, when all
-        journeys are complete.
-
-    Raises
-    ------
-    InvalidValue
-        If the arrays disagree, an end does not end a journey, or `order` is less than 1.
-
-    Notes
-    -----
-    Probabilities are counted. With many journeys in progress that understates drop-off (moves
-    show at once, drop-offs only after the limit): prefer closed journeys here.
-
-    Examples
-    --------
-    >>> model = higher_order(["ad", "web"], [0, 1, 3, 1, 4], [0, 3, 5], order=2)
-    >>> model.graph.touchpoints
-    ('["ad", "web"]', '["ad"]', '["web"]')
-    >>> model.chain().conversion_probability
-    0.5
-    """
-    steps = _Steps.of(codes, offsets, weights)
-    size = len(names)
-    if order < 1:
-        raise InvalidValue.of("order", "be a whole number from 1", order)
-    touch = steps.touches(size)
-    ends = steps.codes[~touch]
-    if (ends == size).any() or (ends > size + 2).any():
-        raise InvalidValue(
-            f"codes that end a journey must be {size + 1} (CONVERSION) or {size + 2} (DROPOFF)"
-        )
-    state = steps.codes
-    for k in range(1, order + 1):
-        state = steps.states(state, k)
-    kept, at = np.unique(state[touch], return_inverse=True)
-    position = np.flatnonzero(touch)[np.unique(at, return_index=True)[1]]
-    begin = np.maximum(steps.begin[position], position - order + 1)
-    paths = [
-        [names[c] for c in steps.codes[b : p + 1].tolist()]
-        for b, p in zip(begin.tolist(), position.tolist(), strict=True)
-    ]
-    labels = [json.dumps(path, ensure_ascii=False) for path in paths]
-    n = kept.size
-    node = np.zeros_like(steps.codes)
-    node[touch] = at
-    node[~touch] = ends - size + n
-    source = steps.previous(node, start=n)
-    edge, group = _group(source, node)
-    open_ = touch & steps.last
-    graph = JourneyGraph.from_arrays(
-        labels,
-        source=source[edge],
-        target=node[edge],
-        count=np.bincount(group, steps.weight, minlength=edge.size).astype(np.int64),
-        pending=np.bincount(node[open_], steps.weight[open_], minlength=n).astype(np.int64),
-        touchpoint=[path[-1] for path in paths],
-        grain=f"last {order} touches",
-        determined=determined,
-    )
-    last = FrozenMapping({label: path[-1] for label, path in zip(labels, paths, strict=True)})
-    return HigherOrder(order=order, graph=graph, last=last)
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class _Steps:
-    """Journeys as columns, empty ones and those of weight 0 left out."""
-
-    codes: Ints
-    weight: Floats
-    begin: Ints
-    first: NDArray[np.bool_]
-    last: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, codes: ArrayLike, offsets: ArrayLike, weights: ArrayLike | None) -> _Steps:
-        every, bounds = np.asarray(codes, dtype=np.int64), np.asarray(offsets, dtype=np.int64)
-        length = np.diff(bounds)
-        if bounds.size == 0 or bounds[0] != 0 or bounds[-1] != every.size or (length < 0).any():
-            raise InvalidValue("offsets must run from 0 to the number of codes without falling")
-        if every.size and every.min() < 0:
-            raise InvalidValue.of("codes", "be whole numbers from 0", int(every.min()))
-        weight = np.ones(length.size) if weights is None else np.asarray(weights, dtype=np.float64)
-        if weight.shape != length.shape or (weight < 0).any() or (weight % 1 != 0).any():
-            raise InvalidValue("weights must be one whole number from 0 for each journey")
-        keep = np.repeat(weight > 0, length)
-        length, weight = length[weight > 0], weight[weight > 0]
-        every = every[keep]
-        ends = np.cumsum(length)
-        begin = np.repeat(ends - length, length)
-        position = np.arange(every.size)
-        return cls(
-            codes=every,
-            weight=np.repeat(weight, length),
-            begin=begin,
-            first=position == begin,
-            last=position == np.repeat(ends, length) - 1,
-        )
-
-    @property
-    def n(self) -> int:
-        return int(self.weight.sum())
-
-    def touches(self, size: int) -> NDArray[np.bool_]:
-        """Return where a code is a touch, 0 … size - 1; anything else must end its journey."""
-        touch = self.codes < size
-        if not (touch | self.last).all():
-            raise InvalidValue(
-                f"codes must be 0 … {size - 1} for touches; others may only end a journey"
-            )
-        return touch
-
-    def previous(self, values: Ints, *, start: int) -> Ints:
-        """Return the value one touch earlier, `start` at the beginning of a journey."""
-        shifted = np.roll(values, 1)
-        shifted[self.first] = start
-        return shifted
-
-    def states(self, shorter: Ints, order: int) -> Ints:
-        """Return the code of the last `order` touches, given that of the last `order - 1`."""
-        if order == 1:
-            return self.codes
-        before = self.previous(shorter + 1, start=0)
-        return _group(before, self.codes)[1]
-
-
-def _group(*keys: Ints) -> tuple[Ints, Ints]:
-    """Return where each distinct combination occurs first, and the number of each one's."""
-    packed = np.zeros(keys[0].size, dtype=np.int64)
-    for key in keys:
-        packed = np.unique(packed, return_inverse=True)[1] * (key.max(initial=0) + 1) + key
-    _, at, number = np.unique(packed, return_index=True, return_inverse=True)
-    return at, number
 
 
 def _xlogx(count: Floats) -> Floats:
