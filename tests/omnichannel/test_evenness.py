@@ -137,6 +137,15 @@ def test_association_of_channel_and_outcome():
     assert found.cramers_v.low < 0.68 < found.cramers_v.high
 
 
+def test_a_channel_where_no_journey_begins_is_no_obstacle():
+    rows = [(f"c{i}", channel, i % 3, {}) for i in range(9) for channel in ("web", "app")]
+    journeys = logged(rows).journeys(inactivity=timedelta(seconds=1))
+    assert np.isfinite(consistency(journeys).spread.value)
+    told = logged([(f"c{i}", c, i % 3, {}) for i in range(9) for c in ("web", "app", "bot")])
+    found = consistency(told.journeys(inactivity=timedelta(days=1)))
+    assert np.isnan(found.cramers_v.value)  # every journey begins on the web
+
+
 def test_missing_scores_are_counted():
     rows = [(f"c{i}", "web" if i % 2 else "app", 5 if i % 3 else None, {}) for i in range(30)]
     found = consistency(logged(rows).journeys())

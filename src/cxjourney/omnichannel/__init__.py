@@ -13,6 +13,7 @@ from cxjourney.omnichannel.information import (
 from cxjourney.omnichannel.lift import Affinity, affinity
 from cxjourney.omnichannel.matrix import Transitions, transitions
 from cxjourney.omnichannel.seams import Continuity, continuity
+from cxjourney.omnichannel.surcharge import SwitchCost, switch_cost
 from cxjourney.omnichannel.switches import Switching, switching
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Entropy",
     "HandoffLoss",
     "MutualInformation",
+    "SwitchCost",
     "Switching",
     "Transitions",
     "affinity",
@@ -30,6 +32,7 @@ __all__ = [
     "entropy",
     "handoff_loss",
     "mutual_information",
+    "switch_cost",
     "switching",
     "transitions",
 ]

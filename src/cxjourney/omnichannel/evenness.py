@@ -427,9 +427,8 @@ def _crossed(journeys: Journeys, contacts: Contacts, outcome: str | None) -> _Cr
     inner = (found.value > 0) & (found.value < 1)
     design = 1.0
     if inner.any():
-        design = float(
-            np.average((found.base / found.effective)[inner], weights=found.count[inner])
-        )
+        clustered = found.base[inner] / found.effective[inner]
+        design = float(np.average(clustered, weights=found.count[inner]))
     return _Crossed(counts.reshape(k, size), max(1.0, design))
 
 
