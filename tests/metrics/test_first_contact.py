@@ -120,6 +120,18 @@ def test_issues_of_one_customer_may_be_clustered():
     assert clustered.high - clustered.low > plain.high - plain.low
 
 
+def test_an_issue_of_nobody_cannot_be_clustered():
+    with pytest.raises(InvalidData, match="customer has missing values") as caught:
+        first_contact_resolution(
+            [day(1), day(2)],
+            issue=["a", "b"],
+            customer=["x", None],
+            observed_until=END,
+            clustered=True,
+        )
+    assert caught.value.rows == (1,)
+
+
 def test_arguments_that_do_not_belong_together_are_refused():
     one = {"contacted": [day(1)], "observed_until": END}
     for options, message in (

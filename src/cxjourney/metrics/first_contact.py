@@ -167,7 +167,9 @@ def first_contact_resolution(
         hard = np.add.reduceat(flagged[rows], starts) > 0 if len(starts) else hard
     owner = None
     if clustered and customer is not None:
-        owner = codes(customer, "customer")[0][rows[starts]]
+        owner, _, nobody = codes(customer, "customer")
+        is_undefined(nobody & ~missing, "raise", "customer")
+        owner = owner[rows[starts]]
     estimate = flag_share(
         ~repeated,
         argument="contacted",
