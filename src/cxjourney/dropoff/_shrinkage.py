@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["beta_prior", "rank_bounds", "shrunken"]
 
 _LEAST_TRIALS = 0.1
+_USUAL_TRIALS = 30.0
 _FEW = 3
 
 
@@ -56,12 +57,13 @@ def beta_prior(count: Floats, trials: Floats) -> tuple[float, float]:
         slope = np.array([(by_a - by_b) * s * m * (1.0 - m), by_a * a + by_b * b])
         return -float(value), -slope
 
-    bounds = [(-14.0, 14.0), (np.log(_LEAST_TRIALS), np.log(max(n.sum(), 1.0)))]
-    fits = [
-        minimize(loss, [np.log(mean / (1 - mean)), np.log(s)], jac=True, bounds=bounds)
-        for s in (0.5, 10.0, 200.0)
-    ]
-    best = min(fits, key=lambda fit: float(fit.fun)).x
+    most = np.log(max(float(n.sum()), 1.0))
+    # the likelihood has one top, or rises to full pooling: begin in between
+    begin = np.array([np.log(mean / (1 - mean)), min(np.log(_USUAL_TRIALS), most)])
+    bounds = [(-14.0, 14.0), (np.log(_LEAST_TRIALS), most)]
+    fit = minimize(loss, begin, jac=True, bounds=bounds, options={"maxiter": 100})
+    pooled = np.array([begin[0], most])
+    best = fit.x if fit.fun <= loss(pooled)[0] else pooled
     m, s = 1.0 / (1.0 + np.exp(-best[0])), np.exp(best[1])
     return float(m * s), float((1.0 - m) * s)
 
