@@ -10,6 +10,7 @@ from pathlib import Path
 __all__ = ["show_versions"]
 
 CORE = ("attrs", "cattrs", "narwhals", "networkx", "numpy", "scipy")
+KERNELS = {"native": "compiled", "reference": "NumPy"}
 OPTIONAL = ("duckdb", "jinja2", "matplotlib", "pandas", "polars", "pyarrow", "pyyaml", "tqdm")
 
 
@@ -26,10 +27,9 @@ def show_versions() -> None:
     """
     from cxjourney import kernels
 
-    compiled = not kernels.order_rows.__module__.endswith(".reference")
     rows = {
         "cxjourney": f"{_version('cxjourney')} in {Path(__file__).parent}",
-        "kernels": "compiled" if compiled else "NumPy",
+        "kernels": KERNELS[kernels.ACTIVE],
         "python": f"{platform.python_version()} ({platform.platform()})",
         **{package: _version(package) for package in (*CORE, *OPTIONAL)},
     }
