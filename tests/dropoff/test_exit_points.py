@@ -182,6 +182,7 @@ def test_without_a_limit_open_visits_are_left_out():
     found = exits(journeys)
     assert row(found, "web")["exit_probability"] == pytest.approx(1 / 2)
     assert found.method.startswith("exits/at_risk")
+    assert any("left out for want of a limit" in note for note in found.caveats)
 
 
 def test_all_in_progress_says_nothing():

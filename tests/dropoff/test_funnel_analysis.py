@@ -215,7 +215,7 @@ def test_explain_says_what_counted_and_what_did_not():
         "step 1: begins an attempt that gets no further than the one that counts",
         "step 1: enters",
         "step 2",
-        "not step 3: expired, more than 7 days, 0:00:00 after entering",
+        "not step 3: expired, more than 7 d after entering",
     ]
     assert "no step 1 before it" in found.explain("c").table["verdict"][0]
     assert "not over" in found.explain("e").table["verdict"][0]

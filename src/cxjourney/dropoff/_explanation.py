@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import numpy as np
 
 from cxjourney._support.result import Result
-from cxjourney._support.table import Table
+from cxjourney._support.table import Table, format_value
 from cxjourney.dropoff._matching import Matched, Reason, Rules, candidates_of, match
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def _verdict(matched: Matched, rules: Rules, k: int, at: int, reason: int) -> st
         if k == 0:
             return f"{step}: begins an attempt that gets no further than the one that counts"
         return f"{step} again, or of another attempt"
-    limit = "" if rules.within_us is None else str(timedelta(microseconds=rules.within_us))
+    limit = "" if rules.within_us is None else format_value(rules.within_us / 1e6, "duration")
     before = f"step {rules.sources(k)[-1] + 1}" if k else ""
     return {
         Reason.TOO_EARLY: f"not {step}: no {before} directly before it"

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 
 from cxjourney._support.result import Result
-from cxjourney._support.table import Table
+from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_choice, check_level
 from cxjourney.domain import CONVERSION, MISSING
 from cxjourney.dropoff._exit_columns import exit_columns, joined
@@ -31,6 +31,10 @@ __all__ = ["Exits", "exits"]
 _CURSE = (
     "the highest of many, picked after looking, is overstated (winner's curse): see shrunken and "
     "the ranks that it leaves open"
+)
+_LEFT_OUT = (
+    "are left out for want of a limit, which understates exits where leaving takes longer to be "
+    "seen than going on"
 )
 _UPPER_BOUND = (
     "lost conversions assume that those who leave would go on like those who stay: an upper "
@@ -150,9 +154,7 @@ class Exits(Result):
             f"{self.n_journeys:,} journeys: {ends}, {self.n_in_progress:,} in progress",
         ]
         if self.inactivity is not None:
-            facts.append(
-                f"lost means: no touch within {_duration(self.inactivity)}, not: never again"
-            )
+            facts.append(f"lost means: no touch within {_shown(self.inactivity)}, not: never again")
         return (*facts, *self.caveats)
 
 
@@ -330,11 +332,8 @@ def _of_graph(
     )
 
 
-def _duration(limit: timedelta) -> str:
-    days, rest = divmod(limit, timedelta(days=1))
-    if rest:
-        return str(limit)
-    return f"{days} day{'' if days == 1 else 's'}"
+def _shown(limit: timedelta) -> str:
+    return format_value(limit.total_seconds(), "duration")
 
 
 def _as_tuple(by: By) -> tuple[str, ...]:
@@ -396,11 +395,12 @@ def _result(
     ]
     pending = int(columns["pending"].sum())
     if pending:
-        caveats.insert(0, f"{pending:,} visits are still open and count as censored")
+        used = "count as censored" if inactivity is not None else _LEFT_OUT
+        caveats.insert(0, f"{pending:,} visits are still open and {used}")
     if ceilings:
         caveats.append(
-            f"at {ceilings:,} nodes no visit was followed up to the limit: their exit "
-            "probability is a ceiling"
+            f"nodes where no visit was followed up to the limit, so that the exit probability is "
+            f"a ceiling: {ceilings:,}"
         )
     return Exits(
         table=Table(columns, formats=formats, backend=backend),

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney._support.result import Result
-from cxjourney._support.table import Table
+from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import (
     check_level,
 )
@@ -195,7 +195,9 @@ class Funnel(Result):
         return self.table
 
     def _rules(self) -> tuple[str, ...]:
-        window = "no window" if self.within is None else f"within {self.within} of entering"
+        window = "no window"
+        if self.within is not None:
+            window = f"within {format_value(self.within.total_seconds(), 'duration')} of entering"
         matching = f"{self.order}, entry {self.entry}, {window}"
         return (f"{matching}, equal stamps in {self.ties} order, immature: {self.immature}",)
 
