@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from cxjourney.log import (
         InteractionLog,
         Journeys,
+        TransitionGaps,
         from_sequences,
         from_wide,
         journey_graph,
@@ -80,6 +81,7 @@ __all__ = [
     "Stage",
     "StageModel",
     "Touchpoint",
+    "TransitionGaps",
     "attribution",
     "critical",
     "datasets",
@@ -129,6 +131,7 @@ _HOMES = {
     "Stage": "domain",
     "StageModel": "domain",
     "Touchpoint": "domain",
+    "TransitionGaps": "log",
     "datasets": "datasets",
     "domain": "domain",
     "dropoff": "dropoff",

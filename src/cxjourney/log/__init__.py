@@ -5,6 +5,7 @@ from __future__ import annotations
 from cxjourney.log.audit import LogAudit
 from cxjourney.log.build import journey_graph
 from cxjourney.log.columns import Coded, Columns
+from cxjourney.log.gaps import TransitionGaps
 from cxjourney.log.inactivity import InactivitySuggestion
 from cxjourney.log.ingest import Intake
 from cxjourney.log.interaction_log import InteractionLog
@@ -24,6 +25,7 @@ __all__ = [
     "Journeys",
     "LogAudit",
     "Step",
+    "TransitionGaps",
     "file_columns",
     "from_sequences",
     "from_wide",

@@ -21,6 +21,7 @@ from cxjourney.log.stamps import utc_us
 
 if TYPE_CHECKING:
     from cxjourney.domain import Customer, Interaction
+    from cxjourney.log.gaps import TransitionGaps
     from cxjourney.log.journeys import Journeys
 
 __all__ = ["InteractionLog", "is_currency_code"]
@@ -455,6 +456,7 @@ class InteractionLog:
         exit_touchpoints: str | Iterable[str] = (),
         after_goal: Literal["new_journey", "discard", "keep"] = "new_journey",
         unfinished: Literal["in_progress", "dropped"] = "in_progress",
+        gaps: TransitionGaps | None = None,
     ) -> Journeys:
         """Cut the log into journeys with an outcome.
 
@@ -477,6 +479,12 @@ class InteractionLog:
         unfinished
             What a journey is that neither converted nor fell silent: "in_progress", or "dropped"
             where every case is known to be closed.
+        gaps
+            Cut long histories also where a gap is unusual for its transition, as in
+            `gaps=TransitionGaps()`. A journey that such a gap ends is dropped: its customer came
+            back for another one. The last journey of a customer has no gap after it; only
+            `inactivity` can tell whether it is over, so give both where drop-off matters. Not
+            where the log has a `journey` column.
 
         Returns
         -------
@@ -487,7 +495,8 @@ class InteractionLog:
         UnknownName
             If a goal or exit touchpoint is not in the log.
         InvalidValue
-            If `inactivity` is not a positive timedelta, or a touchpoint is both goal and exit.
+            If `inactivity` is not a positive timedelta, a touchpoint is both goal and exit, or
+            `gaps` is given where the log has a `journey` column.
 
         Examples
         --------
@@ -511,6 +520,7 @@ class InteractionLog:
             exit_touchpoints=exit_touchpoints,
             after_goal=after_goal,
             unfinished=unfinished,
+            gaps=gaps,
         )
 
     # ------------------------------------------------------------------ preparing

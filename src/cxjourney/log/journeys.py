@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cxjourney.graph import JourneyGraph
+    from cxjourney.log.gaps import TransitionGaps
     from cxjourney.log.visits import By
 
 __all__ = ["Journeys"]
@@ -76,6 +77,7 @@ class Journeys:
         exit_touchpoints: str | Iterable[str] = (),
         after_goal: Literal["new_journey", "discard", "keep"] = "new_journey",
         unfinished: Literal["in_progress", "dropped"] = "in_progress",
+        gaps: TransitionGaps | None = None,
     ) -> Self:
         """Return the journeys of a log; see `InteractionLog.journeys`."""
         rules = JourneyRules(
@@ -85,6 +87,7 @@ class Journeys:
             after_goal=after_goal,
             unfinished=unfinished,
             by_journey_column="journey" in log.columns.coded,
+            gaps=gaps,
         )
         rules.check(log.columns.coded["touchpoint"].names)
         rows, offsets, silent = cut(log.columns, rules)

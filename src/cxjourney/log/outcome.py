@@ -12,6 +12,7 @@ from cxjourney._support.validation import check_choice, check_duration, duration
 from cxjourney.domain import Outcome
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
 from cxjourney.kernels import segment_starts
+from cxjourney.log.gaps import TransitionGaps, pauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +51,8 @@ class JourneyRules:
         What a journey is that neither converted nor fell silent.
     by_journey_column
         Whether a case or session id cuts, instead of silence.
+    gaps
+        What gap is unusual for its transition and cuts too; None where none does.
     """
 
     goal: tuple[str, ...] = attrs.field(default=(), converter=_names)
@@ -58,6 +61,7 @@ class JourneyRules:
     after_goal: Literal["new_journey", "discard", "keep"] = "new_journey"
     unfinished: Literal["in_progress", "dropped"] = "in_progress"
     by_journey_column: bool = False
+    gaps: TransitionGaps | None = None
 
     @property
     def determined(self) -> bool:
@@ -77,6 +81,12 @@ class JourneyRules:
         check_choice(self.unfinished, "unfinished", ("in_progress", "dropped"))
         if self.inactivity is not None:
             check_duration(self.inactivity, "inactivity")
+        if self.gaps is not None:
+            if not isinstance(self.gaps, TransitionGaps):
+                raise InvalidValue.of("gaps", "be a TransitionGaps or None", self.gaps)
+            if self.by_journey_column:
+                rule = "be left out where the log has a journey column, which cuts instead"
+                raise InvalidValue.of("gaps", rule, self.gaps)
         if touchpoints:  # an empty log knows no names to check against
             for kind, names in (("goal", self.goal), ("exit touchpoint", self.exit_touchpoints)):
                 for name in names:
@@ -110,7 +120,8 @@ def cut(
     offsets
         Rows of journey i are [offsets[i], offsets[i + 1]) of those.
     silent
-        For each journey, whether a later interaction of the customer came after the limit.
+        For each journey, whether a later interaction of the customer came after the limit, or
+        after a gap that is unusual for its transition.
     """
     n = len(columns)
     customer = columns.customer
@@ -131,6 +142,12 @@ def cut(
         ends |= mask_of(columns, rules.goal)
     ends = ends if rows is None else ends[rows]
     after_end = np.append(False, ends[:-1])
+    if rules.gaps is not None:
+        if columns.time is None:
+            raise TimesRequired("gaps= needs times; aggregated paths have none")
+        codes = columns.coded["touchpoint"].codes
+        silence |= pauses(codes, columns.time, ~(natural | after_end), rules.gaps)
+        natural |= silence
     if rules.after_goal == "discard":
         keep = ~_after_first_end(ends, segment_starts(natural))
         rows = np.flatnonzero(keep) if rows is None else rows[keep]
@@ -163,7 +180,8 @@ def outcomes(
                 raise TimesRequired("inactivity= needs times; aggregated paths have none")
             return outcome, np.zeros(n, dtype=np.bool_)
         open_for = observed_until_us - columns.time[last]
-        outcome[silent | (open_for >= duration_us(rules.inactivity))] = DROPPED
+        outcome[open_for >= duration_us(rules.inactivity)] = DROPPED
+    outcome[silent] = DROPPED
     goal = mask_of(columns, rules.goal)
     left = mask_of(columns, rules.exit_touchpoints)[last] if n else np.zeros(0, dtype=np.bool_)
     outcome[left] = DROPPED

@@ -123,7 +123,11 @@ def _rules(journeys: Journeys) -> dict[str, str]:
         "inactivity": "none" if rules.inactivity is None else _limit(rules.inactivity),
         "after the goal": rules.after_goal,
         "unfinished journeys": rules.unfinished,
-        "cut by": "a journey column" if rules.by_journey_column else "silence",
+        "cut by": "a journey column"
+        if rules.by_journey_column
+        else "silence and gaps that are unusual for their transition"
+        if rules.gaps
+        else "silence",
         "observed until": str(journeys.log.observed_until or "no times"),
     }
 
