@@ -261,3 +261,20 @@ def test_models_stand_side_by_side():
     for model in ("first", "last", "linear", "position", "shapley", "markov_1", "markov_2"):
         assert sum(table[model]) == pytest.approx(1)
     assert list(table["spread"]) == sorted(table["spread"], reverse=True)
+
+
+def test_segments_divide_the_conversions():
+    journeys = cx.datasets.sample(seed=2, customers=400).journeys()
+    parts = cx.attribution.by_segment(
+        journeys, "segment", lambda part: cx.attribution.linear(part, replicates=0)
+    )
+    whole = cx.attribution.linear(journeys, replicates=0)
+    total: dict = {}
+    for part in parts.parts.values():
+        for name, credit in part.credit.items():
+            total[name] = total.get(name, 0) + credit
+    assert total == pytest.approx(dict(whole.credit))
+    assert parts.unknown == 0
+    assert parts.to_frame("polars").columns[:2] == ["segment", "channel"]
+    again = cx.attribution.SegmentedAttribution.from_dict(parts.to_dict())
+    assert again == parts

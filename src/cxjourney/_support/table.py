@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import unicodedata
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -84,6 +85,11 @@ class Table:
     def column_names(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         return tuple(self._columns)
+
+    @property
+    def formats(self) -> Mapping[str, str]:
+        """Kind of display of each column that has one."""
+        return MappingProxyType(self._formats)
 
     def row(self, i: int) -> dict[str, Cell]:
         """Return row `i` as plain Python values; NaN stays NaN."""

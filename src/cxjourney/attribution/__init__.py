@@ -13,12 +13,15 @@ from cxjourney.attribution.rules import (
     position_based,
     time_decay,
 )
+from cxjourney.attribution.segments import SegmentedAttribution, by_segment
 from cxjourney.attribution.shapley_value import OrderedCredit, shapley, shapley_by_position
 
 __all__ = [
     "Attribution",
     "ModelComparison",
     "OrderedCredit",
+    "SegmentedAttribution",
+    "by_segment",
     "compare_models",
     "first_touch",
     "last_touch",
