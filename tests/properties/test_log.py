@@ -234,3 +234,21 @@ def test_a_segment_knows_the_goal_of_the_whole_and_keeps_its_window(rows, stay):
     outcomes = [j.outcome for j in part.journeys(goal="pay", inactivity=WEEK)]
     whole = log.journeys(goal="pay", inactivity=WEEK)
     assert outcomes == [j.outcome for j in whole if j.customer.id in stay]
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        cx.dropoff.exits,
+        cx.critical.points,
+        cx.omnichannel.transitions,
+        cx.omnichannel.handoff_loss,
+        cx.attribution.linear,
+        cx.attribution.markov,
+    ],
+)
+def test_every_result_stands_on_an_empty_log(measure):
+    journeys = cx.InteractionLog.from_interactions([]).journeys(goal="pay", inactivity=WEEK)
+    result = measure(journeys)
+    assert repr(result)
+    assert len(result.to_frame("polars")) == 0

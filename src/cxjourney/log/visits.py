@@ -123,6 +123,8 @@ def _single(columns: Columns, by: str) -> Coded:
     if by not in GRAINS:
         raise InvalidValue.of("by", f"be one of {', '.join(GRAINS)}, or a pair of two", by)
     coded = columns.coded.get(by)
+    if coded is None and not len(columns):
+        return Coded(np.zeros(0, dtype=np.int8), ())  # an empty log lacks no column
     if coded is None:
         known = [name for name in GRAINS if name in columns.coded]
         raise UnknownName.among("by=", by, known, where="the columns of the log")
