@@ -230,14 +230,14 @@ def _critical(journeys: Journeys) -> Section:
 
     anchor, title = "critical", "What to mend first"
     lead = (
-        "Touchpoints by the conversions that are lost there. Reach is the chance that a journey "
-        "comes by; the removal effect is the share of conversions that would be lost without the "
-        "touchpoint."
+        "Touchpoints by the conversions that fewer exits would bring: as few as at their peers. "
+        "Reach is the chance that a journey comes by; the removal effect is the share of "
+        "conversions that go through the touchpoint."
     )
     if not journeys.rules.goal:
         absent = "Without a goal nothing converts, and no touchpoint costs conversions."
         return Section(anchor=anchor, title=title, lead=lead, absent=absent)
-    return _answer(lambda: points(journeys), anchor=anchor, title=title, lead=lead)
+    return _answer(lambda: points(journeys, rng=0), anchor=anchor, title=title, lead=lead)
 
 
 def _answer(analysis: Callable[[], Result], *, anchor: str, title: str, lead: str) -> Section:

@@ -1,0 +1,72 @@
+"""What a table of critical points says beside the gain: delays, rework, feelings, drivers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxjourney.critical.delays import bottlenecks
+from cxjourney.critical.loops import rework_rates
+from cxjourney.experience import scores
+from cxjourney.log.visits import visits_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cxjourney._support.table import Table
+    from cxjourney.log import Journeys
+
+    Columns = dict[str, NDArray[np.float64]]
+
+__all__ = ["delay_columns", "feeling_columns", "rework_columns"]
+
+
+def _aligned(table: Table, names: tuple[str, ...], columns: dict[str, str]) -> Columns:
+    """Return columns of a table in the order of `names`, under new names."""
+    rows = list(table["touchpoint"])
+    order = [rows.index(name) for name in names]
+    return {new: np.asarray(table[old], dtype=np.float64)[order] for new, old in columns.items()}
+
+
+def delay_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> Columns:
+    """Return mean wait and share of all waiting of each touchpoint; NaN without times."""
+    columns = {
+        "wait_s": "wait_s",
+        "wait_low_s": "low",
+        "wait_high_s": "high",
+        "wait_share": "share",
+        "wait_share_low": "share_low",
+        "wait_share_high": "share_high",
+    }
+    if journeys.columns.time is None:
+        return {name: np.full(len(names), np.nan) for name in columns}
+    return _aligned(bottlenecks(journeys, level=level).table, names, columns)
+
+
+def rework_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> Columns:
+    """Return the share of visits that are not the first of their journey."""
+    visits = visits_of(journeys)
+    rates, _ = rework_rates(visits)
+    low, high = rates.wilson(level)
+    order = [visits.names.index(name) for name in names]
+    return {
+        "rework_rate": rates.value[order],
+        "rework_low": low[order],
+        "rework_high": high[order],
+    }
+
+
+def feeling_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> Columns:
+    """Return mean emotion and score with intervals, and whether each is a valley."""
+    columns: Columns = {}
+    for measure in ("emotion", "score"):
+        wanted = {measure: "mean", f"{measure}_low": "low", f"{measure}_high": "high"}
+        wanted[f"{measure}_valley"] = "valley"
+        if measure in journeys.columns.numeric:
+            found = scores(journeys, measure=measure, level=level)
+            columns |= _aligned(found.table, names, wanted)
+        else:
+            columns |= {name: np.full(len(names), np.nan) for name in wanted}
+        columns[f"{measure}_valley"] = np.nan_to_num(columns[f"{measure}_valley"]).astype(np.bool_)
+    return columns
