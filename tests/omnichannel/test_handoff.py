@@ -95,6 +95,27 @@ def test_with_one_visit_a_customer_the_interval_is_newcombes():
     )
 
 
+@pytest.mark.oracles("statsmodels")
+@pytest.mark.parametrize("lost", [(60, 80, 45), (40, 62, 28)])
+def test_the_pooled_test_is_that_of_cochran_mantel_and_haenszel(lost):
+    from statsmodels.stats.contingency_tables import StratifiedTable
+
+    # destinations a, b and c: 200, 300 and 150 arrive by a switch, 400 each without one
+    arrived, stayed = (200, 300, 150), (70, 90, 60)
+    told, tables = {}, []
+    for name, n, k, k0 in zip("abc", arrived, lost, stayed, strict=True):
+        told[f"x {name}"] = (n - k, k)
+        told[f"{name} {name}"] = (400 - k0, k0)
+        tables.append([[k, n - k], [k0, 400 - k0]])
+    found = handoff_loss(paths(told)).pooled
+    oracle = StratifiedTable([np.array(t, dtype=float) for t in tables])
+    z = np.sqrt(oracle.test_null_odds(correction=False).statistic)
+    half = (found.high - found.low) / 2
+    assert found.value / half * 1.96 == pytest.approx(z, rel=0.1)
+    # the signs of all measures of the pooled tables agree
+    assert (found.value > 0) == (oracle.oddsratio_pooled > 1) == (oracle.riskratio_pooled > 1)
+
+
 # The visits of the worked example of the architecture page: moves at 1, 1 and 5 days, one open
 # since 4 days, two silent for 7: the probability of no touch within the limit is 4/9.
 OPEN = {
@@ -208,6 +229,20 @@ def test_arrivals_that_are_all_open_tell_nothing():
     )  # fmt: skip
     assert row["arrivals"] == 1
     assert np.isnan(row["loss"])
+
+
+def test_arrivals_that_are_nearly_all_open_raise_no_alarm():
+    told = {f"o{i}": [("x", "app", 15), ("y", "web", 16)] for i in range(40)}
+    told["lost"] = [("x", "app", 1), ("y", "web", 2)]
+    told |= {f"s{i}": [("y", "web", 1), ("y", "web", 2), ("buy", "web", 3)] for i in range(30)}
+    told["t"] = [("y", "web", 1), ("y", "web", 2)]
+    found = handoff_loss(logged(told).journeys(goal="buy", inactivity=LIMIT))
+    row = pair(found, "app", "web")
+    assert (row["arrivals"], row["pending"]) == (41, 40)
+    # nobody has moved on yet, and one is known to be lost: that is one observation
+    assert row["dropped_after"] == 1
+    assert row["low"] < 0.2
+    assert len(found.alarms) == 0
 
 
 @pytest.mark.parametrize(

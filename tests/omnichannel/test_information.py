@@ -111,6 +111,17 @@ def test_weights_are_journeys_of_their_own():
     assert weighted.information.low == pytest.approx(listed.information.low)
 
 
+def test_many_channels_and_few_moves_are_called_what_they_are():
+    rng = np.random.default_rng(6)
+    names = [f"owner {i}" for i in range(400)]
+    sequences = [rng.choice(names, size=3) for _ in range(300)]
+    found = mutual_information(logged(sequences).journeys(), rng=1, n_permutations=19)
+    assert any("cannot be told from its bias" in note for note in found.notes)
+    assert math.isnan(found.information.value)
+    assert found.shuffled == pytest.approx(found.raw, rel=0.01)
+    assert found.p > 0.05
+
+
 def test_the_same_seed_gives_the_same_p():
     one, two = (mutual_information(paths(FOUR), rng=7, n_permutations=99) for _ in range(2))
     assert one == two

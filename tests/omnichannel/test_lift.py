@@ -149,6 +149,12 @@ def test_a_small_count_is_drawn_toward_the_mean():
     assert abs(np.log(row["shrunken"])) < abs(np.log(row["lift"]))
 
 
+def test_one_switch_makes_no_narrow_interval():
+    # all that ever left e went to a: its row fixes what is expected
+    row = pair(affinity(switches({**FOUR, "e a": 1})), "e", "a")
+    assert row["high"] / row["low"] > 30
+
+
 def test_weights_are_customers():
     listed = logged([p.split() for p, n in FOUR.items() for _ in range(n)]).journeys()
     one, other = affinity(switches(FOUR)).pairs, affinity(listed).pairs

@@ -66,6 +66,12 @@ def test_differences_by_hand(journeys):
     assert any("1 journeys in progress" in note for note in found.notes)
 
 
+def test_a_handful_of_journeys_has_no_interval(journeys):
+    found = switch_cost(journeys)
+    assert np.isnan(found.time.low)
+    assert any("time, contacts, score, value, conversion: fewer than 5" in n for n in found.notes)
+
+
 def test_length_is_matched_unless_told_otherwise(journeys):
     found = switch_cost(journeys, match_length=False)
     assert found.time.value == pytest.approx((19 / 3 - 3) * 3600)
@@ -161,4 +167,4 @@ def test_the_result_survives_a_dictionary(journeys):
     found = switch_cost(journeys)
     again = SwitchCost.from_dict(json.loads(json.dumps(found.to_dict())))
     assert again.table == found.table
-    assert again.time == found.time
+    assert repr(again) == repr(found)

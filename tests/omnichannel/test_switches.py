@@ -8,6 +8,7 @@ import pytest
 
 import cxjourney as cx
 from cxjourney.exceptions import UnknownName
+from cxjourney.metrics import wilson
 from cxjourney.omnichannel import Switching, switching
 
 BEGIN = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -105,6 +106,13 @@ def test_without_moves_the_rates_are_not_numbers():
 def test_without_a_goal_nothing_is_said_of_conversion():
     found = switching(logged({"a": "web app"}).journeys())
     assert np.isnan(found.channels.row(0)["converted"])
+
+
+def test_a_rate_of_nothing_seen_has_an_interval():
+    found = switching(logged({f"c{i}": "web web" for i in range(10)}).journeys())
+    low, high = wilson(0, 10)
+    for rate in (found.per_transition, found.per_journey):
+        assert (rate.value, rate.low, rate.high) == (0, low, high)
 
 
 def test_an_empty_log_has_no_rates():

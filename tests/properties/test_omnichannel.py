@@ -7,14 +7,18 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cxjourney as cx
 from cxjourney.omnichannel import (
+    affinity,
+    consistency,
+    continuity,
     entropy,
     handoff_loss,
     mutual_information,
+    switch_cost,
     switching,
     transitions,
 )
@@ -40,6 +44,7 @@ def log_of(people, *, rename=None, order=None, prefix="c"):
                 touchpoint=touchpoint,
                 channel=rename.get(channel, channel),
                 timestamp=BEGIN + timedelta(days=day),
+                score=float(len(touchpoint) + (3 * i + day) % 5),
             )
             for place, i in enumerate(order)
             for day, (touchpoint, channel) in enumerate(people[i])
@@ -200,3 +205,50 @@ def test_rates_and_bits_are_what_a_plain_recount_gives(people):
     assert sum(found.channels["contained"]) == len(multi) - sum(multi)
     bits = entropy(journeys)
     assert 0 <= bits.contacts.value <= np.log2(max(2, bits.n_channels)) + 1e-12
+
+
+@settings(max_examples=20)
+@given(people, st.permutations(CHANNELS), st.randoms(use_true_random=False))
+def test_quality_and_cost_do_not_depend_on_names_nor_on_the_order_of_customers(
+    people, names, random
+):
+    order = list(range(len(people)))
+    random.shuffle(order)
+    rename = dict(zip(CHANNELS, names, strict=True))
+    before = journeys_of(log_of(people))
+    after = journeys_of(log_of(people, rename=rename, order=order))
+
+    def told(journeys):
+        seams, cost = continuity(journeys), switch_cost(journeys)
+        even = consistency(journeys)
+        return numbers(
+            seams.in_time,
+            seams.not_redone,
+            seams.seamless,
+            cost.time,
+            cost.contacts,
+            cost.conversion,
+            cost.score,
+            even.spread,
+            even.omega2,
+            even.icc,
+            even.cramers_v,
+        )
+
+    assert np.allclose(told(before), told(after), equal_nan=True, atol=1e-6)
+    one, other = affinity(before), affinity(after)
+    assert (one.n, one.free) == (other.n, other.free)
+    columns = ("count", "expected", "lift", "residual")
+    assert np.allclose(
+        sorted([row[c] for c in columns] for row in one.pairs if row["count"]),
+        sorted([row[c] for c in columns] for row in other.pairs if row["count"]),
+        equal_nan=True,
+        atol=1e-5,
+    )
+
+
+@given(people)
+def test_expected_switches_add_up_to_those_seen(people):
+    found = affinity(journeys_of(log_of(people)))
+    assert found.n == sum(n for (a, b), n in recount(people).items() if a != b)
+    assert sum(found.pairs["count"]) == found.n

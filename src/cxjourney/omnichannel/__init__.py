@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
+from cxjourney.omnichannel.diversity import Entropy, entropy
 from cxjourney.omnichannel.evenness import Consistency, consistency
 from cxjourney.omnichannel.handoff import HandoffLoss, handoff_loss
-from cxjourney.omnichannel.information import (
-    Entropy,
-    MutualInformation,
-    entropy,
-    mutual_information,
-)
+from cxjourney.omnichannel.information import MutualInformation, mutual_information
 from cxjourney.omnichannel.lift import Affinity, affinity
 from cxjourney.omnichannel.matrix import Transitions, transitions
 from cxjourney.omnichannel.seams import Continuity, continuity

@@ -128,7 +128,8 @@ def bergsma(counts: NDArray[np.float64]) -> float:
     phi2 = max(0.0, _chi2(table) / n - (rows - 1) * (columns - 1) / (n - 1))
     r = rows - (rows - 1) ** 2 / (n - 1)
     c = columns - (columns - 1) ** 2 / (n - 1)
-    return math.sqrt(phi2 / min(r - 1, c - 1))
+    room = min(r - 1, c - 1)
+    return math.sqrt(phi2 / room) if room > 1e-12 else math.nan  # two values leave no room
 
 
 def v_interval(counts: NDArray[np.float64], *, design: float, level: float) -> tuple[float, float]:

@@ -195,11 +195,13 @@ def _side(arms: Arms, places: NDArray[np.int64], share: NDArray[np.float64]) -> 
     ).astype(np.float64)
     loss = min(1.0, max(0.0, float(share @ arms.loss[places])))
     groups, n = float(weight.sum()), float(arms.n[places].sum())
-    closed = 1 - float(arms.pending[places].sum()) / n
-    effective = max(1.0, groups * closed)  # where all agree, the variance says nothing
+    closed = n - float(arms.pending[places].sum())
+    effective = groups * closed / n  # where all agree, the variance says nothing
     if 0 < loss < 1 and groups > 1:
         variance = groups / (groups - 1) * float(weight @ residual**2)
-        effective = min(n, loss * (1 - loss) / variance) if variance > 0 else effective
+        effective = loss * (1 - loss) / variance if variance > 0 else effective
+    # an open visit has not shown its end: a group is worth no more than those that have
+    effective = max(1.0, min(closed, effective))
     return _Side(
         loss=loss, effective=effective, customer=customer, weight=weight, residual=residual
     )

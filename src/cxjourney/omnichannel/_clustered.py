@@ -167,8 +167,13 @@ def mean_estimate(
     unit: str,
     n_missing: int = 0,
     notes: tuple[str, ...] = (),
+    of_shares: bool = False,
 ) -> Estimate:
-    """Return a mean as an estimate: Student's interval over customers, by linearisation."""
+    """Return a mean as an estimate: Student's interval over customers, by linearisation.
+
+    `of_shares` says that values lie in [0, 1]: the interval stays there, and where all are 0 or all
+    are 1, so that the variance says nothing, it is Wilson's for so many customers.
+    """
     from scipy.special import stdtrit
 
     n, low, high, mean = len(values), math.nan, math.nan, math.nan
@@ -184,6 +189,10 @@ def mean_estimate(
             variance = groups / (groups - 1) * float(ones[first] @ residual**2) / total**2
             half = float(stdtrit(groups - 1, 0.5 + level / 2)) * math.sqrt(variance)
             low, high = mean - half, mean + half
+            if of_shares:
+                low, high = max(0.0, low), min(1.0, high)
+        if of_shares and mean in {0.0, 1.0}:
+            low, high = wilson(mean * groups, groups, level=level)
     return Estimate(
         value=mean,
         low=low,

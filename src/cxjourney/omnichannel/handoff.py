@@ -176,7 +176,7 @@ def handoff_loss(
     values, variances = columns["loss"], np.array([d.variance for d in found])
     spread = spread_of(values, variances)
     ranked = shrunken(values, variances, spread)
-    order = np.lexsort((-values, -ranked))
+    order = np.lexsort((-values / np.sqrt(variances), -ranked))  # alike: the surer one first
     table = {
         f"from_{by}": names[pair // k].tolist(),
         f"to_{by}": names[pair % k].tolist(),

@@ -1,73 +1,29 @@
-"""How spread contacts are over channels, and how much one channel says about the next."""
+"""How much one channel says about the next."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level, check_rng
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics import Estimate
-from cxjourney.omnichannel._clustered import mean_estimate
+from cxjourney.omnichannel._bits import bits_estimate, entropy_of
 from cxjourney.omnichannel._contacts import By, Contacts, Moves, contacts_of, moves_of, order_notes
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from cxjourney.log import Journeys
 
-__all__ = ["Entropy", "MutualInformation", "entropy", "mutual_information"]
+__all__ = ["MutualInformation", "mutual_information"]
 
-
-@attrs.frozen(kw_only=True, repr=False)
-class Entropy(Result):
-    """How spread contacts are over channels.
-
-    Attributes
-    ----------
-    by
-        What contacts are spread over.
-    contacts
-        Entropy of the channel of a contact [bits], corrected for bias.
-    transitions
-        Entropy of the next channel given the present one [bits], corrected for bias.
-    within_journeys
-        Expected entropy of two contacts of one journey [bits]: the chance that they differ.
-    normalised
-        `contacts` over its largest possible value, in [0, 1]; NaN with one channel.
-    n_channels
-        Number of channels in use.
-    level
-        Confidence level of the intervals.
-    notes
-        What a reader must know.
-    """
-
-    title = "Entropy"
-
-    by: By
-    contacts: Estimate
-    transitions: Estimate
-    within_journeys: Estimate
-    normalised: float
-    n_channels: int
-    level: float
-    notes: tuple[str, ...]
-
-    def _table(self) -> Table:
-        return _rows(self.contacts, self.transitions, self.within_journeys)
-
-    def _notes(self) -> tuple[str, ...]:
-        return (
-            f"{self.n_channels} in use; Miller-Madow correction",
-            f"{100 * self.level:g}% intervals, clustered by customer",
-            *self.notes,
-        )
+_DENSE = 1 << 16  # cells that are counted in place rather than sorted
+_MOVES_A_PAIR = 5  # moves for each pair seen, below which entropies are mostly bias
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -144,92 +100,6 @@ class MutualInformation(Result):
         )
 
 
-def entropy(
-    journeys: Journeys, *, by: By = "channel", closing: bool = True, level: float = 0.95
-) -> Entropy:
-    """Return how spread contacts are: over all channels, after each other, within a journey.
-
-    Parameters
-    ----------
-    journeys
-        The journeys; aggregated paths count with their weights.
-    by
-        "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
-    closing
-        Whether the goal or exit that ends a journey counts as a contact in its channel.
-    level
-        Confidence level, in (0, 1).
-
-    Returns
-    -------
-    Entropy
-        0 bits with one channel; NaN without contacts.
-
-    Raises
-    ------
-    UnknownName
-        If the log has no such column.
-
-    Notes
-    -----
-    H = -Σ p log₂ p + (K - 1) / (2 n ln 2) over the K channels that occur (Miller 1955), and
-    -Σ p(a) p(b|a) log₂ p(b|a), corrected in each row. The entropy of a whole journey grows with its
-    length, so it is rarefied to two contacts: long and short journeys compare. The correction takes
-    contacts as independent, which within a customer they are not: it is a lower bound of the bias.
-
-    Examples
-    --------
-    >>> from cxjourney import Journeys
-    >>> journeys = Journeys.from_paths(
-    ...     [["web", "app"], ["web", "web"]], converted=[500, 500], channels=True
-    ... )
-    >>> found = entropy(journeys)
-    >>> round(found.contacts.value, 3), round(found.within_journeys.value, 3)
-    (0.812, 0.5)
-    """
-    check_level(level)
-    contacts = contacts_of(journeys, by, closing=closing)
-    moves = moves_of(journeys, contacts)
-    noun = "kind of channel" if by == "kind" else by
-    k = len(contacts.names)
-    p = _frequencies(contacts.node, contacts.weight, k)
-    bound = math.log2(k) if k else math.nan
-    found = _estimate(
-        -np.log2(p, where=p > 0, out=np.zeros(k))[contacts.node],
-        contacts.customer,
-        contacts.weight,
-        correction=k - 1,
-        bound=bound,
-        level=level,
-        name=f"{noun} of a contact",
-        definition="-Σ p log₂ p",
-    )
-    pairs, pair = np.unique(moves.source * max(1, k) + moves.target, return_inverse=True)
-    joint = _frequencies(pair, moves.weight, len(pairs))
-    source = pairs // max(1, k)
-    row = np.bincount(source, joint, minlength=k)
-    following = _estimate(
-        -np.log2(joint / row[source])[pair],
-        moves.customer,
-        moves.weight,
-        correction=len(pairs) - len(np.unique(source)),
-        bound=bound,
-        level=level,
-        name=f"next {noun}, given the present one",
-        definition="-Σ p(a) p(b|a) log₂ p(b|a)",
-    )
-    return Entropy(
-        by=by,
-        contacts=found,
-        transitions=following,
-        within_journeys=_rarefied(contacts, noun, level),
-        normalised=found.value / bound if k > 1 else math.nan,
-        n_channels=k,
-        level=level,
-        notes=order_notes(journeys, contacts, moves, by),
-    )
-
-
 def mutual_information(
     journeys: Journeys,
     *,
@@ -259,8 +129,9 @@ def mutual_information(
     Returns
     -------
     MutualInformation
-        NaN where no journey has two channels: that each case keeps its channel says much about the
-        next contact and nothing about moves.
+        The information is NaN with fewer than five moves for each pair seen. All is NaN where no
+        journey has two channels: that each case keeps its channel says much about the next contact
+        and nothing about moves.
 
     Raises
     ------
@@ -269,8 +140,9 @@ def mutual_information(
 
     Notes
     -----
-    I = Σ p(a,b) log₂(p(a,b) / p(a) p(b)) - (R - 1)(C - 1) / (2 n ln 2). Comparing 2 n ln 2 · I with
-    a χ² distribution takes moves as independent and finds order where there is none; shuffling the
+    I = Σ p(a,b) log₂(p(a,b) / p(a) p(b)), each of its three entropies corrected as Miller and Madow
+    do: with all R × C pairs seen that takes away (R - 1)(C - 1) / (2 n ln 2). Comparing I with a χ²
+    distribution takes moves as independent and finds order where there is none; shuffling the
     contacts of each journey keeps what customers bring along and destroys the order alone.
 
     Examples
@@ -306,134 +178,96 @@ def mutual_information(
             notes=notes,
         )
     k = len(contacts.names)
-    counts = _square(moves.source, moves.target, moves.weight, k)
-    raw = _information(counts)
-    before, after = counts.sum(axis=1), counts.sum(axis=0)
-    joint = counts / counts.sum()
-    gain = np.log2(
-        joint * counts.sum() ** 2 / np.outer(before, after).clip(1),
-        where=counts > 0,
-        out=np.zeros_like(joint),
+    pair = moves.source * k + moves.target
+    joint = _Joint.of(pair, moves.weight, k)
+    by_chance = _shuffled(contacts, moves, k, generator, n_permutations)
+    reached = np.count_nonzero(by_chance >= joint.information - 1e-12)
+    information = bits_estimate(
+        joint.gain[np.searchsorted(joint.pair, pair)],
+        moves.customer,
+        moves.weight,
+        correction=joint.correction,
+        bound=math.inf,
+        level=level,
+        name="mutual information",
+        definition=f"of the {noun} of a contact and of the next",
     )
-    by_chance = _shuffled(contacts, moves, counts, generator, n_permutations)
-    reached = np.count_nonzero(by_chance >= raw - 1e-12)
-    h_before, h_after = _bits(before), _bits(after)
+    if moves.total < _MOVES_A_PAIR * len(joint.pair):
+        seldom = f"{moves.total:,} moves are few for {len(joint.pair):,} kinds of them"
+        notes = (*notes, f"{seldom}: the information cannot be told from its bias, but p can")
+        information = attrs.evolve(information, value=math.nan, low=math.nan, high=math.nan)
     return MutualInformation(
         by=by,
-        information=_estimate(
-            gain[moves.source, moves.target],
-            moves.customer,
-            moves.weight,
-            correction=-int((np.count_nonzero(before) - 1) * (np.count_nonzero(after) - 1)),
-            bound=math.inf,
-            level=level,
-            name="mutual information",
-            definition=f"of the {noun} of a contact and of the next",
-        ),
-        raw=raw,
+        information=information,
+        raw=joint.information,
         shuffled=float(by_chance.mean()),
         p=(1 + int(reached)) / (1 + n_permutations),
         n_permutations=n_permutations,
-        normalised=raw / math.sqrt(h_before * h_after) if h_before * h_after > 0 else math.nan,
-        theil_u=raw / h_after if h_after > 0 else math.nan,
+        normalised=joint.information / math.sqrt(joint.before * joint.after)
+        if joint.before * joint.after > 0
+        else math.nan,
+        theil_u=joint.information / joint.after if joint.after > 0 else math.nan,
         level=level,
         notes=notes,
     )
 
 
-def _rows(*estimates: Estimate) -> Table:
-    return Table(
-        {
-            "measure": [e.name for e in estimates],
-            "bits": [e.value for e in estimates],
-            "low": [e.low for e in estimates],
-            "high": [e.high for e in estimates],
-            "n": [e.n for e in estimates],
-        }
-    )
+@attrs.frozen(kw_only=True)
+class _Joint:
+    """Moves by pair: the pairs seen, ascending, their counts, and the entropies in bits."""
 
+    pair: NDArray[np.int64]
+    counts: NDArray[np.float64]
+    rows: NDArray[np.float64]
+    columns: NDArray[np.float64]
 
-def _frequencies(
-    code: NDArray[np.int64], weight: NDArray[np.int64] | None, size: int
-) -> NDArray[np.float64]:
-    counts = np.bincount(code, weight, minlength=size).astype(np.float64)
-    return counts / counts.sum() if counts.sum() else counts
+    @classmethod
+    def of(cls, pair: NDArray[np.int64], weight: NDArray[Any] | None, k: int) -> _Joint:
+        if k * k <= max(_DENSE, 2 * len(pair)):
+            square = np.bincount(pair, weight, minlength=k * k).astype(np.float64)
+            seen = np.flatnonzero(square)
+            counts = square[seen]
+        else:
+            seen, place = np.unique(pair, return_inverse=True)
+            counts = np.bincount(place, weight).astype(np.float64)
+        return cls(
+            pair=seen,
+            counts=counts,
+            rows=np.bincount(seen // k, counts, minlength=k).astype(np.float64),
+            columns=np.bincount(seen % k, counts, minlength=k).astype(np.float64),
+        )
 
+    @property
+    def before(self) -> float:
+        return entropy_of(self.rows)
 
-def _estimate(
-    surprise: NDArray[np.float64],
-    customer: NDArray[np.int64],
-    weight: NDArray[np.int64] | None,
-    *,
-    correction: int,
-    bound: float,
-    level: float,
-    name: str,
-    definition: str,
-) -> Estimate:
-    """Return a mean of surprises, corrected for bias, its interval by linearisation."""
-    mean = mean_estimate(
-        surprise, customer, weight, level=level, name=name, definition=definition, unit="bits"
-    )
-    if not mean.n:
-        return mean
-    shift = correction / (2 * mean.n * math.log(2))
-    floor = 0.0 if math.isfinite(bound) else -math.inf
+    @property
+    def after(self) -> float:
+        return entropy_of(self.columns)
 
-    def within(value: float) -> float:
-        return value if math.isnan(value) else min(bound, max(floor, value))
+    @property
+    def information(self) -> float:
+        return max(0.0, self.before + self.after - entropy_of(self.counts))
 
-    return attrs.evolve(
-        mean,
-        value=within(mean.value + shift),
-        low=within(mean.low + shift),
-        high=within(mean.high + shift),
-        method="linearised, clustered by customer",
-    )
+    @property
+    def gain(self) -> NDArray[np.float64]:
+        """What each pair adds: log₂(p(a,b) / p(a) p(b))."""
+        k = len(self.rows)
+        product = self.rows[self.pair // k] * self.columns[self.pair % k]
+        bits: NDArray[np.float64] = np.log2(self.counts * self.counts.sum() / product)
+        return bits
 
-
-def _rarefied(contacts: Contacts, noun: str, level: float) -> Estimate:
-    """Return the chance that two contacts of a journey differ, averaged over journeys."""
-    begins = contacts.first
-    k = max(1, len(contacts.names))
-    place = np.cumsum(begins) - 1
-    size = np.bincount(place)
-    cells, count = np.unique(place * k + contacts.node, return_counts=True)
-    same = np.bincount(cells // k, count * (count - 1.0), minlength=len(size))
-    some = size > 1
-    alike = same[some] / (size[some] * (size[some] - 1.0))
-    return mean_estimate(
-        1 - alike,
-        contacts.customer[begins][some],
-        None if contacts.weight is None else contacts.weight[begins][some],
-        level=level,
-        name="two contacts of a journey",
-        definition=f"chance that two contacts of a journey differ in {noun}",
-        unit="bits",
-        n_missing=int(np.count_nonzero(~some)),
-    )
-
-
-def _square(
-    source: NDArray[np.int64], target: NDArray[np.int64], weight: NDArray[np.int64] | None, k: int
-) -> NDArray[np.float64]:
-    counts = np.bincount(source * k + target, weight, minlength=k * k)
-    return counts.reshape(k, k).astype(np.float64)
-
-
-def _bits(counts: NDArray[np.float64]) -> float:
-    p = counts[counts > 0] / counts.sum()
-    return float(-(p @ np.log2(p)))
-
-
-def _information(counts: NDArray[np.float64]) -> float:
-    return max(0.0, _bits(counts.sum(axis=1)) + _bits(counts.sum(axis=0)) - _bits(counts.ravel()))
+    @property
+    def correction(self) -> int:
+        """Free cells of the entropies: rows and columns less pairs."""
+        rows, columns = np.count_nonzero(self.rows), np.count_nonzero(self.columns)
+        return int(rows - 1 + columns - 1 - (len(self.pair) - 1))
 
 
 def _shuffled(
     contacts: Contacts,
     moves: Moves,
-    counts: NDArray[np.float64],
+    k: int,
     rng: np.random.Generator,
     n_permutations: int,
 ) -> NDArray[np.float64]:
@@ -442,13 +276,13 @@ def _shuffled(
     Only journeys of two channels can be ordered otherwise; the moves of the others stay as they
     are. A path of weight w is w journeys, each in an order of its own.
     """
-    k = len(contacts.names)
     mixed = np.zeros(int(contacts.journey[-1]) + 1, dtype=np.bool_)
     mixed[moves.journey[moves.switched]] = True
     some = mixed[contacts.journey]
     moved = mixed[moves.journey]
-    weight = None if moves.weight is None else moves.weight[moved]
-    fixed = counts - _square(moves.source[moved], moves.target[moved], weight, k)
+    stay = ~moved
+    weight = None if moves.weight is None else moves.weight[stay]
+    fixed = _Joint.of(moves.source[stay] * k + moves.target[stay], weight, k)
 
     place = np.cumsum(some) - 1
     begin = place[moves.begin[moved]]
@@ -469,8 +303,10 @@ def _shuffled(
         node, journey = node[rows], np.repeat(np.arange(len(size)), size)
     else:
         journey = np.cumsum(np.append(False, journey[1:] != journey[:-1]))
+    counts = np.concatenate([fixed.counts, np.ones(len(begin))])
     found = np.empty(n_permutations)
     for i in range(n_permutations):
         mixed_up = node[np.argsort(journey + rng.random(len(node)))]
-        found[i] = _information(fixed + _square(mixed_up[begin], mixed_up[begin + 1], None, k))
+        pair = mixed_up[begin] * k + mixed_up[begin + 1]
+        found[i] = _Joint.of(np.concatenate([fixed.pair, pair]), counts, k).information
     return found

@@ -174,6 +174,8 @@ class _Fit:
 
 
 def _fit(moves: Moves, k: int) -> _Fit:
+    from scipy.sparse import coo_array, csr_array, diags_array
+
     switched = moves.switched
     cell = moves.source[switched] * k + moves.target[switched]
     weight = (
@@ -181,35 +183,28 @@ def _fit(moves: Moves, k: int) -> _Fit:
     )
     count = np.bincount(cell, weight, minlength=k * k).astype(np.float64)
     expected = _quasi_independence(count.reshape(k, k))
-    # design of the log-linear model: one effect a row, one a column
-    information = np.block(
-        [
-            [np.diag(expected.sum(axis=1)), expected],
-            [expected.T, np.diag(expected.sum(axis=0))],
-        ]
-    )
-    cover = np.linalg.pinv(information, rcond=1e-10, hermitian=True) if k else information
-    cells = np.count_nonzero(expected > _SMALL)
-    free = int(cells - np.linalg.matrix_rank(information)) if k else 0
+    cover, rank = _inverse(expected)
+    free = int(np.count_nonzero(expected > _SMALL)) - rank
 
-    customers, who, first = _numbered(moves.customer[switched])
-    weights = weight[first]
-    own, times = np.unique(cell * max(1, len(customers)) + who, return_counts=True)
-    at, owner = np.divmod(own, max(1, len(customers)))
+    _, first, who = np.unique(moves.customer[switched], return_index=True, return_inverse=True)
+    weights, people = weight[first], len(first)
+    own, times = np.unique(who * max(1, k * k) + cell, return_counts=True)
+    owner, at = np.divmod(own, max(1, k * k))
+    source, target = np.divmod(at, max(1, k))
     squares = np.bincount(at, weights[owner] * times**2, minlength=k * k)
-    mixed = np.zeros(k * k)
-    moments = np.zeros((2 * k, 2 * k))
-    by_owner = np.argsort(owner, kind="stable")
-    at, owner, times = at[by_owner], owner[by_owner], times[by_owner]
-    for begin in range(0, len(customers), _CHUNK):
+    # what a customer gives and takes, and what that does to the effects of rows and columns
+    effects_of = np.concatenate([source, k + target])
+    entries = (np.tile(times, 2).astype(np.float64), (np.tile(owner, 2), effects_of))
+    margins = coo_array(entries, shape=(people, 2 * k)).tocsr()
+    squared = csr_array(margins.T @ (diags_array(weights) @ margins)).toarray()
+    moments = cover @ squared @ cover
+    own_effect = np.empty(len(own))
+    for begin in range(0, people, _CHUNK):
+        effects = np.asarray(margins[begin : begin + _CHUNK] @ cover)
         rows = slice(*np.searchsorted(owner, [begin, begin + _CHUNK]))
-        effects = _effects(at[rows], owner[rows] - begin, times[rows], cover)
-        part = weights[begin : begin + _CHUNK]
-        moments += (effects * part[: len(effects), None]).T @ effects
-        source, target = np.divmod(at[rows], k)
         local = owner[rows] - begin
-        own_effect = effects[local, source] + effects[local, k + target]
-        mixed += np.bincount(at[rows], part[local] * times[rows] * own_effect, minlength=k * k)
+        own_effect[rows] = effects[local, source[rows]] + effects[local, k + target[rows]]
+    mixed = np.bincount(at, weights[owner] * times * own_effect, minlength=k * k)
     diagonal = np.diag(moments)
     effect = (diagonal[:k, None] + diagonal[None, k:] + 2 * moments[:k, k:]).ravel()
     flat = expected.ravel()
@@ -217,56 +212,51 @@ def _fit(moves: Moves, k: int) -> _Fit:
     leverage = (own_cover[:k, None] + own_cover[None, k:] + 2 * cover[:k, k:]).ravel() * flat
     clustered = squares - 2 * flat * mixed + flat**2 * effect
     with np.errstate(invalid="ignore", divide="ignore"):
-        log_spread = squares / count**2 - 2 * mixed / count + effect
+        # where a count fixes its own expectation the linear part says nothing: a count's own error
+        log_spread = np.maximum(squares / count**2 - 2 * mixed / count + effect, 1 / count)
     return _Fit(
         count=count,
         expected=flat,
         spread=np.maximum(clustered, flat * np.maximum(0.0, 1 - leverage)),
-        log_spread=np.maximum(0.0, log_spread),
+        log_spread=log_spread,
         free=free,
     )
 
 
-def _numbered(
-    customer: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    customers, first, who = np.unique(customer, return_index=True, return_inverse=True)
-    return customers, who, first
-
-
-def _effects(
-    at: NDArray[np.int64],
-    owner: NDArray[np.int64],
-    times: NDArray[np.int64],
-    cover: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return what each customer's switches do to the effects of rows and columns."""
-    k = len(cover) // 2
-    size = int(owner[-1]) + 1 if len(owner) else 0
-    source, target = np.divmod(at, max(1, k))
-    margins = np.zeros((size, 2 * k))
-    np.add.at(margins, (owner, source), times)
-    np.add.at(margins, (owner, k + target), times)
-    effects: NDArray[np.float64] = margins @ cover
-    return effects
+def _inverse(expected: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """Return the covariance of row and column effects in the log-linear model, and their number."""
+    information = np.block(
+        [
+            [np.diag(expected.sum(axis=1)), expected],
+            [expected.T, np.diag(expected.sum(axis=0))],
+        ]
+    )
+    values, vectors = np.linalg.eigh(information)
+    used = values > 1e-10 * max(1.0, values.max(initial=0.0))
+    inverse: NDArray[np.float64] = (vectors[:, used] / values[used]) @ vectors[:, used].T
+    return inverse, int(np.count_nonzero(used))
 
 
 def _quasi_independence(count: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return α_a β_b off the diagonal with the totals of the counts (iterative proportions)."""
+    """Return α_a β_b off the diagonal with the totals of the counts.
+
+    Iterative proportional fitting: the diagonal apart, it needs the effects alone.
+    """
     rows, columns = count.sum(axis=1), count.sum(axis=0)
-    expected = np.outer(rows > 0, columns > 0).astype(np.float64)
-    np.fill_diagonal(expected, 0)
-    for _ in range(2_000):
-        before = expected.copy()
-        expected *= _ratio(rows, expected.sum(axis=1))[:, None]
-        expected *= _ratio(columns, expected.sum(axis=0))[None, :]
-        if np.abs(expected - before).max(initial=0) < 1e-10 * max(1.0, count.max(initial=0)):
+    give, take = (rows > 0).astype(np.float64), (columns > 0).astype(np.float64)
+    for _ in range(20_000):
+        before = give
+        give = _ratio(rows, take.sum() - take)
+        take = _ratio(columns, give.sum() - give)
+        if np.abs(give - before).max(initial=0) <= 1e-13 * give.max(initial=0):
             break
+    expected = np.outer(give, take)
+    np.fill_diagonal(expected, 0)
     return expected
 
 
 def _ratio(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
+    return np.divide(a, b, out=np.zeros_like(a), where=b > _SMALL * b.max(initial=0))
 
 
 @attrs.frozen(kw_only=True)

@@ -14,13 +14,14 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.log.outcome import CONVERTED, IN_PROGRESS
 from cxjourney.metrics import Estimate
-from cxjourney.omnichannel._contacts import By, Contacts, contacts_of
+from cxjourney.omnichannel._contacts import By, Contacts, contacts_of, moves_of, order_notes
 
 if TYPE_CHECKING:
     from cxjourney.log import Journeys
 
 __all__ = ["SwitchCost", "switch_cost"]
 
+_FEWEST = 5  # customers on a side below which no interval is given
 _LENGTHS = (2, 3, 4, 5, 7, 10, 15, 25)  # bands of lengths: 2, 3, 4, 5-6, 7-9, 10-14, 15-24, 25+
 
 
@@ -120,8 +121,9 @@ def switch_cost(
     Notes
     -----
     Σ w (cross - single) / Σ w over strata with both kinds, w = n₁ n₀ / (n₁ + n₀): the weights of
-    Mantel and Haenszel. Student's interval over customers, by linearisation. Who needs a second
-    channel often has the harder case: an association, not what the switch does.
+    Mantel and Haenszel. Welch's interval over customers, by linearisation; none with fewer than
+    five customers on a side. Who needs a second channel often has the harder case: an association,
+    not what the switch does.
 
     Examples
     --------
@@ -136,7 +138,7 @@ def switch_cost(
     check_level(level)
     contacts = contacts_of(journeys, by, closing=closing)
     cases = _Cases.of(journeys, contacts, strata)
-    notes = []
+    notes = list(order_notes(journeys, contacts, moves_of(journeys, contacts), by))
     running = int(np.count_nonzero(journeys.outcome == IN_PROGRESS))
     if running:
         notes.append(f"{running:,} journeys in progress are left out")
@@ -151,10 +153,16 @@ def switch_cost(
         found[name] = _compare(cases, measure, stratum, name, level)
     if not any(c.estimate.n for c in found.values()):
         notes.append(f"there are not both journeys of one {by} and of several: nothing to compare")
-    for name, compared in found.items():
-        if compared.crude * compared.estimate.value < 0:
-            notes.append(f"{name}: the crude difference has the other sign (Simpson's paradox)")
-    notes.append("who switches differs from who does not: an association, not an effect")
+    else:
+        notes.append("who switches differs from who does not: an association, not an effect")
+    few = [name for name, c in found.items() if c.estimate.n and math.isnan(c.estimate.low)]
+    if few:
+        notes.append(f"{', '.join(few)}: fewer than {_FEWEST} customers on a side, no interval")
+    notes += [
+        f"{name}: the crude difference has the other sign (Simpson's paradox)"
+        for name, compared in found.items()
+        if compared.crude * compared.estimate.value < 0
+    ]
     rows = found.values()
     return SwitchCost(
         by=by,
@@ -308,13 +316,7 @@ def _compare(
     used = both[place]
     at, side = place[used], cross[used].astype(np.int64)
     part = share[at] * (2 * side - 1) * (y[used] - means[side, at]) / size[side, at]
-    who, first, owner = np.unique(
-        cases.customer[known][used], return_index=True, return_inverse=True
-    )
-    groups = float(w[used][first].sum())
-    spread = float(w[used][first] @ np.bincount(owner, part) ** 2)
-    variance = groups / (groups - 1) * spread if len(who) and groups > 1 else math.nan
-    half = _quantile(groups - 1, level) * math.sqrt(variance) if groups > 2 else math.nan
+    half = _half_width(part, side == 1, cases.customer[known][used], w[used], level=level)
     n_single, n_cross = (round(float(n)) for n in size[:, both].sum(axis=1))
     return _Compared(
         estimate=_estimate(crossed - single, half, n_single + n_cross, measure, name, level=level),
@@ -328,10 +330,41 @@ def _compare(
     )
 
 
-def _quantile(free: float, level: float) -> float:
+def _half_width(
+    part: NDArray[np.float64],
+    cross: NDArray[np.bool_],
+    customer: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    *,
+    level: float,
+) -> float:
+    """Return the half-width of Welch's interval over customers; NaN with few on a side.
+
+    The variance is that over all customers, since some have journeys of both kinds; the degrees of
+    freedom are Satterthwaite's of the two sides.
+    """
     from scipy.special import stdtrit
 
-    return float(stdtrit(free, 0.5 + level / 2))
+    sides = [_over_customers(part[s], customer[s], weight[s]) for s in (cross, ~cross)]
+    if min(groups for groups, _ in sides) < _FEWEST:
+        return math.nan
+    _, variance = _over_customers(part, customer, weight)
+    total = sum(v for _, v in sides)
+    scale = sum(v**2 / (groups - 1) for groups, v in sides)
+    free = total**2 / scale if scale > 0 else min(groups for groups, _ in sides) - 1
+    return float(stdtrit(free, 0.5 + level / 2)) * math.sqrt(variance)
+
+
+def _over_customers(
+    part: NDArray[np.float64], customer: NDArray[np.int64], weight: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Return the number of customers and the variance of the sum of their parts."""
+    _, first, owner = np.unique(customer, return_index=True, return_inverse=True)
+    groups = float(weight[first].sum())
+    if groups <= 1:
+        return groups, 0.0
+    spread = float(weight[first] @ np.bincount(owner, part) ** 2)
+    return groups, groups / (groups - 1) * spread
 
 
 def _estimate(
@@ -344,7 +377,7 @@ def _estimate(
         level=level,
         n=n,
         unit=measure.unit,
-        method="Mantel-Haenszel weights, Student, clustered by customer",
+        method="Mantel-Haenszel weights, Welch, clustered by customer",
         notes=() if n else ("empty",),
         name=name,
         definition=f"{measure.definition}: cross-channel less single-channel",

@@ -188,6 +188,7 @@ def _per_journey(
         definition=f"mean over journeys of: moves to another {noun} / moves",
         unit="fraction",
         n_missing=int(np.count_nonzero(~some)),
+        of_shares=True,
     )
 
 
