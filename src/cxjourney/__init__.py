@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         metrics,
         omnichannel,
         report,
+        variants,
     )
     from cxjourney.domain import (
         CONVERSION,
@@ -102,6 +103,7 @@ __all__ = [
     "read_xes",
     "report",
     "show_versions",
+    "variants",
 ]
 
 # Where each name lives; a module of the package itself stands under its own name.
@@ -149,6 +151,7 @@ _HOMES = {
     "read_xes": "log",
     "report": "report",
     "show_versions": "versions",
+    "variants": "variants",
 }
 
 
