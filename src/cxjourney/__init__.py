@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cxjourney import (
         attribution,
+        compare,
         critical,
         datasets,
         domain,
@@ -85,6 +86,7 @@ __all__ = [
     "Touchpoint",
     "TransitionGaps",
     "attribution",
+    "compare",
     "critical",
     "datasets",
     "domain",
@@ -110,6 +112,7 @@ __all__ = [
 # The imports above say the same to type checkers, and a test holds the two together.
 _HOMES = {
     "attribution": "attribution",
+    "compare": "compare",
     "critical": "critical",
     "log": "log",
     "journey_graph": "log",

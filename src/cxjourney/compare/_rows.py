@@ -1,0 +1,99 @@
+"""The rows of a pair of groups: what one comparison puts into the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney.compare._contrast import Contrast
+from cxjourney.compare._evidence import adjusted, intervals, p_values
+from cxjourney.compare._moves import Observed
+from cxjourney.compare.divergence import Divergence
+
+if TYPE_CHECKING:
+    from cxjourney.compare._evidence import Adjusted
+
+__all__ = ["Part"]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Part:
+    """One pair of groups.
+
+    Attributes
+    ----------
+    contrast
+        Their probabilities.
+    whole
+        Their divergence.
+    found
+        The observations; None for graphs.
+    stratum
+        Stratum of each observation; None where there are no strata.
+    """
+
+    contrast: Contrast
+    whole: Divergence
+    found: Observed | None
+    stratum: NDArray[np.int64] | None
+
+    @classmethod
+    def of(
+        cls,
+        contrast: Contrast,
+        whole: Divergence,
+        found: Observed | None = None,
+        stratum: NDArray[np.int64] | None = None,
+    ) -> Part:
+        """Return a pair of groups; `stratum` has one code a journey."""
+        codes = None
+        if found is not None and stratum is not None:
+            # what is unknown is a stratum of its own
+            codes = np.where(stratum < 0, stratum.max(initial=-1) + 1, stratum)[found.journey]
+        return cls(contrast=contrast, whole=whole, found=found, stratum=codes)
+
+    def _within(self, level: float) -> Adjusted | None:
+        if self.found is None or self.stratum is None:
+            return None
+        return adjusted(self.contrast, self.found, self.stratum, level=level)
+
+    def columns(self, *, level: float, min_count: int) -> dict[str, Any]:
+        """Return the columns of the pair, without q-values, which need all pairs."""
+        contrast = self.contrast
+        labels = contrast.labels
+        n = len(contrast.source)
+        p, at_risk = contrast.probability, np.rint(contrast.at_risk).astype(np.int64)
+        low, high = intervals(contrast, level=level)
+        values, tests = p_values(contrast, min_count=min_count)
+        dropoff = len(contrast.names) + 2
+        columns: dict[str, Any] = {
+            "group": (self.whole.group,) * n,
+            "against": (self.whole.against,) * n,
+            "kind": tuple("exit" if y == dropoff else "move" for y in contrast.target.tolist()),
+            "touchpoint": tuple(labels[x] for x in contrast.source.tolist()),
+            "to": tuple(labels[y] for y in contrast.target.tolist()),
+            "visits": at_risk[0],
+            "visits_against": at_risk[1],
+            "probability": p[0],
+            "probability_against": p[1],
+            "difference": p[0] - p[1],
+            "low": low,
+            "high": high,
+            "p_value": values,
+            "q_value": np.full(n, np.nan),
+            "test": tests,
+        }
+        within = self._within(level)
+        if within is not None:
+            opposite = within.difference * (p[0] - p[1]) < 0
+            sure = (low > 0) | (high < 0) | (within.low > 0) | (within.high < 0)
+            columns |= {
+                "adjusted": within.difference,
+                "adjusted_low": within.low,
+                "adjusted_high": within.high,
+                "reversed": opposite & sure,
+            }
+        return columns

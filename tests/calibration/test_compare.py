@@ -1,0 +1,27 @@
+"""A small version of the study of comparisons, fast enough for every run."""
+
+from __future__ import annotations
+
+import runpy
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def study(project_root):
+    return runpy.run_path(str(project_root / "tests/calibration/compare.py"))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_planted_difference_is_ranked_first(study, seed):
+    found = study["with_difference"](seed, n_permutations=0)
+    assert found["ranked first"]
+    assert found["discovered"]
+
+
+def test_nothing_is_found_where_nothing_is(study):
+    found = [study["without"](seed, customers=2_000, n_permutations=0) for seed in range(4)]
+    # 5 in 100 may: two of four would be far off
+    assert sum(row["any discovery"] for row in found) <= 1
+    assert sum(row["two halves of the journeys: any discovery"] for row in found) <= 1
+    assert all(row["any p <= .05 (no correction)"] for row in found)

@@ -1,0 +1,405 @@
+"""Comparisons: against textbook tests where those apply, and where they do not."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import fisher_exact
+
+import cxjourney as cx
+from cxjourney.compare import Differences, between, segments
+from cxjourney.compare._evidence import discovery_rates
+from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
+from cxjourney.metrics import newcombe
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def closed_cases(rows) -> cx.Journeys:
+    """Return journeys of one touch: (customer, stays, attributes); all cases are closed."""
+    columns: dict[str, list] = {"customer": [], "time": [], "touchpoint": [], "case": []}
+    attributes = list(rows[0][2]) if rows else []
+    columns |= {name: [] for name in attributes}
+    for case, (customer, stays, values) in enumerate(rows):
+        for hour, touchpoint in enumerate(("web", "buy") if stays else ("web",)):
+            columns["customer"].append(customer)
+            columns["time"].append(BEGIN + timedelta(hours=24 * case + hour))
+            columns["touchpoint"].append(touchpoint)
+            columns["case"].append(str(case))
+            for name in attributes:
+                columns[name].append(values[name])
+    log = cx.InteractionLog.from_frame(
+        {name: np.array(values) for name, values in columns.items() if name != "time"}
+        | {"time": [str(t) for t in columns["time"]]},
+        customer="customer",
+        timestamp="time",
+        touchpoint="touchpoint",
+        journey="case",
+        attributes=attributes,
+    )
+    return log.journeys(goal="buy", unfinished="dropped")
+
+
+def arm(name, stratum, stays, n, *, each=1):
+    return [
+        (f"{name} {stratum} {i}", i < stays, {"group": name, "device": stratum})
+        for i in range(n)
+        for _ in range(each)
+    ]
+
+
+def paths(stays: int, leaves: int) -> cx.Journeys:
+    return cx.Journeys.from_paths([["web"]], converted=[stays], dropped=[leaves])
+
+
+def pooled_z(a, m, b, n):
+    p = (a + b) / (m + n)
+    return (a / m - b / n) / math.sqrt(p * (1 - p) * (1 / m + 1 / n))
+
+
+def two_sided(z):
+    return math.erfc(abs(z) / math.sqrt(2))
+
+
+def test_simpsons_paradox_is_seen():
+    # METHODS section 14: A 80/100 against 9/10, B 2/10 against 30/100
+    journeys = closed_cases(
+        [
+            *arm("new", "phone", 80, 100),
+            *arm("old", "phone", 9, 10),
+            *arm("new", "desk", 2, 10),
+            *arm("old", "desk", 30, 100),
+        ]
+    )
+    found = segments(journeys, "group", strata="device", rng=1)
+    rows = {(row["touchpoint"], row["to"]): row for row in found.table}
+    conversion = rows["web", cx.CONVERSION]
+    assert (conversion["group"], conversion["against"]) == ("new", "old")
+    assert conversion["difference"] == pytest.approx(0.3909, abs=5e-5)
+    assert conversion["adjusted"] == pytest.approx(-0.10, abs=1e-12)
+    assert conversion["reversed"]
+    assert conversion["adjusted_low"] < -0.10 < conversion["adjusted_high"]
+    assert "Simpson" in repr(found)
+    # stratified by the groups themselves there is nothing to compare within a stratum
+    alone = segments(journeys, "group", strata="group", rng=1)
+    assert np.isnan(alone.table["adjusted"]).all()
+
+
+def test_one_stratum_changes_nothing():
+    journeys = closed_cases([*arm("new", "all", 40, 60), *arm("old", "all", 20, 50)])
+    table = segments(journeys, "group", strata="device", rng=1).table
+    np.testing.assert_allclose(table["adjusted"], table["difference"], atol=1e-12)
+    assert not np.any(table["reversed"])
+
+
+def test_golden_false_discovery_rates():
+    # METHODS section 14
+    found = discovery_rates(np.array([0.01, math.nan, 0.04, 0.03, 0.2]))
+    assert found == pytest.approx([0.04, math.nan, 0.16 / 3, 0.16 / 3, 0.2], nan_ok=True)
+
+
+@given(st.tuples(*[st.integers(0, 60)] * 4))
+def test_independent_visits_are_tested_as_the_textbooks_do(counts):
+    a, b, c, d = counts
+    found = between(paths(a, b), paths(c, d), min_count=1, n_permutations=0)
+    rows = [row for row in found.table if row["touchpoint"] == "web" and row["to"] != cx.DROPOFF]
+    if not (a or c) or not (a + b and c + d):
+        return
+    (row,) = rows
+    assert row["difference"] == pytest.approx(a / (a + b) - c / (c + d))
+    m, n = a + b, c + d
+    pooled = (a + c) / (m + n)
+    if not b and not d:
+        assert math.isnan(row["p_value"])  # nobody left: nothing was compared
+    elif min(m, n) * min(pooled, 1 - pooled) >= 5:
+        assert row["test"] == "z"
+        assert row["p_value"] == pytest.approx(two_sided(pooled_z(a, m, c, n)), abs=1e-12)
+    else:
+        assert row["test"] == "Fisher"
+        assert row["p_value"] == pytest.approx(fisher_exact([[a, b], [c, d]]).pvalue)
+
+
+def test_intervals_are_newcombes_on_independent_visits():
+    row = between(paths(5600, 1400), paths(4800, 3200), n_permutations=0).table.row(0)
+    low, high = newcombe(5600, 7000, 4800, 8000)
+    sign = 1 if row["to"] == cx.CONVERSION else -1
+    ends = sorted((sign * row["low"], sign * row["high"]))
+    # the variance is corrected by C / (C - 1)
+    assert ends == pytest.approx([low, high], abs=2e-5)
+
+
+def test_repeating_what_a_customer_did_adds_no_evidence():
+    once = closed_cases([*arm("a", "x", 30, 50), *arm("b", "x", 15, 50)])
+    again = closed_cases([*arm("a", "x", 30, 50, each=6), *arm("b", "x", 15, 50, each=6)])
+    for name in ("p_value", "low", "high"):
+        expected = segments(once, "group", rng=1).table[name]
+        np.testing.assert_allclose(segments(again, "group", rng=1).table[name], expected)
+    naive = two_sided(pooled_z(180, 300, 90, 300))
+    assert segments(again, "group", rng=1).ranking[0].p_value > 100 * naive
+
+
+def test_turning_the_comparison_round_turns_the_signs():
+    rng = np.random.default_rng(3)
+    rows = [(f"c{i % 40}", bool(rng.random() < 0.5), {"group": "a"}) for i in range(120)]
+    journeys = closed_cases(rows)
+    first = np.arange(120) % 3 == 0  # each customer has journeys on both sides
+    one, other = journeys.where(first), journeys.where(~first)
+    found, turned = between(one, other, rng=1), between(other, one, rng=1)
+    assert found.estimate("web").value == pytest.approx(-turned.estimate("web").value)
+    assert found.estimate("web").low == pytest.approx(-turned.estimate("web").high)
+    np.testing.assert_allclose(found.table["p_value"], turned.table["p_value"])
+
+
+def random_log(seed: int, n: int = 25) -> cx.InteractionLog:
+    rng = np.random.default_rng(seed)
+    columns: dict[str, list] = {"customer": [], "time": [], "touchpoint": [], "plan": []}
+    for customer in range(n):
+        when, plan = BEGIN + timedelta(days=float(rng.uniform(0, 12))), rng.choice(["x", "y"])
+        for _ in range(rng.geometric(0.25)):
+            columns["customer"].append(str(customer))
+            columns["time"].append(when.isoformat())
+            columns["touchpoint"].append(str(rng.choice(["ad", "web", "cart", "buy"])))
+            columns["plan"].append(str(plan))
+            when += timedelta(days=float(rng.exponential(2)))
+    return cx.InteractionLog.from_frame(
+        {name: np.array(values) for name, values in columns.items()},
+        customer="customer",
+        timestamp="time",
+        touchpoint="touchpoint",
+        attributes=["plan"],
+        observed_until=BEGIN + timedelta(days=16),
+    )
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10_000))
+def test_probabilities_are_those_of_the_graph_of_each_group(seed):
+    journeys = random_log(seed).journeys(goal="buy", inactivity=timedelta(days=4))
+    coded = journeys.segment("plan")
+    graphs = {
+        name: journeys.where(coded.codes == code).graph() for code, name in enumerate(coded.names)
+    }
+    found = segments(journeys, "plan", n_permutations=19, rng=1)
+    checked = 0
+    for row in found.table:
+        for side, column in (("group", "probability"), ("against", "probability_against")):
+            graph = graphs[row[side]]
+            edge = graph.get_edge_data(row["touchpoint"], row["to"])
+            if edge is not None and "probability" in edge:
+                assert row[column] == pytest.approx(edge["probability"], abs=1e-9)
+                checked += 1
+            else:
+                assert math.isnan(row[column]) or row[column] == pytest.approx(0, abs=1e-9)
+    assert checked or not len(found.table)
+    assert all(0 <= d.bits <= 1 + 1e-9 and 0 < d.p_value <= 1 for d in found.overall)
+
+
+def test_a_shorter_follow_up_is_no_difference():
+    # the same customers, seen to the end and only half way: raw exit rates differ, these do not
+    rng = np.random.default_rng(5)
+    rows: dict[str, list] = {"customer": [], "time": [], "touchpoint": []}
+    for i in range(6_000):
+        start = BEGIN + timedelta(days=float(rng.uniform(0, 8)))
+        rows["customer"].append(str(i))
+        rows["time"].append(start)
+        rows["touchpoint"].append("web")
+        if rng.random() < 0.6:
+            rows["customer"].append(str(i))
+            rows["time"].append(start + timedelta(days=float(rng.uniform(0, 4))))
+            rows["touchpoint"].append("buy")
+
+    def seen(ids, until):
+        kept = [
+            i
+            for i, (c, t) in enumerate(zip(rows["customer"], rows["time"], strict=True))
+            if int(c) % 2 == ids and t <= until
+        ]
+        columns = {name: np.array([str(values[i]) for i in kept]) for name, values in rows.items()}
+        log = cx.InteractionLog.from_frame(
+            columns,
+            customer="customer",
+            timestamp="time",
+            touchpoint="touchpoint",
+            observed_until=until,
+        )
+        return log.journeys(goal="buy", inactivity=timedelta(days=5))
+
+    short, long = seen(0, BEGIN + timedelta(days=8)), seen(1, BEGIN + timedelta(days=40))
+    raw = [
+        g.nodes["web"]["exits"] / (g.nodes["web"]["visits"] - g.nodes["web"]["pending"])
+        for g in (short.graph(), long.graph())
+    ]
+    assert raw[0] < raw[1] - 0.05
+    found = between(short, long, rng=2)
+    estimate = found.estimate("web")
+    assert estimate.low < 0 < estimate.high
+    assert abs(estimate.value) < 0.05
+    assert found.n_discoveries == 0
+    assert found.overall[0].p_value > 0.05
+
+
+def test_the_whole_is_tested_by_permuting_customers():
+    same = between(paths(30, 30), paths(30, 30), rng=1).overall[0]
+    assert same.bits == pytest.approx(0, abs=1e-12)
+    assert same.p_value == 1
+    apart = between(paths(50, 10), paths(10, 50), rng=1).overall[0]
+    # 60 first steps that tell nothing and 60 visits of which 5 in 6 go one way
+    entropy = 1 + (5 / 6) * math.log2(5 / 6) + (1 / 6) * math.log2(1 / 6)
+    assert apart.bits == pytest.approx(entropy / 2)
+    assert apart.p_value == pytest.approx(1 / 1000)
+    assert between(paths(50, 10), paths(10, 50), n_permutations=0).overall[0].n_permutations == 0
+
+
+def test_customers_on_both_sides_are_permuted_with_themselves():
+    # every customer leaves in the first period and stays in the second
+    rows = [(f"c{i}", period == 1, {"group": "a"}) for i in range(12) for period in (0, 1)]
+    journeys = closed_cases(rows)
+    first = np.arange(24) % 2 == 0
+    whole = between(journeys.where(first), journeys.where(~first), rng=4).overall[0]
+    assert whole.p_value < 0.01
+    again = between(journeys.where(first), journeys.where(~first), rng=4).overall[0]
+    assert whole == again
+
+
+def test_graphs_compare_as_the_journeys_they_were_built_from():
+    a, b = paths(40, 60), paths(70, 30)
+    found, of_graphs = between(a, b, rng=1), between(a.graph(), b.graph())
+    for name in ("difference", "p_value", "q_value"):
+        np.testing.assert_allclose(found.table[name], of_graphs.table[name])
+    whole = of_graphs.overall[0]
+    table = np.array([[40, 60], [70, 30]])
+    expected = table.sum(axis=0) * table.sum() / 2 / table.sum()
+    g_test = 2 * (table * np.log(table / expected)).sum()
+    assert 2 * math.log(2) * whole.bits * 400 == pytest.approx(g_test)
+    assert whole.p_value == pytest.approx(math.erfc(math.sqrt(g_test / 2)))
+    with pytest.raises(InvalidValue, match="both be journeys"):
+        between(a, b.graph())
+    with pytest.raises(InvalidValue, match="strata"):
+        between(a.graph(), b.graph(), strata="device")
+
+
+def test_more_than_two_values_are_compared_with_the_rest_or_in_pairs():
+    rows = [
+        (f"{plan} {i}", i < stays, {"plan": plan})
+        for plan, stays in (("x", 10), ("y", 20), ("z", 30))
+        for i in range(40)
+    ]
+    journeys = closed_cases(rows)
+    rest = segments(journeys, "plan", n_permutations=0)
+    assert set(rest.table["against"]) == {"the rest"}
+    assert rest.estimate("web", group="x").value == pytest.approx(30 / 40 - 30 / 80)
+    pairs = segments(journeys, "plan", against="pairs", n_permutations=0)
+    assert set(zip(pairs.table["group"], pairs.table["against"], strict=True)) == {
+        ("x", "y"),
+        ("x", "z"),
+        ("y", "z"),
+    }
+    first = pairs.ranking[0]
+    assert (first.group, first.against, first.touchpoint) == ("x", "z", "web")
+    assert {change.to for change in pairs.ranking[:2]} == {cx.CONVERSION, cx.DROPOFF}
+
+
+def test_what_only_one_group_knows_is_listed_and_not_tested():
+    a = cx.Journeys.from_paths([["web"], ["app"]], converted=[10, 20], dropped=[20, 20])
+    found = between(a, paths(20, 10), rng=1)
+    (row,) = (r for r in found.table if r["touchpoint"] == "app" and r["to"] == cx.DROPOFF)
+    assert row["visits_against"] == 0
+    assert all(math.isnan(row[name]) for name in ("difference", "low", "high", "p_value"))
+    assert row["test"] == ""
+    assert "unknown in one group" in repr(found)
+    # that nobody came to it is known, and tested
+    assert found.estimate(cx.START, "app").value == pytest.approx(40 / 70)
+
+
+def test_nothing_to_compare_is_an_answer():
+    one = closed_cases(arm("a", "x", 3, 5))
+    found = segments(one, "group", rng=1)
+    assert (len(found.table), found.ranking, found.discoveries, found.overall) == (0, (), (), ())
+    assert "has 1 value: nothing to compare" in repr(found)
+    empty = between(paths(0, 0), paths(0, 0), rng=1)
+    assert (len(empty.table), empty.n_comparisons) == (0, 0)
+    against_nothing = between(paths(3, 4), paths(0, 0), rng=1)
+    assert against_nothing.n_comparisons == 0
+    assert Differences.from_dict(found.to_dict()).to_dict() == found.to_dict()
+
+
+def test_without_conversions_exits_still_compare():
+    a = cx.Journeys.from_paths([["web"], ["web", "web"]], converted=[0, 0], dropped=[50, 10])
+    b = cx.Journeys.from_paths([["web"], ["web", "web"]], converted=[0, 0], dropped=[20, 40])
+    found = between(a, b, rng=1)
+    assert found.estimate("web").value == pytest.approx(60 / 70 - 60 / 100)
+    assert found.n_discoveries == 2
+
+
+def test_journeys_without_a_value_are_left_out_and_counted():
+    rows = [*arm("a", "x", 30, 50), *arm("b", "x", 10, 50)]
+    journeys = closed_cases(rows)
+    whole = segments(journeys, "group", rng=1)
+    assert whole.n_missing == 0
+    extra = closed_cases(
+        [*rows, *((f"u{i}", True, {"group": None, "device": "x"}) for i in range(7))]
+    )
+    found = segments(extra, "group", rng=1)
+    assert found.n_missing == 7
+    assert found.table == whole.table
+
+
+def test_the_ranking_is_made_of_estimates():
+    found = between(paths(50, 10), paths(10, 50), names=("new", "old"), rng=1)
+    first = found.ranking[0]
+    assert (first.group, first.against, first.touchpoint) == ("new", "old", "web")
+    assert first.difference.n == 120
+    assert first.q_value >= first.p_value
+    assert found.discoveries == found.ranking[:2]
+    assert Differences.from_dict(found.to_dict()) == found
+    with pytest.raises(UnknownName, match="wbe"):
+        found.estimate("wbe")
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"fdr": 0}, "fdr"),
+        ({"min_count": 0}, "min_count"),
+        ({"n_permutations": -1}, "n_permutations"),
+        ({"level": 1}, "level"),
+        ({"names": ("a", "a")}, "names"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(options, name):
+    with pytest.raises(InvalidValue, match=name):
+        between(paths(3, 4), paths(4, 5), **options)
+
+
+def test_unlike_rules_are_refused():
+    log = random_log(1)
+    a, b = (log.journeys(goal="buy", inactivity=timedelta(days=d)) for d in (3, 4))
+    with pytest.raises(InvalidValue, match="different rules"):
+        between(a, b)
+    with pytest.raises(InvalidValue, match="inactivity"):
+        between(a.graph(), b.graph())
+    with pytest.raises(OutcomeUndetermined):
+        segments(log.journeys(goal="buy"), "plan")
+    with pytest.raises(UnknownName, match="paln"):
+        segments(a, "paln")
+
+
+@pytest.mark.oracles("statsmodels")
+def test_statsmodels_agrees():
+    from statsmodels.stats.multitest import multipletests
+    from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
+
+    found = between(paths(5600, 1400), paths(5200, 1800), n_permutations=0)
+    _, p = proportions_ztest([5600, 5200], [7000, 7000])
+    assert found.ranking[0].p_value == pytest.approx(p, rel=1e-9)
+    ends = confint_proportions_2indep(1400, 7000, 1800, 7000, method="newcomb")
+    estimate = found.estimate("web")
+    assert (estimate.low, estimate.high) == pytest.approx(ends, abs=2e-5)
+    values = np.random.default_rng(1).random(50) ** 3
+    expected = multipletests(values, method="fdr_bh")[1]
+    np.testing.assert_allclose(discovery_rates(values), expected)
