@@ -259,6 +259,7 @@ def test_unordered_funnels_equal_the_matcher_that_tries_everything(block):
         )
         depths = [brute_unordered(rows, steps, within) for rows in events.values()]
         assert list(found.counts) == counts_of(depths, steps), seed
+        assert [found.explain(customer).depth for customer in events] == [(d,) for d in depths]
 
 
 @pytest.mark.parametrize("block", range(4))
@@ -271,6 +272,7 @@ def test_one_attempt_at_a_time_equals_a_walk_along_the_log(block):
         )
         depths = [walk(rows, steps, exclude, within) for rows in events.values()]
         assert list(found.counts) == counts_of(depths, steps), seed
+        assert [found.explain(customer).depth for customer in events] == [(d,) for d in depths]
 
 
 def walk(events, steps, exclude, within):
@@ -291,6 +293,50 @@ def walk(events, steps, exclude, within):
         elif depth < len(steps) and name in steps[depth].match:
             depth += 1
         best = max(best, depth)
+        if best == len(steps):
+            break
+    return best
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_posthog_removes_whoever_meets_an_exclusion_under_way(block):
+    for seed in range(150 * block, 150 * (block + 1)):
+        events, steps, exclude, within = random_case(seed)
+        steps = tuple(Step(step.match) for step in steps)
+        if any(a.match & b.match for a, b in itertools.combinations(steps, 2)):
+            continue
+        # stamps apart, so that ties decide nothing
+        events = {c: [(i, name) for i, (_, name) in enumerate(rows)] for c, rows in events.items()}
+        found = funnel(
+            log_of(events), steps, within=hours(within), exclude=exclude, semantics="posthog"
+        )
+        depths = [levels(rows, steps, exclude, within) for rows in events.values()]
+        assert list(found.counts) == counts_of(depths, steps), seed
+        assert [found.explain(customer).depth for customer in events] == [(d,) for d in depths]
+
+
+def levels(events, steps, exclude, within):
+    """Keep the latest entry per level along the log; 0 if an exclusion meets a level under way."""
+    entry = [None] * len(steps)
+    best = 0
+    for hour, name in events:
+        for x in exclude:
+            first, last = x.span(len(steps))
+            for k in range(first, last):
+                live = entry[k] is not None and (within is None or hour - entry[k] <= within)
+                if name in x.match and live and entry[k + 1] != entry[k]:
+                    return 0
+        for k in range(len(steps) - 1, -1, -1):
+            if name not in steps[k].match:
+                continue
+            if k == 0:
+                entry[0] = hour
+            elif entry[k - 1] is None or (within is not None and hour - entry[k - 1] > within):
+                continue
+            else:
+                entry[k] = entry[k - 1]
+            best = max(best, k + 1)
+            break
         if best == len(steps):
             break
     return best
