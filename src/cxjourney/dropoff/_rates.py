@@ -20,6 +20,7 @@ __all__ = ["NodeRates", "Variance", "rates_of_graph", "rates_of_journeys"]
 
 Floats = NDArray[np.float64]
 Variance = Literal["clustered", "greenwood"]
+_ROUNDING = 1e6
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -268,5 +269,6 @@ def _effective(
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         trials = rate * (1.0 - rate) / variance
-    silent = ~(variance > 1e-18) | (rate <= 0) | (rate >= 1)
+    # rounding leaves a little variance where there is none
+    silent = ~(trials < _ROUNDING * visits) | (rate <= 0) | (rate >= 1)
     return np.where(silent, units, np.minimum(trials, visits))
