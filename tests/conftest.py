@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("shared_data")
         if item.get_closest_marker("native") is not None and kernels.ACTIVE != "native":
             away.append(item)
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+            if shutil.which("chromium") is None and not IN_CI:
+                away.append(item)
         if item.get_closest_marker("oracles") is not None:
             # the oracles' own warnings are theirs to mend
             item.add_marker(pytest.mark.filterwarnings("default"), append=False)

@@ -176,7 +176,7 @@ class Table:
             lines.append(f"... {len(self) - shown:,} more rows")
         return "\n".join(line.rstrip() for line in lines)
 
-    def to_html(self, *, max_rows: int = 60) -> str:
+    def to_html(self, *, max_rows: int = 60, caption: str = "") -> str:
         """Return the table as escaped HTML."""
         head = "".join(
             f'<th scope="col"{_NUMERIC if isinstance(values, np.ndarray) else ""}>'
@@ -196,8 +196,10 @@ class Table:
                 f'<tr><td colspan="{len(self._columns)}">'
                 f"… {len(self) - max_rows:,} more rows</td></tr>"
             )
+        shown = html.escape(_visible(caption, width=_MAX_PAGE_WIDTH))
+        title = f"<caption>{shown}</caption>" if caption else ""
         return (
-            f'<table class="cxjourney"><thead><tr>{head}</tr></thead>'
+            f'<table class="cxjourney">{title}<thead><tr>{head}</tr></thead>'
             f"<tbody>{''.join(body)}</tbody></table>"
         )
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from cxjourney.report.assemble import build
-from cxjourney.report.page import Figure, Part, Report, Section
+from cxjourney.report.page import Drawing, Figure, Part, Picture, Report, Section
 
-__all__ = ["Figure", "Part", "Report", "Section", "build"]
+__all__ = ["Drawing", "Figure", "Part", "Picture", "Report", "Section", "build"]

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxjourney._support.table import Table, format_value
-from cxjourney.domain import CONVERSION, DROPOFF, START, Outcome
+from cxjourney.domain import Outcome
 from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired
-from cxjourney.report.page import Figure, Part, Report, Section
+from cxjourney.report._stages import stages_in_order
+from cxjourney.report.network import TERMINALS, Network, network
+from cxjourney.report.page import Figure, Part, Picture, Report, Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["STEPS", "build"]
 
 MOVES = 20  # rows of the table of moves; the rest is in the graph
-
-_TERMINALS = {START: "(start)", CONVERSION: "(converted)", DROPOFF: "(dropped)"}
 
 
 def build(
@@ -153,6 +153,7 @@ def _graph(journeys: Journeys) -> Section:
     graph = journeys.graph()
     touchpoints = graph.touchpoints
     moves = sum(1 for u, v in graph.edges if u in touchpoints and v in touchpoints)
+    drawing = network(graph, stages=stages_in_order(journeys)[0])
     return Section(
         anchor="graph",
         title="The journey graph",
@@ -161,6 +162,7 @@ def _graph(journeys: Journeys) -> Section:
             "where the journey is still in progress."
         ),
         parts=(
+            Picture(caption="The graph", drawing=drawing, notes=_drawing_notes(drawing)),
             Part(caption="The busiest touchpoints", table=_touchpoints(graph)),
             Part(
                 caption=f"The {min(MOVES, graph.number_of_edges())} busiest moves",
@@ -168,6 +170,16 @@ def _graph(journeys: Journeys) -> Section:
             ),
         ),
     )
+
+
+def _drawing_notes(drawing: Network) -> tuple[str, ...]:
+    notes = [
+        "what the slider hides is left out of the drawing, never of the numbers",
+        "a line is as wide as the square root of its count",
+    ]
+    if drawing.left_out:
+        notes.append(f"too much to draw: {drawing.left_out}")
+    return tuple(notes)
 
 
 def _touchpoints(graph: JourneyGraph) -> Table:
@@ -189,8 +201,8 @@ def _moves(graph: JourneyGraph) -> Table:
     edges = sorted(graph.edges(data=True), key=lambda edge: -edge[2]["count"])[:MOVES]
     return Table(
         {
-            "from": [_TERMINALS.get(u, u) for u, _, _ in edges],
-            "to": [_TERMINALS.get(v, v) for _, v, _ in edges],
+            "from": [TERMINALS.get(u, u) for u, _, _ in edges],
+            "to": [TERMINALS.get(v, v) for _, v, _ in edges],
             "count": np.array([data["count"] for _, _, data in edges], dtype=np.int64),
             "probability": np.array([data.get("probability", np.nan) for _, _, data in edges]),
             "median wait": np.array([data.get("dwell_median_s", np.nan) for _, _, data in edges]),

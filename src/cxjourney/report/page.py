@@ -5,26 +5,30 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import attrs
 
 from cxjourney._support.mapping import FrozenMapping
-from cxjourney._support.optional import require
 from cxjourney._support.table import Table
+from cxjourney.report._render import asset, fingerprint, render
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from cxjourney._support.result import Result
 
-__all__ = ["Figure", "Part", "Report", "Section"]
+__all__ = ["Drawing", "Figure", "Part", "Picture", "Report", "Section"]
 
 TEXT_ROWS = 15
-HTML_ROWS = 60
 WIDTH = 100  # of running text in a terminal; tables are as wide as they are
+
+
+def _shown(part: Part | Picture) -> str:
+    if isinstance(part, Part):
+        return part.table.to_text(max_rows=TEXT_ROWS)
+    return part.drawing.to_text()
 
 
 def _wrapped(text: str, bullet: str = "") -> list[str]:
@@ -75,6 +79,37 @@ class Part:
         return cls(caption=caption or result.title, table=table, notes=notes)
 
 
+class Drawing(Protocol):
+    """What can show itself on a page and in a terminal."""
+
+    def to_html(self) -> str:
+        """Return it as escaped HTML."""
+        ...
+
+    def to_text(self) -> str:
+        """Return it as plain text."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Picture:
+    """A drawing of a section.
+
+    Attributes
+    ----------
+    caption
+        What it shows.
+    drawing
+        The drawing.
+    notes
+        What a reader must know about it.
+    """
+
+    caption: str
+    drawing: Drawing
+    notes: tuple[str, ...] = ()
+
+
 @attrs.frozen(kw_only=True)
 class Section:
     """A part of the report under one heading.
@@ -88,7 +123,7 @@ class Section:
     lead
         What the section answers, in a sentence or two.
     parts
-        Its tables.
+        Its tables and pictures.
     absent
         Why there is none; empty where there is one.
     """
@@ -96,7 +131,7 @@ class Section:
     anchor: str
     title: str
     lead: str
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Part | Picture, ...] = ()
     absent: str = ""
 
 
@@ -139,7 +174,7 @@ class Report:
             lines += ["", f"== {section.title} ==", *_wrapped(section.lead)]
             for part in section.parts:
                 caption = [part.caption] if part.caption != section.title else []
-                lines += ["", *caption, part.table.to_text(max_rows=TEXT_ROWS)]
+                lines += ["", *caption, _shown(part)]
                 lines += [line for note in part.notes for line in _wrapped(note, "* ")]
             if section.absent:
                 lines += ["", *_wrapped(section.absent)]
@@ -153,21 +188,16 @@ class Report:
         MissingDependency
             If jinja2 is not installed.
         """
-        jinja2 = require("jinja2", extra="report", caller="Report.to_html()")
-        here = files("cxjourney.report")
-        environment = jinja2.Environment(
-            autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        script = asset("network.js")
+        return render(
+            "report.html.j2",
+            caller="Report.to_html()",
+            report=self,
+            style=asset("report.css"),
+            script=script,
+            script_source=fingerprint(script),
+            version=version("cxjourney"),
         )
-        # a table escapes its own cells; everything else is escaped by the template
-        environment.filters["table"] = lambda table: jinja2.filters.Markup(
-            table.to_html(max_rows=HTML_ROWS)
-        )
-        template = (here / "templates" / "report.html.j2").read_text(encoding="utf-8")
-        style = (here / "static" / "report.css").read_text(encoding="utf-8")
-        page: str = environment.from_string(template).render(
-            report=self, style=jinja2.filters.Markup(style), version=version("cxjourney")
-        )
-        return page
 
     def write(self, path: str | PathLike[str]) -> Path:
         """Write the page to a file, in UTF-8, and return its path.

@@ -1,0 +1,64 @@
+"""Which stages a log has, and in which order they stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxjourney.domain import StageModel
+from cxjourney.exceptions import InvalidValue
+from cxjourney.log.visits import visits_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxjourney.log import Journeys
+
+__all__ = ["StageOrder", "stages_in_order"]
+
+StageOrder = tuple[tuple[str, ...], str]
+"""The names, and how their order came about, in words."""
+
+
+def stages_in_order(
+    journeys: Journeys, order: StageModel | Sequence[str] | None = None
+) -> StageOrder:
+    """Return the stages of a log in the order of the journey.
+
+    Parameters
+    ----------
+    journeys
+        The journeys.
+    order
+        The order; stages of the log that it leaves out are refused. None takes that of the model
+        whose stages these are, else the mean place of their visits within the journeys.
+
+    Raises
+    ------
+    InvalidValue
+        If the log has a stage that `order` leaves out.
+    """
+    present = journeys.log.stages
+    if order is not None:
+        names = order.names if isinstance(order, StageModel) else tuple(order)
+        if absent := [name for name in present if name not in names]:
+            raise InvalidValue.of(
+                "stages", f"name every stage of the log, {absent[0]!r} too", names
+            )
+        return names, "stages in the order given"
+    if not present:
+        return (), "the log has no stages"
+    for model in (StageModel.FIVE, StageModel.FOUR, StageModel.THREE):
+        if set(present) <= set(model.names):
+            names = tuple(name for name in model.names if name in present)
+            return names, f"stages in the order of the model {model.name!r}"
+    visits = visits_of(journeys, "stage")
+    first = journeys.offsets[:-1][visits.journey]
+    length = np.maximum(np.diff(journeys.offsets)[visits.journey], 1)
+    place = (visits.row - first) / length
+    sums = np.bincount(visits.node, place, minlength=len(visits.names))
+    counts = np.bincount(visits.node, minlength=len(visits.names))
+    mean = dict(zip(visits.names, (sums / np.maximum(counts, 1)).tolist(), strict=True))
+    names = tuple(sorted(present, key=lambda name: (mean.get(name, 1.0), name)))
+    return names, "stages by the mean place of their visits in the journeys"
