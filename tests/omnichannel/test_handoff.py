@@ -187,6 +187,14 @@ def test_a_small_pair_does_not_top_the_list_by_luck():
     assert "winner's curse" in repr(found)
 
 
+def test_the_same_two_customers_on_both_sides_prove_nothing():
+    told = {f"{name} a": (900 + i, 100 - i) for i, name in enumerate("bcdef")}
+    journeys = paths({**told, "x a a": (2, 0), "a a": (850, 150)})
+    found = handoff_loss(journeys)
+    drawn = {row["from_channel"]: row["shrunken"] for row in found.pairs}
+    assert abs(drawn["x"] - np.mean([drawn[name] for name in "bcdef"])) < 0.02
+
+
 def test_hand_overs_between_owners_and_from_machine_to_human():
     told = {
         **{f"s{i}": [("t", "bot", 0), ("t", "chat", 1)] for i in range(20)},

@@ -9,6 +9,7 @@ from cxjourney.omnichannel.information import MutualInformation, mutual_informat
 from cxjourney.omnichannel.lift import Affinity, affinity
 from cxjourney.omnichannel.matrix import Transitions, transitions
 from cxjourney.omnichannel.seams import Continuity, continuity
+from cxjourney.omnichannel.segments import by_segment
 from cxjourney.omnichannel.surcharge import SwitchCost, switch_cost
 from cxjourney.omnichannel.switches import Switching, switching
 
@@ -23,6 +24,7 @@ __all__ = [
     "Switching",
     "Transitions",
     "affinity",
+    "by_segment",
     "consistency",
     "continuity",
     "entropy",

@@ -163,7 +163,7 @@ def difference(
         n_exposed=int(n1.sum()),
         n_reference=int(n0.sum()),
         pending=int(arms.pending[one].sum()),
-        variance=_hybrid(side1.error, side0.error, correlation) ** 2,
+        variance=side1.error**2 + side0.error**2,
         p=_p(side1, side0, correlation),
     )
 
@@ -210,11 +210,11 @@ def _side(arms: Arms, places: NDArray[np.int64], share: NDArray[np.float64]) -> 
 def _correlation(one: _Side, zero: _Side) -> float:
     """Return the correlation of two losses that share customers."""
     _, i, j = np.intersect1d(one.customer, zero.customer, assume_unique=True, return_indices=True)
+    if not len(i) or not 0 < one.loss < 1 or not 0 < zero.loss < 1:
+        return 0.0  # what is left of residuals there is rounding
     scale = float(one.weight @ one.residual**2) * float(zero.weight @ zero.residual**2)
-    if not len(i) or scale <= 0:
-        return 0.0
     shared = float(one.weight[i] @ (one.residual[i] * zero.residual[j]))
-    return max(-1.0, min(1.0, shared / math.sqrt(scale)))
+    return max(-1.0, min(1.0, shared / math.sqrt(scale))) if scale > 0 else 0.0
 
 
 def _hybrid(a: float, b: float, correlation: float) -> float:

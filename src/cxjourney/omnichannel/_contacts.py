@@ -250,7 +250,9 @@ def order_notes(journeys: Journeys, contacts: Contacts, moves: Moves, by: By) ->
         )
     if moves.n_late:
         notes.append(f"{moves.n_late:,} moves later than max_lag are left out")
-    if len(contacts.names) == 1:
+    if not contacts.names:
+        notes.append(f"no {noun} was recorded: there is nothing to say")
+    elif len(contacts.names) == 1:
         notes.append(f"there is one {noun}: nothing to move between")
     elif not len(moves):
         notes.append("no journey has two contacts: there are no moves")
