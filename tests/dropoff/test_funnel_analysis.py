@@ -212,15 +212,39 @@ def test_explain_says_what_counted_and_what_did_not():
     found = funnel(log_of(DAYS), STEPS, within=7 * DAY)
     told = [row["verdict"] for row in found.explain("b").table]
     assert told == [
-        "step 1: begins an attempt that gets no further than the one that counts",
+        "step 1: another attempt",
         "step 1: enters",
         "step 2",
-        "not step 3: expired, more than 7 d after entering",
+        "not step 3: expired, window 7 d",
     ]
     assert "no step 1 before it" in found.explain("c").table["verdict"][0]
     assert "not over" in found.explain("e").table["verdict"][0]
     with pytest.raises(cx.exceptions.UnknownName, match="customer"):
         found.explain("zzz")
+
+
+@pytest.mark.parametrize(
+    ("options", "verdict"),
+    [
+        ({"entry": "first"}, "not step 1: only the first counts"),
+        ({"semantics": "mixpanel"}, "not step 1: an attempt is under way"),
+        ({"order": "strict"}, "step 1: another attempt"),
+    ],
+)
+def test_explain_says_why_an_entry_is_none(options, verdict):
+    days = {"a": [("web", 0), ("web", 1), ("cart", 2)]}
+    told = funnel(log_of(days), ["web", "cart"], within=7 * DAY, **options).explain("a")
+    assert verdict in told.table["verdict"]
+
+
+def test_explain_tells_strict_order_and_limits_of_steps():
+    days = {"a": [("web", 0), ("chat", 1), ("cart", 2)]}
+    strict = funnel(log_of(days), ["web", "cart"], order="strict").explain("a")
+    assert strict.table["verdict"][2] == "not step 2: no step 1 right before it"
+    short = funnel(log_of(days), ["web", Step("cart", within=DAY)]).explain("a")
+    assert short.table["verdict"][2] == "not step 2: expired, step limit 24 h"
+    loose = funnel(log_of(days), ["cart", "web"], order="unordered").explain("a")
+    assert loose.table["verdict"] == ("done so far: 1", "no step", "done so far: 2")
 
 
 def test_explain_names_exclusions():
@@ -229,7 +253,7 @@ def test_explain_names_exclusions():
     assert house.table["verdict"][1] == "exclusion between step 1 and step 2"
     assert house.table["verdict"][2] == "not step 2: an exclusion lies between"
     posthog = funnel(log_of(days), ["web", "buy"], exclude=["help"], semantics="posthog")
-    assert "removed" in posthog.explain("a").table["verdict"][-1]
+    assert "removed from the funnel by an exclusion" in repr(posthog.explain("a"))
     assert posthog.explain("a").depth == (0,)
 
 

@@ -81,3 +81,13 @@ def test_ranks_are_certain_where_posteriors_are_apart():
     a = np.array([900.0, 500.0, 100.0])
     low, high = rank_bounds(a, 1000 - a, level=0.95)
     assert low.tolist() == high.tolist() == [1, 2, 3]
+
+
+def test_many_nodes_are_ranked_block_by_block():
+    a = np.random.default_rng(2).uniform(1, 1000, 1300)
+    low, high = rank_bounds(a, 1001 - a, level=0.95)
+    apart = np.argsort(np.argsort(-a)) + 1
+    assert np.all((low <= apart) & (apart <= high))
+    part = np.argsort(a)[::13]
+    own_low, _ = rank_bounds(a[part], 1001 - a[part], level=0.95)
+    assert np.all(np.diff(own_low) <= 0)

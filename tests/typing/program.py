@@ -72,3 +72,17 @@ try:
     cx.read_csv("events.csv", customer="who", timestamp="when", touchpoint="what")
 except cx.CxJourneyError as error:
     assert_type(str(error), str)
+found = cx.dropoff.exits(journeys, by="channel")
+assert_type(found, cx.dropoff.Exits)
+assert_type(found.estimate("web"), Estimate)
+walked = cx.dropoff.funnel(
+    log,
+    ["web", {"cart", "basket"}, cx.dropoff.Step("buy", within=timedelta(days=1))],
+    within=timedelta(days=7),
+    exclude=["help"],
+)
+assert_type(walked.counts, tuple[int, ...])
+assert_type(walked.conversion, Estimate)
+assert_type(walked.explain("anna"), cx.dropoff.Explanation)
+assert_type(walked.time_to(2), SurvivalCurve)
+assert_type(cx.dropoff.sensitivity(log, goal="cart"), cx.dropoff.Sensitivity)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
+from cxjourney._support.validation import duration_us
 from cxjourney.dropoff._matching import Matched, Reason, Rules, candidates_of, match
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ def explain_unit(
     names: tuple[str, ...],
     time: NDArray[np.int64] | None,
     rules: Rules,
-) -> tuple[list[dict[str, Any]], int]:
-    """Return a row for each interaction of a unit, and the deepest step that it reached.
+) -> tuple[list[dict[str, Any]], int, bool]:
+    """Return a row for each interaction, the deepest step reached, and whether it was removed.
 
     Parameters
     ----------
@@ -90,9 +91,8 @@ def explain_unit(
         {"timestamp": stamp, "touchpoint": names[code], "verdict": verdict or "no step"}
         for stamp, code, verdict in zip(stamps, codes.tolist(), verdicts, strict=True)
     ]
-    if not matched.hit.shape[1] and matched.excluded:
-        rows_[-1]["verdict"] += "; removed from the funnel by the exclusion"
-    return rows_, depth
+    removed = not matched.hit.shape[1] and matched.excluded > 0
+    return rows_, depth, removed
 
 
 def _verdict(matched: Matched, rules: Rules, k: int, at: int, reason: int) -> str:
@@ -100,22 +100,26 @@ def _verdict(matched: Matched, rules: Rules, k: int, at: int, reason: int) -> st
     hit = matched.hit[:, 0] if matched.hit.shape[1] else np.full(len(rules.steps), -1)
     if rules.order == "unordered":
         place = np.flatnonzero(hit == at)
-        return f"completes {place[0] + 1} steps" if len(place) else f"matches {step}, not counted"
+        return f"done so far: {place[0] + 1}" if len(place) else f"{step}, not counted"
     if hit[k] == at:
         return f"{step}: enters" if k == 0 else step
     if reason == Reason.REACHED:
-        if k == 0:
-            return f"{step}: begins an attempt that gets no further than the one that counts"
-        return f"{step} again, or of another attempt"
-    limit = "" if rules.within_us is None else format_value(rules.within_us / 1e6, "duration")
-    before = f"step {rules.sources(k)[-1] + 1}" if k else ""
-    return {
-        Reason.TOO_EARLY: f"not {step}: no {before} directly before it"
-        if rules.order == "strict"
-        else f"not {step}: no {before} before it",
-        Reason.EXCLUDED: f"not {step}: an exclusion lies between",
-        Reason.WINDOW: f"not {step}: expired, more than {limit} after entering",
-        Reason.STEP_WINDOW: f"not {step}: more than {rules.steps[k].within} after the step before",
-        Reason.NO_ENTRY: f"not {step}: an attempt is already under way or was the only one",
-        Reason.IMMATURE: f"not {step}: the window was not over when the observation ended",
-    }[reason]
+        return f"{step}: another attempt" if k == 0 else f"{step} again, or of another attempt"
+    if reason == Reason.IMMATURE:
+        return f"not {step}: window not over at the end"
+    if reason == Reason.NO_ENTRY:
+        first = rules.semantics.entry == "first"
+        return f"not {step}: {'only the first counts' if first else 'an attempt is under way'}"
+    if reason == Reason.EXCLUDED:
+        return f"not {step}: an exclusion lies between"
+    if reason == Reason.WINDOW and rules.within_us is not None:
+        return f"not {step}: expired, window {_shown(rules.within_us)}"
+    limit = rules.steps[k].within
+    if reason == Reason.STEP_WINDOW and limit is not None:
+        return f"not {step}: expired, step limit {_shown(duration_us(limit))}"
+    before = "right before" if rules.order == "strict" else "before"
+    return f"not {step}: no step {rules.sources(k)[-1] + 1} {before} it"
+
+
+def _shown(duration: int) -> str:
+    return format_value(duration / 1e6, "duration")

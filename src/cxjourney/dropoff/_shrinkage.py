@@ -18,6 +18,7 @@ __all__ = ["beta_prior", "rank_bounds", "shrunken"]
 _LEAST_TRIALS = 0.1
 _USUAL_TRIALS = 30.0
 _FEW = 3
+_BLOCK = 512
 
 
 def beta_prior(count: Floats, trials: Floats) -> tuple[float, float]:
@@ -110,8 +111,11 @@ def rank_bounds(a: Floats, b: Floats, *, level: float) -> tuple[Floats, Floats]:
     low, high = np.full(len(a), np.nan), np.full(len(a), np.nan)
     centre = digamma(a[known]) - digamma(b[known])
     spread = polygamma(1, a[known]) + polygamma(1, b[known])
-    apart = centre[:, None] - centre[None, :]
-    bound = normal_quantile(level) * np.sqrt(spread[:, None] + spread[None, :])
-    low[known] = 1 + (apart < -bound).sum(axis=1)
-    high[known] = len(known) - (apart > bound).sum(axis=1)
+    quantile = normal_quantile(level)
+    for first in range(0, len(known), _BLOCK):
+        block = slice(first, first + _BLOCK)
+        apart = centre[block, None] - centre[None, :]
+        bound = quantile * np.sqrt(spread[block, None] + spread[None, :])
+        low[known[block]] = 1 + (apart < -bound).sum(axis=1)
+        high[known[block]] = len(known) - (apart > bound).sum(axis=1)
     return low, high

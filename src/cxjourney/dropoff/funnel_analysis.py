@@ -177,14 +177,19 @@ class Funnel(Result):
             units = np.flatnonzero(subject.journeys.customer == number).tolist()
         rows: list[dict[str, Any]] = []
         depth = []
+        removed = 0
         for i, unit in enumerate(units):
             part = slice(*subject.offsets[unit : unit + 2].tolist())
             time = None if subject.time is None else subject.time[part]
-            found, deepest = explain_unit(subject.codes[part], subject.names, time, rules)
+            found, deepest, out = explain_unit(subject.codes[part], subject.names, time, rules)
             label = {} if subject.journeys is None else {"journey": str(i + 1)}
             rows.extend({**label, **row} for row in found)
             depth.append(deepest)
-        return Explanation(table=explanation_table(rows), depth=tuple(depth), rules=self._rules())
+            removed += out
+        told = self._rules()
+        if removed:
+            told = (*told, f"removed from the funnel by an exclusion: {removed} {self.unit}")
+        return Explanation(table=explanation_table(rows), depth=tuple(depth), rules=told)
 
     def _require_source(self, caller: str) -> _Source:
         if not isinstance(self.source, _Source):
