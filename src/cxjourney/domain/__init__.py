@@ -5,6 +5,7 @@ A list of `Interaction` is a complete input to every analysis.
 
 from __future__ import annotations
 
+from cxjourney.domain.blueprint import BlueprintStep, JourneyBlueprint
 from cxjourney.domain.channel import Channel, ChannelKind
 from cxjourney.domain.customer import Account, Customer
 from cxjourney.domain.interaction import Emotion, Interaction
@@ -19,12 +20,14 @@ __all__ = [
     "MISSING",
     "START",
     "Account",
+    "BlueprintStep",
     "Channel",
     "ChannelKind",
     "Customer",
     "Emotion",
     "Interaction",
     "Journey",
+    "JourneyBlueprint",
     "Outcome",
     "Stage",
     "StageModel",

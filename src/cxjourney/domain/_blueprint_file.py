@@ -1,0 +1,200 @@
+"""Blueprints as dictionaries, JSON and YAML, with errors that name the path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from cxjourney._support.optional import require
+from cxjourney.domain.stage import StageModel
+from cxjourney.exceptions import InputFileError, InvalidValue, UnknownName
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from cxjourney.domain.blueprint import BlueprintStep, JourneyBlueprint
+
+__all__ = ["from_dict", "mapping_of_yaml", "read", "to_dict", "to_yaml", "write"]
+
+SCHEMA = 1
+TYPE = "JourneyBlueprint"
+_BREAKS = set("\r\x85\u2028\u2029\ufeff")
+
+B = TypeVar("B", bound="JourneyBlueprint")
+
+_MODELS = {model.name: model for model in (StageModel.FIVE, StageModel.FOUR, StageModel.THREE)}
+
+
+def to_dict(blueprint: JourneyBlueprint) -> dict[str, Any]:
+    """Return a blueprint as a JSON-ready dictionary, without what is at its default."""
+    data: dict[str, Any] = {"schema": SCHEMA, "type": TYPE, "name": blueprint.name}
+    for field in ("persona", "scenario"):
+        if getattr(blueprint, field) is not None:
+            data[field] = getattr(blueprint, field)
+    if blueprint.stages is not None:
+        data["stages"] = _model_to_dict(blueprint.stages)
+    data["steps"] = [_step_to_dict(step) for step in blueprint.steps]
+    return data
+
+
+def from_dict(cls: type[B], step_class: type[BlueprintStep], data: Mapping[str, Any]) -> B:
+    """Return the blueprint of a dictionary."""
+    top = _fields_of(data, "the blueprint", ("schema", "type", *_names(cls)))
+    if top.get("schema") != SCHEMA or isinstance(top["schema"], bool):
+        raise InvalidValue.of("schema", f"be {SCHEMA}", top.get("schema"))
+    if top.get("type") != TYPE:
+        raise InvalidValue.of("type", f"be {TYPE!r}", top.get("type"))
+    for needed in ("name", "steps"):
+        if needed not in top:
+            raise InvalidValue(f"{needed} must be given; the blueprint has {sorted(top)}")
+    if not isinstance(top["steps"], (list, tuple)):
+        raise InvalidValue.of("steps", "be a list of steps", top["steps"])
+    steps = [_step(step_class, item, f"steps[{i}]") for i, item in enumerate(top["steps"])]
+    stages = None
+    if top.get("stages") is not None:
+        stages = _model(top["stages"], "stages")
+    return cls(
+        top["name"],
+        steps,
+        stages=stages,
+        persona=top.get("persona"),
+        scenario=top.get("scenario"),
+    )
+
+
+def to_yaml(data: Mapping[str, Any]) -> str:
+    """Return a dictionary as YAML in its own order."""
+    yaml = require("yaml", extra="yaml", caller="to_yaml()")
+
+    class Dumper(yaml.SafeDumper):  # type: ignore[name-defined,misc]  # imported above
+        def represent_text(self, value: str) -> Any:
+            # plain and single-quoted texts would lose these line breaks; double quotes escape them
+            style = '"' if _BREAKS & set(value) else None
+            return self.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, Dumper.represent_text)
+    text: str = yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def mapping_of_yaml(text: str) -> Mapping[str, Any]:
+    """Return the mapping that a YAML text holds."""
+    yaml = require("yaml", extra="yaml", caller="from_yaml()")
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        where = "" if place is None else f" at line {place.line + 1}, column {place.column + 1}"
+        raise InvalidValue(f"the text is no YAML{where}: {error.__class__.__name__}") from error
+    return _fields_of(data, "the YAML text", None)
+
+
+def read(path: str | PathLike[str]) -> Mapping[str, Any]:
+    """Return the mapping that a file holds."""
+    file = Path(path)
+    ending = _ending(file)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputFileError(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputFileError(f"{file} is not in UTF-8") from error
+    if ending != ".json":
+        return mapping_of_yaml(text)
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidValue(
+            f"{file} is no JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from error
+    return _fields_of(data, str(file), None)
+
+
+def write(data: Mapping[str, Any], path: str | PathLike[str]) -> None:
+    """Write a dictionary to a file of JSON or YAML."""
+    file = Path(path)
+    if _ending(file) == ".json":
+        text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = to_yaml(data)
+    file.write_text(text, encoding="utf-8")
+
+
+def _ending(file: Path) -> str:
+    ending = file.suffix.lower()
+    if ending not in {".json", ".yaml", ".yml"}:
+        raise InvalidValue.of("path", "end in .json, .yaml or .yml", str(file))
+    return ending
+
+
+def _names(cls: type[attrs.AttrsInstance]) -> tuple[str, ...]:
+    return tuple(field.name for field in attrs.fields(cls))
+
+
+def _fields_of(data: Any, where: str, known: tuple[str, ...] | None) -> Mapping[str, Any]:
+    """Return `data` if it is a mapping of known fields."""
+    if not isinstance(data, Mapping):
+        raise InvalidValue.of(where, "be a mapping of fields", data)
+    for name in data:
+        if known is not None and name not in known:
+            raise UnknownName.among("field", name, known, where=where)
+    return data
+
+
+def _step_to_dict(step: BlueprintStep) -> dict[str, Any]:
+    data = {}
+    for field in attrs.fields(type(step)):
+        value = getattr(step, field.name)
+        if field.default is attrs.NOTHING or value != field.default:
+            data[field.name] = list(value) if isinstance(value, tuple) else value
+    return data
+
+
+def _step(step_class: type[BlueprintStep], data: Any, path: str) -> BlueprintStep:
+    if isinstance(data, str):
+        data = {"touchpoint": data}
+    fields = _fields_of(data, path, _names(step_class))
+    if "touchpoint" not in fields:
+        raise InvalidValue(f"{path}.touchpoint must be given; the step has {sorted(fields)}")
+    try:
+        return step_class(**fields)
+    except InvalidValue as error:
+        raise InvalidValue(f"{path}.{error}") from error
+
+
+def _model_to_dict(model: StageModel) -> str | dict[str, Any]:
+    if _MODELS.get(model.name) == model:
+        return model.name
+    data: dict[str, Any] = {"name": model.name, "stages": list(model.names)}
+    mappings = [
+        {"model": _model_to_dict(other), "mapping": dict(mapping)}
+        for other, mapping in model._mappings  # noqa: SLF001 - one package
+    ]
+    return {**data, "mappings": mappings} if mappings else data
+
+
+def _model(data: Any, path: str) -> StageModel:
+    if isinstance(data, str):
+        if data not in _MODELS:
+            raise UnknownName.among(path, data, _MODELS, where="the stage models of the library")
+        return _MODELS[data]
+    fields = _fields_of(data, path, ("name", "stages", "mappings"))
+    try:
+        model = StageModel(fields.get("name"), fields.get("stages", ()))  # type: ignore[arg-type]  # validated there
+        for i, item in enumerate(fields.get("mappings", ())):
+            place = f"{path}.mappings[{i}]"
+            mapping = _fields_of(item, place, ("model", "mapping"))
+            other = _model(mapping.get("model"), f"{place}.model")
+            onto = _fields_of(mapping.get("mapping"), f"{place}.mapping", None)
+            model = model.with_mapping(other, onto)
+    except InvalidValue as error:
+        if str(error).startswith(path):
+            raise
+        raise InvalidValue(f"{path}: {error}") from error
+    except TypeError as error:
+        raise InvalidValue.of(path, "hold a name and a list of stages", data) from error
+    return model
