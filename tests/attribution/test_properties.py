@@ -278,3 +278,13 @@ def test_segments_divide_the_conversions():
     assert parts.to_frame("polars").columns[:2] == ["segment", "channel"]
     again = cx.attribution.SegmentedAttribution.from_dict(parts.to_dict())
     assert again == parts
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_log_with_one_channel_a_journey_is_said_to_have_nothing_to_attribute(rule):
+    result = getattr(cx.attribution, rule)(
+        journeys_of([(("a", "a"), 3, 1), (("b",), 2, 0)]), replicates=0
+    )
+    assert "no converting journey touches more than one name" in repr(result)
+    mixed = getattr(cx.attribution, rule)(journeys_of([(("a", "b"), 3, 1)]), replicates=0)
+    assert "more than one name" not in repr(mixed)

@@ -147,7 +147,7 @@ def markov(
         level=level,
         costs=costs,
         backend=journeys.log.backend,
-        remarks=remarks,
+        remarks=(*touches.remarks, *remarks),
     )
 
 

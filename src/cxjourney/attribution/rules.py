@@ -447,4 +447,5 @@ def _by_rule(
         level=options.level,
         costs=options.costs,
         backend=journeys.log.backend,
+        remarks=touches.remarks,
     )

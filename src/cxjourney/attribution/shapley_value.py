@@ -155,6 +155,7 @@ def shapley(
         level=level,
         costs=costs,
         backend=journeys.log.backend,
+        remarks=touches.remarks,
     )
 
 

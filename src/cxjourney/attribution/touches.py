@@ -62,6 +62,19 @@ class Touches:
         """Journey of each touch."""
         return np.repeat(np.arange(len(self.worth)), self.length)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What must be said where the journeys leave nothing to attribute."""
+        if not len(self.worth):
+            return ("no journey converted after a touch: there is nothing to credit",)
+        changes = np.diff(self.code) != 0
+        changes[self.offsets[1:-1] - 1] = False  # from one journey to the next
+        if changes.any():
+            return ()
+        return (
+            "no converting journey touches more than one name: all models count the same journeys",
+        )
+
     def credits(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the credit of each name, given the share of its journey that a touch takes."""
         return np.bincount(
