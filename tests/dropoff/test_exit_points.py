@@ -240,9 +240,9 @@ def test_legitimate_ends_stand_apart():
 
 def test_a_goal_that_does_not_absorb_is_a_legitimate_end():
     journeys = log_of(DAYS).journeys(goal="buy", inactivity=WEEK, after_goal="keep")
-    found = exits(journeys)
-    assert row(found, "buy")["legitimate"]
-    assert np.isnan(found.table["lost_conversions"]).all()
+    for found in (exits(journeys), exits(journeys.graph())):
+        assert row(found, "buy")["legitimate"]
+        assert np.isnan(found.table["lost_conversions"]).all()
 
 
 def test_segments_are_the_rows_of_their_journeys():
@@ -273,9 +273,12 @@ def test_a_pair_has_a_column_for_each_part():
         cx.Interaction(customer="a", touchpoint="cart", channel="a @ b", timestamp=day(1)),
     ]
     log = cx.InteractionLog.from_interactions(interactions, observed_until=day(20))
-    found = exits(log.journeys(inactivity=WEEK), by=("touchpoint", "channel"))
-    pairs = set(zip(found.table["touchpoint"], found.table["channel"], strict=True))
-    assert pairs == {("mail@home", "web"), ("cart", "a @ b")}
+    journeys = log.journeys(inactivity=WEEK)
+    by = ("touchpoint", "channel")
+    for found in (exits(journeys, by=by), exits(journeys.graph(by=by))):
+        pairs = set(zip(found.table["touchpoint"], found.table["channel"], strict=True))
+        assert pairs == {("mail@home", "web"), ("cart", "a @ b")}
+        assert found.estimate("cart", "a @ b").value == 1.0
 
 
 def test_value_at_stake_is_lost_conversions_times_the_mean_value():

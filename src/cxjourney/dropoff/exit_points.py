@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -313,6 +314,8 @@ def _of_graph(
             "graph from journeys with inactivity=, exit_touchpoints= or unfinished='dropped'"
         )
     graph.check_flow()
+    if not facts.get("absorbing", True) and grain == ("touchpoint",):
+        ends |= set(json.loads(facts.get("goal", "[]"))) & set(graph)
     rates = rates_of_graph(graph, legitimate=ends)
     columns = exit_columns(
         rates, graph, grain=grain, ends=ends, worth=_mean_edge_value(graph), level=level
