@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         omnichannel,
         report,
         variants,
+        whatif,
     )
     from cxjourney.domain import (
         CONVERSION,
@@ -108,6 +109,7 @@ __all__ = [
     "report",
     "show_versions",
     "variants",
+    "whatif",
 ]
 
 # Where each name lives; a module of the package itself stands under its own name.
@@ -158,6 +160,7 @@ _HOMES = {
     "report": "report",
     "show_versions": "versions",
     "variants": "variants",
+    "whatif": "whatif",
 }
 
 

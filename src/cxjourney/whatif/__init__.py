@@ -1,0 +1,17 @@
+"""What would happen if customers were lost less, led elsewhere, or a touchpoint were gone."""
+
+from __future__ import annotations
+
+from cxjourney.whatif.ranked_levers import Levers, levers
+from cxjourney.whatif.scenarios import Scenario, baseline, bypass, reduce_exit, remove, reroute
+
+__all__ = [
+    "Levers",
+    "Scenario",
+    "baseline",
+    "bypass",
+    "levers",
+    "reduce_exit",
+    "remove",
+    "reroute",
+]

@@ -1,0 +1,334 @@
+"""What-ifs: golden values, brute force on random chains, what must not change, intervals."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import cxjourney as cx
+from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TrappedClass, UnknownName
+from cxjourney.whatif import Scenario, baseline, bypass, levers, reduce_exit, remove, reroute
+from cxjourney.whatif._stack import Stack, stacks_of_chain
+
+# METHODS section 14: ten complete journeys; x is DROPOFF, ! CONVERSION.
+T1 = """ad web cart !,ad web x,web cart web cart !,web x,ad x,email web cart x,email !,
+web store !,ad web web x,email web store x"""
+ENDS = {"!": cx.CONVERSION, "x": cx.DROPOFF}
+NAMES = ["a", "b", "c", "d"]
+
+
+def graph_of(text: str) -> cx.JourneyGraph:
+    moves = Counter()
+    for journey in text.split(","):
+        moves.update(pairwise([cx.START, *(ENDS.get(x, x) for x in journey.split())]))
+    return cx.JourneyGraph.from_counts(moves)
+
+
+def journeys_of(text: str, *, times: int = 1) -> cx.Journeys:
+    paths = [journey.split() for journey in text.split(",")]
+    return cx.Journeys.from_paths(
+        [path[:-1] for path in paths],
+        converted=[times * (path[-1] == "!") for path in paths],
+        dropped=[times * (path[-1] == "x") for path in paths],
+    )
+
+
+def approx(value):
+    return pytest.approx(value, abs=5e-7)  # the golden values have six decimals
+
+
+@pytest.mark.parametrize("source", [graph_of(T1), journeys_of(T1)], ids=["graph", "journeys"])
+def test_golden_values(source):
+    def after(touchpoint, **to):
+        return reduce_exit(source, touchpoint, relative=0.1, n_resamples=0, **to).conversion.value
+
+    assert after("web") == approx(0.416245)
+    assert after("cart") == approx(0.407950)
+    assert after("ad") == approx(0.403750)
+    assert after("web", to="cart") == approx(0.417981)
+    skipped = bypass(source, "cart", n_resamples=0)
+    assert skipped.conversion.value == pytest.approx(0.4, abs=1e-12)
+    assert (skipped.base_steps.value, skipped.steps.value) == approx((3.3, 2.9))
+    assert skipped.contacts.value == pytest.approx(-4)
+    # removal effects of the same section
+    for name, effect in {"ad": 0.28125, "web": 0.75, "cart": 0.527778, "email": 0.4375}.items():
+        gone = remove(source, name, n_resamples=0)
+        assert gone.change.value == approx(-0.4 * effect)
+        assert gone.conversions.value == pytest.approx(-4 * effect, abs=5e-6)
+
+
+def test_several_changes_are_solved_together():
+    graph = graph_of(T1)
+    both = reduce_exit(graph, "web", 0.5, n_resamples=0).reduce_exit("cart", 0.5)
+    alone = [reduce_exit(graph, x, 0.5, n_resamples=0).change.value for x in ("web", "cart")]
+    assert both.change.value > sum(alone) + 0.01
+    turned = reduce_exit(graph, "cart", 0.5, n_resamples=0).reduce_exit("web", 0.5)
+    assert turned.conversion.value == pytest.approx(both.conversion.value, abs=1e-12)
+    assert both.changes == ("50% fewer leave at 'web'", "50% fewer leave at 'cart'")
+    assert len(both.assumptions) == 2
+
+
+def test_led_to_where_it_goes_better():
+    journeys = cx.Journeys.from_paths(
+        [["call"], ["chat"], ["web", "call"]], converted=[20, 30, 0], dropped=[30, 20, 10]
+    )
+    h_call, h_chat = 20 / 60, 30 / 50
+    everyone = reroute(journeys, "call", "chat", 0.5, n_resamples=0)
+    assert everyone.change.value == pytest.approx(60 / 110 * 0.5 * (h_chat - h_call))
+    from_web = reroute(journeys, "call", "chat", 0.5, at="web", n_resamples=0)
+    assert from_web.change.value == pytest.approx(10 / 110 * 0.5 * (h_chat - h_call))
+    won_back = baseline(journeys, n_resamples=0).reroute(cx.DROPOFF, cx.CONVERSION, 1, at="call")
+    assert won_back.conversion.value == pytest.approx(90 / 110)
+
+
+def brute_force(names, matrix):
+    """Return conversion and steps of a full matrix: touchpoints, START, CONVERSION, DROPOFF."""
+    k = len(names)
+    state = np.zeros(k + 3)
+    state[k] = 1
+    steps = 0.0
+    for _ in range(4_000):
+        moving = state[: k + 1]
+        if moving.sum() < 1e-13:
+            break
+        steps += moving.sum()
+        ended = state[k + 1 :].copy()
+        state = moving @ matrix
+        state[k + 1 :] += ended
+    return state[k + 1], steps
+
+
+walks = st.lists(
+    st.tuples(st.lists(st.sampled_from(NAMES), min_size=1, max_size=6), st.booleans()),
+    min_size=3,
+    max_size=15,
+)
+changes = st.lists(
+    st.one_of(
+        st.tuples(st.just("reduce_exit"), st.sampled_from(NAMES), st.floats(0, 0.95)),
+        st.tuples(st.just("remove"), st.sampled_from(NAMES)),
+        st.tuples(st.just("bypass"), st.sampled_from(NAMES)),
+        st.tuples(
+            st.just("reroute"), st.sampled_from(NAMES), st.sampled_from(NAMES), st.floats(0, 0.95)
+        ),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def changed_matrix(matrix, names, change):
+    """Return the matrix after a change, written once more and plainly."""
+    kind, x, *rest = change
+    matrix, i, k = matrix.copy(), names.index(x), len(names)
+    if kind == "reduce_exit":
+        freed = rest[0] * matrix[i, k + 2]
+        stay = 1 - matrix[i, k + 2]
+        matrix[i] = [value * (1 + freed / stay) for value in matrix[i]]
+        matrix[i, k + 2] = 1 - stay - freed
+    elif kind == "remove":
+        for row in matrix:
+            row[k + 2] += row[i]
+            row[i] = 0
+    elif kind == "bypass":
+        own = matrix[i] / (1 - matrix[i, i])
+        own[i] = 0
+        for row in matrix:
+            arrives, row[i] = row[i], 0
+            row += arrives * own
+    else:
+        j = names.index(rest[0])
+        for row in matrix:
+            row[j] += rest[1] * row[i]
+            row[i] *= 1 - rest[1]
+    return matrix
+
+
+@given(walks, changes)
+def test_any_chain_of_changes_is_that_of_brute_force(log, wanted):
+    moves = Counter()
+    for touches, won in log:
+        moves.update(pairwise([cx.START, *touches, cx.CONVERSION if won else cx.DROPOFF]))
+    graph = cx.JourneyGraph.from_counts(moves)
+    names = list(graph.touchpoints)
+    labels = [*names, cx.START, cx.CONVERSION, cx.DROPOFF]
+    matrix = np.zeros((len(names) + 1, len(labels)))
+    for u, v, probability in graph.edges(data="probability"):
+        matrix[labels.index(u), labels.index(v)] = probability
+    scenario = baseline(graph, n_resamples=0)
+    stack = Stack(names=tuple(names), matrix=matrix[None])
+    gone = set()
+    for change in wanted:
+        kind, *arguments = change
+        used = {a for a in arguments if isinstance(a, str)}
+        assume(used <= set(names) - gone)
+        assume(kind != "reroute" or (len(used) == 2 and matrix[:, names.index(arguments[0])].any()))
+        assume(kind != "reduce_exit" or matrix[names.index(arguments[0]), -1] < 1)
+        try:
+            scenario = getattr(scenario, kind)(*arguments)
+        except TrappedClass:
+            assume(False)
+        matrix = changed_matrix(matrix, names, change)
+        stack = scenario._state.changes[-1].stack(stack)
+        if kind in {"remove", "bypass"}:
+            gone |= used
+    np.testing.assert_allclose(stack.matrix[0][: len(matrix)], matrix, atol=1e-12)
+    np.testing.assert_allclose(stack.matrix[0].sum(axis=1), 1, atol=1e-12)
+    np.testing.assert_allclose(
+        np.bincount(scenario.chain.source, scenario.chain.probability), 1, atol=1e-9
+    )
+    conversion, steps = brute_force(names, matrix)
+    assume(steps < 200)  # the power series has an end
+    assert scenario.conversion.value == pytest.approx(conversion, abs=1e-8)
+    assert scenario.steps.value == pytest.approx(steps, abs=1e-6)
+    solved = stack.solved()
+    assert solved.conversion[0] == pytest.approx(conversion, abs=1e-8)
+
+
+@given(walks)
+def test_changing_nothing_changes_nothing(log):
+    moves = Counter()
+    for touches, won in log:
+        moves.update(pairwise([cx.START, *touches, cx.CONVERSION if won else cx.DROPOFF]))
+    graph = cx.JourneyGraph.from_counts(moves)
+    name = next(iter(graph.touchpoints))
+    now = baseline(graph, n_resamples=20, rng=1)
+    for same in (now, now.reduce_exit(name, 0.0), now.reroute(name, cx.DROPOFF, 0.0)):
+        assert same.conversion.value == pytest.approx(now.base.value, abs=1e-12)
+        assert same.change.low == pytest.approx(0, abs=1e-12)
+        assert same.change.high == pytest.approx(0, abs=1e-12)
+        assert same.conversion.low == pytest.approx(now.base.low, abs=1e-12)
+
+
+def test_intervals_of_a_graph_are_those_of_the_delta_method():
+    graph = journeys_of(T1, times=40).graph()
+    scenario = reduce_exit(graph, "web", 0.1, n_resamples=4_000, rng=1)
+    width = (scenario.base.high - scenario.base.low) / (2 * 1.959964)
+    expected = cx.AbsorbingChain.from_graph(graph).standard_error
+    assert width == pytest.approx(expected, rel=0.06)
+    assert scenario.conversion.low < 0.416245 < scenario.conversion.high
+    # the gain is far better known than the level
+    assert 0 < scenario.change.low < 0.016245 < scenario.change.high < 0.03
+
+
+def test_intervals_of_journeys_know_their_customers():
+    def journeys(each):
+        rows = []
+        rng = np.random.default_rng(2)
+        for customer in range(120):
+            stays = rng.random() < 0.5
+            for case in range(each):
+                when = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=case)
+                rows.append((customer, f"{customer} {case}", "web", when))
+                if stays:
+                    rows.append((customer, f"{customer} {case}", "buy", when + timedelta(hours=1)))
+        columns = zip(*rows, strict=True)
+        names = ("customer", "case", "touchpoint", "time")
+        frame = {n: np.array([str(v) for v in c]) for n, c in zip(names, columns, strict=True)}
+        log = cx.InteractionLog.from_frame(
+            frame, customer="customer", timestamp="time", touchpoint="touchpoint", journey="case"
+        )
+        return log.journeys(goal="buy", unfinished="dropped")
+
+    one, many = (reduce_exit(journeys(each), "web", 0.2, rng=3) for each in (1, 9))
+    assert one.conversion.value == pytest.approx(many.conversion.value)
+    widths = [s.conversion.high - s.conversion.low for s in (one, many)]
+    assert widths[1] == pytest.approx(widths[0], rel=1e-9)  # the same customers, as often drawn
+    of_graph = reduce_exit(journeys(9).graph(), "web", 0.2, rng=3)
+    assert of_graph.conversion.high - of_graph.conversion.low < widths[0] / 2
+
+
+def test_value_is_money_where_values_are_known():
+    journeys = cx.Journeys.from_paths(
+        [["web"]], converted=[40], dropped=[60], value=[2000], currency="EUR"
+    )
+    scenario = reduce_exit(journeys, "web", 0.5, rng=1)
+    assert scenario.conversions.value == pytest.approx(30)
+    assert scenario.value.value == pytest.approx(30 * 50)
+    assert scenario.value.unit == "EUR"
+    assert scenario.value.low < 1500 < scenario.value.high
+    assert "value [EUR]" in repr(scenario)
+    unknown = reduce_exit(graph_of(T1), "web", n_resamples=0)
+    assert math.isnan(unknown.value.value)
+    assert "value" not in unknown.to_frame("pandas")["quantity"].tolist()
+
+
+def test_where_everybody_leaves_nothing_shows_what_staying_would_bring():
+    graph = graph_of("a b x,a b x,a !")
+    scenario = reduce_exit(graph, "b", 0.5, rng=1)
+    assert math.isnan(scenario.conversion.value)
+    assert math.isnan(scenario.conversion.low)
+    assert scenario.base.value == pytest.approx(1 / 3)
+    assert "everybody leaves at 'b'" in scenario.conversion.notes[0]
+    assert "everybody leaves at 'b'" in repr(scenario)
+    assert math.isnan(scenario.reduce_exit("a", 0.1).conversion.value)
+    with pytest.raises(InvalidValue, match="everybody leaves at 'b'"):
+        _ = scenario.chain
+    toward = reduce_exit(graph, "b", 0.5, to=cx.CONVERSION, rng=1)
+    assert toward.conversion.value == pytest.approx(2 / 3)
+
+
+def test_a_scenario_repeats_and_is_read_back():
+    journeys = journeys_of(T1, times=5)
+    first, again = (reduce_exit(journeys, "web", rng=7) for _ in range(2))
+    assert first.to_dict() == again.to_dict()
+    read = Scenario.from_dict(first.to_dict())
+    assert read.to_dict() == first.to_dict()
+    with pytest.raises(InvalidValue, match="read back"):
+        read.remove("web")
+    assert first.remove(["web", "cart"]).conversion.value == pytest.approx(0.1)  # email alone
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (lambda s: s.reduce_exit("wbe"), UnknownName, "did you mean 'web'"),
+        (lambda s: s.reduce_exit("web", 1.5), InvalidValue, "relative"),
+        (lambda s: s.reduce_exit("web", to="wbe"), UnknownName, "wbe"),
+        (lambda s: s.remove("web").remove("web"), UnknownName, "'web' is not"),
+        (lambda s: s.bypass("stroe"), UnknownName, "store"),
+        (lambda s: s.reroute("web", "web"), InvalidValue, "differ"),
+        (lambda s: s.reroute("web", "crat"), UnknownName, "crat"),
+        (lambda s: s.reroute("web", "cart", 2), InvalidValue, "share"),
+        (lambda s: s.reroute("store", "web", at="ad"), InvalidValue, "nobody comes to 'store'"),
+    ],
+)
+def test_what_cannot_be_is_refused(change, error, words):
+    with pytest.raises(error, match=words):
+        change(baseline(graph_of(T1), n_resamples=0))
+
+
+def test_nothing_at_all_is_an_answer():
+    empty = baseline(cx.Journeys.from_paths([], converted=[]), rng=1)
+    assert math.isnan(empty.conversion.value)
+    assert empty.n_journeys == 0
+    assert len(levers(cx.Journeys.from_paths([], converted=[]), rng=1).table) == 0
+    lost = reduce_exit(graph_of("a b x,a x"), "a", 0.5, rng=1)
+    assert lost.conversion.value == 0
+    with pytest.raises(InvalidValue, match="n_resamples"):
+        baseline(graph_of(T1), n_resamples=-1)
+    with pytest.raises(InvalidValue, match="by"):
+        baseline(graph_of(T1), by="channel")
+    log = cx.InteractionLog.from_interactions(
+        [cx.Interaction(customer="a", touchpoint="web", timestamp=datetime(2026, 1, 1, tzinfo=UTC))]
+    )
+    with pytest.raises(OutcomeUndetermined):
+        baseline(log.journeys(goal="web"))
+
+
+def test_rows_of_a_graph_are_drawn_around_their_probabilities():
+    chain = cx.AbsorbingChain.from_graph(graph_of(T1))
+    (stack,) = stacks_of_chain(chain, n=20_000, seed=1)
+    np.testing.assert_allclose(stack.matrix.sum(axis=2), 1)
+    web, cart = chain.code("web"), chain.code("cart")
+    p, n = 0.4, 10  # four of the ten moves from web
+    drawn = stack.matrix[:, web, cart]
+    assert drawn.mean() == pytest.approx(p, abs=0.005)
+    assert drawn.var() == pytest.approx(p * (1 - p) / (n + 1), rel=0.05)
