@@ -133,6 +133,7 @@ def test_paths_have_no_times_but_an_order():
     )
     found = continuity(paths)
     assert np.isnan(found.in_time.value)
+    assert found.in_time.n_missing == 5  # weights counted: two switches of one path, one of three
     assert found.not_redone.value == pytest.approx(4 / 5)
     assert found.pairs.row(0)["switches"] == 4
     assert "have no times" in repr(found)

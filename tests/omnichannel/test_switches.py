@@ -45,7 +45,7 @@ def test_rates_by_hand():
     assert found.per_transition.value == pytest.approx((2 + 2 * 1) / (2 + 2 * 2))
     assert found.per_transition.n == 6
     assert found.per_journey.value == pytest.approx((1 + 2 * 0.5) / 3)
-    assert found.per_journey.n == 3
+    assert (found.per_journey.n, found.per_journey.n_missing) == (3, 3)
     assert found.multichannel.value == pytest.approx(3 / 6)
 
 

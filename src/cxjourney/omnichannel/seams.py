@@ -189,7 +189,8 @@ def continuity(
             name=name,
             definition=definition,
         )
-        return attrs.evolve(found, n_missing=int(np.count_nonzero(~known)))
+        unknown = np.count_nonzero(~known) if weight is None else weight[~known].sum()
+        return attrs.evolve(found, n_missing=int(unknown))
 
     return Continuity(
         by=by,

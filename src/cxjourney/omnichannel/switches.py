@@ -177,17 +177,18 @@ def _per_journey(
     switches = np.bincount(journey, weights=switched, minlength=size)
     here = contacts.journey[contacts.first]
     some = moves[here] > 0
+    weight = None if contacts.weight is None else contacts.weight[contacts.first]
+    alone = np.count_nonzero(~some) if weight is None else weight[~some].sum()
     here = here[some]
-    weight = None if contacts.weight is None else contacts.weight[contacts.first][some]
     return mean_estimate(
         switches[here] / moves[here],
         contacts.customer[contacts.first][some],
-        weight,
+        None if weight is None else weight[some],
         level=level,
         name="switches per journey",
         definition=f"mean over journeys of: moves to another {noun} / moves",
         unit="fraction",
-        n_missing=int(np.count_nonzero(~some)),
+        n_missing=int(alone),
         of_shares=True,
     )
 
