@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxjourney.critical.delays import bottlenecks
+from cxjourney.critical.key_drivers import FEWEST_ROWS, driver_scores, drivers
 from cxjourney.critical.loops import rework_rates
 from cxjourney.experience import scores
 from cxjourney.log.visits import visits_of
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     Columns = dict[str, NDArray[np.float64]]
 
-__all__ = ["delay_columns", "feeling_columns", "rework_columns"]
+__all__ = ["delay_columns", "driver_columns", "feeling_columns", "rework_columns"]
 
 
 def _aligned(table: Table, names: tuple[str, ...], columns: dict[str, str]) -> Columns:
@@ -69,4 +70,25 @@ def feeling_columns(journeys: Journeys, names: tuple[str, ...], level: float) ->
         else:
             columns |= {name: np.full(len(names), np.nan) for name in wanted}
         columns[f"{measure}_valley"] = np.nan_to_num(columns[f"{measure}_valley"]).astype(np.bool_)
+    return columns
+
+
+def driver_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> Columns:
+    """Return how much of conversion hangs on the score given there; NaN without scores."""
+    columns = {
+        name: np.full(len(names), np.nan)
+        for name in ("driver_weight", "driver_weight_low", "driver_weight_high")
+    }
+    if "score" not in journeys.columns.numeric:
+        return columns
+    scores_of, converted, customer = driver_scores(journeys)
+    if len(converted) < FEWEST_ROWS or not 0 < converted.mean() < 1:
+        return columns
+    # groups and noise are drawn apart: a seed of points() keeps meaning its replicates
+    found = drivers(scores_of, converted, customer=customer, level=level, rng=0).table
+    place = {name: i for i, name in enumerate(found["driver"])}
+    for i, name in enumerate(names):
+        if name in place:
+            for column, source in zip(columns, ("weight", "low", "high"), strict=True):
+                columns[column][i] = found[source][place[name]]
     return columns

@@ -29,6 +29,7 @@ _FIGURES = (
     ("rework rate", "rework_rate", "rework_low", "rework_high", "percent"),
     ("emotion", "emotion", "emotion_low", "emotion_high", "number"),
     ("score", "score", "score_low", "score_high", "number"),
+    ("driver weight", "driver_weight", "driver_weight_low", "driver_weight_high", "percent"),
 )
 
 

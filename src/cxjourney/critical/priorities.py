@@ -18,12 +18,17 @@ from cxjourney.critical._excess import (
     peers_of,
     resample,
 )
-from cxjourney.critical._figures import delay_columns, feeling_columns, rework_columns
+from cxjourney.critical._figures import (
+    delay_columns,
+    driver_columns,
+    feeling_columns,
+    rework_columns,
+)
 from cxjourney.critical._ranks import rank_table
 from cxjourney.critical._reasons import Reason, reason_of
 from cxjourney.critical.dominance import must_pass
-from cxjourney.dropoff import exits
-from cxjourney.dropoff._rates import rates_of_journeys
+from cxjourney.dropoff._exit_columns import exit_columns
+from cxjourney.dropoff._rates import NodeRates, rates_of_journeys
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.graph import AbsorbingChain
 
@@ -229,6 +234,8 @@ def points(
           nobody left at all), `removal_effect`, `must_pass`;
         - `wait_s`, `wait_share` (of all time between touches), `rework_rate`;
         - `emotion`, `score`, and whether each is a valley: `emotion_valley`, `score_valley`;
+          `driver_weight` (share of the variance of conversion that the score given there accounts
+          for);
         - `effort`, `priority` (what the order goes by), `mark` (why a row stands behind).
 
         NaN where the data does not say.
@@ -273,12 +280,16 @@ def points(
     check_level(level)
     if isinstance(replicates, bool) or replicates < 1:
         raise InvalidValue.of("replicates", "be at least 1", replicates)
-    found = exits(journeys, legitimate=legitimate, level=level)
+    journeys.require_determined("critical.points()")
     graph = journeys.graph()
+    worth = _worth(journeys, value)
     rates = rates_of_journeys(
         journeys, "touchpoint", variance="clustered", legitimate=frozenset(legitimate)
     )
     names = rates.names
+    for name in legitimate:
+        if name not in names:
+            raise UnknownName.among("legitimate end", name, names, where="the journeys")
     costs = _efforts(effort, names)
     ends = np.array([name in set(legitimate) for name in names], dtype=np.bool_)
     stage = tuple(str(graph.nodes[name].get("stage", "")) for name in names)
@@ -286,7 +297,6 @@ def points(
     peers = peers_of(rates.rate, rates.effective, stage, usable)
     n = float(graph.graph["n_journeys"])
     by_journey = np.array([graph.nodes[name]["journeys"] for name in names], dtype=np.int64)
-    worth = _worth(journeys, value)
     seen = _observed(graph, names, rates.rate, peers)
     drawn = resample(journeys, rates.rate, peers, n=replicates, rng=rng)
     priority = _priority(n * seen["shrunken_gain"], costs)
@@ -296,12 +306,13 @@ def points(
     order = np.lexsort((np.arange(len(names)), np.nan_to_num(-priority, nan=np.inf), classes))
     columns: dict[str, Any] = {"touchpoint": names, "visits": rates.visits, "journeys": by_journey}
     columns |= _columns(names, peers, seen, drawn, n=n, level=level)
-    columns |= _from_exits(found.table, names)
+    columns |= _from_exits(rates, graph, frozenset(legitimate), level)
     columns["gain_value"] = worth * columns["gain"]
     columns |= _must_pass(graph, names)
     columns |= delay_columns(journeys, names, level)
     columns |= rework_columns(journeys, names, level)
     columns |= feeling_columns(journeys, names, level)
+    columns |= driver_columns(journeys, names, level)
     columns |= {"effort": costs, "priority": priority, "mark": marks}
     fractions = {f"{name}{end}" for name in _PERCENT for end in ("", "_low", "_high")}
     formats = dict.fromkeys((*fractions, "low", "high", "rework_low", "rework_high"), "percent")
@@ -458,11 +469,16 @@ def _columns(
     }
 
 
-def _from_exits(table: Table, names: tuple[str, ...]) -> dict[str, Floats]:
-    rows = list(table["touchpoint"])
-    order = [rows.index(name) for name in names]
-    wanted = ("low", "high", "lift", "lift_low", "lift_high")
-    return {name: np.asarray(table[name], dtype=np.float64)[order] for name in wanted}
+def _from_exits(
+    rates: NodeRates, graph: JourneyGraph, ends: frozenset[str], level: float
+) -> dict[str, Floats]:
+    """Return the interval of the exit probability, and its lift, as `dropoff.exits` has them."""
+    found = exit_columns(
+        rates, graph, grain=("touchpoint",), ends=ends, worth=math.nan, level=level
+    )
+    rows = list(found["touchpoint"])
+    order = [rows.index(name) for name in rates.names]
+    return {name: found[name][order] for name in ("low", "high", "lift", "lift_low", "lift_high")}
 
 
 def _must_pass(graph: JourneyGraph, names: tuple[str, ...]) -> dict[str, Any]:

@@ -123,8 +123,10 @@ def grouped_shares(
     n_groups: int,
     customer: Codes,
     weight: Codes | None = None,
+    base: Floats | None = None,
+    base_customer: Codes | None = None,
 ) -> GroupedRatios:
-    """Return the share that each group has in the sum of all amounts.
+    """Return the share that each group has in one total: that of all amounts, or of a base.
 
     Parameters
     ----------
@@ -132,26 +134,29 @@ def grouped_shares(
         One a row, not negative.
     group, n_groups, customer, weight
         As for `grouped_ratios`.
+    base, base_customer
+        What the total is of, and whose: journeys, say, of which some come by. None for the amounts
+        themselves. Rows are not weighted then.
     """
     at, who, w, first = _cells(group, customer, weight)
-    y = np.bincount(who, amount, minlength=len(at))
+    y = np.bincount(who, amount, minlength=len(at)).astype(np.float64)
     w = w[first]
-    people, place = np.unique(customer, return_inverse=True)
-    whole = np.bincount(place, amount, minlength=len(people))
-    person = place[first]  # the customer of each cell
-    often = np.zeros(len(people))
+    whose = customer if base_customer is None else base_customer
+    people, place = np.unique(whose, return_inverse=True)
+    whole = np.bincount(place, amount if base is None else base, minlength=len(people))
+    person = np.searchsorted(people, customer[first])  # the customer of each cell
+    often = np.ones(len(people))
     often[person] = w
-    total = float(often @ whole)
-    n = float(often.sum())
-    value = np.full(n_groups, np.nan)
-    variance = np.full(n_groups, np.nan)
+    total, n = float(often @ whole), float(often.sum())
+    value, variance = np.full(n_groups, np.nan), np.full(n_groups, np.nan)
+
+    def of_groups(values: Floats) -> Floats:
+        return np.bincount(at, w * values, minlength=n_groups).astype(np.float64)
+
     if total > 0:
-        value = np.bincount(at, w * y, minlength=n_groups) / total
-        spread = (
-            np.bincount(at, w * y * y, minlength=n_groups)
-            - 2 * value * np.bincount(at, w * y * whole[person], minlength=n_groups)
-            + value**2 * float(often @ whole**2)
-        )
+        value = of_groups(y) / total
+        spread = of_groups(y * y) - 2 * value * of_groups(y * whole[person])
+        spread += value**2 * float(often @ whole**2)
         if n > 1:
             variance = n / (n - 1) * np.maximum(spread, 0.0) / total**2
     return GroupedRatios(

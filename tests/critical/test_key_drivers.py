@@ -1,0 +1,269 @@
+"""Drivers against sums over all orders, textbook formulas for two predictors, and noise."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cxjourney as cx
+from cxjourney.critical import drivers, importance_performance, moments_of_truth
+from cxjourney.critical._importance import explained, johnson_weights, lmg_weights
+from cxjourney.exceptions import InvalidData, InvalidValue
+
+
+def r2(x, y):
+    """Return R² by least squares on the raw rows."""
+    design = np.column_stack([np.ones(len(y)), x])
+    fitted = design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    return 1 - ((y - fitted) ** 2).sum() / ((y - y.mean()) ** 2).sum()
+
+
+def by_all_orders(x, y):
+    p = x.shape[1]
+    out = np.zeros(p)
+    for order in itertools.permutations(range(p)):
+        for place, i in enumerate(order):
+            before = list(order[:place])
+            out[i] += r2(x[:, [*before, i]], y) - (r2(x[:, before], y) if before else 0.0)
+    return out / math.factorial(p)
+
+
+def moments(x, y):
+    c = np.cov(np.column_stack([x, y]).T, bias=True)
+    return c[:-1, :-1], c[:-1, -1], c[-1, -1]
+
+
+def made(p, n=200, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, p)) @ rng.normal(size=(p, p))
+    return x, x @ rng.normal(size=p) + rng.normal(size=n) * 2
+
+
+@settings(max_examples=15)
+@given(st.integers(1, 4), st.integers(0, 10_000))
+def test_lmg_is_the_mean_increase_of_r2_over_all_orders(p, seed):
+    x, y = made(p, n=40, seed=seed)
+    weights = lmg_weights(*moments(x, y))
+    assert weights == pytest.approx(by_all_orders(x, y), abs=1e-7)
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 9), st.integers(0, 10_000))
+def test_weights_sum_to_r2_and_are_not_negative(p, seed):
+    x, y = made(p, seed=seed)
+    whole = r2(x, y)
+    for weigh in (lmg_weights, johnson_weights):
+        weights = weigh(*moments(x, y))
+        assert weights.sum() == pytest.approx(whole, abs=1e-6)
+        assert (weights >= 0).all()
+
+
+def test_two_predictors_have_the_textbook_weights():
+    # r1 = .6, r2 = .5, r12 = .3: R² = (r1² + r2² - 2 r1 r2 r12) / (1 - r12²)
+    r1, r2_, r12 = 0.6, 0.5, 0.3
+    whole = (r1**2 + r2_**2 - 2 * r1 * r2_ * r12) / (1 - r12**2)
+    expected = [(r1**2 + whole - r2_**2) / 2, (r2_**2 + whole - r1**2) / 2]
+    given_ = (np.array([[1, r12], [r12, 1]]), np.array([r1, r2_]), 1.0)
+    assert lmg_weights(*given_) == pytest.approx(expected)
+    # with two predictors Johnson's weights are LMG's exactly
+    assert johnson_weights(*given_) == pytest.approx(expected)
+
+
+def test_uncorrelated_predictors_weigh_their_squared_correlations():
+    given_ = (np.diag([1.0, 4.0, 9.0]), np.array([0.5, 0.6, 0.9]), 1.0)
+    expected = [0.25, 0.09, 0.09]
+    assert lmg_weights(*given_) == pytest.approx(expected)
+    assert johnson_weights(*given_) == pytest.approx(expected)
+
+
+def test_twins_share_what_one_of_them_had():
+    x, y = made(1, seed=3)
+    twins = np.column_stack([x, x])
+    for weigh in (lmg_weights, johnson_weights):
+        weights = weigh(*moments(twins, y))
+        assert weights == pytest.approx([r2(x, y) / 2] * 2, abs=1e-9)
+
+
+def test_johnson_is_near_lmg_on_correlated_predictors():
+    x, y = made(5, n=2000, seed=8)
+    given_ = moments(x, y)
+    assert johnson_weights(*given_) == pytest.approx(lmg_weights(*given_), abs=0.06)
+
+
+def test_explained_is_r2_and_zero_without_anything():
+    x, y = made(3)
+    assert explained(*moments(x, y)) == pytest.approx(r2(x, y))
+    assert explained(np.zeros((0, 0)), np.zeros(0), 1.0) == 0.0
+    assert lmg_weights(np.eye(2), np.zeros(2), 0.0).tolist() == [0, 0]
+
+
+@pytest.fixture(scope="module")
+def found():
+    rng = np.random.default_rng(5)
+    n = 600
+    price, staff, dust = rng.normal(size=(3, n))
+    scores = {"price": price, "staff": staff, "dust": dust}
+    return drivers(scores, 2 * price + staff + rng.normal(size=n), rng=1)
+
+
+def row(found, name):
+    return next(row for row in found.table if row["driver"] == name)
+
+
+def test_weights_of_drivers_are_those_of_the_rows(found):
+    # 4 : 1 of the explained variance, which is 5/6 of the whole
+    assert found.table["driver"][:2] == ("price", "staff")
+    assert row(found, "price")["weight"] == pytest.approx(4 / 6, abs=0.05)
+    assert row(found, "staff")["weight"] == pytest.approx(1 / 6, abs=0.05)
+    assert found.table["weight"].sum() == pytest.approx(found.r_squared)
+    assert found.visited_r_squared == 0.0
+
+
+def test_noise_is_the_zero_line(found):
+    assert not row(found, "dust")["above_noise"]
+    assert row(found, "price")["above_noise"]
+    assert 0 < found.noise < 0.05
+    assert moments_of_truth(found) == ("price", "staff")
+    assert moments_of_truth(found, most=1) == ("price",)
+
+
+def test_a_driver_without_any_effect_is_rarely_above_the_noise():
+    above = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(150, 2))
+        result = drivers({"a": x[:, 0], "b": x[:, 1]}, rng.normal(size=150), rng=seed)
+        above += sum(result.table["above_noise"])
+    # one in twenty of 120 by construction
+    assert above <= 14
+
+
+def test_unique_is_what_r2_loses():
+    x, y = made(4, seed=6)
+    result = drivers({str(i): x[:, i] for i in range(4)}, y, rng=1)
+    for i in range(4):
+        loss = r2(x, y) - r2(np.delete(x, i, axis=1), y)
+        assert row(result, str(i))["unique"] == pytest.approx(loss, abs=1e-9)
+    slopes = np.linalg.lstsq(np.column_stack([np.ones(len(y)), x]), y, rcond=None)[0][1:]
+    assert [row(result, str(i))["slope"] for i in range(4)] == pytest.approx(slopes.tolist())
+
+
+def test_what_is_missing_by_design_is_not_imputed():
+    rng = np.random.default_rng(9)
+    n = 4000
+    visited = rng.random(n) < 0.5
+    answer = rng.normal(7, 1, n)
+    # having been there matters a lot, what was answered a little
+    y = 5.0 * visited + np.where(visited, 0.5 * (answer - 7), 0) + rng.normal(size=n)
+    scores = {"desk": np.where(visited, answer, np.nan), "web": rng.normal(size=n)}
+    result = drivers(scores, y, rng=1)
+    desk = row(result, "desk")
+    # the variance of the answers' part over that of everything
+    expected = 0.5 * 0.25 / y.var()
+    assert desk["weight"] == pytest.approx(expected, rel=0.35)
+    assert desk["slope"] == pytest.approx(0.5, abs=0.08)
+    assert result.visited_r_squared > 0.7
+    # who imputes the mean finds the same slope only by luck; who imputes 0 finds the visit
+    imputed = drivers({**scores, "desk": np.where(visited, answer, 0.0)}, y, rng=1)
+    assert row(imputed, "desk")["weight"] > 10 * desk["weight"]
+
+
+def test_the_jackknife_interval_holds_the_planted_weight():
+    held = 0
+    for seed in range(60):
+        rng = np.random.default_rng(1000 + seed)
+        x, z = rng.normal(size=(2, 250))
+        y = x + 0.5 * z + rng.normal(size=250)
+        low, high = (row(drivers({"x": x, "z": z}, y, rng=1), "x")[end] for end in ("low", "high"))
+        held += low <= 1 / 2.25 <= high
+    assert held >= 51
+
+
+def test_customers_with_many_rows_widen_the_interval():
+    rng = np.random.default_rng(4)
+    x, y = made(1, n=100, seed=2)
+    copies = np.repeat(np.arange(100), 8)
+    wide = drivers({"x": x[copies, 0]}, y[copies], customer=copies, rng=1)
+    narrow = drivers({"x": x[copies, 0]}, y[copies], rng=1)
+    widths = [r["high"] - r["low"] for r in (row(wide, "x"), row(narrow, "x"))]
+    assert widths[0] > 2 * widths[1]
+    assert rng is not None
+
+
+@pytest.mark.parametrize(
+    ("effect", "kind"),
+    [
+        (lambda s: np.minimum(s, 0), "must-be"),
+        (lambda s: np.maximum(s, 0), "attractive"),
+        (lambda s: s, "linear"),
+        (lambda s: 0 * s, ""),
+    ],
+)
+def test_penalties_and_rewards_tell_must_be_from_attractive(effect, kind):
+    rng = np.random.default_rng(12)
+    score = rng.normal(size=3000)
+    y = effect(score) + rng.normal(size=3000) * 0.3
+    found = row(drivers({"s": score}, y, rng=1), "s")
+    assert found["kind"] == kind
+    if kind == "must-be":
+        assert found["penalty"] < -0.5
+        assert abs(found["reward"]) < 0.2
+
+
+def test_halo_is_taken_out_of_answers_that_go_together():
+    rng = np.random.default_rng(2)
+    mood = rng.normal(size=(1000, 1)) * 3
+    answers = mood + rng.normal(size=(1000, 3))
+    y = mood[:, 0] + answers[:, 0] * 0.5 + rng.normal(size=1000)
+    scores = {name: answers[:, i] for i, name in enumerate("abc")}
+    plain, bare = drivers(scores, y, rng=1), drivers(scores, y, partial_out="mean", rng=1)
+    assert row(plain, "b")["weight"] > 0.2
+    assert row(bare, "b")["weight"] < 0.1
+
+
+def test_lmg_goes_to_twelve_predictors_and_johnson_beyond():
+    x, y = made(13, n=300, seed=1)
+    scores = {f"x{i}": x[:, i] for i in range(13)}
+    assert drivers(scores, y, rng=1).method == "johnson"
+    with pytest.raises(InvalidValue, match="johnson"):
+        drivers(scores, y, method="lmg")
+    del scores["x12"]
+    assert drivers(scores, y, rng=1).method == "lmg"
+
+
+def test_what_cannot_be_computed_is_refused():
+    with pytest.raises(InvalidValue, match="at least one predictor"):
+        drivers({}, [1.0] * 20)
+    with pytest.raises(InvalidValue, match="20 outcomes"):
+        drivers({"a": [1.0]}, [1.0] * 20)
+    with pytest.raises(InvalidData, match="at least 10 rows"):
+        drivers({"a": [1.0] * 5}, [1.0] * 5)
+
+
+def test_fields_of_importance_and_performance():
+    rng = np.random.default_rng(3)
+    means = {"poor and heavy": 3, "good and heavy": 8, "good and light": 8, "poor and light": 3}
+    scores = {name: rng.normal(mean, 1, 800) for name, mean in means.items()}
+    y = scores["poor and heavy"] + scores["good and heavy"] + rng.normal(size=800)
+    fields = importance_performance(drivers(scores, y, rng=1))
+    found = dict(zip(fields.table["driver"], fields.table["field"], strict=True))
+    assert found == {
+        "poor and heavy": "concentrate here",
+        "good and heavy": "keep up the good work",
+        "good and light": "possible overkill",
+        "poor and light": "low priority",
+    }
+    assert fields.table["driver"][0] == "poor and heavy"
+    with pytest.raises(InvalidData):
+        importance_performance(drivers({"a": y}, y, rng=1))
+
+
+def test_results_survive_the_dictionary(found):
+    assert cx.critical.Drivers.from_dict(found.to_dict()) == found
+    fields = importance_performance(found)
+    assert cx.critical.ImportancePerformance.from_dict(fields.to_dict()) == fields

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+import cxjourney as cx
+from cxjourney.critical import pain_points
+from cxjourney.exceptions import InvalidValue, UnknownName
+
+
+def journeys_of(rows, **options):
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    log = cx.InteractionLog.from_interactions(
+        cx.Interaction(
+            customer=customer,
+            touchpoint=touchpoint,
+            timestamp=begin + timedelta(minutes=i),
+            emotion=emotion,
+        )
+        for i, (customer, touchpoint, emotion) in enumerate(rows)
+    )
+    return log.journeys(goal="buy", unfinished="dropped", **options)
+
+
+@pytest.fixture
+def journeys():
+    rows = []
+    for i in range(40):
+        rows.append((f"c{i}", "web", 0.5))
+        if i < 20:
+            rows.append((f"c{i}", "call", -0.6 - 0.01 * (i % 3)))
+        if i < 10 or i >= 20:
+            rows.append((f"c{i}", "buy", None))
+    return journeys_of(rows)
+
+
+def row(found, name):
+    return next(row for row in found.table if row["touchpoint"] == name)
+
+
+def test_the_three_factors_are_what_they_say(journeys):
+    found = pain_points(journeys, rng=1)
+    call = row(found, "call")
+    assert call["reach"] == pytest.approx(0.5)
+    assert call["severity"] == pytest.approx(0.61, abs=0.02)
+    # 10 of 20 leave there, those who stay all convert: 40 v h e / (1 - e) = 20 · .5 · 1 = 10 of 30
+    assert call["impact"] == pytest.approx(10 / 30)
+    assert call["pain"] == pytest.approx(call["reach"] * call["severity"] * call["impact"])
+    assert found.table["touchpoint"][0] == "call"
+
+
+def test_where_customers_feel_well_there_is_no_pain(journeys):
+    web = row(pain_points(journeys, rng=1), "web")
+    assert web["severity"] == 0.0
+    assert web["pain"] == 0.0
+
+
+def test_intervals_hold_their_values(journeys):
+    found = pain_points(cx.datasets.sample(seed=2, customers=1500).journeys(), rng=1)
+    for name in ("reach", "impact"):
+        known = ~np.isnan(found.table[name])
+        assert (found.table[f"{name}_low"][known] <= found.table[name][known] + 1e-12).all()
+        assert (found.table[name][known] <= found.table[f"{name}_high"][known] + 1e-12).all()
+    ranked = ~np.isnan(found.table["pain"])
+    assert (found.table["rank_low"] <= found.table["rank_high"])[ranked].all()
+
+
+def test_the_planted_worst_feeling_leads():
+    found = pain_points(cx.datasets.sample(seed=6).journeys(), rng=1)
+    assert found.table["touchpoint"][0] == "payment"
+    assert found.table["rank_high"][0] == 1
+
+
+def test_those_without_pain_share_their_ranks():
+    found = pain_points(cx.datasets.sample(seed=6).journeys(), rng=1)
+    painless = np.asarray(found.table["pain"]) == 0
+    assert painless.sum() > 10
+    known = ~np.isnan(found.table["pain"])
+    assert (found.table["rank_high"][painless] == known.sum()).all()
+
+
+def test_reach_counts_journeys_and_clusters_by_customer():
+    rows = [(f"c{i}", "web", 0.1) for i in range(10) for _ in range(3)]
+    rows += [("c1", "buy", None), ("z", "shop", 0.1)]
+    web = row(pain_points(journeys_of(rows), rng=1), "web")
+    # c1 to c9 and c0 come by, z does not
+    assert web["reach"] == pytest.approx(10 / 11)
+    assert web["reach_low"] < 10 / 11 < web["reach_high"]
+
+
+def test_the_same_seed_repeats(journeys):
+    assert pain_points(journeys, rng=3) == pain_points(journeys, rng=3)
+
+
+def test_a_log_without_feelings_is_refused():
+    with pytest.raises(UnknownName):
+        pain_points(cx.Journeys.from_paths([["a"]], converted=[1], dropped=[1]))
+
+
+@pytest.mark.parametrize("options", [{"neutral": -1}, {"draws": 0}, {"measure": "value"}])
+def test_options_keep_their_rules(journeys, options):
+    with pytest.raises(InvalidValue):
+        pain_points(journeys, **options)
