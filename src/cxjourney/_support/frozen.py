@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["array_eq", "read_only"]
+__all__ = ["array_eq", "read_only", "seal"]
 
 
 def read_only(values: Any) -> NDArray[Any]:
@@ -22,6 +22,17 @@ def read_only(values: Any) -> NDArray[Any]:
     if array.flags.writeable:
         array = array.copy()
         array.setflags(write=False)
+    return array
+
+
+def seal(array: NDArray[Any]) -> NDArray[Any]:
+    """Make an array that nobody else holds read-only, without a copy; return it.
+
+    A view may show memory of the caller's: it is copied.
+    """
+    if array.base is not None or not array.flags.owndata:
+        return read_only(array)
+    array.setflags(write=False)
     return array
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import importlib
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxjourney._support.parallel import side_by_side
+from cxjourney._support.texts import Texts
 from cxjourney.exceptions import InvalidValue, MissingDependency
 from cxjourney.kernels import reference
 from cxjourney.kernels.reference import Follows, segment_starts, sort_pairs
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACTIVE",
     "Follows",
+    "cut_journeys",
     "directly_follows",
     "encode_strings",
     "order_rows",
@@ -33,6 +37,7 @@ __all__ = [
 ]
 
 _DENSE = 4_000_000
+_PART = 200_000
 _NO_TIME = np.zeros(0, dtype=np.int64)
 
 
@@ -56,7 +61,7 @@ ACTIVE = "reference" if _compiled is None else "native"
 """Which kernels run: "native" or "reference"."""
 
 
-def encode_strings(column: Any) -> tuple[NDArray[np.int32], list[str]] | None:
+def encode_strings(column: Any) -> tuple[NDArray[np.int32], Texts] | None:
     """Return codes in order of appearance (-1 missing) and the distinct texts of a column.
 
     Parameters
@@ -72,8 +77,19 @@ def encode_strings(column: Any) -> tuple[NDArray[np.int32], list[str]] | None:
     """
     if _compiled is None or not hasattr(column, "__arrow_c_stream__"):
         return None
-    encoded: tuple[NDArray[np.int32], list[str]] | None = _compiled.encode_strings(column)
-    return encoded
+    texts = _compiled.text_column(column)
+    if texts is None:
+        return None
+    codes = np.empty(texts.length, dtype=np.int32)
+    parts = np.array_split(codes, min(os.cpu_count() or 1, max(1, len(codes) // _PART)))
+    begin = np.cumsum([0, *map(len, parts)]).tolist()
+    table, *later = side_by_side(
+        len(codes),
+        *[partial(texts.encode, at, part) for at, part in zip(begin, parts, strict=False)],
+    )
+    for part, more in zip(parts[1:], later, strict=True):
+        table.absorb(more, part)
+    return codes, Texts(*table.texts_utf8())
 
 
 def order_rows(
@@ -112,6 +128,22 @@ def order_rows(
         if in_order:
             return (order if moved else None), by_time, offsets
     return reference.order_rows(customer, time, n_customers, seq)
+
+
+def cut_journeys(
+    customers: NDArray[np.int64],
+    time: NDArray[np.int64] | None,
+    codes: NDArray[np.signedinteger],
+    ends: NDArray[np.bool_],
+    limit: int,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Cut the rows of customers where a silence or an end is; see `reference.cut_journeys`."""
+    if _compiled is None:
+        return reference.cut_journeys(customers, time, codes, ends, limit)
+    stamps = _NO_TIME if time is None else time
+    journeys: tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]
+    journeys = _compiled.cut_journeys(customers, stamps, codes, ends.view(np.uint8), limit)
+    return journeys
 
 
 def directly_follows(

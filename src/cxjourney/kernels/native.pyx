@@ -6,8 +6,9 @@ What a function does is written there; here stands how it avoids passes over the
 read or written without a bound that the caller or the function itself has checked.
 """
 
+cimport cython
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy
 from cpython.pycapsule cimport PyCapsule_GetPointer
 
@@ -25,6 +26,7 @@ ctypedef fused code_t:
 cdef extern from *:
     """
     #include <stdint.h>
+    #include <string.h>
     #ifndef CXJ_ARROW_C_DATA
     #define CXJ_ARROW_C_DATA
     struct ArrowSchema {
@@ -53,6 +55,8 @@ cdef extern from *:
     static inline uint64_t cxj_mix(uint64_t x) {
       x ^= x >> 32; x *= 0xd6e8feb86659fd93ULL; x ^= x >> 32; return x;
     }
+    static inline uint64_t cxj_load8(const uint8_t* p) { uint64_t x; memcpy(&x, p, 8); return x; }
+    static inline uint64_t cxj_load4(const uint8_t* p) { uint32_t x; memcpy(&x, p, 4); return x; }
     """
     struct ArrowSchema:
         const char* format
@@ -73,6 +77,9 @@ cdef extern from *:
         void (*release)(ArrowArrayStream*) noexcept nogil
     void CXJ_PREFETCH(const void*) nogil
     uint64_t cxj_mix(uint64_t) nogil
+    uint64_t cxj_load8(const uint8_t*) nogil
+    uint64_t cxj_load4(const uint8_t*) nogil
+
 
 cdef enum Layout:
     SMALL = 0   # "u": offsets of 32 bits
@@ -81,65 +88,82 @@ cdef enum Layout:
 
 
 cdef struct Text:
+    # two texts of at most 16 bytes are equal if length, low and high are
+    uint64_t low
+    uint64_t high
     const uint8_t* start
     int64_t length
 
 
-cdef struct Column:
-    Layout layout
-    const uint8_t* valid
+cdef struct Chunk:
+    const uint8_t* valid        # NULL where nothing is missing
     const void* index
     const uint8_t* data
     const void** buffers
     int64_t offset
+    int64_t length
 
 
-cdef inline bint is_missing(Column* column, int64_t row) noexcept nogil:
-    if column.valid == NULL:
+cdef inline bint is_missing(Chunk* chunk, int64_t row) noexcept nogil:
+    if chunk.valid == NULL:
         return False
-    row += column.offset
-    return not (column.valid[row >> 3] >> (row & 7)) & 1
+    row += chunk.offset
+    return not (chunk.valid[row >> 3] >> (row & 7)) & 1
 
 
-cdef inline Text text_at(Column* column, int64_t row) noexcept nogil:
+cdef inline Text text_at(Chunk* chunk, Layout layout, int64_t row) noexcept nogil:
     cdef Text text
     cdef const int32_t* small
     cdef const int64_t* large
     cdef const int32_t* view
-    row += column.offset
-    if column.layout == SMALL:
-        small = <const int32_t*> column.index
-        text.start = column.data + small[row]
+    row += chunk.offset
+    if layout == SMALL:
+        small = <const int32_t*> chunk.index
+        text.start = chunk.data + small[row]
         text.length = small[row + 1] - small[row]
-    elif column.layout == LARGE:
-        large = <const int64_t*> column.index
-        text.start = column.data + large[row]
+    elif layout == LARGE:
+        large = <const int64_t*> chunk.index
+        text.start = chunk.data + large[row]
         text.length = large[row + 1] - large[row]
     else:
-        view = (<const int32_t*> column.index) + 4 * row
+        view = (<const int32_t*> chunk.index) + 4 * row
         text.length = view[0]
         if text.length <= 12:
             text.start = <const uint8_t*> (view + 1)
         else:
-            text.start = (<const uint8_t*> column.buffers[2 + view[2]]) + view[3]
+            text.start = (<const uint8_t*> chunk.buffers[2 + view[2]]) + view[3]
+    fingerprint(&text)
     return text
 
 
-cdef inline uint64_t hash_of(Text text) noexcept nogil:
-    cdef uint64_t h = <uint64_t> text.length * <uint64_t> 0x9E3779B97F4A7C15
-    cdef uint64_t word
-    cdef int64_t left = text.length
+cdef inline void fingerprint(Text* text) noexcept nogil:
+    """Put the first and last eight bytes into words; they overlap rather than reach beyond."""
     cdef const uint8_t* p = text.start
-    while left >= 8:
-        memcpy(&word, p, 8)
-        h = cxj_mix(h ^ word)
-        p += 8
-        left -= 8
-    if left:
-        word = 0
-        memcpy(&word, p, left)
-        h = cxj_mix(h ^ word)
-    return cxj_mix(h)
+    cdef int64_t n = text.length
+    text.high = 0
+    if n >= 8:
+        text.low = cxj_load8(p)
+        text.high = cxj_load8(p + n - 8)
+    elif n >= 4:
+        text.low = cxj_load4(p) | cxj_load4(p + n - 4) << 32
+    elif n > 0:
+        text.low = <uint64_t> p[0] | <uint64_t> p[n >> 1] << 8 | <uint64_t> p[n - 1] << 16
+    else:
+        text.low = 0
+
+
+cdef inline uint64_t hash_of(Text* text) noexcept nogil:
+    cdef uint64_t h = cxj_mix(text.low ^ <uint64_t> text.length * <uint64_t> 0x9E3779B97F4A7C15)
+    cdef int64_t at
+    for at in range(8, text.length - 8, 8):  # what lies between the first and the last word
+        h = cxj_mix(h ^ cxj_load8(text.start + at))
+    return cxj_mix(h ^ text.high)
+
+
+cdef inline bint same_text(Text* a, Text* b) noexcept nogil:
+    if a.length != b.length or a.low != b.low or a.high != b.high:
+        return False
+    return a.length <= 16 or memcmp(a.start, b.start, a.length) == 0
 
 
 cdef struct Slot:
@@ -147,193 +171,223 @@ cdef struct Slot:
     int32_t code        # -1 where the slot is free
 
 
+cdef inline void* address(int64_t[::1] array) noexcept:
+    return &array[0]
+
+
+@cython.final
 cdef class TextTable:
     """Distinct texts in order of appearance: open addressing, texts kept where Arrow has them."""
 
     cdef Slot* slots
     cdef Text* texts
     cdef uint64_t* hashes
+    cdef object owners          # arrays that hold these: NumPy asks for huge pages
     cdef int64_t capacity       # of the slots, a power of two
-    cdef int64_t room           # for texts
     cdef int64_t count
 
     def __cinit__(self):
-        self.capacity = 1 << 12
-        self.room = self.capacity >> 1
-        self.slots = <Slot*> malloc(self.capacity * sizeof(Slot))
-        self.texts = <Text*> malloc(self.room * sizeof(Text))
-        self.hashes = <uint64_t*> malloc(self.room * sizeof(uint64_t))
-        if self.slots == NULL or self.texts == NULL or self.hashes == NULL:
-            raise MemoryError
         self.count = 0
-        self.clear()
+        self.allocate(1 << 12)
 
-    def __dealloc__(self):
-        free(self.slots)
-        free(self.texts)
-        free(self.hashes)
-
-    cdef void clear(self) noexcept nogil:
-        cdef int64_t i
-        for i in range(self.capacity):
-            self.slots[i].code = -1
-
-    cdef int grow(self) except -1 nogil:
-        cdef int64_t capacity = self.capacity << 2
-        cdef Slot* slots = <Slot*> malloc(capacity * sizeof(Slot))
-        cdef Text* texts = <Text*> malloc((capacity >> 1) * sizeof(Text))
-        cdef uint64_t* hashes = <uint64_t*> malloc((capacity >> 1) * sizeof(uint64_t))
-        cdef int64_t i, place
-        if slots == NULL or texts == NULL or hashes == NULL:
-            free(slots)
-            free(texts)
-            free(hashes)
-            with gil:
-                raise MemoryError
-        memcpy(texts, self.texts, self.count * sizeof(Text))
-        memcpy(hashes, self.hashes, self.count * sizeof(uint64_t))
-        for i in range(capacity):
-            slots[i].code = -1
-        for i in range(self.count):
-            place = hashes[i] & (capacity - 1)
-            while slots[place].code >= 0:
-                place = (place + 1) & (capacity - 1)
-            slots[place].tag = <uint32_t> (hashes[i] >> 32)
-            slots[place].code = <int32_t> i
-        free(self.slots)
-        free(self.texts)
-        free(self.hashes)
-        self.slots = slots
-        self.texts = texts
-        self.hashes = hashes
+    cdef int allocate(self, int64_t capacity) except -1:
+        """Make room for half as many texts as there are slots, and keep those that are there."""
+        cdef int64_t room = capacity >> 1, i, place
+        slots = np.full(capacity, -1, dtype=np.int64)
+        texts = np.empty(room * sizeof(Text) // 8, dtype=np.int64)
+        hashes = np.empty(room, dtype=np.int64)
+        cdef Text* new_texts = <Text*> address(texts)
+        cdef uint64_t* new_hashes = <uint64_t*> address(hashes)
+        if self.count:
+            memcpy(new_texts, self.texts, self.count * sizeof(Text))
+            memcpy(new_hashes, self.hashes, self.count * sizeof(uint64_t))
+        self.slots = <Slot*> address(slots)
+        self.texts = new_texts
+        self.hashes = new_hashes
+        self.owners = slots, texts, hashes
         self.capacity = capacity
-        self.room = capacity >> 1
+        for i in range(self.count):
+            place = self.hashes[i] & (capacity - 1)
+            while self.slots[place].code >= 0:
+                place = (place + 1) & (capacity - 1)
+            self.slots[place].tag = <uint32_t> (self.hashes[i] >> 32)
+            self.slots[place].code = <int32_t> i
         return 0
 
-    cdef int32_t find(self, Text text, uint64_t h) except -2 nogil:
+    cdef inline int32_t find(self, Text* text, uint64_t h) except -2 nogil:
+        """Return the code of a text; a new one is added."""
         cdef uint32_t tag = <uint32_t> (h >> 32)
         cdef int64_t place = h & (self.capacity - 1)
-        cdef int32_t code
-        cdef Text known
-        while True:
-            code = self.slots[place].code
-            if code < 0:
-                break
-            if self.slots[place].tag == tag:
-                known = self.texts[code]
-                if known.length == text.length and memcmp(
-                    known.start, text.start, text.length
-                ) == 0:
-                    return code
+        cdef Slot slot = self.slots[place]
+        while slot.code >= 0:
+            if slot.tag == tag and same_text(&self.texts[slot.code], text):
+                return slot.code
             place = (place + 1) & (self.capacity - 1)
-        if self.count == self.room:
-            self.grow()
+            slot = self.slots[place]
+        if self.count == self.capacity >> 1:
+            with gil:
+                self.allocate(self.capacity << 2)
             place = h & (self.capacity - 1)
             while self.slots[place].code >= 0:
                 place = (place + 1) & (self.capacity - 1)
-        code = <int32_t> self.count
-        self.slots[place].tag = tag
-        self.slots[place].code = code
-        self.texts[code] = text
-        self.hashes[code] = h
+        slot.tag = tag
+        slot.code = <int32_t> self.count
+        self.slots[place] = slot
+        self.texts[slot.code] = text[0]
+        self.hashes[slot.code] = h
         self.count += 1
-        return code
+        return slot.code
 
-    cdef int encode(self, Column* column, int64_t length, int32_t* codes) except -1 nogil:
-        """Write the code of each row; hashes run ahead of look-ups so that slots are in cache."""
-        cdef int64_t row = 0, batch, k
+    cdef inline void prefetch(self, uint64_t h) noexcept nogil:
+        """Ask for the text that the first slot of a hash names, once that slot is in cache."""
+        cdef int32_t code = self.slots[h & (self.capacity - 1)].code
+        if code >= 0:
+            CXJ_PREFETCH(&self.texts[code])
+
+    cdef int encode(
+        self, Chunk* chunk, Layout layout, int64_t begin, int64_t stop, int32_t* codes
+    ) except -1 nogil:
+        """Write the codes of rows [begin, stop) of a chunk; memory is asked for a batch ahead."""
+        cdef int64_t row = begin, batch, k
         cdef Text texts[32]
         cdef uint64_t hashes[32]
         cdef bint missing[32]
-        while row < length:
-            batch = min(length - row, <int64_t> 32)
+        while row < stop:
+            batch = min(stop - row, <int64_t> 32)
             for k in range(batch):
-                missing[k] = is_missing(column, row + k)
+                missing[k] = is_missing(chunk, row + k)
                 if not missing[k]:
-                    texts[k] = text_at(column, row + k)
-                    hashes[k] = hash_of(texts[k])
+                    texts[k] = text_at(chunk, layout, row + k)
+                    hashes[k] = hash_of(&texts[k])
                     CXJ_PREFETCH(&self.slots[hashes[k] & (self.capacity - 1)])
             for k in range(batch):
-                codes[row + k] = -1 if missing[k] else self.find(texts[k], hashes[k])
+                if not missing[k]:
+                    self.prefetch(hashes[k])
+            for k in range(batch):
+                codes[row - begin + k] = -1 if missing[k] else self.find(&texts[k], hashes[k])
             row += batch
         return 0
 
+    def absorb(self, TextTable later, int32_t[::1] codes):
+        """Add the texts of a table of later rows, and renumber its codes to those of this one."""
+        renumber_array = np.empty(later.count, dtype=np.int32)
+        cdef int32_t[::1] renumber = renumber_array
+        cdef int64_t i, k, ahead
+        with nogil:
+            for i in range(later.count):
+                ahead = i + 16
+                if ahead < later.count:
+                    CXJ_PREFETCH(&self.slots[later.hashes[ahead] & (self.capacity - 1)])
+                    self.prefetch(later.hashes[i + 8])
+                renumber[i] = self.find(&later.texts[i], later.hashes[i])
+            for k in range(codes.shape[0]):
+                if codes[k] >= 0:
+                    codes[k] = renumber[codes[k]]
 
-def encode_strings(column):
-    """Return codes in order of appearance (-1 missing) and the distinct texts; None if not text.
+    def texts_utf8(self):
+        """Return the distinct texts as one run of bytes, and where each begins."""
+        cdef int64_t i, n = 0
+        offset_array = np.empty(self.count + 1, dtype=np.int64)
+        cdef int64_t[::1] offset = offset_array
+        for i in range(self.count):
+            offset[i] = n
+            n += self.texts[i].length
+        offset[self.count] = n
+        byte_array = np.empty(n, dtype=np.uint8)
+        cdef uint8_t[::1] data = byte_array
+        with nogil:
+            for i in range(self.count):
+                if self.texts[i].length:
+                    memcpy(&data[offset[i]], self.texts[i].start, self.texts[i].length)
+        return byte_array, offset_array
 
-    `column` offers `__arrow_c_stream__`: a polars, pandas or pyarrow column of strings.
-    """
+
+@cython.final
+cdef class TextColumn:
+    """The chunks of an Arrow stream of texts, which live as long as this object does."""
+
+    cdef ArrowArray* arrays
+    cdef int64_t n_chunks
+    cdef readonly int64_t length
+    cdef Layout layout
+
+    def __dealloc__(self):
+        for i in range(self.n_chunks):
+            self.arrays[i].release(&self.arrays[i])
+        free(self.arrays)
+
+    cdef bint read(self, ArrowArrayStream* stream) except -1:
+        """Take over the chunks; False where the stream breaks off."""
+        cdef ArrowArray* more
+        cdef ArrowArray one
+        cdef int64_t room = 0
+        while True:
+            if stream.get_next(stream, &one) != 0:
+                return False
+            if one.release == NULL:
+                return True
+            if self.n_chunks == room:
+                room = 4 if room == 0 else 2 * room
+                more = <ArrowArray*> realloc(self.arrays, room * sizeof(ArrowArray))
+                if more == NULL:
+                    one.release(&one)
+                    raise MemoryError
+                self.arrays = more
+            self.arrays[self.n_chunks] = one
+            self.n_chunks += 1
+            self.length += one.length
+
+    cdef Chunk chunk(self, int64_t i) noexcept nogil:
+        cdef Chunk chunk
+        cdef ArrowArray* array = &self.arrays[i]
+        chunk.offset = array.offset
+        chunk.length = array.length
+        chunk.valid = <const uint8_t*> array.buffers[0] if array.null_count != 0 else NULL
+        chunk.index = array.buffers[1]
+        chunk.data = NULL if self.layout == VIEW else <const uint8_t*> array.buffers[2]
+        chunk.buffers = array.buffers
+        return chunk
+
+    def encode(self, int64_t begin, int32_t[::1] codes):
+        """Write the codes of the rows from `begin` on, as many as `codes` holds; return the table.
+
+        Codes are in order of appearance from there, -1 where missing.
+        """
+        cdef TextTable table = TextTable()
+        cdef int64_t i, first = 0, start, stop, end = begin + codes.shape[0]
+        cdef Chunk chunk
+        if begin < 0 or end > self.length:
+            raise ValueError("rows are out of range")
+        with nogil:
+            for i in range(self.n_chunks):
+                chunk = self.chunk(i)
+                start, stop = max(begin, first), min(end, first + chunk.length)
+                if start < stop:
+                    table.encode(
+                        &chunk, self.layout, start - first, stop - first, &codes[start - begin]
+                    )
+                first += chunk.length
+        return table
+
+
+def text_column(column):
+    """Return the texts of a column that offers `__arrow_c_stream__`; None if it holds none."""
     capsule = column.__arrow_c_stream__(None)
     cdef ArrowArrayStream* stream = <ArrowArrayStream*> PyCapsule_GetPointer(
         capsule, b"arrow_array_stream"
     )
     cdef ArrowSchema schema
-    cdef list chunks = []
-    cdef Layout layout
+    cdef TextColumn texts = TextColumn()
     if stream.get_schema(stream, &schema) != 0:
         return None
-    fmt = <bytes> schema.format
+    layouts = {b"u": SMALL, b"U": LARGE, b"vu": VIEW}
+    layout = layouts.get(<bytes> schema.format)
     if schema.release != NULL:
         schema.release(&schema)
-    if fmt == b"u":
-        layout = SMALL
-    elif fmt == b"U":
-        layout = LARGE
-    elif fmt == b"vu":
-        layout = VIEW
-    else:
+    if layout is None:
         return None
-    # texts stay where Arrow has them until the distinct ones are decoded: chunks live till then
-    cdef ArrowArray* arrays = NULL
-    cdef ArrowArray* more
-    cdef int64_t n_chunks = 0, room = 0, total = 0, i, done = 0
-    cdef Column one
-    cdef TextTable table = TextTable()
-    cdef int32_t[::1] codes
-    try:
-        while True:
-            if n_chunks == room:
-                room = 4 if room == 0 else 2 * room
-                more = <ArrowArray*> malloc(room * sizeof(ArrowArray))
-                if more == NULL:
-                    raise MemoryError
-                if n_chunks:
-                    memcpy(more, arrays, n_chunks * sizeof(ArrowArray))
-                free(arrays)
-                arrays = more
-            if stream.get_next(stream, &arrays[n_chunks]) != 0:
-                return None
-            if arrays[n_chunks].release == NULL:
-                break
-            total += arrays[n_chunks].length
-            n_chunks += 1
-        result = np.empty(total, dtype=np.int32)
-        codes = result
-        for i in range(n_chunks):
-            if arrays[i].length == 0:
-                continue
-            one.layout = layout
-            one.offset = arrays[i].offset
-            one.valid = NULL
-            if arrays[i].null_count != 0:
-                one.valid = <const uint8_t*> arrays[i].buffers[0]
-            one.index = arrays[i].buffers[1]
-            one.data = NULL if layout == VIEW else <const uint8_t*> arrays[i].buffers[2]
-            one.buffers = arrays[i].buffers
-            with nogil:
-                table.encode(&one, arrays[i].length, &codes[done])
-            done += arrays[i].length
-        texts = [
-            (<const char*> table.texts[i].start)[: table.texts[i].length].decode("utf-8")
-            for i in range(table.count)
-        ]
-        return result, texts
-    finally:
-        for i in range(n_chunks):
-            if arrays[i].release != NULL:
-                arrays[i].release(&arrays[i])
-        free(arrays)
+    texts.layout = layout
+    return texts if texts.read(stream) else None
 
 
 # ------------------------------------------------------------------ rows by customer and time
@@ -380,6 +434,60 @@ def group_rows(const int32_t[::1] customer, const int64_t[::1] time, int64_t n_c
     if not inside:
         raise ValueError("a customer code is out of range")
     return order_array, time_array, offsets_array, in_order, moved
+
+
+# ------------------------------------------------------------------ journeys
+
+def cut_journeys(
+    const int64_t[::1] customers,
+    const int64_t[::1] time,
+    const code_t[::1] codes,
+    const uint8_t[::1] ends,
+    int64_t limit,
+):
+    """Return offsets of journeys, which fell silent, their customers; `reference.cut_journeys`."""
+    cdef int64_t n_customers = customers.shape[0] - 1, n = codes.shape[0], n_journeys = 0, c, i
+    cdef int64_t n_names = ends.shape[0]
+    cdef bint any_end = False, silence, after_end
+    if customers[0] != 0 or customers[n_customers] != n:
+        raise ValueError("the customers' rows are not these rows")
+    if limit > 0 and time.shape[0] != n:
+        raise ValueError("times and codes differ in length")
+    for i in range(n_names):
+        any_end |= ends[i]
+    begin_array = np.empty(n + 1, dtype=np.int64)
+    silent_array = np.zeros(n, dtype=np.bool_)
+    owner_array = np.empty(n, dtype=np.int64)
+    cdef int64_t[::1] begin = begin_array, owner = owner_array
+    cdef uint8_t[::1] silent = silent_array.view(np.uint8)
+    cdef bint inside = True
+    with nogil:
+        for c in range(n_customers):
+            if customers[c] > customers[c + 1] or customers[c] < 0 or customers[c + 1] > n:
+                inside = False
+                break
+            after_end = False
+            for i in range(customers[c], customers[c + 1]):
+                silence = limit > 0 and i > customers[c] and time[i] - time[i - 1] >= limit
+                if i == customers[c] or silence or after_end:
+                    if silence:
+                        silent[n_journeys - 1] = True
+                    begin[n_journeys] = i
+                    owner[n_journeys] = c
+                    n_journeys += 1
+                if any_end:
+                    if codes[i] < 0 or codes[i] >= n_names:
+                        inside = False
+                        break
+                    after_end = ends[codes[i]]
+    if not inside:
+        raise ValueError("an offset or code is out of range")
+    begin[n_journeys] = n
+    return (
+        begin_array[: n_journeys + 1].copy(),
+        silent_array[:n_journeys].copy(),
+        owner_array[:n_journeys].copy(),
+    )
 
 
 # ------------------------------------------------------------------ directly-follows

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Follows",
+    "cut_journeys",
     "directly_follows",
     "encode_strings",
     "order_rows",
@@ -105,6 +106,55 @@ def segment_starts(*boundaries: NDArray[np.bool_]) -> NDArray[np.int64]:
     if n:
         begin[0] = True
     return np.append(np.flatnonzero(begin), n).astype(np.int64, copy=False)
+
+
+def cut_journeys(
+    customers: NDArray[np.int64],
+    time: NDArray[np.int64] | None,
+    codes: NDArray[np.signedinteger],
+    ends: NDArray[np.bool_],
+    limit: int,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Cut the rows of customers where a silence or an end is.
+
+    Parameters
+    ----------
+    customers
+        Rows of customer i are [customers[i], customers[i + 1]), none empty.
+    time
+        Microseconds of each row; None only without a limit.
+    codes
+        Code of each row, at least 0 and below `len(ends)`.
+    ends
+        Whether a journey ends with a row of each code.
+    limit
+        A silence of at least so many microseconds ends a journey; 0 for no limit.
+
+    Returns
+    -------
+    offsets
+        Rows of journey i are [offsets[i], offsets[i + 1]).
+    silent
+        For each journey, whether a later row of the customer came after the limit.
+    customer
+        Customer of each journey.
+    """
+    n = len(codes)
+    first_of_customer = np.zeros(n, dtype=np.bool_)
+    first_of_customer[customers[:-1]] = True
+    silence = np.zeros(n, dtype=np.bool_)
+    after_end = np.zeros(n, dtype=np.bool_)
+    if limit and time is not None:
+        silence[1:] = np.diff(time) >= limit
+        silence &= ~first_of_customer
+    if ends.any():
+        after_end[1:] = ends[codes[:-1]]
+    offsets = segment_starts(first_of_customer, silence, after_end)
+    begin = offsets[:-1]
+    silent = np.zeros(len(begin), dtype=np.bool_)
+    silent[:-1] = silence[begin[1:]]
+    customer = np.cumsum(first_of_customer[begin], dtype=np.int64) - 1
+    return offsets, silent, customer
 
 
 def sort_pairs(
@@ -208,7 +258,8 @@ def directly_follows(
     first[touched] = here[(stop - lengths)[touched]]
     moved = ~still_open
     key = here * size + after
-    keys, counts = _weighted_counts(key[moved], journey[moved], weight, size * size)
+    moved_key, moved_journey = (key, journey) if moved.all() else (key[moved], journey[moved])
+    keys, counts = _weighted_counts(moved_key, moved_journey, weight, size * size)
     pending = _bincount(here[still_open], journey[still_open], weight, n_codes)
     timed = moved.copy()
     timed[last] &= absorbed[touched]
@@ -220,7 +271,7 @@ def directly_follows(
     return Follows(
         keys=keys,
         counts=counts,
-        journeys=_distinct(journey[moved], np.searchsorted(keys, key[moved]), len(keys), weight),
+        journeys=_distinct(moved_journey, _places(keys, moved_key, size), len(keys), weight),
         first=_bincount(first, np.arange(len(first)), weight, size),
         visits=_bincount(here, journey, weight, n_codes),
         visiting=_distinct(journey, here, n_codes, weight),
@@ -253,6 +304,15 @@ def _weighted_counts(
         return keys, counts[keys]
     keys, place = np.unique(key, return_inverse=True)
     return keys, _bincount(place, journey, weight, len(keys))
+
+
+def _places(keys: NDArray[np.int64], wanted: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Return where each wanted key stands among the keys, by table where they are small."""
+    if size * size > _DENSE:
+        return np.searchsorted(keys, wanted)
+    place = np.zeros(size * size, dtype=np.int64)
+    place[keys] = np.arange(len(keys))
+    return place[wanted]
 
 
 def _distinct(

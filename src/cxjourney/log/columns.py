@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney._support.frozen import array_eq, read_only
+from cxjourney._support.frozen import array_eq, read_only, seal
 
 __all__ = ["Coded", "Columns"]
 
@@ -49,7 +49,7 @@ class Coded:
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the column of these rows; the vocabulary stays."""
-        return attrs.evolve(self, codes=_frozen(self.codes[rows]))
+        return attrs.evolve(self, codes=seal(self.codes[rows]))
 
     def compacted(self) -> Self:
         """Return the column with only the names in use, in their old order."""
@@ -60,17 +60,12 @@ class Coded:
             return self
         renumber = np.append(np.cumsum(used) - 1, -1)
         names = tuple(n for n, u in zip(self.names, used, strict=True) if u)
-        return attrs.evolve(self, codes=_frozen(renumber[self.codes]), names=names)
+        return attrs.evolve(self, codes=seal(renumber[self.codes]), names=names)
 
     def values(self) -> list[Any]:
         """Return one value a row; None where missing."""
         names = (*self.names, None)
         return [names[code] for code in self.codes.tolist()]
-
-
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
-    array.setflags(write=False)
-    return array
 
 
 def _frozen_mapping(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -132,9 +127,9 @@ class Columns:
         return attrs.evolve(
             self,
             offsets=offsets,
-            time=None if self.time is None else read_only(self.time[rows]),
-            seq=None if self.seq is None else read_only(self.seq[rows]),
+            time=None if self.time is None else seal(self.time[rows]),
+            seq=None if self.seq is None else seal(self.seq[rows]),
             coded={name: column.take(rows) for name, column in self.coded.items()},
-            numeric={name: read_only(values[rows]) for name, values in self.numeric.items()},
+            numeric={name: seal(values[rows]) for name, values in self.numeric.items()},
             attributes={name: column.take(rows) for name, column in self.attributes.items()},
         )

@@ -6,16 +6,19 @@ mapping.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from cxjourney._support.frozen import read_only
+from cxjourney._support.frozen import seal
+from cxjourney._support.texts import Texts
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.kernels import encode_strings
 from cxjourney.log.columns import Coded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 __all__ = ["encode_ids", "encode_names", "encode_values", "narrow", "numbers"]
@@ -32,11 +35,11 @@ def encode_names(column: Any) -> Coded:
         codes = np.where(coded.codes == empty, -1, coded.codes)
         coded = Coded(codes, coded.names).compacted()
     order = sorted(range(len(coded.names)), key=coded.names.__getitem__)
-    rank = np.empty(len(order) + 1, dtype=np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
+    rank = np.empty(len(order) + 1, dtype=np.int64)
+    rank[order] = np.arange(len(order))
     rank[-1] = -1
     names = tuple(coded.names[i] for i in order)
-    return Coded(narrow(rank[coded.codes], len(names)), names)
+    return Coded(seal(narrow(rank, len(names))[coded.codes]), names)
 
 
 def encode_ids(column: Any) -> Coded:
@@ -45,22 +48,23 @@ def encode_ids(column: Any) -> Coded:
     Identifiers are text: 7 and "7" are the same, "007", "NA" and "" are identifiers of their own.
     """
     codes, values = _factorize(column)
+    if isinstance(values, Texts):
+        # a tuple in all but the type, which a hundred thousand ids need not become
+        return Coded(seal(codes), cast(tuple[str, ...], values))
     if set(map(type, values)) <= {str}:
-        return Coded(read_only(codes), tuple(values))
+        return Coded(seal(codes), tuple(values))
     names = tuple(map(_text, values))
     if len(set(names)) < len(names):  # 7 and "7" in a column of objects
         position = {name: i for i, name in enumerate(dict.fromkeys(names))}
         merge = np.array([position[name] for name in names] + [-1])
         codes, names = merge[codes], tuple(position)
-    return Coded(read_only(codes), names)
+    return Coded(seal(codes), names)
 
 
 def encode_values(column: Any) -> Coded:
     """Return a column of str, int, float or bool values as codes; missing is -1."""
     codes, values = _factorize(column)
-    return Coded(
-        read_only(codes), tuple(v.item() if isinstance(v, np.generic) else v for v in values)
-    )
+    return Coded(seal(codes), tuple(v.item() if isinstance(v, np.generic) else v for v in values))
 
 
 def narrow(codes: NDArray[np.integer], n_names: int) -> NDArray[Any]:
@@ -110,10 +114,10 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _factorize(column: Any) -> tuple[NDArray[Any], list[Any]]:
+def _factorize(column: Any) -> tuple[NDArray[Any], Sequence[Any]]:
     """Return codes (-1 for missing) and the distinct values that they stand for."""
     if isinstance(column, Coded):
-        return column.codes, list(column.names)
+        return column.codes, column.names
     if isinstance(column, np.ndarray):
         return _factorize_array(column)
     implementation = column.implementation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from cxjourney._support.frozen import read_only
+from cxjourney._support.frozen import seal
 from cxjourney._support.parallel import side_by_side
 from cxjourney._support.validation import check_choice
 from cxjourney.domain.terminals import check_name
@@ -67,7 +68,7 @@ class Parts:
     """Everything that a log is made of."""
 
     columns: Columns
-    customer_ids: tuple[str, ...]
+    customer_ids: Sequence[str]
     account: Coded | None
     customer_attributes: Mapping[str, Coded]
     currency: str | None
@@ -224,10 +225,14 @@ def sort_columns(
     coded: Mapping[str, Coded],
     numeric: Mapping[str, NDArray[np.float64]],
     attributes: Mapping[str, Coded],
-) -> tuple[Columns, tuple[str, ...], NDArray[np.intp] | None, int]:
+) -> tuple[Columns, Sequence[str], NDArray[np.intp] | None, int]:
     """Return columns in order, customer ids, the order taken, and how many rows were out of it."""
-    customer = customer.compacted()
-    order, time, offsets = order_rows(customer.codes, time, len(customer.names), seq)
+    ids = customer.names
+    order, time, offsets = order_rows(customer.codes, time, len(ids), seq)
+    present = np.diff(offsets) > 0
+    if not present.all():  # ids of rows that were left out, or of categories without a row
+        ids = tuple(itertools.compress(ids, present))
+        offsets = np.append(offsets[:-1][present], offsets[-1])
     out_of_order = 0
     if order is not None:
         backward = order[1:] < order[:-1]
@@ -238,24 +243,17 @@ def sort_columns(
         numeric = {name: values[order] for name, values in numeric.items()}
         attributes = {name: column.take(order) for name, column in attributes.items()}
     columns = Columns(
-        offsets=offsets,
-        time=_frozen(time),
-        seq=None if seq is None else _frozen(seq),
+        offsets=seal(offsets),
+        time=seal(time),
+        seq=None if seq is None else seal(seq),
         coded={
             name: column.compacted() if name in {"touchpoint", *NAMED} else column
             for name, column in coded.items()
         },
-        numeric={name: _frozen(values) for name, values in numeric.items()},
+        numeric={name: seal(values) for name, values in numeric.items()},
         attributes=attributes,
     )
-    return columns, customer.names, order, out_of_order
-
-
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
-    if array.base is not None or not array.flags.owndata:
-        return read_only(array)  # a view of the caller's memory is copied
-    array.setflags(write=False)
-    return array
+    return columns, ids, order, out_of_order
 
 
 def _intake(
@@ -375,7 +373,7 @@ def _per_customer(coded: Coded, columns: Columns, what: str) -> Coded:
     return Coded(value, coded.names)
 
 
-def _customer_attributes(customers: Any, key: str, ids: tuple[str, ...]) -> Mapping[str, Coded]:
+def _customer_attributes(customers: Any, key: str, ids: Sequence[str]) -> Mapping[str, Coded]:
     """Return the attributes of each customer of the log, from a frame with one row a customer."""
     if customers is None:
         return {}

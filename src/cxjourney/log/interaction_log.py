@@ -73,7 +73,7 @@ class InteractionLog:
     """
 
     columns: Columns
-    customer_ids: tuple[str, ...]
+    customer_ids: Sequence[str]
     account: Coded | None = None
     customer_attributes: Mapping[str, Coded] = attrs.field(factory=dict)
     catalogue: Catalogue = attrs.field(factory=Catalogue.empty)

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney._support.frozen import read_only
+from cxjourney._support.frozen import read_only, seal
 from cxjourney.domain import Journey, Outcome
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TimesRequired
 from cxjourney.log import objects
@@ -90,24 +90,23 @@ class Journeys:
             gaps=gaps,
         )
         rules.check(log.columns.coded["touchpoint"].names)
-        rows, offsets, silent = cut(log.columns, rules)
-        columns, customer_of_row = log.columns, log.columns.customer
+        rows, offsets, silent, customer = cut(log.columns, rules)
+        columns = log.columns
         if rows is not None:
-            customer_of_row = customer_of_row[rows]
-            counts = np.bincount(customer_of_row, minlength=log.n_customers)
-            columns = columns.take(rows, np.concatenate([[0], np.cumsum(counts)]))
+            counts = np.bincount(customer, np.diff(offsets), minlength=log.n_customers)
+            columns = columns.take(rows, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
         outcome, absorbed = outcomes(columns, offsets, silent, rules, log.observed_until_us)
         first = offsets[:-1]
         return cls(
             log=log,
             columns=columns,
-            offsets=offsets,
-            customer=customer_of_row[first],
-            outcome=outcome,
-            absorbed=absorbed,
-            left_truncated=_left_truncated(log, columns, first, customer_of_row[first], rules),
+            offsets=seal(offsets),
+            customer=seal(customer),
+            outcome=seal(outcome),
+            absorbed=seal(absorbed),
+            left_truncated=seal(_left_truncated(log, columns, first, customer, rules)),
             rules=rules,
-            value=_values(columns, offsets, outcome, rules),
+            value=seal(_values(columns, offsets, outcome, rules)),
         )
 
     @classmethod

@@ -11,11 +11,11 @@ import numpy as np
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney.domain import Outcome
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
-from cxjourney.kernels import segment_starts
+from cxjourney.kernels import cut_journeys, segment_starts
 from cxjourney.log.gaps import TransitionGaps, pauses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -100,17 +100,17 @@ class JourneyRules:
 def mask_of(columns: Columns, names: tuple[str, ...]) -> NDArray[np.bool_]:
     """Return which rows are at one of the touchpoints."""
     coded = columns.coded["touchpoint"]
-    wanted = np.zeros(len(coded.names) + 1, dtype=np.bool_)
-    for name in names:
-        if name in coded.names:
-            wanted[coded.names.index(name)] = True
-    mask: NDArray[np.bool_] = wanted[coded.codes]
+    mask: NDArray[np.bool_] = _among(coded.names, names)[coded.codes]
     return mask
+
+
+def _among(names: Sequence[str], wanted: tuple[str, ...]) -> NDArray[np.bool_]:
+    return np.array([name in wanted for name in names], dtype=np.bool_)
 
 
 def cut(
     columns: Columns, rules: JourneyRules
-) -> tuple[NDArray[np.intp] | None, NDArray[np.int64], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.intp] | None, NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
     """Cut the rows of a log into journeys.
 
     Returns
@@ -122,11 +122,17 @@ def cut(
     silent
         For each journey, whether a later interaction of the customer came after the limit, or
         after a gap that is unusual for its transition.
+    customer
+        Customer of each journey.
     """
     n = len(columns)
-    customer = columns.customer
     if n == 0:
-        return None, np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.bool_)
+        nothing = np.zeros(0, dtype=np.int64)
+        return None, np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.bool_), nothing
+    in_place = not rules.by_journey_column and rules.gaps is None
+    if in_place and rules.after_goal != "discard":
+        return None, *_cut_in_place(columns, rules)
+    customer = columns.customer
     rows = _grouped_rows(columns, customer) if rules.by_journey_column else None
     ordered = customer if rows is None else customer[rows]
     new_customer = _differs(ordered)
@@ -155,7 +161,25 @@ def cut(
         after_end = np.zeros(len(rows), dtype=np.bool_)
     offsets = segment_starts(natural, after_end)
     begins_after_silence = np.append(silence[offsets[1:-1]], False)
-    return rows, offsets, begins_after_silence
+    of_row = customer if rows is None else customer[rows]
+    return rows, offsets, begins_after_silence, of_row[offsets[:-1]]
+
+
+def _cut_in_place(
+    columns: Columns, rules: JourneyRules
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Cut rows that stay where they are, at silences and ends."""
+    if rules.inactivity is not None and columns.time is None:
+        raise TimesRequired("inactivity= needs times; aggregated paths have none")
+    ending = rules.exit_touchpoints + (rules.goal if rules.absorbing else ())
+    touchpoint = columns.coded["touchpoint"]
+    return cut_journeys(
+        columns.offsets,
+        columns.time,
+        touchpoint.codes,
+        _among(touchpoint.names, ending),
+        0 if rules.inactivity is None else duration_us(rules.inactivity),
+    )
 
 
 def outcomes(
@@ -182,14 +206,17 @@ def outcomes(
         open_for = observed_until_us - columns.time[last]
         outcome[open_for >= duration_us(rules.inactivity)] = DROPPED
     outcome[silent] = DROPPED
-    goal = mask_of(columns, rules.goal)
-    left = mask_of(columns, rules.exit_touchpoints)[last] if n else np.zeros(0, dtype=np.bool_)
+    if n == 0:
+        return outcome, np.zeros(0, dtype=np.bool_)
+    touchpoint = columns.coded["touchpoint"]
+    at_last = touchpoint.codes[last]
+    left = _among(touchpoint.names, rules.exit_touchpoints)[at_last]
     outcome[left] = DROPPED
     if rules.absorbing:
-        reached = goal[last] if n else np.zeros(0, dtype=np.bool_)
+        reached = _among(touchpoint.names, rules.goal)[at_last]
         outcome[reached] = CONVERTED
         return outcome, reached | left
-    reached = np.add.reduceat(goal, offsets[:-1]) > 0 if n else np.zeros(0, dtype=np.bool_)
+    reached = np.add.reduceat(mask_of(columns, rules.goal), offsets[:-1]) > 0
     outcome[reached] = CONVERTED
     return outcome, left & ~reached
 

@@ -134,7 +134,12 @@ def to_utc_us(
     >>> stamps.n_naive, stamps.missing.tolist()
     (1, [False, False, True])
     """
-    check_zone(tz)
+    zone = check_zone(tz)
+    if values.dtype == np.dtype("M8[us]") and zone.key == "UTC" and not np.ma.isMA(values):
+        us = values.view(np.int64)
+        if not len(us) or (us.min() >= FIRST_US and us.max() <= LAST_US):  # NaT is the least
+            us.setflags(write=False)
+            return Stamps(us=us, missing=np.zeros(len(us), dtype=np.bool_), n_naive=len(us))
     if values.dtype.kind == "M":
         local, missing = _from_datetime64(values, name)
         naive = ~missing

@@ -1,0 +1,77 @@
+"""Many texts as one run of bytes, decoded when somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, overload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Texts"]
+
+
+class Texts(Sequence[str]):
+    """A tuple of texts in all that can be seen, which costs a Python object a text only once used.
+
+    Parameters
+    ----------
+    data
+        The texts in UTF-8, one after the other.
+    offsets
+        Text i is `data[offsets[i]:offsets[i + 1]]`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> texts = Texts(np.frombuffer(b"adweb", dtype=np.uint8), np.array([0, 2, 5]))
+    >>> len(texts), texts[1], texts == ("ad", "web")
+    (2, 'web', True)
+    """
+
+    __slots__ = ("_data", "_offsets", "_texts")
+
+    def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
+        self._data: NDArray[np.uint8] | None = data
+        self._offsets: NDArray[np.int64] | None = offsets
+        self._texts: tuple[str, ...] | None = None
+
+    def _decoded(self) -> tuple[str, ...]:
+        data, offsets = self._data, self._offsets
+        if self._texts is None and data is not None and offsets is not None:
+            every = data.tobytes()
+            pairs = pairwise(offsets.tolist())
+            self._texts = tuple(every[begin:end].decode() for begin, end in pairs)
+            self._data = self._offsets = None
+        return self._texts or ()
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+        return self._decoded()[index]
+
+    def __len__(self) -> int:
+        return len(self._decoded()) if self._offsets is None else len(self._offsets) - 1
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._decoded())
+
+    def __contains__(self, text: object) -> bool:
+        return text in self._decoded()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (tuple, Texts)):
+            return NotImplemented
+        return self._decoded() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._decoded())
+
+    def __repr__(self) -> str:
+        return repr(self._decoded())
