@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -50,7 +51,7 @@ class Moves:
     journey: Ints
     customer: Ints
     multiplicity: Floats
-    customer_ids: tuple[str, ...] | None
+    customer_ids: Sequence[str] | None
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -19,6 +19,8 @@ from cxjourney.metrics._calendar import instants
 from cxjourney.metrics.arrays import codes, numbers, same_length, to_array
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cxjourney.experience.touchpoint_scores import Measure
     from cxjourney.metrics.arrays import Values
 
@@ -184,7 +186,7 @@ def bind_answers(
 
 
 def _codes_of(
-    values: Values, name: str, known: tuple[str, ...]
+    values: Values, name: str, known: Sequence[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the place of each value among known names, -1 for strangers, and what is missing."""
     code, n, missing = codes(values, name)
