@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from cxjourney.report._lanes import Lane, MapEntry
 from cxjourney.report.assemble import build
+from cxjourney.report.journey_map import JourneyMap, journey_map
 from cxjourney.report.page import Drawing, Figure, Part, Picture, Report, Section
 
-__all__ = ["Drawing", "Figure", "Part", "Picture", "Report", "Section", "build"]
+__all__ = [
+    "Drawing",
+    "Figure",
+    "JourneyMap",
+    "Lane",
+    "MapEntry",
+    "Part",
+    "Picture",
+    "Report",
+    "Section",
+    "build",
+    "journey_map",
+]

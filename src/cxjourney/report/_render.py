@@ -50,8 +50,7 @@ def _environment() -> Environment:
     from markupsafe import Markup
 
     def seen(value: object) -> object:
-        plain = isinstance(value, str) and not isinstance(value, Markup)
-        return visible(value) if plain and isinstance(value, str) else value
+        return value if isinstance(value, Markup) else visible(str(value))
 
     def table(value: Table, caption: str) -> Markup:
         return Markup(value.to_html(max_rows=HTML_ROWS, caption=caption))  # noqa: S704 - a table escapes its cells

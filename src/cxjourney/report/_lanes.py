@@ -1,0 +1,377 @@
+"""What stands in the cells of a journey map: each lane by stage, with n and intervals."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+import numpy as np
+
+from cxjourney._support.table import format_value
+from cxjourney.domain import MISSING
+from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired, UnknownName
+from cxjourney.log.visits import visits_of
+from cxjourney.omnichannel._clustered import shares
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from cxjourney._support.table import Table
+    from cxjourney.critical import CriticalPoints
+    from cxjourney.domain import JourneyBlueprint
+    from cxjourney.log import Journeys
+    from cxjourney.log.visits import Visits
+
+__all__ = ["LANES", "Lane", "MapEntry", "filled", "planned"]
+
+Lane = Literal[
+    "touchpoints",
+    "channels",
+    "volume",
+    "actions",
+    "promise",
+    "emotion",
+    "expectation gap",
+    "pain points",
+    "moments of truth",
+    "drop-off",
+    "waiting",
+    "opportunities",
+    "owner",
+]
+LANES: tuple[Lane, ...] = Lane.__args__  # type: ignore[attr-defined]  # the parts of a Literal
+
+LISTED = 6  # names that a cell lists before it sums up the rest
+_FEW = 3  # pain points, moments and opportunities of a stage
+_NOTABLE = 0.05  # the removal effect from which a touchpoint is a moment of truth
+_UNDEFINED = (NotAbsorbing, OutcomeUndetermined, TimesRequired, UnknownName)
+
+
+@attrs.frozen(kw_only=True)
+class MapEntry:
+    """One statement in a cell of a journey map.
+
+    Attributes
+    ----------
+    lane, stage
+        The cell.
+    text
+        What it says, or what the number is about.
+    value, low, high
+        The number with its interval; NaN where there is none.
+    n
+        Observations behind it; 0 for what is assumed.
+    kind
+        How numbers are shown: "percent", "number", "integer", "duration"; empty for no number.
+    basis
+        "data", or "assumed": it stands in a blueprint or was written by hand.
+    """
+
+    lane: Lane
+    stage: str
+    text: str
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    n: int = 0
+    kind: str = ""
+    basis: Literal["data", "assumed"] = "assumed"
+
+    def __str__(self) -> str:
+        parts = [self.text] if self.text else []
+        if self.kind:
+            parts.append(format_value(self.value, self.kind))
+        if not math.isnan(self.low):
+            low, high = (format_value(end, self.kind) for end in (self.low, self.high))
+            parts.append(f"[{low}, {high}]")
+        if self.basis == "data" and self.n:
+            parts.append(f"n={self.n:,}")
+        return " ".join(parts)
+
+
+def filled(
+    journeys: Journeys,
+    stages: tuple[str, ...],
+    *,
+    actions: str | None,
+    points: CriticalPoints | None,
+    level: float,
+) -> tuple[tuple[MapEntry, ...], tuple[str, ...]]:
+    """Return what the data say, and why a lane is empty where it is.
+
+    Parameters
+    ----------
+    journeys
+        The journeys, of a log with stages.
+    stages
+        The columns of the map.
+    actions
+        Name of the attribute that says what the customer does.
+    points
+        The critical points; None where they are not defined.
+    level
+        Confidence level.
+    """
+    visits = visits_of(journeys, "stage")
+    lanes: dict[Lane, Callable[[], Iterator[MapEntry]]] = {
+        "touchpoints": lambda: _names(journeys, visits, "touchpoint", "touchpoints"),
+        "channels": lambda: _names(journeys, visits, "channel", "channels"),
+        "volume": lambda: _volume(journeys, visits, level),
+        "emotion": lambda: _emotion(journeys, level),
+        "expectation gap": lambda: _gap(journeys, level),
+        "drop-off": lambda: _dropoff(journeys, level),
+        "waiting": lambda: _waiting(journeys, level),
+        "owner": lambda: _names(journeys, visits, "owner", "owner"),
+    }
+    if actions is not None:
+        lanes["actions"] = lambda: _names(journeys, visits, actions, "actions")
+    if points is not None:
+        home = _home(journeys, visits)
+        lanes["pain points"] = lambda: _pain(points.table, home)
+        lanes["moments of truth"] = lambda: _moments(points.table, home)
+        lanes["opportunities"] = lambda: _opportunities(points.table, home)
+    found: list[MapEntry] = []
+    notes = []
+    for lane in LANES:
+        if lane not in lanes:
+            continue
+        try:
+            found += [entry for entry in lanes[lane]() if entry.stage in stages]
+        except _UNDEFINED as error:
+            notes.append(f"{lane}: {str(error).partition(';')[0]}")
+    return tuple(found), tuple(notes)
+
+
+def _names(journeys: Journeys, visits: Visits, column: str, lane: Lane) -> Iterator[MapEntry]:
+    """Yield the names of a column by visits within each stage, the rest of them summed up."""
+    coded = journeys.log.attribute(column)
+    if column in journeys.columns.coded:
+        coded = journeys.columns.coded[column]
+    elif column in journeys.columns.attributes:
+        coded = journeys.columns.attributes[column]
+    codes = coded.codes[visits.row]
+    names = [*map(str, coded.names), MISSING]
+    weight = np.ones(len(visits)) if visits.weight is None else visits.weight
+    square = np.zeros((len(visits.names), len(names)))
+    np.add.at(square, (visits.node, codes), weight)
+    for stage, counts in zip(visits.names, square, strict=True):
+        order = [k for k in np.argsort(-counts, kind="stable").tolist() if counts[k] > 0]
+        for k in order[:LISTED]:
+            yield _count(lane, stage, names[k], int(counts[k]))
+        if rest := order[LISTED:]:
+            yield _count(lane, stage, f"and {len(rest)} more", int(counts[rest].sum()))
+
+
+def _count(lane: Lane, stage: str, text: str, n: int) -> MapEntry:
+    return MapEntry(lane=lane, stage=stage, text=text, n=n, basis="data")
+
+
+def _volume(journeys: Journeys, visits: Visits, level: float) -> Iterator[MapEntry]:
+    """Yield the share of journeys that come by, clustered by customer, and the visits."""
+    weights = np.ones(len(visits), dtype=np.int64) if visits.weight is None else visits.weight
+    total = np.bincount(visits.node, weights, minlength=len(visits.names))
+    everyone = np.arange(len(journeys.outcome))
+    for k, stage in enumerate(visits.names):
+        here = np.isin(everyone, visits.journey[visits.node == k]).astype(np.int64)
+        found = shares(here, [0, 0], journeys.customer, journeys.weight, level=level)
+        yield MapEntry(
+            lane="volume",
+            stage=stage,
+            text="share of journeys",
+            value=float(found.value[1]),
+            low=float(found.low[1]),
+            high=float(found.high[1]),
+            n=int(found.count[1]),
+            kind="percent",
+            basis="data",
+        )
+        yield _count("volume", stage, "visits", int(total[k]))
+
+
+def _rows(
+    table: Table, lane: Lane, *, by: str = "stage", value: str, n: str, kind: str, text: str = ""
+) -> Iterator[MapEntry]:
+    for row in table:
+        number = float(row[value] or 0) if row[value] is not None else math.nan
+        if math.isnan(number):
+            continue
+        yield MapEntry(
+            lane=lane,
+            stage=str(row[by]),
+            text=text,
+            value=number,
+            low=float(row["low"] or 0),
+            high=float(row["high"] or 0),
+            n=int(row[n] or 0),
+            kind=kind,
+            basis="data",
+        )
+
+
+def _emotion(journeys: Journeys, level: float) -> Iterator[MapEntry]:
+    from cxjourney.experience import scores
+
+    found = scores(journeys, measure="emotion", by="stage", level=level)
+    return _rows(found.table, "emotion", value="mean", n="n", kind="number")
+
+
+def _gap(journeys: Journeys, level: float) -> Iterator[MapEntry]:
+    from cxjourney.experience import expectation_gaps
+
+    found = expectation_gaps(journeys, by="stage", level=level)
+    return _rows(found.table, "expectation gap", value="gap", n="pairs", kind="number")
+
+
+def _dropoff(journeys: Journeys, level: float) -> Iterator[MapEntry]:
+    from cxjourney.dropoff import exits
+
+    found = exits(journeys, by="stage", level=level)
+    return _rows(found.table, "drop-off", value="exit_probability", n="at_risk", kind="percent")
+
+
+def _waiting(journeys: Journeys, level: float) -> Iterator[MapEntry]:
+    from cxjourney.critical import bottlenecks
+
+    found = bottlenecks(journeys, by="stage", level=level)
+    return _rows(
+        found.table,
+        "waiting",
+        value="wait_s",
+        n="moved",
+        kind="duration",
+        text="mean to the next touch",
+    )
+
+
+# ---------------------------------------------------------------------- from critical points
+
+
+def _home(journeys: Journeys, visits: Visits) -> dict[str, str]:
+    """Return the stage in which each touchpoint has most of its visits."""
+    coded = journeys.columns.coded["touchpoint"]
+    square = np.zeros((len(coded.names), len(visits.names)))
+    weight = np.ones(len(visits)) if visits.weight is None else visits.weight
+    np.add.at(square, (coded.codes[visits.row], visits.node), weight)
+    best: NDArray[np.intp] = square.argmax(axis=1)
+    return {str(coded.names[i]): visits.names[k] for i, k in enumerate(best.tolist())}
+
+
+def _pain(table: Table, home: dict[str, str]) -> Iterator[MapEntry]:
+    """Yield where more leave than at the peers, and where customers feel worse than elsewhere."""
+    yield from _best(
+        table,
+        "pain points",
+        home,
+        wanted=np.asarray(table["excess_low"]) > 0,
+        value="exit_probability",
+        ends=("low", "high"),
+        kind="percent",
+        text="{}: exits",
+    )
+    yield from _best(
+        table,
+        "pain points",
+        home,
+        wanted=np.asarray(table["emotion_valley"]).astype(bool),
+        value="emotion",
+        ends=("emotion_low", "emotion_high"),
+        kind="number",
+        text="{}: emotion",
+        highest=False,
+    )
+
+
+def _moments(table: Table, home: dict[str, str]) -> Iterator[MapEntry]:
+    """Yield the touchpoints that most conversions go through."""
+    effect = np.asarray(table["removal_effect"], dtype=np.float64)
+    return _best(
+        table,
+        "moments of truth",
+        home,
+        wanted=effect >= _NOTABLE,
+        value="removal_effect",
+        ends=("removal_low", "removal_high"),
+        kind="percent",
+        text="{}: share of conversions",
+    )
+
+
+def _opportunities(table: Table, home: dict[str, str]) -> Iterator[MapEntry]:
+    """Yield what mending would gain at most, where exits are surely above those of the peers."""
+    return _best(
+        table,
+        "opportunities",
+        home,
+        wanted=np.asarray(table["gain_low"]) > 0,
+        value="gain",
+        ends=("gain_low", "gain_high"),
+        kind="number",
+        text="{}: conversions to gain",
+    )
+
+
+def _best(
+    table: Table,
+    lane: Lane,
+    home: dict[str, str],
+    *,
+    wanted: NDArray[np.bool_],
+    value: str,
+    ends: tuple[str, str],
+    kind: str,
+    text: str,
+    highest: bool = True,
+) -> Iterator[MapEntry]:
+    """Yield the few rows of each stage with the highest (or lowest) value."""
+    numbers = np.asarray(table[value], dtype=np.float64)
+    order = np.argsort(-numbers if highest else numbers, kind="stable")
+    taken: dict[str, int] = {}
+    for i in order[wanted[order] & ~np.isnan(numbers[order])].tolist():
+        row = table.row(i)
+        stage = home[str(row["touchpoint"])]
+        taken[stage] = taken.get(stage, 0) + 1
+        if taken[stage] <= _FEW:
+            low, high = (np.asarray(table[end], dtype=np.float64)[i] for end in ends)
+            yield MapEntry(
+                lane=lane,
+                stage=stage,
+                text=text.format(row["touchpoint"]),
+                value=float(numbers[i]),
+                low=float(low),
+                high=float(high),
+                n=int(row["journeys"] or 0),
+                kind=kind,
+                basis="data",
+            )
+
+
+# ---------------------------------------------------------------------- from a blueprint
+
+
+def planned(
+    blueprint: JourneyBlueprint, stages: tuple[str, ...], seen: tuple[MapEntry, ...]
+) -> Iterator[MapEntry]:
+    """Yield what a blueprint holds and the data do not show: expected, promised, designed."""
+    known = {(entry.lane, entry.stage, entry.text) for entry in seen}
+    hopes: dict[str, list[float]] = {}
+    for step in blueprint.steps:
+        stage = step.stage if step.stage in stages else stages[0] if len(stages) == 1 else None
+        if stage is None:
+            continue
+        backstage = "" if step.frontstage else " (backstage)"
+        cells: list[tuple[Lane, str, str]] = [("touchpoints", step.touchpoint, backstage)]
+        cells += [("channels", channel, "") for channel in step.channels]
+        cells += [("owner", step.owner, "")] if step.owner else []
+        cells += [("promise", f"{step.touchpoint}: {step.promise}", "")] if step.promise else []
+        for lane, text, more in cells:
+            if (lane, stage, text) not in known:
+                known.add((lane, stage, text))
+                yield MapEntry(lane=lane, stage=stage, text=text + more)
+        if step.emotion is not None:
+            hopes.setdefault(stage, []).append(step.emotion)
+    for stage, emotions in hopes.items():
+        mean = sum(emotions) / len(emotions)
+        yield MapEntry(lane="emotion", stage=stage, text="expected", value=mean, kind="number")
