@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from cxjourney._support.optional import require
+from cxjourney._support.text import visible
 from cxjourney.exceptions import InvalidValue, MissingDependency, UnknownName
 
 if TYPE_CHECKING:
@@ -292,10 +293,8 @@ def _from_json(values: Sequence[Cell]) -> Any:
 
 
 def _visible(text: str, *, width: int = _MAX_WIDTH) -> str:
-    """Return text that cannot move the cursor, reverse the line or break it, cut to a width."""
-    out = "".join(
-        c if unicodedata.category(c)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
+    """Return text that is safe to print, cut to a width."""
+    out = visible(text)
     return out if len(out) <= width else out[: width - 1] + "…"
 
 

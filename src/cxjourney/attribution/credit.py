@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney.exceptions import InvalidValue, UnknownName
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Attribution", "Of", "attribution"]
 
@@ -83,6 +87,31 @@ class Attribution(Result):
             If the model is not Markov's.
         """
         return self._column("removal_effect")
+
+    def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the credits as bars with their intervals.
+
+        Parameters
+        ----------
+        title
+            The heading; None takes that of the result and the model.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        return plot.bars(
+            [str(name) for name in self.table[self.grain]],
+            self.table["credit"],
+            self.table["low"],
+            self.table["high"],
+            label=f"credit [{self.of}]",
+            title=f"{self.title}: {self.model}" if title is None else title,
+            ax=ax,
+        )
 
     def _column(self, name: str) -> Mapping[str, float]:
         if name not in self.table.column_names:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
@@ -35,6 +36,7 @@ from cxjourney.graph import AbsorbingChain
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from cxjourney.graph import JourneyGraph
@@ -138,23 +140,35 @@ class CriticalPoints(Result):
             level=self.level,
         )
 
-    def to_frame(self, backend: str | None = None) -> Any:
-        """Return all columns as a data frame, one row a touchpoint; printed are the first.
-
-        The type depends on what is installed, hence Any.
+    def plot(self, *, labelled: int = 12, title: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw what mending would bring against how sure it is that there is something to mend.
 
         Parameters
         ----------
-        backend
-            "pandas", "polars" or "pyarrow"; None takes the library of the input, else pandas,
-            else polars.
+        labelled
+            How many of the first are named.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
 
         Raises
         ------
         MissingDependency
-            If no data-frame library is installed.
+            If matplotlib is not installed.
         """
-        return self.table.to_frame(backend)
+        return plot.impact_confidence(
+            self.ranking,
+            self.table["gain"],
+            self.table["confidence"],
+            low=self.table["gain_low"],
+            high=self.table["gain_high"],
+            labelled=labelled,
+            impact_label=f"gain [conversions], {100 * self.level:g}% interval",
+            confidence_label="confidence that exits lie above those of the peers",
+            title=self.title if title is None else title,
+            ax=ax,
+        )
 
     def _table(self) -> Table:
         return self.table

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_choice, check_level
@@ -22,6 +23,8 @@ from cxjourney.metrics import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from matplotlib.axes import Axes
 
     from cxjourney.log import Journeys
     from cxjourney.log.visits import By
@@ -126,25 +129,47 @@ class Exits(Result):
             definition="probability that a visit is the last touch of its journey",
         )
 
-    def to_frame(self, backend: str | None = None) -> Any:
-        """Return all columns as a data frame; printed are the first.
-
-        The type depends on what is installed, hence Any.
+    def plot(
+        self, *, max_rows: int | None = None, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw the exit probabilities with their intervals, the costliest on top.
 
         Parameters
         ----------
-        backend
-            "pandas", "polars" or "pyarrow"; None takes the library of the input, else pandas,
-            else polars.
+        max_rows
+            Only so many of the costliest nodes are drawn; None draws all.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
 
         Raises
         ------
         MissingDependency
-            If no data-frame library is installed.
+            If matplotlib is not installed.
         """
-        return self.table.to_frame(backend)
+        nodes = [" @ ".join(row) for row in zip(*(self.table[g] for g in self.grain), strict=True)]
+        kept = set(list(dict.fromkeys(nodes))[:max_rows])
+        rows = [i for i, node in enumerate(nodes) if node in kept]
+        table = self.table.take(rows)
+        return plot.forest(
+            [nodes[i] for i in rows],
+            table["exit_probability"],
+            table["low"],
+            table["high"],
+            group=None if self.segment is None else [str(s) for s in table[self.segment]],
+            group_label=self.segment or "",
+            n=table["at_risk"],
+            percent=True,
+            label=f"exit probability, {100 * self.level:g}% interval",
+            title=self.title if title is None else title,
+            ax=ax,
+        )
 
     def _table(self) -> Table:
+        return self.table
+
+    def _shown(self) -> Table:
         shown = (*((self.segment,) if self.segment else ()), *self.grain, *_SHOWN)
         return self.table.select(shown)
 

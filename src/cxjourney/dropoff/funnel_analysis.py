@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import (
@@ -24,6 +25,7 @@ from cxjourney.metrics import Estimate, SurvivalCurve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from cxjourney.dropoff.semantics import Immature, Preset, Semantics
@@ -190,6 +192,38 @@ class Funnel(Result):
         if removed:
             told = (*told, f"removed from the funnel by an exclusion: {removed} {self.unit}")
         return Explanation(table=explanation_table(rows), depth=tuple(depth), rules=told)
+
+    def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the share that reached each step: bars, or one line a segment.
+
+        Parameters
+        ----------
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        names = [f"{i}  {step}" for i, step in enumerate(self.steps, start=1)]
+        table, column = self.table, ""
+        if self.segments is not None:
+            table, column = self.segments, self.segments.column_names[0]
+        return plot.funnel(
+            names * (len(table) // len(names)),
+            table["rate"],
+            table["low"],
+            table["high"],
+            count=table["count"],
+            group=[str(s) for s in table[column]] if column else None,
+            group_label=column,
+            label=f"share that reached the step, {100 * self.level:g}% interval",
+            title=self.title if title is None else title,
+            ax=ax,
+        )
 
     def _require_source(self, caller: str) -> _Source:
         if not isinstance(self.source, _Source):

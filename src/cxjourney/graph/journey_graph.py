@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import networkx as nx
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney.exceptions import InvalidValue, NotAFlow, UnknownName
 from cxjourney.graph import _columns, _counts
 from cxjourney.graph._merge import merged
+from cxjourney.graph.tables import edge_table, node_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
 
+    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
     from cxjourney.domain.touchpoint import Touchpoint
@@ -31,6 +34,7 @@ Estimator = Literal["count", "aalen-johansen", "life-table"]
 
 _ESTIMATORS = ("count", "aalen-johansen", "life-table")
 _SCHEMA = 1
+_NO_STAGE = "several stages"  # or none: such a node has a column of its own
 
 
 class JourneyGraph(_DiGraph):
@@ -378,6 +382,74 @@ class JourneyGraph(_DiGraph):
                     "the whole graph (a subgraph or a filtered graph is for drawing)",
                     node=str(name),
                 )
+
+    def plot(
+        self,
+        *,
+        shade: Literal["exit_probability"] | Mapping[str, float] | None = "exit_probability",
+        shade_label: str | None = None,
+        stages: Sequence[str] | None = None,
+        max_edges: int | None = None,
+        title: str = "",
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the graph from left to right, by stage where at least half of the nodes have one.
+
+        Parameters
+        ----------
+        shade
+            What colours the touchpoints: their exit probability, or a value of each, such as the
+            mean emotion; touchpoints without one are grey.
+        shade_label
+            What that value is.
+        stages
+            The stages in their order; None sorts them by how deep their touchpoints lie.
+        max_edges
+            So many of the busiest edges are drawn; None takes 20 and two a node.
+        title
+            The heading.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            Drawn is what `cxjourney.graph.node_table` and `edge_table` hold.
+
+        Raises
+        ------
+        UnknownName
+            If `shade` has a value of what is no touchpoint, or `stages` lacks a stage.
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        nodes, edges = node_table(self), edge_table(self)
+        names = [str(name) for name in nodes["name"]]
+        staged = [str(stage) or _NO_STAGE for stage in nodes["stage"]]
+        values = None if shade is None else nodes["exit_probability"]
+        if not isinstance(shade, str) and shade is not None:
+            for name in shade:
+                if name not in self.touchpoints:
+                    raise UnknownName.among("touchpoint", name, self.touchpoints, where="the graph")
+            values = np.array([shade.get(name, np.nan) for name in names], dtype=np.float64)
+            shade_label = shade_label or ""
+        order = None if stages is None else [*stages, *({_NO_STAGE} & {*staged} - {*stages})]
+        return plot.journey_graph(
+            names,
+            [str(kind) for kind in nodes["kind"]],
+            nodes["visits"],
+            source=[str(name) for name in edges["from"]],
+            target=[str(name) for name in edges["to"]],
+            count=edges["count"],
+            stage=staged if 2 * sum(map(bool, nodes["stage"])) >= len(self.touchpoints) else None,
+            stages=order,
+            shade=values,
+            shade_label="exit probability" if shade_label is None else shade_label,
+            diverging=values is not None and bool(np.any(np.asarray(values) < 0)),
+            max_edges=max_edges,
+            title=title,
+            ax=ax,
+        )
 
     def __add__(self, other: object) -> Self:
         """Return the graph of both logs; their customers must not overlap.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cxjourney.log.audit import LogAudit
 from cxjourney.log.build import journey_graph
 from cxjourney.log.columns import Coded, Columns
+from cxjourney.log.flow import StepFlow, step_flow
 from cxjourney.log.gaps import TransitionGaps
 from cxjourney.log.inactivity import InactivitySuggestion
 from cxjourney.log.ingest import Intake
@@ -25,6 +26,7 @@ __all__ = [
     "Journeys",
     "LogAudit",
     "Step",
+    "StepFlow",
     "TransitionGaps",
     "file_columns",
     "from_sequences",
@@ -33,4 +35,5 @@ __all__ = [
     "read_csv",
     "read_parquet",
     "read_xes",
+    "step_flow",
 ]

@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney import plot
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -31,6 +32,8 @@ from cxjourney.metrics.rates import proportion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
 
     from cxjourney.metrics._calendar import Period
     from cxjourney.metrics.arrays import Values
@@ -141,6 +144,34 @@ class CohortRetention(Result):
             n_missing=self.n_missing + other.n_missing,
             n_later=self.n_later + other.n_later,
             **counts,
+        )
+
+    def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the matrix as a heat map; cells whose window has not elapsed are hatched.
+
+        Parameters
+        ----------
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        filled = np.flatnonzero(self.size)
+        return plot.heat_map(
+            self.rate[filled],
+            rows=[f"{self.cohorts[i]}  n = {self.size[i]:,}" for i in filled],
+            columns=self.ages,
+            percent=True,
+            row_label=f"cohort by {self.cohort}",
+            column_label=f"age [{self.unit}s]",
+            label=f"{self.kind} retention",
+            title=self.title if title is None else title,
+            ax=ax,
         )
 
     def _table(self) -> Table:

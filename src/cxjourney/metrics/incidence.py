@@ -13,6 +13,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney import plot
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -29,6 +30,8 @@ from cxjourney.metrics.estimate import Estimate
 
 if TYPE_CHECKING:
     from datetime import timedelta
+
+    from matplotlib.axes import Axes
 
     from cxjourney.metrics.arrays import Values
 
@@ -123,6 +126,46 @@ class IncidenceCurves(Result):
             definition="share ended by the cause up to the time, other causes competing",
             parameters={"cause": cause, "time_s": second},
         )
+
+    def plot(
+        self,
+        *,
+        label: str = "share ended by the cause",
+        title: str | None = None,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw one curve a cause, with its band.
+
+        Parameters
+        ----------
+        label
+            What the share is.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        heading = self.title if title is None else title
+        for k, cause in enumerate(self.causes):
+            ax = plot.step_curve(
+                self.time_s,
+                self.incidence[k],
+                self.low[k],
+                self.high[k],
+                start=0,
+                name=str(cause),
+                label=label,
+                title=heading,
+                ax=ax,
+            )
+        if ax is None:  # no cause at all: an empty picture
+            ax = plot.step_curve([], [], [], [], start=0, label=label, title=heading)
+        return ax
 
     def _table(self) -> Table:
         size = len(self.time_s)

@@ -14,6 +14,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney import plot
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -31,6 +32,8 @@ from cxjourney.metrics.intervals import normal_quantile
 
 if TYPE_CHECKING:
     from datetime import timedelta
+
+    from matplotlib.axes import Axes
 
     from cxjourney.metrics.arrays import Values
 
@@ -160,6 +163,45 @@ class SurvivalCurve(Result):
             name="survival_quantile",
             definition="first time at which the survival curve is at or below 1 - share",
             parameters={"share": share},
+        )
+
+    def plot(
+        self,
+        *,
+        name: str = "",
+        label: str = "share not yet ended",
+        title: str | None = None,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the curve with its band; times at which rows end open are ticked.
+
+        Parameters
+        ----------
+        name
+            Name of the curve, for the legend.
+        label
+            What the share is.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw, such as the axes of another curve; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        return plot.step_curve(
+            self.time_s,
+            self.survival,
+            self.low,
+            self.high,
+            start=1,
+            censored=self.censored,
+            name=name,
+            label=label,
+            title=self.title if title is None else title,
+            ax=ax,
         )
 
     def _table(self) -> Table:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
@@ -15,6 +16,7 @@ from cxjourney.omnichannel._clustered import shares
 from cxjourney.omnichannel._contacts import By, contacts_of, moves_of, order_notes
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from cxjourney.log import Journeys
@@ -86,6 +88,42 @@ class Transitions(Result):
             square[np.setdiff1d(np.arange(len(self.names)), source)] = np.nan
         square[source, target] = self.moves[values]
         return square
+
+    def plot(
+        self,
+        *,
+        values: Literal["count", "customers", "probability"] = "probability",
+        title: str | None = None,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the matrix as a heat map: row where from, column where to.
+
+        Parameters
+        ----------
+        values
+            What the cells show.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        check_choice(values, "values", ("count", "customers", "probability"))
+        return plot.heat_map(
+            self.matrix(values),
+            rows=self.names,
+            columns=self.names,
+            percent=values == "probability",
+            row_label=f"from {self.by}",
+            column_label=f"to {self.by}",
+            label="probability of the next" if values == "probability" else values,
+            title=self.title if title is None else title,
+            ax=ax,
+        )
 
     def _table(self) -> Table:
         return self.moves

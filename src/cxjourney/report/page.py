@@ -75,7 +75,7 @@ class Part:
     @classmethod
     def of_result(cls, result: Result, *, caption: str = "") -> Self:
         """Return the table and the notes of a result."""
-        table, notes = result._table(), result._notes()  # noqa: SLF001 - one package
+        table, notes = result._shown(), result._notes()  # noqa: SLF001 - one package
         return cls(caption=caption or result.title, table=table, notes=notes)
 
 

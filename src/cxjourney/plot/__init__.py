@@ -1,0 +1,26 @@
+"""Pictures of plain columns: what the `plot` methods of results draw with.
+
+Every function takes columns and, if you like, axes; it returns axes. Nothing is shown, no style is
+changed, no global state is touched. In a notebook the axes of a picture show themselves.
+"""
+
+from __future__ import annotations
+
+from cxjourney.plot._curves import emotion_curve, step_curve
+from cxjourney.plot._matrix import heat_map
+from cxjourney.plot._network import journey_graph
+from cxjourney.plot._priorities import impact_confidence
+from cxjourney.plot._rows import bars, forest, funnel
+from cxjourney.plot._sankey import step_sankey
+
+__all__ = [
+    "bars",
+    "emotion_curve",
+    "forest",
+    "funnel",
+    "heat_map",
+    "impact_confidence",
+    "journey_graph",
+    "step_curve",
+    "step_sankey",
+]

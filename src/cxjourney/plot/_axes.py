@@ -1,0 +1,22 @@
+"""Axes that a notebook shows by themselves: pictures are made without pyplot, which would."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from matplotlib.axes import Axes
+
+__all__ = ["PictureAxes"]
+
+DPI = 120
+
+
+class PictureAxes(Axes):
+    """The axes of a figure of its own."""
+
+    def _repr_png_(self) -> bytes:
+        picture = BytesIO()
+        figure = self.get_figure(root=True)
+        if figure is not None:
+            figure.savefig(picture, format="png", dpi=DPI)
+        return picture.getvalue()

@@ -1,0 +1,219 @@
+"""Pictures of a value along time or along the stages, with its band."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from cxjourney.exceptions import InvalidValue
+from cxjourney.plot._canvas import (
+    GREY,
+    canvas,
+    colour,
+    column,
+    count_text,
+    finish,
+    legend,
+    percent_axis,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+__all__ = ["emotion_curve", "step_curve"]
+
+_UNITS = (("seconds", 1), ("minutes", 60), ("hours", 3_600), ("days", 86_400))
+_STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 90, 180, 365, 730, 1825, 3650)
+_MOST_TICKS = 8
+_MOST_MARKS = 200  # of censored rows: more would draw a thick line
+_GID = "cxjourney-curve"
+
+
+def step_curve(
+    time_s: ArrayLike,
+    value: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    *,
+    start: Literal[0, 1],
+    censored: ArrayLike | None = None,
+    name: str = "",
+    label: str = "",
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a share that changes at some times, with its band: survival or incidence.
+
+    Call it again with the same `ax` for a further curve.
+
+    Parameters
+    ----------
+    time_s
+        Times at which the share may change, increasing [seconds].
+    value, low, high
+        The share from each time on and its interval [fraction].
+    start
+        The share at time 0: 1 for survival, 0 for incidence.
+    censored
+        How many end open at each time; up to 200 such times get a tick on the curve.
+    name
+        Name of the curve, for the legend.
+    label
+        What the share is.
+    title
+        The heading.
+    ax
+        Where to draw; None makes a figure of its own.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Time is in seconds, its ticks are written in the unit that suits the longest curve.
+
+    Raises
+    ------
+    InvalidValue
+        If columns differ in length or times do not increase.
+    MissingDependency
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from cxjourney import plot
+    >>> day = 86_400
+    >>> ax = plot.step_curve([day, 3 * day], [0.8, 0.4], [0.7, 0.3], [0.9, 0.5], start=1)
+    >>> ax.get_xlabel()
+    'time [days]'
+    """
+    times = np.asarray(time_s, dtype=np.float64)
+    if times.ndim != 1 or np.any(np.diff(times) <= 0):
+        raise InvalidValue("time_s must be one column of increasing times")
+    x = np.concatenate([[0.0], times])
+    y, bottom, top = (
+        np.concatenate([[float(start)], column(values, what, size=len(times))])
+        for values, what in ((value, "value"), (low, "low"), (high, "high"))
+    )
+    ax = canvas(ax, width=7, height=4, caller="step_curve")
+    drawn = [line for line in ax.get_lines() if line.get_gid() == _GID]
+    tint = colour(len(drawn))
+    (line,) = ax.step(x, y, where="post", color=tint, linewidth=1.6, gid=_GID)
+    line.set_label(shown(name) if name else "")
+    ax.fill_between(x, bottom, top, step="post", color=tint, alpha=0.18, linewidth=0)
+    if censored is not None:
+        some = column(censored, "censored", size=len(times)) > 0
+        if 0 < np.count_nonzero(some) <= _MOST_MARKS:
+            ax.scatter(times[some], y[1:][some], marker="|", s=30, color=tint, linewidth=1)
+    _time_axis(ax, max([float(x[-1]), *(float(np.max(line.get_xdata())) for line in drawn)]))
+    _fraction_axis(ax)
+    named = [curve for curve in (*drawn, line) if curve.get_label()]
+    if named:
+        ax.legend(handles=named, frameon=False, fontsize=8)
+    return finish(ax, title=title, x=ax.get_xlabel(), y=label, grid="y")
+
+
+def _time_axis(ax: Axes, longest: float) -> None:
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+    unit, size = next((u for u in reversed(_UNITS) if longest >= 2 * u[1]), _UNITS[0])
+    span = longest / size
+    step = next((s for s in _STEPS if span / s <= _MOST_TICKS), span / _MOST_TICKS)
+    ax.xaxis.set_major_locator(MultipleLocator(step * size))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds / size:g}"))
+    ax.set_xlabel(f"time [{unit}]")
+    ax.set_xlim(0, max(longest, 1e-6) * 1.02)
+
+
+def _fraction_axis(ax: Axes) -> None:
+    percent_axis(ax.yaxis)
+    ax.set_ylim(0, 1.02)
+    ax.tick_params(labelsize=8)
+
+
+def emotion_curve(
+    names: Sequence[str],
+    value: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    *,
+    expected: ArrayLike | None = None,
+    n: ArrayLike | None = None,
+    neutral: float | None = 0.0,
+    label: str = "emotion",
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how customers feel along the stages, with the band of its uncertainty.
+
+    Parameters
+    ----------
+    names
+        The stages, or touchpoints, in their order.
+    value, low, high
+        The mean at each and the ends of its interval; NaN leaves a gap.
+    expected
+        What was expected or promised at each, drawn dashed.
+    n
+        How many answers each mean rests on; written beside its name.
+    neutral
+        Where a thin line parts good from bad; None draws none.
+    label
+        What the values are.
+    title
+        The heading.
+    ax
+        Where to draw; None makes a figure of its own.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    InvalidValue
+        If columns differ in length.
+    MissingDependency
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from cxjourney import plot
+    >>> ax = plot.emotion_curve(["search", "buy"], [0.2, -0.1], [0.1, -0.2], [0.3, 0.0])
+    >>> [round(float(y), 1) for y in ax.get_lines()[-1].get_ydata()]
+    [0.2, -0.1]
+    """
+    size = len(names)
+    mean, bottom, top = (
+        column(values, what, size=size)
+        for values, what in ((value, "value"), (low, "low"), (high, "high"))
+    )
+    many = size > 8
+    ax = canvas(
+        ax, width=max(6.5, 2 + 0.22 * size), height=5.2 if many else 4, caller="emotion_curve"
+    )
+    x = np.arange(size)
+    if neutral is not None:
+        ax.axhline(neutral, color=GREY, linewidth=1)
+    band = ax.fill_between(x, bottom, top, color=colour(0), alpha=0.2, linewidth=0)
+    # a mean between two gaps has no band to its left or right: its whisker shows the interval
+    ax.vlines(x, bottom, top, color=colour(0), linewidth=1, alpha=0.6)
+    if expected is not None:
+        promise = column(expected, "expected", size=size)
+        (dashed,) = ax.plot(x, promise, color=colour(5), linestyle="--", marker="_", linewidth=1.2)
+        (line,) = ax.plot(x, mean, color=colour(0), marker="o", markersize=5, linewidth=1.8)
+        legend(ax, [line, band, dashed], ["observed", "interval", "expected"], title="")
+    else:
+        ax.plot(x, mean, color=colour(0), marker="o", markersize=5, linewidth=1.8)
+    texts = [shown(name) for name in names]
+    if n is not None:
+        answers = column(n, "n", size=size)
+        between = "  " if many else "\n"
+        texts = [f"{t}{between}n = {count_text(k)}" for t, k in zip(texts, answers, strict=True)]
+    ax.set_xticks(range(size), texts, rotation=90 if many else 0)
+    ax.tick_params(labelsize=8)
+    ax.set_xlim(-0.5, max(size, 1) - 0.5)
+    return finish(ax, title=title, y=label, grid="y")

@@ -1,0 +1,236 @@
+"""Every `plot` of a result draws the table that the result hands over."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import cxjourney as cx
+from cxjourney import CONVERSION, DROPOFF, START
+from cxjourney.exceptions import UnknownName
+from cxjourney.plot._axes import PictureAxes
+
+DAY = 86_400
+ONE_DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def journeys():
+    paths = [["ad", "web", "cart"], ["web"], ["ad", "web"], ["mail", "cart"]]
+    return cx.Journeys.from_paths(
+        paths, converted=[30, 5, 0, 8], dropped=[10, 45, 10, 4], channels=True
+    )
+
+
+@pytest.fixture(scope="module")
+def log():
+    def at(who, what, day):
+        return cx.Interaction(
+            customer=cx.Customer(who, attributes={"device": "app" if who < "c" else "web"}),
+            touchpoint=what,
+            timestamp=datetime(2026, 1, day, tzinfo=UTC),
+        )
+
+    rows = [at("a", "web", 1), at("a", "buy", 2), at("b", "web", 3), at("c", "web", 4)]
+    rows += [at("c", "cart", 5), at("d", "web", 6), at("d", "cart", 7), at("d", "buy", 8)]
+    return cx.InteractionLog.from_interactions(
+        rows, observed_until=datetime(2026, 3, 1, tzinfo=UTC)
+    )
+
+
+def y_names(ax) -> list[str]:
+    return [text.get_text() for text in ax.get_yticklabels()]
+
+
+def plotting_classes() -> list[type]:
+    found = set()
+    for module in pkgutil.walk_packages(cx.__path__, "cxjourney."):
+        if module.name.endswith((".__main__", ".native")):
+            continue
+        members = vars(importlib.import_module(module.name)).values()
+        found |= {c for c in members if inspect.isclass(c) and hasattr(c, "plot")} - {PictureAxes}
+    return sorted(
+        (c for c in found if c.__module__.startswith("cxjourney")), key=lambda c: c.__name__
+    )
+
+
+@pytest.mark.parametrize("cls", plotting_classes(), ids=lambda c: c.__name__)
+def test_a_picture_takes_its_options_by_name_and_axes_if_wanted(cls):
+    parameters = list(inspect.signature(cls.plot).parameters.values())[1:]
+    assert {p.kind for p in parameters} == {inspect.Parameter.KEYWORD_ONLY}
+    assert parameters[-1].name == "ax"
+    assert parameters[-1].default is None
+
+
+def test_exits_are_drawn_costliest_first(journeys):
+    found = cx.dropoff.exits(journeys)
+    ax = found.plot()
+    assert y_names(ax) == list(found.table["touchpoint"])
+    np.testing.assert_allclose(ax.get_lines()[0].get_xdata(), found.table["exit_probability"])
+    assert y_names(found.plot(max_rows=2)) == list(found.table["touchpoint"][:2])
+
+
+def test_exits_of_segments_share_the_rows_of_their_touchpoints(log):
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
+    ax = cx.dropoff.exits(journeys, segment="device").plot()
+    assert sorted(y_names(ax)) == ["cart", "web"]
+    assert sorted(t.get_text() for t in ax.get_legend().get_texts()) == ["app", "web"]
+
+
+def test_exits_are_drawn_on_the_axes_of_the_caller(journeys):
+    ax = Figure().add_subplot()
+    assert cx.dropoff.exits(journeys).plot(ax=ax, title="mine") is ax
+    assert ax.get_title(loc="left") == "mine"
+
+
+def test_a_funnel_draws_its_rates_and_counts(log):
+    found = cx.dropoff.funnel(log, ["web", "cart", "buy"])
+    ax = found.plot()
+    assert y_names(ax) == ["1  web", "2  cart", "3  buy"]
+    np.testing.assert_allclose([bar.get_width() for bar in ax.patches[:3]], found.rates)
+    assert [t.get_text() for t in ax.texts] == [str(count) for count in found.counts]
+
+
+def test_a_funnel_by_segment_draws_every_segment(log):
+    found = cx.dropoff.funnel(log, ["web", "buy"], segment="device")
+    ax = found.plot()
+    lines = np.concatenate([line.get_xdata() for line in ax.get_lines()])
+    np.testing.assert_allclose(lines, found.segments["rate"])
+
+
+def test_a_funnel_may_name_a_step_twice(log):
+    assert y_names(cx.dropoff.funnel(log, ["web", "web"]).plot()) == ["1  web", "2  web"]
+
+
+def test_transitions_are_drawn_from_row_to_column(journeys):
+    found = cx.omnichannel.transitions(journeys)
+    ax = found.plot(values="count")
+    drawn = np.ma.filled(ax.get_images()[0].get_array(), np.nan)
+    np.testing.assert_array_equal(drawn, found.matrix("count"))
+    assert y_names(ax) == list(found.names)
+    shares = np.ma.filled(found.plot().get_images()[0].get_array(), np.nan)
+    np.testing.assert_array_equal(shares, found.matrix("probability"))
+
+
+def test_credit_is_drawn_with_its_interval(journeys):
+    found = cx.attribution.markov(journeys, rng=1)
+    ax = found.plot()
+    assert y_names(ax) == list(found.table["channel"])
+    widths = [bar.get_width() for bar in ax.patches[: len(found.table)]]
+    np.testing.assert_allclose(widths, found.table["credit"])
+    assert "Markov" in ax.get_title(loc="left")
+
+
+def test_models_are_drawn_side_by_side_the_most_disputed_first(journeys):
+    found = cx.attribution.compare_models(journeys, rng=1)
+    ax = found.plot(max_rows=2)
+    assert y_names(ax) == list(found.table["channel"][:2])
+    models = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert models == list(found.table.column_names[1:-1])
+    first = found.intervals.row(0)
+    (bar,) = ax.containers[0][:1]
+    assert bar.get_width() == first["share"] == found.table["first"][0]
+
+
+def test_critical_points_are_drawn_at_their_gain_and_confidence(journeys):
+    found = cx.critical.points(journeys)
+    ax = found.plot(labelled=1)
+    rest, named = ax.collections[-2:]
+    drawn = np.concatenate([named.get_offsets(), rest.get_offsets()])
+    expected = np.stack([found.table["confidence"], found.table["gain"]], axis=1)
+    np.testing.assert_allclose(drawn, expected)
+    assert ax.get_legend().get_texts()[0].get_text() == f"1  {found.ranking[0]}"
+
+
+def test_a_survival_curve_is_drawn_as_it_is():
+    curve = cx.metrics.kaplan_meier([k * ONE_DAY for k in (1, 2, 4, 5)], [True, True, False, True])
+    ax = curve.plot(name="all")
+    (line,) = ax.get_lines()
+    assert line.get_xdata().tolist() == [0, *curve.time_s]
+    assert line.get_ydata().tolist() == [1, *curve.survival]
+    assert ax.collections[-1].get_offsets()[:, 0].tolist() == [4 * DAY]
+
+
+def test_every_cause_has_its_curve():
+    found = cx.metrics.cumulative_incidence(
+        [k * ONE_DAY for k in (1, 2, 3, 4)], ["bought", "left", "bought", None]
+    )
+    ax = found.plot()
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == list(found.causes)
+    for line, incidence in zip(ax.get_lines(), found.incidence, strict=True):
+        assert line.get_ydata().tolist() == [0, *incidence]
+
+
+def test_cohorts_are_drawn_with_blank_cells_where_no_window_has_elapsed():
+    days = {"ann": [0, 1, 7], "ben": [0, 3], "cid": [2, 4]}
+    who = [name for name, offsets in days.items() for _ in offsets]
+    when = [datetime(2026, 1, 1) + timedelta(days=d) for ds in days.values() for d in ds]  # noqa: DTZ001
+    found = cx.metrics.cohort_retention(
+        who,
+        when,
+        periods=3,
+        observed_until=datetime(2026, 1, 5),  # noqa: DTZ001
+    )
+    ax = found.plot()
+    drawn = np.ma.filled(ax.get_images()[0].get_array(), np.nan)
+    np.testing.assert_array_equal(drawn, found.rate[np.flatnonzero(found.size)])
+    assert np.isnan(drawn).any()
+    assert y_names(ax)[0] == "2026-01-01  n = 2"
+
+
+def test_a_step_flow_draws_what_it_counts(journeys):
+    ax = cx.log.step_flow(journeys, steps=2, top=2).plot()
+    assert ax.texts[0].get_text() == f"start {len(journeys)}"
+
+
+def graph():
+    return cx.JourneyGraph.from_counts(
+        {
+            (START, "web"): 5,
+            ("web", "cart"): 3,
+            ("web", DROPOFF): 2,
+            ("cart", CONVERSION): 2,
+            ("cart", DROPOFF): 1,
+        },
+        stage={"web": "look", "cart": "buy"},
+    )
+
+
+def captions(ax) -> list[str]:
+    return [t.get_text() for t in ax.texts]
+
+
+def test_a_graph_is_drawn_by_stage_and_coloured_by_exits():
+    ax = graph().plot()
+    assert {"look", "buy", "web\n5", "cart\n3", "start\n5"} <= set(captions(ax))
+    assert ax.figure.axes[1].get_ylabel() == "exit probability"
+    shaded = next(c for c in ax.collections if c.get_array() is not None)
+    assert sorted(shaded.get_array().tolist()) == pytest.approx([1 / 3, 2 / 5])
+
+
+def test_a_graph_is_coloured_by_any_value_of_its_touchpoints():
+    ax = graph().plot(shade={"web": -0.4}, shade_label="mean emotion")
+    shaded = next(c for c in ax.collections if c.get_array() is not None)
+    assert shaded.get_array().tolist() == [-0.4]
+    assert shaded.get_clim() == (-0.4, 0.4)
+    with pytest.raises(UnknownName, match="did you mean 'web'"):
+        graph().plot(shade={"wep": 1.0})
+
+
+def test_a_graph_without_stages_or_colour_is_drawn_too():
+    bare = graph()
+    for _, node in bare.nodes(data=True):
+        node.pop("stage", None)
+    ax = bare.plot(shade=None)
+    assert "look" not in captions(ax)
+    assert len(ax.figure.axes) == 1
+
+
+def test_an_empty_graph_is_drawn_empty():
+    cx.JourneyGraph.from_counts({}).plot().figure.draw_without_rendering()
