@@ -9,12 +9,14 @@ difference, and without it. Beside the ranking stands a naive one: by the raw di
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 import cxjourney as cx
 
 SEGMENT = "segment"
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def is_planted(change: cx.compare.Change, truth) -> bool:
@@ -75,8 +77,53 @@ def without(seed: int, *, customers: int = 5_000, n_permutations: int = 99) -> d
     }
 
 
+def follow_up(seed: int, *, until: float, customers: int = 3_000) -> cx.Journeys:
+    """Return journeys that begin in eight days and are followed until a day; the limit is 5."""
+    rng = np.random.default_rng(seed)
+    start = rng.uniform(0, 8, customers)
+    buys = rng.random(customers) < 0.6
+    day = np.concatenate([start, start[buys] + rng.uniform(0, 4, buys.sum())])
+    name = np.repeat(["web", "buy"], [customers, buys.sum()])
+    who = np.concatenate([np.arange(customers), np.flatnonzero(buys)])
+    seen = day <= until
+    stamps = np.datetime64(BEGIN.replace(tzinfo=None), "us")
+    log = cx.InteractionLog.from_frame(
+        {
+            "customer": np.char.add(f"{seed} ", who[seen].astype(str)),
+            "time": stamps + (day[seen] * 86_400e6).astype("timedelta64[us]"),
+            "touchpoint": name[seen],
+        },
+        customer="customer",
+        timestamp="time",
+        touchpoint="touchpoint",
+        observed_until=BEGIN + timedelta(days=until),
+    )
+    return log.journeys(goal="buy", inactivity=timedelta(days=5))
+
+
+def unequal_follow_up(seed: int) -> dict:
+    """Compare groups of which one was followed to its end and the other half way."""
+    short, long = follow_up(2 * seed, until=8), follow_up(2 * seed + 1, until=40)
+    found = cx.compare.between(short, long, n_permutations=99, rng=seed)
+    nodes = [journeys.graph().nodes["web"] for journeys in (short, long)]
+    raw = [node["exits"] / (node["visits"] - node["pending"]) for node in nodes]
+    estimate = found.estimate("web")
+    return {
+        "p <= .05": found.ranking[0].p_value <= 0.05,
+        "interval of the difference holds 0": estimate.low <= 0 <= estimate.high,
+        "as a whole, p <= .05": found.overall[0].p_value <= 0.05,
+        "mean difference of exit probabilities": estimate.value,
+        "mean difference of rates of ended visits": raw[0] - raw[1],
+    }
+
+
 def main(seeds: int, first: int) -> None:
-    for title, study in (("With the difference", with_difference), ("Without it", without)):
+    studies = {
+        "With the difference": with_difference,
+        "Without it": without,
+        "Unequal follow-up": unequal_follow_up,
+    }
+    for title, study in studies.items():
         rows = [study(seed) for seed in range(first, first + seeds)]
         print(f"\n## {title}: seeds {first} to {first + seeds - 1}\n\n| | of {seeds} |\n|---|---|")
         for name in rows[0]:

@@ -25,3 +25,14 @@ def test_nothing_is_found_where_nothing_is(study):
     assert sum(row["any discovery"] for row in found) <= 1
     assert sum(row["two halves of the journeys: any discovery"] for row in found) <= 1
     assert all(row["any p <= .05 (no correction)"] for row in found)
+
+
+def test_a_shorter_follow_up_is_no_difference(study):
+    found = [study["unequal_follow_up"](seed) for seed in range(20)]
+    assert sum(row["p <= .05"] for row in found) <= 3
+    raw, right = (
+        sum(row[f"mean difference of {what}"] for row in found) / 20
+        for what in ("rates of ended visits", "exit probabilities")
+    )
+    assert raw < -0.1
+    assert abs(right) < 0.01  # three standard errors of this mean

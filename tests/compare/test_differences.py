@@ -116,7 +116,7 @@ def test_independent_visits_are_tested_as_the_textbooks_do(counts):
     pooled = (a + c) / (m + n)
     if not b and not d:
         assert math.isnan(row["p_value"])  # nobody left: nothing was compared
-    elif min(m, n) * min(pooled, 1 - pooled) >= 5:
+    elif min(m, n) * min(pooled, 1 - pooled) >= 5 - 1e-9:
         assert row["test"] == "z"
         assert row["p_value"] == pytest.approx(two_sided(pooled_z(a, m, c, n)), abs=1e-12)
     else:
@@ -197,50 +197,6 @@ def test_probabilities_are_those_of_the_graph_of_each_group(seed):
                 assert math.isnan(row[column]) or row[column] == pytest.approx(0, abs=1e-9)
     assert checked or not len(found.table)
     assert all(0 <= d.bits <= 1 + 1e-9 and 0 < d.p_value <= 1 for d in found.overall)
-
-
-def test_a_shorter_follow_up_is_no_difference():
-    # the same customers, seen to the end and only half way: raw exit rates differ, these do not
-    rng = np.random.default_rng(5)
-    rows: dict[str, list] = {"customer": [], "time": [], "touchpoint": []}
-    for i in range(6_000):
-        start = BEGIN + timedelta(days=float(rng.uniform(0, 8)))
-        rows["customer"].append(str(i))
-        rows["time"].append(start)
-        rows["touchpoint"].append("web")
-        if rng.random() < 0.6:
-            rows["customer"].append(str(i))
-            rows["time"].append(start + timedelta(days=float(rng.uniform(0, 4))))
-            rows["touchpoint"].append("buy")
-
-    def seen(ids, until):
-        kept = [
-            i
-            for i, (c, t) in enumerate(zip(rows["customer"], rows["time"], strict=True))
-            if int(c) % 2 == ids and t <= until
-        ]
-        columns = {name: np.array([str(values[i]) for i in kept]) for name, values in rows.items()}
-        log = cx.InteractionLog.from_frame(
-            columns,
-            customer="customer",
-            timestamp="time",
-            touchpoint="touchpoint",
-            observed_until=until,
-        )
-        return log.journeys(goal="buy", inactivity=timedelta(days=5))
-
-    short, long = seen(0, BEGIN + timedelta(days=8)), seen(1, BEGIN + timedelta(days=40))
-    raw = [
-        g.nodes["web"]["exits"] / (g.nodes["web"]["visits"] - g.nodes["web"]["pending"])
-        for g in (short.graph(), long.graph())
-    ]
-    assert raw[0] < raw[1] - 0.05
-    found = between(short, long, rng=2)
-    estimate = found.estimate("web")
-    assert estimate.low < 0 < estimate.high
-    assert abs(estimate.value) < 0.05
-    assert found.n_discoveries == 0
-    assert found.overall[0].p_value > 0.05
 
 
 def test_the_whole_is_tested_by_permuting_customers():

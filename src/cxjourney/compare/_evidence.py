@@ -49,7 +49,7 @@ def p_values(contrast: Contrast, *, min_count: int) -> tuple[Floats, tuple[str, 
     made, visits = contrast.count.sum(axis=0), contrast.at_risk.sum(axis=0)
     enough = np.minimum(made, visits - made) >= min_count
     tested = enough & (n > 0).all(axis=0) & (contrast.at_risk > 0).all(axis=0)
-    many = np.min(n, axis=0) * np.minimum(pooled, 1 - pooled) >= _EXPECTED
+    many = np.min(n, axis=0) * np.minimum(pooled, 1 - pooled) >= _EXPECTED - 1e-9
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (p[0] - p[1]) / np.sqrt(pooled * (1 - pooled) * (1 / n[0] + 1 / n[1]))
     values = np.where(tested & many, 2 * ndtr(-np.abs(z)), np.nan)

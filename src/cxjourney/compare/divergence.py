@@ -119,7 +119,9 @@ def _shuffled(
     in_both = parts[place] == 2
     drawn = np.empty((n, len(side)))
     alone = ~in_both
-    if alone.any():
+    if (weight[alone] == 1).all():
+        drawn[:, alone] = rng.permuted(np.tile(side[alone] == 0, (n, 1)), axis=1)
+    else:  # aggregated paths: how many of each path fall into the first group
         colors = weight[alone].astype(np.int64)
         members = int(colors[side[alone] == 0].sum())
         drawn[:, alone] = rng.multivariate_hypergeometric(

@@ -201,6 +201,7 @@ def _drawn(model: Model) -> Floats:
 def _slopes(stack: Stack) -> Floats:
     solved, k = stack.solved(), len(stack.names)
     exits = stack.matrix[:, :k, stack.code(DROPOFF)]
+    exits = np.where(exits < 1e-12, 0.0, exits)  # rounding of a sum of probabilities
     stay = np.where(exits < 1 - 1e-12, 1 - exits, np.nan)
     slopes: Floats = solved.visits * solved.hitting * exits / stay
     return slopes
