@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
-from cxjourney.log import ingest, objects, prepare
+from cxjourney.log import ingest, objects, prepare, shapes
 from cxjourney.log.audit import audit_log
 from cxjourney.log.columns import Coded, Columns
 from cxjourney.log.inactivity import suggest_inactivity
@@ -522,6 +522,11 @@ class InteractionLog:
             unfinished=unfinished,
             gaps=gaps,
         )
+
+    from_wide = staticmethod(shapes.from_wide)
+    """The log of a table with one row a case: see `cxjourney.from_wide`."""
+    from_sequences = staticmethod(shapes.from_sequences)
+    """The log of a table with one row a customer: see `cxjourney.from_sequences`."""
 
     # ------------------------------------------------------------------ preparing
     # Each of these is a function that takes the log first and returns another one or a result.

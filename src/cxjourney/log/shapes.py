@@ -14,13 +14,14 @@ from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.log.columns import Coded
 from cxjourney.log.encode import encode_ids, encode_names, encode_values, numbers
 from cxjourney.log.ingest import columns_of
-from cxjourney.log.interaction_log import InteractionLog
 from cxjourney.log.stamps import Stamps, read_stamps, utc_us
 
 if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
 
     from numpy.typing import NDArray
+
+    from cxjourney.log.interaction_log import InteractionLog
 
     Moment = datetime | date | str
 
@@ -378,6 +379,8 @@ def _long_log(
         role: f"role {role}" for role in long if not role.startswith("attribute:")
     }
     frame = {roles.get(r, r.removeprefix("attribute:")): values for r, values in long.items()}
+    from cxjourney.log.interaction_log import InteractionLog  # which offers these functions
+
     log = InteractionLog.from_frame(frame, attributes=attributes, **roles, **options)
     counts = {**log.intake.dropped, **{reason: n for reason, n in dropped.items() if n}}
     return attrs.evolve(log, intake=attrs.evolve(log.intake, dropped=counts), backend=backend)
