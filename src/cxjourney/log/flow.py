@@ -129,13 +129,13 @@ def step_flow(
     >>> step_flow(journeys, top=2).table.select(["step", "from", "to", "journeys"])
     step  from     to           journeys
     ----  -------  -----------  --------
-       0  (start)  ad                  4
        0  (start)  web                 2
-       1  ad       web                 4
+       0  (start)  ad                  4
        1  web      (other)             2
-       2  (other)  (dropped)           2
+       1  ad       web                 4
        2  web      (converted)         3
        2  web      (dropped)           1
+       2  (other)  (dropped)           2
     """
     for name, value in (("steps", steps), ("top", top)):
         if value < 1:
