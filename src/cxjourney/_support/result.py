@@ -56,6 +56,24 @@ class Result:
         """
         return self._table().to_frame(backend)
 
+    def to_csv(self) -> str:
+        """Return the result's table as CSV text for a spreadsheet.
+
+        Returns
+        -------
+        str
+            What `to_frame` holds. Text stands in quotes, NaN is empty. In text that a spreadsheet
+            would run as a formula, an apostrophe stands before it.
+        """
+        return self._table().to_csv()
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """Return the JSON schema (draft 2020-12) of what `to_dict` returns."""
+        from cxjourney._support.schema import schema_of
+
+        return schema_of(cls)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the result as a JSON-ready dictionary with its schema version."""
         return serialize.to_dict(self)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from cxjourney._support.optional import require
+from cxjourney._support.spreadsheet import csv_text
 from cxjourney._support.text import visible
 from cxjourney.exceptions import InvalidValue, MissingDependency, UnknownName
 
@@ -159,6 +160,18 @@ class Table:
     ) -> Self:
         """Return the table whose `to_dict` is `columns`; None among numbers becomes NaN."""
         return cls({n: _from_json(v) for n, v in columns.items()}, formats=formats)
+
+    def to_csv(self) -> str:
+        """Return the table as CSV text for a spreadsheet.
+
+        Returns
+        -------
+        str
+            Text stands in quotes, NaN is empty, lines end in a newline. In text that a spreadsheet
+            would run as a formula, an apostrophe stands before it.
+        """
+        rows = (self.row(i).values() for i in range(len(self)))
+        return csv_text(self.column_names, rows)
 
     def to_text(self, *, max_rows: int = 30) -> str:
         """Return the table as aligned ASCII columns, control characters made visible."""

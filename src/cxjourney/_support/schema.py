@@ -1,0 +1,139 @@
+"""JSON schemas of results: what `to_dict` promises, read off the types of the fields."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import re
+import types
+import typing
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import attrs
+import numpy as np
+
+from cxjourney._support.serialize import SCHEMA_VERSION
+from cxjourney._support.table import Table
+
+__all__ = ["DIALECT", "schema_of"]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_SECTION = re.compile(r"^Attributes\n-+\n(.*?)(?=^\w[\w ]*\n-+\n|\Z)", re.DOTALL | re.MULTILINE)
+_ENTRY = re.compile(r"^(\w[\w, ]*)\n((?:[ ]+.*\n?|\n)+)", re.MULTILINE)
+_CELL: dict[str, Any] = {"type": ["string", "number", "boolean", "null"]}
+_NUMBER: dict[str, Any] = {"type": ["number", "null"]}  # JSON has no NaN: null stands for it
+_PLAIN: dict[Any, dict[str, Any]] = {
+    Any: {},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: _NUMBER,
+    str: {"type": "string"},
+    type(None): {"type": "null"},
+    datetime: {"type": "string", "format": "date-time"},
+    timedelta: {"type": "integer", "description": "microseconds"},
+    Table: {
+        "type": "object",
+        "description": "a table: its columns by name, all of one length",
+        "required": ["columns", "formats"],
+        "properties": {
+            "columns": {
+                "type": "object",
+                "additionalProperties": {"type": "array", "items": _CELL},
+            },
+            "formats": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+    },
+}
+_ARRAY: dict[str, Any] = {
+    "description": "an array: its values, or shape and values in order of rows",
+    "anyOf": [
+        {"type": "array", "items": _CELL},
+        {
+            "type": "object",
+            "required": ["shape", "values"],
+            "properties": {
+                "shape": {"type": "array", "items": {"type": "integer"}},
+                "values": {"type": "array", "items": _CELL},
+            },
+        },
+    ],
+}
+
+
+def schema_of(cls: type) -> dict[str, Any]:
+    """Return the JSON schema of the dictionaries that `to_dict` makes of a result class.
+
+    Parameters
+    ----------
+    cls
+        An attrs class.
+    """
+    parts: dict[str, dict[str, Any]] = {}
+    own = _of_class(cls, parts)
+    stamped = {"schema": {"const": SCHEMA_VERSION}, "type": {"const": cls.__name__}}
+    schema = {
+        "$schema": DIALECT,
+        "title": cls.__name__,
+        **own,
+        "required": [*stamped, *own["required"]],
+        "properties": {**stamped, **own["properties"]},
+    }
+    return schema | ({"$defs": dict(sorted(parts.items()))} if parts else {})
+
+
+def _of_class(cls: type, parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    words = _descriptions(cls)
+    properties = {}
+    for field in attrs.fields(cls):
+        about = {"description": words[field.name]} if field.name in words else {}
+        properties[field.name] = {**_of_type(hints[field.name], parts), **about}
+    summary = inspect.cleandoc(cls.__doc__ or "").partition("\n")[0]
+    return {
+        "description": summary,
+        "type": "object",
+        "required": list(properties),
+        "properties": properties,
+    }
+
+
+def _of_type(hint: Any, parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    if hint in _PLAIN:
+        return dict(_PLAIN[hint])
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is np.ndarray:
+        return dict(_ARRAY)
+    if origin in {typing.Union, types.UnionType}:
+        return {"anyOf": [_of_type(choice, parts) for choice in inner]}
+    if origin is Literal:
+        return {"enum": list(inner)}
+    if origin is tuple and inner[-1:] != (...,):
+        items = [_of_type(item, parts) for item in inner]
+        return {"type": "array", "prefixItems": items, "items": False, "minItems": len(items)}
+    if origin in {tuple, list, frozenset, set}:
+        return {"type": "array", "items": _of_type(inner[0], parts)}
+    if origin in {dict, Mapping}:
+        return {"type": "object", "additionalProperties": _of_type(inner[1], parts)}
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return {"enum": [member.value for member in hint]}
+    if isinstance(hint, type) and attrs.has(hint):
+        if hint.__name__ not in parts:
+            parts[hint.__name__] = {}  # a class that holds its own kind meets it here again
+            parts[hint.__name__] = _of_class(hint, parts)
+        return {"$ref": f"#/$defs/{hint.__name__}"}
+    raise TypeError(f"no JSON schema for a field of type {hint!r}")
+
+
+def _descriptions(cls: type) -> dict[str, str]:
+    """Return what the docstring says of each field, on one line."""
+    section = _SECTION.search(inspect.cleandoc(cls.__doc__ or ""))
+    if section is None:
+        return {}
+    return {
+        name.strip(): " ".join(text.split())
+        for names, text in _ENTRY.findall(section[1] + "\n")
+        for name in names.split(",")
+    }
