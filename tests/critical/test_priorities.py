@@ -133,7 +133,9 @@ def test_three_exits_of_three_do_not_top_a_list_of_thousands():
     result = cx.critical.points(journeys, rng=1)
     assert result.ranking[0] == "g"
     assert result.ranking[-1] == "rare"
-    assert column(result, "mark")["rare"] in {"fewer than 10 journeys", "gain not defined"}
+    assert column(result, "mark")["rare"] == "everybody leaves"
+    # nor does it make the others look good beside it
+    assert max(column(result, "peers").values()) < 0.2
 
 
 def test_one_more_conversion_does_not_make_the_rare_one_certain():
@@ -197,6 +199,22 @@ def test_the_same_seed_repeats_and_another_does_not(many):
     )
     assert first == again
     assert first != other
+
+
+def test_reach_is_the_observed_share_of_journeys(many, found):
+    reach = column(cx.critical.points(many, replicates=5, rng=1), "reach")
+    # T1: ad in 4 of 10 journeys, web in 8, cart in 3, email in 3, store in 2
+    assert reach == pytest.approx({"ad": 0.4, "web": 0.8, "cart": 0.3, "email": 0.3, "store": 0.2})
+    share = np.asarray(found.table["journeys"]) / found.n_journeys
+    assert found.table["reach"] == pytest.approx(share)
+
+
+def test_those_without_a_gain_stand_by_what_is_lost_there(found):
+    gain = np.asarray(found.table["gain"])
+    lost = np.asarray(found.table["lost_conversions"])[gain == 0]
+    assert len(lost) > 5
+    assert (np.diff(lost) <= 0).all()
+    assert (gain[: (gain > 0).sum()] > 0).all()
 
 
 def test_every_estimate_has_an_interval_around_it(found):

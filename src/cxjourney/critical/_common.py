@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney.log import Journeys
-    from cxjourney.log.visits import By
+    from cxjourney.log.visits import By, Visits
+    from cxjourney.metrics._grouped import GroupedRatios
 
-__all__ = ["grain_name", "graph_of", "stage_ranks", "touchpoints_of"]
+__all__ = ["grain_name", "graph_of", "reach_shares", "stage_ranks", "touchpoints_of"]
 
 _STANDARD = (StageModel.FIVE, StageModel.FOUR, StageModel.THREE)
 
@@ -50,6 +51,24 @@ def graph_of(source: Journeys | JourneyGraph, by: By | None, caller: str) -> Jou
 def touchpoints_of(graph: JourneyGraph) -> tuple[str, ...]:
     """Return the nodes that are no terminals, in the order of the graph."""
     return tuple(name for name, node in graph.nodes(data=True) if node["kind"] == "touchpoint")
+
+
+def reach_shares(journeys: Journeys, visits: Visits) -> GroupedRatios:
+    """Return the share of the journeys that come by each node, clustered by customer."""
+    from cxjourney.metrics._grouped import grouped_shares
+
+    k = max(len(visits.names), 1)
+    journey, node = np.divmod(np.unique(visits.journey * k + visits.node), k)
+    return grouped_shares(
+        np.ones(len(node)),
+        group=node,
+        n_groups=len(visits.names),
+        customer=journeys.customer[journey],
+        weight=None if journeys.weight is None else journeys.weight[journey],
+        base=np.ones(len(journeys.outcome)),
+        base_customer=journeys.customer,
+        base_weight=journeys.weight,
+    )
 
 
 def stage_ranks(

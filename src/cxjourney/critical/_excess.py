@@ -140,8 +140,8 @@ class Resampled:
 
     Attributes
     ----------
-    reach, removal, lost
-        Chance that a journey comes by, removal effect, lost conversions per journey.
+    removal, lost
+        Removal effect, lost conversions per journey.
     rate, peers
         Exit probability of the touchpoint and of its peers.
     gain, shrunken_gain
@@ -150,7 +150,6 @@ class Resampled:
         Conversion probability, shape (replicates,).
     """
 
-    reach: Floats
     removal: Floats
     lost: Floats
     rate: Floats
@@ -197,7 +196,6 @@ def resample(
             lost = v * h * exits / stay
         parts.append(
             Resampled(
-                reach=v / diagonal,
                 removal=chains.removal_effect(),
                 lost=lost,
                 rate=exits,

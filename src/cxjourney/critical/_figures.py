@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxjourney.critical._common import reach_shares
 from cxjourney.critical.delays import bottlenecks
 from cxjourney.critical.key_drivers import FEWEST_ROWS, driver_scores, drivers
 from cxjourney.critical.loops import rework_rates
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     Columns = dict[str, NDArray[np.float64]]
 
-__all__ = ["delay_columns", "driver_columns", "feeling_columns", "rework_columns"]
+__all__ = ["delay_columns", "driver_columns", "feeling_columns", "visit_columns"]
 
 
 def _aligned(table: Table, names: tuple[str, ...], columns: dict[str, str]) -> Columns:
@@ -45,17 +46,23 @@ def delay_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> C
     return _aligned(bottlenecks(journeys, level=level).table, names, columns)
 
 
-def rework_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> Columns:
-    """Return the share of visits that are not the first of their journey."""
+def visit_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> Columns:
+    """Return the share of the journeys that come by, and of the visits that are no first ones."""
     visits = visits_of(journeys)
-    rates, _ = rework_rates(visits)
-    low, high = rates.wilson(level)
     order = [visits.names.index(name) for name in names]
-    return {
-        "rework_rate": rates.value[order],
-        "rework_low": low[order],
-        "rework_high": high[order],
-    }
+    columns: Columns = {}
+    for name, found in (
+        ("reach", reach_shares(journeys, visits)),
+        ("rework", rework_rates(visits)[0]),
+    ):
+        low, high = found.wilson(level)
+        rate = "rework_rate" if name == "rework" else name
+        columns |= {
+            rate: found.value[order],
+            f"{name}_low": low[order],
+            f"{name}_high": high[order],
+        }
+    return columns
 
 
 def feeling_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> Columns:

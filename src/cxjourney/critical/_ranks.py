@@ -13,14 +13,24 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["rank_table"]
+__all__ = ["rank_table", "ranked"]
 
 _SHOWN_RANKS = 5
 
 
+def ranked(priority: Floats, lost: Floats, classes: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return touchpoints in their order: by class, priority, then what is lost there at all.
+
+    What is not known comes last in its class.
+    """
+    keys = (np.nan_to_num(-lost, nan=np.inf), np.nan_to_num(-priority, nan=np.inf), classes)
+    return np.lexsort((np.arange(len(priority)), *keys))
+
+
 def rank_table(
     names: tuple[str, ...],
-    scores: Floats,
+    priority: Floats,
+    lost: Floats,
     *,
     classes: NDArray[np.int64],
     order: NDArray[np.intp],
@@ -33,8 +43,8 @@ def rank_table(
     ----------
     names
         The touchpoints.
-    scores
-        Priority of each in each replicate, shape (replicates, K); NaN comes last.
+    priority, lost
+        Of each in each replicate, shape (replicates, K); see `ranked`.
     classes
         Those of a higher class stand behind all of a lower one.
     order
@@ -44,12 +54,11 @@ def rank_table(
     backend
         Data-frame library of the table.
     """
-    kept = scores[~np.isnan(scores).all(axis=1)]
+    kept = np.flatnonzero(~np.isnan(priority).all(axis=1))
     k = len(names)
     ranks = np.full((len(kept), k), np.nan)
-    for i, row in enumerate(kept):
-        place = np.lexsort((np.nan_to_num(-row, nan=np.inf), classes))
-        ranks[i, place] = np.arange(1, k + 1)
+    for i, replicate in enumerate(kept.tolist()):
+        ranks[i, ranked(priority[replicate], lost[replicate], classes)] = np.arange(1, k + 1)
     ranks = ranks[:, order]
     tail = (1 - level) / 2
     columns: dict[str, Any] = {"touchpoint": tuple(names[i] for i in order.tolist())}

@@ -105,6 +105,10 @@ def reason_of(
             f"Down to the rate of its peers there would be {format_value(gain)} conversions more "
             f"[{format_value(row['gain_low'])}, {format_value(row['gain_high'])}]{money}."
         )
+    elif gain == 0:
+        sentences.append(
+            "It loses no more than its peers: by this measure nothing is to be mended."
+        )
     if row["must_pass"]:
         sentences.append(f"{str(row['must_pass']).capitalize()} conversion goes through it.")
     valleys = [what for what in ("emotion", "score") if row[f"{what}_valley"]]

@@ -11,19 +11,19 @@ import numpy as np
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level, check_rng
+from cxjourney.critical._common import reach_shares
 from cxjourney.dropoff import exits
 from cxjourney.exceptions import InvalidValue
 from cxjourney.experience.touchpoint_scores import measured, shrunken_means
 from cxjourney.graph import AbsorbingChain
 from cxjourney.log.visits import visits_of
 from cxjourney.metrics import normal_quantile
-from cxjourney.metrics._grouped import GroupedRatios, grouped_ratios, grouped_shares
+from cxjourney.metrics._grouped import grouped_ratios
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney.log import Journeys
-    from cxjourney.log.visits import Visits
 
     Floats = NDArray[np.float64]
 
@@ -154,7 +154,7 @@ def pain_points(
     def severity(mean: Floats) -> Floats:
         return np.clip((middle - mean) / (middle - bottom), 0.0, 1.0)
 
-    reach = _reach(journeys, visits)
+    reach = reach_shares(journeys, visits)
     reach_low, reach_high = reach.wilson(level)
     impact, impact_low, impact_high = _impact(journeys, visits.names, level)
     pain = reach.value * severity(drawn) * impact
@@ -209,20 +209,6 @@ def _scale(
     if not middle > bottom and seen.any():
         raise InvalidValue.of("neutral", f"be above the worst value {bottom:g}", middle)
     return middle, bottom
-
-
-def _reach(journeys: Journeys, visits: Visits) -> GroupedRatios:
-    """Return the share of the journeys that come by each touchpoint."""
-    k = max(len(visits.names), 1)
-    journey, node = np.divmod(np.unique(visits.journey * k + visits.node), k)
-    return grouped_shares(
-        np.ones(len(node)),
-        group=node,
-        n_groups=len(visits.names),
-        customer=journeys.customer[journey],
-        base=np.ones(len(journeys.outcome)),
-        base_customer=journeys.customer,
-    )
 
 
 def _impact(journeys: Journeys, names: tuple[str, ...], level: float) -> tuple[Floats, ...]:

@@ -23,9 +23,9 @@ from cxjourney.critical._figures import (
     delay_columns,
     driver_columns,
     feeling_columns,
-    rework_columns,
+    visit_columns,
 )
-from cxjourney.critical._ranks import rank_table
+from cxjourney.critical._ranks import rank_table, ranked
 from cxjourney.critical._reasons import Reason, reason_of
 from cxjourney.critical.dominance import must_pass
 from cxjourney.dropoff._exit_columns import exit_columns
@@ -240,7 +240,7 @@ def points(
     CriticalPoints
         One row a touchpoint, each estimate with its ends `…_low` and `…_high`:
 
-        - `visits`, `journeys`, `reach` (chance that a journey comes by);
+        - `visits`, `journeys`, `reach` (share of the journeys that come by);
         - `exit_probability` (`low`, `high`), `lift` (its ratio to that of all others);
         - `peer_group` and `peers` (the stage, and its rate without the touchpoint), `excess` over
           it, `shrunken_excess`, `confidence` (probability that it loses more than its peers);
@@ -268,12 +268,14 @@ def points(
     Notes
     -----
     The excess of $x$ is $e_x - m_x$ with $m_x$ the rate of the other touchpoints of its stage (of
-    all others where the stage has fewer than three), weighed by what each says about the Beta
-    prior of the rates; shrunken it is $B_x (e_x - m_x)$ with $B_x = n_x / (n_x + a + b)$, so that
-    a touchpoint with few visits cannot lead the list by luck. With $t$ = excess$/(1 - e_x)$ the
-    gain is $J v_x t h_x / (1 - t (N_{xx} - 1))$: the conversion probability re-solved in closed
-    form. Priority is the shrunken gain, divided by effort. Touchpoints of fewer than ten journeys
-    come after all others, marked.
+    all others where the stage has fewer than three; where everybody leaves is no peer), weighed by
+    what each says about the Beta prior of the rates; shrunken it is $B_x (e_x - m_x)$ with
+    $B_x = n_x / (n_x + a + b)$, so that a touchpoint with few visits cannot lead the list by luck.
+    With $t$ = excess$/(1 - e_x)$ the gain is $J v_x t h_x / (1 - t (N_{xx} - 1))$: the conversion
+    probability re-solved in closed form. Priority is the shrunken gain, divided by effort; those
+    that lose no more than their peers follow by what is lost there at all. Touchpoints of fewer
+    than ten journeys come after all others, marked. Where hardly anything is lost, as at a service
+    desk, the gains say little: see `bottlenecks` and `rework`.
 
     Intervals are percentiles over logs in which customers count Poisson(1) times. Confidence is the
     posterior probability of a rate above the peers', averaged over their resampled rates; it is no
@@ -307,7 +309,8 @@ def points(
     costs = _efforts(effort, names)
     ends = np.array([name in set(legitimate) for name in names], dtype=np.bool_)
     stage = tuple(str(graph.nodes[name].get("stage", "")) for name in names)
-    usable = ~ends & ~np.isnan(rates.rate) & (rates.effective > 0)
+    # where everybody leaves, a journey ends by itself: that says nothing of the others
+    usable = ~ends & (rates.rate < 1) & (rates.effective > 0)
     peers = peers_of(rates.rate, rates.effective, stage, usable)
     n = float(graph.graph["n_journeys"])
     by_journey = np.array([graph.nodes[name]["journeys"] for name in names], dtype=np.int64)
@@ -315,16 +318,21 @@ def points(
     drawn = resample(journeys, rates.rate, peers, n=replicates, rng=rng)
     priority = _priority(n * seen["shrunken_gain"], costs)
     marks, classes = _classes(
-        ends, by_journey, costs, no_peers=np.isnan(seen["peers"]), unknown=np.isnan(priority)
+        ends,
+        by_journey,
+        costs,
+        rates.rate,
+        no_peers=np.isnan(seen["peers"]),
+        unknown=np.isnan(priority),
     )
-    order = np.lexsort((np.arange(len(names)), np.nan_to_num(-priority, nan=np.inf), classes))
+    order = ranked(priority, seen["lost"], classes)
     columns: dict[str, Any] = {"touchpoint": names, "visits": rates.visits, "journeys": by_journey}
+    columns |= visit_columns(journeys, names, level)
     columns |= _columns(names, peers, seen, drawn, n=n, level=level)
     columns |= _from_exits(rates, graph, frozenset(legitimate), level)
     columns["gain_value"] = worth * columns["gain"]
     columns |= _must_pass(graph, names)
     columns |= delay_columns(journeys, names, level)
-    columns |= rework_columns(journeys, names, level)
     columns |= feeling_columns(journeys, names, level)
     columns |= driver_columns(journeys, names, level)
     columns |= {"effort": costs, "priority": priority, "mark": marks}
@@ -333,13 +341,13 @@ def points(
     formats |= dict.fromkeys(_DURATIONS, "duration") | {"gain_value": "money"}
     table = Table(columns, formats=formats, backend=journeys.log.backend).take(order)
     singular = int(np.count_nonzero(np.isnan(drawn.conversion)))
-    scores = _priority(n * drawn.shrunken_gain, costs)
     return CriticalPoints(
         table=table,
         ranking=tuple(names[i] for i in order.tolist()),
         rank_probability=rank_table(
             names,
-            scores,
+            _priority(n * drawn.shrunken_gain, costs),
+            drawn.lost,
             classes=classes,
             order=order,
             level=level,
@@ -400,7 +408,6 @@ def _observed(
         lost = v * h * rate / np.where(rate < 1, 1 - rate, np.nan)
     return {
         "conversion": chain.conversion_probability,
-        "reach": reach,
         "removal": column(chain.removal_effect()),
         "lost": lost,
         "rate": rate,
@@ -413,15 +420,15 @@ def _observed(
 
 
 def _priority(gain: Floats, costs: Floats) -> Floats:
-    """Return gain per effort; a negative gain, where nothing is to be mended, stays as it is."""
-    with np.errstate(invalid="ignore"):
-        return np.where(gain > 0, gain / np.where(np.isnan(costs), 1.0, costs), gain)
+    """Return gain per effort; 0 where nothing is to be gained."""
+    return np.maximum(gain, 0.0) / np.where(np.isnan(costs), 1.0, costs)
 
 
 def _classes(
     ends: NDArray[np.bool_],
     journeys: NDArray[np.int64],
     costs: Floats,
+    rate: Floats,
     *,
     no_peers: NDArray[np.bool_],
     unknown: NDArray[np.bool_],
@@ -432,6 +439,7 @@ def _classes(
         ("no effort given", np.isnan(costs)),
         (f"fewer than {_FEW} journeys", journeys < _FEW),
         ("gain not defined", unknown),
+        ("everybody leaves", rate >= 1),
         ("no peers", no_peers),
         ("legitimate end", ends),
     )
@@ -463,8 +471,6 @@ def _columns(
 
     gain = np.maximum(seen["gain"], 0.0)
     return {
-        "reach": seen["reach"],
-        **ends("reach", drawn.reach),
         "exit_probability": seen["rate"],
         "low": np.full(len(names), np.nan),
         "high": np.full(len(names), np.nan),

@@ -125,6 +125,7 @@ def grouped_shares(
     weight: Codes | None = None,
     base: Floats | None = None,
     base_customer: Codes | None = None,
+    base_weight: Codes | None = None,
 ) -> GroupedRatios:
     """Return the share that each group has in one total: that of all amounts, or of a base.
 
@@ -134,9 +135,9 @@ def grouped_shares(
         One a row, not negative.
     group, n_groups, customer, weight
         As for `grouped_ratios`.
-    base, base_customer
-        What the total is of, and whose: journeys, say, of which some come by. None for the amounts
-        themselves. Rows are not weighted then.
+    base, base_customer, base_weight
+        What the total is of, whose, and how often it counts: journeys, say, of which some come by.
+        None for the amounts themselves.
     """
     at, who, w, first = _cells(group, customer, weight)
     y = np.bincount(who, amount, minlength=len(at)).astype(np.float64)
@@ -147,6 +148,8 @@ def grouped_shares(
     person = np.searchsorted(people, customer[first])  # the customer of each cell
     often = np.ones(len(people))
     often[person] = w
+    if base_weight is not None:
+        often[place] = base_weight
     total, n = float(often @ whole), float(often.sum())
     value, variance = np.full(n_groups, np.nan), np.full(n_groups, np.nan)
 

@@ -243,7 +243,7 @@ def _critical(journeys: Journeys) -> Section:
     anchor, title = "critical", "What to mend first"
     lead = (
         "Touchpoints by the conversions that fewer exits would bring: as few as at their peers. "
-        "Reach is the chance that a journey comes by; the removal effect is the share of "
+        "Reach is the share of the journeys that come by; the removal effect is the share of "
         "conversions that go through the touchpoint."
     )
     if not journeys.rules.goal:
