@@ -77,6 +77,24 @@ def without(seed: int, *, customers: int = 5_000, n_permutations: int = 99) -> d
     }
 
 
+def halves_of_the_year(seed: int, *, n_permutations: int = 99) -> dict:
+    """Compare periods between which customers begin elsewhere, and exits are the same."""
+    sample = cx.datasets.sample(seed=seed)
+    first, second = (
+        log.journeys(goal=sample.truths.goal, inactivity=sample.truths.inactivity)
+        for log in (sample.log.between(None, "2025-07-01"), sample.log.between("2025-07-01"))
+    )
+    found = cx.compare.between(second, first, n_permutations=n_permutations, rng=seed)
+    starts = [change.touchpoint == cx.START for change in found.discoveries]
+    change = found.ranking[0]
+    return {
+        "first: more begin at the home page of the app": change.to == "app home" and starts[0],
+        "as a whole, p <= .05": found.overall[0].p_value <= 0.05,
+        "mean number of discoveries": len(starts),
+        "mean number of them that are not of how journeys begin": starts.count(False),
+    }
+
+
 def follow_up(seed: int, *, until: float, customers: int = 3_000) -> cx.Journeys:
     """Return journeys that begin in eight days and are followed until a day; the limit is 5."""
     rng = np.random.default_rng(seed)
@@ -121,6 +139,7 @@ def main(seeds: int, first: int) -> None:
     studies = {
         "With the difference": with_difference,
         "Without it": without,
+        "Halves of the year": halves_of_the_year,
         "Unequal follow-up": unequal_follow_up,
     }
     for title, study in studies.items():

@@ -36,3 +36,10 @@ def test_a_shorter_follow_up_is_no_difference(study):
     )
     assert raw < -0.1
     assert abs(right) < 0.01  # three standard errors of this mean
+
+
+def test_what_drifts_is_found_and_what_does_not_is_not(study):
+    found = study["halves_of_the_year"](1, n_permutations=0)
+    assert found["first: more begin at the home page of the app"]
+    assert found["mean number of discoveries"] >= 4
+    assert found["mean number of them that are not of how journeys begin"] <= 1

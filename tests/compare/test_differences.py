@@ -13,7 +13,9 @@ from scipy.stats import fisher_exact
 
 import cxjourney as cx
 from cxjourney.compare import Differences, between, segments
-from cxjourney.compare._evidence import discovery_rates
+from cxjourney.compare._contrast import contrast_of
+from cxjourney.compare._evidence import adjusted, discovery_rates
+from cxjourney.compare._moves import Observed
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.metrics import newcombe
 
@@ -95,6 +97,32 @@ def test_one_stratum_changes_nothing():
     table = segments(journeys, "group", strata="device", rng=1).table
     np.testing.assert_allclose(table["adjusted"], table["difference"], atol=1e-12)
     assert not np.any(table["reversed"])
+
+
+def test_the_interval_of_the_adjusted_difference_is_as_wide_as_it_scatters():
+    rng = np.random.default_rng(6)
+    sizes = {(0, 0): 200, (0, 1): 60, (1, 0): 40, (1, 1): 150}  # group, stratum
+    p = {(0, 0): 0.7, (0, 1): 0.4, (1, 0): 0.6, (1, 1): 0.3}  # 10 points within each stratum
+    group, stratum = (np.repeat([key[i] for key in sizes], list(sizes.values())) for i in (0, 1))
+    n = len(group)
+    values, half = [], []
+    for _ in range(400):
+        stays = rng.random(n) < np.repeat([p[key] for key in sizes], list(sizes.values()))
+        found = Observed(
+            names=("web",),
+            source=np.zeros(n, dtype=np.int64),
+            target=np.where(stays, 2, 3),
+            customer=np.arange(n),
+            multiplicity=np.ones(n),
+            group=group,
+            weight=np.ones(n),
+            journey=np.arange(n),
+        )
+        result = adjusted(contrast_of(found), found, stratum, level=0.95)
+        values.append(result.difference[0])
+        half.append((result.high[0] - result.low[0]) / 2)
+    assert np.mean(values) == pytest.approx(0.1, abs=0.01)
+    assert np.mean(half) == pytest.approx(1.959964 * np.std(values), rel=0.1)
 
 
 def test_golden_false_discovery_rates():
@@ -197,6 +225,17 @@ def test_probabilities_are_those_of_the_graph_of_each_group(seed):
                 assert math.isnan(row[column]) or row[column] == pytest.approx(0, abs=1e-9)
     assert checked or not len(found.table)
     assert all(0 <= d.bits <= 1 + 1e-9 and 0 < d.p_value <= 1 for d in found.overall)
+
+
+def test_how_a_journey_began_before_the_observation_is_not_known():
+    log = random_log(3, 40)
+    cut = log.between(BEGIN + timedelta(days=5), None)
+    parts = [x.journeys(goal="buy", inactivity=timedelta(days=4)) for x in (cut, log)]
+    assert parts[0].left_truncated.any()
+    found = between(*parts, min_count=1, n_permutations=0)
+    row = next(row for row in found.table if row["touchpoint"] == cx.START)
+    begun = int(np.count_nonzero(~parts[0].left_truncated))
+    assert (row["visits"], row["visits_against"]) == (begun, len(parts[1]))
 
 
 def test_the_whole_is_tested_by_permuting_customers():

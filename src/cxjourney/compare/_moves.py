@@ -83,23 +83,24 @@ class Observed:
 def moves_of(journeys: Journeys, by: By) -> Moves:
     """Return the moves of journeys at a grain."""
     visits = visits_of(journeys, by)
-    k, n = len(visits.names), len(journeys.outcome)
     first = np.where(journeys.converted, visits.conversion, visits.dropoff).astype(np.int64)
     first[journeys.lengths > 0] = visits.node[visits.previous == visits.start]
+    # how a journey began that was under way when the observation did, nobody has seen
+    begun = np.flatnonzero(~journeys.left_truncated)
     timed = visits.wait_us is not None and journeys.rules.inactivity is not None
-    weight = np.ones(n) if journeys.weight is None else journeys.weight.astype(np.float64)
-    journey = np.concatenate([visits.journey, np.arange(n)])
+    journey = np.concatenate([visits.journey, begun])
+    every = np.ones(len(journeys.outcome)) if journeys.weight is None else journeys.weight
     return Moves(
         names=visits.names,
-        source=np.concatenate([visits.node, np.full(n, k)]),
-        target=np.concatenate([visits.following, first]),
-        wait_us=np.concatenate([visits.wait_us, np.zeros(n, dtype=np.int64)])
+        source=np.concatenate([visits.node, np.full(len(begun), visits.start)]),
+        target=np.concatenate([visits.following, first[begun]]),
+        wait_us=np.concatenate([visits.wait_us, np.zeros(len(begun), dtype=np.int64)])
         if timed and visits.wait_us is not None
         else None,
-        state=np.concatenate([visits.state, np.full(n, MOVED, dtype=np.int8)]),
+        state=np.concatenate([visits.state, np.full(len(begun), MOVED, dtype=np.int8)]),
         journey=journey,
         customer=journeys.customer[journey].astype(np.int64),
-        multiplicity=weight[journey],
+        multiplicity=every[journey].astype(np.float64),
         customer_ids=None if journeys.weight is not None else journeys.log.customer_ids,
     )
 

@@ -237,7 +237,8 @@ def segments(
         `probability`, `probability_against`, their `difference` with `low` and `high`;
         `p_value`, `q_value`, `test`. With `strata` also `adjusted` with `adjusted_low` and
         `adjusted_high` (the Mantel-Haenszel difference), and `reversed`, where it has the other
-        sign than the difference. NaN where a number is not defined or a move was not tested.
+        sign than the difference. NaN where a number is not defined or a move was not tested. How
+        journeys began that may have been under way when the observation did is not counted.
 
     Raises
     ------
@@ -363,8 +364,8 @@ def between(
     Notes
     -----
     The methods are those of `segments`. Before and after is no experiment: season, campaigns and
-    the mix of customers change too. A period that is cut out of a log should be cut as a log of
-    its own, observed until its end: what came later was not known then.
+    the mix of customers change too. Cut periods with `log.between(…)`, so that each is observed
+    until its own end and no further.
 
     Examples
     --------

@@ -17,7 +17,7 @@ __all__ = ["Divergence"]
 
 Floats = NDArray[np.float64]
 
-_BLOCK_CELLS = 20_000_000
+_BLOCK_CELLS = 5_000_000
 
 
 @attrs.frozen(kw_only=True)

@@ -24,7 +24,7 @@ __all__ = ["MOST_TOUCHPOINTS", "Stack", "stacks_of_chain", "stacks_of_journeys"]
 
 Floats = NDArray[np.float64]
 
-MOST_TOUCHPOINTS = 1_000
+MOST_TOUCHPOINTS = 500
 """Of more, replicates would take minutes: there is no interval."""
 
 _BLOCK_CELLS = 20_000_000
