@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cxjourney import (
         attribution,
+        blueprint,
         compare,
         critical,
         datasets,
@@ -90,6 +91,7 @@ __all__ = [
     "Touchpoint",
     "TransitionGaps",
     "attribution",
+    "blueprint",
     "compare",
     "critical",
     "datasets",
@@ -118,6 +120,7 @@ __all__ = [
 # The imports above say the same to type checkers, and a test holds the two together.
 _HOMES = {
     "attribution": "attribution",
+    "blueprint": "blueprint",
     "compare": "compare",
     "critical": "critical",
     "log": "log",

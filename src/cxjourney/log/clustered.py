@@ -18,7 +18,16 @@ from cxjourney.metrics.intervals import normal_quantile, wilson
 if TYPE_CHECKING:
     from cxjourney.log.journeys import Journeys
 
-__all__ = ["Comparison", "Sample", "compare_means", "compare_shares", "share_intervals"]
+__all__ = [
+    "Comparison",
+    "Sample",
+    "adjusted_p",
+    "compare_means",
+    "compare_shares",
+    "mean_interval",
+    "share_interval",
+    "share_intervals",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -30,7 +39,7 @@ class Sample:
     value
         One a journey [any unit]; NaN where it has none.
     customer
-        Number of the customer.
+        Number of the customer, ascending.
     weight
         Frequency of the journey.
     """
@@ -90,28 +99,32 @@ class _Side:
     customer: NDArray[np.int64]  # ascending
     weight: NDArray[np.float64]
     residual: NDArray[np.float64]
+    variance: float
 
     @classmethod
     def of(cls, sample: Sample) -> _Side:
         n = float(sample.weight.sum())
         mean = float(sample.weight @ sample.value) / n if n else math.nan
-        customer, first, place = np.unique(sample.customer, return_index=True, return_inverse=True)
+        # journeys stand customer by customer, so that nothing needs sorting
+        change = np.append(True, sample.customer[1:] != sample.customer[:-1])[
+            : len(sample.customer)
+        ]
+        first, place = np.flatnonzero(change), np.cumsum(change) - 1
+        customer = sample.customer[first]
         residual = np.bincount(place, (sample.value - mean) / n, minlength=len(customer))
         weight = sample.weight[first]
+        units, variance = float(weight.sum()), math.nan
+        if units > 1:
+            variance = units / (units - 1) * float(np.sum(weight * residual**2))
         return cls(
             mean=mean,
             n=n,
-            units=float(weight.sum()),
+            units=units,
             customer=customer,
             weight=weight,
             residual=residual.astype(np.float64),
+            variance=variance,
         )
-
-    @property
-    def variance(self) -> float:
-        if self.units <= 1:
-            return math.nan
-        return self.units / (self.units - 1) * float(self.weight @ self.residual**2)
 
     @property
     def effective(self) -> float:
@@ -124,10 +137,11 @@ class _Side:
 
     def covariance(self, other: _Side) -> float:
         """Return the covariance of two means that share customers."""
-        _, i, j = np.intersect1d(
-            self.customer, other.customer, assume_unique=True, return_indices=True
-        )
-        return float(self.weight[i] @ (self.residual[i] * other.residual[j]))
+        j = np.minimum(np.searchsorted(other.customer, self.customer), len(other.customer) - 1)
+        i = np.flatnonzero(other.customer[j] == self.customer)
+        shared = float(np.sum(self.weight[i] * self.residual[i] * other.residual[j[i]]))
+        few = self.units / (self.units - 1) * other.units / (other.units - 1)
+        return math.sqrt(few) * shared  # corrected for few customers as the variances are
 
 
 def compare_shares(one: Sample, other: Sample, *, level: float) -> Comparison:
@@ -192,6 +206,40 @@ def compare_means(one: Sample, other: Sample, *, level: float) -> Comparison:
         high=known.value + half,
         p=2 * float(stdtr(freedom, -abs(known.value) / error)),
     )
+
+
+def mean_interval(sample: Sample, *, level: float) -> tuple[float, float, float]:
+    """Return a mean with the ends of Student's interval, clustered by customer.
+
+    The mean is NaN where there is no value; the ends are so with a single customer too.
+    """
+    from scipy.special import stdtrit
+
+    side = _Side.of(sample)
+    if not side.units > 1:
+        return side.mean, math.nan, math.nan
+    half = float(stdtrit(side.units - 1, 0.5 + level / 2)) * math.sqrt(side.variance)
+    return side.mean, side.mean - half, side.mean + half
+
+
+def share_interval(sample: Sample, *, level: float) -> tuple[float, float, float]:
+    """Return a share with the ends of Wilson's interval, clustered by customer; NaN if empty."""
+    side = _Side.of(sample)
+    if not side.n:
+        return math.nan, math.nan, math.nan
+    share = min(1.0, max(0.0, side.mean))
+    low, high = wilson(share * side.effective, side.effective, level=level)
+    return share, low, high
+
+
+def adjusted_p(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p-values adjusted for their number (Benjamini and Hochberg 1995); NaN stays NaN."""
+    adjusted = np.full(len(p), np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    descending = known[np.argsort(-p[known], kind="stable")]
+    rank = np.arange(len(known), 0, -1)
+    adjusted[descending] = np.minimum.accumulate(p[descending] * len(known) / rank).clip(max=1)
+    return adjusted
 
 
 def share_intervals(

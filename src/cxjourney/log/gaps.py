@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from cxjourney.exceptions import InvalidValue
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["TransitionGaps", "pauses"]
 
@@ -125,14 +121,14 @@ def pauses(
     key = before * (int(touchpoint.max()) + 1) + after
     _, transition, count = np.unique(key, return_inverse=True, return_counts=True)
 
-    centre, spread = _by_group(log_gap, transition, len(count))
-    everywhere = np.zeros(len(row), dtype=np.int64)
-    all_centre, all_spread = _by_group(log_gap, everywhere, 1)
+    groups = _Groups.of(log_gap, transition, count)
+    centre, spread = groups.median_and_spread()
     rare = count < gaps.min_gaps
+    all_centre, all_spread = _median_and_spread(log_gap)
     centre, spread = np.where(rare, all_centre, centre), np.where(rare, all_spread, spread)
 
-    typical = _winsorised_mean(log_gap, transition, count)
-    middle, deviation = _by_group(typical[transition], everywhere, 1)
+    typical = groups.winsorised_mean()
+    middle, deviation = _median_and_spread(typical[transition])
     slow = _beyond(typical, middle, deviation, gaps.slow) & ~rare
     pause = _beyond(log_gap, centre[transition], spread[transition], gaps.pause)
     cut[row] = slow[transition] | pause
@@ -141,8 +137,8 @@ def pauses(
 
 def _beyond(
     value: NDArray[np.float64],
-    centre: NDArray[np.float64],
-    spread: NDArray[np.float64],
+    centre: NDArray[np.float64] | float,
+    spread: NDArray[np.float64] | float,
     limit: float,
 ) -> NDArray[np.bool_]:
     """Return whether values lie `limit` spreads above the centre; none does without a spread."""
@@ -151,35 +147,52 @@ def _beyond(
     return far & (spread > 0)
 
 
-def _medians(
-    value: NDArray[np.float64], group: NDArray[np.int64], n_groups: int
-) -> NDArray[np.float64]:
-    ordered = value[np.lexsort((value, group))]
-    count = np.bincount(group, minlength=n_groups)
-    start = np.cumsum(count) - count
-    middle: NDArray[np.float64] = ordered[start + (count - 1) // 2] + ordered[start + count // 2]
-    return middle / 2
+def _median_and_spread(value: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the median and the robust standard deviation."""
+    centre = float(np.median(value))
+    away = np.abs(value - centre)
+    return centre, _TO_SD * float(np.median(away)) or _TO_SD_OF_MEAN * float(away.mean())
 
 
-def _by_group(
-    value: NDArray[np.float64], group: NDArray[np.int64], n_groups: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the median and the robust standard deviation of each group."""
-    centre = _medians(value, group, n_groups)
-    away = np.abs(value - centre[group])
-    spread = _TO_SD * _medians(away, group, n_groups)
-    mean = np.bincount(group, away, minlength=n_groups) / np.bincount(group, minlength=n_groups)
-    return centre, np.where(spread > 0, spread, _TO_SD_OF_MEAN * mean)
+@attrs.frozen(kw_only=True)
+class _Groups:
+    """Values group by group, ascending within each."""
 
+    value: NDArray[np.float64]
+    owner: NDArray[np.int64]
+    count: NDArray[np.int64]
 
-def _winsorised_mean(
-    value: NDArray[np.float64], group: NDArray[np.int64], count: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the mean of each group with its outer tenths pulled in to where they begin."""
-    order = np.lexsort((value, group))
-    ordered, owner = value[order], group[order]
-    start = np.cumsum(count) - count
-    outer = (_TAIL * count).astype(np.int64)
-    low, high = ordered[start + outer], ordered[start + count - 1 - outer]
-    pulled = np.clip(ordered, low[owner], high[owner])
-    return np.bincount(owner, pulled, minlength=len(count)) / count
+    @classmethod
+    def of(
+        cls, value: NDArray[np.float64], group: NDArray[np.int64], count: NDArray[np.int64]
+    ) -> _Groups:
+        order = np.lexsort((value, group))
+        return cls(value=value[order], owner=group[order], count=count)
+
+    @property
+    def start(self) -> NDArray[np.int64]:
+        return np.cumsum(self.count) - self.count
+
+    def median(self) -> NDArray[np.float64]:
+        middle = self.start + self.count // 2
+        other = self.start + (self.count - 1) // 2
+        both: NDArray[np.float64] = self.value[middle] + self.value[other]
+        return both / 2
+
+    def mean(self) -> NDArray[np.float64]:
+        return np.bincount(self.owner, self.value, minlength=len(self.count)) / self.count
+
+    def median_and_spread(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the median and the robust standard deviation of each group."""
+        centre = self.median()
+        away = _Groups.of(np.abs(self.value - centre[self.owner]), self.owner, self.count)
+        spread = _TO_SD * away.median()
+        return centre, np.where(spread > 0, spread, _TO_SD_OF_MEAN * away.mean())
+
+    def winsorised_mean(self) -> NDArray[np.float64]:
+        """Return the mean of each group with its outer tenths pulled in to where they begin."""
+        outer = (_TAIL * self.count).astype(np.int64)
+        low = self.value[self.start + outer]
+        high = self.value[self.start + self.count - 1 - outer]
+        pulled = np.clip(self.value, low[self.owner], high[self.owner])
+        return attrs.evolve(self, value=pulled).mean()
