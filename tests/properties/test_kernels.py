@@ -134,3 +134,13 @@ def test_rows_of_no_customer_are_refused():
         native.cut_journeys(np.array([0, 3]), time, codes, ends, 0)
     with pytest.raises(ValueError, match="out of range"):
         native.cut_journeys(np.array([0, 2]), time, codes + 1, ends + 1, 0)
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=4), max_size=40))
+def test_sequences_are_grouped_alike(sequences):
+    codes = np.array([code for sequence in sequences for code in sequence], dtype=np.int64)
+    offsets = np.concatenate([[0], np.cumsum([len(s) for s in sequences])]).astype(np.int64)
+    group, first = kernels.group_sequences(codes, offsets)
+    distinct = list(dict.fromkeys(map(tuple, sequences)))
+    assert [distinct[g] for g in group.tolist()] == [tuple(s) for s in sequences]
+    assert first.tolist() == [list(map(tuple, sequences)).index(d) for d in distinct]

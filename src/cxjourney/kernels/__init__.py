@@ -31,6 +31,7 @@ __all__ = [
     "cut_journeys",
     "directly_follows",
     "encode_strings",
+    "group_sequences",
     "order_rows",
     "segment_starts",
     "sort_pairs",
@@ -169,3 +170,28 @@ def directly_follows(
     )
     keys = np.flatnonzero(counts)
     return Follows(keys, counts[keys], journeys[keys], *rest)
+
+
+def group_sequences(
+    codes: NDArray[np.int64], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Return which sequences of codes are the same.
+
+    Parameters
+    ----------
+    codes
+        All codes, sequence by sequence.
+    offsets
+        Sequence i is codes[offsets[i]:offsets[i + 1]].
+
+    Returns
+    -------
+    group and first, or None
+        The number of the distinct sequence that each one is, in order of appearance, and the first
+        sequence of each; None where nothing is compiled.
+    """
+    if _compiled is None:
+        return None
+    grouped: tuple[NDArray[np.int64], NDArray[np.int64]]
+    grouped = _compiled.group_sequences(np.ascontiguousarray(codes), offsets)
+    return grouped

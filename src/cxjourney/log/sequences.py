@@ -8,7 +8,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney.log.visits import visits_of
+from cxjourney.kernels import group_sequences
+from cxjourney.log.visits import touches_of
 
 if TYPE_CHECKING:
     from cxjourney.log.journeys import Journeys
@@ -72,9 +73,11 @@ class Sequences:
 
 def sequences_of(journeys: Journeys, by: By = "touchpoint") -> Sequences:
     """Return the touches of each journey; the goal or exit that ends it is none."""
-    visits = visits_of(journeys, by)
+    coded, rows = touches_of(journeys, by)
     offsets = np.concatenate([[0], np.cumsum(journeys.lengths)]).astype(np.int64)
-    return Sequences(names=visits.names, codes=visits.node, offsets=offsets, rows=visits.row)
+    return Sequences(
+        names=coded.names, codes=coded.codes.astype(np.int64), offsets=offsets, rows=rows
+    )
 
 
 def distinct_sequences(sequences: Sequences) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -89,10 +92,14 @@ def distinct_sequences(sequences: Sequences) -> tuple[NDArray[np.int64], NDArray
 
     Notes
     -----
-    Sequences are grouped by a 64-bit polynomial fingerprint of fixed constants, so that the answer
-    is the same in every process; then each is compared with the first of its group, so that the
-    answer is exact. Where two fingerprints collide, sequences of equal length are sorted instead.
+    The compiled kernel looks each sequence up in a table. Without it they are grouped by a 64-bit
+    polynomial fingerprint of fixed constants, so that the answer is the same in every process; then
+    each is compared with the first of its group, so that the answer is exact. Where two
+    fingerprints collide, sequences of equal length are sorted instead.
     """
+    grouped = group_sequences(sequences.codes, sequences.offsets)
+    if grouped is not None:
+        return grouped
     group, first = _groups(_fingerprints(sequences))
     if not _verified(sequences, group, first):
         group, first = _groups(_by_sorting(sequences))

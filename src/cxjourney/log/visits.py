@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._support.frozen import seal
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.graph.sojourn import MOVED, OPEN, STAYED
@@ -17,7 +18,7 @@ from cxjourney.log.outcome import CONVERTED, DROPPED, IN_PROGRESS
 if TYPE_CHECKING:
     from cxjourney.log.journeys import Journeys
 
-__all__ = ["By", "Grain", "Visits", "grain_codes", "visits_of"]
+__all__ = ["By", "Grain", "Visits", "grain_codes", "touches_of", "visits_of"]
 
 Grain: TypeAlias = Literal["touchpoint", "channel", "stage", "owner"]
 By: TypeAlias = Grain | tuple[Grain, Grain]
@@ -134,6 +135,16 @@ def _single(columns: Columns, by: str) -> Coded:
     return Coded(codes, (*coded.names, MISSING))
 
 
+def touches_of(journeys: Journeys, by: By) -> tuple[Coded, NDArray[np.intp]]:
+    """Return the node of each touch, and its row: the goal or exit that ends a journey is none."""
+    columns = journeys.columns
+    full = grain_codes(columns, by)
+    is_touch = np.ones(len(columns), dtype=np.bool_)
+    is_touch[journeys.offsets[1:][journeys.absorbed] - 1] = False
+    row = np.flatnonzero(is_touch)
+    return Coded(seal(full.codes[row]), full.names).compacted(), row
+
+
 def visits_of(journeys: Journeys, by: By = "touchpoint") -> Visits:
     """Return the visits of journeys at a grain.
 
@@ -144,13 +155,7 @@ def visits_of(journeys: Journeys, by: By = "touchpoint") -> Visits:
     by
         What a node is.
     """
-    columns, offsets = journeys.columns, journeys.offsets
-    full = grain_codes(columns, by)
-    is_touch = np.ones(len(columns), dtype=np.bool_)
-    ends = offsets[1:][journeys.absorbed] - 1
-    is_touch[ends] = False
-    row = np.flatnonzero(is_touch)
-    coded = Coded(full.codes[row], full.names).compacted()
+    coded, row = touches_of(journeys, by)
     node = coded.codes.astype(np.int64)
     k = len(coded.names)
     lengths = journeys.lengths
