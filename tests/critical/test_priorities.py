@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime, timedelta
 
 import networkx as nx
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from scipy.special import betainc
 
 import cxjourney as cx
-from cxjourney.critical._excess import gain_per_journey
+from cxjourney.critical._excess import Peers, gain_per_journey
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.graph import AbsorbingChain, counterfactual
 
@@ -273,7 +274,8 @@ def test_a_legitimate_end_stands_last_and_is_no_peer(many):
 def test_the_value_of_a_conversion_prices_the_gain(many):
     assert np.isnan(cx.critical.points(many, rng=1).table["gain_value"]).all()
     result = cx.critical.points(many, value=50, rng=1)
-    assert result.table["gain_value"] == pytest.approx(50 * result.table["gain"])
+    for end in ("", "_low", "_high"):
+        assert result.table[f"gain_value{end}"] == pytest.approx(50 * result.table[f"gain{end}"])
 
 
 def test_the_value_of_the_goals_is_taken_where_it_is_known(found, example):
@@ -343,3 +345,63 @@ def test_a_goal_that_nobody_can_miss_is_refused(example):
 def test_a_number_of_replicates_below_one_is_refused(many, replicates):
     with pytest.raises(InvalidValue, match="replicates"):
         cx.critical.points(many, replicates=replicates)
+
+
+def test_shrinkage_has_the_published_values():
+    # Beta(19.5, 58.6): 1 of 1 -> .259, 3 of 4 -> .274, 30 of 100 -> .278
+    rate, trials = np.array([1.0, 0.75, 0.3]), np.array([1.0, 4.0, 100.0])
+    a, b = 19.5, 58.6
+    peers = Peers(
+        weights=np.zeros((3, 3)), group=("",) * 3, strength=np.full(3, a + b), trials=trials
+    )
+    mean = a / (a + b)
+    drawn = mean + peers.keeps() * (rate - mean)
+    assert drawn == pytest.approx([0.259, 0.274, 0.278], abs=5e-4)
+
+
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def staged(*rows):
+    return cx.InteractionLog.from_interactions(
+        (
+            cx.Interaction(customer=c, touchpoint=t, timestamp=DAY + timedelta(days=d))
+            for c, t, d in rows
+        ),
+        observed_until=DAY + timedelta(days=20),
+    )
+
+
+@pytest.mark.parametrize(
+    ("log", "ranking"),
+    [
+        (staged(("a", "web", 18), ("b", "buy", 0)), ("web",)),  # all visits are open
+        (staged(("b", "buy", 0)), ()),  # converts at once: no touchpoint at all
+        (staged(("a", "web", 0), ("b", "buy", 0)), ("web",)),  # everybody leaves, no peers
+    ],
+)
+def test_logs_with_next_to_nothing_in_them_are_answered(log, ranking):
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
+    result = cx.critical.points(journeys, replicates=10, rng=1)
+    assert result.ranking == ranking
+    assert cx.critical.CriticalPoints.from_dict(result.to_dict()) == result
+    for name in ranking:
+        assert name in str(result.why(name))
+
+
+def test_no_journeys_have_no_critical_points():
+    result = cx.critical.points(cx.Journeys.from_paths([], converted=[], dropped=[]), rng=1)
+    assert result.ranking == ()
+    assert math.isnan(result.conversion_probability)
+
+
+def test_the_worked_example_names_the_web():
+    rows = [("a", "ad", 0), ("a", "web", 1), ("a", "buy", 2), ("a", "web", 5), ("b", "web", 0)]
+    rows += [("b", "web", 1), ("b", "store", 10), ("c", "ad", 15), ("c", "web", 16)]
+    rows += [("d", "web", 2), ("d", "buy", 7), ("d", "buy", 8), ("e", "store", 19)]
+    journeys = staged(*rows).journeys(goal="buy", inactivity=timedelta(days=7))
+    result = cx.critical.points(journeys, replicates=50, rng=1)
+    assert result.ranking[0] == "web"
+    assert column(result, "exit_probability")["web"] == pytest.approx(4 / 9)
+    assert column(result, "lost_conversions")["web"] == pytest.approx(2.24)
+    assert column(result, "mark")["store"] == "everybody leaves"

@@ -72,6 +72,7 @@ _PERCENT = (
     "rework_rate",
     "driver_weight",
 )
+_MONEY = ("gain_value", "gain_value_low", "gain_value_high")
 _DURATIONS = ("wait_s", "wait_low_s", "wait_high_s")
 
 
@@ -330,7 +331,8 @@ def points(
     columns |= visit_columns(journeys, names, level)
     columns |= _columns(names, peers, seen, drawn, n=n, level=level)
     columns |= _from_exits(rates, graph, frozenset(legitimate), level)
-    columns["gain_value"] = worth * columns["gain"]
+    for end in ("", "_low", "_high"):
+        columns[f"gain_value{end}"] = worth * columns[f"gain{end}"]
     columns |= _must_pass(graph, names)
     columns |= delay_columns(journeys, names, level)
     columns |= feeling_columns(journeys, names, level)
@@ -338,7 +340,7 @@ def points(
     columns |= {"effort": costs, "priority": priority, "mark": marks}
     fractions = {f"{name}{end}" for name in _PERCENT for end in ("", "_low", "_high")}
     formats = dict.fromkeys((*fractions, "low", "high", "rework_low", "rework_high"), "percent")
-    formats |= dict.fromkeys(_DURATIONS, "duration") | {"gain_value": "money"}
+    formats |= dict.fromkeys(_DURATIONS, "duration") | dict.fromkeys(_MONEY, "money")
     table = Table(columns, formats=formats, backend=journeys.log.backend).take(order)
     singular = int(np.count_nonzero(np.isnan(drawn.conversion)))
     return CriticalPoints(
