@@ -81,7 +81,7 @@ def test_the_emotion_curve_has_its_means_band_and_promise():
         expected=[0.4, 0.4, 0.4],
         n=[120, 0, 30],
     )
-    neutral, promise, mean = ax.get_lines()
+    neutral, mean, promise = ax.get_lines()
     assert list(neutral.get_ydata()) == [0, 0]
     assert promise.get_ydata().tolist() == [0.4, 0.4, 0.4]
     np.testing.assert_array_equal(mean.get_ydata(), [0.5, np.nan, -0.2])
@@ -94,6 +94,12 @@ def test_the_emotion_curve_has_its_means_band_and_promise():
         "interval",
         "expected",
     ]
+
+
+def test_a_valley_gets_a_ring():
+    ax = plot.emotion_curve(["a", "b", "c"], [1, -1, 0], [1, -1, 0], [1, -1, 0], valley=[0, 1, 0])
+    assert ax.collections[-1].get_offsets().tolist() == [[1, -1]]
+    assert ax.get_legend().get_texts()[-1].get_text() == "valley"
 
 
 def test_sixty_stages_stand_upright_and_apart(hostile):

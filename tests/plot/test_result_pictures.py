@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 import cxjourney as cx
 from cxjourney import CONVERSION, DROPOFF, START
-from cxjourney.exceptions import UnknownName
+from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.plot._axes import PictureAxes
 
 DAY = 86_400
@@ -187,6 +187,64 @@ def test_cohorts_are_drawn_with_blank_cells_where_no_window_has_elapsed():
 def test_a_step_flow_draws_what_it_counts(journeys):
     ax = cx.log.step_flow(journeys, steps=2, top=2).plot()
     assert ax.texts[0].get_text() == f"start {len(journeys)}"
+
+
+@pytest.fixture(scope="module")
+def sample_journeys():
+    return cx.datasets.sample(seed=1, customers=300).journeys()
+
+
+def test_the_emotion_curve_is_drawn_over_the_stages(sample_journeys):
+    curve = cx.experience.emotion_curve(sample_journeys)
+    ax = curve.plot()
+    rows = [row for row in curve.table if row["outcome"] == "all"]
+    drawn = ax.get_lines()[1].get_ydata()
+    np.testing.assert_array_equal(drawn, [row["mean"] for row in rows])
+    labels = [t.get_text() for t in ax.get_xticklabels()]
+    assert labels == [f"{row['stage']}\nn = {row['n']:,}" for row in rows]
+
+
+def test_what_was_expected_is_drawn_beside_what_was_felt(sample_journeys):
+    felt = cx.experience.emotion_curve(sample_journeys, measure="score")
+    hoped = cx.experience.emotion_curve(sample_journeys, measure="expectation")
+    ax = felt.plot(outcome="dropped", expected=hoped)
+    wanted = [row["mean"] for row in hoped.table if row["outcome"] == "dropped"]
+    np.testing.assert_array_equal(ax.get_lines()[-1].get_ydata(), wanted)
+    by_position = cx.experience.emotion_curve(sample_journeys, over="position")
+    with pytest.raises(InvalidValue, match="same points"):
+        felt.plot(expected=by_position)
+    with pytest.raises(InvalidValue, match="outcome must be one of 'all'"):
+        felt.plot(outcome="lost")
+
+
+def test_the_stages_of_a_standard_model_stand_in_its_order(sample_journeys):
+    drawn = [t.get_text() for t in sample_journeys.graph().plot().texts]
+    stages = list(cx.StageModel.FIVE.names)
+    assert [text for text in drawn if text in stages] == stages
+
+
+def test_touchpoints_are_drawn_worst_first_with_the_mean_of_all(sample_journeys):
+    found = cx.experience.scores(sample_journeys)
+    ax = found.plot(max_rows=5)
+    assert y_names(ax) == list(found.table["touchpoint"][:5])
+    assert list(ax.get_lines()[-1].get_xdata()) == [found.overall, found.overall]
+
+
+def test_switches_are_drawn_with_what_they_lose(sample_journeys):
+    found = cx.omnichannel.handoff_loss(sample_journeys)
+    ax = found.plot(max_rows=3)
+    first = found.pairs.row(0)
+    assert y_names(ax)[0] == f"{first['from_channel']} → {first['to_channel']}"
+    np.testing.assert_array_equal(ax.get_lines()[0].get_xdata(), found.pairs["loss"][:3])
+
+
+def test_exits_are_drawn_under_every_limit():
+    log = cx.datasets.sample(seed=1, customers=300).log
+    limits = [timedelta(days=7), timedelta(days=30)]
+    found = cx.dropoff.sensitivity(log, goal="order", limits=limits)
+    ax = found.plot(max_rows=4)
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["7 d", "30 d"]
+    assert y_names(ax) == list(dict.fromkeys(found.exits["touchpoint"]))[:4]
 
 
 def graph():

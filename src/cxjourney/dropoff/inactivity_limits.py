@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._support.result import Result
-from cxjourney._support.table import Table
+from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_duration, check_level, duration_us
 from cxjourney.dropoff.exit_points import exits
 from cxjourney.exceptions import InvalidValue
@@ -20,6 +21,8 @@ from cxjourney.metrics import wilson
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import timedelta
+
+    from matplotlib.axes import Axes
 
     from cxjourney.log import InteractionLog, Journeys
     from cxjourney.log.visits import By
@@ -53,6 +56,47 @@ class Sensitivity(Result):
     exits: Table
     goal: tuple[str, ...]
     level: float
+
+    def plot(
+        self, *, max_rows: int | None = 15, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw the exit probability of each node under every limit, with intervals.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many nodes are drawn, the costliest under the first limit; None draws all.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        heading = self.title if title is None else title
+        if not len(self.exits):
+            return plot.forest([], [], [], [], title=heading, ax=ax)
+        columns = self.exits.column_names
+        grain = columns[1 : columns.index("exit_probability")]
+        nodes = [" @ ".join(row) for row in zip(*(self.exits[g] for g in grain), strict=True)]
+        kept = set(list(dict.fromkeys(nodes))[:max_rows])
+        rows = [i for i, node in enumerate(nodes) if node in kept]
+        table = self.exits.take(rows)
+        return plot.forest(
+            [nodes[i] for i in rows],
+            table["exit_probability"],
+            table["low"],
+            table["high"],
+            group=[format_value(float(s), "duration") for s in table["limit_s"]],
+            group_label="limit",
+            percent=True,
+            label=f"exit probability, {100 * self.level:g}% interval",
+            title=heading,
+            ax=ax,
+        )
 
     def _table(self) -> Table:
         return self.table

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
@@ -20,6 +21,7 @@ from cxjourney.metrics._grouped import grouped_ratios
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from cxjourney.log import Journeys
@@ -59,6 +61,55 @@ class EmotionCurve(Result):
     min_n: int
     level: float
 
+    def plot(
+        self,
+        *,
+        outcome: Literal["all", "converted", "dropped", "in_progress"] = "all",
+        expected: EmotionCurve | None = None,
+        title: str | None = None,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the curve with its band; valleys get a ring.
+
+        Parameters
+        ----------
+        outcome
+            Of which journeys.
+        expected
+            The curve of `measure="expectation"` over the same points, drawn dashed.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        InvalidValue
+            If no journey has this outcome, or `expected` has other points.
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        table = _of_outcome(self, outcome)
+        points = table[self.over]
+        promise = None
+        if expected is not None:
+            promise = _of_outcome(expected, outcome)
+            if expected.over != self.over or promise[self.over] != points:
+                raise InvalidValue("expected must be a curve over the same points")
+        return plot.emotion_curve(
+            [str(point) for point in points],
+            table["mean"],
+            table["low"],
+            table["high"],
+            expected=None if promise is None else promise["mean"],
+            valley=table["valley"],
+            n=table["n"],
+            neutral=0.0 if self.measure == "emotion" else None,
+            label=f"mean {self.measure}, {100 * self.level:g}% interval",
+            title=self.title if title is None else title,
+            ax=ax,
+        )
+
     def _table(self) -> Table:
         return self.table
 
@@ -68,6 +119,13 @@ class EmotionCurve(Result):
             f"points with fewer than {self.min_n} values are empty, and not interpolated",
             "late points hold those who got there (survivorship): compare within an outcome",
         )
+
+
+def _of_outcome(curve: EmotionCurve, outcome: str) -> Table:
+    """Return the rows of the journeys with an outcome."""
+    known = curve.table["outcome"]
+    check_choice(outcome, "outcome", tuple(map(str, dict.fromkeys(known))))
+    return curve.table.take([i for i, name in enumerate(known) if name == outcome])
 
 
 def emotion_curve(

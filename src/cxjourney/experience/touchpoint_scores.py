@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
@@ -15,6 +16,7 @@ from cxjourney.log.visits import By, Visits, visits_of
 from cxjourney.metrics._grouped import grouped_ratios
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from cxjourney.log import Journeys
@@ -49,6 +51,40 @@ class TouchpointScores(Result):
     measure: str
     overall: float
     level: float
+
+    def plot(
+        self, *, max_rows: int | None = None, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw the means with their intervals, the worst on top, and the mean of all.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many of the worst nodes are drawn; None draws all.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        grain = self.table.column_names[: self.table.column_names.index("visits")]
+        names = [" @ ".join(row) for row in zip(*(self.table[g] for g in grain), strict=True)]
+        table = self.table.take(range(len(names))[:max_rows])
+        return plot.forest(
+            names[:max_rows],
+            table["mean"],
+            table["low"],
+            table["high"],
+            n=table["n"],
+            reference=self.overall,
+            label=f"mean {self.measure}, {100 * self.level:g}% interval; dashed: all",
+            title=self.title if title is None else title,
+            ax=ax,
+        )
 
     def _table(self) -> Table:
         return self.table

@@ -403,7 +403,8 @@ class JourneyGraph(_DiGraph):
         shade_label
             What that value is.
         stages
-            The stages in their order; None sorts them by how deep their touchpoints lie.
+            The stages in their order; None takes the standard model that has all stages of the
+            graph, else sorts them by how deep their touchpoints lie.
         max_edges
             So many of the busiest edges are drawn; None takes 20 and two a node.
         title
@@ -433,7 +434,7 @@ class JourneyGraph(_DiGraph):
                     raise UnknownName.among("touchpoint", name, self.touchpoints, where="the graph")
             values = np.array([shade.get(name, np.nan) for name in names], dtype=np.float64)
             shade_label = shade_label or ""
-        order = None if stages is None else [*stages, *({_NO_STAGE} & {*staged} - {*stages})]
+        order = _stage_order({str(stage) for stage in nodes["stage"]} - {""}, stages)
         return plot.journey_graph(
             names,
             [str(kind) for kind in nodes["kind"]],
@@ -520,6 +521,16 @@ class JourneyGraph(_DiGraph):
 
     def __str__(self) -> str:
         return repr(self)
+
+
+def _stage_order(found: Collection[str], stages: Sequence[str] | None) -> list[str] | None:
+    """Return the order of the stages, those without one last; None where nobody knows it."""
+    from cxjourney.domain.stage import StageModel
+
+    if stages is None:
+        standard = (StageModel.FIVE, StageModel.FOUR, StageModel.THREE)
+        stages = next((model.names for model in standard if {*found} <= {*model.names}), None)
+    return None if stages is None else [*stages, _NO_STAGE]
 
 
 def _is_touchpoint(node: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
@@ -25,6 +26,8 @@ from cxjourney.omnichannel._contacts import (
 from cxjourney.omnichannel._pooling import false_discovery, shrunken, spread_of
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from cxjourney.log import Journeys
     from cxjourney.log.visits import Visits
 
@@ -82,6 +85,40 @@ class HandoffLoss(Result):
         """The pairs that lose customers beyond chance, after correction for their number."""
         sure = np.asarray(self.pairs["adjusted_p"]) <= 1 - self.level
         return self.pairs.take(np.flatnonzero(sure & (np.asarray(self.pairs["loss"]) > 0)))
+
+    def plot(
+        self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw what each switch loses with its interval, the worst on top; zero is dashed.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many of the worst switches are drawn; None draws all.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        table = self.pairs.take(range(len(self.pairs))[:max_rows])
+        source, target = (table[name] for name in self.pairs.column_names[:2])
+        return plot.forest(
+            [f"{a} → {b}" for a, b in zip(source, target, strict=True)],
+            table["loss"],
+            table["low"],
+            table["high"],
+            n=table["compared"],
+            reference=0.0,
+            percent=True,
+            label=f"drop-off after the switch minus without, {100 * self.level:g}% interval",
+            title=self.title if title is None else title,
+            ax=ax,
+        )
 
     def _table(self) -> Table:
         return self.pairs

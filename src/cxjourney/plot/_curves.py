@@ -8,6 +8,7 @@ import numpy as np
 
 from cxjourney.exceptions import InvalidValue
 from cxjourney.plot._canvas import (
+    DROPPED,
     GREY,
     canvas,
     colour,
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
+
+    from cxjourney.plot._canvas import Handle
 
 __all__ = ["emotion_curve", "step_curve"]
 
@@ -141,6 +144,7 @@ def emotion_curve(
     high: ArrayLike,
     *,
     expected: ArrayLike | None = None,
+    valley: ArrayLike | None = None,
     n: ArrayLike | None = None,
     neutral: float | None = 0.0,
     label: str = "emotion",
@@ -157,6 +161,8 @@ def emotion_curve(
         The mean at each and the ends of its interval; NaN leaves a gap.
     expected
         What was expected or promised at each, drawn dashed.
+    valley
+        Where the curve is at its worst: true values get a ring.
     n
         How many answers each mean rests on; written beside its name.
     neutral
@@ -201,13 +207,21 @@ def emotion_curve(
     band = ax.fill_between(x, bottom, top, color=colour(0), alpha=0.2, linewidth=0)
     # a mean between two gaps has no band to its left or right: its whisker shows the interval
     ax.vlines(x, bottom, top, color=colour(0), linewidth=1, alpha=0.6)
+    (line,) = ax.plot(x, mean, color=colour(0), marker="o", markersize=5, linewidth=1.8)
+    key: dict[str, Handle] = {"observed": line, "interval": band}
     if expected is not None:
         promise = column(expected, "expected", size=size)
-        (dashed,) = ax.plot(x, promise, color=colour(5), linestyle="--", marker="_", linewidth=1.2)
-        (line,) = ax.plot(x, mean, color=colour(0), marker="o", markersize=5, linewidth=1.8)
-        legend(ax, [line, band, dashed], ["observed", "interval", "expected"], title="")
-    else:
-        ax.plot(x, mean, color=colour(0), marker="o", markersize=5, linewidth=1.8)
+        (key["expected"],) = ax.plot(
+            x, promise, color=colour(1), linestyle="--", marker="_", linewidth=1.2
+        )
+    if valley is not None:
+        at = np.flatnonzero(column(valley, "valley", size=size))
+        if len(at):
+            key["valley"] = ax.scatter(
+                at, mean[at], s=130, facecolor="none", edgecolor=DROPPED, linewidth=1.6, zorder=3
+            )
+    if len(key) > 2:
+        legend(ax, list(key.values()), list(key), title="")
     texts = [shown(name) for name in names]
     if n is not None:
         answers = column(n, "n", size=size)
