@@ -277,6 +277,16 @@ def test_missing_steps_and_small_groups_are_not_compared():
     )
 
 
+def test_steps_out_of_order_are_compared_with_journeys_that_came_as_far():
+    blueprint = cx.JourneyBlueprint("s", [BlueprintStep("a", repeatable=True), "b", "c"])
+    paths = [["b", "a", "a", "c"], ["a", "b", "c"], ["b", "a", "a"], ["a", "b"]]
+    found = fit(of_paths(paths, [6, 10, 0, 0], dropped=[6, 30, 50, 70]), blueprint)
+    row = next(r for r in found.conversion if r["deviation"] == "out_of_order")
+    # without the 50 and 70 that never came to c
+    assert (row["step"], row["n_with"], row["n_without"]) == ("b", 12, 40)
+    assert row["difference"] == pytest.approx(6 / 12 - 10 / 40)
+
+
 def planted(rng: np.random.Generator, *, harm: float) -> cx.InteractionLog:
     """Return customers with one to four journeys; those who skip b convert less often by `harm`."""
     rows = []

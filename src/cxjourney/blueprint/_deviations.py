@@ -164,7 +164,8 @@ class Deviations:
             yield from self._shown("missing", label, due & ~went_on, None)
             yield from self._shown("skipped", label, due & went_on, passed)
             yield from self._shown("repeated", label, self.repeated[:, i], visited)
-            yield from self._shown("out_of_order", label, self.out_of_order[:, i], visited)
+            late = visited & passed
+            yield from self._shown("out_of_order", label, self.out_of_order[:, i], late)
             walked = self.walked[:, i]
             yield from self._shown("wrong_channel", label, self.wrong_channel[:, i], walked)
         everywhere = np.ones(len(self.fitness), dtype=np.bool_)

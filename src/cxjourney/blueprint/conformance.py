@@ -139,9 +139,9 @@ def fit(
     is no step at its place is *repeated* if its step was taken, *ad hoc* if it is no step at all.
     Goals and exits are outcomes: they are no touches here, and steps at them are left out.
 
-    Journeys with a deviation are compared with those in which it could have happened but did not:
-    for a skipped step with those that took it and then a later one too, for a step repeated, out
-    of order or in the wrong channel with others that took it. A missing step is not compared, as
+    Journeys with a deviation are compared with those in which it could have happened but did not,
+    and that came as far: for a step skipped or out of order both took a later step in its place,
+    for a step repeated or in the wrong channel both took it. A missing step is not compared, as
     not getting there is what being lost means. Differences of conversion have Newcombe's interval,
     of duration and score Welch's, both clustered by customer; p-values are adjusted for their
     number over all three outcomes (Benjamini and Hochberg). They are associations: longer journeys
