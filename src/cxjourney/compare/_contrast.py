@@ -71,7 +71,7 @@ def contrast_of(found: Observed) -> Contrast:
     keys, cell = np.unique(found.source * size + found.target, return_inverse=True)
     source = keys // size
     sums = _ClusterSums.of(found, cell, source, size)
-    members = [found.group == g for g in (0, 1)]
+    members = np.array([found.group == g for g in (0, 1)])
     total = np.array([_total(found.source, found, size, m * found.weight) for m in members])
     at_risk = np.array([_total(found.source, found, size, m * 1.0) for m in members])
     hits = np.array([_total(cell, found, len(keys), m * found.weight) for m in members])
@@ -81,22 +81,16 @@ def contrast_of(found: Observed) -> Contrast:
         probability = np.minimum(hits / total[:, source], 1.0)
         # Kish: as many equal weights would scatter as much
         kish = np.minimum(total**2 / squares, at_risk)
-    share = found.weight / np.where(total > 0, total, 1.0)[:, found.source]
-    effective = np.empty_like(probability)
-    for g in (0, 1):
-        effective[g] = sums.effective(share[g] * members[g], probability[g], at_risk[g])
+    each = found.weight / np.where(total > 0, total, 1.0)[:, found.source]
+    share = np.where(members, each, 0.0)
+    effective = np.array([sums.effective(share[g], probability[g], at_risk[g]) for g in (0, 1)])
     pooled = np.nan_to_num(_pooled(probability, kish[:, source]))
-    # were both groups alike: the variance of each if visits were independent …
-    alone = np.array([sums.of_visits(found, cell, share[g] * members[g], pooled) for g in (0, 1)])
-    # … and what it would be if, besides, all weighed the same
-    even = probability * (1.0 - probability) + (probability - pooled) ** 2
-    signed = np.where(members[0], share[0], -share[1])
-    clustered = sums.variance(signed, pooled)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        even /= at_risk[:, source]
-        uneven = np.where(even > 1e-18, alone / even, 1.0)
-        effect = np.where(alone.sum(axis=0) > 1e-18, clustered / alone.sum(axis=0), 1.0)
-    effect = np.maximum(effect, 1.0)
+    trials, effect = _trials(
+        alone=np.array([sums.of_visits(found, cell, share[g], pooled) for g in (0, 1)]),
+        clustered=sums.variance(share[0] - share[1], pooled),
+        even=probability * (1.0 - probability) + (probability - pooled) ** 2,
+        at_risk=at_risk[:, source],
+    )
     return Contrast(
         names=found.names,
         source=source,
@@ -105,9 +99,34 @@ def contrast_of(found: Observed) -> Contrast:
         at_risk=at_risk[:, source],
         probability=probability,
         effective=effective,
-        trials=at_risk[:, source] / np.maximum(uneven, 1.0) / effect,
+        trials=trials,
         design_effect=effect,
     )
+
+
+def _trials(
+    *, alone: Floats, clustered: Floats, even: Floats, at_risk: Floats
+) -> tuple[Floats, Floats]:
+    """Return the trials of each group for the test of equality, and the design effect.
+
+    Parameters
+    ----------
+    alone
+        Variance of each group's probability, were both groups alike and visits independent.
+    clustered
+        Variance of the difference, were both groups alike: visits of a customer belong together.
+    even
+        Variance of one visit, were all of equal weight.
+    at_risk
+        Ended visits.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        even = even / at_risk
+        uneven = np.where(even > 1e-18, alone / even, 1.0)
+        independent = alone.sum(axis=0)
+        effect = np.where(independent > 1e-18, clustered / independent, 1.0)
+    effect = np.maximum(effect, 1.0)
+    return at_risk / np.maximum(uneven, 1.0) / effect, effect
 
 
 def contrast_of_graphs(first: JourneyGraph, second: JourneyGraph) -> Contrast:
