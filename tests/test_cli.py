@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gzip
+import html
+import shlex
 import subprocess
 import sys
 
@@ -242,3 +244,38 @@ def test_a_terminal_without_unicode_does_not_stop_it(folder):
     done = subprocess.run(command, capture_output=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""  # no bar where there is no terminal
+
+
+# ---------------------------------------------------------------------- to do it again
+
+
+def command_of(page: str) -> list[str]:
+    code = page.partition("On the command line</h3>")[2].partition("<code>")[2]
+    return shlex.split(html.unescape(code.partition("</code>")[0]))
+
+
+def test_the_page_names_the_command_that_makes_it_again(folder, capsys):
+    assert main(["report", "events.csv", "--goal", "buy", "--out", "first.html"]) == 0
+    page = (folder / "first.html").read_text(encoding="utf-8")
+    command = command_of(page)
+    assert command[:3] == ["cxjourney", "report", "events.csv"]
+    assert command[command.index("--inactivity") + 1].endswith("s")  # what was suggested
+    assert command[command.index("--customer") + 1] == "user_id"  # what was taken by its name
+    assert main(command[1:]) == 0
+    assert (folder / "first.html").read_text(encoding="utf-8") == page
+
+
+def test_the_page_names_the_python_that_reads_the_log(folder, capsys):
+    assert main(["report", "events.csv", *RULES, "--tz", "Europe/Warsaw"]) == 0
+    page = html.unescape((folder / "report.html").read_text(encoding="utf-8"))
+    line = next(line for line in page.splitlines() if "log = cx.read_csv(" in line)
+    reading = line.partition("log = ")[2]
+    log = eval(reading, {"cx": cxjourney})  # noqa: S307 - made here
+    assert len(log) == 8
+    assert "Europe/Warsaw" in reading
+
+
+def test_the_funnel_takes_the_steps_that_are_named(folder, capsys):
+    assert main(["report", "events.csv", *RULES, "--step", "ad", "--step", "buy"]) == 0
+    way = capsys.readouterr().out.partition("The way to the goal")[2]
+    assert way.index("\nad ") < way.index("\nbuy ")

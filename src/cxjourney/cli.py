@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import sys
 import warnings
 from contextlib import contextmanager
@@ -48,7 +49,10 @@ KNOWN_NAMES = {
     "owner": ("owner",),
 }
 NEEDED = ("customer", "timestamp", "touchpoint")
-FURTHER = ("journey", "seq", "value")
+FURTHER = ("journey", "seq", "value", "score", "emotion", "expectation")
+
+_NO_OPTIONS = {"command", "run", "file", "sample"}  # of what argparse knows
+_DEFAULTS = {"out": "report.html", "tz": "UTC", "encoding": "utf-8"}  # need not be said again
 
 _UNITS = {
     "s": timedelta(seconds=1),
@@ -139,6 +143,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     outcome.add_argument(
         "--exit", action="append", metavar="TOUCHPOINT", help="where customers leave; repeat"
+    )
+    outcome.add_argument(
+        "--step",
+        action="append",
+        metavar="TOUCHPOINT",
+        help="of the funnel, in order; repeat; the usual way to the goal where none is given",
     )
     outcome.add_argument(
         "--inactivity",
@@ -238,7 +248,8 @@ def _progress(steps: int) -> Iterator[Callable[[str], None]]:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from cxjourney.report.assemble import STEPS, build
+    from cxjourney.report import build
+    from cxjourney.report.sections import STEPS
 
     if arguments.sample == (arguments.file is not None):
         raise InvalidValue("give either a FILE or --sample")
@@ -249,12 +260,61 @@ def _report(arguments: argparse.Namespace) -> None:
         log = _sample(arguments) if arguments.sample else _read(arguments, said)
         journeys = _journeys(log, arguments, said)
         source = "a simulated retailer" if arguments.sample else Path(arguments.file).name
-        page = build(journeys, source=source, begin=begin)
+        page = build(
+            journeys,
+            source=source,
+            steps=arguments.step,
+            python=_reading(arguments),
+            command=_again(arguments, journeys),
+            begin=begin,
+        )
     page.write(out)  # first, since a pipe may close while the text is printed
     for line in said:
         print(line)
     print(f"\n{page.to_text()}")
     print(f"\nwrote {out} ({out.stat().st_size / 1000:,.0f} kB)")
+
+
+def _again(arguments: argparse.Namespace, journeys: Journeys) -> str:
+    """Return the command that makes the same report, whatever was taken by name or suggested."""
+    given = vars(arguments) | {"inactivity": journeys.rules.inactivity}
+    words = ["cxjourney", "report"]
+    if arguments.sample:
+        words.append("--sample")
+        given = {name: given[name] for name in ("step", "out")}
+    else:
+        words.append(arguments.file)
+    for name, value in given.items():
+        option = f"--{name.replace('_', '-')}"
+        if name in _NO_OPTIONS or value is None or value is False or value == _DEFAULTS.get(name):
+            continue
+        if isinstance(value, timedelta):
+            value = f"{value / timedelta(seconds=1):.15g}s"
+        values = value if isinstance(value, list) else [value]
+        words += [word for v in values for word in ([option] if v is True else [option, str(v)])]
+    return shlex.join(words)
+
+
+def _reading(arguments: argparse.Namespace) -> str:
+    """Return the Python that reads the same log."""
+    if arguments.sample:
+        return "log = cx.datasets.sample().log"
+    from cxjourney.log.files import find_files, is_parquet
+
+    file = arguments.file
+    name = "parquet" if is_parquet(find_files(file)[0]) else "csv"
+    if file.lower().endswith((".xes", ".xes.gz")):
+        name = "xes"
+    further = ("currency", "observed_until", *(("delimiter",) if name == "csv" else ()))
+    values = {key: getattr(arguments, key) for key in further} | _named(arguments)
+    values["tz"] = None if arguments.tz == "UTC" else arguments.tz
+    values["missing"] = "drop" if arguments.drop_missing else None
+    if name != "xes":
+        values["timestamp_format"] = arguments.timestamp_format
+    if name == "csv" and arguments.encoding != "utf-8":
+        values["encoding"] = arguments.encoding
+    named = [f"{key}={value!r}" for key, value in values.items() if value is not None]
+    return f"log = cx.read_{name}({', '.join([repr(file), *named])})"
 
 
 def _writable(out: Path) -> Path:
@@ -322,6 +382,7 @@ def _roles(
             )
         if found:
             roles[role] = found[0]
+            setattr(arguments, role, found[0])
             said.append(f"{role}: column {found[0]!r}, by its name (--{role} takes another)")
         elif role in NEEDED:
             raise InvalidValue(

@@ -1,29 +1,26 @@
-"""From journeys to a report: which analyses it holds, and the words around them."""
+"""From journeys to a report: key figures, sections, and what it takes to repeat it."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxjourney._support.table import Table, format_value
+from cxjourney._support.table import format_value
 from cxjourney.domain import Outcome
-from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired
-from cxjourney.report._stages import stages_in_order
-from cxjourney.report.network import TERMINALS, Network, network
-from cxjourney.report.page import Figure, Part, Picture, Report, Section
+from cxjourney.report.page import Figure, Report
+from cxjourney.report.sections import SEED, STEPS, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Sequence
 
-    from cxjourney._support.result import Result
-    from cxjourney.graph import JourneyGraph
+    from cxjourney.domain import JourneyBlueprint
+    from cxjourney.dropoff.steps import StepLike
     from cxjourney.log import Journeys
+    from cxjourney.metrics import Scale
 
-__all__ = ["STEPS", "build"]
-
-MOVES = 20  # rows of the table of moves; the rest is in the graph
+__all__ = ["build"]
 
 
 def build(
@@ -31,9 +28,14 @@ def build(
     *,
     title: str = "Customer journeys",
     source: str = "",
+    steps: Sequence[StepLike] | None = None,
+    blueprint: JourneyBlueprint | None = None,
+    scale: Scale | None = None,
+    python: str = "",
+    command: str = "",
     begin: Callable[[str], None] | None = None,
 ) -> Report:
-    """Return the report on journeys: audit, graph, exits, channel transitions, critical points.
+    """Return the report on journeys: what to mend first, the journey map, the graph, and all else.
 
     Parameters
     ----------
@@ -44,13 +46,30 @@ def build(
         The heading of the page.
     source
         Where the data came from, for the reader.
+    steps
+        The steps of the funnel; None takes the touchpoints that at least half of the converted
+        journeys come by, in the order of their first visits, and the goal.
+    blueprint
+        The journey as designed, for the journey map.
+    scale
+        What may be answered where the log has scores; None takes it from the answers where they
+        leave no doubt, and says so.
+    python, command
+        What reads the log, in Python, and what makes the report on the command line, for those who
+        want to repeat it; empty where not known.
     begin
         Called with the name of each of the `STEPS` as it begins, to show progress.
 
     Returns
     -------
     Report
-        Prints as text; `write("report.html")` writes the page.
+        Prints as text; `write("report.html")` writes the page. The same journeys make the same
+        report.
+
+    Raises
+    ------
+    UnknownName
+        If a step names no touchpoint of the log but nearly does.
 
     Examples
     --------
@@ -66,18 +85,21 @@ def build(
     >>> [figure.value for figure in report.figures][:4]
     ['2', '3', '2', '1']
     """
+    work = Work(journeys=journeys, steps=steps, blueprint=blueprint, scale=scale)
     sections = []
     for step, section in STEPS.items():
         if begin is not None:
             begin(step)
-        sections.append(section(journeys))
+        sections.append(section(work))
     return Report(
         title=title,
         source=source,
         window=_window(journeys),
         figures=_figures(journeys),
         sections=tuple(sections),
-        parameters=_rules(journeys),
+        parameters=_rules(journeys) | {"seed of resampling": str(SEED)},
+        python=_python(journeys, python),
+        command=command,
     )
 
 
@@ -136,138 +158,30 @@ def _limit(limit: timedelta) -> str:
     return format_value(limit / timedelta(seconds=1), "duration")
 
 
-# ---------------------------------------------------------------------- sections
-
-
-def _audit(journeys: Journeys) -> Section:
-    audit = journeys.log.audit(inactivity=journeys.rules.inactivity)
-    return Section(
-        anchor="audit",
-        title="The data",
-        lead="What came in, and what about it deserves a look before the results are believed.",
-        parts=(Part.of_result(audit, caption="The data"),),
-    )
-
-
-def _graph(journeys: Journeys) -> Section:
-    graph = journeys.graph()
-    touchpoints = graph.touchpoints
-    moves = sum(1 for u, v in graph.edges if u in touchpoints and v in touchpoints)
-    drawing = network(graph, stages=stages_in_order(journeys)[0])
-    return Section(
-        anchor="graph",
-        title="The journey graph",
-        lead=(
-            f"{len(touchpoints):,} touchpoints and {moves:,} moves between them. A visit is open "
-            "where the journey is still in progress."
-        ),
-        parts=(
-            Picture(caption="The graph", drawing=drawing, notes=_drawing_notes(drawing)),
-            Part(caption="The busiest touchpoints", table=_touchpoints(graph)),
-            Part(
-                caption=f"The {min(MOVES, graph.number_of_edges())} busiest moves",
-                table=_moves(graph),
-            ),
-        ),
-    )
-
-
-def _drawing_notes(drawing: Network) -> tuple[str, ...]:
-    notes = [
-        "what the slider hides is left out of the drawing, never of the numbers",
-        "a line is as wide as the square root of its count",
+def _python(journeys: Journeys, reading: str) -> str:
+    """Return the code that makes the report again."""
+    if journeys.columns.time is None:
+        return ""
+    rules = journeys.rules
+    goal = rules.goal[0] if len(rules.goal) == 1 else rules.goal or None
+    choices = [f"goal={goal!r}"]
+    if rules.inactivity is not None:
+        choices.append(f"inactivity=timedelta(seconds={rules.inactivity.total_seconds():.15g})")
+    if rules.exit_touchpoints:
+        choices.append(f"exit_touchpoints={rules.exit_touchpoints!r}")
+    if rules.after_goal != "new_journey":
+        choices.append(f"after_goal={rules.after_goal!r}")
+    if rules.unfinished != "in_progress":
+        choices.append(f"unfinished={rules.unfinished!r}")
+    if rules.gaps:
+        choices.append("gaps=cx.TransitionGaps()")
+    lines = [
+        "from datetime import timedelta",
+        "",
+        "import cxjourney as cx",
+        "",
+        reading or "log = ...  # the InteractionLog",
+        f"journeys = log.journeys({', '.join(choices)})",
+        'cx.report.build(journeys).write("report.html")',
     ]
-    if drawing.left_out:
-        notes.append(f"too much to draw: {drawing.left_out}")
-    return tuple(notes)
-
-
-def _touchpoints(graph: JourneyGraph) -> Table:
-    names = sorted(graph.touchpoints, key=lambda name: -graph.nodes[name]["visits"])
-    columns: dict[str, Any] = {"touchpoint": names}
-    for title, key in (
-        ("visits", "visits"),
-        ("journeys", "journeys"),
-        ("starts", "starts"),
-        ("conversions", "conversions"),
-        ("exits", "exits"),
-        ("open", "pending"),
-    ):
-        columns[title] = np.array([graph.nodes[name].get(key, 0) for name in names], dtype=np.int64)
-    return Table(columns)
-
-
-def _moves(graph: JourneyGraph) -> Table:
-    edges = sorted(graph.edges(data=True), key=lambda edge: -edge[2]["count"])[:MOVES]
-    return Table(
-        {
-            "from": [TERMINALS.get(u, u) for u, _, _ in edges],
-            "to": [TERMINALS.get(v, v) for _, v, _ in edges],
-            "count": np.array([data["count"] for _, _, data in edges], dtype=np.int64),
-            "probability": np.array([data.get("probability", np.nan) for _, _, data in edges]),
-            "median wait": np.array([data.get("dwell_median_s", np.nan) for _, _, data in edges]),
-        },
-        formats={"probability": "percent", "median wait": "duration"},
-    )
-
-
-def _exits(journeys: Journeys) -> Section:
-    from cxjourney.dropoff import exits
-
-    return _answer(
-        lambda: exits(journeys),
-        anchor="exits",
-        title="Where customers are lost",
-        lead=(
-            "The exit probability of a touchpoint is the chance that a visit there is followed by "
-            "silence for the inactivity limit. Lost conversions are what would be gained if nobody "
-            "left there and those who now leave went on like those who stay: an upper bound."
-        ),
-    )
-
-
-def _channels(journeys: Journeys) -> Section:
-    from cxjourney.omnichannel import transitions
-
-    anchor, title = "channels", "How customers move between channels"
-    lead = "What follows a contact in a channel, among those that were followed by another."
-    if not journeys.log.channels:
-        absent = "The log has no channel column."
-        return Section(anchor=anchor, title=title, lead=lead, absent=absent)
-    return _answer(lambda: transitions(journeys), anchor=anchor, title=title, lead=lead)
-
-
-def _critical(journeys: Journeys) -> Section:
-    from cxjourney.critical import points
-
-    anchor, title = "critical", "What to mend first"
-    lead = (
-        "Touchpoints by the conversions that fewer exits would bring: as few as at their peers. "
-        "Reach is the share of the journeys that come by; the removal effect is the share of "
-        "conversions that go through the touchpoint."
-    )
-    if not journeys.rules.goal:
-        absent = "Without a goal nothing converts, and no touchpoint costs conversions."
-        return Section(anchor=anchor, title=title, lead=lead, absent=absent)
-    return _answer(lambda: points(journeys, rng=0), anchor=anchor, title=title, lead=lead)
-
-
-def _answer(analysis: Callable[[], Result], *, anchor: str, title: str, lead: str) -> Section:
-    """Return the section of one analysis, or why there is none."""
-    try:
-        result = analysis()
-    except (OutcomeUndetermined, TimesRequired, NotAbsorbing) as error:
-        return Section(anchor=anchor, title=title, lead=lead, absent=str(error))
-    return Section(
-        anchor=anchor, title=title, lead=lead, parts=(Part.of_result(result, caption=title),)
-    )
-
-
-# What is in a report, in order: the name of each step while it is worked on, and its section.
-STEPS: Mapping[str, Callable[[Journeys], Section]] = {
-    "the audit": _audit,
-    "the journey graph": _graph,
-    "exits": _exits,
-    "channels": _channels,
-    "critical points": _critical,
-}
+    return "\n".join(lines)

@@ -12,6 +12,7 @@ import attrs
 
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.table import Table
+from cxjourney._support.text import visible
 from cxjourney.report._render import asset, fingerprint, render
 
 if TYPE_CHECKING:
@@ -21,14 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Drawing", "Figure", "Part", "Picture", "Report", "Section"]
 
-TEXT_ROWS = 15
-WIDTH = 100  # of running text in a terminal; tables are as wide as they are
+TEXT_ROWS = 12
+WIDTH = 100  # of a line in a terminal; tables leave out their last columns to fit
 
 
 def _shown(part: Part | Picture) -> str:
-    if isinstance(part, Part):
-        return part.table.to_text(max_rows=TEXT_ROWS)
-    return part.drawing.to_text()
+    if isinstance(part, Picture):
+        return part.brief or part.drawing.to_text()
+    names = list(part.table.column_names)
+    text = part.table.to_text(max_rows=TEXT_ROWS)
+    while len(names) > 1 and max(map(len, text.splitlines()), default=0) > WIDTH:
+        names.pop()
+        text = part.table.select(names).to_text(max_rows=TEXT_ROWS)
+    further = part.table.column_names[len(names) :]
+    return "\n".join([text, *(_wrapped(f"on the page: {', '.join(further)}") if further else [])])
 
 
 def _wrapped(text: str, bullet: str = "") -> list[str]:
@@ -103,11 +110,14 @@ class Picture:
         The drawing.
     notes
         What a reader must know about it.
+    brief
+        What a terminal shows in its place; empty for the drawing's own text.
     """
 
     caption: str
     drawing: Drawing
     notes: tuple[str, ...] = ()
+    brief: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -124,6 +134,10 @@ class Section:
         What the section answers, in a sentence or two.
     parts
         Its tables and pictures.
+    ranked
+        Names in their order, each with what is to be said of it.
+    remarks
+        Further sentences, as a list.
     absent
         Why there is none; empty where there is one.
     """
@@ -132,6 +146,8 @@ class Section:
     title: str
     lead: str
     parts: tuple[Part | Picture, ...] = ()
+    ranked: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
     absent: str = ""
 
 
@@ -153,6 +169,8 @@ class Report:
         The sections, in order.
     parameters
         The choices that the numbers depend on.
+    python, command
+        What makes the report again, in Python and on the command line; empty where not known.
     """
 
     title: str
@@ -161,6 +179,8 @@ class Report:
     figures: tuple[Figure, ...]
     sections: tuple[Section, ...]
     parameters: Mapping[str, str] = attrs.field(converter=FrozenMapping[str])
+    python: str = ""
+    command: str = ""
 
     def to_text(self) -> str:
         """Return the report as plain text."""
@@ -172,6 +192,10 @@ class Report:
         ]
         for section in self.sections:
             lines += ["", f"== {section.title} ==", *_wrapped(section.lead)]
+            for i, (name, said) in enumerate(section.ranked, start=1):
+                lines += ["", *_wrapped(f"{i}. {visible(name)}: {said}")]
+            if section.remarks:
+                lines += ["", *(line for said in section.remarks for line in _wrapped(said, "* "))]
             for part in section.parts:
                 caption = [part.caption] if part.caption != section.title else []
                 lines += ["", *caption, _shown(part)]
