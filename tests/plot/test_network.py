@@ -69,6 +69,11 @@ def test_a_move_from_a_node_to_itself_is_a_ring():
     assert len(rings[0].get_offsets()) == 1
 
 
+def test_a_busy_loop_does_not_make_the_other_moves_thin():
+    quiet, busy = (draw(count=[10, loop, 6, 2, 4, 6]) for loop in (1, 500))
+    assert [a.get_linewidth() for a in arrows(busy)] == [a.get_linewidth() for a in arrows(quiet)]
+
+
 def test_the_colour_of_a_node_is_its_value():
     nan = np.nan
     ax = draw(shade=[nan, 0.46, 0.1, nan, nan], shade_label="exit probability")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 __all__ = ["PictureAxes"]
 
@@ -16,7 +17,6 @@ class PictureAxes(Axes):
 
     def _repr_png_(self) -> bytes:
         picture = BytesIO()
-        figure = self.get_figure(root=True)
-        if figure is not None:
-            figure.savefig(picture, format="png", dpi=DPI)
+        if isinstance(self.figure, Figure):
+            self.figure.savefig(picture, format="png", dpi=DPI)
         return picture.getvalue()

@@ -95,14 +95,12 @@ def heat_map(
                 shade = "white" if value > _DARK * top else "#222222"
                 ax.text(j, i, text, ha="center", va="center", fontsize=7, color=shade)
     _names(ax, rows, columns)
-    figure = ax.get_figure(root=True)
-    if figure is not None:
-        bar = figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02)
-        bar.outline.set_visible(False)
-        bar.ax.tick_params(labelsize=8)
-        bar.set_label(shown(label, width=60), fontsize=9)
-        if percent:
-            percent_axis(bar.ax.yaxis)
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8)
+    bar.set_label(shown(label, width=60), fontsize=9)
+    if percent:
+        percent_axis(bar.ax.yaxis)
     ax.spines[["left", "bottom"]].set_visible(False)
     return finish(ax, title=title, x=column_label, y=row_label)
 

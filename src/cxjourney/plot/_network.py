@@ -127,8 +127,9 @@ def journey_graph(
     Returns
     -------
     matplotlib.axes.Axes
-        Moves back to the left and rings for moves from a node to itself have a colour of their
-        own. Leaving out rare edges is for looking only: compute on the whole graph.
+        Moves back to the left, and the rings of moves from a node to itself, have a colour of
+        their own. A ring is at most half as wide as the busiest move between two nodes. Leaving
+        out rare edges is for looking only: compute on the whole graph.
 
     Raises
     ------
@@ -254,9 +255,10 @@ def _moves(
     from matplotlib.patches import FancyArrowPatch
 
     tail, head, flow = edges.tail, edges.head, edges.flow
-    most = flow.max() if len(flow) else 1.0
     radius = np.sqrt(areas / np.pi)
     loops = tail == head
+    # between nodes: a busy loop must not make all other moves thin
+    most = flow[~loops].max() if np.any(~loops) else 1.0
     for i in np.flatnonzero(~loops)[::-1]:  # the busiest lie on top
         a, b = int(tail[i]), int(head[i])
         width = 0.3 + _WIDEST * flow[i] / most
@@ -286,7 +288,7 @@ def _moves(
             s=(2 * radius[at] + 7) ** 2,
             facecolor="none",
             edgecolor=_BACK,
-            linewidth=0.5 + _WIDEST / 2 * flow[loops] / most,
+            linewidth=0.5 + _WIDEST / 2 * np.minimum(flow[loops] / most, 1.0),
             alpha=0.8,
             zorder=2,
         )
@@ -316,10 +318,7 @@ def _nodes(
 
 def _scale(ax: Axes, dots: Any, label: str, *, diverging: bool) -> None:
     """Draw the scale of the colours of `dots`, a mappable of matplotlib."""
-    figure = ax.get_figure(root=True)
-    if figure is None:
-        return
-    bar = figure.colorbar(dots, ax=ax, shrink=0.5, pad=0.01, aspect=25)
+    bar = ax.figure.colorbar(dots, ax=ax, shrink=0.5, pad=0.01, aspect=25)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8)
     bar.set_label(shown(label, width=60), fontsize=9)
