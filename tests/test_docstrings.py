@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+import re
 
 import pytest
 
@@ -19,6 +20,8 @@ MODULES = [
         if not module.name.endswith((".__main__", ".native"))
     ),
 ]
+# the site draws no formulas, and neither does `help`: they are written so that both can be read
+FORMULA = re.compile(r'\$[^$\s"][^$\n"]*\$')
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -28,3 +31,11 @@ def test_the_examples_of_a_module_run(name, monkeypatch, tmp_path):
     module = importlib.import_module(name)
     results = doctest.testmod(module, optionflags=FLAGS, report=True)
     assert results.failed == 0, f"{results.failed} of {results.attempted} examples failed"
+
+
+@pytest.mark.parametrize("folder", ["src", "docs"])
+def test_no_formula_needs_a_renderer(project_root, folder):
+    sources = [*(project_root / folder).rglob("*.py"), *(project_root / folder).rglob("*.md")]
+    assert sources
+    raw = {source.name: FORMULA.findall(source.read_text(encoding="utf-8")) for source in sources}
+    assert {name: found for name, found in raw.items() if found} == {}

@@ -41,7 +41,7 @@ def markov(
     replicates: int = 200,
     rng: np.random.Generator | int | None = None,
 ) -> Attribution:
-    r"""Credit by removal effects of the absorbing Markov chain, exactly.
+    """Credit by removal effects of the absorbing Markov chain, exactly.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def markov(
     Notes
     -----
     The removal effect of k is the share of conversions lost when all who come to k are lost
-    there: $RE_k = v_k h_k / (N_{kk} p)$ for one state, $v_K N_{KK}^{-1} h_K / p$ for a set
+    there: `RE_k = v_k h_k / (N_kk p)` for one state, `v_K N_KK⁻¹ h_K / p` for a set
     (Anderl et al. 2016, in closed form), from one factorisation for all. Credits are removal
     effects normalised to the conversions; the effects themselves sum to 1 or more.
 

@@ -66,7 +66,7 @@ def shapley(
     replicates: int = 200,
     rng: np.random.Generator | int | None = None,
 ) -> Attribution:
-    r"""Credit by Shapley's value.
+    """Credit by Shapley's value.
 
     Parameters
     ----------
@@ -106,11 +106,11 @@ def shapley(
 
     Notes
     -----
-    $\phi_i = \sum_{S \not\ni i} |S|! (n-|S|-1)! / n! \, (v(S \cup i) - v(S))$ (Shapley 1953).
-    With `worth="conversions"` each journey divides its conversion alike among its distinct names
-    (Harsanyi dividends): the value is exact, and no more than that. With "rate" it is exact to 15
-    names over all subsets, and scaled to the conversions; a set that no journey stays within is
-    worth 0.
+    The value of i is the sum of `|S|! (n - |S| - 1)! / n! (v(S ∪ i) - v(S))` over the sets S
+    without i (Shapley 1953). With `worth="conversions"` each journey divides its conversion alike
+    among its distinct names (Harsanyi dividends): the value is exact, and no more than that. With
+    "rate" it is exact to 15 names over all subsets, and scaled to the conversions; a set that no
+    journey stays within is worth 0.
 
     Examples
     --------

@@ -89,7 +89,7 @@ class Adjusted:
 
 
 def adjusted(contrast: Contrast, found: Observed, stratum: Ints, *, level: float) -> Adjusted:
-    r"""Return the Mantel-Haenszel differences over strata.
+    """Return the Mantel-Haenszel differences over strata.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def adjusted(contrast: Contrast, found: Observed, stratum: Ints, *, level: float
 
     Notes
     -----
-    $\sum_s w_s (p_{1s} - p_{2s}) / \sum_s w_s$ with $w_s = n_{1s} n_{2s} / (n_{1s} + n_{2s})$;
+    `Σ_s w_s (p_1s - p_2s) / Σ_s w_s` with `w_s = n_1s n_2s / (n_1s + n_2s)`;
     the variance is that of Greenland & Robins (1985) times the design effect.
     """
     size, n_moves = len(found.names) + 3, len(contrast.source)

@@ -203,7 +203,7 @@ def segments(
     n_permutations: int = 999,
     rng: np.random.Generator | int | None = None,
 ) -> Differences:
-    r"""Compare segments: every exit probability and every move, ranked by how sure it differs.
+    """Compare segments: every exit probability and every move, ranked by how sure it differs.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def segments(
     -----
     Probabilities are Aalen-Johansen's at the inactivity limit in each group, so that journeys in
     progress are open, and groups that were followed for unequal times compare. Intervals are
-    Newcombe's (1998) with $p(1-p)/Var$ trials, the variance clustered by customer.
+    Newcombe's (1998) with `p (1 - p) / Var(p)` trials, the variance clustered by customer.
 
     Tests take as many trials as there are ended visits over the design effect: the clustered
     variance of the difference, were both groups alike, over that of independent visits. With

@@ -119,10 +119,10 @@ def peers_of(
 def gain_per_journey(
     excess: Floats, rate: Floats, visits: Floats, hitting: Floats, diagonal: Floats
 ) -> Floats:
-    r"""Return the change of the conversion probability if exits at x fell by `excess`.
+    """Return the change of the conversion probability if exits at x fell by `excess`.
 
-    Those who are kept go where the others go. With $t = excess / (1 - e)$:
-    $p' - p = v_x t h_x / (1 - t (N_{xx} - 1))$, the closed form of Sherman and Morrison. A
+    Those who are kept go where the others go. With `t = excess / (1 - e)`:
+    `p' - p = v_x t h_x / (1 - t (N_xx - 1))`, the closed form of Sherman and Morrison. A
     negative excess gives what would be lost if exits rose to the peers' rate. NaN where everybody
     leaves.
     """

@@ -25,7 +25,7 @@ def explained(covariance: Floats, with_outcome: Floats, outcome: float) -> float
 
 
 def lmg_weights(covariance: Floats, with_outcome: Floats, outcome: float) -> Floats:
-    r"""Return the mean increase of R² over all orders in which predictors can enter.
+    """Return the mean increase of R² over all orders in which predictors can enter.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def _all_fits(covariance: Floats, with_outcome: Floats) -> Floats:
 
 
 def johnson_weights(covariance: Floats, with_outcome: Floats, outcome: float) -> Floats:
-    r"""Return Johnson's relative weights, which sum to R² and need one decomposition.
+    """Return Johnson's relative weights, which sum to R² and need one decomposition.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ def johnson_weights(covariance: Floats, with_outcome: Floats, outcome: float) ->
 
     Notes
     -----
-    $\lambda = \Lambda^2 \beta^2$ with $\Lambda = R^{1/2}$ the correlations of the predictors with
-    their closest orthogonal counterparts, and $\beta$ the regression on those (Johnson 2000). Near
+    `λ = Λ² β²` with `Λ = R^½` the correlations of the predictors with
+    their closest orthogonal counterparts, and β the regression on those (Johnson 2000). Near
     LMG in practice, without its theory (Thomas et al. 2014).
     """
     p = len(with_outcome)

@@ -84,7 +84,7 @@ def rework(
     stages: StageModel | Sequence[str] | None = None,
     level: float = 0.95,
 ) -> Rework:
-    r"""Return what customers do more than once on one journey.
+    """Return what customers do more than once on one journey.
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ def rework(
 
     Notes
     -----
-    The rework rate is $(n_x - j_x) / n_x$ with visits n and journeys j; the probability to come
-    back is $1 - 1/N_{xx}$ of the absorbing chain (NaN where outcomes are undetermined). Loops are
+    The rework rate is `(n_x - j_x) / n_x` with visits n and journeys j; the probability to come
+    back is `1 - 1 / N_xx` of the absorbing chain (NaN where outcomes are undetermined). Loops are
     strongly connected components; single cycles are not listed, since there may be exponentially
     many.
 

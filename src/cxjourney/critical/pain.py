@@ -83,7 +83,7 @@ def pain_points(
     rng: np.random.Generator | int | None = None,
     level: float = 0.95,
 ) -> PainPoints:
-    r"""Return reach, severity and impact of what hurts at each touchpoint, and their product.
+    """Return reach, severity and impact of what hurts at each touchpoint, and their product.
 
     Parameters
     ----------
@@ -118,8 +118,8 @@ def pain_points(
 
     Notes
     -----
-    Severity is $\max(0, neutral - \tilde y_x) / (neutral - worst)$ with the shrunken mean; its
-    interval is that of the raw mean. Impact is $D_x / p$, the elasticity of the conversion. Ranks
+    Severity is `max(0, neutral - mean) / (neutral - worst)` with the shrunken mean; its
+    interval is that of the raw mean. Impact is `D_x / p`, the elasticity of the conversion. Ranks
     come from draws of the three around their estimates, taken as independent of one another.
 
     Examples

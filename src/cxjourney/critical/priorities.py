@@ -215,7 +215,7 @@ def points(
     rng: np.random.Generator | int | None = None,
     level: float = 0.95,
 ) -> CriticalPoints:
-    r"""Return what each touchpoint costs and carries, first to mend first.
+    """Return what each touchpoint costs and carries, first to mend first.
 
     Parameters
     ----------
@@ -268,11 +268,11 @@ def points(
 
     Notes
     -----
-    The excess of $x$ is $e_x - m_x$ with $m_x$ the rate of the other touchpoints of its stage (of
+    The excess of x is `e_x - m_x` with `m_x` the rate of the other touchpoints of its stage (of
     all others where the stage has fewer than three; where everybody leaves is no peer), weighed by
-    what each says about the Beta prior of the rates; shrunken it is $B_x (e_x - m_x)$ with
-    $B_x = n_x / (n_x + a + b)$, so that a touchpoint with few visits cannot lead the list by luck.
-    With $t$ = excess$/(1 - e_x)$ the gain is $J v_x t h_x / (1 - t (N_{xx} - 1))$: the conversion
+    what each says about the Beta prior of the rates; shrunken it is `B_x (e_x - m_x)` with
+    `B_x = n_x / (n_x + a + b)`, so that a touchpoint with few visits cannot lead the list by luck.
+    With `t = excess / (1 - e_x)` the gain is `J v_x t h_x / (1 - t (N_xx - 1))`: the conversion
     probability re-solved in closed form. Priority is the shrunken gain, divided by effort; those
     that lose no more than their peers follow by what is lost there at all. Touchpoints of fewer
     than ten journeys come after all others, marked. Where hardly anything is lost, as at a service

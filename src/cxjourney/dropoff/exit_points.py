@@ -193,7 +193,7 @@ def exits(
     variance: Variance = "clustered",
     level: float = 0.95,
 ) -> Exits:
-    r"""Return where customers are lost: exit probabilities and what they cost in conversions.
+    """Return where customers are lost: exit probabilities and what they cost in conversions.
 
     Parameters
     ----------
@@ -240,15 +240,16 @@ def exits(
     Notes
     -----
     The exit probability is the Kaplan-Meier survival of the time to the next touch at the
-    inactivity limit: $e = 1 - \sum_y P_{xy}$ with Aalen-Johansen probabilities of all that is
+    inactivity limit: `e = 1 - Σ_y P_xy` with Aalen-Johansen probabilities of all that is
     not an exit. Visits still open are censored. To count them as lost overstates drop-off, to
     leave them out understates it. Where there are no times or no limit it is exits/at_risk.
 
     The variance is the infinitesimal jackknife over customers, times C/(C - 1). The interval is
-    Wilson's with $n = e(1-e)/Var$ trials, at most the visits; where all visits ended alike, with
-    as many trials as there are customers. The lift has Katz's interval on the same trials.
+    Wilson's with `n = e (1 - e) / Var(e)` trials, at most the visits; where all visits ended
+    alike, with as many trials as there are customers. The lift has Katz's interval on the same
+    trials.
 
-    Lost conversions are $J v_x h_x e_x/(1-e_x)$ with visits $v$ and hitting probabilities $h$ of
+    Lost conversions are `J v_x h_x e_x / (1 - e_x)` with visits v and hitting probabilities h of
     the absorbing chain: what would be gained, to first order, if nobody left at x and those who
     now leave went on like those who stay. They are usually weaker prospects: an upper bound, and
     no causal claim. It is not defined where everybody leaves.

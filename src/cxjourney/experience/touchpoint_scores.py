@@ -120,7 +120,7 @@ def scores(
     by: By = "touchpoint",
     level: float = 0.95,
 ) -> TouchpointScores:
-    r"""Return the mean score, emotion or expectation at each touchpoint.
+    """Return the mean score, emotion or expectation at each touchpoint.
 
     Parameters
     ----------
@@ -146,8 +146,8 @@ def scores(
     Notes
     -----
     The mean over visits with a value; its interval is Student's over customers, by linearisation.
-    The shrunken mean is $\bar y + B_x (y_x - \bar y)$ with $B_x = \tau^2 / (\tau^2 + se_x^2)$ and
-    $\tau^2$ by moments: a node with three answers cannot top a list by luck.
+    The shrunken mean is `m + B_x (y_x - m)` with `B_x = τ² / (τ² + se_x²)`, m the mean of all and
+    τ² by moments: a node with three answers cannot top a list by luck.
 
     Examples
     --------

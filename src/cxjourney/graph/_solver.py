@@ -36,7 +36,7 @@ def dense_pays(size: int, n_moves: int) -> bool:
 
 
 class Solver:
-    """Solutions of $(I - Q) x = b$, where $Q$ holds the probabilities of moves among touchpoints.
+    """Solutions of `(I - Q) x = b`, where Q holds the probabilities of moves among touchpoints.
 
     Parameters
     ----------
@@ -67,15 +67,15 @@ class Solver:
             self._solve = factorise(source, target, probability, size)
 
     def right(self, b: Floats) -> Floats:
-        """Return $N b$ for $N = (I - Q)^{-1}$."""
+        """Return `N b` for `N = (I - Q)⁻¹`."""
         return self._solve(b, False) if self.size else b
 
     def left(self, b: Floats) -> Floats:
-        """Return $b N$."""
+        """Return `b N`."""
         return self._solve(b, True) if self.size else b
 
     def columns(self) -> Iterator[tuple[NDArray[np.int64], Floats]]:
-        """Yield codes and the columns of $N$ that belong to them, a batch at a time."""
+        """Yield codes and the columns of N that belong to them, a batch at a time."""
         for first in range(0, self.size, _BATCH):
             codes = np.arange(first, min(first + _BATCH, self.size))
             unit = np.zeros((self.size, codes.size))
@@ -83,7 +83,7 @@ class Solver:
             yield codes, self.right(unit)
 
     def condition_number(self) -> float:
-        """Return the condition number of $I - Q$ in the 1-norm; $N$ has no negative entry."""
+        """Return the condition number of `I - Q` in the 1-norm; N has no negative entry."""
         if not self.size:
             return 1.0
         return float(self._norms.max() * self.left(np.ones(self.size)).max())

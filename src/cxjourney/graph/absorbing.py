@@ -46,7 +46,7 @@ class Moments:
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class AbsorbingChain:
-    r"""What follows from the transition probabilities of a graph alone.
+    """What follows from the transition probabilities of a graph alone.
 
     A journey moves from touchpoint to touchpoint with the probabilities of the graph's edges and
     ends in CONVERSION or DROPOFF. Build it with `from_graph`.
@@ -65,12 +65,12 @@ class AbsorbingChain:
 
     Notes
     -----
-    With the probabilities $Q$ among touchpoints, $N = (I - Q)^{-1}$ (Kemeny & Snell 1960),
-    $\alpha$ from START and $r$ to CONVERSION: visits $v = \alpha N$, hitting probabilities
-    $h = N r$, conversion $p = \alpha h + \alpha_{CONVERSION}$. Everything comes from one
-    factorisation. When all journeys are complete and probabilities are counts, $p$ is exactly
+    With the probabilities Q among touchpoints, `N = (I - Q)⁻¹` (Kemeny & Snell 1960),
+    `a` from START and `r` to CONVERSION: visits `v = a N`, hitting probabilities
+    `h = N r`, conversion `p = a h + a_CONVERSION`. Everything comes from one
+    factorisation. When all journeys are complete and probabilities are counts, p is exactly
     the share of journeys that converted: the chain adds no precision to the total, its worth
-    is in $h$, in removal effects, in what-ifs and under censoring.
+    is in h, in removal effects, in what-ifs and under censoring.
 
     It assumes that the next touch depends on the present one only. Compare `removal_effect`
     with the share of converting journeys that touch a touchpoint, and see
@@ -233,9 +233,9 @@ class AbsorbingChain:
 
     @property
     def standard_error(self) -> float:
-        r"""Standard error of the conversion probability by the delta method.
+        """Standard error of the conversion probability by the delta method.
 
-        $Var(p) = \sum_x v_x^2 / n_x [\sum_y P_{xy} h_y^2 - h_x^2]$, START among the $x$. On
+        `Var(p) = Σ_x v_x² / n_x (Σ_y P_xy h_y² - h_x²)`, START among the x. On
         complete journeys it is that of the binomial, exactly. It knows nothing of customers
         with several journeys, and takes visits at risk for independent: with many open visits
         resample customers instead.
@@ -309,7 +309,7 @@ class AbsorbingChain:
     def removal_effect(
         self, nodes: str | Collection[str] | None = None
     ) -> FrozenMapping[float] | float:
-        r"""Return the share of conversions that is lost when touchpoints are taken out.
+        """Return the share of conversions that is lost when touchpoints are taken out.
 
         Journeys that would come to a removed touchpoint are lost there.
 
@@ -332,8 +332,8 @@ class AbsorbingChain:
 
         Notes
         -----
-        $RE_k = v_k h_k / (N_{kk} p)$ (Anderl et al. 2016, here in closed form), and for a set
-        $RE_K = v_K N_{KK}^{-1} h_K / p$. It is the model's probability that a converting
+        `RE_k = v_k h_k / (N_kk p)` (Anderl et al. 2016, here in closed form), and for a set
+        `RE_K = v_K N_KK⁻¹ h_K / p`. It is the model's probability that a converting
         journey visits the set.
         """
         p = self.conversion_probability

@@ -40,7 +40,7 @@ __all__ = [
 
 
 def exit_slopes(chain: AbsorbingChain) -> FrozenMapping[float]:
-    r"""Return how fast conversion grows as exits at each touchpoint are mended.
+    """Return how fast conversion grows as exits at each touchpoint are mended.
 
     Parameters
     ----------
@@ -50,13 +50,13 @@ def exit_slopes(chain: AbsorbingChain) -> FrozenMapping[float]:
     Returns
     -------
     FrozenMapping
-        Touchpoint to $\partial p / \partial \delta$ at $\delta = 0$, where $\delta$ is the
+        Touchpoint to `∂p/∂δ` at `δ = 0`, where δ is the
         share of exits that is mended: the conversions per journey that are lost there, to
         first order. NaN where everybody leaves: nobody shows what staying would bring.
 
     Notes
     -----
-    $D_x = v_x h_x e_x / (1 - e_x)$. Rank levers by it, not by the exit probability: it weighs
+    `D_x = v_x h_x e_x / (1 - e_x)`. Rank levers by it, not by the exit probability: it weighs
     in how many come by and how far they are from converting. To first order only:
     `conversion_with_fewer_exits` has the curve.
 
@@ -82,7 +82,7 @@ def exit_slopes(chain: AbsorbingChain) -> FrozenMapping[float]:
 
 
 def exit_elasticities(chain: AbsorbingChain) -> FrozenMapping[float]:
-    r"""Return by how many percent conversion changes when exits grow by one percent.
+    """Return by how many percent conversion changes when exits grow by one percent.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def exit_elasticities(chain: AbsorbingChain) -> FrozenMapping[float]:
     Returns
     -------
     FrozenMapping
-        Touchpoint to $d \ln p / d \ln e_x = -D_x / p$, not positive. NaN where everybody leaves
+        Touchpoint to `d ln p / d ln e_x = -D_x / p`, not positive. NaN where everybody leaves
         or nothing converts.
     """
     p = chain.conversion_probability or math.nan
@@ -112,7 +112,7 @@ def _slopes(chain: AbsorbingChain) -> NDArray[np.float64]:
 def conversion_with_fewer_exits(
     chain: AbsorbingChain, touchpoint: str, relative: float, *, to: str | None = None
 ) -> float:
-    r"""Return the conversion probability if a share of the exits at a touchpoint were mended.
+    """Return the conversion probability if a share of the exits at a touchpoint were mended.
 
     Parameters
     ----------
@@ -140,8 +140,8 @@ def conversion_with_fewer_exits(
 
     Notes
     -----
-    With $t = \delta e / (1 - e)$: $p' = p + v_x t h_x / (1 - t (N_{xx} - 1))$; toward $y$:
-    $p' = p + v_x \delta e h_y / (1 - \delta e N_{yx})$ (Sherman-Morrison).
+    With `t = δ e / (1 - e)`: `p' = p + v_x t h_x / (1 - t (N_xx - 1))`; toward y:
+    `p' = p + v_x δ e h_y / (1 - δ e N_yx)` (Sherman-Morrison).
     """
     returns = chain.expected_returns(touchpoint)
     exit_, h = chain.exit_probability[touchpoint], chain.hitting[touchpoint]
@@ -274,7 +274,7 @@ def removed(
 
 
 def bypassed(chain: AbsorbingChain, touchpoints: str | Collection[str]) -> AbsorbingChain:
-    r"""Return the chain in which some touchpoints are skipped: who came there goes on at once.
+    """Return the chain in which some touchpoints are skipped: who came there goes on at once.
 
     Parameters
     ----------
@@ -290,9 +290,9 @@ def bypassed(chain: AbsorbingChain, touchpoints: str | Collection[str]) -> Absor
 
     Notes
     -----
-    The stochastic complement (Meyer 1989), $Q' = Q_{--} + Q_{-k} (I - Q_{kk})^{-1} Q_{k-}$:
-    conversion stays as it is, and expected steps fall by the visits of what is skipped. Times
-    are not known on the moves that arise.
+    The stochastic complement (Meyer 1989), `Q' = Q_rr + Q_rk (I - Q_kk)⁻¹ Q_kr` with
+    k for what is skipped and r for the rest: conversion stays as it is, and expected steps fall by
+    the visits of what is skipped. Times are not known on the moves that arise.
     """
     size = len(chain.names)
     gone = _mask(chain, touchpoints)

@@ -22,7 +22,7 @@ __all__ = ["life_table"]
 def life_table(
     visits: ArrayLike, open_visits: ArrayLike, moves: ArrayLike, source: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    r"""Return the probability of each move and the probability of no touch within the limit.
+    """Return the probability of each move and the probability of no touch within the limit.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ def life_table(
 
     Notes
     -----
-    In bin $b$ of node $x$ with $n_b$ visits at risk, $d_{yb}$ moves to $y$ and $S_0 = 1$:
-    $F_y \mathrel{+}= S_{b-1} d_{yb} / n_b$ and $S_b = S_{b-1} (1 - \sum_y d_{yb} / n_b)$
+    In bin b of node x with `n_b` visits at risk, `d_yb` moves to y and `S_0 = 1`:
+    `F_y += S_(b-1) d_yb / n_b` and `S_b = S_(b-1) (1 - Σ_y d_yb / n_b)`
     (Aalen & Johansen 1978, discrete; Kaplan & Meier 1958). Open visits of a bin leave the risk
     set after its moves, as ties are read everywhere in survival analysis. Where the last visits
     at risk are open, survival stays where it was. Do not use it where being open tells about

@@ -123,7 +123,7 @@ def order_selection(
     weights: ArrayLike | None = None,
     max_order: int = 3,
 ) -> OrderSelection:
-    r"""Compare how many touches back the next one depends on.
+    """Compare how many touches back the next one depends on.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def order_selection(
         Touches of all journeys, one journey after another, each followed by its end unless it
         is in progress: whole numbers from 0, shape (touches,).
     offsets
-        Where journeys begin and end: journey $i$ is `codes[offsets[i]:offsets[i + 1]]`.
+        Where journeys begin and end: journey i is `codes[offsets[i]:offsets[i + 1]]`.
     weights
         How many journeys each stands for; None: one.
     max_order
@@ -150,9 +150,9 @@ def order_selection(
     Notes
     -----
     Journeys are padded with START, so that all orders are fitted to the same moves:
-    $\ell_k = \sum c(s, a) \ln (c(s, a) / c(s))$. A context $s$ has as many free probabilities
+    `ℓ_k = Σ c(s, a) ln(c(s, a) / c(s))`. A context s has as many free probabilities
     as its *last touch* has successors anywhere, less one, since any of them could follow;
-    counting only those seen after $s$ makes df fall with the order, and AIC always choose the
+    counting only those seen after s makes df fall with the order, and AIC always choose the
     highest. BIC is the default, likelihood ratios tend to overfit, and with few moves per
     probability chi-squared fails. One journey after another of one customer are not
     independent. See also `local_memory`: memory is often a matter of a few touchpoints.

@@ -61,7 +61,7 @@ def stickiness(
     Returns
     -------
     Estimate
-        A share in [1/days, 1] [fraction]; NaN and "empty" if nobody was active in the window.
+        A share from 1/days to 1 [fraction]; NaN and "empty" if nobody was active in the window.
 
     Raises
     ------

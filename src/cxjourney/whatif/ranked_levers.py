@@ -87,7 +87,7 @@ def levers(
     n_resamples: int = 200,
     rng: np.random.Generator | int | None = None,
 ) -> Levers:
-    r"""Rank touchpoints by how fast conversion grows as their exits are mended.
+    """Rank touchpoints by how fast conversion grows as their exits are mended.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def levers(
     -------
     Levers
         Columns: `touchpoint`; `visits` per journey; `exit_probability`; `slope`
-        ($\partial p / \partial \delta$, with `low` and `high`); `gain` in conversion probability
+        (`∂p/∂δ`, with `low` and `high`); `gain` in conversion probability
         and `conversions` gained over the journeys observed; `value` where it is known;
         `elasticity`; `rank_low`, `rank_high` (the ranks that the replicates leave open, 1 for
         the longest) and `first` (the share of replicates in which it is the longest). NaN where
@@ -121,7 +121,7 @@ def levers(
 
     Notes
     -----
-    $D_x = v_x h_x e_x / (1 - e_x)$: how many come by, how near they are to converting, and how
+    `D_x = v_x h_x e_x / (1 - e_x)`: how many come by, how near they are to converting, and how
     many leave. It is never negative, so that an interval above 0 says little: every touchpoint
     loses somebody. What can be mended is rather the excess over comparable touchpoints; `rank_low`
     and `rank_high` say how sure the order is. Gains at several touchpoints do not add up: chain

@@ -268,7 +268,7 @@ def reduce_exit(
     n_resamples: int = 200,
     rng: np.random.Generator | int | None = None,
 ) -> Scenario:
-    r"""Return what would happen if fewer left at a touchpoint.
+    """Return what would happen if fewer left at a touchpoint.
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ def reduce_exit(
 
     Notes
     -----
-    With $t = \delta e/(1-e)$: $p' = p + v_x t h_x / (1 - t (N_{xx} - 1))$. It assumes that who
+    With `t = δ e / (1 - e)`: `p' = p + v_x t h_x / (1 - t (N_xx - 1))`. It assumes that who
     is kept does as those who stay on their own. They are usually weaker prospects: an upper
     bound, and no causal claim. A change of several touchpoints is solved anew, not added up.
 
