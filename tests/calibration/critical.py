@@ -15,6 +15,8 @@ import networkx as nx
 import numpy as np
 
 import cxjourney as cx
+from cxjourney.critical._excess import peers_of
+from cxjourney.dropoff._rates import rates_of_journeys
 
 PLANTED = {"store advice", "payment"}
 FIRST = 10_000  # seeds that nothing was tuned on
@@ -80,6 +82,32 @@ def nothing_planted(seeds, first=FIRST, replicates=REPLICATES):
     return called
 
 
+def coverage(seeds, first=FIRST, replicates=REPLICATES):
+    """Return the share of intervals of the excess that hold the planted one, over touchpoints.
+
+    The true rate of the peers is that of the declared model, weighed as the estimate weighs it.
+    """
+    held = []
+    for seed in range(first, first + seeds):
+        example = cx.datasets.sample(seed=seed)
+        journeys = example.journeys()
+        found = cx.critical.points(journeys, replicates=replicates, rng=seed)
+        rates = rates_of_journeys(
+            journeys, "touchpoint", variance="clustered", legitimate=frozenset()
+        )
+        graph = journeys.graph()
+        stage = tuple(graph.nodes[name]["stage"] for name in rates.names)
+        usable = np.ones(len(stage), dtype=bool)
+        peers = peers_of(rates.rate, rates.effective, stage, usable)
+        truth = np.array([example.truths.exits[name] for name in rates.names])
+        excess = dict(zip(rates.names, truth - peers.rate(truth), strict=True))
+        held += [
+            row["excess_low"] <= excess[row["touchpoint"]] <= row["excess_high"]
+            for row in found.table
+        ]
+    return float(np.mean(held))
+
+
 def main():
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     first = int(sys.argv[2]) if len(sys.argv) > 2 else FIRST
@@ -92,6 +120,7 @@ def main():
     print("fewer than ten journeys in the first five:", facts["few"])
     print("confidence of the planted, least:", f"{min(facts['sure']):.4f}")
     print("P(first three) of the planted, least:", f"{min(facts['top_three']):.3f}")
+    print("excess intervals that hold the planted excess:", f"{coverage(seeds, first):.3f}")
     print("confidence of .95 or more with nothing planted:", nothing_planted(seeds, first))
 
 

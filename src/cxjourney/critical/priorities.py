@@ -12,13 +12,13 @@ from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.critical._excess import (
-    Peers,
-    Resampled,
-    gain_per_journey,
-    peers_of,
-    resample,
+from cxjourney.critical._columns import (
+    drawn_columns,
+    exit_interval_columns,
+    must_pass_column,
+    observed,
 )
+from cxjourney.critical._excess import peers_of, resample
 from cxjourney.critical._figures import (
     delay_columns,
     driver_columns,
@@ -27,11 +27,8 @@ from cxjourney.critical._figures import (
 )
 from cxjourney.critical._ranks import rank_table, ranked
 from cxjourney.critical._reasons import Reason, reason_of
-from cxjourney.critical.dominance import must_pass
-from cxjourney.dropoff._exit_columns import exit_columns
-from cxjourney.dropoff._rates import NodeRates, rates_of_journeys
+from cxjourney.dropoff._rates import rates_of_journeys
 from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.graph import AbsorbingChain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from cxjourney.graph import JourneyGraph
     from cxjourney.log import Journeys
 
     Floats = NDArray[np.float64]
@@ -315,7 +311,7 @@ def points(
     peers = peers_of(rates.rate, rates.effective, stage, usable)
     n = float(graph.graph["n_journeys"])
     by_journey = np.array([graph.nodes[name]["journeys"] for name in names], dtype=np.int64)
-    seen = _observed(graph, names, rates.rate, peers)
+    seen = observed(graph, names, rates.rate, peers)
     drawn = resample(journeys, rates.rate, peers, n=replicates, rng=rng)
     priority = _priority(n * seen["shrunken_gain"], costs)
     marks, classes = _classes(
@@ -329,11 +325,11 @@ def points(
     order = ranked(priority, seen["lost"], classes)
     columns: dict[str, Any] = {"touchpoint": names, "visits": rates.visits, "journeys": by_journey}
     columns |= visit_columns(journeys, names, level)
-    columns |= _columns(names, peers, seen, drawn, n=n, level=level)
-    columns |= _from_exits(rates, graph, frozenset(legitimate), level)
+    columns |= drawn_columns(names, peers, seen, drawn, n=n, level=level)
+    columns |= exit_interval_columns(rates, graph, frozenset(legitimate), level)
     for end in ("", "_low", "_high"):
         columns[f"gain_value{end}"] = worth * columns[f"gain{end}"]
-    columns |= _must_pass(graph, names)
+    columns |= must_pass_column(graph, names)
     columns |= delay_columns(journeys, names, level)
     columns |= feeling_columns(journeys, names, level)
     columns |= driver_columns(journeys, names, level)
@@ -390,37 +386,6 @@ def _worth(journeys: Journeys, value: float | None) -> float:
     return float(np.average(journeys.value[known], weights=weights))
 
 
-def _observed(
-    graph: JourneyGraph, names: tuple[str, ...], rate: Floats, peers: Peers
-) -> dict[str, Any]:
-    """Return the figures of the chain of the log itself, per journey."""
-    chain = AbsorbingChain.from_graph(graph, trapped="unresolved")
-
-    def column(values: Mapping[str, float]) -> Floats:
-        return np.array([values[name] for name in names], dtype=np.float64)
-
-    v, h = column(chain.visits), column(chain.hitting)
-    reach = column(chain.reach)
-    # a touchpoint that no journey comes to has no visits to divide by: it has one per visit
-    diagonal = np.divide(v, reach, out=np.ones(len(v)), where=reach > 0)
-    mean = peers.rate(rate)
-    excess = rate - mean
-    shrunken = peers.keeps() * excess
-    with np.errstate(invalid="ignore", divide="ignore"):
-        lost = v * h * rate / np.where(rate < 1, 1 - rate, np.nan)
-    return {
-        "conversion": chain.conversion_probability,
-        "removal": column(chain.removal_effect()),
-        "lost": lost,
-        "rate": rate,
-        "peers": mean,
-        "excess": excess,
-        "shrunken": shrunken,
-        "gain": gain_per_journey(excess, rate, v, h, diagonal),
-        "shrunken_gain": gain_per_journey(shrunken, rate, v, h, diagonal),
-    }
-
-
 def _priority(gain: Floats, costs: Floats) -> Floats:
     """Return gain per effort; 0 where nothing is to be gained."""
     return np.maximum(gain, 0.0) / np.where(np.isnan(costs), 1.0, costs)
@@ -449,62 +414,3 @@ def _classes(
     for place, (_, holds) in enumerate(reasons):
         classes[holds] = place
     return tuple(reasons[c][0] for c in classes.tolist()), classes
-
-
-def _columns(
-    names: tuple[str, ...],
-    peers: Peers,
-    seen: dict[str, Any],
-    drawn: Resampled,
-    *,
-    n: float,
-    level: float,
-) -> dict[str, Any]:
-    """Return the columns that come with percentile intervals."""
-    known = ~np.isnan(drawn.conversion)
-
-    def ends(name: str, values: Floats) -> dict[str, Floats]:
-        tail = (1 - level) / 2
-        low, high = np.full((2, len(names)), np.nan)
-        some = ~np.isnan(values[known]).all(axis=0)
-        if known.any() and some.any():
-            low[some], high[some] = np.nanquantile(values[known][:, some], [tail, 1 - tail], axis=0)
-        return {f"{name}_low": low, f"{name}_high": high}
-
-    gain = np.maximum(seen["gain"], 0.0)
-    return {
-        "exit_probability": seen["rate"],
-        "low": np.full(len(names), np.nan),
-        "high": np.full(len(names), np.nan),
-        "peer_group": tuple(group or "all" for group in peers.group),
-        "peers": seen["peers"],
-        "excess": seen["excess"],
-        **ends("excess", drawn.rate - drawn.peers),
-        "shrunken_excess": seen["shrunken"],
-        "gain": n * gain,
-        **ends("gain", n * np.maximum(drawn.gain, 0.0)),
-        "confidence": peers.certainty(seen["rate"], drawn.peers),
-        "lost_conversions": n * seen["lost"],
-        **ends("lost", n * drawn.lost),
-        "removal_effect": seen["removal"],
-        **ends("removal", drawn.removal),
-    }
-
-
-def _from_exits(
-    rates: NodeRates, graph: JourneyGraph, ends: frozenset[str], level: float
-) -> dict[str, Floats]:
-    """Return the interval of the exit probability, and its lift, as `dropoff.exits` has them."""
-    found = exit_columns(
-        rates, graph, grain=("touchpoint",), ends=ends, worth=math.nan, level=level
-    )
-    rows = list(found["touchpoint"])
-    order = [rows.index(name) for name in rates.names]
-    return {name: found[name][order] for name in ("low", "high", "lift", "lift_low", "lift_high")}
-
-
-def _must_pass(graph: JourneyGraph, names: tuple[str, ...]) -> dict[str, Any]:
-    found = must_pass(graph)
-    every, nearly = set(found.conversions), set(found.nearly)
-    words = ["every" if x in every else "nearly every" if x in nearly else "" for x in names]
-    return {"must_pass": tuple(words)}
