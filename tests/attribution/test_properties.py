@@ -288,3 +288,14 @@ def test_a_log_with_one_channel_a_journey_is_said_to_have_nothing_to_attribute(r
     assert "no converting journey touches more than one name" in repr(result)
     mixed = getattr(cx.attribution, rule)(journeys_of([(("a", "b"), 3, 1)]), replicates=0)
     assert "more than one name" not in repr(mixed)
+
+
+def test_intervals_of_all_models_carry_the_same_uncertainty():
+    # one channel a journey: every model counts the same journeys, so intervals agree
+    paths = cx.Journeys.from_paths(
+        [["a"], ["b"]], converted=[40, 60], dropped=[60, 140], channels=True
+    )
+    markov = cx.attribution.markov(paths, replicates=3000, rng=1)
+    linear = cx.attribution.linear(paths, replicates=3000, rng=2)
+    for column in ("low", "high"):
+        assert markov.table[column] == pytest.approx(linear.table[column], rel=0.06)

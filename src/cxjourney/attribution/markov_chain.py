@@ -109,25 +109,24 @@ def markov(
         raise InvalidValue.of("replicates", "be at least 0", replicates)
     journeys.require_determined("attribution.markov()")
     journeys = within(journeys, look_back)
-    touches, _ = touches_of(journeys, by=by, of=of)
+    touches, weight = touches_of(journeys, by=by, of=of)
     total = float(touches.worth.sum())
+    worth = np.bincount(touches.unit, touches.worth, minlength=len(weight)) / weight
     credited = visits_of(journeys, by)
     visits = _remembering(credited, journeys, states or by, order)
     groups = _groups(credited, visits)
     tally = tally_of(journeys, by, visits=visits)
     effect, base = _effects(tally, tally.weight[:, None], groups)
-    scattered = np.zeros((0, len(credited.names)))
+    scattered, totals = np.zeros((0, len(credited.names))), np.zeros(0)
     if replicates and len(tally.weight) and groups:
-        cells = len(tally.names) * (len(tally.names) + 3)
-        scattered = np.concatenate(
-            [
-                _effects(tally, block, groups)[0]
-                for block in frequencies(
-                    tally.weight, n=replicates, rng=rng, cells=max(cells, tally.counts.shape[0])
-                )
-            ]
-        )
-    credit = _normalised(effect, total)[0]
+        cells = max(len(tally.names) * (len(tally.names) + 3), tally.counts.shape[0])
+        drawn = [
+            (_effects(tally, block, groups)[0], worth @ block)
+            for block in frequencies(tally.weight, n=replicates, rng=rng, cells=cells)
+        ]
+        scattered = np.concatenate([effects for effects, _ in drawn])
+        totals = np.concatenate([won for _, won in drawn])
+    credit = _normalised(effect, np.array([total]))[0]
     extra = {"removal_effect": effect[0]} | _bounds(scattered, level, len(credited.names))
     share = _touch_share(touches.journey, touches.code, journeys, len(credited.names))
     extra["touch_share"] = share
@@ -136,7 +135,7 @@ def markov(
         Credits(
             names=credited.names,
             credit=credit,
-            replicates=_normalised(scattered, total),
+            replicates=_normalised(scattered, totals),
             extra=extra,
         ),
         model=f"Markov chain of order {order}",
@@ -166,10 +165,11 @@ def _effects(
     return np.clip(stacked, 0.0, 1.0), chains.conversion
 
 
-def _normalised(effects: NDArray[np.float64], total: float) -> NDArray[np.float64]:
+def _normalised(effects: NDArray[np.float64], totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return credits: each row of effects divides its own total."""
     sums = effects.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        credit: NDArray[np.float64] = np.where(sums > 0, effects / sums * total, np.nan)
+        credit: NDArray[np.float64] = np.where(sums > 0, effects / sums * totals[:, None], np.nan)
     return credit
 
 

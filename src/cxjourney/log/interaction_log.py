@@ -293,6 +293,15 @@ class InteractionLog:
             text += f", {first:%Y-%m-%d} to {last:%Y-%m-%d}"
         return text
 
+    def __getattr__(self, name: str) -> Any:
+        # whoever hands a log to what takes journeys should learn how to make them
+        if name in _OF_JOURNEYS:
+            raise AttributeError(
+                f"a log has no {name!r}, but its journeys have: make them first, as in "
+                "log.journeys(goal=..., inactivity=timedelta(...))"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     @property
     def n_customers(self) -> int:
         """Number of customers."""
@@ -575,3 +584,18 @@ def _moment(us: int) -> datetime:
 def is_currency_code(text: str) -> bool:
     """Return whether `currency=` is a code such as "EUR" rather than the name of a column."""
     return len(text) == 3 and text.isascii() and text.isupper()
+
+
+_OF_JOURNEYS = frozenset(
+    {
+        "converted",
+        "graph",
+        "lengths",
+        "outcome",
+        "outcomes",
+        "require_determined",
+        "require_times",
+        "rules",
+        "segment",
+    }
+)
