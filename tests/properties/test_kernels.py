@@ -144,3 +144,22 @@ def test_sequences_are_grouped_alike(sequences):
     distinct = list(dict.fromkeys(map(tuple, sequences)))
     assert [distinct[g] for g in group.tolist()] == [tuple(s) for s in sequences]
     assert first.tolist() == [list(map(tuple, sequences)).index(d) for d in distinct]
+
+
+@given(st.lists(st.tuples(st.none() | st.text("aż", max_size=20), st.none() | st.integers(0, 9))))
+def test_records_are_read_as_their_columns_are(rows):
+    texts, numbers = [text for text, _ in rows], [number for _, number in rows]
+    table = pa.table({"a": pa.array(texts, pa.string()), "b": pa.array(numbers, pa.int64())})
+    sliced = pa.concat_tables([table.slice(0, 3), table.slice(3)])
+    (codes, names), (values, missing) = kernels.encode_records(sliced)
+    expected = reference.encode_strings(texts)
+    assert np.array_equal(codes, expected[0])
+    assert list(names) == expected[1]
+    assert [
+        None if gone else v for v, gone in zip(values.tolist(), missing, strict=True)
+    ] == numbers
+
+
+def test_records_of_other_kinds_are_left_to_their_library():
+    assert kernels.encode_records(pa.table({"a": [1.5]})) is None
+    assert kernels.encode_records(None) is None

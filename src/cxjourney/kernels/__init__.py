@@ -30,6 +30,7 @@ __all__ = [
     "Follows",
     "cut_journeys",
     "directly_follows",
+    "encode_records",
     "encode_strings",
     "group_sequences",
     "order_rows",
@@ -79,8 +80,32 @@ def encode_strings(column: Any) -> tuple[NDArray[np.int32], Texts] | None:
     if _compiled is None or not hasattr(column, "__arrow_c_stream__"):
         return None
     texts = _compiled.text_column(column)
-    if texts is None:
+    return None if texts is None else _encoded(texts)
+
+
+def encode_records(table: Any) -> list[tuple[NDArray[np.integer], Any]] | None:
+    """Return the columns of a table of texts and 64-bit integers.
+
+    Parameters
+    ----------
+    table
+        Any table that offers an Arrow stream, such as a DuckDB relation.
+
+    Returns
+    -------
+    list or None
+        Codes and distinct texts, as `encode_strings` returns them, or integers and a mask of the
+        missing ones; None where nothing is compiled or a column is of another kind.
+    """
+    if _compiled is None or not hasattr(table, "__arrow_c_stream__"):
         return None
+    columns = _compiled.record_columns(table)
+    if columns is None:
+        return None
+    return [column if isinstance(column, tuple) else _encoded(column) for column in columns]
+
+
+def _encoded(texts: Any) -> tuple[NDArray[np.int32], Texts]:
     codes = np.empty(texts.length, dtype=np.int32)
     parts = np.array_split(codes, min(os.cpu_count() or 1, max(1, len(codes) // _PART)))
     begin = np.cumsum([0, *map(len, parts)]).tolist()

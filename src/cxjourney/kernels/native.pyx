@@ -60,6 +60,8 @@ cdef extern from *:
     """
     struct ArrowSchema:
         const char* format
+        int64_t n_children
+        ArrowSchema** children
         void (*release)(ArrowSchema*) noexcept nogil
         ArrowSchema* dictionary
     struct ArrowArray:
@@ -68,6 +70,7 @@ cdef extern from *:
         int64_t offset
         int64_t n_buffers
         const void** buffers
+        ArrowArray** children
         ArrowArray* dictionary
         void (*release)(ArrowArray*) noexcept nogil
     struct ArrowArrayStream:
@@ -85,6 +88,9 @@ cdef enum Layout:
     SMALL = 0   # "u": offsets of 32 bits
     LARGE = 1   # "U": offsets of 64 bits
     VIEW = 2    # "vu": views of 16 bytes, short texts inside
+
+
+LAYOUTS = {b"u": SMALL, b"U": LARGE, b"vu": VIEW}
 
 
 cdef struct Text:
@@ -303,16 +309,15 @@ cdef class TextTable:
 
 
 @cython.final
-cdef class TextColumn:
-    """The chunks of an Arrow stream of texts, which live as long as this object does."""
+cdef class Chunks:
+    """All that an Arrow stream holds, for as long as this object lives."""
 
     cdef ArrowArray* arrays
-    cdef int64_t n_chunks
-    cdef readonly int64_t length
-    cdef Layout layout
+    cdef int64_t count
+    cdef int64_t length
 
     def __dealloc__(self):
-        for i in range(self.n_chunks):
+        for i in range(self.count):
             self.arrays[i].release(&self.arrays[i])
         free(self.arrays)
 
@@ -326,27 +331,44 @@ cdef class TextColumn:
                 return False
             if one.release == NULL:
                 return True
-            if self.n_chunks == room:
+            if self.count == room:
                 room = 4 if room == 0 else 2 * room
                 more = <ArrowArray*> realloc(self.arrays, room * sizeof(ArrowArray))
                 if more == NULL:
                     one.release(&one)
                     raise MemoryError
                 self.arrays = more
-            self.arrays[self.n_chunks] = one
-            self.n_chunks += 1
+            self.arrays[self.count] = one
+            self.count += 1
             self.length += one.length
 
-    cdef Chunk chunk(self, int64_t i) noexcept nogil:
+    cdef Chunk part(self, int64_t i, int64_t child) noexcept nogil:
+        """Return chunk i, or that of a child where the stream is one of records."""
         cdef Chunk chunk
         cdef ArrowArray* array = &self.arrays[i]
         chunk.offset = array.offset
         chunk.length = array.length
+        if child >= 0:
+            array = array.children[child]
+            chunk.offset += array.offset
         chunk.valid = <const uint8_t*> array.buffers[0] if array.null_count != 0 else NULL
         chunk.index = array.buffers[1]
-        chunk.data = NULL if self.layout == VIEW else <const uint8_t*> array.buffers[2]
+        chunk.data = <const uint8_t*> array.buffers[2] if array.n_buffers > 2 else NULL
         chunk.buffers = array.buffers
         return chunk
+
+
+@cython.final
+cdef class TextColumn:
+    """A column of texts in an Arrow stream."""
+
+    cdef Chunks chunks
+    cdef int64_t child          # of the records of the stream; -1 where it is the column itself
+    cdef Layout layout
+
+    @property
+    def length(self):
+        return self.chunks.length
 
     def encode(self, int64_t begin, int32_t[::1] codes):
         """Write the codes of the rows from `begin` on, as many as `codes` holds; return the table.
@@ -356,11 +378,11 @@ cdef class TextColumn:
         cdef TextTable table = TextTable()
         cdef int64_t i, first = 0, start, stop, end = begin + codes.shape[0]
         cdef Chunk chunk
-        if begin < 0 or end > self.length:
+        if begin < 0 or end > self.chunks.length:
             raise ValueError("rows are out of range")
         with nogil:
-            for i in range(self.n_chunks):
-                chunk = self.chunk(i)
+            for i in range(self.chunks.count):
+                chunk = self.chunks.part(i, self.child)
                 start, stop = max(begin, first), min(end, first + chunk.length)
                 if start < stop:
                     table.encode(
@@ -380,14 +402,66 @@ def text_column(column):
     cdef TextColumn texts = TextColumn()
     if stream.get_schema(stream, &schema) != 0:
         return None
-    layouts = {b"u": SMALL, b"U": LARGE, b"vu": VIEW}
-    layout = layouts.get(<bytes> schema.format)
+    layout = LAYOUTS.get(<bytes> schema.format)
     if schema.release != NULL:
         schema.release(&schema)
     if layout is None:
         return None
+    texts.chunks = Chunks()
+    texts.child = -1
     texts.layout = layout
-    return texts if texts.read(stream) else None
+    return texts if texts.chunks.read(stream) else None
+
+
+def record_columns(table):
+    """Return the columns of a table of texts and 64-bit integers; None if it holds others.
+
+    A column of texts is a `TextColumn`, one of integers a pair of values and a mask of the missing.
+    """
+    capsule = table.__arrow_c_stream__(None)
+    cdef ArrowArrayStream* stream = <ArrowArrayStream*> PyCapsule_GetPointer(
+        capsule, b"arrow_array_stream"
+    )
+    cdef ArrowSchema schema
+    cdef TextColumn texts
+    cdef Chunks chunks = Chunks()
+    cdef int64_t i
+    if stream.get_schema(stream, &schema) != 0:
+        return None
+    formats = [<bytes> schema.children[i].format for i in range(schema.n_children)]
+    if schema.release != NULL:
+        schema.release(&schema)
+    if any(one != b"l" and one not in LAYOUTS for one in formats) or not chunks.read(stream):
+        return None
+    columns = []
+    for i, one in enumerate(formats):
+        if one == b"l":
+            columns.append(integers(chunks, i))
+        else:
+            texts = TextColumn()
+            texts.chunks = chunks
+            texts.child = i
+            texts.layout = LAYOUTS[one]
+            columns.append(texts)
+    return columns
+
+
+cdef integers(Chunks chunks, int64_t child):
+    value_array = np.zeros(chunks.length, dtype=np.int64)
+    missing_array = np.zeros(chunks.length, dtype=np.bool_)
+    cdef int64_t[::1] value = value_array
+    cdef uint8_t[::1] missing = missing_array.view(np.uint8)
+    cdef int64_t i, row, done = 0
+    cdef Chunk chunk
+    with nogil:
+        for i in range(chunks.count):
+            chunk = chunks.part(i, child)
+            for row in range(chunk.length):
+                missing[done + row] = is_missing(&chunk, row)
+                if not missing[done + row]:
+                    value[done + row] = (<const int64_t*> chunk.index)[chunk.offset + row]
+            done += chunk.length
+    return value_array, missing_array
 
 
 # ------------------------------------------------------------------ rows by customer and time

@@ -16,7 +16,7 @@ from cxjourney._support.parallel import side_by_side
 from cxjourney._support.validation import check_choice
 from cxjourney.domain.terminals import check_name
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
-from cxjourney.kernels import order_rows
+from cxjourney.kernels import encode_records, order_rows
 from cxjourney.log.columns import Coded, Columns
 from cxjourney.log.encode import encode_ids, encode_names, encode_values, numbers
 from cxjourney.log.stamps import Stamps, read_stamps
@@ -32,6 +32,7 @@ NO_SEQ = np.iinfo(np.int64).min
 NUMERIC = ("score", "expectation", "value")
 NAMED = ("channel", "stage", "owner")
 IDENTIFIED = ("journey", "issue")
+_TEXTUAL = {"customer", "touchpoint", "account", "attribute", *NAMED, *IDENTIFIED}
 
 
 @attrs.frozen(kw_only=True)
@@ -116,6 +117,9 @@ def columns_of(
 def _duckdb_columns(relation: Any, roles: Mapping[str, str]) -> dict[str, Any]:
     """Return the columns of a relation with NumPy alone, aware stamps as what they are."""
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    encoded = _encoded_by_duckdb(relation, roles, types)
+    if encoded is not None:
+        return encoded
     parts, placed = [], set()
     for i, (role, name) in enumerate(roles.items()):
         column = '"' + name.replace('"', '""') + '"'
@@ -129,6 +133,36 @@ def _duckdb_columns(relation: Any, roles: Mapping[str, str]) -> dict[str, Any]:
     fetched = relation.project(", ".join(parts)).fetchnumpy()
     columns = {role: fetched[f"c{i}"] for i, role in enumerate(roles)}
     return columns | {role: Stamps.placed(columns[role], name=roles[role]) for role in placed}
+
+
+def _encoded_by_duckdb(
+    relation: Any, roles: Mapping[str, str], types: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """Return names and ids encoded from Arrow buffers, without a Python text a row.
+
+    None where a column is of another kind, or nothing is compiled.
+    """
+    parts = []
+    for role, name in roles.items():
+        column = '"' + name.replace('"', '""') + '"'
+        if role == "timestamp" and types[name] in {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}:
+            column = f"epoch_us({column})"
+        elif types[name] != "VARCHAR" or role.partition(":")[0] not in _TEXTUAL:
+            return None
+        parts.append(column)
+    found = encode_records(relation.project(", ".join(f"{p} AS c{i}" for i, p in enumerate(parts))))
+    if found is None:
+        return None
+    columns: dict[str, Any] = {}
+    for (role, name), (codes, rest) in zip(roles.items(), found, strict=True):
+        if role != "timestamp":
+            columns[role] = Coded(seal(codes), rest)
+        elif types[name] == "TIMESTAMP":
+            stamps = codes.view("M8[us]")
+            columns[role] = np.where(rest, np.datetime64("NaT"), stamps) if rest.any() else stamps
+        else:
+            columns[role] = Stamps.placed(np.ma.MaskedArray(codes, rest), name=name)
+    return columns
 
 
 def _array(values: Any) -> Any:
