@@ -34,6 +34,12 @@ def test_steps_from_start_are_those_of_the_way_there():
     assert depth["cart"] == pytest.approx(3.4)
 
 
+def test_a_rare_touchpoint_stands_after_where_its_visitors_came_from():
+    rare = {("cart", "help"): 1, ("help", cx.DROPOFF): 1, (cx.START, "ad"): 11, ("ad", "web"): 11}
+    graph = cx.JourneyGraph.from_counts({**CHAIN, **rare, ("web", "cart"): 13})
+    assert [nodes for _, nodes in columns(graph)] == [("ad",), ("web",), ("cart",), ("help",)]
+
+
 def test_stages_are_columns_in_the_order_given():
     graph = cx.JourneyGraph.from_counts(CHAIN)
     for name, stage in (("ad", "early"), ("web", "early"), ("cart", "late")):

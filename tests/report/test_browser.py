@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -196,6 +197,51 @@ def test_the_report_on_the_sample_works_offline_at_any_width(browser, tmp_path, 
     assert browser.evaluate("document.querySelectorAll('main, header, nav, footer').length") == 4
     assert browser.complaints() == []
     assert browser.requests() == []
+
+
+def test_a_whole_report_on_hostile_names_runs_nothing(browser, tmp_path):
+    rows = [
+        cx.Interaction(
+            customer=f"c{i}",
+            timestamp=datetime(2026, 1, 1 + k, tzinfo=UTC),
+            touchpoint=HOSTILE[(i + k) % len(HOSTILE)],
+            channel=HOSTILE[(i + 2 * k) % len(HOSTILE)],
+            stage=HOSTILE[k % 2],
+            owner=HOSTILE[i % 3],
+            emotion=(i - 10) / 20,
+        )
+        for i in range(20)
+        for k in range(4)
+    ]
+    log = cx.InteractionLog.from_interactions(rows)
+    journeys = log.journeys(goal=HOSTILE[3], inactivity=timedelta(days=2))
+    target = build(journeys, title=HOSTILE[0], source=HOSTILE[1]).write(tmp_path / "hostile.html")
+    browser.open(target, width=390, height=800)
+    assert browser.evaluate("document.title") == HOSTILE[0]
+    assert browser.evaluate("document.querySelectorAll('img, iframe, [onmouseover]').length") == 0
+    assert browser.evaluate("document.querySelectorAll('script').length") == 1
+    assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+    assert browser.complaints() == []
+    assert browser.requests() == []
+
+
+def test_what_is_printed_is_the_whole_graph_without_controls(opened):
+    opened.evaluate("document.querySelector('[data-act=in]').click()")
+    opened.evaluate("dispatchEvent(new Event('beforeprint'))")
+    opened.call("Emulation.setEmulatedMedia", media="print")
+    shown = opened.evaluate("getComputedStyle(document.querySelector('.controls')).display")
+    assert shown == "none"
+    box = opened.evaluate(
+        "(() => { const v = document.querySelector('.network svg').viewBox.baseVal;"
+        "return [v.x, v.x + v.width]; })()"
+    )
+    assert box[0] <= -8
+    last = opened.evaluate(
+        "Math.max(...[...document.querySelectorAll('.node')].map("
+        "e => e.transform.baseVal.consolidate().matrix.e))"
+    )
+    assert box[1] > last
+    opened.call("Emulation.setEmulatedMedia", media="")
 
 
 def test_the_page_is_small_with_sixty_touchpoints(tmp_path):

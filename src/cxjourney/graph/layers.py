@@ -109,10 +109,15 @@ def _longest_paths(graph: nx.DiGraph[str], by_depth: list[str]) -> list[list[str
     place = {x: i for i, x in enumerate(by_depth)}
     column = dict.fromkeys(by_depth, 0)
     for x in by_depth:  # in an order that every kept move follows
-        for u, _, data in graph.in_edges(x, data=True):
+        into = [
+            (float(data.get("count", 1)), u)
+            for u, _, data in graph.in_edges(x, data=True)
+            if place.get(u, len(place)) < place[x]
+        ]
+        most = max((count for count, _ in into), default=0.0)
+        for count, u in into:  # where most came from, and where many of those there go
             visits = max(float(graph.nodes[u].get("visits", 0)), 1.0)
-            heavy = float(data.get("count", 1)) >= _HEAVY * visits
-            if heavy and place.get(u, len(place)) < place[x]:
+            if count >= _HEAVY * visits or count == most:
                 column[x] = max(column[x], column[u] + 1)
     if max(column.values(), default=0) >= _MOST_COLUMNS:
         parts = np.array_split(by_depth, _MOST_COLUMNS)

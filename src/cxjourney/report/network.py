@@ -26,7 +26,7 @@ _FIRST_SEEN = 0.8  # share of all moves that the first view shows
 _COLUMN, _ROW = 206, 58  # distance between nodes
 _WIDTH, _HEIGHT = 152, 40  # of a node
 _TOP = 46
-_LETTERS = 20  # of a name that fit into a node
+_LETTERS = 18  # of a name that fit into a node
 _SHADES = (0.05, 0.1, 0.2, 0.35)  # exit rates that begin a darker shade
 
 

@@ -96,7 +96,8 @@ def _number(value: object) -> float:
 
 
 def _percent(value: object) -> str:
-    return format_value(_number(value), "percent")
+    share = _number(value)
+    return f"{100 * share:.2g}%" if 0 < share < 0.001 else format_value(share, "percent")
 
 
 def caveats(journeys: Journeys) -> Iterator[str]:
