@@ -138,6 +138,19 @@ def test_models_are_drawn_side_by_side_the_most_disputed_first(journeys):
     assert bar.get_width() == first["share"] == found.table["first"][0]
 
 
+def test_the_credit_of_each_segment_is_drawn_as_its_own_share(log):
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
+    found = cx.attribution.by_segment(
+        journeys, "device", lambda part: cx.attribution.linear(part, by="touchpoint", rng=1)
+    )
+    ax = found.plot()
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == list(found.parts)
+    assert set(y_names(ax)) == {"web", "cart"}
+    for bars, part in zip(ax.containers, found.parts.values(), strict=False):
+        drawn = [bar.get_width() for bar in bars]
+        np.testing.assert_allclose(drawn, np.asarray(part.table["credit"]) / part.total)
+
+
 def test_critical_points_are_drawn_at_their_gain_and_confidence(journeys):
     found = cx.critical.points(journeys)
     ax = found.plot(labelled=1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -17,6 +18,8 @@ from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from matplotlib.axes import Axes
 
     from cxjourney.log import Journeys
 
@@ -42,6 +45,46 @@ class SegmentedAttribution(Result):
     segment: str
     parts: Mapping[str, Attribution]
     unknown: int
+
+    def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the share of the credit in each segment as bars with their intervals.
+
+        Parameters
+        ----------
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        names = [str(name) for part in self.parts.values() for name in part.table[part.grain]]
+        group = [value for value, part in self.parts.items() for _ in range(len(part.table))]
+        share, low, high = (
+            np.concatenate(
+                [
+                    np.asarray(part.table[column], dtype=np.float64) / (part.total or np.nan)
+                    for part in self.parts.values()
+                ]
+                or [np.zeros(0)]
+            )
+            for column in ("credit", "low", "high")
+        )
+        return plot.bars(
+            names,
+            share,
+            low,
+            high,
+            group=group,
+            group_label=self.segment,
+            percent=True,
+            label="share of the credit of the segment",
+            title=self.title if title is None else title,
+            ax=ax,
+        )
 
     def _table(self) -> Table:
         columns: dict[str, list[Any]] = {self.segment: []}
