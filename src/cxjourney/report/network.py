@@ -22,7 +22,8 @@ __all__ = ["TERMINALS", "Network", "network"]
 TERMINALS = {START: "(start)", CONVERSION: "(converted)", DROPOFF: "(dropped)"}
 MOST_NODES = 80
 MOST_EDGES = 2_000
-_FIRST_SEEN = 0.8  # share of all moves that the first view shows
+_FIRST_SEEN = (0.9, 0.8)  # share of all moves that the first view shows, of few and many nodes
+_MANY = 30
 _COLUMN, _ROW = 206, 58  # distance between nodes
 _WIDTH, _HEIGHT = 152, 40  # of a node
 _TOP = 46
@@ -234,9 +235,10 @@ def _edges(
 ) -> Iterator[Edge]:
     total = sum(data["count"] for _, _, data in graph.edges(data=True))
     most = max((data["count"] for _, _, data in moves), default=1)
+    enough = _FIRST_SEEN[len(numbers) > _MANY] * total
     seen = 0
     for u, v, data in moves:
-        first_seen = seen < _FIRST_SEEN * total
+        first_seen = seen < enough
         seen += data["count"]
         yield Edge(
             source=numbers[u],
