@@ -19,6 +19,11 @@ SEGMENT = "segment"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def permutations(seed: int) -> np.random.Generator:
+    """Return a generator that has nothing to do with those that made the data."""
+    return np.random.default_rng([seed, 1])
+
+
 def is_planted(change: cx.compare.Change, truth) -> bool:
     """Tell whether a row is the planted one: value, place, exit."""
     return (change.group, change.touchpoint, change.to) == (
@@ -40,7 +45,9 @@ def with_difference(seed: int, *, customers: int = 5_000, n_permutations: int = 
     """Compare the segments of a sample with the planted difference."""
     sample = cx.datasets.sample(seed=seed, customers=customers)
     truth = sample.truths.segment
-    found = cx.compare.segments(sample.journeys(), SEGMENT, n_permutations=n_permutations, rng=seed)
+    found = cx.compare.segments(
+        sample.journeys(), SEGMENT, n_permutations=n_permutations, rng=permutations(seed)
+    )
     planted = next(change for change in found.ranking if is_planted(change, truth))
     target = (truth.value, truth.touchpoint, cx.DROPOFF)
     whole = next(d for d in found.overall if d.group == truth.value)
@@ -61,10 +68,15 @@ def without(seed: int, *, customers: int = 5_000, n_permutations: int = 99) -> d
     """Compare segments that do not differ, and two random halves of all journeys."""
     sample = cx.datasets.sample(seed=seed, customers=customers, segment=False)
     journeys = sample.journeys()
-    found = cx.compare.segments(journeys, SEGMENT, n_permutations=n_permutations, rng=seed)
+    found = cx.compare.segments(
+        journeys, SEGMENT, n_permutations=n_permutations, rng=permutations(seed)
+    )
     half = np.random.default_rng(seed).random(len(journeys)) < 0.5
     halves = cx.compare.between(
-        journeys.where(half), journeys.where(~half), n_permutations=n_permutations, rng=seed
+        journeys.where(half),
+        journeys.where(~half),
+        n_permutations=n_permutations,
+        rng=permutations(seed),
     )
     p = found.table["p_value"][: found.n_comparisons]
     return {
@@ -84,7 +96,7 @@ def halves_of_the_year(seed: int, *, n_permutations: int = 99) -> dict:
         log.journeys(goal=sample.truths.goal, inactivity=sample.truths.inactivity)
         for log in (sample.log.between(None, "2025-07-01"), sample.log.between("2025-07-01"))
     )
-    found = cx.compare.between(second, first, n_permutations=n_permutations, rng=seed)
+    found = cx.compare.between(second, first, n_permutations=n_permutations, rng=permutations(seed))
     starts = [change.touchpoint == cx.START for change in found.discoveries]
     change = found.ranking[0]
     return {
@@ -122,7 +134,7 @@ def follow_up(seed: int, *, until: float, customers: int = 3_000) -> cx.Journeys
 def unequal_follow_up(seed: int) -> dict:
     """Compare groups of which one was followed to its end and the other half way."""
     short, long = follow_up(2 * seed, until=8), follow_up(2 * seed + 1, until=40)
-    found = cx.compare.between(short, long, n_permutations=99, rng=seed)
+    found = cx.compare.between(short, long, n_permutations=99, rng=permutations(seed))
     nodes = [journeys.graph().nodes["web"] for journeys in (short, long)]
     raw = [node["exits"] / (node["visits"] - node["pending"]) for node in nodes]
     estimate = found.estimate("web")

@@ -258,9 +258,9 @@ def segments(
     Tests take as many trials as there are ended visits over the design effect: the clustered
     variance of the difference, were both groups alike, over that of independent visits. With
     four expected counts of at least 5 it is the pooled z test, else Fisher's. The weights of
-    open visits are taken as known, which is slightly conservative. Benjamini and Hochberg's
-    (1995) rule runs over all tests of the call. Moves from one touchpoint sum to one, so that
-    several rows can tell of one change.
+    open visits are taken as known, which is slightly conservative, in the test of the whole too.
+    Benjamini and Hochberg's (1995) rule runs over all tests of the call. Moves from one
+    touchpoint sum to one, so that several rows can tell of one change.
 
     Segments are not experiments: customers differ in other ways too. Name the likely ones as
     `strata`, one at a time: where `reversed` is true, the mix of strata makes the difference
