@@ -24,6 +24,7 @@ MOST_NODES = 80
 MOST_EDGES = 2_000
 _FIRST_SEEN = (0.9, 0.8)  # share of all moves that the first view shows, of few and many nodes
 _MANY = 30
+_MOVES_PER_NODE = 4  # more of them at first, and nothing could be told apart
 _COLUMN, _ROW = 206, 58  # distance between nodes
 _WIDTH, _HEIGHT = 152, 40  # of a node
 _TOP = 46
@@ -207,7 +208,7 @@ def _node(graph: JourneyGraph, name: str, number: int, place: tuple[float, float
     return Node(
         number=number,
         name=name,
-        label=name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…",
+        label=_short(name),
         kind="touchpoint",
         x=place[0],
         y=place[1],
@@ -215,6 +216,11 @@ def _node(graph: JourneyGraph, name: str, number: int, place: tuple[float, float
         caption=f"{visits:,} · {format_value(rate, 'percent')} exit",
         facts=(*where, *numbers),
     )
+
+
+def _short(name: str) -> str:
+    """Return a name that fits into a node: names often differ in their last letters alone."""
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 7]}…{name[-6:]}"
 
 
 def _exit_rate(graph: JourneyGraph, name: str) -> float:
@@ -237,8 +243,8 @@ def _edges(
     most = max((data["count"] for _, _, data in moves), default=1)
     enough = _FIRST_SEEN[len(numbers) > _MANY] * total
     seen = 0
-    for u, v, data in moves:
-        first_seen = seen < enough
+    for rank, (u, v, data) in enumerate(moves):
+        first_seen = seen < enough and rank < _MOVES_PER_NODE * len(numbers)
         seen += data["count"]
         yield Edge(
             source=numbers[u],
