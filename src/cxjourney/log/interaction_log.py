@@ -487,7 +487,8 @@ class InteractionLog:
             until the next cut, "keep" leaves it in the journey, whose goal then absorbs nothing.
         unfinished
             What a journey is that neither converted nor fell silent: "in_progress", or "dropped"
-            where every case is known to be closed.
+            where every case is known to be closed. With closed cases take `after_goal="discard"`
+            too: what follows the goal would begin a journey that cannot convert again.
         gaps
             Cut long histories also where a gap is unusual for its transition, as in
             `gaps=TransitionGaps()`. A journey that such a gap ends is dropped: its customer came
