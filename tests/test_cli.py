@@ -99,6 +99,33 @@ def test_closed_cases_need_no_limit(folder, capsys):
     assert "In progress   0" in text
 
 
+def test_what_a_closed_case_does_after_its_goal_is_no_lost_journey(folder, capsys):
+    (folder / "cases.csv").write_text(
+        "customer,timestamp,touchpoint\n"
+        "a,2026-01-01,open\na,2026-01-02,done\na,2026-01-03,archive\nb,2026-01-01,open\n"
+    )
+    assert main(["report", "cases.csv", "--goal", "done", "--closed"]) == 0
+    text = capsys.readouterr().out
+    assert "Journeys      2\n" in text
+    assert "Dropped       1 " in text
+
+
+def test_an_observation_that_ends_before_the_data_is_said(folder, capsys):
+    assert main(["report", "events.csv", *RULES, "--observed-until", "2026-01-03"]) == 0
+    assert "lie after --observed-until and still count" in capsys.readouterr().out
+
+
+def test_an_end_that_nothing_follows_is_suggested_as_an_exit(folder, capsys):
+    rows = "".join(
+        f"c{i},2026-01-01,web\nc{i},2026-01-02,{'buy' if i % 2 else 'gone'}\n" for i in range(80)
+    )
+    (folder / "shop.csv").write_text("customer,timestamp,touchpoint\n" + rows)
+    assert main(["report", "shop.csv", "--goal", "buy", "--inactivity", "7d"]) == 0
+    text = capsys.readouterr().out
+    assert "nothing ever follows 'gone' (40 visits): if it is a way of leaving, say --exit" in text
+    assert "nothing ever follows 'web'" not in text
+
+
 def test_the_sample_is_reported_on(folder, capsys):
     assert main(["report", "--sample"]) == 0
     assert "What to mend first" in capsys.readouterr().out

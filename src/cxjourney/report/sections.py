@@ -251,7 +251,7 @@ def _critical(work: Work) -> Section:
     lead = (
         "Touchpoints by the conversions that would be gained if no more left there than at their "
         "peers. Reach is the share of the journeys that come by; the removal effect is the share "
-        "of conversions that go through the touchpoint."
+        "of conversions that the chain would lose without the touchpoint."
     )
     found = work.points
     if isinstance(found, str):
