@@ -77,8 +77,8 @@ class Browser:
         self._session: str | None = None
         self._events: list[dict[str, Any]] = []
 
-    def open(self, page: Path, *, width: int = 1280, height: int = 900) -> None:
-        """Load a file in a fresh page and wait until it stands."""
+    def open(self, page: Path | str, *, width: int = 1280, height: int = 900) -> None:
+        """Load a file or an address in a fresh page and wait until it stands."""
         self._session = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
@@ -87,7 +87,7 @@ class Browser:
             self.call(f"{domain}.enable")
         self.resize(width, height)
         self._events.clear()
-        self.address = page.as_uri()
+        self.address = page if isinstance(page, str) else page.as_uri()
         self.call("Page.navigate", url=self.address)
         self._wait_for("Page.loadEventFired")
 
@@ -105,6 +105,13 @@ class Browser:
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
+
+    def wait_until(self, condition: str) -> None:
+        """Wait until an expression of JavaScript is true in the page."""
+        until = time.monotonic() + PATIENCE
+        while not self.evaluate(condition):
+            assert time.monotonic() < until, f"never true: {condition}"
+            time.sleep(0.05)
 
     def centre_of(self, selector: str) -> tuple[float, float]:
         """Scroll an element into view and return where its middle is."""
