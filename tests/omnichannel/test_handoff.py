@@ -278,7 +278,7 @@ def test_what_is_missing_is_named():
     with pytest.raises(OutcomeUndetermined, match="inactivity="):
         handoff_loss(log.journeys(goal="buy"))
     journeys = log.journeys(goal="buy", inactivity=LIMIT)
-    with pytest.raises(UnknownName, match="'owner' is not in the columns"):
+    with pytest.raises(UnknownName, match="the log has no owners: build it with owner="):
         handoff_loss(journeys, by="owner")
     with pytest.raises(InvalidValue, match="reference must be one of"):
         handoff_loss(journeys, reference="anyone")

@@ -165,7 +165,7 @@ def test_an_empty_log_has_an_empty_matrix():
 
 def test_a_log_without_channels_is_refused():
     told = {"a": [("x", None, 0), ("y", None, 1)]}
-    with pytest.raises(UnknownName, match="'channel' is not in the columns"):
+    with pytest.raises(UnknownName, match="the log has no channels"):
         transitions(log_of(told).journeys())
     with pytest.raises(UnknownName, match="no channel of the log has a kind"):
         transitions(log_of({"a": [("x", "pigeon", 0)]}).journeys(), by="kind")

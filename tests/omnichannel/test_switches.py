@@ -128,7 +128,7 @@ def test_clustered_intervals_are_wider_than_those_of_independent_moves():
 
 
 def test_a_log_without_channels_is_refused():
-    with pytest.raises(UnknownName, match="'channel' is not in the columns"):
+    with pytest.raises(UnknownName, match="the log has no channels"):
         switching(cx.Journeys.from_paths([["a"]], converted=[1]))
 
 

@@ -113,6 +113,16 @@ class Table:
         columns = {name: self[name] for name in names}
         return type(self)(columns, formats=self._formats, backend=self.backend)
 
+    def renamed(self, words: Mapping[str, str]) -> Self:
+        """Return the table with these texts said in other words, wherever they stand."""
+        columns: dict[str, Any] = {
+            name: values
+            if isinstance(values, np.ndarray)
+            else tuple(words.get(text, text) for text in values)
+            for name, values in self._columns.items()
+        }
+        return type(self)(columns, formats=self._formats, backend=self.backend)
+
     def to_frame(self, backend: str | None = None) -> Any:
         """Return the table as a data frame.
 

@@ -15,7 +15,7 @@ from cxjourney.compare._evidence import discovery_rates
 from cxjourney.compare._moves import moves_of, observed, put_together
 from cxjourney.compare._rows import Part
 from cxjourney.compare.divergence import Divergence, chi_squared, permuted
-from cxjourney.domain import DROPOFF
+from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.graph import JourneyGraph
 from cxjourney.metrics import Estimate
@@ -168,7 +168,8 @@ class Differences(Result):
 
     def _shown(self) -> Table:
         hidden = {"kind", "visits", "visits_against", "test", "adjusted_low", "adjusted_high"}
-        return self.table.select([n for n in self.table.column_names if n not in hidden])
+        shown = self.table.select([n for n in self.table.column_names if n not in hidden])
+        return shown.renamed({START: "(start)", CONVERSION: "(converted)", DROPOFF: "(dropped)"})
 
     def _notes(self) -> tuple[str, ...]:
         found = f"{self.n_discoveries:,} of {self.n_comparisons:,} comparisons"

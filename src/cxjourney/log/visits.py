@@ -127,8 +127,13 @@ def _single(columns: Columns, by: str) -> Coded:
     if coded is None and not len(columns):
         return Coded(np.zeros(0, dtype=np.int8), ())  # an empty log lacks no column
     if coded is None:
-        known = [name for name in GRAINS if name in columns.coded]
-        raise UnknownName.among("by=", by, known, where="the columns of the log")
+        known = tuple(name for name in GRAINS if name in columns.coded)
+        raise UnknownName(
+            f"the log has no {by}s: build it with {by}=, or pass "
+            f"{' or '.join(f'by={name!r}' for name in known)}",
+            name=by,
+            known=known,
+        )
     if not np.any(coded.codes < 0):
         return coded
     codes = np.where(coded.codes < 0, len(coded.names), coded.codes.astype(np.int64))

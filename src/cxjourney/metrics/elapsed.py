@@ -80,7 +80,8 @@ class ElapsedTime(Result):
                 "value_s": [e.value for e in rows.values()],
                 "low": [e.low for e in rows.values()],
                 "high": [e.high for e in rows.values()],
-            }
+            },
+            formats=dict.fromkeys(("value_s", "low", "high"), "duration"),
         )
 
     def _notes(self) -> tuple[str, ...]:
