@@ -85,7 +85,7 @@ def test_edges_of_the_running_example_are_the_published_ones(shared):
 
 
 @pytest.mark.oracles("pm4py")
-@pytest.mark.parametrize("name", ["simple-onlineshop", "receipt", "bpic2013_incidents"])
+@pytest.mark.parametrize("name", ["simple-onlineshop", "receipt", "sepsis", "bpic2013_incidents"])
 def test_edges_equal_those_of_pm4py(shared, name):
     import pandas as pd
     import pm4py
