@@ -12,6 +12,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+from cxjourney._support.parallel import side_by_side
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -268,13 +270,18 @@ def directly_follows(
         # the row after a touch is the next touch, or the end that absorbed the journey
         wait = time[np.minimum(row + 1, len(codes) - 1)] - time[row] if len(row) else wait
         wait = wait[timed]
+    journeys, visiting = side_by_side(
+        len(codes),
+        lambda: _distinct(moved_journey, _places(keys, moved_key, size), len(keys), weight),
+        lambda: _distinct(journey, here, n_codes, weight),
+    )
     return Follows(
         keys=keys,
         counts=counts,
-        journeys=_distinct(moved_journey, _places(keys, moved_key, size), len(keys), weight),
+        journeys=journeys,
         first=_bincount(first, np.arange(len(first)), weight, size),
         visits=_bincount(here, journey, weight, n_codes),
-        visiting=_distinct(journey, here, n_codes, weight),
+        visiting=visiting,
         pending=pending,
         move=key[timed] if time is not None else wait,
         wait=wait,
