@@ -51,7 +51,7 @@ def y_names(ax) -> list[str]:
 def plotting_classes() -> list[type]:
     found = set()
     for module in pkgutil.walk_packages(cx.__path__, "cxjourney."):
-        if module.name.endswith((".__main__", ".native")):
+        if module.name.endswith((".__main__", ".native", ".native_text")):
             continue
         members = vars(importlib.import_module(module.name)).values()
         found |= {c for c in members if inspect.isclass(c) and hasattr(c, "plot")} - {PictureAxes}

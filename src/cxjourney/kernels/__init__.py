@@ -1,8 +1,9 @@
 """Loops over integer columns: the few functions in which nearly all time is spent.
 
 `reference` has them in NumPy; it is always there and defines what they return. `native` has them
-compiled, where a compiler was at hand when the package was built. The environment variable
-`CXJOURNEY_KERNELS` chooses between "native" and "reference" before the first import, for tests.
+compiled, and `native_text` reads columns from Arrow buffers, where a compiler was at hand when the
+package was built. The environment variable `CXJOURNEY_KERNELS` chooses between "native" and
+"reference" before the first import, for tests.
 """
 
 from __future__ import annotations
@@ -43,21 +44,22 @@ _PART = 200_000
 _NO_TIME = np.zeros(0, dtype=np.int64)
 
 
-def _native() -> ModuleType | None:
+def _native(name: str) -> ModuleType | None:
     wanted = os.environ.get("CXJOURNEY_KERNELS", "")
     if wanted not in {"", "native", "reference"}:
         raise InvalidValue.of("CXJOURNEY_KERNELS", "be 'native' or 'reference'", wanted)
     if wanted == "reference":
         return None
     try:
-        return importlib.import_module("cxjourney.kernels.native")
+        return importlib.import_module(f"cxjourney.kernels.{name}")
     except ImportError as error:
         if wanted == "native":
             raise MissingDependency("the compiled kernels were not built") from error
         return None
 
 
-_compiled = _native()
+_compiled = _native("native")
+_text = None if _compiled is None else _native("native_text")
 
 ACTIVE = "reference" if _compiled is None else "native"
 """Which kernels run: "native" or "reference"."""
@@ -77,9 +79,9 @@ def encode_strings(column: Any) -> tuple[NDArray[np.int32], Texts] | None:
         None where the column offers no Arrow stream of texts, or nothing is compiled: then the
         column's own library is the fastest way.
     """
-    if _compiled is None or not hasattr(column, "__arrow_c_stream__"):
+    if _text is None or not hasattr(column, "__arrow_c_stream__"):
         return None
-    texts = _compiled.text_column(column)
+    texts = _text.text_column(column)
     return None if texts is None else _encoded(texts)
 
 
@@ -97,9 +99,9 @@ def encode_records(table: Any) -> list[tuple[NDArray[np.integer], Any]] | None:
         Codes and distinct texts, as `encode_strings` returns them, or integers and a mask of the
         missing ones; None where nothing is compiled or a column is of another kind.
     """
-    if _compiled is None or not hasattr(table, "__arrow_c_stream__"):
+    if _text is None or not hasattr(table, "__arrow_c_stream__"):
         return None
-    columns = _compiled.record_columns(table)
+    columns = _text.record_columns(table)
     if columns is None:
         return None
     return [column if isinstance(column, tuple) else _encoded(column) for column in columns]
@@ -215,8 +217,8 @@ def group_sequences(
         The number of the distinct sequence that each one is, in order of appearance, and the first
         sequence of each; None where nothing is compiled.
     """
-    if _compiled is None:
+    if _text is None:
         return None
     grouped: tuple[NDArray[np.int64], NDArray[np.int64]]
-    grouped = _compiled.group_sequences(np.ascontiguousarray(codes), offsets)
+    grouped = _text.group_sequences(np.ascontiguousarray(codes), offsets)
     return grouped

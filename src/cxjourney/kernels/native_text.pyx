@@ -1,0 +1,492 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, embedsignature=True
+"""Columns read straight from Arrow buffers: texts become codes without a Python object a row.
+
+Distinct texts are numbered in order of appearance, as `reference.encode_strings` numbers them.
+Nothing is read or written without a bound that the caller or the function itself has checked.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcmp, memcpy
+from cpython.pycapsule cimport PyCapsule_GetPointer
+
+import numpy as np
+
+
+# ------------------------------------------------------------------ strings in Arrow buffers
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    #ifndef CXJ_ARROW_C_DATA
+    #define CXJ_ARROW_C_DATA
+    struct ArrowSchema {
+      const char* format; const char* name; const char* metadata; int64_t flags;
+      int64_t n_children; struct ArrowSchema** children; struct ArrowSchema* dictionary;
+      void (*release)(struct ArrowSchema*); void* private_data;
+    };
+    struct ArrowArray {
+      int64_t length; int64_t null_count; int64_t offset; int64_t n_buffers; int64_t n_children;
+      const void** buffers; struct ArrowArray** children; struct ArrowArray* dictionary;
+      void (*release)(struct ArrowArray*); void* private_data;
+    };
+    struct ArrowArrayStream {
+      int (*get_schema)(struct ArrowArrayStream*, struct ArrowSchema*);
+      int (*get_next)(struct ArrowArrayStream*, struct ArrowArray*);
+      const char* (*get_last_error)(struct ArrowArrayStream*);
+      void (*release)(struct ArrowArrayStream*); void* private_data;
+    };
+    #endif
+    #if defined(__GNUC__) || defined(__clang__)
+    #define CXJ_PREFETCH(p) __builtin_prefetch(p)
+    #else
+    #define CXJ_PREFETCH(p) ((void)0)
+    #endif
+    /* mix of 64 bits, after Steele, Lea and Flood 2014 (splitmix64) */
+    static inline uint64_t cxj_mix(uint64_t x) {
+      x ^= x >> 32; x *= 0xd6e8feb86659fd93ULL; x ^= x >> 32; return x;
+    }
+    static inline uint64_t cxj_load8(const uint8_t* p) { uint64_t x; memcpy(&x, p, 8); return x; }
+    static inline uint64_t cxj_load4(const uint8_t* p) { uint32_t x; memcpy(&x, p, 4); return x; }
+    """
+    struct ArrowSchema:
+        const char* format
+        int64_t n_children
+        ArrowSchema** children
+        void (*release)(ArrowSchema*) noexcept nogil
+        ArrowSchema* dictionary
+    struct ArrowArray:
+        int64_t length
+        int64_t null_count
+        int64_t offset
+        int64_t n_buffers
+        const void** buffers
+        ArrowArray** children
+        ArrowArray* dictionary
+        void (*release)(ArrowArray*) noexcept nogil
+    struct ArrowArrayStream:
+        int (*get_schema)(ArrowArrayStream*, ArrowSchema*) noexcept nogil
+        int (*get_next)(ArrowArrayStream*, ArrowArray*) noexcept nogil
+        const char* (*get_last_error)(ArrowArrayStream*) noexcept nogil
+        void (*release)(ArrowArrayStream*) noexcept nogil
+    void CXJ_PREFETCH(const void*) nogil
+    uint64_t cxj_mix(uint64_t) nogil
+    uint64_t cxj_load8(const uint8_t*) nogil
+    uint64_t cxj_load4(const uint8_t*) nogil
+
+
+cdef enum Layout:
+    SMALL = 0   # "u": offsets of 32 bits
+    LARGE = 1   # "U": offsets of 64 bits
+    VIEW = 2    # "vu": views of 16 bytes, short texts inside
+
+
+LAYOUTS = {b"u": SMALL, b"U": LARGE, b"vu": VIEW}
+
+
+cdef struct Text:
+    # two texts of at most 16 bytes are equal if length, low and high are
+    uint64_t low
+    uint64_t high
+    const uint8_t* start
+    int64_t length
+
+
+cdef struct Chunk:
+    const uint8_t* valid        # NULL where nothing is missing
+    const void* index
+    const uint8_t* data
+    const void** buffers
+    int64_t offset
+    int64_t length
+
+
+cdef inline bint is_missing(Chunk* chunk, int64_t row) noexcept nogil:
+    if chunk.valid == NULL:
+        return False
+    row += chunk.offset
+    return not (chunk.valid[row >> 3] >> (row & 7)) & 1
+
+
+cdef inline Text text_at(Chunk* chunk, Layout layout, int64_t row) noexcept nogil:
+    cdef Text text
+    cdef const int32_t* small
+    cdef const int64_t* large
+    cdef const int32_t* view
+    row += chunk.offset
+    if layout == SMALL:
+        small = <const int32_t*> chunk.index
+        text.start = chunk.data + small[row]
+        text.length = small[row + 1] - small[row]
+    elif layout == LARGE:
+        large = <const int64_t*> chunk.index
+        text.start = chunk.data + large[row]
+        text.length = large[row + 1] - large[row]
+    else:
+        view = (<const int32_t*> chunk.index) + 4 * row
+        text.length = view[0]
+        if text.length <= 12:
+            text.start = <const uint8_t*> (view + 1)
+        else:
+            text.start = (<const uint8_t*> chunk.buffers[2 + view[2]]) + view[3]
+    fingerprint(&text)
+    return text
+
+
+cdef inline void fingerprint(Text* text) noexcept nogil:
+    """Put the first and last eight bytes into words; they overlap rather than reach beyond."""
+    cdef const uint8_t* p = text.start
+    cdef int64_t n = text.length
+    text.high = 0
+    if n >= 8:
+        text.low = cxj_load8(p)
+        text.high = cxj_load8(p + n - 8)
+    elif n >= 4:
+        text.low = cxj_load4(p) | cxj_load4(p + n - 4) << 32
+    elif n > 0:
+        text.low = <uint64_t> p[0] | <uint64_t> p[n >> 1] << 8 | <uint64_t> p[n - 1] << 16
+    else:
+        text.low = 0
+
+
+cdef inline uint64_t hash_of(Text* text) noexcept nogil:
+    cdef uint64_t h = cxj_mix(text.low ^ <uint64_t> text.length * <uint64_t> 0x9E3779B97F4A7C15)
+    cdef int64_t at
+    for at in range(8, text.length - 8, 8):  # what lies between the first and the last word
+        h = cxj_mix(h ^ cxj_load8(text.start + at))
+    return cxj_mix(h ^ text.high)
+
+
+cdef inline bint same_text(Text* a, Text* b) noexcept nogil:
+    if a.length != b.length or a.low != b.low or a.high != b.high:
+        return False
+    return a.length <= 16 or memcmp(a.start, b.start, a.length) == 0
+
+
+cdef struct Slot:
+    uint32_t tag        # upper half of the hash
+    int32_t code        # -1 where the slot is free
+
+
+cdef inline void* address(int64_t[::1] array) noexcept:
+    return &array[0]
+
+
+@cython.final
+cdef class TextTable:
+    """Distinct texts in order of appearance: open addressing, texts kept where Arrow has them."""
+
+    cdef Slot* slots
+    cdef Text* texts
+    cdef uint64_t* hashes
+    cdef object owners          # arrays that hold these: NumPy asks for huge pages
+    cdef int64_t capacity       # of the slots, a power of two
+    cdef int64_t count
+
+    def __cinit__(self):
+        self.count = 0
+        self.allocate(1 << 12)
+
+    cdef int allocate(self, int64_t capacity) except -1:
+        """Make room for half as many texts as there are slots, and keep those that are there."""
+        cdef int64_t room = capacity >> 1, i, place
+        slots = np.full(capacity, -1, dtype=np.int64)
+        texts = np.empty(room * sizeof(Text) // 8, dtype=np.int64)
+        hashes = np.empty(room, dtype=np.int64)
+        cdef Text* new_texts = <Text*> address(texts)
+        cdef uint64_t* new_hashes = <uint64_t*> address(hashes)
+        if self.count:
+            memcpy(new_texts, self.texts, self.count * sizeof(Text))
+            memcpy(new_hashes, self.hashes, self.count * sizeof(uint64_t))
+        self.slots = <Slot*> address(slots)
+        self.texts = new_texts
+        self.hashes = new_hashes
+        self.owners = slots, texts, hashes
+        self.capacity = capacity
+        for i in range(self.count):
+            place = self.hashes[i] & (capacity - 1)
+            while self.slots[place].code >= 0:
+                place = (place + 1) & (capacity - 1)
+            self.slots[place].tag = <uint32_t> (self.hashes[i] >> 32)
+            self.slots[place].code = <int32_t> i
+        return 0
+
+    cdef inline int32_t find(self, Text* text, uint64_t h) except -2 nogil:
+        """Return the code of a text; a new one is added."""
+        cdef uint32_t tag = <uint32_t> (h >> 32)
+        cdef int64_t place = h & (self.capacity - 1)
+        cdef Slot slot = self.slots[place]
+        while slot.code >= 0:
+            if slot.tag == tag and same_text(&self.texts[slot.code], text):
+                return slot.code
+            place = (place + 1) & (self.capacity - 1)
+            slot = self.slots[place]
+        if self.count == self.capacity >> 1:
+            with gil:
+                self.allocate(self.capacity << 2)
+            place = h & (self.capacity - 1)
+            while self.slots[place].code >= 0:
+                place = (place + 1) & (self.capacity - 1)
+        slot.tag = tag
+        slot.code = <int32_t> self.count
+        self.slots[place] = slot
+        self.texts[slot.code] = text[0]
+        self.hashes[slot.code] = h
+        self.count += 1
+        return slot.code
+
+    cdef inline void prefetch(self, uint64_t h) noexcept nogil:
+        """Ask for the text that the first slot of a hash names, once that slot is in cache."""
+        cdef int32_t code = self.slots[h & (self.capacity - 1)].code
+        if code >= 0:
+            CXJ_PREFETCH(&self.texts[code])
+
+    cdef int encode(
+        self, Chunk* chunk, Layout layout, int64_t begin, int64_t stop, int32_t* codes
+    ) except -1 nogil:
+        """Write the codes of rows [begin, stop) of a chunk; memory is asked for a batch ahead."""
+        cdef int64_t row = begin, batch, k
+        cdef Text texts[32]
+        cdef uint64_t hashes[32]
+        cdef bint missing[32]
+        while row < stop:
+            batch = min(stop - row, <int64_t> 32)
+            for k in range(batch):
+                missing[k] = is_missing(chunk, row + k)
+                if not missing[k]:
+                    texts[k] = text_at(chunk, layout, row + k)
+                    hashes[k] = hash_of(&texts[k])
+                    CXJ_PREFETCH(&self.slots[hashes[k] & (self.capacity - 1)])
+            for k in range(batch):
+                if not missing[k]:
+                    self.prefetch(hashes[k])
+            for k in range(batch):
+                codes[row - begin + k] = -1 if missing[k] else self.find(&texts[k], hashes[k])
+            row += batch
+        return 0
+
+    def absorb(self, TextTable later, int32_t[::1] codes):
+        """Add the texts of a table of later rows, and renumber its codes to those of this one."""
+        renumber_array = np.empty(later.count, dtype=np.int32)
+        cdef int32_t[::1] renumber = renumber_array
+        cdef int64_t i, k, ahead
+        with nogil:
+            for i in range(later.count):
+                ahead = i + 16
+                if ahead < later.count:
+                    CXJ_PREFETCH(&self.slots[later.hashes[ahead] & (self.capacity - 1)])
+                    self.prefetch(later.hashes[i + 8])
+                renumber[i] = self.find(&later.texts[i], later.hashes[i])
+            for k in range(codes.shape[0]):
+                if codes[k] >= 0:
+                    codes[k] = renumber[codes[k]]
+
+    def texts_utf8(self):
+        """Return the distinct texts as one run of bytes, and where each begins."""
+        cdef int64_t i, n = 0
+        offset_array = np.empty(self.count + 1, dtype=np.int64)
+        cdef int64_t[::1] offset = offset_array
+        for i in range(self.count):
+            offset[i] = n
+            n += self.texts[i].length
+        offset[self.count] = n
+        byte_array = np.empty(n, dtype=np.uint8)
+        cdef uint8_t[::1] data = byte_array
+        with nogil:
+            for i in range(self.count):
+                if self.texts[i].length:
+                    memcpy(&data[offset[i]], self.texts[i].start, self.texts[i].length)
+        return byte_array, offset_array
+
+
+@cython.final
+cdef class Chunks:
+    """All that an Arrow stream holds, for as long as this object lives."""
+
+    cdef ArrowArray* arrays
+    cdef int64_t count
+    cdef int64_t length
+
+    def __dealloc__(self):
+        for i in range(self.count):
+            self.arrays[i].release(&self.arrays[i])
+        free(self.arrays)
+
+    cdef bint read(self, ArrowArrayStream* stream) except -1:
+        """Take over the chunks; False where the stream breaks off."""
+        cdef ArrowArray* more
+        cdef ArrowArray one
+        cdef int64_t room = 0
+        while True:
+            if stream.get_next(stream, &one) != 0:
+                return False
+            if one.release == NULL:
+                return True
+            if self.count == room:
+                room = 4 if room == 0 else 2 * room
+                more = <ArrowArray*> realloc(self.arrays, room * sizeof(ArrowArray))
+                if more == NULL:
+                    one.release(&one)
+                    raise MemoryError
+                self.arrays = more
+            self.arrays[self.count] = one
+            self.count += 1
+            self.length += one.length
+
+    cdef Chunk part(self, int64_t i, int64_t child) noexcept nogil:
+        """Return chunk i, or that of a child where the stream is one of records."""
+        cdef Chunk chunk
+        cdef ArrowArray* array = &self.arrays[i]
+        chunk.offset = array.offset
+        chunk.length = array.length
+        if child >= 0:
+            array = array.children[child]
+            chunk.offset += array.offset
+        chunk.valid = <const uint8_t*> array.buffers[0] if array.null_count != 0 else NULL
+        chunk.index = array.buffers[1]
+        chunk.data = <const uint8_t*> array.buffers[2] if array.n_buffers > 2 else NULL
+        chunk.buffers = array.buffers
+        return chunk
+
+
+@cython.final
+cdef class TextColumn:
+    """A column of texts in an Arrow stream."""
+
+    cdef Chunks chunks
+    cdef int64_t child          # of the records of the stream; -1 where it is the column itself
+    cdef Layout layout
+
+    @property
+    def length(self):
+        return self.chunks.length
+
+    def encode(self, int64_t begin, int32_t[::1] codes):
+        """Write the codes of the rows from `begin` on, as many as `codes` holds; return the table.
+
+        Codes are in order of appearance from there, -1 where missing.
+        """
+        cdef TextTable table = TextTable()
+        cdef int64_t i, first = 0, start, stop, end = begin + codes.shape[0]
+        cdef Chunk chunk
+        if begin < 0 or end > self.chunks.length:
+            raise ValueError("rows are out of range")
+        with nogil:
+            for i in range(self.chunks.count):
+                chunk = self.chunks.part(i, self.child)
+                start, stop = max(begin, first), min(end, first + chunk.length)
+                if start < stop:
+                    table.encode(
+                        &chunk, self.layout, start - first, stop - first, &codes[start - begin]
+                    )
+                first += chunk.length
+        return table
+
+
+def text_column(column):
+    """Return the texts of a column that offers `__arrow_c_stream__`; None if it holds none."""
+    capsule = column.__arrow_c_stream__(None)
+    cdef ArrowArrayStream* stream = <ArrowArrayStream*> PyCapsule_GetPointer(
+        capsule, b"arrow_array_stream"
+    )
+    cdef ArrowSchema schema
+    cdef TextColumn texts = TextColumn()
+    if stream.get_schema(stream, &schema) != 0:
+        return None
+    layout = LAYOUTS.get(<bytes> schema.format)
+    if schema.release != NULL:
+        schema.release(&schema)
+    if layout is None:
+        return None
+    texts.chunks = Chunks()
+    texts.child = -1
+    texts.layout = layout
+    return texts if texts.chunks.read(stream) else None
+
+
+def record_columns(table):
+    """Return the columns of a table of texts and 64-bit integers; None if it holds others.
+
+    A column of texts is a `TextColumn`, one of integers a pair of values and a mask of the missing.
+    """
+    capsule = table.__arrow_c_stream__(None)
+    cdef ArrowArrayStream* stream = <ArrowArrayStream*> PyCapsule_GetPointer(
+        capsule, b"arrow_array_stream"
+    )
+    cdef ArrowSchema schema
+    cdef TextColumn texts
+    cdef Chunks chunks = Chunks()
+    cdef int64_t i
+    if stream.get_schema(stream, &schema) != 0:
+        return None
+    formats = [<bytes> schema.children[i].format for i in range(schema.n_children)]
+    if schema.release != NULL:
+        schema.release(&schema)
+    if any(one != b"l" and one not in LAYOUTS for one in formats) or not chunks.read(stream):
+        return None
+    columns = []
+    for i, one in enumerate(formats):
+        if one == b"l":
+            columns.append(integers(chunks, i))
+        else:
+            texts = TextColumn()
+            texts.chunks = chunks
+            texts.child = i
+            texts.layout = LAYOUTS[one]
+            columns.append(texts)
+    return columns
+
+
+cdef integers(Chunks chunks, int64_t child):
+    value_array = np.zeros(chunks.length, dtype=np.int64)
+    missing_array = np.zeros(chunks.length, dtype=np.bool_)
+    cdef int64_t[::1] value = value_array
+    cdef uint8_t[::1] missing = missing_array.view(np.uint8)
+    cdef int64_t i, row, done = 0
+    cdef Chunk chunk
+    with nogil:
+        for i in range(chunks.count):
+            chunk = chunks.part(i, child)
+            for row in range(chunk.length):
+                missing[done + row] = is_missing(&chunk, row)
+                if not missing[done + row]:
+                    value[done + row] = (<const int64_t*> chunk.index)[chunk.offset + row]
+            done += chunk.length
+    return value_array, missing_array
+
+
+# ------------------------------------------------------------------ equal sequences
+
+def group_sequences(const int64_t[::1] codes, const int64_t[::1] offsets):
+    """Return the distinct sequence that each one is, by appearance, and the first of each.
+
+    The bytes of a sequence of codes are looked up like those of a text.
+    """
+    cdef int64_t n = offsets.shape[0] - 1, i
+    cdef int32_t code
+    cdef TextTable table = TextTable()
+    cdef Text text
+    cdef const uint8_t* data = <const uint8_t*> &codes[0] if codes.shape[0] else NULL
+    cdef bint inside = True
+    group_array = np.empty(n, dtype=np.int64)
+    first_array = np.empty(n, dtype=np.int64)
+    cdef int64_t[::1] group = group_array, first = first_array
+    with nogil:
+        for i in range(n):
+            if offsets[i] < 0 or offsets[i + 1] < offsets[i] or offsets[i + 1] > codes.shape[0]:
+                inside = False
+                break
+            text.start = data + 8 * offsets[i]
+            text.length = 8 * (offsets[i + 1] - offsets[i])
+            fingerprint(&text)
+            code = table.find(&text, hash_of(&text))
+            group[i] = code
+    if not inside:
+        raise ValueError("an offset is out of range")
+    with nogil:
+        for i in range(n - 1, -1, -1):
+            first[group[i]] = i
+    return group_array, first_array[: table.count].copy()
