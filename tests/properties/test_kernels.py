@@ -136,14 +136,36 @@ def test_rows_of_no_customer_are_refused():
         native.cut_journeys(np.array([0, 2]), time, codes + 1, ends + 1, 0)
 
 
-@given(st.lists(st.lists(st.integers(0, 3), max_size=4), max_size=40))
-def test_sequences_are_grouped_alike(sequences):
-    codes = np.array([code for sequence in sequences for code in sequence], dtype=np.int64)
-    offsets = np.concatenate([[0], np.cumsum([len(s) for s in sequences])]).astype(np.int64)
-    group, first = kernels.group_sequences(codes, offsets)
-    distinct = list(dict.fromkeys(map(tuple, sequences)))
-    assert [distinct[g] for g in group.tolist()] == [tuple(s) for s in sequences]
-    assert first.tolist() == [list(map(tuple, sequences)).index(d) for d in distinct]
+@given(
+    st.lists(st.tuples(st.lists(st.integers(-1, 2), max_size=12), st.integers(0, 2)), max_size=60),
+    st.sampled_from([np.int8, np.int16, np.int32, np.int64]),
+)
+def test_sequences_are_grouped_alike(sequences, dtype):
+    # after each sequence come rows that belong to none
+    lengths = np.array([len(one) for one, _ in sequences], dtype=np.int64)
+    after = np.array([spare for _, spare in sequences], dtype=np.int64)
+    codes = np.array([c for one, spare in sequences for c in [*one, *[1] * spare]], dtype=dtype)
+    begin = np.cumsum(lengths + after) - lengths - after
+    arguments = codes, begin, begin + lengths
+    assert equal(kernels.group_sequences(*arguments), reference.group_sequences(*arguments))
+
+
+def test_many_distinct_sequences_of_any_length_are_grouped_alike():
+    rng = np.random.default_rng(5)
+    lengths = rng.geometric(1 / 8, 50_000)
+    codes = rng.integers(0, 4, lengths.sum()).astype(np.int16)
+    stop = np.cumsum(lengths)
+    arguments = codes, stop - lengths, stop
+    assert equal(kernels.group_sequences(*arguments), reference.group_sequences(*arguments))
+
+
+def test_sequences_out_of_range_are_refused():
+    codes, one = np.zeros(2, dtype=np.int8), np.array([1])
+    for begin, stop in ((-one, one), (one, 3 * one), (2 * one, one)):
+        with pytest.raises(ValueError, match="out of range"):
+            kernels.group_sequences(codes, begin, stop)
+    with pytest.raises(ValueError, match="differ in length"):
+        kernels.group_sequences(codes, one, one[:0])
 
 
 @given(st.lists(st.tuples(st.none() | st.text("aż", max_size=20), st.none() | st.integers(0, 9))))

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from datetime import timedelta
 
@@ -13,7 +11,6 @@ from hypothesis import strategies as st
 
 import cxjourney as cx
 from cxjourney.exceptions import InvalidValue
-from cxjourney.log import sequences as seq
 from cxjourney.metrics import wilson
 from cxjourney.variants import Variants, paths
 
@@ -72,35 +69,13 @@ def test_collapsing_repeats_is_collapsing_before(words):
     assert (a.steps, a.counts.tolist()) == (b.steps, b.counts.tolist())
 
 
-@given(listed)
-def test_a_collision_of_fingerprints_changes_nothing(words):
+@given(listed, st.integers(1, 5))
+def test_the_table_lists_the_first_of_all_rows(words, top):
     journeys = cx.Journeys.from_paths(words, converted=[1] * len(words))
-    sequences = seq.sequences_of(journeys)
-    expected = seq.distinct_sequences(sequences)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seq, "_fingerprints", lambda s: np.zeros(len(s), dtype=np.uint64))
-        found = seq.distinct_sequences(sequences)
-    assert [x.tolist() for x in found] == [x.tolist() for x in expected]
-
-
-def test_fingerprints_are_the_same_in_every_process(project_root):
-    code = (
-        "import cxjourney as cx\n"
-        "from cxjourney.log.sequences import _fingerprints, sequences_of\n"
-        "j = cx.Journeys.from_paths([['ad', 'web'], ['web']], converted=[1, 1])\n"
-        "print(_fingerprints(sequences_of(j)).tolist())"
-    )
-    said = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={"PYTHONPATH": str(project_root / "src"), "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(said) == 1
+    some, every = paths(journeys, top=top), paths(journeys, top=None)
+    assert some.steps == every.steps[:top]
+    assert some.table == every.table.take(range(min(top, len(every.table))))
+    assert some.counts.tolist() == every.counts.tolist()
 
 
 def test_the_goal_is_no_step_and_open_journeys_are_no_part_of_conversion():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cxjourney.blueprint._alignment import Design, align
 from cxjourney.log.outcome import CONVERTED, IN_PROGRESS, OUTCOMES
-from cxjourney.log.sequences import Sequences, distinct_sequences, sequences_of
+from cxjourney.log.sequences import Sequences, sequences_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,7 +199,7 @@ def deviations_of(
 ) -> Deviations:
     """Align the distinct paths with the steps and tell what each deviation is."""
     design = Design.of(blueprint, observed.symbols, without=without)
-    group, _ = distinct_sequences(observed.sequences)
+    group, _ = observed.sequences.slices.distinct()
     # an open journey may still take the steps to come, and a conversion passes those before it
     key = group * len(OUTCOMES) + journeys.outcome
     _, first, path = np.unique(key, return_index=True, return_inverse=True)

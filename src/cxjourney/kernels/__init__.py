@@ -19,7 +19,7 @@ from cxjourney._support.parallel import side_by_side
 from cxjourney._support.texts import Texts
 from cxjourney.exceptions import InvalidValue, MissingDependency
 from cxjourney.kernels import reference
-from cxjourney.kernels.reference import Follows, segment_starts, sort_pairs
+from cxjourney.kernels.reference import Follows, ranges, segment_starts, sort_pairs
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -35,6 +35,7 @@ __all__ = [
     "encode_strings",
     "group_sequences",
     "order_rows",
+    "ranges",
     "segment_starts",
     "sort_pairs",
 ]
@@ -200,25 +201,11 @@ def directly_follows(
 
 
 def group_sequences(
-    codes: NDArray[np.int64], offsets: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """Return which sequences of codes are the same.
-
-    Parameters
-    ----------
-    codes
-        All codes, sequence by sequence.
-    offsets
-        Sequence i is codes[offsets[i]:offsets[i + 1]].
-
-    Returns
-    -------
-    group and first, or None
-        The number of the distinct sequence that each one is, in order of appearance, and the first
-        sequence of each; None where nothing is compiled.
-    """
-    if _text is None:
-        return None
+    codes: NDArray[np.signedinteger], begin: NDArray[np.int64], stop: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which sequences of codes are the same; see `reference.group_sequences`."""
+    if _compiled is None:
+        return reference.group_sequences(codes, begin, stop)
     grouped: tuple[NDArray[np.int64], NDArray[np.int64]]
-    grouped = _text.group_sequences(np.ascontiguousarray(codes), offsets)
+    grouped = _compiled.group_sequences(codes, begin, stop)
     return grouped

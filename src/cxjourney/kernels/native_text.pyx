@@ -456,37 +456,3 @@ cdef integers(Chunks chunks, int64_t child):
                     value[done + row] = (<const int64_t*> chunk.index)[chunk.offset + row]
             done += chunk.length
     return value_array, missing_array
-
-
-# ------------------------------------------------------------------ equal sequences
-
-def group_sequences(const int64_t[::1] codes, const int64_t[::1] offsets):
-    """Return the distinct sequence that each one is, by appearance, and the first of each.
-
-    The bytes of a sequence of codes are looked up like those of a text.
-    """
-    cdef int64_t n = offsets.shape[0] - 1, i
-    cdef int32_t code
-    cdef TextTable table = TextTable()
-    cdef Text text
-    cdef const uint8_t* data = <const uint8_t*> &codes[0] if codes.shape[0] else NULL
-    cdef bint inside = True
-    group_array = np.empty(n, dtype=np.int64)
-    first_array = np.empty(n, dtype=np.int64)
-    cdef int64_t[::1] group = group_array, first = first_array
-    with nogil:
-        for i in range(n):
-            if offsets[i] < 0 or offsets[i + 1] < offsets[i] or offsets[i + 1] > codes.shape[0]:
-                inside = False
-                break
-            text.start = data + 8 * offsets[i]
-            text.length = 8 * (offsets[i + 1] - offsets[i])
-            fingerprint(&text)
-            code = table.find(&text, hash_of(&text))
-            group[i] = code
-    if not inside:
-        raise ValueError("an offset is out of range")
-    with nogil:
-        for i in range(n - 1, -1, -1):
-            first[group[i]] = i
-    return group_array, first_array[: table.count].copy()

@@ -15,7 +15,7 @@ from cxjourney._support.validation import check_choice, check_fraction, check_le
 from cxjourney.exceptions import InvalidValue
 from cxjourney.log.clustered import Sample, share_intervals
 from cxjourney.log.outcome import CONVERTED, IN_PROGRESS
-from cxjourney.log.sequences import distinct_sequences, sequences_of
+from cxjourney.log.sequences import sequences_of, slices_of
 from cxjourney.metrics import Estimate
 from cxjourney.metrics.intervals import normal_quantile
 
@@ -167,19 +167,21 @@ def paths(
     check_choice(repeats, "repeats", ("keep", "collapse"))
     if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
         raise InvalidValue.of("top", "be a positive whole number or None", top)
-    sequences = sequences_of(journeys, by)
-    if repeats == "collapse":
-        sequences = sequences.collapsed()
-    group, first = distinct_sequences(sequences)
+    sequences = (
+        slices_of(journeys, by)
+        if repeats == "keep"
+        else sequences_of(journeys, by).collapsed().slices
+    )
+    group, first = sequences.distinct()
     weight = journeys.weight
-    counts = np.bincount(group, weight, minlength=len(first)).astype(np.int64)
-    order = np.argsort(-counts, kind="stable")
-    listed = order[:top]
+    counts = np.bincount(group, weight, minlength=len(first)).astype(np.int64, copy=False)
+    descending = -np.sort(-counts)
+    listed = _most_frequent(counts, descending, top)
     total = int(counts.sum())
     steps = tuple(sequences.path(i) for i in first[listed].tolist())
     columns: dict[str, Any] = {
         "path": [" > ".join(names) or "(none)" for names in steps],
-        "touches": sequences.lengths[first[listed]],
+        "touches": np.array([len(names) for names in steps], dtype=np.int64),
         "journeys": counts[listed],
         "share": counts[listed] / (total or 1),
         "coverage": np.cumsum(counts[listed]) / (total or 1),
@@ -198,7 +200,7 @@ def paths(
     return Variants(
         table=Table(columns, formats=_FORMATS, backend=journeys.log.backend),
         steps=steps,
-        counts=counts[order],
+        counts=descending,
         n_journeys=total,
         unseen=_unseen(counts, level=level),
         by=by if isinstance(by, str) else ", ".join(by),
@@ -206,6 +208,18 @@ def paths(
         level=level,
         notes=tuple(notes),
     )
+
+
+def _most_frequent(
+    counts: NDArray[np.int64], descending: NDArray[np.int64], top: int | None
+) -> NDArray[np.int64]:
+    """Return the most frequent groups, of equally frequent ones the first; all are not sorted."""
+    if top is None or top >= len(counts):
+        return np.argsort(-counts, kind="stable")
+    least = descending[top - 1]
+    above = np.flatnonzero(counts > least)
+    above = above[np.argsort(-counts[above], kind="stable")]
+    return np.append(above, np.flatnonzero(counts == least)[: top - len(above)])
 
 
 def _conversion(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.log import Journeys
-from cxjourney.log.sequences import Sequences, distinct_sequences, sequences_of
+from cxjourney.log.sequences import Sequences, sequences_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -274,7 +274,7 @@ def _spells(
         if durations is not None:
             raise InvalidValue.of("durations", "be left out with journeys", durations)
         sequences = sequences_of(of, by)
-        group, first = distinct_sequences(sequences)  # many journeys share a path
+        group, first = sequences.slices.distinct()  # many journeys share a path
         sequences = sequences.take(first)
         return _merged(sequences, np.ones(len(sequences.codes))), _Expand(group)
     if isinstance(of, str):
