@@ -47,7 +47,7 @@ def journeys() -> cx.Journeys:
 @given(st.integers(0, 30), st.sampled_from(["in_progress", "dropped"]))
 def test_counting_each_customer_once_gives_the_graph(seed, unfinished):
     journeys = random_log(12, seed).journeys(inactivity=timedelta(days=5), unfinished=unfinished)
-    tally = tally_of(journeys, "touchpoint")
+    tally = tally_of(journeys, visits_of(journeys))
     block = tally.block(tally.weight[:, None])
     graph = journeys.graph()
     terminals = [cx.START, cx.CONVERSION, cx.DROPOFF]
@@ -62,7 +62,7 @@ def test_counting_each_customer_once_gives_the_graph(seed, unfinished):
 
 
 def test_explicit_exits_and_open_visits_are_both_kept(journeys):
-    tally = tally_of(journeys, "touchpoint")
+    tally = tally_of(journeys, visits_of(journeys))
     assert tally.n_bins > 1
     block = tally.block(tally.weight[:, None])
     graph = journeys.graph()

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from cxjourney._support.frozen import seal
 from cxjourney._support.validation import check_choice, check_level
 from cxjourney.attribution.credit import Attribution, Credits, Of, attribution
-from cxjourney.attribution.touches import grain_name, touches_of, within
+from cxjourney.attribution.touches import grain_name, touch_remarks, within, worth_of
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph.stacked import StackedChains
-from cxjourney.log.replicates import Tally, frequencies, tally_of
-from cxjourney.log.visits import By, Visits, visits_of
+from cxjourney.kernels import directly_follows
+from cxjourney.log.columns import Coded
+from cxjourney.log.observed import as_observed
+from cxjourney.log.replicates import Replicates, Tally, frequencies, tally_of, units
+from cxjourney.log.visits import By, grain_codes, visits_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["markov"]
 
 _MEMORY_GAP = 0.05
+_DENSE = 4_000_000
 
 
 def markov(
@@ -109,31 +114,29 @@ def markov(
         raise InvalidValue.of("replicates", "be at least 0", replicates)
     journeys.require_determined("attribution.markov()")
     journeys = within(journeys, look_back)
-    touches, weight = touches_of(journeys, by=by, of=of)
-    total = float(touches.worth.sum())
-    worth = np.bincount(touches.unit, touches.worth, minlength=len(weight)) / weight
-    credited = visits_of(journeys, by)
-    visits = _remembering(credited, journeys, states or by, order)
-    groups = _groups(credited, visits)
-    tally = tally_of(journeys, by, visits=visits)
-    effect, base = _effects(tally, tally.weight[:, None], groups)
-    scattered, totals = np.zeros((0, len(credited.names))), np.zeros(0)
-    if replicates and len(tally.weight) and groups:
-        cells = max(len(tally.names) * (len(tally.names) + 3), tally.counts.shape[0])
-        drawn = [
-            (_effects(tally, block, groups)[0], worth @ block)
-            for block in frequencies(tally.weight, n=replicates, rng=rng, cells=cells)
-        ]
-        scattered = np.concatenate([effects for effects, _ in drawn])
-        totals = np.concatenate([won for _, won in drawn])
-    credit = _normalised(effect, np.array([total]))[0]
-    extra = {"removal_effect": effect[0]} | _bounds(scattered, level, len(credited.names))
-    share = _touch_share(touches.journey, touches.code, journeys, len(credited.names))
+    credited = grain_codes(journeys.columns, by)
+    memory, owner = _remembering(credited, journeys, states, order)
+    observed = as_observed(journeys, memory)
+    owner = owner[np.array(observed.names, dtype=np.int64)]
+    codes = np.unique(owner)
+    groups = [np.flatnonzero(owner == code) for code in codes]
+    names = tuple(credited.names[code] for code in codes.tolist())
+    effect, base = _effects(observed, groups)
+    worth = worth_of(journeys, of)
+    won = journeys.converted & (journeys.lengths > 0)
+    scattered, totals = np.zeros((0, len(names))), np.zeros(0)
+    if replicates and groups:
+        tally = tally_of(journeys, visits_at(journeys, memory))
+        unit = units(journeys)[0][won]
+        per_unit = np.bincount(unit, worth[won], minlength=len(tally.weight)) / tally.weight
+        scattered, totals = _resampled(tally, per_unit, groups, n=replicates, rng=rng)
+    credit = _normalised(effect, np.array([worth[won].sum()]))[0]
+    share, several = _touched(journeys, credited, codes)
+    extra = {"removal_effect": effect[0]} | _bounds(scattered, level, len(names))
     extra["touch_share"] = share
-    remarks = _memory(effect[0], share, order, credited.names)
     return attribution(
         Credits(
-            names=credited.names,
+            names=names,
             credit=credit,
             replicates=_normalised(scattered, totals),
             extra=extra,
@@ -141,20 +144,22 @@ def markov(
         model=f"Markov chain of order {order}",
         grain=grain_name(by),
         base_rate=float(base[0]),
-        unattributed=touches.unattributed,
+        unattributed=float(worth[journeys.converted & ~won].sum()),
         of=of,
         level=level,
         costs=costs,
         backend=journeys.log.backend,
-        remarks=(*touches.remarks, *remarks),
+        remarks=(
+            *touch_remarks(int(np.count_nonzero(won)), several=several),
+            *_memory(effect[0], share, order, names),
+        ),
     )
 
 
 def _effects(
-    tally: Tally, frequency: NDArray[np.float64], groups: Sequence[NDArray[np.intp]]
+    block: Replicates, groups: Sequence[NDArray[np.intp]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return removal effects of groups of states and the conversion, for each column."""
-    block = tally.block(frequency)
+    """Return removal effects of groups of states and the conversion, for each replicate."""
     chains = StackedChains.of(block.probability, block.start)
     if all(len(group) == 1 for group in groups):
         effects = chains.removal_effect()
@@ -163,6 +168,24 @@ def _effects(
         columns = [chains.joint_removal_effect(group.tolist()) for group in groups]
     stacked = np.stack(columns, axis=1) if columns else np.zeros((len(chains.conversion), 0))
     return np.clip(stacked, 0.0, 1.0), chains.conversion
+
+
+def _resampled(
+    tally: Tally,
+    worth: NDArray[np.float64],
+    groups: Sequence[NDArray[np.intp]],
+    *,
+    n: int,
+    rng: np.random.Generator | int | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return removal effects and the worth of all conversions on resampled units."""
+    cells = max(len(tally.names) * (len(tally.names) + 3), tally.counts.shape[0])
+    drawn = [
+        (_effects(tally.block(block), groups)[0], worth @ block)
+        for block in frequencies(tally.weight, n=n, rng=rng, cells=cells)
+    ]
+    effects, totals = zip(*drawn, strict=True)
+    return np.concatenate(effects), np.concatenate(totals)
 
 
 def _normalised(effects: NDArray[np.float64], totals: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -182,59 +205,62 @@ def _bounds(scattered: NDArray[np.float64], level: float, n: int) -> dict[str, N
     return {"removal_low": low, "removal_high": high}
 
 
-def _remembering(credited: Visits, journeys: Journeys, states: By, order: int) -> Visits:
-    """Return visits whose nodes are states: the last touches at the grain of the states."""
-    n = len(credited)
-    fine = credited.node
-    k = len(credited.names)
-    other = visits_of(journeys, states)
-    key = fine.astype(np.int64)
-    if other.names != credited.names or not np.array_equal(other.node, credited.node):
-        key = key * len(other.names) + other.node
-        _, key = np.unique(key, return_inverse=True)
-    present = key.copy()
-    width = int(present.max(initial=0)) + 2
-    first = credited.previous == k
-    position = np.arange(n) - np.maximum.accumulate(np.where(first, np.arange(n), 0))
+def _remembering(
+    credited: Coded, journeys: Journeys, states: By | None, order: int
+) -> tuple[Coded, NDArray[np.int64]]:
+    """Return the state of each row, the last `order` touches, and which name is credited in each.
+
+    States are numbered; what the row of a goal or exit has does not matter.
+    """
+    if states is None and order == 1:
+        numbers = np.arange(len(credited.names))
+        return attrs.evolve(credited, names=tuple(numbers.tolist())), numbers
+    key = credited.codes.astype(np.int64)
+    if states is not None:
+        fine = grain_codes(journeys.columns, states)
+        key = _ranked(key * len(fine.names) + fine.codes)
+    present, width = key, int(key.max(initial=0)) + 2
+    before = np.arange(len(key)) - np.repeat(journeys.offsets[:-1], np.diff(journeys.offsets))
     for lag in range(1, order):
-        earlier = np.append(np.full(min(lag, n), width - 1), present[: max(n - lag, 0)])
-        key = key * width + np.where(position >= lag, earlier, width - 1)
-        _, key = np.unique(key, return_inverse=True)
-    n_states = int(key.max(initial=-1)) + 1
-    following = np.append(key[1:], 0)[:n].astype(np.int64)
-    ends = (credited.following > k) | (credited.following < 0)
-    following[ends] = np.where(
-        credited.following[ends] < 0, -1, credited.following[ends] - k + n_states
+        earlier = np.full(len(key), width - 1)
+        earlier[lag:] = np.where(before[lag:] < lag, width - 1, present[:-lag])
+        key = _ranked(key * width + earlier)
+    owner = np.zeros(int(key.max(initial=-1)) + 1, dtype=np.int64)
+    owner[key] = credited.codes
+    return Coded(seal(key), tuple(range(len(owner)))), owner
+
+
+def _ranked(key: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the place of each key among the distinct ones, by table where keys are small."""
+    top = int(key.max(initial=0))
+    if top > _DENSE:
+        return np.unique(key, return_inverse=True)[1]
+    used = np.zeros(top + 1, dtype=np.bool_)
+    used[key] = True
+    return (np.cumsum(used) - 1)[key]
+
+
+def _touched(
+    journeys: Journeys, credited: Coded, codes: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], bool]:
+    """Return the share of converting journeys that touch each code, and whether any touches two."""
+    won = journeys.converted
+    lengths = np.diff(journeys.offsets)
+    weight = None if journeys.weight is None else journeys.weight[won]
+    k = len(credited.names)
+    follows = directly_follows(
+        credited.codes[np.repeat(won, lengths)],
+        np.append(0, np.cumsum(lengths[won])),
+        journeys.absorbed[won],
+        journeys.outcome[won],
+        None,
+        k,
+        weight,
     )
-    previous = np.append(0, key[:-1])[:n].astype(np.int64)
-    previous[first] = n_states
-    return attrs.evolve(
-        credited,
-        names=tuple(str(i) for i in range(n_states)),
-        node=key.astype(np.int64),
-        previous=previous,
-        following=following,
-    )
-
-
-def _groups(credited: Visits, states: Visits) -> list[NDArray[np.intp]]:
-    """Return the states whose present touch is each name."""
-    owner = np.zeros(len(states.names), dtype=np.int64)
-    owner[states.node] = credited.node
-    return [np.flatnonzero(owner == code) for code in range(len(credited.names))]
-
-
-def _touch_share(
-    journey: NDArray[np.int64], code: NDArray[np.int64], journeys: Journeys, n: int
-) -> NDArray[np.float64]:
-    """Return the share of converting journeys that touch each name."""
-    weight = np.ones(len(journeys.outcome)) if journeys.weight is None else journeys.weight
-    touched = journeys.converted & (journeys.lengths > 0)
-    worth = weight[touched].astype(np.float64)
-    total = float(weight[journeys.converted].sum())
-    pairs = np.unique(journey * max(n, 1) + code)
-    counted = np.bincount(pairs % max(n, 1), worth[pairs // max(n, 1)], minlength=n)
-    return counted / total if total else np.full(n, np.nan)
+    source, target = np.divmod(follows.keys, k + 3)
+    total = np.count_nonzero(won) if weight is None else weight.sum()
+    share = follows.visiting[codes] / total if total else np.full(len(codes), np.nan)
+    return share, bool(np.any((source != target) & (target < k)))
 
 
 def _memory(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cxjourney.attribution.credit import Of
     from cxjourney.log import Journeys
 
-__all__ = ["Touches", "grain_name", "touches_of", "within"]
+__all__ = ["Touches", "grain_name", "touch_remarks", "touches_of", "within", "worth_of"]
 
 
 @attrs.frozen(kw_only=True)
@@ -65,15 +65,9 @@ class Touches:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What must be said where the journeys leave nothing to attribute."""
-        if not len(self.worth):
-            return ("no journey converted after a touch: there is nothing to credit",)
         changes = np.diff(self.code) != 0
         changes[self.offsets[1:-1] - 1] = False  # from one journey to the next
-        if changes.any():
-            return ()
-        return (
-            "no converting journey touches more than one name: all models count the same journeys",
-        )
+        return touch_remarks(len(self.worth), several=bool(changes.any()))
 
     def credits(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the credit of each name, given the share of its journey that a touch takes."""
@@ -105,6 +99,21 @@ class Touches:
 def grain_name(by: By) -> str:
     """Return the name of the column of names."""
     return by if isinstance(by, str) else ", ".join(by)
+
+
+def touch_remarks(n_converting: int, *, several: bool) -> tuple[str, ...]:
+    """Return what to say where nothing converts, or no converting journey has several names."""
+    if not n_converting:
+        return ("no journey converted after a touch: there is nothing to credit",)
+    if several:
+        return ()
+    return ("no converting journey touches more than one name: all models count the same journeys",)
+
+
+def worth_of(journeys: Journeys, of: Of) -> NDArray[np.float64]:
+    """Return what each journey would bring: its conversions, or their value."""
+    worth = np.ones(len(journeys.outcome)) if of == "conversions" else np.nan_to_num(journeys.value)
+    return worth if journeys.weight is None else worth * journeys.weight
 
 
 def within(journeys: Journeys, look_back: timedelta | None) -> Journeys:
@@ -151,11 +160,7 @@ def touches_of(
     """
     visits = visits_of(journeys, by)
     column, weight = units(journeys)
-    worth = np.ones(len(journeys.outcome))
-    if of == "value":
-        worth = np.nan_to_num(journeys.value)
-    if journeys.weight is not None:
-        worth = worth * journeys.weight
+    worth = worth_of(journeys, of)
     converted = journeys.converted
     chosen = converted[visits.journey]
     if ignore:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import attrs
 import numpy as np
@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from cxjourney._support.frozen import array_eq, read_only, seal
 
-__all__ = ["Coded", "Columns"]
+__all__ = ["Coded", "Columns", "Rows"]
+
+Rows: TypeAlias = NDArray[np.intp] | NDArray[np.bool_]
+"""Which rows: their numbers, or whether each."""
 
 
 @attrs.frozen(eq=False)
@@ -47,7 +50,7 @@ class Coded:
 
     __hash__ = None  # type: ignore[assignment]  # equality is by value, and values are arrays
 
-    def take(self, rows: NDArray[np.intp]) -> Self:
+    def take(self, rows: Rows) -> Self:
         """Return the column of these rows; the vocabulary stays."""
         return attrs.evolve(self, codes=seal(self.codes[rows]))
 
@@ -122,7 +125,7 @@ class Columns:
         """Customer number of each row."""
         return np.repeat(np.arange(self.n_customers), np.diff(self.offsets))
 
-    def take(self, rows: NDArray[np.intp], offsets: NDArray[np.int64]) -> Self:
+    def take(self, rows: Rows, offsets: NDArray[np.int64]) -> Self:
         """Return these rows, which `offsets` cuts into customers."""
         return attrs.evolve(
             self,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cxjourney.log.columns import Columns
+    from cxjourney.log.columns import Columns, Rows
 
 __all__ = ["CONVERTED", "DROPPED", "IN_PROGRESS", "OUTCOMES", "JourneyRules", "cut", "outcomes"]
 
@@ -100,7 +100,9 @@ class JourneyRules:
 def mask_of(columns: Columns, names: tuple[str, ...]) -> NDArray[np.bool_]:
     """Return which rows are at one of the touchpoints."""
     coded = columns.coded["touchpoint"]
-    mask: NDArray[np.bool_] = _among(coded.names, names)[coded.codes]
+    mask = np.zeros(len(coded), dtype=np.bool_)
+    for code in np.flatnonzero(_among(coded.names, names)):
+        mask |= coded.codes == code
     return mask
 
 
@@ -110,13 +112,14 @@ def _among(names: Sequence[str], wanted: tuple[str, ...]) -> NDArray[np.bool_]:
 
 def cut(
     columns: Columns, rules: JourneyRules
-) -> tuple[NDArray[np.intp] | None, NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+) -> tuple[Rows | None, NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
     """Cut the rows of a log into journeys.
 
     Returns
     -------
     rows
-        Rows of the log, in the order of the journeys; None where all stay in place.
+        Rows of the log, in the order of the journeys, or whether each row stays; None where all
+        stay in place.
     offsets
         Rows of journey i are [offsets[i], offsets[i + 1]) of those.
     silent
@@ -129,9 +132,11 @@ def cut(
     if n == 0:
         nothing = np.zeros(0, dtype=np.int64)
         return None, np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.bool_), nothing
-    in_place = not rules.by_journey_column and rules.gaps is None
-    if in_place and rules.after_goal != "discard":
-        return None, *_cut_in_place(columns, rules)
+    if not rules.by_journey_column and rules.gaps is None:
+        ending = rules.exit_touchpoints + (rules.goal if rules.absorbing else ())
+        if rules.after_goal == "discard":
+            return _until_first_end(columns, ending, *_cut_in_place(columns, rules, ()))
+        return None, *_cut_in_place(columns, rules, ending)
     customer = columns.customer
     rows = _grouped_rows(columns, customer) if rules.by_journey_column else None
     ordered = customer if rows is None else customer[rows]
@@ -166,12 +171,14 @@ def cut(
 
 
 def _cut_in_place(
-    columns: Columns, rules: JourneyRules
+    columns: Columns, rules: JourneyRules, ending: tuple[str, ...]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
-    """Cut rows that stay where they are, at silences and ends."""
+    """Cut rows that stay where they are, at silences and after the `ending` touchpoints."""
     if rules.inactivity is not None and columns.time is None:
         raise TimesRequired("inactivity= needs times; aggregated paths have none")
-    ending = rules.exit_touchpoints + (rules.goal if rules.absorbing else ())
+    if rules.inactivity is None and not ending:  # each customer has one journey
+        n = columns.n_customers
+        return columns.offsets, np.zeros(n, dtype=np.bool_), np.arange(n)
     touchpoint = columns.coded["touchpoint"]
     return cut_journeys(
         columns.offsets,
@@ -180,6 +187,26 @@ def _cut_in_place(
         _among(touchpoint.names, ending),
         0 if rules.inactivity is None else duration_us(rules.inactivity),
     )
+
+
+def _until_first_end(
+    columns: Columns,
+    ending: tuple[str, ...],
+    offsets: NDArray[np.int64],
+    silent: NDArray[np.bool_],
+    customer: NDArray[np.int64],
+) -> tuple[Rows | None, NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Leave out what follows the first `ending` touchpoint of each journey."""
+    stop = offsets[1:].copy()
+    ends = np.flatnonzero(mask_of(columns, ending))
+    journey = np.searchsorted(offsets, ends, side="right") - 1
+    stop[journey[::-1]] = ends[::-1] + 1  # the first is written last
+    kept, dropped = stop - offsets[:-1], offsets[1:] - stop
+    if not dropped.any():
+        return None, offsets, silent, customer
+    runs = np.stack([kept, dropped], axis=1).ravel()
+    rows = np.repeat(np.tile([True, False], len(kept)), runs)
+    return rows, np.append(0, np.cumsum(kept)), silent, customer
 
 
 def outcomes(

@@ -184,7 +184,7 @@ def replicates(
     if n < 1:
         raise InvalidValue.of("n", "be at least 1", n)
     generator = check_rng(rng)
-    tally = tally_of(journeys, by)
+    tally = tally_of(journeys, visits_of(journeys, by))
     k = len(tally.names)
     cells = max(tally.counts.shape[0], k * (k + 3), 1)
     for frequency in frequencies(tally.weight, n=n, rng=generator, cells=cells):
@@ -219,22 +219,18 @@ def frequencies(
         yield drawn.astype(np.float64)
 
 
-def tally_of(journeys: Journeys, by: By, *, visits: Visits | None = None) -> Tally:
+def tally_of(journeys: Journeys, visits: Visits) -> Tally:
     """Count moves, open visits, silences and first steps by customer.
 
     Parameters
     ----------
     journeys
         The journeys.
-    by
-        What a node is.
     visits
-        The visits, where their nodes are not simply those of `by`, as in a chain with memory.
+        Their visits.
     """
     from scipy.sparse import csr_array
 
-    if visits is None:
-        visits = visits_of(journeys, by)
     k = len(visits.names)
     size = k + 3
     moved = visits.following >= 0
@@ -284,8 +280,9 @@ def tally_of(journeys: Journeys, by: By, *, visits: Visits | None = None) -> Tal
 
 def units(journeys: Journeys) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the column of each journey and the expected frequency of each column."""
-    used, column = np.unique(journeys.customer, return_inverse=True)
-    weight = np.ones(len(used))
+    used = np.bincount(journeys.customer, minlength=journeys.log.n_customers) > 0
+    column = (np.cumsum(used) - 1)[journeys.customer]
+    weight = np.ones(int(np.count_nonzero(used)))
     if journeys.weight is not None:
         weight[column] = journeys.weight  # aggregated paths: one journey a unit
     return column, weight

@@ -18,7 +18,7 @@ from cxjourney.log.outcome import CONVERTED, DROPPED, IN_PROGRESS
 if TYPE_CHECKING:
     from cxjourney.log.journeys import Journeys
 
-__all__ = ["By", "Grain", "Visits", "grain_codes", "touches_of", "visits_of"]
+__all__ = ["By", "Grain", "Visits", "grain_codes", "touches_of", "visits_at", "visits_of"]
 
 Grain: TypeAlias = Literal["touchpoint", "channel", "stage", "owner"]
 By: TypeAlias = Grain | tuple[Grain, Grain]
@@ -142,12 +142,14 @@ def _single(columns: Columns, by: str) -> Coded:
 
 def touches_of(journeys: Journeys, by: By) -> tuple[Coded, NDArray[np.intp]]:
     """Return the node of each touch, and its row: the goal or exit that ends a journey is none."""
-    columns = journeys.columns
-    full = grain_codes(columns, by)
-    is_touch = np.ones(len(columns), dtype=np.bool_)
+    return _touches_at(journeys, grain_codes(journeys.columns, by))
+
+
+def _touches_at(journeys: Journeys, nodes: Coded) -> tuple[Coded, NDArray[np.intp]]:
+    is_touch = np.ones(len(nodes), dtype=np.bool_)
     is_touch[journeys.offsets[1:][journeys.absorbed] - 1] = False
     row = np.flatnonzero(is_touch)
-    return Coded(seal(full.codes[row]), full.names).compacted(), row
+    return Coded(seal(nodes.codes[row]), nodes.names).compacted(), row
 
 
 def visits_of(journeys: Journeys, by: By = "touchpoint") -> Visits:
@@ -160,7 +162,12 @@ def visits_of(journeys: Journeys, by: By = "touchpoint") -> Visits:
     by
         What a node is.
     """
-    coded, row = touches_of(journeys, by)
+    return visits_at(journeys, grain_codes(journeys.columns, by))
+
+
+def visits_at(journeys: Journeys, nodes: Coded) -> Visits:
+    """Return the visits of journeys, given the node of each row of their columns."""
+    coded, row = _touches_at(journeys, nodes)
     node = coded.codes.astype(np.int64)
     k = len(coded.names)
     lengths = journeys.lengths
