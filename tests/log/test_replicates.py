@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chi2, poisson
 
 import cxjourney as cx
 from cxjourney.graph.sojourn import exit_influence
-from cxjourney.log.replicates import replicates, tally_of
+from cxjourney.log.replicates import _inverse, frequencies, replicates, tally_of
 from cxjourney.log.visits import visits_of
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -109,3 +110,25 @@ def test_rows_are_distributions_or_unknown(journeys):
 def test_no_replicates_are_refused(journeys):
     with pytest.raises(cx.exceptions.InvalidValue, match="n must be at least 1; got 0"):
         next(replicates(journeys, n=0))
+
+
+def test_frequencies_have_the_poisson_distribution():
+    weight = np.ones(50_000)
+    drawn = np.concatenate([block.ravel() for block in frequencies(weight, n=40, rng=8)])
+    counts = np.bincount(drawn, minlength=7)
+    observed = np.append(counts[:7], counts[7:].sum())
+    expected = poisson.pmf(np.arange(7), 1) * drawn.size
+    expected = np.append(expected, drawn.size - expected.sum())
+    assert ((observed - expected) ** 2 / expected).sum() < chi2.isf(1e-3, 7)
+    of_unit = drawn.reshape(50_000, 40)
+    assert abs(np.corrcoef(of_unit[:-1, 0], of_unit[1:, 0])[0, 1]) < 0.02
+
+
+def test_the_table_decides_only_where_the_distribution_has_no_step():
+    table, steps = _inverse()
+    assert steps == pytest.approx(poisson.cdf(np.arange(20), 1), abs=1e-15)
+    inside = np.flatnonzero(table < 255)
+    assert len(inside) == 65_536 - 8
+    for within in (0.0, 0.5, 1 - 2**-37):  # of a cell, in what a double can tell apart
+        uniform = (inside + within) / 65_536
+        assert np.array_equal(poisson.ppf(uniform, 1).clip(0), table[inside])

@@ -179,10 +179,10 @@ def _resampled(
     rng: np.random.Generator | int | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return removal effects and the worth of all conversions on resampled units."""
-    cells = max(len(tally.names) * (len(tally.names) + 3), tally.counts.shape[0])
+    some = np.flatnonzero(worth)
     drawn = [
-        (_effects(tally.block(block), groups)[0], worth @ block)
-        for block in frequencies(tally.weight, n=n, rng=rng, cells=cells)
+        (_effects(tally.block(block), groups)[0], worth[some] @ block[some])
+        for block in frequencies(tally.weight, n=n, rng=rng, cells=tally.cells())
     ]
     effects, totals = zip(*drawn, strict=True)
     return np.concatenate(effects), np.concatenate(totals)

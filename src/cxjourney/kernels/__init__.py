@@ -38,6 +38,7 @@ __all__ = [
     "ranges",
     "segment_starts",
     "sort_pairs",
+    "weighted_counts",
 ]
 
 _DENSE = 4_000_000
@@ -209,3 +210,19 @@ def group_sequences(
     grouped: tuple[NDArray[np.int64], NDArray[np.int64]]
     grouped = _compiled.group_sequences(codes, begin, stop)
     return grouped
+
+
+def weighted_counts(
+    offsets: NDArray[np.int64], unit: NDArray[np.int64], frequency: NDArray[np.number]
+) -> NDArray[np.float64]:
+    """Count keys where each unit counts as often as said; see `reference.weighted_counts`."""
+    if _compiled is None or frequency.dtype != np.uint8:
+        return reference.weighted_counts(offsets, unit, frequency)
+    counts = np.empty((len(offsets) - 1, frequency.shape[1]))
+    half = int(np.searchsorted(offsets[:-1], len(unit) // 2))
+    side_by_side(
+        len(unit),
+        partial(_compiled.weighted_counts, offsets, unit, frequency, 0, counts[:half]),
+        partial(_compiled.weighted_counts, offsets, unit, frequency, half, counts[half:]),
+    )
+    return counts

@@ -6,7 +6,7 @@ What a function does is written there; here stands how it avoids passes over the
 read or written without a bound that the caller or the function itself has checked.
 """
 
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp
 
@@ -304,3 +304,50 @@ def group_sequences(const code_t[::1] codes, const int64_t[::1] begin, const int
     if not inside:
         raise ValueError("a sequence is out of range")
     return group_array, first_array[:count].copy()
+
+
+# ------------------------------------------------------------------ replicates
+
+def weighted_counts(
+    const int64_t[::1] offsets,
+    const int64_t[::1] unit,
+    const uint8_t[:, ::1] frequency,
+    int64_t begin,
+    double[:, ::1] counts,
+):
+    """Count the keys from `begin` on into the rows of `counts`; `reference.weighted_counts`.
+
+    Frequencies are added up in 16 bits, which the sum of 256 of them fits.
+    """
+    cdef int64_t n_keys = counts.shape[0], n = unit.shape[0], n_units = frequency.shape[0]
+    cdef int64_t n_replicates = frequency.shape[1], key, start, stop, i, u, b
+    cdef bint inside = True
+    if begin < 0 or begin + n_keys > offsets.shape[0] - 1:
+        raise ValueError("there are fewer keys")
+    if counts.shape[1] != n_replicates:
+        raise ValueError("counts and frequencies differ in replicates")
+    some_array = np.zeros(n_replicates, dtype=np.uint16)
+    cdef uint16_t[::1] some = some_array
+    with nogil:
+        for key in range(n_keys):
+            start, stop = offsets[begin + key], offsets[begin + key + 1]
+            if start < 0 or stop < start or stop > n:
+                inside = False
+                break
+            for b in range(n_replicates):
+                counts[key, b] = 0
+            for i in range(start, stop):
+                u = unit[i]
+                if u < 0 or u >= n_units:
+                    inside = False
+                    break
+                for b in range(n_replicates):
+                    some[b] += frequency[u, b]
+                if (i - start) % 256 == 255 or i + 1 == stop:
+                    for b in range(n_replicates):
+                        counts[key, b] += some[b]
+                        some[b] = 0
+            if not inside:
+                break
+    if not inside:
+        raise ValueError("an offset or unit is out of range")

@@ -27,6 +27,7 @@ __all__ = [
     "ranges",
     "segment_starts",
     "sort_pairs",
+    "weighted_counts",
 ]
 
 _KEY_BITS = 62
@@ -425,3 +426,29 @@ def _by_sorting(
         key[which] = used + inverse.ravel().astype(np.uint64)
         used = key[which].max() + np.uint64(1)
     return key
+
+
+def weighted_counts(
+    offsets: NDArray[np.int64], unit: NDArray[np.int64], frequency: NDArray[np.number]
+) -> NDArray[np.float64]:
+    """Count keys where each unit counts as often as its frequency says.
+
+    Parameters
+    ----------
+    offsets
+        Entries of key i are [offsets[i], offsets[i + 1]).
+    unit
+        The unit of each entry.
+    frequency
+        Whole numbers: how often each unit counts, shape (units, replicates).
+
+    Returns
+    -------
+    ndarray of float64
+        Shape (keys, replicates).
+    """
+    from scipy.sparse import csr_array
+
+    shape = (len(offsets) - 1, len(frequency))
+    counts = csr_array((np.ones(len(unit)), unit, offsets), shape=shape)
+    return np.asarray(counts @ frequency, dtype=np.float64)

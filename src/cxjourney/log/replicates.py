@@ -3,12 +3,14 @@
 A replicate gives every customer a Poisson(1) frequency (an aggregated path of weight w a
 Poisson(w) one) and counts all its journeys that often: the bootstrap of journeys clustered by
 customer, in the form that needs no rows to be drawn (Hanley & MacGibbon 2006). All replicates of a
-block are one product of a sparse matrix of counts by customer with a matrix of frequencies.
+block are counted in one pass over what each customer did.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from functools import cache
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from cxjourney._support.validation import check_rng
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph.sojourn import MOVED, OPEN, move_mass
+from cxjourney.kernels import order_rows, weighted_counts
 from cxjourney.log.visits import By, Visits, visits_of
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ __all__ = ["Replicates", "Tally", "frequencies", "replicates", "tally_of", "unit
 
 _BINS = 32
 _BLOCK_CELLS = 30_000_000
+_CELLS = 65_536
+_BETWEEN = 255
 
 
 @attrs.frozen(kw_only=True)
@@ -63,15 +68,16 @@ class Replicates:
 
 @attrs.frozen(kw_only=True)
 class Tally:
-    """Counts by customer, ready to be weighted.
+    """What each customer did, ready to be counted with frequencies.
 
     Attributes
     ----------
     names
         Names of the K nodes.
-    counts
-        Sparse; a row for each (move, time bin), (node, time bin) of open visits, node of visits
-        lost in silence, and first step; a column for each customer.
+    offsets, customer
+        What can be counted: each (move, time bin), (node, time bin) of open visits, node of visits
+        lost in silence, and first step. Customers of the i-th are
+        customer[offsets[i]:offsets[i + 1]], one an occurrence.
     source, target
         Nodes of each distinct move.
     n_bins
@@ -85,7 +91,8 @@ class Tally:
     """
 
     names: tuple[str, ...]
-    counts: Any  # scipy.sparse.csr_array, which is loaded where it is made
+    offsets: NDArray[np.int64]
+    customer: NDArray[np.int64]
     source: NDArray[np.int64]
     target: NDArray[np.int64]
     n_bins: int
@@ -93,7 +100,12 @@ class Tally:
     rest: NDArray[np.float64]
     weight: NDArray[np.float64]
 
-    def block(self, frequency: NDArray[np.float64]) -> Replicates:
+    def cells(self) -> int:
+        """Return how many numbers a replicate takes up."""
+        k = len(self.names)
+        return max(len(self.offsets) - 1, k * (k + 3), 1)
+
+    def block(self, frequency: NDArray[np.number]) -> Replicates:
         """Return the replicates in which customers have these frequencies.
 
         Parameters
@@ -123,11 +135,11 @@ class Tally:
         )
 
     def moves(
-        self, frequency: NDArray[np.float64]
+        self, frequency: NDArray[np.number]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return the life-table probability of each move, visits, visits at risk, first steps."""
         n, bins, k, n_moves = frequency.shape[1], self.n_bins, len(self.names), len(self.source)
-        counted = (self.counts @ frequency).T
+        counted = weighted_counts(self.offsets, self.customer, frequency).T
         parts = np.cumsum([n_moves * bins, k * bins, k])
         moves = counted[:, : parts[0]].reshape(n, n_moves, bins)
         still_open = counted[:, parts[0] : parts[1]].reshape(n, k, bins)
@@ -185,9 +197,7 @@ def replicates(
         raise InvalidValue.of("n", "be at least 1", n)
     generator = check_rng(rng)
     tally = tally_of(journeys, visits_of(journeys, by))
-    k = len(tally.names)
-    cells = max(tally.counts.shape[0], k * (k + 3), 1)
-    for frequency in frequencies(tally.weight, n=n, rng=generator, cells=cells):
+    for frequency in frequencies(tally.weight, n=n, rng=generator, cells=tally.cells()):
         yield tally.block(frequency)
 
 
@@ -197,8 +207,10 @@ def frequencies(
     n: int,
     rng: np.random.Generator | int | None,
     cells: int = 1,
-) -> Iterator[NDArray[np.float64]]:
+) -> Iterator[NDArray[np.integer]]:
     """Yield Poisson frequencies of units in blocks, shape (units, replicates of the block).
+
+    They are small integers of 8 bits where every unit is expected once.
 
     Parameters
     ----------
@@ -213,10 +225,41 @@ def frequencies(
     """
     generator = check_rng(rng)
     size = max(1, min(n, _BLOCK_CELLS // max(cells, len(weight), 1)))
+    once = bool(np.all(weight == 1))
     for begin in range(0, n, size):
         shape = (len(weight), min(size, n - begin))
-        drawn = generator.poisson(np.broadcast_to(weight[:, None], shape))
-        yield drawn.astype(np.float64)
+        if once:
+            yield _poisson_of_one(generator, math.prod(shape)).reshape(shape)
+        else:
+            yield generator.poisson(np.broadcast_to(weight[:, None], shape))
+
+
+def _poisson_of_one(generator: np.random.Generator, n: int) -> NDArray[np.uint8]:
+    """Return draws from the Poisson distribution of mean 1, by inversion.
+
+    A uniform number's first 16 bits decide by table, but where a step of the distribution lies
+    between them and the next ones: there the other bits are drawn too. Nothing is approximated.
+    """
+    table, steps = _inverse()
+    drawn = np.empty(n, dtype=np.uint8)
+    for begin in range(0, n, _CELLS):
+        part = drawn[begin : begin + _CELLS]
+        cell = generator.integers(0, _CELLS, len(part), dtype=np.uint16)
+        np.take(table, cell, out=part, mode="clip")  # clip: the only mode that needs no buffer
+        between = np.flatnonzero(part == _BETWEEN)
+        uniform = (cell[between] + generator.random(len(between))) / _CELLS
+        part[between] = np.searchsorted(steps, uniform, side="right")
+    return drawn
+
+
+@cache
+def _inverse() -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Return the frequency of each cell of [0, 1), or `_BETWEEN`, and the steps of P(X <= x)."""
+    steps = np.cumsum([math.exp(-1) / math.factorial(x) for x in range(20)])
+    bounds = np.arange(_CELLS + 1) / _CELLS
+    lowest = np.searchsorted(steps, bounds[:-1], side="right")
+    highest = np.searchsorted(steps, bounds[1:], side="left")
+    return np.where(lowest == highest, lowest, _BETWEEN).astype(np.uint8), steps
 
 
 def tally_of(journeys: Journeys, visits: Visits) -> Tally:
@@ -229,8 +272,6 @@ def tally_of(journeys: Journeys, visits: Visits) -> Tally:
     visits
         Their visits.
     """
-    from scipy.sparse import csr_array
-
     k = len(visits.names)
     size = k + 3
     moved = visits.following >= 0
@@ -247,9 +288,9 @@ def tally_of(journeys: Journeys, visits: Visits) -> Tally:
     step = _first_steps(journeys, visits)
     first, first_index = np.unique(step, return_inverse=True)
     first_row = (len(keys) + k) * bins + k + first_index
-    columns, weight = units(journeys)
-    row = np.concatenate([move_row, open_row, silent_row, first_row])
-    column = columns[
+    unit, weight = units(journeys)
+    key = np.concatenate([move_row, open_row, silent_row, first_row])
+    customer = unit[
         np.concatenate(
             [
                 visits.journey[moved],
@@ -259,11 +300,12 @@ def tally_of(journeys: Journeys, visits: Visits) -> Tally:
             ]
         )
     ]
-    shape = ((len(keys) + k) * bins + k + len(first), len(weight))
-    counts = csr_array((np.ones(len(row)), (row, column)), shape=shape)
+    n_keys = (len(keys) + k) * bins + k + len(first)
+    _, customer, offsets = order_rows(key, customer, n_keys)  # a stable sort by key
     tally = Tally(
         names=visits.names,
-        counts=counts,
+        offsets=offsets,
+        customer=customer,
         source=keys // size,
         target=keys % size,
         n_bins=bins,
