@@ -16,6 +16,7 @@ setup(
         Extension(
             f"cxjourney.kernels.{name}",
             [f"src/cxjourney/kernels/{name}.pyx"],
+            depends=["src/cxjourney/kernels/iso_stamp.pxd"],  # also: part of the source archive
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if STABLE else [],
             py_limited_api=STABLE,
             extra_compile_args=["-O3", "-g0"],  # debug information would be most of the wheel

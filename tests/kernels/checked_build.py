@@ -19,7 +19,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-TESTS = ("tests/kernels", "tests/properties/test_kernels.py")
+TESTS = (
+    "tests/kernels",
+    "tests/properties/test_kernels.py",
+    "tests/properties/test_iso_stamps.py",
+)
 
 DIRECTIVES = "language_level=3, boundscheck=True, wraparound=False, initializedcheck=True"
 SANITIZERS = "address,undefined"

@@ -168,23 +168,38 @@ def test_sequences_out_of_range_are_refused():
         kernels.group_sequences(codes, one, one[:0])
 
 
-@given(st.lists(st.tuples(st.none() | st.text("aż", max_size=20), st.none() | st.integers(0, 9))))
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | st.text("aż", max_size=20),
+            st.none() | st.integers(0, 9),
+            st.none() | st.floats(allow_nan=False),
+        )
+    )
+)
 def test_records_are_read_as_their_columns_are(rows):
-    texts, numbers = [text for text, _ in rows], [number for _, number in rows]
-    table = pa.table({"a": pa.array(texts, pa.string()), "b": pa.array(numbers, pa.int64())})
+    texts, whole, real = ([row[i] for row in rows] for i in range(3))
+    table = pa.table(
+        {
+            "a": pa.array(texts, pa.string()),
+            "b": pa.array(whole, pa.int64()),
+            "c": pa.array(real, pa.float64()),
+        }
+    )
     sliced = pa.concat_tables([table.slice(0, 3), table.slice(3)])
-    (codes, names), (values, missing) = kernels.encode_records(sliced)
+    column, *numbers = kernels.record_columns(sliced)
+    codes, names = column.encoded()
     expected = reference.encode_strings(texts)
     assert np.array_equal(codes, expected[0])
     assert list(names) == expected[1]
-    assert [
-        None if gone else v for v, gone in zip(values.tolist(), missing, strict=True)
-    ] == numbers
+    assert column.objects().tolist() == texts
+    for (values, missing), given_values in zip(numbers, [whole, real], strict=True):
+        assert np.ma.MaskedArray(values, missing).tolist() == given_values
 
 
 def test_records_of_other_kinds_are_left_to_their_library():
-    assert kernels.encode_records(pa.table({"a": [1.5]})) is None
-    assert kernels.encode_records(None) is None
+    assert kernels.record_columns(pa.table({"a": [True]})) is None
+    assert kernels.record_columns(None) is None
 
 
 @given(

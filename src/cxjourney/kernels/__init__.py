@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxjourney._support.parallel import side_by_side
-from cxjourney._support.texts import Texts
 from cxjourney.exceptions import InvalidValue, MissingDependency
 from cxjourney.kernels import reference
+from cxjourney.kernels.arrow import ArrowTexts
 from cxjourney.kernels.reference import Follows, ranges, segment_starts, sort_pairs
 
 if TYPE_CHECKING:
@@ -26,23 +26,26 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cxjourney._support.texts import Texts
+
 __all__ = [
     "ACTIVE",
+    "ArrowTexts",
     "Follows",
+    "arrow_texts",
     "cut_journeys",
     "directly_follows",
-    "encode_records",
     "encode_strings",
     "group_sequences",
     "order_rows",
     "ranges",
+    "record_columns",
     "segment_starts",
     "sort_pairs",
     "weighted_counts",
 ]
 
 _DENSE = 4_000_000
-_PART = 200_000
 _NO_TIME = np.zeros(0, dtype=np.int64)
 
 
@@ -67,6 +70,25 @@ ACTIVE = "reference" if _compiled is None else "native"
 """Which kernels run: "native" or "reference"."""
 
 
+def arrow_texts(column: Any) -> ArrowTexts | None:
+    """Return a column of texts to be read from its Arrow buffers.
+
+    Parameters
+    ----------
+    column
+        A column of any library, hence Any.
+
+    Returns
+    -------
+    ArrowTexts or None
+        None where the column offers no Arrow stream of texts, or nothing is compiled.
+    """
+    if _text is None or not hasattr(column, "__arrow_c_stream__"):
+        return None
+    texts = _text.text_column(column)
+    return None if texts is None else ArrowTexts((texts,))
+
+
 def encode_strings(column: Any) -> tuple[NDArray[np.int32], Texts] | None:
     """Return codes in order of appearance (-1 missing) and the distinct texts of a column.
 
@@ -78,17 +100,14 @@ def encode_strings(column: Any) -> tuple[NDArray[np.int32], Texts] | None:
     Returns
     -------
     codes and texts, or None
-        None where the column offers no Arrow stream of texts, or nothing is compiled: then the
-        column's own library is the fastest way.
+        None as for `arrow_texts`: then the column's own library is the fastest way.
     """
-    if _text is None or not hasattr(column, "__arrow_c_stream__"):
-        return None
-    texts = _text.text_column(column)
-    return None if texts is None else _encoded(texts)
+    texts = arrow_texts(column)
+    return None if texts is None else texts.encoded()
 
 
-def encode_records(table: Any) -> list[tuple[NDArray[np.integer], Any]] | None:
-    """Return the columns of a table of texts and 64-bit integers.
+def record_columns(table: Any) -> list[ArrowTexts | tuple[NDArray[Any], NDArray[np.bool_]]] | None:
+    """Return the columns of a table of texts and 64-bit numbers.
 
     Parameters
     ----------
@@ -98,28 +117,15 @@ def encode_records(table: Any) -> list[tuple[NDArray[np.integer], Any]] | None:
     Returns
     -------
     list or None
-        Codes and distinct texts, as `encode_strings` returns them, or integers and a mask of the
-        missing ones; None where nothing is compiled or a column is of another kind.
+        Texts to be read from their buffers, or numbers, 0 where missing, and a mask of the missing
+        ones; None where nothing is compiled, a column is of another kind, or the stream breaks off.
     """
     if _text is None or not hasattr(table, "__arrow_c_stream__"):
         return None
     columns = _text.record_columns(table)
     if columns is None:
         return None
-    return [column if isinstance(column, tuple) else _encoded(column) for column in columns]
-
-
-def _encoded(texts: Any) -> tuple[NDArray[np.int32], Texts]:
-    codes = np.empty(texts.length, dtype=np.int32)
-    parts = np.array_split(codes, min(os.cpu_count() or 1, max(1, len(codes) // _PART)))
-    begin = np.cumsum([0, *map(len, parts)]).tolist()
-    table, *later = side_by_side(
-        len(codes),
-        *[partial(texts.encode, at, part) for at, part in zip(begin, parts, strict=False)],
-    )
-    for part, more in zip(parts[1:], later, strict=True):
-        table.absorb(more, part)
-    return codes, Texts(*table.texts_utf8())
+    return [column if isinstance(column, tuple) else ArrowTexts((column,)) for column in columns]
 
 
 def order_rows(

@@ -12,6 +12,8 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy
 from cpython.pycapsule cimport PyCapsule_GetPointer
 
+from cxjourney.kernels.iso_stamp cimport MISSING, UNREAD, Reading, read_iso
+
 import numpy as np
 
 
@@ -85,6 +87,7 @@ cdef enum Layout:
 
 
 LAYOUTS = {b"u": SMALL, b"U": LARGE, b"vu": VIEW}
+NUMBERS = {b"l": "int64", b"g": "float64"}
 
 
 cdef struct Text:
@@ -320,8 +323,11 @@ cdef class Chunks:
         cdef ArrowArray* more
         cdef ArrowArray one
         cdef int64_t room = 0
+        cdef int failed
         while True:
-            if stream.get_next(stream, &one) != 0:
+            with nogil:  # what makes the chunks may need the interpreter
+                failed = stream.get_next(stream, &one)
+            if failed:
                 return False
             if one.release == NULL:
                 return True
@@ -385,6 +391,36 @@ cdef class TextColumn:
                 first += chunk.length
         return table
 
+    def stamps(self, int64_t begin, int64_t[::1] us, uint8_t[::1] reading):
+        """Read the rows from `begin` on as ISO 8601, as many as `us` holds.
+
+        Write the microseconds and whether they are of a clock (0), an instant (1) or missing (2);
+        return False where a text has another form.
+        """
+        cdef int64_t i, row, first = 0, end = begin + us.shape[0]
+        cdef Chunk chunk
+        cdef Text text
+        cdef Reading found = MISSING
+        if begin < 0 or end > self.chunks.length or reading.shape[0] != us.shape[0]:
+            raise ValueError("rows are out of range")
+        with nogil:
+            for i in range(self.chunks.count):
+                chunk = self.chunks.part(i, self.child)
+                for row in range(max(begin, first), min(end, first + chunk.length)):
+                    if is_missing(&chunk, row - first):
+                        us[row - begin] = 0
+                        found = MISSING
+                    else:
+                        text = text_at(&chunk, self.layout, row - first)
+                        found = read_iso(text.start, text.length, &us[row - begin])
+                        if found == UNREAD:
+                            break
+                    reading[row - begin] = <uint8_t> found
+                if found == UNREAD:
+                    break
+                first += chunk.length
+        return found != UNREAD
+
 
 def text_column(column):
     """Return the texts of a column that offers `__arrow_c_stream__`; None if it holds none."""
@@ -408,9 +444,9 @@ def text_column(column):
 
 
 def record_columns(table):
-    """Return the columns of a table of texts and 64-bit integers; None if it holds others.
+    """Return the columns of a table of texts, 64-bit integers and floats; None if it holds others.
 
-    A column of texts is a `TextColumn`, one of integers a pair of values and a mask of the missing.
+    A column of texts is a `TextColumn`, one of numbers a pair of values and a mask of the missing.
     """
     capsule = table.__arrow_c_stream__(None)
     cdef ArrowArrayStream* stream = <ArrowArrayStream*> PyCapsule_GetPointer(
@@ -425,12 +461,14 @@ def record_columns(table):
     formats = [<bytes> schema.children[i].format for i in range(schema.n_children)]
     if schema.release != NULL:
         schema.release(&schema)
-    if any(one != b"l" and one not in LAYOUTS for one in formats) or not chunks.read(stream):
+    if any(one not in NUMBERS and one not in LAYOUTS for one in formats):
+        return None
+    if not chunks.read(stream):
         return None
     columns = []
     for i, one in enumerate(formats):
-        if one == b"l":
-            columns.append(integers(chunks, i))
+        if one in NUMBERS:
+            columns.append(numbers(chunks, i, NUMBERS[one]))
         else:
             texts = TextColumn()
             texts.chunks = chunks
@@ -440,19 +478,24 @@ def record_columns(table):
     return columns
 
 
-cdef integers(Chunks chunks, int64_t child):
-    value_array = np.zeros(chunks.length, dtype=np.int64)
+cdef numbers(Chunks chunks, int64_t child, str dtype):
+    """Return a column of 64-bit numbers, 0 where missing, and a mask of the missing."""
+    value_array = np.empty(chunks.length, dtype=np.int64)
     missing_array = np.zeros(chunks.length, dtype=np.bool_)
     cdef int64_t[::1] value = value_array
     cdef uint8_t[::1] missing = missing_array.view(np.uint8)
+    cdef const int64_t* values
     cdef int64_t i, row, done = 0
     cdef Chunk chunk
     with nogil:
         for i in range(chunks.count):
             chunk = chunks.part(i, child)
-            for row in range(chunk.length):
-                missing[done + row] = is_missing(&chunk, row)
-                if not missing[done + row]:
-                    value[done + row] = (<const int64_t*> chunk.index)[chunk.offset + row]
+            values = (<const int64_t*> chunk.index) + chunk.offset
+            if chunk.valid == NULL and chunk.length:
+                memcpy(&value[done], values, chunk.length * sizeof(int64_t))
+            elif chunk.length:
+                for row in range(chunk.length):
+                    missing[done + row] = is_missing(&chunk, row)
+                    value[done + row] = 0 if missing[done + row] else values[row]
             done += chunk.length
-    return value_array, missing_array
+    return value_array.view(dtype), missing_array

@@ -1,7 +1,7 @@
 """Columns of any data frame as integer codes and numbers, each by its own library's fastest way.
 
-A column is a narwhals series, or a NumPy array or coded column where a frame was given as a
-mapping.
+A column is a narwhals series, or a NumPy array, texts in Arrow buffers or a coded column where a
+frame was given as a mapping.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from cxjourney._support.frozen import seal
 from cxjourney._support.texts import Texts
 from cxjourney.exceptions import InvalidData, InvalidValue
-from cxjourney.kernels import encode_strings
+from cxjourney.kernels import ArrowTexts, encode_strings
 from cxjourney.log.columns import Coded
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ def _factorize(column: Any) -> tuple[NDArray[Any], Sequence[Any]]:
     """Return codes (-1 for missing) and the distinct values that they stand for."""
     if isinstance(column, Coded):
         return column.codes, column.names
+    if isinstance(column, ArrowTexts):
+        return column.encoded()
     if isinstance(column, np.ndarray):
         return _factorize_array(column)
     implementation = column.implementation

@@ -16,9 +16,10 @@ from cxjourney._support.parallel import side_by_side
 from cxjourney._support.validation import check_choice
 from cxjourney.domain.terminals import check_name
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
-from cxjourney.kernels import encode_records, order_rows
+from cxjourney.kernels import ArrowTexts, order_rows
 from cxjourney.log.columns import Coded, Columns
 from cxjourney.log.encode import encode_ids, encode_names, encode_values, numbers
+from cxjourney.log.relations import relation_columns
 from cxjourney.log.stamps import Stamps, read_stamps
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ NO_SEQ = np.iinfo(np.int64).min
 NUMERIC = ("score", "expectation", "value")
 NAMED = ("channel", "stage", "owner")
 IDENTIFIED = ("journey", "issue")
-_TEXTUAL = {"customer", "touchpoint", "account", "attribute", *NAMED, *IDENTIFIED}
 
 
 @attrs.frozen(kw_only=True)
@@ -83,7 +83,7 @@ def columns_of(
     """Return the wanted columns by role, attributes by `"attribute:name"`, and the backend.
 
     `frame` is any frame that narwhals knows, eager or lazy, or a mapping of names to arrays; in a
-    mapping, columns may also be coded already, and stamps placed.
+    mapping, columns may also be texts in Arrow buffers or coded already, and stamps placed.
     """
     roles = {role: name for role, name in wanted.items() if name is not None}
     roles |= {f"attribute:{name}": name for name in attributes}
@@ -95,7 +95,7 @@ def columns_of(
 
     if nw.dependencies.is_duckdb_relation(frame):
         _check_columns(roles, tuple(frame.columns))
-        return _duckdb_columns(frame, roles), None
+        return relation_columns(frame, roles), None
     try:
         wrapped = nw.from_native(frame)
     except TypeError as error:
@@ -114,59 +114,8 @@ def columns_of(
     return {role: wrapped[column] for role, column in roles.items()}, name
 
 
-def _duckdb_columns(relation: Any, roles: Mapping[str, str]) -> dict[str, Any]:
-    """Return the columns of a relation with NumPy alone, aware stamps as what they are."""
-    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
-    encoded = _encoded_by_duckdb(relation, roles, types)
-    if encoded is not None:
-        return encoded
-    parts, placed = [], set()
-    for i, (role, name) in enumerate(roles.items()):
-        column = '"' + name.replace('"', '""') + '"'
-        if types[name] == "TIMESTAMP WITH TIME ZONE":
-            if role == "timestamp" or role.startswith("steps:"):
-                column = f"epoch_us({column})"
-                placed.add(role)
-            else:  # a mere attribute
-                column = f"strftime({column} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
-        parts.append(f"{column} AS c{i}")
-    fetched = relation.project(", ".join(parts)).fetchnumpy()
-    columns = {role: fetched[f"c{i}"] for i, role in enumerate(roles)}
-    return columns | {role: Stamps.placed(columns[role], name=roles[role]) for role in placed}
-
-
-def _encoded_by_duckdb(
-    relation: Any, roles: Mapping[str, str], types: Mapping[str, str]
-) -> dict[str, Any] | None:
-    """Return names and ids encoded from Arrow buffers, without a Python text a row.
-
-    None where a column is of another kind, or nothing is compiled.
-    """
-    parts = []
-    for role, name in roles.items():
-        column = '"' + name.replace('"', '""') + '"'
-        if role == "timestamp" and types[name] in {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}:
-            column = f"epoch_us({column})"
-        elif types[name] != "VARCHAR" or role.partition(":")[0] not in _TEXTUAL:
-            return None
-        parts.append(column)
-    found = encode_records(relation.project(", ".join(f"{p} AS c{i}" for i, p in enumerate(parts))))
-    if found is None:
-        return None
-    columns: dict[str, Any] = {}
-    for (role, name), (codes, rest) in zip(roles.items(), found, strict=True):
-        if role != "timestamp":
-            columns[role] = Coded(seal(codes), rest)
-        elif types[name] == "TIMESTAMP":
-            stamps = codes.view("M8[us]")
-            columns[role] = np.where(rest, np.datetime64("NaT"), stamps) if rest.any() else stamps
-        else:
-            columns[role] = Stamps.placed(np.ma.MaskedArray(codes, rest), name=name)
-    return columns
-
-
 def _array(values: Any) -> Any:
-    if isinstance(values, (np.ndarray, Coded, Stamps)):
+    if isinstance(values, (np.ndarray, ArrowTexts, Coded, Stamps)):
         return values
     return np.array(list(values), dtype=object)
 

@@ -8,11 +8,10 @@ import numpy as np
 
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney.exceptions import InvalidValue
+from cxjourney.log.csv_files import csv_columns, csv_header
 from cxjourney.log.files import (
     ENCODINGS,
     connect,
-    csv_columns,
-    csv_header,
     file_errors,
     find_files,
     is_parquet,

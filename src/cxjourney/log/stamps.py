@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cxjourney._support.zones import FIRST_US, LAST_US, check_zone, localise
 from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney.kernels import ArrowTexts
 from cxjourney.log.stamp_format import Fields, Scanner, read_format, read_iso
 
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ class Stamps:
         """
         missing = np.ma.getmaskarray(us)
         placed = np.where(missing, 0, np.ma.getdata(us)).astype(np.int64)
-        outside = (placed < FIRST_US) | (placed > LAST_US)
-        _refuse(outside, "outside the years 1 to 9999", placed, name)
+        _refuse(_outside(placed), "outside the years 1 to 9999", placed, name)
         return cls(us=placed, missing=missing)
 
 
@@ -147,11 +147,19 @@ def to_utc_us(
         local, missing, naive = _from_text(values, fmt, name)
     else:
         raise InvalidValue.of(name, "hold text or datetime64", values.dtype)
+    stamps = _on_axis(local, missing, naive, tz)
+    _refuse(_outside(stamps.us), "outside the years 1 to 9999", values, name)
+    return stamps
+
+
+def _on_axis(
+    local: NDArray[np.int64], missing: NDArray[np.bool_], naive: NDArray[np.bool_], tz: str
+) -> Stamps:
+    """Return stamps, of which the naive ones are what the clock of `tz` showed."""
     placed = localise(local[naive], tz)
     us = local
     us[naive] = placed.us
     us[missing] = 0
-    _refuse((us < FIRST_US) | (us > LAST_US), "outside the years 1 to 9999", values, name)
     us.setflags(write=False)
     missing.setflags(write=False)
     return Stamps(
@@ -163,6 +171,10 @@ def to_utc_us(
     )
 
 
+def _outside(us: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return (us < FIRST_US) | (us > LAST_US)
+
+
 def read_stamps(
     column: Any, *, tz: str = "UTC", fmt: str | None = None, name: str = "timestamp"
 ) -> Stamps:
@@ -171,8 +183,8 @@ def read_stamps(
     Parameters
     ----------
     column
-        A narwhals series, an array, or stamps that were placed before; hence Any. Stamps of an
-        aware column are taken as they are.
+        A narwhals series, an array, texts in Arrow buffers, or stamps that were placed before;
+        hence Any. Stamps of an aware column are taken as they are.
     tz, fmt, name
         As for `to_utc_us`.
 
@@ -183,6 +195,9 @@ def read_stamps(
     """
     if isinstance(column, Stamps):
         return column
+    if isinstance(column, ArrowTexts):
+        stamps = _from_buffers(column, tz) if fmt is None else None
+        return stamps or to_utc_us(column.objects(), tz=tz, fmt=fmt, name=name)
     if isinstance(column, np.ndarray):
         return to_utc_us(column, tz=tz, fmt=fmt, name=name)
     import narwhals as nw
@@ -204,6 +219,14 @@ def read_stamps(
     naive = us.view("M8[us]")
     values = np.where(missing, np.datetime64("NaT"), naive) if missing.any() else naive
     return to_utc_us(values, tz=tz, fmt=fmt, name=name)
+
+
+def _from_buffers(texts: ArrowTexts, tz: str) -> Stamps | None:
+    """Return what `to_utc_us` would; None where it might refuse a row."""
+    check_zone(tz)
+    found = texts.stamps()
+    stamps = None if found is None else _on_axis(*found, tz)
+    return None if stamps is None or _outside(stamps.us).any() else stamps
 
 
 def utc_us(moment: datetime | date | str, name: str, tz: str) -> int:

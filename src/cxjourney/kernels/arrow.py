@@ -1,0 +1,91 @@
+"""A column of texts where Arrow has them: its codes, its stamps, or its Python texts."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+import numpy as np
+
+from cxjourney._support.parallel import side_by_side
+from cxjourney._support.texts import Texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+__all__ = ["ArrowTexts"]
+
+_PART = 200_000
+_NAIVE, _MISSING = 0, 2  # of `Reading` in iso_stamp.pxd
+
+
+@attrs.frozen(eq=False, repr=False)
+class ArrowTexts:
+    """A column of texts in the buffers of one Arrow stream, or of several below one another.
+
+    Parameters
+    ----------
+    pieces
+        Columns as `native_text` returns them, hence Any.
+    """
+
+    pieces: tuple[Any, ...]
+
+    @classmethod
+    def stacked(cls, columns: Iterable[Self]) -> Self:
+        """Return columns below one another as one."""
+        return cls(tuple(piece for column in columns for piece in column.pieces))
+
+    def __len__(self) -> int:
+        return sum(piece.length for piece in self.pieces)
+
+    def encoded(self) -> tuple[NDArray[np.int32], Texts]:
+        """Return codes in order of appearance (-1 missing) and the distinct texts."""
+        codes = np.empty(len(self), dtype=np.int32)
+        parts = self._parts()
+        first, *later = side_by_side(
+            len(codes),
+            *[partial(piece.encode, begin, codes[rows]) for piece, begin, rows in parts],
+        )
+        for (_, _, rows), table in zip(parts[1:], later, strict=True):
+            first.absorb(table, codes[rows])
+        return codes, Texts(*first.texts_utf8())
+
+    def stamps(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]] | None:
+        """Read ISO 8601, as `cxjourney.log.stamps` does.
+
+        Returns
+        -------
+        us, missing and naive, or None
+            Microseconds since 1970-01-01, of UTC or as the clock showed, 0 where missing; which
+            rows have none; and which are of the clock. None where any text has another form.
+        """
+        us = np.zeros(len(self), dtype=np.int64)
+        reading = np.full(len(self), _MISSING, dtype=np.uint8)
+        tasks: list[Callable[[], bool]] = [
+            partial(piece.stamps, begin, us[rows], reading[rows])
+            for piece, begin, rows in self._parts()
+        ]
+        if not all(side_by_side(len(us), *tasks)):
+            return None
+        return us, np.equal(reading, _MISSING), np.equal(reading, _NAIVE)
+
+    def objects(self) -> NDArray[np.object_]:
+        """Return the texts as an array of str, None where missing."""
+        codes, texts = self.encoded()
+        return np.array([*texts, None], dtype=object)[codes]
+
+    def _parts(self) -> list[tuple[Any, int, slice]]:
+        """Return work for each core: a piece, its row to begin with, and the rows of the column."""
+        parts, done = [], 0
+        for piece in self.pieces:
+            n = min(os.cpu_count() or 1, max(1, piece.length // _PART))
+            bounds = np.linspace(0, piece.length, n + 1).astype(np.int64).tolist()
+            parts += [(piece, a, slice(done + a, done + b)) for a, b in pairwise(bounds)]
+            done += piece.length
+        return parts
