@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxjourney import kernels
-from cxjourney.kernels import reference
+from cxjourney.kernels import reference, reference_funnel
 
 pytestmark = pytest.mark.native
 
@@ -232,3 +234,91 @@ def test_units_out_of_range_are_refused():
         native.weighted_counts(np.array([0, 1]), np.array([0]), frequency, 1, np.ones((1, 1)))
     with pytest.raises(ValueError, match="differ in replicates"):
         native.weighted_counts(np.array([0, 1]), np.array([0]), frequency, 0, np.ones((1, 2)))
+
+
+@st.composite
+def funnels(draw):
+    n_codes, n_steps, n_exclusions = (draw(st.integers(*ends)) for ends in ((1, 5), (1, 4), (0, 2)))
+    units = draw(st.lists(st.lists(st.integers(0, n_codes - 1), max_size=9), max_size=8))
+    codes = [code for unit in units for code in unit]
+    gaps = draw(st.lists(st.integers(0, 3), min_size=len(codes), max_size=len(codes)))
+    dtype = draw(st.sampled_from([np.int8, np.int16, np.int32, np.int64]))
+
+    def flags(n, size):
+        drawn = draw(st.lists(st.booleans(), min_size=n * size, max_size=n * size))
+        return np.array(drawn, dtype=np.bool_).reshape(n, size)
+
+    limit = st.sampled_from([0, 2, 5, reference_funnel.NEVER])
+    spans = [
+        sorted(draw(st.lists(st.integers(0, n_steps), min_size=2, max_size=2, unique=True)))
+        for _ in range(n_exclusions)
+    ]
+    optional = flags(1, n_steps)[0]
+    optional[[0, -1]] = False
+    pattern = reference_funnel.Pattern(
+        matches=flags(n_steps + n_exclusions, n_codes),
+        optional=optional,
+        limits=np.array([draw(limit) for _ in range(n_steps)], dtype=np.int64),
+        spans=np.array(spans, dtype=np.int64).reshape(n_exclusions, 2),
+        within=draw(limit),
+        mature_until=draw(st.sampled_from([6, reference_funnel.NEVER])),
+        strict=draw(st.booleans()),
+        either=False,
+        first=draw(st.booleans()),
+    )
+    offsets = np.concatenate([[0], np.cumsum([len(unit) for unit in units])]).astype(np.int64)
+    time = np.array(gaps, dtype=np.int64)
+    for begin, stop in pairwise(offsets):
+        time[begin:stop] = np.cumsum(time[begin:stop])
+    return np.array(codes, dtype=dtype), offsets, time if draw(st.booleans()) else None, pattern
+
+
+@settings(max_examples=400)
+@given(funnels())
+def test_funnels_are_matched_alike(arguments):
+    assert equal_attempts(kernels.funnel(*arguments), reference.funnel(*arguments))
+
+
+def test_funnels_of_many_customers_are_matched_alike():
+    rng = np.random.default_rng(3)
+    lengths = rng.geometric(1 / 8, 30_000)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    codes = rng.integers(0, 9, offsets[-1]).astype(np.int8)
+    time = np.cumsum(rng.integers(0, 9, len(codes)))
+    pattern = reference_funnel.Pattern(
+        matches=np.eye(5, 9, dtype=np.bool_),
+        optional=np.array([False, False, True, False]),
+        limits=np.array([reference_funnel.NEVER, 30, 30, reference_funnel.NEVER]),
+        spans=np.array([[1, 3]]),
+        within=40,
+        mature_until=int(time[-1000]),
+        strict=False,
+        either=False,
+        first=False,
+    )
+    arguments = codes, offsets, time, pattern
+    found = kernels.funnel(*arguments)
+    assert found.kept_back > 0
+    assert np.all((found.row >= 0).sum(axis=1) > 0)
+    assert equal_attempts(found, reference.funnel(*arguments))
+
+
+def equal_attempts(a: reference.Attempts, b: reference.Attempts) -> bool:
+    return equal(a[:2], b[:2]) and a[2:] == b[2:]
+
+
+def test_funnels_of_rows_or_codes_out_of_range_are_refused():
+    codes, time = np.zeros(2, dtype=np.int8), np.zeros(2, dtype=np.int64)
+    never = np.full(1, reference_funnel.NEVER)
+    pattern = reference_funnel.Pattern(
+        np.ones((1, 1), dtype=np.bool_), np.zeros(1, dtype=np.bool_), never,
+        np.zeros((0, 2), dtype=np.int64), 1, 1, False, False, False,
+    )  # fmt: skip
+    for offsets in ([0, 3], [-1, 2], [0, 2, 1]):
+        with pytest.raises(ValueError, match="out of range"):
+            kernels.funnel(codes, np.array(offsets), time, pattern)
+    for code in (-1, 1):
+        with pytest.raises(ValueError, match="out of range"):
+            kernels.funnel(codes + np.int8(code), np.array([0, 2]), time, pattern)
+    with pytest.raises(ValueError, match="differ in length"):
+        kernels.funnel(codes, np.array([0, 2]), time[:1], pattern)

@@ -10,7 +10,7 @@ import numpy as np
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import duration_us
-from cxjourney.dropoff._matching import Matched, Reason, Rules, candidates_of, match
+from cxjourney.dropoff._matching import Matched, Reason, Rules, match_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +54,7 @@ def explanation_table(rows: list[dict[str, Any]]) -> Table:
 
 
 def explain_unit(
-    codes: NDArray[np.integer],
+    codes: NDArray[np.signedinteger],
     names: tuple[str, ...],
     time: NDArray[np.int64] | None,
     rules: Rules,
@@ -71,17 +71,16 @@ def explain_unit(
         How to match.
     """
     offsets = np.array([0, len(codes)])
-    found = candidates_of(codes, names, offsets, time, rules)
-    matched = match(found, rules, 1)
+    matched, found, reasons = match_rows(codes, names, offsets, time, rules)
     verdicts = [""] * len(codes)
     for exclusion, rows in zip(rules.exclude, found.of_exclusion, strict=True):
         first, last = exclusion.span(len(rules.steps))
         for row in found.row[rows].tolist():
             verdicts[row] = f"exclusion between step {first + 1} and step {last + 1}"
     for k in range(len(rules.steps)):
-        for at, reason in zip(found.of_step[k].tolist(), matched.reasons[k].tolist(), strict=True):
-            verdict = _verdict(matched, rules, k, at, reason)
-            row = int(found.row[at])
+        rows = found.row[found.of_step[k]]
+        for row, reason in zip(rows.tolist(), reasons[k].tolist(), strict=True):
+            verdict = _verdict(matched, rules, k, row, reason)
             verdicts[row] = "; ".join(part for part in (verdicts[row], verdict) if part)
     depth = 0
     if matched.hit.shape[1]:
@@ -95,13 +94,13 @@ def explain_unit(
     return rows_, depth, removed
 
 
-def _verdict(matched: Matched, rules: Rules, k: int, at: int, reason: int) -> str:
+def _verdict(matched: Matched, rules: Rules, k: int, row: int, reason: int) -> str:
     step = f"step {k + 1}"
     hit = matched.hit[:, 0] if matched.hit.shape[1] else np.full(len(rules.steps), -1)
     if rules.order == "unordered":
-        place = np.flatnonzero(hit == at)
+        place = np.flatnonzero(hit == row)
         return f"done so far: {place[0] + 1}" if len(place) else f"{step}, not counted"
-    if hit[k] == at:
+    if hit[k] == row:
         return f"{step}: enters" if k == 0 else step
     if reason == Reason.REACHED:
         return f"{step}: another attempt" if k == 0 else f"{step} again, or of another attempt"
@@ -118,7 +117,8 @@ def _verdict(matched: Matched, rules: Rules, k: int, at: int, reason: int) -> st
     if reason == Reason.STEP_WINDOW and limit is not None:
         return f"not {step}: expired, step limit {_shown(duration_us(limit))}"
     before = "right before" if rules.order == "strict" else "before"
-    return f"not {step}: no step {rules.sources(k)[-1] + 1} {before} it"
+    required = max(j for j in range(k) if not rules.steps[j].optional)
+    return f"not {step}: no step {required + 1} {before} it"
 
 
 def _shown(duration: int) -> str:

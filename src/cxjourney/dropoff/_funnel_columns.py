@@ -35,7 +35,7 @@ class Entrants:
     time
         When [µs], shape (steps, units); None for aggregated paths.
     weight
-        How often each unit counts.
+        How often each unit counts; None where once.
     customer
         Customer of each unit; None where a unit is a customer.
     followed_us
@@ -44,7 +44,7 @@ class Entrants:
 
     reached: NDArray[np.bool_]
     time: Ints | None
-    weight: Floats
+    weight: Floats | None
     customer: Ints | None
     followed_us: Ints
 
@@ -53,22 +53,26 @@ class Entrants:
         return Entrants(
             reached=self.reached[:, units],
             time=None if self.time is None else self.time[:, units],
-            weight=self.weight[units],
+            weight=None if self.weight is None else self.weight[units],
             customer=None if self.customer is None else self.customer[units],
             followed_us=self.followed_us[units],
         )
 
+    def number(self, of: NDArray[np.bool_]) -> int:
+        """Return the number of units that a mask holds for, weights counted."""
+        return int(np.count_nonzero(of) if self.weight is None else self.weight[of].sum())
+
     def counts(self) -> tuple[int, ...]:
         """Return the number of units that reached each step."""
-        return tuple(int(self.weight[row].sum()) for row in self.reached)
+        return tuple(self.number(row) for row in self.reached)
 
     def share(self, of: NDArray[np.bool_], hits: NDArray[np.bool_], level: float) -> _Band:
         """Return the share of the units `of` that `hits` holds for, with its interval."""
-        n, count = float(self.weight[of].sum()), float(self.weight[hits & of].sum())
+        n, count = float(self.number(of)), float(self.number(hits & of))
         if n == 0:
             return math.nan, math.nan, math.nan
         trials = n
-        if self.customer is not None and np.all(self.weight == 1):
+        if self.customer is not None:
             _, customer = np.unique(self.customer[of], return_inverse=True)
             trials = effective_n(hits[of], customer, int(customer.max()) + 1)
         return count / n, *wilson(min(count / n * trials, trials), trials, level=level)
@@ -218,8 +222,8 @@ def segment_table(
     p_values = []
     for code in present:
         inside = codes == code
-        a, n = (float(entrants.weight[m].sum()) for m in (inside & won, inside))
-        c, m = (float(entrants.weight[m].sum()) for m in (~inside & won, ~inside))
+        a, n = (float(entrants.number(m)) for m in (inside & won, inside))
+        c, m = (float(entrants.number(m)) for m in (~inside & won, ~inside))
         p_values.append(fisher_p(a, n, c, m))
     q_values = _benjamini_hochberg(np.array(p_values))
     for code, p, q in zip(present, p_values, q_values.tolist(), strict=True):

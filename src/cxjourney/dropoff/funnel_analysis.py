@@ -17,7 +17,7 @@ from cxjourney._support.validation import (
 from cxjourney.dropoff._explanation import Explanation, explain_unit, explanation_table
 from cxjourney.dropoff._funnel_columns import FORMATS, Entrants, segment_table, step_columns
 from cxjourney.dropoff._funnel_rules import Subject, absent_names, immature_of, rules_of
-from cxjourney.dropoff._matching import Matched, Order, Rules, candidates_of, match
+from cxjourney.dropoff._matching import Matched, Order, Rules, match
 from cxjourney.exceptions import InvalidValue, TimesRequired
 from cxjourney.log.outcome import IN_PROGRESS
 from cxjourney.metrics import Estimate, SurvivalCurve
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
     from cxjourney.dropoff.semantics import Immature, Preset, Semantics
     from cxjourney.dropoff.steps import Exclusion, StepLike
@@ -347,9 +346,8 @@ def funnel(
     rules = rules_of(subject, steps, within, order, entry, exclude, immature, semantics)
     check_level(level)
     kept = immature_of(immature, rules.semantics)
-    found = candidates_of(subject.codes, subject.names, subject.offsets, subject.time, rules)
-    matched = match(found, rules, subject.n_units)
-    entrants = _entrants(subject, rules, matched, found.time)
+    matched = match(subject.codes, subject.names, subject.offsets, subject.time, rules)
+    entrants = _entrants(subject, rules, matched)
     everyone = rules.semantics.base == "all"
     n_units = subject.n_units if subject.weight is None else int(subject.weight.sum())
     columns = step_columns(
@@ -398,19 +396,17 @@ def funnel(
     )
 
 
-def _entrants(
-    subject: Subject, rules: Rules, matched: Matched, stamp: NDArray[np.int64]
-) -> Entrants:
+def _entrants(subject: Subject, rules: Rules, matched: Matched) -> Entrants:
     time = None
     followed = np.zeros(len(matched.unit), dtype=np.int64)
     if subject.time is not None:
-        time = stamp[matched.hit] if len(stamp) else matched.hit
+        time = subject.time[matched.hit] if len(subject.time) else matched.hit
         until = subject.log.observed_until_us
         if until is not None:
             followed = np.maximum(until - time[0], 0)
         if rules.within_us is not None:
             followed = np.minimum(followed, rules.within_us)
-    weight = np.ones(len(matched.unit))
+    weight = None
     if subject.weight is not None:
         weight = subject.weight[matched.unit].astype(np.float64)
     customer = None
@@ -428,11 +424,11 @@ def _entrants(
 def _n_open(subject: Subject, rules: Rules, matched: Matched, entrants: Entrants) -> int:
     waiting = ~entrants.reached[-1]
     if rules.within_us is not None:
-        return int(entrants.weight[waiting & (entrants.followed_us < rules.within_us)].sum())
+        return entrants.number(waiting & (entrants.followed_us < rules.within_us))
     if subject.journeys is None:
         return 0
     running = subject.journeys.outcome[matched.unit] == IN_PROGRESS
-    return int(entrants.weight[waiting & running].sum())
+    return entrants.number(waiting & running)
 
 
 def _method(subject: Subject, immature: Immature) -> str:

@@ -19,7 +19,14 @@ from cxjourney._support.parallel import side_by_side
 from cxjourney.exceptions import InvalidValue, MissingDependency
 from cxjourney.kernels import reference
 from cxjourney.kernels.arrow import ArrowTexts
-from cxjourney.kernels.reference import Follows, ranges, segment_starts, sort_pairs
+from cxjourney.kernels.reference import (
+    Attempts,
+    Follows,
+    Pattern,
+    ranges,
+    segment_starts,
+    sort_pairs,
+)
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -36,6 +43,7 @@ __all__ = [
     "cut_journeys",
     "directly_follows",
     "encode_strings",
+    "funnel",
     "group_sequences",
     "order_rows",
     "ranges",
@@ -232,3 +240,28 @@ def weighted_counts(
         partial(_compiled.weighted_counts, offsets, unit, frequency, half, counts[half:]),
     )
     return counts
+
+
+def funnel(
+    codes: NDArray[np.signedinteger],
+    offsets: NDArray[np.int64],
+    time: NDArray[np.int64] | None,
+    pattern: Pattern,
+) -> Attempts:
+    """Return which steps every unit has reached; see `reference.funnel`."""
+    if _compiled is None or pattern.either:
+        return reference.funnel(codes, offsets, time, pattern)
+    found = _compiled.funnel(
+        codes,
+        offsets,
+        np.zeros(len(codes), dtype=np.int64) if time is None else time,
+        np.ascontiguousarray(pattern.matches.T).view(np.uint8),
+        pattern.optional.view(np.uint8),
+        pattern.limits,
+        pattern.spans,
+        pattern.within,
+        pattern.mature_until,
+        pattern.strict,
+        pattern.first,
+    )
+    return Attempts(*found)

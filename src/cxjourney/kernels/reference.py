@@ -13,15 +13,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 from cxjourney._support.parallel import side_by_side
+from cxjourney.kernels.reference_funnel import Attempts, Pattern, funnel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "Attempts",
     "Follows",
+    "Pattern",
     "cut_journeys",
     "directly_follows",
     "encode_strings",
+    "funnel",
     "group_sequences",
     "order_rows",
     "ranges",
