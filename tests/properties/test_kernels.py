@@ -12,9 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxjourney import kernels
+from cxjourney._support import parallel
 from cxjourney.kernels import reference, reference_funnel
 
 pytestmark = pytest.mark.native
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _threads_for_a_few_rows():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parallel, "_SHARE", 3)
+        yield
+
 
 TEXTS = st.lists(
     st.none()
@@ -26,7 +35,9 @@ TEXTS = st.lists(
 
 def equal(a: tuple, b: tuple) -> bool:
     return all(
-        x is y or (x is not None and y is not None and np.array_equal(x, y) and x.dtype == y.dtype)
+        x is y or (x is not None and np.array_equal(x, y) and np.asarray(x).dtype == y.dtype)
+        if isinstance(y, np.ndarray)
+        else x == y
         for x, y in zip(a, b, strict=True)
     )
 
@@ -93,9 +104,17 @@ def journeys(draw):
 
 @given(journeys())
 def test_what_follows_what_is_counted_alike(arguments):
-    found = kernels.directly_follows(*arguments)
-    expected = reference.directly_follows(*arguments)
+    *journeys, time, n_codes = arguments
+    found = kernels.directly_follows(*journeys, n_codes)
+    expected = reference.directly_follows(*journeys, n_codes)
     assert equal(found, expected)
+    if time is not None:
+        timed = *journeys, time, n_codes, expected.keys
+        found, expected = kernels.waits_of_moves(*timed), reference.waits_of_moves(*timed)
+        assert all(
+            a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+            for a, b in zip(found, expected, strict=True)
+        )
 
 
 def test_codes_out_of_range_are_refused():
@@ -103,9 +122,9 @@ def test_codes_out_of_range_are_refused():
     codes, offsets = np.array([5], dtype=np.int8), np.array([0, 1])
     ends = np.zeros(1, dtype=np.uint8), np.zeros(1, dtype=np.int8)
     with pytest.raises(ValueError, match="out of range"):
-        native.directly_follows(codes, offsets, *ends, np.zeros(0, dtype=np.int64), 2)
+        native.directly_follows(codes, offsets, *ends, 2, 0, 1)
     with pytest.raises(ValueError, match="out of range"):
-        native.group_rows(np.array([7], dtype=np.int32), np.zeros(1, dtype=np.int64), 2)
+        native.count_rows(np.array([7], dtype=np.int32), 2)
 
 
 @given(

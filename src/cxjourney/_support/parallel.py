@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["side_by_side"]
+    from numpy.typing import NDArray
+
+__all__ = ["shares", "side_by_side"]
 
 _WORTHWHILE = 50_000
+_SHARE = 200_000
+
+
+def shares(n_rows: int, offsets: NDArray[np.int64] | None = None) -> list[tuple[int, int]]:
+    """Return what each thread works on: rows, or groups of rows, about equally many rows each.
+
+    Parameters
+    ----------
+    n_rows
+        Number of rows; a thread of its own is not worth its start for a few.
+    offsets
+        Rows of group i are [offsets[i], offsets[i + 1]); None shares out the rows themselves.
+    """
+    n_threads = min(os.cpu_count() or 1, max(1, n_rows // _SHARE))
+    bounds = np.arange(n_threads + 1) * n_rows // n_threads
+    if offsets is not None:
+        bounds = np.searchsorted(offsets, bounds)
+        bounds[-1] = len(offsets) - 1
+    return list(pairwise(bounds.tolist()))
 
 
 def side_by_side(size: int, *tasks: Callable[[], Any]) -> tuple[Any, ...]:
@@ -25,6 +50,7 @@ def side_by_side(size: int, *tasks: Callable[[], Any]) -> tuple[Any, ...]:
     """
     if size < _WORTHWHILE or len(tasks) < 2:
         return tuple(task() for task in tasks)
-    with ThreadPoolExecutor(max_workers=len(tasks)) as pool:
-        futures = [pool.submit(task) for task in tasks]
-        return tuple(future.result() for future in futures)
+    first, *others = tasks
+    with ThreadPoolExecutor(max_workers=len(others)) as pool:
+        futures = [pool.submit(task) for task in others]
+        return first(), *(future.result() for future in futures)

@@ -253,7 +253,6 @@ def _touched(
         np.append(0, np.cumsum(lengths[won])),
         journeys.absorbed[won],
         journeys.outcome[won],
-        None,
         k,
         weight,
     )

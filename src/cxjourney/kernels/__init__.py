@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxjourney._support.parallel import side_by_side
+from cxjourney._support.parallel import shares, side_by_side
 from cxjourney.exceptions import InvalidValue, MissingDependency
 from cxjourney.kernels import reference
 from cxjourney.kernels.arrow import ArrowTexts
 from cxjourney.kernels.reference import (
     Attempts,
     Follows,
+    Ordered,
     Pattern,
+    Waits,
     ranges,
     segment_starts,
-    sort_pairs,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ __all__ = [
     "ACTIVE",
     "ArrowTexts",
     "Follows",
+    "Ordered",
+    "Waits",
     "arrow_texts",
     "cut_journeys",
     "directly_follows",
@@ -49,7 +52,7 @@ __all__ = [
     "ranges",
     "record_columns",
     "segment_starts",
-    "sort_pairs",
+    "waits_of_moves",
     "weighted_counts",
 ]
 
@@ -141,37 +144,40 @@ def order_rows(
     time: NDArray[np.int64],
     n_customers: int,
     seq: NDArray[np.int64] | None = None,
-) -> tuple[NDArray[np.intp] | None, NDArray[np.int64], NDArray[np.int64]]:
-    """Order rows by customer, then time, then `seq`, then input order.
+) -> Ordered:
+    """Order rows by customer, then time, then `seq`, then input order; see `reference.order_rows`.
 
-    Parameters
-    ----------
-    customer
-        Codes below `n_customers`, one a row.
-    time
-        Microseconds, one a row.
-    n_customers
-        Number of customers.
-    seq
-        Explicit order among equal times; None where input order decides.
-
-    Returns
-    -------
-    order
-        Row numbers in order; None where the input already is.
-    time
-        The times in order.
-    offsets
-        Rows of customer i are [offsets[i], offsets[i + 1]) of the ordered rows.
+    Compiled, it is a stable counting sort by customer, each thread with rows of its own; where a
+    customer's rows are not in the order of time, the reference sorts.
     """
-    if _compiled is not None and seq is None and len(customer) > 1:
-        codes = np.ascontiguousarray(customer, dtype=np.int32)
-        order, by_time, offsets, in_order, moved = _compiled.group_rows(
-            codes, np.ascontiguousarray(time), n_customers
-        )
-        if in_order:
-            return (order if moved else None), by_time, offsets
-    return reference.order_rows(customer, time, n_customers, seq)
+    n = len(customer)
+    if _compiled is None or seq is not None or n < 2:
+        return reference.order_rows(customer, time, n_customers, seq)
+    codes = np.ascontiguousarray(customer, dtype=np.int32)
+    time = np.ascontiguousarray(time)
+    rows = [slice(*share) for share in shares(n)]
+    counts = side_by_side(n, *[partial(_compiled.count_rows, codes[r], n_customers) for r in rows])
+    offsets = np.zeros(n_customers + 1, dtype=np.int64)
+    np.cumsum(np.add.reduce(counts), out=offsets[1:])
+    places = [offsets[:-1].copy()]
+    for count in counts[:-1]:
+        places.append(places[-1] + count)
+    order, by_time = np.empty(n, dtype=np.intp), np.empty(n, dtype=np.int64)
+    place = _compiled.place_rows
+    moved = side_by_side(
+        n,
+        *[
+            partial(place, codes[r], time[r], r.start, at, order, by_time)
+            for r, at in zip(rows, places, strict=True)
+        ],
+    )
+    ordered = side_by_side(
+        n,
+        *[partial(_compiled.in_time_order, by_time, offsets, *s) for s in shares(n, offsets)],
+    )
+    if not all(ordered):
+        return reference.order_rows(customer, time, n_customers)
+    return Ordered(order if any(moved) else None, by_time, offsets, 0)
 
 
 def cut_journeys(
@@ -195,24 +201,70 @@ def directly_follows(
     offsets: NDArray[np.int64],
     absorbed: NDArray[np.bool_],
     outcome: NDArray[np.int8],
-    time: NDArray[np.int64] | None,
     n_codes: int,
     weight: NDArray[np.int64] | None = None,
 ) -> Follows:
     """Count what directly follows what; see `reference.directly_follows`."""
     size = n_codes + 3
     if _compiled is None or weight is not None or size * size > _DENSE:
-        return reference.directly_follows(codes, offsets, absorbed, outcome, time, n_codes, weight)
-    counts, journeys, *rest = _compiled.directly_follows(
-        codes,
-        offsets,
-        absorbed.view(np.uint8),
-        outcome,
-        _NO_TIME if time is None else time,
-        n_codes,
-    )
+        return reference.directly_follows(codes, offsets, absorbed, outcome, n_codes, weight)
+    arguments = codes, offsets, absorbed.view(np.uint8), outcome, n_codes
+    n, count = len(codes), _compiled.directly_follows
+    parts = side_by_side(n, *[partial(count, *arguments, *s) for s in shares(n, offsets)])
+    counts, journeys, *rest = (np.add.reduce(arrays) for arrays in zip(*parts, strict=True))
     keys = np.flatnonzero(counts)
     return Follows(keys, counts[keys], journeys[keys], *rest)
+
+
+def waits_of_moves(
+    codes: NDArray[np.signedinteger],
+    offsets: NDArray[np.int64],
+    absorbed: NDArray[np.bool_],
+    outcome: NDArray[np.int8],
+    time: NDArray[np.int64],
+    n_codes: int,
+    keys: NDArray[np.int64],
+) -> Waits:
+    """Return how long moves took; see `reference.waits_of_moves`.
+
+    Compiled, each thread puts the times of journeys of its own together by move, in the order of
+    rows, and then sums up moves of its own.
+    """
+    size = n_codes + 3
+    if _compiled is None or size * size > _DENSE:
+        return reference.waits_of_moves(codes, offsets, absorbed, outcome, time, n_codes, keys)
+    n = len(codes)
+    journeys = codes, offsets, absorbed.view(np.uint8), outcome
+    parts = shares(n, offsets)
+    counts = side_by_side(
+        n, *[partial(_compiled.count_waits, *journeys, n_codes, *part) for part in parts]
+    )
+    bounds = np.zeros(size * size + 1, dtype=np.int64)
+    np.cumsum(np.add.reduce(counts), out=bounds[1:])
+    places = [bounds[:-1].copy()]
+    for count in counts[:-1]:
+        places.append(places[-1] + count)
+    waits = np.empty(bounds[-1], dtype=np.int64)
+    place = _compiled.place_waits
+    side_by_side(
+        n,
+        *[
+            partial(place, *journeys, time, n_codes, *part, at, waits)
+            for part, at in zip(parts, places, strict=True)
+        ],
+    )
+    total = np.full(len(keys), -1, dtype=np.int64)
+    median, squares = np.full((2, len(keys)), np.nan)
+    of_keys = np.append(bounds[keys], bounds[-1])
+    summarise = _compiled.summarise_waits
+    side_by_side(
+        n,
+        *[
+            partial(summarise, waits, of_keys, *part, total, median, squares)
+            for part in shares(len(waits), of_keys)
+        ],
+    )
+    return Waits(total, median, squares)
 
 
 def group_sequences(

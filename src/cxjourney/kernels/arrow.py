@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 import numpy as np
 
-from cxjourney._support.parallel import side_by_side
+from cxjourney._support.parallel import shares, side_by_side
 from cxjourney._support.texts import Texts
 
 if TYPE_CHECKING:
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrowTexts"]
 
-_PART = 200_000
 _NAIVE, _MISSING = 0, 2  # of `Reading` in iso_stamp.pxd
 
 
@@ -84,8 +81,6 @@ class ArrowTexts:
         """Return work for each core: a piece, its row to begin with, and the rows of the column."""
         parts, done = [], 0
         for piece in self.pieces:
-            n = min(os.cpu_count() or 1, max(1, piece.length // _PART))
-            bounds = np.linspace(0, piece.length, n + 1).astype(np.int64).tolist()
-            parts += [(piece, a, slice(done + a, done + b)) for a, b in pairwise(bounds)]
+            parts += [(piece, a, slice(done + a, done + b)) for a, b in shares(piece.length)]
             done += piece.length
         return parts

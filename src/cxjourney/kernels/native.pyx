@@ -7,7 +7,7 @@ read or written without a bound that the caller or the function itself has check
 """
 
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp
 
 import numpy as np
@@ -18,8 +18,10 @@ cdef extern from *:
     #include <string.h>
     #if defined(__GNUC__) || defined(__clang__)
     #define CXJ_PREFETCH(p) __builtin_prefetch(p)
+    #define CXJ_PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
     #else
     #define CXJ_PREFETCH(p) ((void)0)
+    #define CXJ_PREFETCH_WRITE(p) ((void)0)
     #endif
     static inline uint64_t cxj_mix(uint64_t x) {
       x ^= x >> 32; x *= 0xd6e8feb86659fd93ULL; x ^= x >> 32; return x;
@@ -39,6 +41,7 @@ cdef extern from *:
     }
     """
     void CXJ_PREFETCH(const void*) nogil
+    void CXJ_PREFETCH_WRITE(const void*) nogil
     uint64_t cxj_hash(const uint8_t*, int64_t) nogil
 
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
@@ -52,48 +55,79 @@ ctypedef fused code_t:
 
 # ------------------------------------------------------------------ rows by customer and time
 
-def group_rows(const int32_t[::1] customer, const int64_t[::1] time, int64_t n_customers):
-    """Return order, times in order, offsets of customers, whether times are, whether rows moved.
-
-    A stable counting sort by customer. Where a customer's rows are not in the order of time the
-    fourth value is False, and the caller sorts; equal times keep their input order.
-    """
-    cdef int64_t n = customer.shape[0], i, place
-    cdef int32_t c
-    if time.shape[0] != n:
-        raise ValueError("customer and time differ in length")
-    order_array = np.empty(n, dtype=np.int64)
-    time_array = np.empty(n, dtype=np.int64)
-    offsets_array = np.zeros(n_customers + 1, dtype=np.int64)
-    cdef int64_t[::1] order = order_array, sorted_time = time_array, offsets = offsets_array
-    cdef int64_t* next_place = <int64_t*> malloc((n_customers + 1) * sizeof(int64_t))
-    cdef bint in_order = True, inside = True, moved = False
-    if next_place == NULL:
-        raise MemoryError
+def count_rows(const int32_t[::1] customer, int64_t n_customers):
+    """Return the number of rows of each customer."""
+    cdef int64_t i
+    cdef bint inside = True
+    count_array = np.zeros(n_customers, dtype=np.int64)
+    cdef int64_t[::1] count = count_array
     with nogil:
-        for i in range(n):
-            c = customer[i]
-            if c < 0 or c >= n_customers:
+        for i in range(customer.shape[0]):
+            if customer[i] < 0 or customer[i] >= n_customers:
                 inside = False
                 break
-            offsets[c + 1] += 1
-        if inside:
-            for i in range(n_customers):
-                offsets[i + 1] += offsets[i]
-                next_place[i] = offsets[i]
-            for i in range(n):
-                c = customer[i]
-                place = next_place[c]
-                next_place[c] = place + 1
-                order[place] = i
-                moved |= place != i
-                sorted_time[place] = time[i]
-                if place > offsets[c] and sorted_time[place - 1] > time[i]:
-                    in_order = False
-    free(next_place)
+            count[customer[i]] += 1
     if not inside:
         raise ValueError("a customer code is out of range")
-    return order_array, time_array, offsets_array, in_order, moved
+    return count_array
+
+
+def place_rows(
+    const int32_t[::1] customer,
+    const int64_t[::1] time,
+    int64_t first_row,
+    int64_t[::1] next_place,
+    int64_t[::1] order,
+    int64_t[::1] sorted_time,
+):
+    """Write each row's number and time to the next place of its customer, and move that on.
+
+    Return whether any row moved. Several threads may write rows of their own to places of their
+    own.
+    """
+    cdef int64_t n = customer.shape[0], i, place
+    cdef int32_t c, later
+    cdef bint inside = time.shape[0] == n and sorted_time.shape[0] == order.shape[0], moved = False
+    with nogil:
+        for i in range(n if inside else 0):
+            c = customer[i]
+            if c < 0 or c >= next_place.shape[0]:
+                inside = False
+                break
+            place = next_place[c]
+            if place < 0 or place >= order.shape[0]:
+                inside = False
+                break
+            next_place[c] = place + 1
+            if i + 16 < n:
+                later = customer[i + 16]
+                if 0 <= later < next_place.shape[0]:
+                    CXJ_PREFETCH_WRITE(&order[0] + next_place[later])
+                    CXJ_PREFETCH_WRITE(&sorted_time[0] + next_place[later])
+            order[place] = first_row + i
+            sorted_time[place] = time[i]
+            moved |= place != first_row + i
+    if not inside:
+        raise ValueError("a customer code or a place is out of range")
+    return moved
+
+
+def in_time_order(const int64_t[::1] time, const int64_t[::1] offsets, int64_t begin, int64_t end):
+    """Return whether no time of the customers from `begin` to `end` is before the one above it."""
+    cdef int64_t c, i
+    cdef bint inside = begin >= 0 and end < offsets.shape[0], ordered = True
+    with nogil:
+        for c in range(begin, end if inside else begin):
+            inside = offsets[c] >= 0 and offsets[c + 1] <= time.shape[0]
+            for i in range(offsets[c] + 1, offsets[c + 1] if inside else 0):
+                if time[i] < time[i - 1]:
+                    ordered = False
+                    break
+            if not (inside and ordered):
+                break
+    if not inside:
+        raise ValueError("customers are out of range")
+    return ordered
 
 
 # ------------------------------------------------------------------ journeys
@@ -157,21 +191,17 @@ def directly_follows(
     const int64_t[::1] offsets,
     const uint8_t[::1] absorbed,
     const int8_t[::1] outcome,
-    const int64_t[::1] time,
     int64_t n_codes,
+    int64_t begin,
+    int64_t end,
 ):
-    """Return counts and journeys of moves and nodes, first steps, and the wait of each move.
+    """Return counts and journeys of moves, first steps, visits, visiting journeys, open visits.
 
-    One pass over the rows of the journeys; see `reference.directly_follows`.
+    One pass over the rows of the journeys from `begin` to `end`; what they add up to is what
+    `reference.directly_follows` returns.
     """
-    cdef int64_t size = n_codes + 3, n_journeys = outcome.shape[0], j, i, start, stop, edge
-    cdef int64_t n_rows = codes.shape[0], n_waits = 0
-    cdef int64_t here, after
-    cdef bint timed = time.shape[0] == n_rows
-    if offsets.shape[0] != n_journeys + 1 or absorbed.shape[0] != n_journeys:
-        raise ValueError("journeys differ in length")
-    if n_journeys and (offsets[0] != 0 or offsets[n_journeys] > n_rows):
-        raise ValueError("offsets reach beyond the rows")
+    cdef int64_t size = n_codes + 3, j, i, start, stop, edge, here, after
+    check_journeys(offsets, absorbed, outcome, begin, end)
     count_array = np.zeros(size * size, dtype=np.int64)
     journeys_array = np.zeros(size * size, dtype=np.int64)
     seen_array = np.full(size * size, -1, dtype=np.int64)
@@ -180,18 +210,17 @@ def directly_follows(
     node_seen_array = np.full(n_codes, -1, dtype=np.int64)
     pending_array = np.zeros(n_codes, dtype=np.int64)
     first_array = np.zeros(size, dtype=np.int64)
-    cdef int64_t n_kept = n_rows if timed else 0
-    edge_array = np.empty(n_kept, dtype=np.int64)
-    wait_array = np.empty(n_kept, dtype=np.int64)
     cdef int64_t[::1] count = count_array, journeys = journeys_array, seen = seen_array
     cdef int64_t[::1] visits = visits_array, node_journeys = node_journeys_array
     cdef int64_t[::1] node_seen = node_seen_array, pending = pending_array, first = first_array
-    cdef int64_t[::1] edges = edge_array, waits = wait_array
     cdef bint inside = True
     with nogil:
-        for j in range(n_journeys):
+        for j in range(begin, end):
             start = offsets[j]
             stop = offsets[j + 1] - absorbed[j]
+            if start < 0 or offsets[j + 1] > codes.shape[0] or not 0 <= outcome[j] <= 2:
+                inside = False
+                break
             if stop <= start:
                 first[n_codes + 1 + outcome[j]] += 1
                 continue
@@ -220,15 +249,11 @@ def directly_follows(
                 if seen[edge] != j:
                     seen[edge] = j
                     journeys[edge] += 1
-                if timed and (i + 1 < stop or absorbed[j]):
-                    edges[n_waits] = edge
-                    waits[n_waits] = time[i + 1] - time[i]
-                    n_waits += 1
                 here = after
             if not inside:
                 break
     if not inside:
-        raise ValueError("a code is out of range")
+        raise ValueError("a code, an outcome or an offset is out of range")
     return (
         count_array,
         journeys_array,
@@ -236,9 +261,183 @@ def directly_follows(
         visits_array,
         node_journeys_array,
         pending_array,
-        edge_array[:n_waits],
-        wait_array[:n_waits],
     )
+
+
+cdef check_journeys(
+    const int64_t[::1] offsets,
+    const uint8_t[::1] absorbed,
+    const int8_t[::1] outcome,
+    int64_t begin,
+    int64_t end,
+):
+    if offsets.shape[0] != absorbed.shape[0] + 1 or outcome.shape[0] != absorbed.shape[0]:
+        raise ValueError("journeys differ in length")
+    if begin < 0 or end > absorbed.shape[0]:
+        raise ValueError("journeys are out of range")
+
+
+# ------------------------------------------------------------------ how long moves take
+
+def count_waits(
+    const code_t[::1] codes,
+    const int64_t[::1] offsets,
+    const uint8_t[::1] absorbed,
+    const int8_t[::1] outcome,
+    int64_t n_codes,
+    int64_t begin,
+    int64_t end,
+):
+    """Return how many moves of each key the journeys from `begin` to `end` have times of."""
+    cdef int64_t size = n_codes + 3, j, i, edge
+    cdef bint inside = True
+    check_journeys(offsets, absorbed, outcome, begin, end)
+    count_array = np.zeros(size * size, dtype=np.int64)
+    cdef int64_t[::1] count = count_array
+    with nogil:
+        for j in range(begin, end):
+            inside = offsets[j] >= 0 and offsets[j + 1] <= codes.shape[0]
+            inside = inside and 0 <= outcome[j] <= 2
+            if not inside:
+                break
+            for i in range(offsets[j], offsets[j + 1] - 1):
+                edge = move_key(codes, i, offsets[j + 1], absorbed[j], outcome[j], n_codes)
+                if edge < 0:
+                    inside = False
+                    break
+                count[edge] += 1
+            if not inside:
+                break
+    if not inside:
+        raise ValueError("a code, an outcome or an offset is out of range")
+    return count_array
+
+
+cdef inline int64_t move_key(
+    const code_t[::1] codes, int64_t i, int64_t stop, bint absorbed, int8_t outcome, int64_t n_codes
+) noexcept nogil:
+    """Return the key of the move from row i to the row below; -1 where a code is out of range."""
+    cdef int64_t here = codes[i], after = codes[i + 1]
+    if here < 0 or here >= n_codes or after < 0 or after >= n_codes:
+        return -1
+    if absorbed and i + 2 == stop:
+        after = n_codes + 1 + outcome
+    return here * (n_codes + 3) + after
+
+
+def place_waits(
+    const code_t[::1] codes,
+    const int64_t[::1] offsets,
+    const uint8_t[::1] absorbed,
+    const int8_t[::1] outcome,
+    const int64_t[::1] time,
+    int64_t n_codes,
+    int64_t begin,
+    int64_t end,
+    int64_t[::1] next_place,
+    int64_t[::1] waits,
+):
+    """Write the duration of each move to the next place of its key, and move that on."""
+    cdef int64_t size = n_codes + 3, j, i, edge, place
+    cdef bint inside = time.shape[0] == codes.shape[0] and next_place.shape[0] == size * size
+    check_journeys(offsets, absorbed, outcome, begin, end)
+    with nogil:
+        for j in range(begin, end if inside else begin):
+            inside = offsets[j] >= 0 and offsets[j + 1] <= codes.shape[0]
+            inside = inside and 0 <= outcome[j] <= 2
+            if not inside:
+                break
+            for i in range(offsets[j], offsets[j + 1] - 1):
+                edge = move_key(codes, i, offsets[j + 1], absorbed[j], outcome[j], n_codes)
+                place = -1 if edge < 0 else next_place[edge]
+                if place < 0 or place >= waits.shape[0]:
+                    inside = False
+                    break
+                next_place[edge] = place + 1
+                waits[place] = time[i + 1] - time[i]
+            if not inside:
+                break
+    if not inside:
+        raise ValueError("a code, an outcome, an offset or a place is out of range")
+
+
+def summarise_waits(
+    int64_t[::1] waits,
+    const int64_t[::1] bounds,
+    int64_t begin,
+    int64_t end,
+    int64_t[::1] total,
+    double[::1] median,
+    double[::1] squares,
+):
+    """Write sum, median and squared deviations of the waits of the moves from `begin` to `end`.
+
+    The waits of move k are [bounds[k], bounds[k + 1]); they change places. A move without waits
+    is left as it is.
+    """
+    cdef int64_t k, i, first, n, low, high, m = bounds.shape[0] - 1
+    cdef double mean, apart, sum_of_squares
+    cdef bint inside = total.shape[0] == m and median.shape[0] == m and squares.shape[0] == m
+    inside = inside and begin >= 0 and end <= m
+    with nogil:
+        for k in range(begin, end if inside else begin):
+            first = bounds[k]
+            n = bounds[k + 1] - first
+            if first < 0 or bounds[k + 1] > waits.shape[0]:
+                inside = False
+                break
+            if n <= 0:
+                continue
+            total[k] = 0
+            for i in range(first, first + n):
+                total[k] += waits[i]
+            mean = <double> total[k] / <double> n / 1e6
+            sum_of_squares = 0.0
+            for i in range(first, first + n):
+                apart = <double> waits[i] / 1e6 - mean
+                sum_of_squares += apart * apart
+            squares[k] = sum_of_squares
+            low = high = smallest(&waits[first], n, (n - 1) // 2)
+            if n % 2 == 0:  # what lies beyond is no smaller
+                high = waits[first + n // 2]
+                for i in range(first + n // 2 + 1, first + n):
+                    high = min(high, waits[i])
+            median[k] = <double> low / 2 + <double> high / 2
+    if not inside:
+        raise ValueError("moves or bounds are out of range")
+
+
+cdef int64_t smallest(int64_t* values, int64_t n, int64_t rank) noexcept nogil:
+    """Return the value that so many are before in order; those behind its place are no smaller.
+
+    Quickselect (Hoare 1961): chance picks the pivots, so that no order of the input is slow.
+    """
+    cdef int64_t low = 0, high = n, i, border, pivot, value
+    cdef uint64_t chance = 0x9E3779B97F4A7C15
+    while high - low > 1:
+        chance ^= chance << 13
+        chance ^= chance >> 7
+        chance ^= chance << 17
+        pivot = values[low + <int64_t> (chance % <uint64_t> (high - low))]
+        border = low
+        for i in range(low, high):  # smaller ones to the front, without a branch
+            value = values[i]
+            values[i] = values[border]
+            values[border] = value
+            border += value < pivot
+        if rank < border:
+            high = border
+            continue
+        low = border
+        for i in range(low, high):  # those equal to the pivot next
+            value = values[i]
+            values[i] = values[border]
+            values[border] = value
+            border += value == pivot
+        if rank < border:
+            return pivot
+        low = border
+    return values[rank]
 
 
 # ------------------------------------------------------------------ equal sequences

@@ -51,6 +51,13 @@ cdef extern from *:
     static inline uint64_t cxj_mix(uint64_t x) {
       x ^= x >> 32; x *= 0xd6e8feb86659fd93ULL; x ^= x >> 32; return x;
     }
+    /* what of a view of 16 bytes belongs to a text of 0 to 12 bytes */
+    static const uint64_t CXJ_LOW[13] = {
+      0xFFFFFFFFULL, 0xFFFFFFFFFFULL, 0xFFFFFFFFFFFFULL, 0xFFFFFFFFFFFFFFULL,
+      ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL};
+    static const uint64_t CXJ_HIGH[13] = {
+      0, 0, 0, 0, 0, 0xFFULL, 0xFFFFULL, 0xFFFFFFULL, 0xFFFFFFFFULL,
+      0xFFFFFFFFFFULL, 0xFFFFFFFFFFFFULL, 0xFFFFFFFFFFFFFFULL, ~0ULL};
     static inline uint64_t cxj_load8(const uint8_t* p) { uint64_t x; memcpy(&x, p, 8); return x; }
     static inline uint64_t cxj_load4(const uint8_t* p) { uint32_t x; memcpy(&x, p, 4); return x; }
     """
@@ -75,6 +82,8 @@ cdef extern from *:
         const char* (*get_last_error)(ArrowArrayStream*) noexcept nogil
         void (*release)(ArrowArrayStream*) noexcept nogil
     void CXJ_PREFETCH(const void*) nogil
+    const uint64_t* CXJ_LOW
+    const uint64_t* CXJ_HIGH
     uint64_t cxj_mix(uint64_t) nogil
     uint64_t cxj_load8(const uint8_t*) nogil
     uint64_t cxj_load4(const uint8_t*) nogil
@@ -91,7 +100,8 @@ NUMBERS = {b"l": "int64", b"g": "float64"}
 
 
 cdef struct Text:
-    # two texts of at most 16 bytes are equal if length, low and high are
+    # The form of an Arrow view: length and the first 4 bytes, then 8 more: the next ones, or the last
+    # ones of a text of more than 12 bytes. Texts of at most 12 are equal where both words are.
     uint64_t low
     uint64_t high
     const uint8_t* start
@@ -116,62 +126,68 @@ cdef inline bint is_missing(Chunk* chunk, int64_t row) noexcept nogil:
 
 cdef inline Text text_at(Chunk* chunk, Layout layout, int64_t row) noexcept nogil:
     cdef Text text
-    cdef const int32_t* small
-    cdef const int64_t* large
     cdef const int32_t* view
     row += chunk.offset
-    if layout == SMALL:
-        small = <const int32_t*> chunk.index
-        text.start = chunk.data + small[row]
-        text.length = small[row + 1] - small[row]
-    elif layout == LARGE:
-        large = <const int64_t*> chunk.index
-        text.start = chunk.data + large[row]
-        text.length = large[row + 1] - large[row]
-    else:
+    if layout == VIEW:
         view = (<const int32_t*> chunk.index) + 4 * row
         text.length = view[0]
-        if text.length <= 12:
+        if 0 <= text.length <= 12:
             text.start = <const uint8_t*> (view + 1)
-        else:
-            text.start = (<const uint8_t*> chunk.buffers[2 + view[2]]) + view[3]
+            # what follows a text within its view should be zero, but need not be
+            text.low = cxj_load8(<const uint8_t*> view) & CXJ_LOW[text.length]
+            text.high = cxj_load8(<const uint8_t*> (view + 2)) & CXJ_HIGH[text.length]
+            return text
+        text.start = (<const uint8_t*> chunk.buffers[2 + view[2]]) + view[3]
+    elif layout == SMALL:
+        text.start = chunk.data + (<const int32_t*> chunk.index)[row]
+        text.length = (<const int32_t*> chunk.index)[row + 1] - (<const int32_t*> chunk.index)[row]
+    else:
+        text.start = chunk.data + (<const int64_t*> chunk.index)[row]
+        text.length = (<const int64_t*> chunk.index)[row + 1] - (<const int64_t*> chunk.index)[row]
     fingerprint(&text)
     return text
 
 
 cdef inline void fingerprint(Text* text) noexcept nogil:
-    """Put the first and last eight bytes into words; they overlap rather than reach beyond."""
+    """Put length and bytes into words; loads overlap rather than reach beyond the text."""
     cdef const uint8_t* p = text.start
     cdef int64_t n = text.length
+    text.low = <uint64_t> <uint32_t> n
     text.high = 0
-    if n >= 8:
-        text.low = cxj_load8(p)
-        text.high = cxj_load8(p + n - 8)
-    elif n >= 4:
-        text.low = cxj_load4(p) | cxj_load4(p + n - 4) << 32
+    if n >= 4:
+        text.low |= cxj_load4(p) << 32
+        if n >= 12:
+            text.high = cxj_load8(p + n - 8)
+        elif n >= 8:
+            text.high = cxj_load8(p + n - 8) >> 8 * (12 - n)
+        else:
+            text.high = cxj_load4(p + n - 4) >> 8 * (8 - n)
     elif n > 0:
-        text.low = <uint64_t> p[0] | <uint64_t> p[n >> 1] << 8 | <uint64_t> p[n - 1] << 16
-    else:
-        text.low = 0
+        text.low |= <uint64_t> p[0] << 32
+        if n > 1:
+            text.low |= <uint64_t> p[1] << 40
+        if n > 2:
+            text.low |= <uint64_t> p[2] << 48
 
 
 cdef inline uint64_t hash_of(Text* text) noexcept nogil:
-    cdef uint64_t h = cxj_mix(text.low ^ <uint64_t> text.length * <uint64_t> 0x9E3779B97F4A7C15)
+    cdef uint64_t h = cxj_mix(cxj_mix(text.low) ^ text.high)
     cdef int64_t at
-    for at in range(8, text.length - 8, 8):  # what lies between the first and the last word
+    for at in range(4, text.length - 8, 8):  # what lies between the first and the last word
         h = cxj_mix(h ^ cxj_load8(text.start + at))
-    return cxj_mix(h ^ text.high)
-
-
-cdef inline bint same_text(Text* a, Text* b) noexcept nogil:
-    if a.length != b.length or a.low != b.low or a.high != b.high:
-        return False
-    return a.length <= 16 or memcmp(a.start, b.start, a.length) == 0
+    return h
 
 
 cdef struct Slot:
-    uint32_t tag        # upper half of the hash
+    uint64_t low        # of the text; with the second word, all of a short one
+    uint64_t high
+    uint32_t hash       # lower half
     int32_t code        # -1 where the slot is free
+
+
+cdef struct Place:
+    const uint8_t* start
+    int64_t length
 
 
 cdef inline void* address(int64_t[::1] array) noexcept:
@@ -183,10 +199,10 @@ cdef class TextTable:
     """Distinct texts in order of appearance: open addressing, texts kept where Arrow has them."""
 
     cdef Slot* slots
-    cdef Text* texts
-    cdef uint64_t* hashes
+    cdef Place* texts
     cdef object owners          # arrays that hold these: NumPy asks for huge pages
-    cdef int64_t capacity       # of the slots, a power of two
+    cdef uint32_t mask          # number of slots, a power of two, less one
+    cdef int64_t room           # texts that fit before there must be more slots
     cdef int64_t count
 
     def __cinit__(self):
@@ -194,58 +210,55 @@ cdef class TextTable:
         self.allocate(1 << 12)
 
     cdef int allocate(self, int64_t capacity) except -1:
-        """Make room for half as many texts as there are slots, and keep those that are there."""
-        cdef int64_t room = capacity >> 1, i, place
-        slots = np.full(capacity, -1, dtype=np.int64)
-        texts = np.empty(room * sizeof(Text) // 8, dtype=np.int64)
-        hashes = np.empty(room, dtype=np.int64)
-        cdef Text* new_texts = <Text*> address(texts)
-        cdef uint64_t* new_hashes = <uint64_t*> address(hashes)
+        """Make so many slots, fill at most five in eight, and keep what is there."""
+        cdef int64_t i
+        cdef uint32_t place, mask = <uint32_t> (capacity - 1)
+        if capacity > <int64_t> 1 << 32:
+            raise OverflowError("more distinct texts than codes")
+        slots = np.full(capacity * sizeof(Slot) // 8, -1, dtype=np.int64)
+        texts = np.empty((capacity // 8 * 5) * sizeof(Place) // 8, dtype=np.int64)
+        cdef Slot* new_slots = <Slot*> address(slots)
+        cdef Place* new_texts = <Place*> address(texts)
         if self.count:
-            memcpy(new_texts, self.texts, self.count * sizeof(Text))
-            memcpy(new_hashes, self.hashes, self.count * sizeof(uint64_t))
-        self.slots = <Slot*> address(slots)
-        self.texts = new_texts
-        self.hashes = new_hashes
-        self.owners = slots, texts, hashes
-        self.capacity = capacity
-        for i in range(self.count):
-            place = self.hashes[i] & (capacity - 1)
-            while self.slots[place].code >= 0:
-                place = (place + 1) & (capacity - 1)
-            self.slots[place].tag = <uint32_t> (self.hashes[i] >> 32)
-            self.slots[place].code = <int32_t> i
+            memcpy(new_texts, self.texts, self.count * sizeof(Place))
+            for i in range(<int64_t> self.mask + 1):
+                if self.slots[i].code >= 0:
+                    place = self.slots[i].hash & mask
+                    while new_slots[place].code >= 0:
+                        place = (place + 1) & mask
+                    new_slots[place] = self.slots[i]
+        self.slots, self.texts, self.mask = new_slots, new_texts, mask
+        self.room = capacity // 8 * 5
+        self.owners = slots, texts
         return 0
 
-    cdef inline int32_t find(self, Text* text, uint64_t h) except -2 nogil:
+    cdef inline bint holds(self, Slot* slot, Text* text) noexcept nogil:
+        """Return whether a slot has this text."""
+        if slot.low != text.low or slot.high != text.high:
+            return False
+        return text.length <= 12 or (
+            self.texts[slot.code].length == text.length
+            and memcmp(self.texts[slot.code].start, text.start, text.length) == 0
+        )
+
+    cdef inline int32_t find(self, Text* text, uint32_t h) except -2 nogil:
         """Return the code of a text; a new one is added."""
-        cdef uint32_t tag = <uint32_t> (h >> 32)
-        cdef int64_t place = h & (self.capacity - 1)
-        cdef Slot slot = self.slots[place]
+        cdef uint32_t place = h & self.mask
+        cdef Slot* slot = &self.slots[place]
         while slot.code >= 0:
-            if slot.tag == tag and same_text(&self.texts[slot.code], text):
+            if slot.hash == h and self.holds(slot, text):
                 return slot.code
-            place = (place + 1) & (self.capacity - 1)
-            slot = self.slots[place]
-        if self.count == self.capacity >> 1:
+            place = (place + 1) & self.mask
+            slot = &self.slots[place]
+        if self.count == self.room:
             with gil:
-                self.allocate(self.capacity << 2)
-            place = h & (self.capacity - 1)
-            while self.slots[place].code >= 0:
-                place = (place + 1) & (self.capacity - 1)
-        slot.tag = tag
-        slot.code = <int32_t> self.count
-        self.slots[place] = slot
-        self.texts[slot.code] = text[0]
-        self.hashes[slot.code] = h
+                self.allocate(2 * (<int64_t> self.mask + 1))
+            return self.find(text, h)
+        slot.low, slot.high, slot.hash, slot.code = text.low, text.high, h, <int32_t> self.count
+        self.texts[self.count].start = text.start
+        self.texts[self.count].length = text.length
         self.count += 1
         return slot.code
-
-    cdef inline void prefetch(self, uint64_t h) noexcept nogil:
-        """Ask for the text that the first slot of a hash names, once that slot is in cache."""
-        cdef int32_t code = self.slots[h & (self.capacity - 1)].code
-        if code >= 0:
-            CXJ_PREFETCH(&self.texts[code])
 
     cdef int encode(
         self, Chunk* chunk, Layout layout, int64_t begin, int64_t stop, int32_t* codes
@@ -253,7 +266,7 @@ cdef class TextTable:
         """Write the codes of rows [begin, stop) of a chunk; memory is asked for a batch ahead."""
         cdef int64_t row = begin, batch, k
         cdef Text texts[32]
-        cdef uint64_t hashes[32]
+        cdef uint32_t hashes[32]
         cdef bint missing[32]
         while row < stop:
             batch = min(stop - row, <int64_t> 32)
@@ -261,11 +274,8 @@ cdef class TextTable:
                 missing[k] = is_missing(chunk, row + k)
                 if not missing[k]:
                     texts[k] = text_at(chunk, layout, row + k)
-                    hashes[k] = hash_of(&texts[k])
-                    CXJ_PREFETCH(&self.slots[hashes[k] & (self.capacity - 1)])
-            for k in range(batch):
-                if not missing[k]:
-                    self.prefetch(hashes[k])
+                    hashes[k] = <uint32_t> hash_of(&texts[k])
+                    CXJ_PREFETCH(&self.slots[hashes[k] & self.mask])
             for k in range(batch):
                 codes[row - begin + k] = -1 if missing[k] else self.find(&texts[k], hashes[k])
             row += batch
@@ -275,14 +285,20 @@ cdef class TextTable:
         """Add the texts of a table of later rows, and renumber its codes to those of this one."""
         renumber_array = np.empty(later.count, dtype=np.int32)
         cdef int32_t[::1] renumber = renumber_array
-        cdef int64_t i, k, ahead
+        cdef int64_t i, k, batch
+        cdef Text texts[32]
+        cdef uint32_t hashes[32]
         with nogil:
-            for i in range(later.count):
-                ahead = i + 16
-                if ahead < later.count:
-                    CXJ_PREFETCH(&self.slots[later.hashes[ahead] & (self.capacity - 1)])
-                    self.prefetch(later.hashes[i + 8])
-                renumber[i] = self.find(&later.texts[i], later.hashes[i])
+            for i in range(0, later.count, 32):
+                batch = min(later.count - i, <int64_t> 32)
+                for k in range(batch):
+                    texts[k].start = later.texts[i + k].start
+                    texts[k].length = later.texts[i + k].length
+                    fingerprint(&texts[k])
+                    hashes[k] = <uint32_t> hash_of(&texts[k])
+                    CXJ_PREFETCH(&self.slots[hashes[k] & self.mask])
+                for k in range(batch):
+                    renumber[i + k] = self.find(&texts[k], hashes[k])
             for k in range(codes.shape[0]):
                 if codes[k] >= 0:
                     codes[k] = renumber[codes[k]]

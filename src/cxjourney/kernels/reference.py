@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Attempts",
     "Follows",
+    "Ordered",
     "Pattern",
+    "Waits",
     "cut_journeys",
     "directly_follows",
     "encode_strings",
@@ -31,6 +33,7 @@ __all__ = [
     "ranges",
     "segment_starts",
     "sort_pairs",
+    "waits_of_moves",
     "weighted_counts",
 ]
 
@@ -48,30 +51,66 @@ def encode_strings(texts: Sequence[str | None]) -> tuple[NDArray[np.int32], list
     return codes, distinct
 
 
+class Ordered(NamedTuple):
+    """Rows by customer, then time.
+
+    Attributes
+    ----------
+    order
+        Row numbers in order; None where the input already is.
+    time
+        The times in order.
+    offsets
+        Rows of customer i are [offsets[i], offsets[i + 1]) of the ordered rows.
+    n_backward
+        Number of rows before which there now is a later row of the input, of the same customer.
+    """
+
+    order: NDArray[np.intp] | None
+    time: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    n_backward: int
+
+
 def order_rows(
     customer: NDArray[np.integer],
     time: NDArray[np.int64],
     n_customers: int,
     seq: NDArray[np.int64] | None = None,
-) -> tuple[NDArray[np.intp] | None, NDArray[np.int64], NDArray[np.int64]]:
-    """Order rows by customer, then time, then `seq`, then input order; see `kernels.order_rows`."""
+) -> Ordered:
+    """Order rows by customer, then time, then `seq`, then input order.
+
+    Parameters
+    ----------
+    customer
+        Codes below `n_customers`, one a row.
+    time
+        Microseconds, one a row.
+    n_customers
+        Number of customers.
+    seq
+        Explicit order among equal times; None where input order decides.
+    """
     n = len(customer)
     counts = np.bincount(customer, minlength=n_customers)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     if n < 2 or _in_order(customer, time, seq):
-        return None, time, offsets
+        return Ordered(None, time, offsets, 0)
     bits = int(n - 1).bit_length()
-    if n_customers.bit_length() + bits > _KEY_BITS:
-        return *_lexsort(customer, time, seq), offsets
-    # one sort of (customer, row) keys; most logs then have each customer in time order already
-    key = customer.astype(np.int64) << bits
-    key |= np.arange(n, dtype=np.int64)
-    key.sort()
-    order = key & ((1 << bits) - 1)
-    by_time = time[order]
-    if _in_order(key >> bits, by_time, None if seq is None else seq[order]):
-        return order, by_time, offsets
-    return *_lexsort(customer, time, seq), offsets
+    if n_customers.bit_length() + bits <= _KEY_BITS:
+        # one sort of (customer, row) keys; most logs then have each customer in time order already
+        key = customer.astype(np.int64) << bits
+        key |= np.arange(n, dtype=np.int64)
+        key.sort()
+        order = key & ((1 << bits) - 1)
+        by_time = time[order]
+        if _in_order(key >> bits, by_time, None if seq is None else seq[order]):
+            return Ordered(order, by_time, offsets, 0)
+    order = np.lexsort((time, customer) if seq is None else (seq, time, customer))
+    backward = order[1:] < order[:-1]
+    begin = offsets[(offsets > 0) & (offsets < n)]
+    backward[begin - 1] = False  # a later customer may begin on an earlier row
+    return Ordered(order, time[order], offsets, int(np.count_nonzero(backward)))
 
 
 def _in_order(
@@ -87,13 +126,6 @@ def _in_order(
         return True
     tied = same & (time[:-1] == time[1:])
     return not np.any(tied & (seq[:-1] > seq[1:]))
-
-
-def _lexsort(
-    customer: NDArray[np.integer], time: NDArray[np.int64], seq: NDArray[np.int64] | None
-) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    order = np.lexsort((time, customer) if seq is None else (seq, time, customer))
-    return order, time[order]
 
 
 def segment_starts(*boundaries: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -207,8 +239,6 @@ class Follows(NamedTuple):
         Journeys by their first touch, or by their end where they have no touch, shape (K + 3,).
     visits, visiting, pending
         Visits of each code, journeys that come by, and visits that nothing has followed yet.
-    move, wait
-        Key of each move whose duration is known, and that duration; empty without times.
     """
 
     keys: NDArray[np.int64]
@@ -218,8 +248,6 @@ class Follows(NamedTuple):
     visits: NDArray[np.int64]
     visiting: NDArray[np.int64]
     pending: NDArray[np.int64]
-    move: NDArray[np.int64]
-    wait: NDArray[np.int64]
 
 
 def directly_follows(
@@ -227,7 +255,6 @@ def directly_follows(
     offsets: NDArray[np.int64],
     absorbed: NDArray[np.bool_],
     outcome: NDArray[np.int8],
-    time: NDArray[np.int64] | None,
     n_codes: int,
     weight: NDArray[np.int64] | None = None,
 ) -> Follows:
@@ -243,8 +270,6 @@ def directly_follows(
         Whether the last row of a journey is its end itself, and no touch.
     outcome
         How each journey ended: 0 CONVERSION, 1 DROPOFF, 2 not yet.
-    time
-        Microseconds of each row; None where unknown.
     n_codes
         Number of codes.
     weight
@@ -271,13 +296,6 @@ def directly_follows(
     moved_key, moved_journey = (key, journey) if moved.all() else (key[moved], journey[moved])
     keys, counts = _weighted_counts(moved_key, moved_journey, weight, size * size)
     pending = _bincount(here[still_open], journey[still_open], weight, n_codes)
-    timed = moved.copy()
-    timed[last] &= absorbed[touched]
-    wait = np.zeros(0, dtype=np.int64)
-    if time is not None:
-        # the row after a touch is the next touch, or the end that absorbed the journey
-        wait = time[np.minimum(row + 1, len(codes) - 1)] - time[row] if len(row) else wait
-        wait = wait[timed]
     journeys, visiting = side_by_side(
         len(codes),
         lambda: _distinct(moved_journey, _places(keys, moved_key, size), len(keys), weight),
@@ -291,9 +309,73 @@ def directly_follows(
         visits=_bincount(here, journey, weight, n_codes),
         visiting=visiting,
         pending=pending,
-        move=key[timed] if time is not None else wait,
-        wait=wait,
     )
+
+
+class Waits(NamedTuple):
+    """How long the moves of each key took, from a touch to the row after it.
+
+    Attributes
+    ----------
+    total
+        Sum [µs]; -1 where no time is known.
+    median
+        Median [µs], NaN where none is known.
+    squares
+        Sum of the squared deviations from the mean [s²], NaN where none is known.
+    """
+
+    total: NDArray[np.int64]
+    median: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+
+def waits_of_moves(
+    codes: NDArray[np.signedinteger],
+    offsets: NDArray[np.int64],
+    absorbed: NDArray[np.bool_],
+    outcome: NDArray[np.int8],
+    time: NDArray[np.int64],
+    n_codes: int,
+    keys: NDArray[np.int64],
+) -> Waits:
+    """Return how long moves took.
+
+    Parameters
+    ----------
+    codes, offsets, absorbed, outcome, n_codes
+        As for `directly_follows`. A journey that ended without a row of its own has no time of
+        that end.
+    time
+        Microseconds of each row, ascending in each journey.
+    keys
+        The keys of the moves that occur, ascending.
+    """
+    size = n_codes + 3
+    is_last = np.zeros(len(codes) + 1, dtype=np.bool_)
+    is_last[offsets[1:] - 1] = True
+    row = np.flatnonzero(~is_last[: len(codes)])
+    after = codes.astype(np.int64)
+    after[offsets[1:][absorbed] - 1] = (n_codes + 1 + outcome.astype(np.int64))[absorbed]
+    move = _places(keys, codes[row].astype(np.int64) * size + after[row + 1], size)
+    wait = time[row + 1] - time[row]
+    total = np.full(len(keys), -1, dtype=np.int64)
+    median = np.full(len(keys), np.nan)
+    squares = np.full(len(keys), np.nan)
+    count = np.bincount(move, minlength=len(keys))
+    has = np.flatnonzero(count)
+    if len(has):
+        _, ascending = sort_pairs(move, wait)
+        n = count[has]
+        first = np.cumsum(n) - n
+        total[has] = np.add.reduceat(ascending, first)
+        low, high = ascending[first + (n - 1) // 2], ascending[first + n // 2]
+        median[has] = low / 2 + high / 2
+        mean = np.zeros(len(keys))
+        mean[has] = total[has] / n / 1e6
+        deviation = wait / 1e6 - mean[move]
+        squares[has] = np.bincount(move, deviation * deviation, minlength=len(keys))[has]
+    return Waits(total, median, squares)
 
 
 def _bincount(

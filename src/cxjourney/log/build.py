@@ -11,7 +11,7 @@ from cxjourney._support.validation import duration_us
 from cxjourney.graph import JourneyGraph
 from cxjourney.graph.life_table import life_table
 from cxjourney.graph.sojourn import MOVED, OPEN, move_mass
-from cxjourney.kernels import Follows, directly_follows, sort_pairs
+from cxjourney.kernels import Follows, directly_follows, waits_of_moves
 from cxjourney.log.visits import By, Visits, grain_codes, visits_of
 
 if TYPE_CHECKING:
@@ -135,12 +135,13 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
         journeys.offsets,
         journeys.absorbed,
         journeys.outcome,
-        journeys.columns.time,
         len(coded.names),
         journeys.weight,
     )
     used = np.flatnonzero(follows.visits)
-    edges = _edges(coded, follows, used, timed=journeys.columns.time is not None)
+    edges = _edges(coded, follows, used)
+    if journeys.columns.time is not None:
+        edges.columns.update(_dwell(journeys, coded, follows, journeys.columns.time))
     _add_values(journeys, coded, edges)
     estimator: Literal["count", "aalen-johansen", "life-table"] = "count"
     open_histogram = None
@@ -172,8 +173,8 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
     )
 
 
-def _edges(coded: Coded, follows: Follows, used: NDArray[np.intp], *, timed: bool) -> _Edges:
-    """Return the moves with nodes renumbered to those in use, and how long they took."""
+def _edges(coded: Coded, follows: Follows, used: NDArray[np.intp]) -> _Edges:
+    """Return the moves with nodes renumbered to those in use."""
     old, k = len(coded.names) + 3, len(used)
     place = np.zeros(old, dtype=np.int64)
     place[used] = np.arange(k)
@@ -184,30 +185,27 @@ def _edges(coded: Coded, follows: Follows, used: NDArray[np.intp], *, timed: boo
         "count": follows.counts,
         "journeys": follows.journeys,
     }
-    if timed:
-        columns |= _dwell(follows)
     return _Edges(names=tuple(coded.names[i] for i in used.tolist()), columns=columns)
 
 
-def _dwell(follows: Follows) -> dict[str, Any]:
+def _dwell(
+    journeys: Journeys, coded: Coded, follows: Follows, time: NDArray[np.int64]
+) -> dict[str, Any]:
     """Return sum, median and squared deviations of the time that each move took."""
-    move, wait = sort_pairs(follows.move, follows.wait)
-    n_edges = len(follows.keys)
-    total = np.full(n_edges, -1, dtype=np.int64)
-    median = np.full(n_edges, np.nan)
-    squares = np.full(n_edges, np.nan)
-    first = np.searchsorted(move, follows.keys)
-    n = np.searchsorted(move, follows.keys, side="right") - first
-    has = np.flatnonzero(n)
-    if len(has):
-        first, n = first[has], n[has]
-        total[has] = np.add.reduceat(wait, first)
-        low, high = wait[first + (n - 1) // 2], wait[first + n // 2]
-        median[has] = (low / 2 + high / 2) / 1e6
-        mean = total[has] / n / 1e6
-        deviation = wait / 1e6 - np.repeat(mean, n)
-        squares[has] = np.add.reduceat(deviation * deviation, first)
-    return {"dwell_sum_us": total, "dwell_median_s": median, "dwell_m2": squares}
+    waits = waits_of_moves(
+        coded.codes,
+        journeys.offsets,
+        journeys.absorbed,
+        journeys.outcome,
+        time,
+        len(coded.names),
+        follows.keys,
+    )
+    return {
+        "dwell_sum_us": waits.total,
+        "dwell_median_s": waits.median / 1e6,
+        "dwell_m2": waits.squares,
+    }
 
 
 def _add_values(journeys: Journeys, coded: Coded, edges: _Edges) -> None:

@@ -17,6 +17,8 @@ __all__ = ["Coded", "Columns", "Rows"]
 Rows: TypeAlias = NDArray[np.intp] | NDArray[np.bool_]
 """Which rows: their numbers, or whether each."""
 
+_BLOCK = 1 << 16
+
 
 @attrs.frozen(eq=False)
 class Coded:
@@ -57,7 +59,10 @@ class Coded:
     def compacted(self) -> Self:
         """Return the column with only the names in use, in their old order."""
         used = np.zeros(len(self.names) + 1, dtype=np.bool_)
-        used[self.codes] = True  # -1 marks the spare last place
+        for begin in range(0, len(self), _BLOCK):
+            used[self.codes[begin : begin + _BLOCK]] = True  # -1 marks the spare last place
+            if used[:-1].all():  # mostly soon
+                return self
         used = used[:-1]
         if used.all():
             return self

@@ -39,7 +39,8 @@ def encode_names(column: Any) -> Coded:
     rank[order] = np.arange(len(order))
     rank[-1] = -1
     names = tuple(coded.names[i] for i in order)
-    return Coded(seal(narrow(rank, len(names))[coded.codes]), names)
+    codes = narrow(rank, len(names)).take(coded.codes, mode="wrap")  # -1 is the last
+    return Coded(seal(codes), names)
 
 
 def encode_ids(column: Any) -> Coded:

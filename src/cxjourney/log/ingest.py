@@ -211,16 +211,12 @@ def sort_columns(
 ) -> tuple[Columns, Sequence[str], NDArray[np.intp] | None, int]:
     """Return columns in order, customer ids, the order taken, and how many rows were out of it."""
     ids = customer.names
-    order, time, offsets = order_rows(customer.codes, time, len(ids), seq)
+    order, time, offsets, out_of_order = order_rows(customer.codes, time, len(ids), seq)
     present = np.diff(offsets) > 0
     if not present.all():  # ids of rows that were left out, or of categories without a row
         ids = tuple(itertools.compress(ids, present))
         offsets = np.append(offsets[:-1][present], offsets[-1])
-    out_of_order = 0
     if order is not None:
-        backward = order[1:] < order[:-1]
-        backward[offsets[1:-1] - 1] = False  # a later customer may begin on an earlier row
-        out_of_order = int(np.count_nonzero(backward))
         seq = None if seq is None else seq[order]
         coded = {name: column.take(order) for name, column in coded.items()}
         numeric = {name: values[order] for name, values in numeric.items()}
@@ -267,6 +263,8 @@ def _present(
     gone = np.zeros(len(absent["customer"]), dtype=np.bool_)
     dropped = {}
     for role, mask in absent.items():
+        if not mask.any():
+            continue
         rows = np.flatnonzero(mask & ~gone)
         if not len(rows):
             continue

@@ -301,11 +301,11 @@ def tally_of(journeys: Journeys, visits: Visits) -> Tally:
         )
     ]
     n_keys = (len(keys) + k) * bins + k + len(first)
-    _, customer, offsets = order_rows(key, customer, n_keys)  # a stable sort by key
+    by_key = order_rows(key, customer, n_keys)  # a stable sort: customers ascend
     tally = Tally(
         names=visits.names,
-        offsets=offsets,
-        customer=customer,
+        offsets=by_key.offsets,
+        customer=by_key.time,
         source=keys // size,
         target=keys % size,
         n_bins=bins,
