@@ -341,3 +341,49 @@ def test_funnels_of_rows_or_codes_out_of_range_are_refused():
             kernels.funnel(codes + np.int8(code), np.array([0, 2]), time, pattern)
     with pytest.raises(ValueError, match="differ in length"):
         kernels.funnel(codes, np.array([0, 2]), time[:1], pattern)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5)), max_size=60),
+    st.booleans(),
+)
+def test_cells_of_customers_are_found_alike(rows, customers_ascend):
+    if customers_ascend:
+        rows = sorted(rows, key=lambda row: row[1])
+    group, customer = np.array(rows, dtype=np.int64).reshape(-1, 2).T.copy()
+    found = kernels.customer_cells(group, customer, 5)
+    assert equal(found, reference.customer_cells(group, customer))
+
+
+def test_groups_out_of_range_are_refused():
+    native, customer = kernels._compiled, np.zeros(1, dtype=np.int64)
+    for group in (2, -1):
+        with pytest.raises(ValueError, match="out of range"):
+            native.customer_cells(np.array([group]), customer, 2)
+    with pytest.raises(ValueError, match="differ in length"):
+        native.customer_cells(np.array([0, 1]), customer, 2)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5)), max_size=60),
+    st.lists(st.integers(0, 2), min_size=5, max_size=5),
+    st.booleans(),
+)
+def test_clusters_are_summed_alike(rows, base_of_cell, customers_ascend):
+    if customers_ascend:
+        rows = sorted(rows, key=lambda row: row[1])
+    cell, customer = np.array(rows, dtype=np.int64).reshape(-1, 2).T.copy()
+    bases = np.array(base_of_cell)
+    found = kernels.clustered_sums(cell, bases, customer)
+    assert equal(found, reference.clustered_sums(cell, bases, customer))
+
+
+def test_cells_out_of_range_are_refused():
+    native, bases, customer = kernels._compiled, np.array([0, 1]), np.zeros(1, dtype=np.int64)
+    for cell in (2, -1):
+        with pytest.raises(ValueError, match="a cell is out of range"):
+            native.clustered_sums(np.array([cell]), bases, customer)
+    with pytest.raises(ValueError, match="a base is out of range"):
+        native.clustered_sums(np.array([0]), bases - 1, customer)
+    with pytest.raises(ValueError, match="differ in length"):
+        native.clustered_sums(np.array([0, 1]), bases, customer)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from cxjourney._support.distinct import distinct
 from cxjourney._support.frozen import seal
 from cxjourney._support.validation import check_choice, check_level
 from cxjourney.attribution.credit import Attribution, Credits, Of, attribution
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["markov"]
 
 _MEMORY_GAP = 0.05
-_DENSE = 4_000_000
 
 
 def markov(
@@ -218,26 +218,16 @@ def _remembering(
     key = credited.codes.astype(np.int64)
     if states is not None:
         fine = grain_codes(journeys.columns, states)
-        key = _ranked(key * len(fine.names) + fine.codes)
+        key = distinct(key * len(fine.names) + fine.codes)[1]
     present, width = key, int(key.max(initial=0)) + 2
     before = np.arange(len(key)) - np.repeat(journeys.offsets[:-1], np.diff(journeys.offsets))
     for lag in range(1, order):
         earlier = np.full(len(key), width - 1)
         earlier[lag:] = np.where(before[lag:] < lag, width - 1, present[:-lag])
-        key = _ranked(key * width + earlier)
+        key = distinct(key * width + earlier)[1]
     owner = np.zeros(int(key.max(initial=-1)) + 1, dtype=np.int64)
     owner[key] = credited.codes
     return Coded(seal(key), tuple(range(len(owner)))), owner
-
-
-def _ranked(key: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the place of each key among the distinct ones, by table where keys are small."""
-    top = int(key.max(initial=0))
-    if top > _DENSE:
-        return np.unique(key, return_inverse=True)[1]
-    used = np.zeros(top + 1, dtype=np.bool_)
-    used[key] = True
-    return (np.cumsum(used) - 1)[key]
 
 
 def _touched(

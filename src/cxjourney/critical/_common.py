@@ -9,6 +9,7 @@ import numpy as np
 from cxjourney.domain import StageModel
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.graph import JourneyGraph
+from cxjourney.kernels import customer_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,8 +58,9 @@ def reach_shares(journeys: Journeys, visits: Visits) -> GroupedRatios:
     """Return the share of the journeys that come by each node, clustered by customer."""
     from cxjourney.metrics._grouped import grouped_shares
 
-    k = max(len(visits.names), 1)
-    journey, node = np.divmod(np.unique(visits.journey * k + visits.node), k)
+    first, _ = customer_cells(visits.node, visits.journey, len(visits.names))
+    first.sort()  # journey by journey
+    journey, node = visits.journey[first], visits.node[first]
     return grouped_shares(
         np.ones(len(node)),
         group=node,

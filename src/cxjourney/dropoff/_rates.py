@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cxjourney.domain import DROPOFF
 from cxjourney.graph.sojourn import MOVED, OPEN, exit_influence, move_mass
+from cxjourney.kernels import customer_cells
 from cxjourney.log.visits import By, Visits, visits_of
 
 if TYPE_CHECKING:
@@ -164,16 +165,15 @@ class _Clusters:
         n = len(visits.names)
         # an aggregated path stands for many customers, each with this one journey
         unit = visits.customer if clustered else np.arange(len(visits))
-        width = int(unit.max()) + 1 if len(unit) else 1
-        keys, at = np.unique(visits.node * width + unit, return_inverse=True)
-        weight = np.ones(len(keys))
+        first, at = customer_cells(visits.node, unit, n)
+        weight = np.ones(len(first))
         if visits.weight is not None:
             weight[at] = visits.weight
         return cls(
-            node=keys // width,
-            customer=keys % width,
-            sums=np.bincount(at, influence, minlength=len(keys)).astype(np.float64),
-            ended=np.bincount(at[visits.state != OPEN], minlength=len(keys)) > 0,
+            node=visits.node[first],
+            customer=unit[first],
+            sums=np.bincount(at, influence, minlength=len(first)).astype(np.float64),
+            ended=np.bincount(at[visits.state != OPEN], minlength=len(first)) > 0,
             weight=weight,
             n_nodes=n,
             corrected=clustered,

@@ -21,6 +21,7 @@ from cxjourney.kernels import reference
 from cxjourney.kernels.arrow import ArrowTexts
 from cxjourney.kernels.reference import (
     Attempts,
+    ClusteredSums,
     Follows,
     Ordered,
     Pattern,
@@ -39,10 +40,13 @@ if TYPE_CHECKING:
 __all__ = [
     "ACTIVE",
     "ArrowTexts",
+    "ClusteredSums",
     "Follows",
     "Ordered",
     "Waits",
     "arrow_texts",
+    "clustered_sums",
+    "customer_cells",
     "cut_journeys",
     "directly_follows",
     "encode_strings",
@@ -317,3 +321,28 @@ def funnel(
         pattern.first,
     )
     return Attempts(*found)
+
+
+def customer_cells(
+    group: NDArray[np.int64], customer: NDArray[np.int64], n_groups: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the cells that rows of a customer in a group make; see `reference.customer_cells`."""
+    if _compiled is not None:
+        first, cell, ascending = _compiled.customer_cells(group, customer, n_groups)
+        if ascending:
+            return first, cell
+    return reference.customer_cells(group, customer)
+
+
+def clustered_sums(
+    cell: NDArray[np.int64],
+    base_of_cell: NDArray[np.int64],
+    customer: NDArray[np.int64],
+    weight: NDArray[np.int64] | None = None,
+) -> ClusteredSums:
+    """Return what shares of cells in their bases rest on; see `reference.clustered_sums`."""
+    if _compiled is not None and weight is None:
+        sums, ascending = _compiled.clustered_sums(cell, base_of_cell, customer)
+        if ascending:
+            return ClusteredSums(*sums)
+    return reference.clustered_sums(cell, base_of_cell, customer, weight)

@@ -16,6 +16,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._support.distinct import distinct
 from cxjourney._support.validation import check_rng
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph.sojourn import MOVED, OPEN, move_mass
@@ -277,7 +278,7 @@ def tally_of(journeys: Journeys, visits: Visits) -> Tally:
     moved = visits.following >= 0
     # silence is no move: DROPOFF is reached by an explicit exit, or by what moves leave over
     moved &= visits.state == MOVED
-    keys, edge = np.unique(visits.node[moved] * size + visits.following[moved], return_inverse=True)
+    keys, edge = distinct(visits.node[moved] * size + visits.following[moved])
     bounds = _bounds(journeys, visits)
     bins = len(bounds) + 1
     still_open = visits.state == OPEN
@@ -286,7 +287,7 @@ def tally_of(journeys: Journeys, visits: Visits) -> Tally:
     open_row = len(keys) * bins + visits.node[still_open] * bins + _bin(visits, still_open, bounds)
     silent_row = (len(keys) + k) * bins + visits.node[silent]
     step = _first_steps(journeys, visits)
-    first, first_index = np.unique(step, return_inverse=True)
+    first, first_index = distinct(step)
     first_row = (len(keys) + k) * bins + k + first_index
     unit, weight = units(journeys)
     key = np.concatenate([move_row, open_row, silent_row, first_row])

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._support.distinct import distinct
 from cxjourney._support.frozen import seal
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import InvalidValue, UnknownName
@@ -107,7 +108,7 @@ def grain_codes(columns: Columns, by: By) -> Coded:
         raise InvalidValue.of("by", f"be one of {', '.join(GRAINS)}, or a pair of two", by)
     first, second = _single(columns, by[0]), _single(columns, by[1])
     key = first.codes.astype(np.int64) * len(second.names) + second.codes
-    used, codes = np.unique(key, return_inverse=True)
+    used, codes = distinct(key)
     names = tuple(
         f"{_escaped(first.names[k // len(second.names)])} @ "
         f"{_escaped(second.names[k % len(second.names)])}"

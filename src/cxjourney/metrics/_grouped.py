@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from cxjourney.kernels import customer_cells
 from cxjourney.metrics.intervals import wilson
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def grouped_ratios(
     The variance of a ratio R = Σ y / Σ x is G/(G-1) Σ_c (y_c - R x_c)² / (Σ x)² over the sums of G
     customers (Cochran 1977, ch. 6).
     """
-    at, who, w, first = _cells(group, customer, weight)
+    at, who, w, first = _cells(group, n_groups, customer, weight)
     y, x = (
         np.bincount(who, column, minlength=len(at)).astype(np.float64)
         for column in (numerator, denominator)
@@ -139,7 +140,7 @@ def grouped_shares(
         What the total is of, whose, and how often it counts: journeys, say, of which some come by.
         None for the amounts themselves.
     """
-    at, who, w, first = _cells(group, customer, weight)
+    at, who, w, first = _cells(group, n_groups, customer, weight)
     y = np.bincount(who, amount, minlength=len(at)).astype(np.float64)
     w = w[first]
     whose = customer if base_customer is None else base_customer
@@ -171,10 +172,9 @@ def grouped_shares(
 
 
 def _cells(
-    group: Codes, customer: Codes, weight: Codes | None
+    group: Codes, n_groups: int, customer: Codes, weight: Codes | None
 ) -> tuple[Codes, Codes, Floats, Codes]:
     """Return group of each (group, customer) cell, cell and weight of rows, first row of cells."""
-    stride = int(customer.max()) + 1 if len(customer) else 1
-    key, first, cell = np.unique(group * stride + customer, return_index=True, return_inverse=True)
+    first, cell = customer_cells(group, customer, n_groups)
     w = np.ones(len(group)) if weight is None else weight.astype(np.float64)
-    return key // stride, cell, w, first
+    return group[first], cell, w, first

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney.kernels import clustered_sums
 from cxjourney.metrics import Estimate, wilson
 
 if TYPE_CHECKING:
@@ -76,34 +77,12 @@ def shares(
         Confidence level.
     """
     bases = np.asarray(base_of_cell, dtype=np.int64)
-    n_bases = int(bases.max()) + 1 if len(bases) else 0
-    stride = int(customer.max()) + 1 if len(customer) else 1
-    ones = np.ones(len(cell), dtype=np.int64) if weight is None else weight
-    key, first, m = np.unique(cell * stride + customer, return_index=True, return_counts=True)
-    w = ones[first]
-    at, who = key // stride, key % stride
-    base_key, base_first, big = np.unique(
-        bases[cell] * stride + customer, return_index=True, return_counts=True
-    )
-    base_w, base_at = ones[base_first], base_key // stride
-    big_here = big[np.searchsorted(base_key, bases[at] * stride + who)]
-
-    def total(
-        place: NDArray[np.int64], values: NDArray[np.int64], size: int
-    ) -> NDArray[np.float64]:
-        return np.bincount(place, values, minlength=size).astype(np.float64)
-
-    count = total(at, w * m, len(bases))
-    base = total(base_at, base_w * big, n_bases)[bases]
-    groups = total(base_at, base_w, n_bases)[bases]
+    sums = clustered_sums(cell, bases, customer, weight)
+    count, base, groups = sums.rows, sums.base[bases], sums.base_customers[bases]
     with np.errstate(invalid="ignore", divide="ignore"):
         p = count / base
-        spread = (
-            total(at, w * m * m, len(bases))
-            - 2 * p * total(at, w * m * big_here, len(bases))
-            + p * p * total(base_at, base_w * big * big, n_bases)[bases]
-        )
-        variance = groups / (groups - 1) * spread / base**2
+        spread = sums.squares - 2 * p * sums.products + p * p * sums.base_squares[bases]
+        variance = groups / (groups - 1) * spread / base.astype(np.float64) ** 2
         effective = np.where(variance > 0, p * (1 - p) / variance, base)
     effective = np.where((count == 0) | (count == base) | (groups < 2), groups, effective)
     effective = np.minimum(effective, base)
@@ -115,9 +94,9 @@ def shares(
     ]
     low, high = np.array(ends).reshape(-1, 2).T
     return Shares(
-        count=count.astype(np.int64),
-        base=base.astype(np.int64),
-        customers=total(at, w, len(bases)).astype(np.int64),
+        count=count,
+        base=base,
+        customers=sums.customers,
         effective=effective,
         value=p,
         low=low,

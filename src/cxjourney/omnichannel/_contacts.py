@@ -170,7 +170,8 @@ def contacts_of(journeys: Journeys, by: By, *, closing: bool = True) -> Contacts
     if not closing:
         counted[journeys.offsets[1:][journeys.absorbed] - 1] = False
     row = np.flatnonzero(kept & counted)
-    lengths, starts = np.diff(journeys.offsets), journeys.offsets[:-1]
+    lengths = np.diff(journeys.offsets)
+    n_counted = lengths if closing else journeys.lengths
     journey = np.repeat(np.arange(len(lengths)), lengths)[row]
     weight = None if journeys.weight is None else journeys.weight[journey]
     return Contacts(
@@ -181,9 +182,7 @@ def contacts_of(journeys: Journeys, by: By, *, closing: bool = True) -> Contacts
         row=row,
         weight=weight,
         n_unknown=int(np.count_nonzero(~kept & counted)),
-        n_pairs=int(np.sum(np.maximum(np.add.reduceat(counted, starts) - 1, 0)))
-        if len(kept)
-        else 0,
+        n_pairs=int(np.sum(np.maximum(n_counted - 1, 0))),
     )
 
 
@@ -200,14 +199,14 @@ def moves_of(journeys: Journeys, contacts: Contacts, *, max_lag: timedelta | Non
     if max_lag is not None:
         check_duration(max_lag, "max_lag")
         journeys.require_times("max_lag=")
-    begin = np.flatnonzero(~contacts.last)
-    begin = begin[contacts.row[begin + 1] == contacts.row[begin] + 1]
+    begin = np.flatnonzero(~contacts.last[:-1] & (np.diff(contacts.row) == 1))
     n_unknown = contacts.n_pairs - len(begin)
     time = journeys.columns.time
     lag = None
     n_late = 0
     if time is not None:
-        lag = time[contacts.row[begin + 1]] - time[contacts.row[begin]]
+        row = contacts.row[begin]
+        lag = time[row + 1] - time[row]
         if max_lag is not None:
             soon = lag <= duration_us(max_lag)
             n_late = int(np.count_nonzero(~soon))

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney import plot
+from cxjourney._support.distinct import distinct
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
@@ -197,7 +198,7 @@ def transitions(
     names = np.array([*contacts.names, ""], dtype=object)
     k = max(1, len(contacts.names))
 
-    cells, cell = np.unique(moves.source * k + moves.target, return_inverse=True)
+    cells, cell = distinct(moves.source * k + moves.target)
     found = shares(cell, cells // k, moves.customer, moves.weight, level=level)
     order = np.lexsort((cells, -found.count))
     table = Table(
@@ -215,7 +216,7 @@ def transitions(
     )
 
     first, last = contacts.first, contacts.last
-    pairs, pair = np.unique(contacts.node[first] * k + contacts.node[last], return_inverse=True)
+    pairs, pair = distinct(contacts.node[first] * k + contacts.node[last])
     weight = None if contacts.weight is None else contacts.weight[first]
     ends = shares(pair, [0] * len(pairs), contacts.customer[first], weight, level=level)
     order = np.lexsort((pairs, -ends.count))
