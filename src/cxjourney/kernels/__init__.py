@@ -100,7 +100,10 @@ def arrow_texts(column: Any) -> ArrowTexts | None:
     """
     if _text is None or not hasattr(column, "__arrow_c_stream__"):
         return None
-    texts = _text.text_column(column)
+    try:
+        texts = _text.text_column(column)
+    except (ImportError, TypeError, ValueError):  # pandas: no pyarrow, or objects of many kinds
+        return None
     return None if texts is None else ArrowTexts((texts,))
 
 

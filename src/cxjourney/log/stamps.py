@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cxjourney._support.zones import FIRST_US, LAST_US, check_zone, localise
 from cxjourney.exceptions import InvalidData, InvalidValue
-from cxjourney.kernels import ArrowTexts
+from cxjourney.kernels import ArrowTexts, arrow_texts
 from cxjourney.log.stamp_format import Fields, Scanner, read_format, read_iso
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def read_stamps(
     if isinstance(column, Stamps):
         return column
     if isinstance(column, ArrowTexts):
-        stamps = _from_buffers(column, tz) if fmt is None else None
+        stamps = _from_buffers(column, tz, fmt)
         return stamps or to_utc_us(column.objects(), tz=tz, fmt=fmt, name=name)
     if isinstance(column, np.ndarray):
         return to_utc_us(column, tz=tz, fmt=fmt, name=name)
@@ -210,6 +210,9 @@ def read_stamps(
             raise InvalidValue.of(
                 name, "be a column of dates or ISO texts: a number has no unit", str(dtype)
             )
+        texts = arrow_texts(column.to_native()) if dtype == nw.String else None
+        if texts is not None and (stamps := _from_buffers(texts, tz, fmt)) is not None:
+            return stamps
         return to_utc_us(np.array(column.to_list(), dtype=object), tz=tz, fmt=fmt, name=name)
     missing = column.is_null().to_numpy()
     micros = column.dt.timestamp("us")
@@ -221,8 +224,10 @@ def read_stamps(
     return to_utc_us(values, tz=tz, fmt=fmt, name=name)
 
 
-def _from_buffers(texts: ArrowTexts, tz: str) -> Stamps | None:
-    """Return what `to_utc_us` would; None where it might refuse a row."""
+def _from_buffers(texts: ArrowTexts, tz: str, fmt: str | None) -> Stamps | None:
+    """Return what `to_utc_us` would; None where a format is given, or it might refuse a row."""
+    if fmt is not None:
+        return None
     check_zone(tz)
     found = texts.stamps()
     stamps = None if found is None else _on_axis(*found, tz)
