@@ -35,8 +35,8 @@ COMPILER = (
 WHERE = """
 import sys
 from pathlib import Path
-from cxjourney.kernels import native, native_text
-for module in (native, native_text):
+from cxjourney.kernels import native, native_customers, native_text
+for module in (native, native_customers, native_text):
     assert Path(module.__file__).is_relative_to(sys.argv[1]), module.__file__
 """
 OVERRUN = """

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cxjourney import kernels
 from cxjourney._support import parallel
-from cxjourney.kernels import reference, reference_funnel
+from cxjourney.kernels import reference, reference_customers, reference_funnel
 
 pytestmark = pytest.mark.native
 
@@ -234,7 +234,7 @@ def test_keys_are_counted_with_frequencies_alike(keys, n_replicates, random):
     drawn = [[random.choice([0, 1, 2, 255]) for _ in range(n_replicates)] for _ in range(7)]
     frequency = np.array(drawn, dtype=np.uint8)
     found = kernels.weighted_counts(offsets, unit, frequency)
-    assert equal((found,), (reference.weighted_counts(offsets, unit, frequency),))
+    assert equal((found,), (reference_customers.weighted_counts(offsets, unit, frequency),))
 
 
 def test_a_count_may_outgrow_the_bits_of_a_frequency():
@@ -245,7 +245,7 @@ def test_a_count_may_outgrow_the_bits_of_a_frequency():
 
 
 def test_units_out_of_range_are_refused():
-    native, frequency = kernels._compiled, np.ones((2, 1), dtype=np.uint8)
+    native, frequency = kernels._customers, np.ones((2, 1), dtype=np.uint8)
     for offsets, unit in (([0, 1], [2]), ([0, 1], [-1]), ([0, 2], [0]), ([1, 0], [0])):
         with pytest.raises(ValueError, match="out of range"):
             native.weighted_counts(np.array(offsets), np.array(unit), frequency, 0, np.ones((1, 1)))
@@ -352,11 +352,11 @@ def test_cells_of_customers_are_found_alike(rows, customers_ascend):
         rows = sorted(rows, key=lambda row: row[1])
     group, customer = np.array(rows, dtype=np.int64).reshape(-1, 2).T.copy()
     found = kernels.customer_cells(group, customer, 5)
-    assert equal(found, reference.customer_cells(group, customer))
+    assert equal(found, reference_customers.customer_cells(group, customer))
 
 
 def test_groups_out_of_range_are_refused():
-    native, customer = kernels._compiled, np.zeros(1, dtype=np.int64)
+    native, customer = kernels._customers, np.zeros(1, dtype=np.int64)
     for group in (2, -1):
         with pytest.raises(ValueError, match="out of range"):
             native.customer_cells(np.array([group]), customer, 2)
@@ -375,11 +375,11 @@ def test_clusters_are_summed_alike(rows, base_of_cell, customers_ascend):
     cell, customer = np.array(rows, dtype=np.int64).reshape(-1, 2).T.copy()
     bases = np.array(base_of_cell)
     found = kernels.clustered_sums(cell, bases, customer)
-    assert equal(found, reference.clustered_sums(cell, bases, customer))
+    assert equal(found, reference_customers.clustered_sums(cell, bases, customer))
 
 
 def test_cells_out_of_range_are_refused():
-    native, bases, customer = kernels._compiled, np.array([0, 1]), np.zeros(1, dtype=np.int64)
+    native, bases, customer = kernels._customers, np.array([0, 1]), np.zeros(1, dtype=np.int64)
     for cell in (2, -1):
         with pytest.raises(ValueError, match="a cell is out of range"):
             native.clustered_sums(np.array([cell]), bases, customer)

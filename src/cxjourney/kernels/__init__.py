@@ -2,8 +2,9 @@
 
 `reference` has them in NumPy; it is always there and defines what they return. `native` has them
 compiled, and `native_text` reads columns from Arrow buffers, where a compiler was at hand when the
-package was built. The environment variable `CXJOURNEY_KERNELS` chooses between "native" and
-"reference" before the first import, for tests.
+package was built; `reference_customers` and `native_customers` have what is counted by customer.
+The environment variable `CXJOURNEY_KERNELS` chooses between "native" and "reference" before the
+first import, for tests.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ import numpy as np
 
 from cxjourney._support.parallel import shares, side_by_side
 from cxjourney.exceptions import InvalidValue, MissingDependency
-from cxjourney.kernels import reference
+from cxjourney.kernels import reference, reference_customers
 from cxjourney.kernels.arrow import ArrowTexts
 from cxjourney.kernels.reference import (
     Attempts,
-    ClusteredSums,
     Follows,
     Ordered,
     Pattern,
@@ -29,6 +29,7 @@ from cxjourney.kernels.reference import (
     ranges,
     segment_starts,
 )
+from cxjourney.kernels.reference_customers import ClusteredSums
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -80,6 +81,7 @@ def _native(name: str) -> ModuleType | None:
 
 _compiled = _native("native")
 _text = None if _compiled is None else _native("native_text")
+_customers = None if _compiled is None else _native("native_customers")
 
 ACTIVE = "reference" if _compiled is None else "native"
 """Which kernels run: "native" or "reference"."""
@@ -288,15 +290,15 @@ def group_sequences(
 def weighted_counts(
     offsets: NDArray[np.int64], unit: NDArray[np.int64], frequency: NDArray[np.number]
 ) -> NDArray[np.float64]:
-    """Count keys where each unit counts as often as said; see `reference.weighted_counts`."""
-    if _compiled is None or frequency.dtype != np.uint8:
-        return reference.weighted_counts(offsets, unit, frequency)
+    """Count keys where each unit counts as often as said; see `reference_customers`."""
+    if _customers is None or frequency.dtype != np.uint8:
+        return reference_customers.weighted_counts(offsets, unit, frequency)
     counts = np.empty((len(offsets) - 1, frequency.shape[1]))
     half = int(np.searchsorted(offsets[:-1], len(unit) // 2))
     side_by_side(
         len(unit),
-        partial(_compiled.weighted_counts, offsets, unit, frequency, 0, counts[:half]),
-        partial(_compiled.weighted_counts, offsets, unit, frequency, half, counts[half:]),
+        partial(_customers.weighted_counts, offsets, unit, frequency, 0, counts[:half]),
+        partial(_customers.weighted_counts, offsets, unit, frequency, half, counts[half:]),
     )
     return counts
 
@@ -329,12 +331,12 @@ def funnel(
 def customer_cells(
     group: NDArray[np.int64], customer: NDArray[np.int64], n_groups: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the cells that rows of a customer in a group make; see `reference.customer_cells`."""
-    if _compiled is not None:
-        first, cell, ascending = _compiled.customer_cells(group, customer, n_groups)
+    """Return the cells that rows of a customer in a group make; see `reference_customers`."""
+    if _customers is not None:
+        first, cell, ascending = _customers.customer_cells(group, customer, n_groups)
         if ascending:
             return first, cell
-    return reference.customer_cells(group, customer)
+    return reference_customers.customer_cells(group, customer)
 
 
 def clustered_sums(
@@ -343,9 +345,9 @@ def clustered_sums(
     customer: NDArray[np.int64],
     weight: NDArray[np.int64] | None = None,
 ) -> ClusteredSums:
-    """Return what shares of cells in their bases rest on; see `reference.clustered_sums`."""
-    if _compiled is not None and weight is None:
-        sums, ascending = _compiled.clustered_sums(cell, base_of_cell, customer)
+    """Return what shares of cells in their bases rest on; see `reference_customers`."""
+    if _customers is not None and weight is None:
+        sums, ascending = _customers.clustered_sums(cell, base_of_cell, customer)
         if ascending:
             return ClusteredSums(*sums)
-    return reference.clustered_sums(cell, base_of_cell, customer, weight)
+    return reference_customers.clustered_sums(cell, base_of_cell, customer, weight)
