@@ -182,7 +182,7 @@ cdef struct Slot:
     uint64_t low        # of the text; with the second word, all of a short one
     uint64_t high
     uint32_t hash       # lower half
-    int32_t code        # -1 where the slot is free
+    uint32_t number     # its code + 1; 0 where the slot is free
 
 
 cdef struct Place:
@@ -213,18 +213,18 @@ cdef class TextTable:
         """Make so many slots, fill at most five in eight, and keep what is there."""
         cdef int64_t i
         cdef uint32_t place, mask = <uint32_t> (capacity - 1)
-        if capacity > <int64_t> 1 << 32:
+        if capacity > <int64_t> 1 << 31:
             raise OverflowError("more distinct texts than codes")
-        slots = np.full(capacity * sizeof(Slot) // 8, -1, dtype=np.int64)
+        slots = np.zeros(capacity * sizeof(Slot) // 8, dtype=np.int64)
         texts = np.empty((capacity // 8 * 5) * sizeof(Place) // 8, dtype=np.int64)
         cdef Slot* new_slots = <Slot*> address(slots)
         cdef Place* new_texts = <Place*> address(texts)
         if self.count:
             memcpy(new_texts, self.texts, self.count * sizeof(Place))
             for i in range(<int64_t> self.mask + 1):
-                if self.slots[i].code >= 0:
+                if self.slots[i].number:
                     place = self.slots[i].hash & mask
-                    while new_slots[place].code >= 0:
+                    while new_slots[place].number:
                         place = (place + 1) & mask
                     new_slots[place] = self.slots[i]
         self.slots, self.texts, self.mask = new_slots, new_texts, mask
@@ -237,28 +237,30 @@ cdef class TextTable:
         if slot.low != text.low or slot.high != text.high:
             return False
         return text.length <= 12 or (
-            self.texts[slot.code].length == text.length
-            and memcmp(self.texts[slot.code].start, text.start, text.length) == 0
+            self.texts[slot.number - 1].length == text.length
+            and memcmp(self.texts[slot.number - 1].start, text.start, text.length) == 0
         )
 
     cdef inline int32_t find(self, Text* text, uint32_t h) except -2 nogil:
         """Return the code of a text; a new one is added."""
         cdef uint32_t place = h & self.mask
+        cdef int64_t capacity
         cdef Slot* slot = &self.slots[place]
-        while slot.code >= 0:
+        while slot.number:
             if slot.hash == h and self.holds(slot, text):
-                return slot.code
+                return <int32_t> (slot.number - 1)
             place = (place + 1) & self.mask
             slot = &self.slots[place]
         if self.count == self.room:
+            capacity = <int64_t> self.mask + 1
             with gil:
-                self.allocate(2 * (<int64_t> self.mask + 1))
+                self.allocate(capacity * (8 if capacity < 1 << 18 else 2))
             return self.find(text, h)
-        slot.low, slot.high, slot.hash, slot.code = text.low, text.high, h, <int32_t> self.count
         self.texts[self.count].start = text.start
         self.texts[self.count].length = text.length
         self.count += 1
-        return slot.code
+        slot.low, slot.high, slot.hash, slot.number = text.low, text.high, h, <uint32_t> self.count
+        return <int32_t> (self.count - 1)
 
     cdef int encode(
         self, Chunk* chunk, Layout layout, int64_t begin, int64_t stop, int32_t* codes
