@@ -300,7 +300,7 @@ def test_funnels_are_matched_alike(arguments):
 
 def test_funnels_of_many_customers_are_matched_alike():
     rng = np.random.default_rng(3)
-    lengths = rng.geometric(1 / 8, 30_000)
+    lengths = rng.geometric(1 / 8, 60_000)  # enough for two threads
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     codes = rng.integers(0, 9, offsets[-1]).astype(np.int8)
     time = np.cumsum(rng.integers(0, 9, len(codes)))

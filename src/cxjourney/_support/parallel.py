@@ -34,7 +34,7 @@ def shares(n_rows: int, offsets: NDArray[np.int64] | None = None) -> list[tuple[
     bounds = np.arange(n_threads + 1) * n_rows // n_threads
     if offsets is not None:
         bounds = np.searchsorted(offsets, bounds)
-        bounds[-1] = len(offsets) - 1
+        bounds[0], bounds[-1] = 0, len(offsets) - 1
     return list(pairwise(bounds.tolist()))
 
 

@@ -184,20 +184,12 @@ def _times(entrants: Entrants, k: int, before: int, level: float) -> tuple[float
     """Return the times to a step of those who reached it, from the entry and the step before."""
     if entrants.time is None or k == 0 or not entrants.reached[k].any():
         return (math.nan,) * len(_TIMES)
-    done = entrants.reached[k]
-    since_entry = (entrants.time[k] - entrants.time[0])[done] / _SECOND
-    since_step = (entrants.time[k] - entrants.time[before])[done] / _SECOND
+    time, done = entrants.time, np.flatnonzero(entrants.reached[k])
+    earlier = np.stack([time[0, done], time[before, done]])
+    since_entry, since_step = since = (time[k, done] - earlier) / _SECOND
     median, low, high = quantile_type_7(since_entry, 0.5, level=level)
-    step_median, step_p90 = np.quantile(since_step, [0.5, 0.9])
-    return (
-        median,
-        low,
-        high,
-        float(np.quantile(since_entry, 0.9)),
-        float(since_step.mean()),
-        float(step_median),
-        float(step_p90),
-    )
+    (_, step_median), (p90, step_p90) = np.quantile(since, [0.5, 0.9], axis=1).tolist()
+    return median, low, high, p90, float(since_step.mean()), step_median, step_p90
 
 
 def segment_table(

@@ -312,7 +312,7 @@ def funnel(
     """Return which steps every unit has reached; see `reference.funnel`."""
     if _compiled is None or pattern.either:
         return reference.funnel(codes, offsets, time, pattern)
-    found = _compiled.funnel(
+    arguments = (
         codes,
         offsets,
         np.zeros(len(codes), dtype=np.int64) if time is None else time,
@@ -325,7 +325,12 @@ def funnel(
         pattern.strict,
         pattern.first,
     )
-    return Attempts(*found)
+    n = len(codes)
+    parts = side_by_side(
+        n, *[partial(_compiled.funnel, *arguments, *share) for share in shares(n, offsets)]
+    )
+    unit, row, entered, kept_back = zip(*parts, strict=True)
+    return Attempts(np.concatenate(unit), np.concatenate(row, axis=1), sum(entered), sum(kept_back))
 
 
 def customer_cells(
