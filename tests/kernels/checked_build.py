@@ -109,7 +109,8 @@ def main() -> None:
         subprocess.run([sys.executable, "-c", WHERE, str(tree)], env=environment, check=True)
         must_stop("of_an_index", "IndexError: Out of bounds", environment)
         must_stop("of_a_pointer", "AddressSanitizer: heap-buffer-overflow", environment)
-        tests = [sys.executable, "-m", "pytest", "-q", *(sys.argv[1:] or TESTS)]
+        # pytest must leave standard error alone: a sanitizer writes to it and ends the process
+        tests = [sys.executable, "-m", "pytest", "-q", "--capture=sys", *TESTS, *sys.argv[1:]]
         sys.exit(subprocess.run(tests, cwd=ROOT, env=environment, check=False).returncode)
 
 
