@@ -143,7 +143,7 @@ def cut_journeys(
     cdef int64_t n_customers = customers.shape[0] - 1, n = codes.shape[0], n_journeys = 0, c, i
     cdef int64_t n_names = ends.shape[0]
     cdef bint any_end = False, silence, after_end
-    if customers[0] != 0 or customers[n_customers] != n:
+    if n_customers < 0 or customers[0] != 0 or customers[n_customers] != n:
         raise ValueError("the customers' rows are not these rows")
     if limit > 0 and time.shape[0] != n:
         raise ValueError("times and codes differ in length")
@@ -490,9 +490,9 @@ def group_sequences(const code_t[::1] codes, const int64_t[::1] begin, const int
                 while slots[at].group:
                     if slots[at].tag == tag:
                         other = first[slots[at].group - 1]
-                        if stop[other] - begin[other] == size and not memcmp(
+                        if stop[other] - begin[other] == size and (size == 0 or not memcmp(
                             row + begin[other], row + begin[i + k], size * sizeof(code_t)
-                        ):
+                        )):
                             break
                     at = (at + 1) & (n_slots - 1)
                 if not slots[at].group:

@@ -1,0 +1,126 @@
+"""No kernel reads or writes beyond its columns, whatever stands in them.
+
+Refused or not: what counts is that nothing but ValueError comes out. On the ordinary build a read
+beyond an end may go unseen; `checked_build.py` runs these tests where it cannot.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxjourney import kernels
+from cxjourney.kernels import reference
+
+pytestmark = pytest.mark.native
+
+HOSTILE = (-(2**62), -(2**31), -200, -2, -1, 1, 2, 3, 5, 100, 127, 2**31 - 1, 2**62)
+DTYPES = st.sampled_from([np.int8, np.int16, np.int32, np.int64])
+LENGTHS = st.lists(st.integers(1, 4), min_size=1, max_size=5)
+
+
+def spoil(data: st.DataObject, *columns: np.ndarray) -> None:
+    """Put a wrong value somewhere, once or twice."""
+    for _ in range(data.draw(st.integers(1, 2))):
+        column = data.draw(st.sampled_from([column for column in columns if column.size]))
+        info = np.iinfo(column.dtype)
+        wrong = [value for value in HOSTILE if info.min <= value <= info.max]
+        at = data.draw(st.integers(0, column.size - 1))
+        column.reshape(-1)[at] = data.draw(st.sampled_from(wrong))
+
+
+def offsets_of(lengths: list[int]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+@given(st.data(), LENGTHS)
+def test_rows_are_ordered_within_bounds(data, lengths):
+    customer = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    time = np.zeros(len(customer), dtype=np.int64)
+    spoil(data, customer)
+    with suppress(ValueError):
+        kernels.order_rows(customer, time, len(lengths))
+
+
+@given(st.data(), LENGTHS, DTYPES, st.integers(0, 1))
+def test_customers_are_cut_within_bounds(data, lengths, dtype, limit):
+    customers = offsets_of(lengths)
+    codes = np.zeros(sum(lengths), dtype=dtype)
+    time = np.arange(sum(lengths), dtype=np.int64)
+    spoil(data, customers, codes)
+    with suppress(ValueError):
+        kernels.cut_journeys(customers, time, codes, np.array([True, False]), limit)
+
+
+def test_no_customers_at_all_are_refused():
+    none = np.zeros(0, dtype=np.int64)
+    with pytest.raises(ValueError, match="not these rows"):
+        kernels.cut_journeys(none, none, none, np.zeros(1, dtype=bool), 0)
+
+
+@given(st.data(), LENGTHS, DTYPES)
+def test_moves_are_counted_within_bounds(data, lengths, dtype):
+    offsets = offsets_of(lengths)
+    codes = np.zeros(sum(lengths), dtype=dtype)
+    outcome = np.array([i % 3 for i in range(len(lengths))], dtype=np.int8)
+    time = np.arange(sum(lengths), dtype=np.int64)
+    spoil(data, offsets, codes, outcome)
+    with suppress(ValueError):
+        kernels.directly_follows(codes, offsets, outcome == 0, outcome, time, 3)
+
+
+@pytest.mark.parametrize("outcome", [-1, 3])
+def test_an_unknown_outcome_is_refused(outcome):
+    one = np.zeros(1, dtype=np.int8)
+    with pytest.raises(ValueError, match="out of range"):
+        kernels.directly_follows(one, np.array([0, 1]), one > 0, one + np.int8(outcome), None, 1)
+
+
+@given(st.data(), LENGTHS, DTYPES)
+def test_sequences_are_grouped_within_bounds(data, lengths, dtype):
+    offsets = offsets_of(lengths)
+    begin, stop = offsets[:-1].copy(), offsets[1:].copy()
+    spoil(data, begin, stop)
+    with suppress(ValueError):
+        kernels.group_sequences(np.zeros(sum(lengths), dtype=dtype), begin, stop)
+
+
+def test_sequences_without_a_row_are_all_the_same():
+    none = np.zeros(3, dtype=np.int64)
+    group, first = kernels.group_sequences(none[:0], none, none)
+    assert (group.tolist(), first.tolist()) == ([0, 0, 0], [0])
+
+
+@given(
+    st.lists(st.none() | st.text(max_size=20), max_size=8), st.sampled_from([np.int32, np.int64])
+)
+def test_texts_are_read_to_the_last_byte_of_their_buffer_and_no_further(texts, offset):
+    # Arrow's own buffers are padded to 64 bytes, which would hide a read beyond the end
+    encoded = [b"" if text is None else text.encode() for text in texts]
+    there = np.array([text is not None for text in texts], dtype=bool)
+    column = pa.Array.from_buffers(
+        pa.string() if offset is np.int32 else pa.large_string(),
+        len(texts),
+        [
+            pa.py_buffer(np.packbits(there, bitorder="little")),
+            pa.py_buffer(offsets_of([len(text) for text in encoded]).astype(offset)),
+            pa.py_buffer(np.frombuffer(b"".join(encoded), dtype=np.uint8).copy()),
+        ],
+    )
+    codes, names = kernels.encode_strings(pa.chunked_array([column]))
+    expected = reference.encode_strings(texts)
+    assert np.array_equal(codes, expected[0])
+    assert list(names) == expected[1]
+
+
+@given(st.data(), LENGTHS)
+def test_replicates_are_counted_within_bounds(data, lengths):
+    offsets, unit = offsets_of(lengths), np.zeros(sum(lengths), dtype=np.int64)
+    spoil(data, offsets, unit)
+    with suppress(ValueError):
+        kernels.weighted_counts(offsets, unit, np.ones((3, 5), dtype=np.uint8))
