@@ -28,7 +28,7 @@ TESTS = (
 DIRECTIVES = "language_level=3, boundscheck=True, wraparound=False, initializedcheck=True"
 SANITIZERS = "address,undefined"
 COMPILER = (
-    "-O1 -g -fno-omit-frame-pointer -DPy_LIMITED_API=0x030B0000 "
+    "-O1 -g -fno-omit-frame-pointer -ffp-contract=off -DPy_LIMITED_API=0x030B0000 "
     f"-fsanitize={SANITIZERS} -fno-sanitize-recover={SANITIZERS}"
 )
 

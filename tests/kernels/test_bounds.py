@@ -69,16 +69,19 @@ def test_moves_are_counted_within_bounds(data, lengths, dtype):
     codes = np.zeros(sum(lengths), dtype=dtype)
     outcome = np.array([i % 3 for i in range(len(lengths))], dtype=np.int8)
     time = np.arange(sum(lengths), dtype=np.int64)
+    absorbed, key = outcome == 0, np.zeros(1, dtype=np.int64)
     spoil(data, offsets, codes, outcome)
     with suppress(ValueError):
-        kernels.directly_follows(codes, offsets, outcome == 0, outcome, time, 3)
+        kernels.directly_follows(codes, offsets, absorbed, outcome, 3)
+    with suppress(ValueError):
+        kernels.waits_of_moves(codes, offsets, absorbed, outcome, time, 3, key)
 
 
 @pytest.mark.parametrize("outcome", [-1, 3])
 def test_an_unknown_outcome_is_refused(outcome):
     one = np.zeros(1, dtype=np.int8)
     with pytest.raises(ValueError, match="out of range"):
-        kernels.directly_follows(one, np.array([0, 1]), one > 0, one + np.int8(outcome), None, 1)
+        kernels.directly_follows(one, np.array([0, 1]), one > 0, one + np.int8(outcome), 1)
 
 
 @given(st.data(), LENGTHS, DTYPES)
