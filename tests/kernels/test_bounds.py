@@ -127,3 +127,11 @@ def test_replicates_are_counted_within_bounds(data, lengths):
     spoil(data, offsets, unit)
     with suppress(ValueError):
         kernels.weighted_counts(offsets, unit, np.ones((3, 5), dtype=np.uint8))
+
+
+def test_a_journey_without_a_touch_or_an_end_is_refused():
+    none = np.zeros(0, dtype=np.int8)
+    with pytest.raises(ValueError, match="out of range"):
+        kernels.directly_follows(
+            none, np.array([0, 0]), np.array([False]), np.array([2], dtype=np.int8), 1
+        )

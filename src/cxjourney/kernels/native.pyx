@@ -218,7 +218,8 @@ def directly_follows(
         for j in range(begin, end):
             start = offsets[j]
             stop = offsets[j + 1] - absorbed[j]
-            if start < 0 or offsets[j + 1] > codes.shape[0] or not 0 <= outcome[j] <= 2:
+            inside = 0 <= start <= offsets[j + 1] <= codes.shape[0] and 0 <= outcome[j] <= 2
+            if not inside or (stop <= start and outcome[j] == 2):  # no touch, and no end either
                 inside = False
                 break
             if stop <= start:
