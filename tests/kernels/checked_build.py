@@ -34,10 +34,12 @@ COMPILER = (
 
 WHERE = """
 import sys
+from importlib import import_module
 from pathlib import Path
-from cxjourney.kernels import native, native_customers, native_text
-for module in (native, native_customers, native_text):
+for name in sys.argv[2:]:
+    module = import_module(f"cxjourney.kernels.{name}")
     assert Path(module.__file__).is_relative_to(sys.argv[1]), module.__file__
+    assert module.__file__.endswith(".so"), module.__file__
 """
 OVERRUN = """
 import sys
@@ -106,7 +108,8 @@ def main() -> None:
         tree = Path(scratch) / "src"
         build(tree)
         environment = watched(tree)
-        subprocess.run([sys.executable, "-c", WHERE, str(tree)], env=environment, check=True)
+        names = [source.stem for source in (ROOT / "src/cxjourney/kernels").glob("*.pyx")]
+        subprocess.run([sys.executable, "-c", WHERE, tree, *names], env=environment, check=True)
         must_stop("of_an_index", "IndexError: Out of bounds", environment)
         must_stop("of_a_pointer", "AddressSanitizer: heap-buffer-overflow", environment)
         # pytest must leave standard error alone: a sanitizer writes to it and ends the process
