@@ -117,6 +117,7 @@ def bottlenecks(journeys: Journeys, *, by: By = "touchpoint", level: float = 0.9
     n_won = int(np.count_nonzero(journeys.converted))
     converted = np.bincount(node[won], wait[won], minlength=k)
     total = np.bincount(node, wait, minlength=k).astype(np.float64)
+    median, p90 = _quantiles(node, wait, mass, k, (0.5, 0.9))
     columns = {
         grain_name(by): visits.names,
         "visits": np.bincount(visits.node, minlength=k),
@@ -124,8 +125,8 @@ def bottlenecks(journeys: Journeys, *, by: By = "touchpoint", level: float = 0.9
         "wait_s": mean.value,
         "low": np.maximum(low, 0.0),
         "high": high,
-        "median_s": _quantiles(node, wait, mass, k, 0.5),
-        "p90_s": _quantiles(node, wait, mass, k, 0.9),
+        "median_s": median,
+        "p90_s": p90,
         "total_s": total,
         "share": share.value,
         "share_low": np.maximum(share_low, 0.0),
@@ -180,18 +181,22 @@ def _quantiles(
     wait: NDArray[np.float64],
     mass: NDArray[np.float64],
     k: int,
-    at: float,
-) -> NDArray[np.float64]:
-    """Return the weighted quantile of the waits of each node; NaN where nobody went on."""
-    order = np.lexsort((wait, node))
+    at: tuple[float, ...],
+) -> list[NDArray[np.float64]]:
+    """Return the weighted quantiles of the waits of each node; NaN where nobody went on."""
+    order = np.argsort(wait)
+    order = order[np.argsort(node[order].astype(np.min_scalar_type(k)), kind="stable")]
     place, weight = node[order], np.cumsum(mass[order])
     ends = np.searchsorted(place, np.arange(k), side="right")
     begins = np.searchsorted(place, np.arange(k), side="left")
     before = np.append(0.0, weight)[begins]
     total = np.append(0.0, weight)[ends] - before
-    found = np.full(k, np.nan)
     some = ends > begins
-    # rounding of the running sums must not push the quantile past the node's last wait
-    target = np.searchsorted(weight, before + at * total * (1 - 1e-12))
-    found[some] = wait[order][np.clip(target, begins, ends - 1)[some]]
+    found = []
+    for fraction in at:
+        # rounding of the running sums must not push the quantile past the node's last wait
+        target = np.searchsorted(weight, before + fraction * total * (1 - 1e-12))
+        quantile = np.full(k, np.nan)
+        quantile[some] = wait[order[np.clip(target, begins, ends - 1)[some]]]
+        found.append(quantile)
     return found

@@ -95,7 +95,7 @@ def exit_influence(
     """
     influence = np.zeros(len(node), dtype=np.float64)
     key = _end_keys(node, wait_us, state)
-    order = np.argsort(key, kind="stable")
+    order = np.argsort(key)  # whichever comes first of equals: they make one group
     if not len(order):
         return influence
     place, time, moved = node[order], key[order] >> 1, state[order] == MOVED
@@ -104,22 +104,24 @@ def exit_influence(
     new = np.append(True, time[1:] != time[:-1])
     group = np.cumsum(new) - 1
     begin = np.flatnonzero(new)
-    last_of_node = np.searchsorted(place, place[begin], side="right")
-    at_risk = (last_of_node - begin).astype(np.float64)
+    node_of = place[begin]
+    stop = np.cumsum(np.bincount(place))  # of the visits of each node
+    at_risk = (stop[node_of] - begin).astype(np.float64)
     events = np.bincount(group, weights=moved).astype(np.float64)
     moves = np.bincount(group, weights=goes_on).astype(np.float64)
-    node_of = place[begin]
+    n_groups = np.bincount(node_of)
+    last = (np.cumsum(n_groups) - 1)[node_of]  # group of each one's node
+    first = last - n_groups[node_of] + 1
     with np.errstate(divide="ignore", invalid="ignore"):
         hazard = np.where(events < at_risk, events / (at_risk * (at_risk - events)), 0.0)
         own = np.where(events < at_risk, 1.0 / (at_risk - events), 0.0)
-    survival_before = _product_before(1.0 - events / at_risk, node_of)
+    survival_before = _product_before(1.0 - events / at_risk, first)
     flow = survival_before * moves / at_risk
-    cum_hazard = _running(hazard, node_of)
-    cum_flow = _running(flow, node_of)
-    total_flow = cum_flow[_last_in(node_of)]
-    cum_mixed = _running(flow * (cum_hazard - hazard), node_of)
-    cum_square = _running(survival_before * moves / at_risk**2, node_of)
-    later_flow = total_flow - cum_flow
+    cum_hazard = _running(hazard, first)
+    cum_flow = _running(flow, first)
+    cum_mixed = _running(flow * (cum_hazard - hazard), first)
+    cum_square = _running(survival_before * moves / at_risk**2, first)
+    later_flow = cum_flow[last] - cum_flow
     per_group = cum_mixed + later_flow * cum_hazard - cum_square
     effect = per_group[group]
     effect -= np.where(moved, (later_flow * own)[group], 0.0)
@@ -143,22 +145,16 @@ def _end_keys(
     return key
 
 
-def _running(values: NDArray[np.float64], node: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return running sums that begin anew at each node (equal nodes stand together)."""
+def _running(values: NDArray[np.float64], first: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return running sums that begin anew at the first place of each node."""
     total = np.cumsum(values)
-    first = np.searchsorted(node, node)
     running: NDArray[np.float64] = total - (total - values)[first]
     return running
 
 
-def _product_before(values: NDArray[np.float64], node: NDArray[np.integer]) -> NDArray[np.float64]:
+def _product_before(values: NDArray[np.float64], first: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return the product of the node's values before each place."""
     with np.errstate(divide="ignore"):
         logs = np.log(values)
     finite = np.where(np.isfinite(logs), logs, 0.0)  # a factor 0 ends its node: nothing follows
-    return np.exp(_running(finite, node) - finite)
-
-
-def _last_in(node: NDArray[np.integer]) -> NDArray[np.int64]:
-    last: NDArray[np.int64] = np.searchsorted(node, node, side="right") - 1
-    return last
+    return np.exp(_running(finite, first) - finite)
