@@ -362,6 +362,18 @@ def test_parquet_keeps_its_types(tmp_path):
     assert (log.intake.naive, dict(log.intake.dropped)) == (0, {"timestamp is missing": 1})
 
 
+def test_a_parquet_column_may_serve_twice(tmp_path):
+    path = parquet(
+        tmp_path / "e.parquet",
+        """SELECT 'x' AS id, TIMESTAMPTZ '2024-07-01 12:00+02' AS "when", 'a' AS "where" """,
+    )
+    log = read_parquet(path, **NAMES, channel="where", attributes=["when"])
+    (only,) = log.interactions()
+    assert (only.touchpoint.name, only.channel.name) == ("a", "a")
+    assert only.timestamp == datetime(2024, 7, 1, 10, tzinfo=UTC)
+    assert dict(only.attributes) == {"when": "2024-07-01T10:00:00.000000Z"}
+
+
 def test_parquet_intervals_are_durations_and_numbers_are_no_times(tmp_path):
     path = parquet(
         tmp_path / "e.parquet",

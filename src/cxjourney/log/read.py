@@ -19,6 +19,7 @@ from cxjourney.log.files import (
     parquet_relation,
 )
 from cxjourney.log.interaction_log import InteractionLog, is_currency_code
+from cxjourney.log.relations import relation_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -202,19 +203,29 @@ def read_parquet(
     Stamps with a zone are instants already; stamps without one are read in `tz`. A column of
     durations holds intervals, since a number has no unit. See `read_csv` for what DuckDB may do.
     """
-    by_role = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
-    by_role |= column_names(columns)
-    names = list(dict.fromkeys([*by_role.values(), *columns.get("attributes", ())]))
-    files = find_files(path)
-    with connect("read_parquet()") as connection, file_errors(_shown(files)):
+    roles = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
+    roles |= column_names(columns)
+    roles |= {f"attribute:{name}": name for name in columns.get("attributes", ())}
+    names = list(dict.fromkeys(roles.values()))
+
+    def build(frame: Any) -> InteractionLog:
         return InteractionLog.from_frame(
-            parquet_relation(connection, files, names),
+            frame,
             customer=customer,
             timestamp=timestamp,
             touchpoint=touchpoint,
             timestamp_format=timestamp_format,
             **columns,
         )
+
+    files = find_files(path)
+    with connect("read_parquet()") as connection, file_errors(_shown(files)):
+        relation = parquet_relation(connection, files, names)
+        if len(names) < len(roles):  # a column may have to be read in two ways
+            return build(relation)
+        found = relation_columns(relation, roles)
+    # DuckDB has let go of its memory before the columns are encoded
+    return build({roles[role]: column for role, column in found.items()})
 
 
 def file_columns(
