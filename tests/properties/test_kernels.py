@@ -61,6 +61,15 @@ def test_texts_of_every_layout_have_the_codes_of_the_reference(texts, chunk, off
         assert np.array_equal(codes, expected[0])
 
 
+@given(TEXTS, st.sampled_from([0, 120, 127, 128, 300]))
+def test_names_are_sorted_whether_or_not_their_codes_are_bytes(texts, more):
+    texts = [*(f"n{i}" for i in range(more)), *texts]
+    codes, names = kernels.arrow_texts(pl.Series(texts, dtype=pl.String)).names()
+    assert list(names) == sorted({text for text in texts if text})
+    assert codes.dtype == (np.int8 if len(set(texts) - {None}) <= 127 else np.int32)
+    assert [(*names, None)[code] for code in codes] == [text or None for text in texts]
+
+
 def test_many_distinct_texts_outgrow_the_first_table():
     texts = [f"customer-{i % 70_001:07d}" for i in range(200_000)]
     codes, names = kernels.encode_strings(pl.Series(texts))

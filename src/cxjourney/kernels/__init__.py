@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import os
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -166,11 +167,7 @@ def order_rows(
     time = np.ascontiguousarray(time)
     rows = [slice(*share) for share in shares(n)]
     counts = side_by_side(n, *[partial(_compiled.count_rows, codes[r], n_customers) for r in rows])
-    offsets = np.zeros(n_customers + 1, dtype=np.int64)
-    np.cumsum(np.add.reduce(counts), out=offsets[1:])
-    places = [offsets[:-1].copy()]
-    for count in counts[:-1]:
-        places.append(places[-1] + count)
+    offsets, places = _places(counts)
     order, by_time = np.empty(n, dtype=np.intp), np.empty(n, dtype=np.int64)
     place = _compiled.place_rows
     moved = side_by_side(
@@ -187,6 +184,23 @@ def order_rows(
     if not all(ordered):
         return reference.order_rows(customer, time, n_customers)
     return Ordered(order if any(moved) else None, by_time, offsets, 0)
+
+
+def _places(
+    counts: tuple[NDArray[np.int64], ...],
+) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+    """Return where groups begin in order, and where each thread's part of them does.
+
+    The counts by thread become the latter: such arrays are as long as there are customers.
+    """
+    offsets = np.zeros(len(counts[0]) + 1, dtype=np.int64)
+    for count in counts:
+        offsets[1:] += count
+    np.cumsum(offsets, out=offsets)
+    places = [offsets[:-1].copy(), *counts[:-1]]
+    for before, place in pairwise(places):
+        place += before
+    return offsets, places
 
 
 def cut_journeys(
@@ -248,11 +262,7 @@ def waits_of_moves(
     counts = side_by_side(
         n, *[partial(_compiled.count_waits, *journeys, n_codes, *part) for part in parts]
     )
-    bounds = np.zeros(size * size + 1, dtype=np.int64)
-    np.cumsum(np.add.reduce(counts), out=bounds[1:])
-    places = [bounds[:-1].copy()]
-    for count in counts[:-1]:
-        places.append(places[-1] + count)
+    bounds, places = _places(counts)
     waits = np.empty(bounds[-1], dtype=np.int64)
     place = _compiled.place_waits
     side_by_side(

@@ -43,15 +43,38 @@ class ArrowTexts:
 
     def encoded(self) -> tuple[NDArray[np.int32], Texts]:
         """Return codes in order of appearance (-1 missing) and the distinct texts."""
-        codes = np.empty(len(self), dtype=np.int32)
+        codes, table = self._encoded(np.empty(len(self), dtype=np.int32))
+        return codes, Texts(*table.texts_utf8())
+
+    def names(self) -> tuple[NDArray[np.int8] | NDArray[np.int32], tuple[str, ...]]:
+        """Return codes into the sorted distinct texts; a missing or an empty one is -1.
+
+        Codes are of one byte where that holds them all.
+        """
+        codes, table = self._encoded(np.empty(len(self), dtype=np.int8))
+        if table is None:
+            codes, table = self._encoded(np.empty(len(self), dtype=np.int32))
+        texts = Texts(*table.texts_utf8())
+        names = tuple(sorted(text for text in texts if text))
+        place = {name: code for code, name in enumerate(names)}
+        rank = np.array([place.get(text, -1) for text in texts], dtype=np.int32)
+        rows = [slice(*share) for share in shares(len(codes))]
+        side_by_side(len(codes), *[partial(table.renumber, codes[r], rank) for r in rows])
+        return codes, names
+
+    def _encoded(self, codes: NDArray[Any]) -> tuple[NDArray[Any], Any]:
+        """Fill in the codes; return them and their table, None where it outgrows the codes."""
         parts = self._parts()
         first, *later = side_by_side(
             len(codes),
             *[partial(piece.encode, begin, codes[rows]) for piece, begin, rows in parts],
         )
+        if first is None:
+            return codes, None
         for (_, _, rows), table in zip(parts[1:], later, strict=True):
-            first.absorb(table, codes[rows])
-        return codes, Texts(*first.texts_utf8())
+            if table is None or not first.absorb(table, codes[rows]):
+                return codes, None
+        return codes, first
 
     def stamps(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]] | None:
         """Read ISO 8601, as `cxjourney.log.stamps` does.

@@ -7,7 +7,7 @@ Nothing is read or written without a bound that the caller or the function itsel
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy
 from cpython.pycapsule cimport PyCapsule_GetPointer
@@ -87,6 +87,11 @@ cdef extern from *:
     uint64_t cxj_mix(uint64_t) nogil
     uint64_t cxj_load8(const uint8_t*) nogil
     uint64_t cxj_load4(const uint8_t*) nogil
+
+
+ctypedef fused code_t:
+    int8_t
+    int32_t
 
 
 cdef enum Layout:
@@ -194,6 +199,13 @@ cdef inline void* address(int64_t[::1] array) noexcept:
     return &array[0]
 
 
+cdef inline void replace(code_t[::1] codes, const int32_t[::1] table) noexcept nogil:
+    cdef int64_t i, n = table.shape[0]
+    for i in range(codes.shape[0]):
+        if 0 <= codes[i] < n:
+            codes[i] = <code_t> table[codes[i]]
+
+
 @cython.final
 cdef class TextTable:
     """Distinct texts in order of appearance: open addressing, texts kept where Arrow has them."""
@@ -263,10 +275,14 @@ cdef class TextTable:
         return <int32_t> (self.count - 1)
 
     cdef int encode(
-        self, Chunk* chunk, Layout layout, int64_t begin, int64_t stop, int32_t* codes
+        self, Chunk* chunk, Layout layout, int64_t begin, int64_t stop, code_t* codes
     ) except -1 nogil:
-        """Write the codes of rows [begin, stop) of a chunk; memory is asked for a batch ahead."""
+        """Write the codes of rows [begin, stop) of a chunk; memory is asked for a batch ahead.
+
+        Return 0 as soon as there are too many for the codes.
+        """
         cdef int64_t row = begin, batch, k
+        cdef int32_t code
         cdef Text texts[32]
         cdef uint32_t hashes[32]
         cdef bint missing[32]
@@ -279,12 +295,18 @@ cdef class TextTable:
                     hashes[k] = <uint32_t> hash_of(&texts[k])
                     CXJ_PREFETCH(&self.slots[hashes[k] & self.mask])
             for k in range(batch):
-                codes[row - begin + k] = -1 if missing[k] else self.find(&texts[k], hashes[k])
+                code = -1 if missing[k] else self.find(&texts[k], hashes[k])
+                codes[row - begin + k] = <code_t> code
+            if code_t is int8_t and self.count > 127:
+                return 0
             row += batch
-        return 0
+        return 1
 
-    def absorb(self, TextTable later, int32_t[::1] codes):
-        """Add the texts of a table of later rows, and renumber its codes to those of this one."""
+    def absorb(self, TextTable later, code_t[::1] codes):
+        """Add the texts of a table of later rows, and renumber its codes to those of this one.
+
+        Return False where there are too many for the codes.
+        """
         renumber_array = np.empty(later.count, dtype=np.int32)
         cdef int32_t[::1] renumber = renumber_array
         cdef int64_t i, k, batch
@@ -301,9 +323,16 @@ cdef class TextTable:
                     CXJ_PREFETCH(&self.slots[hashes[k] & self.mask])
                 for k in range(batch):
                     renumber[i + k] = self.find(&texts[k], hashes[k])
-            for k in range(codes.shape[0]):
-                if codes[k] >= 0:
-                    codes[k] = renumber[codes[k]]
+            if code_t is int32_t or self.count <= 127:
+                replace(codes, renumber)
+        return code_t is int32_t or self.count <= 127
+
+    def renumber(self, code_t[::1] codes, const int32_t[::1] numbers):
+        """Replace each code by its number; a missing one stays."""
+        if numbers.shape[0] < self.count:
+            raise ValueError("there are fewer numbers than texts")
+        with nogil:
+            replace(codes, numbers)
 
     def texts_utf8(self):
         """Return the distinct texts as one run of bytes, and where each begins."""
@@ -388,14 +417,16 @@ cdef class TextColumn:
     def length(self):
         return self.chunks.length
 
-    def encode(self, int64_t begin, int32_t[::1] codes):
+    def encode(self, int64_t begin, code_t[::1] codes):
         """Write the codes of the rows from `begin` on, as many as `codes` holds; return the table.
 
-        Codes are in order of appearance from there, -1 where missing.
+        Codes are in order of appearance from there, -1 where missing. Return None where there are
+        too many for the codes.
         """
         cdef TextTable table = TextTable()
         cdef int64_t i, first = 0, start, stop, end = begin + codes.shape[0]
         cdef Chunk chunk
+        cdef bint fit = True
         if begin < 0 or end > self.chunks.length:
             raise ValueError("rows are out of range")
         with nogil:
@@ -403,11 +434,13 @@ cdef class TextColumn:
                 chunk = self.chunks.part(i, self.child)
                 start, stop = max(begin, first), min(end, first + chunk.length)
                 if start < stop:
-                    table.encode(
+                    fit = table.encode(
                         &chunk, self.layout, start - first, stop - first, &codes[start - begin]
                     )
+                    if not fit:
+                        break
                 first += chunk.length
-        return table
+        return table if fit else None
 
     def stamps(self, int64_t begin, int64_t[::1] us, uint8_t[::1] reading):
         """Read the rows from `begin` on as ISO 8601, as many as `us` holds.

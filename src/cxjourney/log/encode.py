@@ -13,7 +13,7 @@ import numpy as np
 from cxjourney._support.frozen import seal
 from cxjourney._support.texts import Texts
 from cxjourney.exceptions import InvalidData, InvalidValue
-from cxjourney.kernels import ArrowTexts, encode_strings
+from cxjourney.kernels import ArrowTexts, arrow_texts, encode_strings
 from cxjourney.log.columns import Coded
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ def encode_names(column: Any) -> Coded:
 
     Integers become their decimal text. An empty text counts as missing: nothing has no name.
     """
+    texts = column
+    if not isinstance(column, (Coded, ArrowTexts, np.ndarray)):
+        texts = arrow_texts(column.to_native())
+    if isinstance(texts, ArrowTexts):
+        found, sorted_names = texts.names()
+        return Coded(seal(narrow(found, len(sorted_names))), sorted_names)
     coded = encode_ids(column)
     if "" in coded.names:
         empty = coded.names.index("")

@@ -216,7 +216,9 @@ def sort_columns(
     if not present.all():  # ids of rows that were left out, or of categories without a row
         ids = tuple(itertools.compress(ids, present))
         offsets = np.append(offsets[:-1][present], offsets[-1])
-    if order is not None:
+    if order is None:
+        time = time.copy()  # the caller's own may change
+    else:
         seq = None if seq is None else seq[order]
         coded = {name: column.take(order) for name, column in coded.items()}
         numeric = {name: values[order] for name, values in numeric.items()}

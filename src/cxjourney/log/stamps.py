@@ -215,6 +215,8 @@ def read_stamps(
             return stamps
         return to_utc_us(np.array(column.to_list(), dtype=object), tz=tz, fmt=fmt, name=name)
     missing = column.is_null().to_numpy()
+    if dtype.time_zone is None and dtype.time_unit == "us" and not missing.any():
+        return to_utc_us(column.to_numpy(), tz=tz, fmt=fmt, name=name)
     micros = column.dt.timestamp("us")
     us = np.asarray((micros.fill_null(0) if missing.any() else micros).to_numpy(), dtype=np.int64)
     if dtype.time_zone is not None:
