@@ -14,7 +14,7 @@ from cxjourney.attribution.credit import Attribution, Credits, Of, attribution
 from cxjourney.attribution.touches import grain_name, touch_remarks, within, worth_of
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph.stacked import StackedChains
-from cxjourney.kernels import directly_follows
+from cxjourney.kernels import directly_follows, ranges
 from cxjourney.log.columns import Coded
 from cxjourney.log.observed import as_observed
 from cxjourney.log.replicates import Replicates, Tally, frequencies, tally_of, units
@@ -239,7 +239,7 @@ def _touched(
     weight = None if journeys.weight is None else journeys.weight[won]
     k = len(credited.names)
     follows = directly_follows(
-        credited.codes[np.repeat(won, lengths)],
+        credited.codes[ranges(journeys.offsets[:-1][won], lengths[won])],
         np.append(0, np.cumsum(lengths[won])),
         journeys.absorbed[won],
         journeys.outcome[won],

@@ -140,22 +140,22 @@ class Tally:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return the life-table probability of each move, visits, visits at risk, first steps."""
         n, bins, k, n_moves = frequency.shape[1], self.n_bins, len(self.names), len(self.source)
-        counted = weighted_counts(self.offsets, self.customer, frequency).T
+        counted = weighted_counts(self.offsets, self.customer, frequency)
         parts = np.cumsum([n_moves * bins, k * bins, k])
-        moves = counted[:, : parts[0]].reshape(n, n_moves, bins)
-        still_open = counted[:, parts[0] : parts[1]].reshape(n, k, bins)
-        ends = np.zeros((n, k, bins))
+        moves = counted[: parts[0]].reshape(n_moves, bins, n)
+        still_open = counted[parts[0] : parts[1]].reshape(k, bins, n)
+        ends = np.zeros((k, bins, n))
         if n_moves:  # moves are sorted by their source
             begin = np.flatnonzero(np.append(True, np.diff(self.source) > 0))
-            ends[:, self.source[begin]] = np.add.reduceat(moves, begin, axis=1)
-        at_risk = ends.sum(axis=2) + counted[:, parts[1] : parts[2]]
-        visits = at_risk + still_open.sum(axis=2)
+            ends[self.source[begin]] = np.add.reduceat(moves, begin, axis=0)
+        at_risk = ends.sum(axis=1) + counted[parts[1] : parts[2]]
+        visits = at_risk + still_open.sum(axis=1)
         if bins > 1:
             mass = _mass(ends, still_open, visits)
         else:  # without a limit nothing tells how long an open visit could last: leave it out
-            mass = np.divide(1.0, at_risk, out=np.zeros_like(at_risk), where=at_risk > 0)[..., None]
-        moved = (moves * mass[:, self.source]).sum(axis=2)
-        return moved, visits, at_risk, counted[:, parts[2] :]
+            mass = np.divide(1.0, at_risk, out=np.zeros_like(at_risk), where=at_risk > 0)[:, None]
+        moves *= mass[self.source]
+        return moves.sum(axis=1).T, visits.T, at_risk.T, counted[parts[2] :].T
 
 
 def replicates(
@@ -359,14 +359,15 @@ def _bin(visits: Visits, chosen: NDArray[np.bool_], bounds: NDArray[np.int64]) -
 def _mass(
     ends: NDArray[np.float64], still_open: NDArray[np.float64], visits: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the weight of a move in each bin: survival before it over the visits at risk."""
-    gone = np.cumsum(ends + still_open, axis=2)
-    at_risk = visits[:, :, None] - np.concatenate(
-        [np.zeros_like(gone[:, :, :1]), gone[:, :, :-1]], axis=2
-    )
+    """Return the weight of a move in each bin: survival before it over the visits at risk.
+
+    Axes are nodes, bins, replicates.
+    """
+    gone = np.cumsum(ends + still_open, axis=1)
+    at_risk = visits[:, None] - np.concatenate([np.zeros_like(gone[:, :1]), gone[:, :-1]], axis=1)
     hazard = np.divide(ends, at_risk, out=np.zeros_like(ends), where=at_risk > 0)
-    survival = np.cumprod(1.0 - hazard, axis=2)
-    before = np.concatenate([np.ones_like(survival[:, :, :1]), survival[:, :, :-1]], axis=2)
+    survival = np.cumprod(1.0 - hazard, axis=1)
+    before = np.concatenate([np.ones_like(survival[:, :1]), survival[:, :-1]], axis=1)
     mass: NDArray[np.float64] = np.divide(
         before, at_risk, out=np.zeros_like(ends), where=at_risk > 0
     )
