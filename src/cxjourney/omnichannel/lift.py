@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Affinity", "affinity"]
 
 _WORTH_SHOWING = 5.0  # expected switches from which their absence is worth a row
-_SMALL = 1e-9
 _CHUNK = 4096
 
 
@@ -100,10 +99,11 @@ def affinity(
     -----
     A switch cannot end where it begins, so that plain independence would find affinity everywhere.
     Expected counts are those of quasi-independence (Goodman 1968): α_a β_b off the diagonal, fitted
-    to the row and column totals. The residual is (O - E) over its standard deviation (Haberman
-    1973), which is taken over customers where that is larger: a customer's switches are not
-    independent. The shrunken value is that of the log-lift, normal-normal, with half a switch added
-    to both counts.
+    to the row and column totals; a switch that those totals rule out is expected 0 times. The
+    residual is (O - E) over its standard deviation (Haberman 1973), which is taken over customers
+    where that is larger: a customer's switches are not independent. It is NaN where the totals fix
+    the count, since O = E then, whatever customers do. The shrunken value is that of the log-lift,
+    normal-normal, with half a switch added to both counts.
 
     Examples
     --------
@@ -163,11 +163,14 @@ def affinity(
 class _Fit:
     """Switches and what quasi-independence expects, as flat square arrays.
 
-    `spread` is the variance of O - E, `log_spread` that of log O/E.
+    `loose` says where switches may differ from those expected though rows and columns keep their
+    totals; elsewhere O = E whatever happens. `spread` is the variance of O - E, `log_spread` that
+    of log O/E.
     """
 
     count: NDArray[np.float64]
     expected: NDArray[np.float64]
+    loose: NDArray[np.bool_]
     spread: NDArray[np.float64]
     log_spread: NDArray[np.float64]
     free: int
@@ -182,9 +185,13 @@ def _fit(moves: Moves, k: int) -> _Fit:
         np.ones(len(cell)) if moves.weight is None else moves.weight[switched].astype(np.float64)
     )
     count = np.bincount(cell, weight, minlength=k * k).astype(np.float64)
-    expected = _quasi_independence(count.reshape(k, k))
-    cover, rank = _inverse(expected)
-    free = int(np.count_nonzero(expected > _SMALL)) - rank
+    block = _blocks(count.reshape(k, k))
+    expected = _quasi_independence(count.reshape(k, k), block)
+    support = _within(block)
+    blocks = np.unique(block[block >= 0])
+    rank = int(np.count_nonzero(block >= 0)) - len(blocks)  # a block's effects bar one are free
+    cover = _inverse(expected, rank)
+    free = int(np.count_nonzero(support)) - rank
 
     _, first, who = np.unique(moves.customer[switched], return_index=True, return_inverse=True)
     weights, people = weight[first], len(first)
@@ -217,14 +224,60 @@ def _fit(moves: Moves, k: int) -> _Fit:
     return _Fit(
         count=count,
         expected=flat,
+        loose=_loose(support).ravel(),
         spread=np.maximum(clustered, flat * np.maximum(0.0, 1 - leverage)),
         log_spread=log_spread,
         free=free,
     )
 
 
-def _inverse(expected: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """Return the covariance of row and column effects in the log-linear model, and their number."""
+def _blocks(count: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the block of each row, then of each column; negative for those without switches.
+
+    Quasi-independence expects switches within blocks alone. A cell can be filled without changing a
+    total only where some that are filled give way, round a cycle: where it can be entered from its
+    row, and its column leads back to that row through cells that have switches. Fitting all cells
+    instead would send the expectations of the others to 0 without end.
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    k = len(count)
+    used = np.concatenate([count.sum(axis=1) > 0, count.sum(axis=0) > 0])
+    fillable = np.logical_and.outer(used[:k], used[k:])
+    np.fill_diagonal(fillable, False)
+    none = np.zeros((k, k), dtype=np.bool_)
+    steps = np.block([[none, fillable], [count.T > 0, none]])
+    _, label = connected_components(csr_array(steps), directed=True, connection="strong")
+    return np.where(used, label, -1).astype(np.int64)
+
+
+def _within(block: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return the cells off the diagonal whose row and column share a block."""
+    rows, columns = np.split(block, 2)
+    same: NDArray[np.bool_] = (rows[:, None] == columns[None, :]) & (rows[:, None] >= 0)
+    np.fill_diagonal(same, False)
+    return same
+
+
+def _loose(support: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the cells that the totals of rows and columns do not fix.
+
+    A cell alone in its row or column is what the total says; with it set aside, others may be
+    alone. What then is left lies on cycles, since of a block only the diagonal is barred. So a
+    variance of 0 is known from the cells, and need not be told from one that rounding made.
+    """
+    left = support
+    while True:
+        rows, columns = left.sum(axis=1), left.sum(axis=0)
+        fewer = left & (rows > 1)[:, None] & (columns > 1)[None, :]
+        if np.array_equal(fewer, left):
+            return left
+        left = fewer
+
+
+def _inverse(expected: NDArray[np.float64], rank: int) -> NDArray[np.float64]:
+    """Return the covariance of row and column effects in the log-linear model of that rank."""
     information = np.block(
         [
             [np.diag(expected.sum(axis=1)), expected],
@@ -232,31 +285,43 @@ def _inverse(expected: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
         ]
     )
     values, vectors = np.linalg.eigh(information)
-    used = values > 1e-10 * max(1.0, values.max(initial=0.0))
+    used = slice(len(values) - rank, None)  # ascending: those of the null space come first
     inverse: NDArray[np.float64] = (vectors[:, used] / values[used]) @ vectors[:, used].T
-    return inverse, int(np.count_nonzero(used))
+    return inverse
 
 
-def _quasi_independence(count: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return α_a β_b off the diagonal with the totals of the counts.
+def _quasi_independence(
+    count: NDArray[np.float64], block: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return α_a β_b within blocks, off the diagonal, with the totals of the counts.
 
     Iterative proportional fitting: the diagonal apart, it needs the effects alone.
     """
     rows, columns = count.sum(axis=1), count.sum(axis=0)
     give, take = (rows > 0).astype(np.float64), (columns > 0).astype(np.float64)
+    of_rows, of_columns = np.split(block, 2)
+    both = of_rows == of_columns
+
+    def others(
+        effect: NDArray[np.float64], own: NDArray[np.int64], asked: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return what the effects in the block of each add up to, without its own."""
+        total = np.bincount(own + 1, effect, minlength=int(block.max(initial=-1)) + 2)
+        return np.asarray(total[asked + 1] - np.where(both, effect, 0.0), dtype=np.float64)
+
     for _ in range(20_000):
         before = give
-        give = _ratio(rows, take.sum() - take)
-        take = _ratio(columns, give.sum() - give)
+        give = _ratio(rows, others(take, of_columns, of_rows))
+        take = _ratio(columns, others(give, of_rows, of_columns))
         if np.abs(give - before).max(initial=0) <= 1e-13 * give.max(initial=0):
             break
     expected = np.outer(give, take)
-    np.fill_diagonal(expected, 0)
+    expected[~_within(block)] = 0
     return expected
 
 
 def _ratio(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(a, b, out=np.zeros_like(a), where=b > _SMALL * b.max(initial=0))
+    return np.divide(a, b, out=np.zeros_like(a), where=(a > 0) & (b > 0))
 
 
 @attrs.frozen(kw_only=True)
@@ -281,9 +346,9 @@ class _Numbers:
         z = normal_quantile(level)
         unknown = np.full(len(count), np.nan)
         spread, log_variance = fit.spread[shown], fit.log_spread[shown]
-        possible = (spread > _SMALL * np.maximum(1.0, expected)) & (fit.free > 0)
+        possible = fit.loose[shown] & (spread > 0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            lift = np.where(expected > _SMALL, count / expected, np.nan)
+            lift = np.where(expected > 0, count / expected, np.nan)
             half = np.exp(z * np.sqrt(log_variance))
             residual = np.where(possible, (count - expected) / np.sqrt(spread), np.nan)
             low, high = lift / half, lift * half
