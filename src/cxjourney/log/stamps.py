@@ -2,7 +2,8 @@
 
 There is one parser for every way in, and it reads a whole column at a time: the characters of
 all rows form a matrix, and a cursor per row walks over it. No session zone, no locale and no
-guess about the order of day and month takes part.
+guess about the order of day and month takes part. Where kernels are compiled, ISO texts in Arrow
+buffers are read by the same grammar row by row; a column with a text that does not fit comes here.
 """
 
 from __future__ import annotations
