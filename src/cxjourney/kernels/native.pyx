@@ -469,9 +469,9 @@ def group_sequences(const code_t[::1] codes, const int64_t[::1] begin, const int
     group_array = np.empty(n, dtype=np.int64)
     first_array = np.empty(n, dtype=np.int64)
     cdef int64_t[::1] group = group_array, first = first_array
-    cdef Slot* slots = <Slot*> calloc(n_slots, sizeof(Slot))
-    if slots == NULL:
-        raise MemoryError
+    # NumPy asks for huge pages
+    cdef Slot[::1] table = np.zeros(n_slots, dtype=[("tag", np.uint32), ("group", np.uint32)])
+    cdef Slot* slots = &table[0]
     with nogil:
         for i in range(0, n, 32):
             batch = min(n - i, <int64_t> 32)
@@ -502,7 +502,6 @@ def group_sequences(const code_t[::1] codes, const int64_t[::1] begin, const int
                     slots[at].tag = tag
                     slots[at].group = <uint32_t> count
                 group[i + k] = slots[at].group - 1
-    free(slots)
     if not inside:
         raise ValueError("a sequence is out of range")
     return group_array, first_array[:count].copy()
