@@ -23,7 +23,13 @@ setup(
             extra_compile_args=["-O3", "-g0", "-ffp-contract=off"],
             optional=True,  # no compiler: NumPy runs; an error in the Cython source still fails
         )
-        for name in ("native", "native_customers", "native_text")
+        for name in (
+            "native",
+            "native_customers",
+            "native_funnel",
+            "native_sequences",
+            "native_text",
+        )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE else {},
 )

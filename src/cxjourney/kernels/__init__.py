@@ -2,7 +2,8 @@
 
 `reference` has them in NumPy; it is always there and defines what they return. `native` has them
 compiled, and `native_text` reads columns from Arrow buffers, where a compiler was at hand when the
-package was built; `reference_customers` and `native_customers` have what is counted by customer.
+package was built. What is counted by customer, equal sequences and funnels have modules of their
+own, by two and two: `reference_customers` and `native_customers`, and so on.
 The environment variable `CXJOURNEY_KERNELS` chooses between "native" and "reference" before the
 first import, for tests.
 """
@@ -83,6 +84,8 @@ def _native(name: str) -> ModuleType | None:
 _compiled = _native("native")
 _text = None if _compiled is None else _native("native_text")
 _customers = None if _compiled is None else _native("native_customers")
+_sequences = None if _compiled is None else _native("native_sequences")
+_funnel = None if _compiled is None else _native("native_funnel")
 
 ACTIVE = "reference" if _compiled is None else "native"
 """Which kernels run: "native" or "reference"."""
@@ -290,10 +293,10 @@ def group_sequences(
     codes: NDArray[np.signedinteger], begin: NDArray[np.int64], stop: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which sequences of codes are the same; see `reference.group_sequences`."""
-    if _compiled is None:
+    if _sequences is None:
         return reference.group_sequences(codes, begin, stop)
     grouped: tuple[NDArray[np.int64], NDArray[np.int64]]
-    grouped = _compiled.group_sequences(codes, begin, stop)
+    grouped = _sequences.group_sequences(codes, begin, stop)
     return grouped
 
 
@@ -320,7 +323,7 @@ def funnel(
     pattern: Pattern,
 ) -> Attempts:
     """Return which steps every unit has reached; see `reference.funnel`."""
-    if _compiled is None or pattern.either:
+    if _funnel is None or pattern.either:
         return reference.funnel(codes, offsets, time, pattern)
     arguments = (
         codes,
@@ -337,7 +340,7 @@ def funnel(
     )
     n = len(codes)
     parts = side_by_side(
-        n, *[partial(_compiled.funnel, *arguments, *share) for share in shares(n, offsets)]
+        n, *[partial(_funnel.funnel, *arguments, *share) for share in shares(n, offsets)]
     )
     unit, row, entered, kept_back = zip(*parts, strict=True)
     return Attempts(np.concatenate(unit), np.concatenate(row, axis=1), sum(entered), sum(kept_back))
