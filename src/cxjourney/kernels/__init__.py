@@ -164,7 +164,7 @@ def order_rows(
     customer's rows are not in the order of time, the reference sorts.
     """
     n = len(customer)
-    if _compiled is None or seq is not None or n < 2:
+    if _compiled is None or seq is not None or n == 0:
         return reference.order_rows(customer, time, n_customers, seq)
     codes = np.ascontiguousarray(customer, dtype=np.int32)
     time = np.ascontiguousarray(time)
