@@ -4,7 +4,7 @@
 then every byte of the encoded columns that cxjourney makes of them, and counts the latter in one
 fused loop in C (moves, their durations, starts, ends), which needs a C compiler. Beside these, from
 the same encoded columns: the kernels, which also count journeys by move and select medians, and the
-whole graph with its objects.
+whole graph with its objects. Last, the memory that `from_frame` takes on the way.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,21 @@ def kernel_passes(journeys: Any) -> Callable[[], object]:
     return run
 
 
+def from_frame(frame: pl.DataFrame) -> cx.InteractionLog:
+    return cx.InteractionLog.from_frame(
+        frame, customer="customer_id", timestamp="timestamp", touchpoint="touchpoint"
+    )
+
+
+def bytes_of_a_row(frame: pl.DataFrame) -> tuple[float, float]:
+    """Return the bytes an interaction that `from_frame` allocates at most, and that remain."""
+    tracemalloc.start()
+    log = from_frame(frame)
+    remaining, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return most / len(log), remaining / len(log)
+
+
 def main(n: int) -> None:
     """Print bytes and times."""
     customer, stamp, touchpoint = columns(n)
@@ -111,9 +127,7 @@ def main(n: int) -> None:
         for buffer in chunk.buffers()
         if buffer is not None
     ]
-    log = cx.InteractionLog.from_frame(
-        frame, customer="customer_id", timestamp="timestamp", touchpoint="touchpoint"
-    )
+    log = from_frame(frame)
     journeys = log.journeys(unfinished="dropped")
     assert log.columns.time is not None
     encoded = [log.columns.time, log.columns.coded["touchpoint"].codes, log.columns.offsets]
@@ -127,6 +141,8 @@ def main(n: int) -> None:
     for name, run in (("kernels", kernel_passes(journeys)), ("graph", journeys.graph)):
         took = milliseconds(run)
         print(f"{name:29} {took:8.2f} ms  {took / fused:5.1f} times the fused pass")
+    most, remaining = bytes_of_a_row(frame)
+    print(f"from_frame: {most:.0f} bytes an interaction at most, of which {remaining:.0f} remain")
     print(f"{rows:,} interactions, kernels: {kernels.ACTIVE}")
 
 
