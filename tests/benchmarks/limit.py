@@ -3,8 +3,8 @@
 `python tests/benchmarks/limit.py [interactions]` reads every byte of the three Arrow columns once,
 then every byte of the encoded columns that cxjourney makes of them, and counts the latter in one
 fused loop in C (moves, their durations, starts, ends), which needs a C compiler. Beside these, from
-the same encoded columns: the kernels, which also count journeys by move and select medians, and the
-whole graph with its objects. Last, the memory that `from_frame` takes on the way.
+the same encoded columns: the kernel that counts the same, and journeys by move; and the whole graph
+with medians, deviations and its objects. Last, the memory that `from_frame` takes on the way.
 """
 
 from __future__ import annotations
@@ -82,17 +82,12 @@ def fused_pass(journeys: Any) -> Callable[[], object]:
     return lambda: run(*pointers, n, size, *results)
 
 
-def kernel_passes(journeys: Any) -> Callable[[], object]:
-    """Return the kernels that the graph is built of, with medians and journeys by edge."""
-    touchpoint, time_us = journeys.columns.coded["touchpoint"], journeys.columns.time
-    codes, k = touchpoint.codes, len(touchpoint.names)
+def kernel_pass(journeys: Any) -> Callable[[], object]:
+    """Return the kernel that counts the same, and journeys by move and touchpoint."""
+    touchpoint = journeys.columns.coded["touchpoint"]
     ends = journeys.offsets, journeys.absorbed, journeys.outcome
-
-    def run() -> object:
-        follows = kernels.directly_follows(codes, *ends, k)
-        return kernels.waits_of_moves(codes, *ends, time_us, k, follows.keys)
-
-    return run
+    k, time_us = len(touchpoint.names), journeys.columns.time
+    return lambda: kernels.directly_follows(touchpoint.codes, *ends, k, time=time_us)
 
 
 def from_frame(frame: pl.DataFrame) -> cx.InteractionLog:
@@ -138,7 +133,7 @@ def main(n: int) -> None:
         print(f"read {name:24} {took:8.2f} ms  {size / rows:5.1f} bytes an interaction")
     fused = milliseconds(fused_pass(journeys))
     print(f"{'one fused pass in C':29} {fused:8.2f} ms")
-    for name, run in (("kernels", kernel_passes(journeys)), ("graph", journeys.graph)):
+    for name, run in (("kernel", kernel_pass(journeys)), ("graph", journeys.graph)):
         took = milliseconds(run)
         print(f"{name:29} {took:8.2f} ms  {took / fused:5.1f} times the fused pass")
     most, remaining = bytes_of_a_row(frame)

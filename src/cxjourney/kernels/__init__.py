@@ -229,17 +229,22 @@ def directly_follows(
     outcome: NDArray[np.int8],
     n_codes: int,
     weight: NDArray[np.int64] | None = None,
+    time: NDArray[np.int64] | None = None,
 ) -> Follows:
     """Count what directly follows what; see `reference.directly_follows`."""
     size = n_codes + 3
     if _compiled is None or weight is not None or size * size > _DENSE:
-        return reference.directly_follows(codes, offsets, absorbed, outcome, n_codes, weight)
-    arguments = codes, offsets, absorbed.view(np.uint8), outcome, n_codes
+        return reference.directly_follows(codes, offsets, absorbed, outcome, n_codes, weight, time)
+    stamps = _NO_TIME if time is None else time
+    arguments = codes, offsets, absorbed.view(np.uint8), outcome, stamps, n_codes
     n, count = len(codes), _compiled.directly_follows
     parts = side_by_side(n, *[partial(count, *arguments, *s) for s in shares(n, offsets)])
-    counts, journeys, *rest = (np.add.reduce(arrays) for arrays in zip(*parts, strict=True))
+    sums = (np.add.reduce(arrays) for arrays in zip(*parts, strict=True))
+    counts, journeys, first, visits, visiting, pending, untimed, waited = sums
     keys = np.flatnonzero(counts)
-    return Follows(keys, counts[keys], journeys[keys], *rest)
+    counts, waited = counts[keys], waited[keys]
+    waited[counts == untimed[keys]] = -1
+    return Follows(keys, counts, journeys[keys], first, visits, visiting, pending, waited)
 
 
 def waits_of_moves(
@@ -275,18 +280,17 @@ def waits_of_moves(
             for part, at in zip(parts, places, strict=True)
         ],
     )
-    total = np.full(len(keys), -1, dtype=np.int64)
     median, squares = np.full((2, len(keys)), np.nan)
     of_keys = np.append(bounds[keys], bounds[-1])
     summarise = _compiled.summarise_waits
     side_by_side(
         n,
         *[
-            partial(summarise, waits, of_keys, *part, total, median, squares)
+            partial(summarise, waits, of_keys, *part, median, squares)
             for part in shares(len(waits), of_keys)
         ],
     )
-    return Waits(total, median, squares)
+    return Waits(median, squares)
 
 
 def group_sequences(

@@ -165,14 +165,15 @@ def directly_follows(
     const int64_t[::1] offsets,
     const uint8_t[::1] absorbed,
     const int8_t[::1] outcome,
+    const int64_t[::1] time,
     int64_t n_codes,
     int64_t begin,
     int64_t end,
 ):
     """Return counts and journeys of moves, first steps, visits, visiting journeys, open visits.
 
-    One pass over the rows of the journeys from `begin` to `end`; what they add up to is what
-    `reference.directly_follows` returns.
+    Then how many moves have no time, and how long the others took. One pass over the rows of the
+    journeys from `begin` to `end`; what they add up to is what `reference.directly_follows` returns.
     """
     cdef int64_t size = n_codes + 3, j, i, start, stop, edge, here, after
     check_journeys(offsets, absorbed, outcome, begin, end)
@@ -184,9 +185,13 @@ def directly_follows(
     node_seen_array = np.full(n_codes, -1, dtype=np.int64)
     pending_array = np.zeros(n_codes, dtype=np.int64)
     first_array = np.zeros(size, dtype=np.int64)
+    untimed_array = np.zeros(size * size, dtype=np.int64)
+    waited_array = np.zeros(size * size, dtype=np.int64)
     cdef int64_t[::1] count = count_array, journeys = journeys_array, seen = seen_array
     cdef int64_t[::1] visits = visits_array, node_journeys = node_journeys_array
     cdef int64_t[::1] node_seen = node_seen_array, pending = pending_array, first = first_array
+    cdef int64_t[::1] untimed = untimed_array, waited = waited_array
+    cdef bint timed = time.shape[0] == codes.shape[0]
     cdef bint inside = True
     with nogil:
         for j in range(begin, end):
@@ -224,6 +229,10 @@ def directly_follows(
                 if seen[edge] != j:
                     seen[edge] = j
                     journeys[edge] += 1
+                if timed and (i + 1 < stop or absorbed[j]):
+                    waited[edge] += time[i + 1] - time[i]
+                else:
+                    untimed[edge] += 1
                 here = after
             if not inside:
                 break
@@ -236,6 +245,8 @@ def directly_follows(
         visits_array,
         node_journeys_array,
         pending_array,
+        untimed_array,
+        waited_array,
     )
 
 
@@ -341,18 +352,17 @@ def summarise_waits(
     const int64_t[::1] bounds,
     int64_t begin,
     int64_t end,
-    int64_t[::1] total,
     double[::1] median,
     double[::1] squares,
 ):
-    """Write sum, median and squared deviations of the waits of the moves from `begin` to `end`.
+    """Write median and squared deviations of the waits of the moves from `begin` to `end`.
 
     The waits of move k are [bounds[k], bounds[k + 1]); they change places. A move without waits
     is left as it is.
     """
-    cdef int64_t k, i, first, n, low, high, m = bounds.shape[0] - 1
+    cdef int64_t k, i, first, n, low, high, total, m = bounds.shape[0] - 1
     cdef double mean, apart, sum_of_squares
-    cdef bint inside = total.shape[0] == m and median.shape[0] == m and squares.shape[0] == m
+    cdef bint inside = median.shape[0] == m and squares.shape[0] == m
     inside = inside and begin >= 0 and end <= m
     with nogil:
         for k in range(begin, end if inside else begin):
@@ -363,10 +373,10 @@ def summarise_waits(
                 break
             if n <= 0:
                 continue
-            total[k] = 0
+            total = 0
             for i in range(first, first + n):
-                total[k] += waits[i]
-            mean = <double> total[k] / <double> n / 1e6
+                total += waits[i]
+            mean = <double> total / <double> n / 1e6
             sum_of_squares = 0.0
             for i in range(first, first + n):
                 apart = <double> waits[i] / 1e6 - mean

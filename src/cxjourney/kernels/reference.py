@@ -91,6 +91,8 @@ def order_rows(
         Explicit order among equal times; None where input order decides.
     """
     n = len(customer)
+    if n and not 0 <= customer.min() <= customer.max() < n_customers:
+        raise ValueError("a customer code is out of range")
     counts = np.bincount(customer, minlength=n_customers)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     if n < 2 or _in_order(customer, time, seq):
@@ -238,6 +240,9 @@ class Follows(NamedTuple):
         Journeys by their first touch, or by their end where they have no touch, shape (K + 3,).
     visits, visiting, pending
         Visits of each code, journeys that come by, and visits that nothing has followed yet.
+    waited
+        How long each move took in total [µs], from a touch to the row after it; -1 where no time
+        is known.
     """
 
     keys: NDArray[np.int64]
@@ -247,6 +252,7 @@ class Follows(NamedTuple):
     visits: NDArray[np.int64]
     visiting: NDArray[np.int64]
     pending: NDArray[np.int64]
+    waited: NDArray[np.int64]
 
 
 def directly_follows(
@@ -256,6 +262,7 @@ def directly_follows(
     outcome: NDArray[np.int8],
     n_codes: int,
     weight: NDArray[np.int64] | None = None,
+    time: NDArray[np.int64] | None = None,
 ) -> Follows:
     """Count what directly follows what.
 
@@ -273,6 +280,9 @@ def directly_follows(
         Number of codes.
     weight
         How often each journey counts; None counts each once.
+    time
+        Microseconds of each row; None where unknown. A journey that ended without a row of its own
+        has no time of that end.
     """
     size = n_codes + 3
     lengths = np.diff(offsets) - absorbed
@@ -295,6 +305,12 @@ def directly_follows(
     moved_key, moved_journey = (key, journey) if moved.all() else (key[moved], journey[moved])
     keys, counts = _weighted_counts(moved_key, moved_journey, weight, size * size)
     pending = _bincount(here[still_open], journey[still_open], weight, n_codes)
+    waited = np.full(len(keys), -1, dtype=np.int64)
+    if time is not None:
+        moved[last] &= absorbed[touched]
+        move, timed = _places(keys, key[moved], size), row[moved]
+        waited[move] = 0
+        np.add.at(waited, move, time[timed + 1] - time[timed])
     journeys, visiting = side_by_side(
         len(codes),
         lambda: _distinct(moved_journey, _places(keys, moved_key, size), len(keys), weight),
@@ -308,23 +324,21 @@ def directly_follows(
         visits=_bincount(here, journey, weight, n_codes),
         visiting=visiting,
         pending=pending,
+        waited=waited,
     )
 
 
 class Waits(NamedTuple):
-    """How long the moves of each key took, from a touch to the row after it.
+    """How the times differ that the moves of each key took, from a touch to the row after it.
 
     Attributes
     ----------
-    total
-        Sum [µs]; -1 where no time is known.
     median
         Median [µs], NaN where none is known.
     squares
         Sum of the squared deviations from the mean [s²], NaN where none is known.
     """
 
-    total: NDArray[np.int64]
     median: NDArray[np.float64]
     squares: NDArray[np.float64]
 
@@ -343,8 +357,7 @@ def waits_of_moves(
     Parameters
     ----------
     codes, offsets, absorbed, outcome, n_codes
-        As for `directly_follows`. A journey that ended without a row of its own has no time of
-        that end.
+        As for `directly_follows`.
     time
         Microseconds of each row, ascending in each journey.
     keys
@@ -358,7 +371,6 @@ def waits_of_moves(
     after[offsets[1:][absorbed] - 1] = (n_codes + 1 + outcome.astype(np.int64))[absorbed]
     move = _places(keys, codes[row].astype(np.int64) * size + after[row + 1], size)
     wait = time[row + 1] - time[row]
-    total = np.full(len(keys), -1, dtype=np.int64)
     median = np.full(len(keys), np.nan)
     squares = np.full(len(keys), np.nan)
     count = np.bincount(move, minlength=len(keys))
@@ -367,14 +379,13 @@ def waits_of_moves(
         _, ascending = sort_pairs(move, wait)
         n = count[has]
         first = np.cumsum(n) - n
-        total[has] = np.add.reduceat(ascending, first)
         low, high = ascending[first + (n - 1) // 2], ascending[first + n // 2]
         median[has] = low / 2 + high / 2
         mean = np.zeros(len(keys))
-        mean[has] = total[has] / n / 1e6
+        mean[has] = np.add.reduceat(ascending, first) / n / 1e6
         deviation = wait / 1e6 - mean[move]
         squares[has] = np.bincount(move, deviation * deviation, minlength=len(keys))[has]
-    return Waits(total, median, squares)
+    return Waits(median, squares)
 
 
 def _bincount(

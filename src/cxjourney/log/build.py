@@ -137,6 +137,7 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
         journeys.outcome,
         len(coded.names),
         journeys.weight,
+        journeys.columns.time,
     )
     used = np.flatnonzero(follows.visits)
     edges = _edges(coded, follows, used)
@@ -202,7 +203,7 @@ def _dwell(
         follows.keys,
     )
     return {
-        "dwell_sum_us": waits.total,
+        "dwell_sum_us": follows.waited,
         "dwell_median_s": waits.median / 1e6,
         "dwell_m2": waits.squares,
     }
