@@ -8,7 +8,6 @@ import pytest
 import cxjourney as cx
 from cxjourney.exceptions import UnknownName
 from cxjourney.experience import scores
-from cxjourney.metrics._grouped import grouped_ratios, grouped_shares
 
 
 def journeys_of(rows):
@@ -65,47 +64,3 @@ def test_planted_worse_touchpoints_are_valleys():
     assert valley["payment"]
     assert valley["store advice"]
     assert not valley["review"]
-
-
-def test_clustering_widens_the_interval_of_customers_who_always_agree():
-    rng = np.random.default_rng(2)
-    customer = np.repeat(np.arange(200), 5)
-    values = rng.normal(size=200)[customer]
-    group = np.zeros(1000, dtype=np.int64)
-    found = grouped_ratios(values, np.ones(1000), group=group, n_groups=1, customer=customer)
-    # five copies of each customer say no more than one
-    alone = values[::5]
-    assert found.variance[0] == pytest.approx(alone.var(ddof=1) / 200)
-
-
-def test_weights_stand_for_so_many_customers():
-    rng = np.random.default_rng(3)
-    y, x = rng.random(30), rng.random(30) + 1
-    group, times = rng.integers(0, 3, 30), rng.integers(1, 5, 30)
-    whole = np.repeat(np.arange(30), times)
-    kept = grouped_ratios(y, x, group=group, n_groups=3, customer=np.arange(30), weight=times)
-    spread = grouped_ratios(
-        y[whole], x[whole], group=group[whole], n_groups=3, customer=np.arange(len(whole))
-    )
-    assert kept.value == pytest.approx(spread.value)
-    assert kept.variance == pytest.approx(spread.variance)
-    shares = grouped_shares(y, group=group, n_groups=3, customer=np.arange(30), weight=times)
-    apart = grouped_shares(y[whole], group=group[whole], n_groups=3, customer=np.arange(len(whole)))
-    assert shares.value == pytest.approx(apart.value)
-    assert shares.variance == pytest.approx(apart.variance)
-
-
-def test_the_variance_of_a_share_is_that_of_its_ratio():
-    rng = np.random.default_rng(4)
-    y, group, customer = rng.random(60), rng.integers(0, 3, 60), rng.integers(0, 20, 60)
-    shares = grouped_shares(y, group=group, n_groups=3, customer=customer)
-    for g in range(3):
-        ratio = grouped_ratios(
-            np.where(group == g, y, 0),
-            y,
-            group=np.zeros(60, dtype=np.int64),
-            n_groups=1,
-            customer=customer,
-        )
-        assert shares.value[g] == pytest.approx(ratio.value[0])
-        assert shares.variance[g] == pytest.approx(ratio.variance[0])

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney.domain import CONVERSION, DROPOFF, START
+from cxjourney.metrics._clustered import effective_sample
 
 if TYPE_CHECKING:
     from cxjourney.compare._moves import Observed
@@ -240,10 +241,7 @@ class _ClusterSums:
         spread = self.variance(share, probability)
         with np.errstate(divide="ignore", invalid="ignore"):
             variance = spread * units / (units - 1)
-            trials = probability * (1 - probability) / variance
-        silent = ~(variance > 1e-18) | (probability <= 0) | (probability >= 1)
-        found: Floats = np.where(silent, units, np.minimum(trials, at_risk[self.source]))
-        return found
+        return effective_sample(probability, variance, at_risk[self.source], units)
 
 
 def _total(code: NDArray[np.integer], found: Observed, size: int, values: Floats) -> Floats:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cxjourney.log import Journeys
     from cxjourney.log.visits import By, Visits
-    from cxjourney.metrics._grouped import GroupedRatios
+    from cxjourney.metrics._clustered import GroupedRatios
 
 __all__ = ["grain_name", "graph_of", "reach_shares", "stage_ranks", "touchpoints_of"]
 
@@ -56,7 +56,7 @@ def touchpoints_of(graph: JourneyGraph) -> tuple[str, ...]:
 
 def reach_shares(journeys: Journeys, visits: Visits) -> GroupedRatios:
     """Return the share of the journeys that come by each node, clustered by customer."""
-    from cxjourney.metrics._grouped import grouped_shares
+    from cxjourney.metrics._clustered import grouped_shares
 
     first, _ = customer_cells(visits.node, visits.journey, len(visits.names))
     first.sort()  # journey by journey

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxjourney.metrics import normal_quantile
-from cxjourney.metrics._grouped import grouped_ratios
+from cxjourney.metrics._clustered import grouped_ratios
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,7 @@ from cxjourney._support.validation import check_level
 from cxjourney.critical._common import grain_name
 from cxjourney.graph.sojourn import MOVED, move_mass
 from cxjourney.log.visits import By, Visits, visits_of
-from cxjourney.metrics._grouped import grouped_ratios, grouped_shares
+from cxjourney.metrics._clustered import grouped_ratios, grouped_shares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

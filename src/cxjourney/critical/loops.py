@@ -16,7 +16,7 @@ from cxjourney.graph import AbsorbingChain
 from cxjourney.graph.sojourn import MOVED
 from cxjourney.log.visits import By, Visits, visits_of
 from cxjourney.metrics import Estimate
-from cxjourney.metrics._grouped import GroupedRatios, grouped_ratios
+from cxjourney.metrics._clustered import GroupedRatios, grouped_ratios
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from cxjourney.experience.touchpoint_scores import measured, shrunken_means
 from cxjourney.graph import AbsorbingChain
 from cxjourney.log.visits import visits_of
 from cxjourney.metrics import normal_quantile
-from cxjourney.metrics._grouped import grouped_ratios
+from cxjourney.metrics._clustered import grouped_ratios
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -73,8 +73,7 @@ class Entrants:
             return math.nan, math.nan, math.nan
         trials = n
         if self.customer is not None:
-            _, customer = np.unique(self.customer[of], return_inverse=True)
-            trials = effective_n(hits[of], customer, int(customer.max()) + 1)
+            trials = effective_n(hits[of], self.customer[of])
         return count / n, *wilson(min(count / n * trials, trials), trials, level=level)
 
     def incidence(self, k: int, level: float) -> _Band:

@@ -12,6 +12,7 @@ from cxjourney.domain import DROPOFF
 from cxjourney.graph.sojourn import MOVED, OPEN, exit_influence, move_mass
 from cxjourney.kernels import customer_cells
 from cxjourney.log.visits import By, Visits, visits_of
+from cxjourney.metrics._clustered import effective_sample
 
 if TYPE_CHECKING:
     from cxjourney.graph import JourneyGraph
@@ -21,7 +22,6 @@ __all__ = ["NodeRates", "Variance", "rates_of_graph", "rates_of_journeys"]
 
 Floats = NDArray[np.float64]
 Variance = Literal["clustered", "greenwood"]
-_ROUNDING = 1e6
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -91,13 +91,13 @@ def rates_of_journeys(
         exits=exits,
         pending=pending,
         rate=rate,
-        effective=_effective(rate, clusters.variance(), clusters.units, total),
+        effective=effective_sample(rate, clusters.variance(), total, clusters.units),
         rest=rest,
-        rest_effective=_effective(
+        rest_effective=effective_sample(
             rest,
             clusters.variance_of_others(share),
-            clusters.n_customers,
             (total * counts).sum() - total * counts,
+            clusters.n_customers,
         ),
         ceiling=ceiling,
     )
@@ -257,18 +257,3 @@ def _others(rate: Floats, share: Floats) -> Floats:
     out = np.full(len(rate), np.nan)
     np.divide(weighted.sum() - weighted, left, out=out, where=left > 1e-12)
     return out.clip(0.0, 1.0)
-
-
-def _effective(
-    rate: Floats, variance: Floats, units: Floats | float, visits: NDArray[np.int64]
-) -> Floats:
-    """Return e (1 - e) / Var, never more than the visits.
-
-    Where all ended alike, or one customer is all there is, the data show no variation: then it is
-    the number of customers.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        trials = rate * (1.0 - rate) / variance
-    # rounding leaves a little variance where there is none
-    silent = ~(trials < _ROUNDING * visits) | (rate <= 0) | (rate >= 1)
-    return np.where(silent, units, np.minimum(trials, visits))

@@ -16,7 +16,7 @@ from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.experience.touchpoint_scores import Measure, measured
 from cxjourney.log.outcome import OUTCOMES
 from cxjourney.log.visits import Visits, visits_of
-from cxjourney.metrics._grouped import grouped_ratios
+from cxjourney.metrics._clustered import grouped_ratios
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

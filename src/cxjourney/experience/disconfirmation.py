@@ -12,7 +12,7 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.experience.touchpoint_scores import measured, shrunken_means
 from cxjourney.log.visits import By, visits_of
-from cxjourney.metrics._grouped import grouped_ratios
+from cxjourney.metrics._clustered import grouped_ratios
 
 if TYPE_CHECKING:
     from cxjourney.log import Journeys

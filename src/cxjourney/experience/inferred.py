@@ -17,7 +17,7 @@ from cxjourney.exceptions import InvalidValue
 from cxjourney.log.outcome import IN_PROGRESS
 from cxjourney.log.visits import Visits, visits_of
 from cxjourney.metrics import Estimate, normal_quantile
-from cxjourney.metrics._grouped import grouped_ratios
+from cxjourney.metrics._clustered import grouped_ratios
 from cxjourney.metrics.arrays import numbers
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from cxjourney._support.validation import check_level
 from cxjourney.experience.touchpoint_scores import Measure, measured
 from cxjourney.log.outcome import CONVERTED, DROPPED, IN_PROGRESS
 from cxjourney.log.visits import visits_of
-from cxjourney.metrics._grouped import grouped_ratios
+from cxjourney.metrics._clustered import grouped_ratios
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,7 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
 from cxjourney.exceptions import UnknownName
 from cxjourney.log.visits import By, Visits, visits_of
-from cxjourney.metrics._grouped import grouped_ratios
+from cxjourney.metrics._clustered import grouped_ratios
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

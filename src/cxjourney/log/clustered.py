@@ -13,7 +13,13 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney.metrics.intervals import normal_quantile, wilson
+from cxjourney.metrics._clustered import (
+    GroupedRatios,
+    effective_sample,
+    grouped_ratios,
+    wilson_ends,
+)
+from cxjourney.metrics.intervals import wilson
 
 if TYPE_CHECKING:
     from cxjourney.log.journeys import Journeys
@@ -96,44 +102,28 @@ class _Side:
     mean: float
     n: float
     units: float
+    variance: float
+    effective: float  # independent journeys that say as much about a share
     customer: NDArray[np.int64]  # ascending
     weight: NDArray[np.float64]
     residual: NDArray[np.float64]
-    variance: float
 
     @classmethod
     def of(cls, sample: Sample) -> _Side:
-        n = float(sample.weight.sum())
-        mean = float(sample.weight @ sample.value) / n if n else math.nan
-        # journeys stand customer by customer, so that nothing needs sorting
-        change = np.append(True, sample.customer[1:] != sample.customer[:-1])[
-            : len(sample.customer)
-        ]
-        first, place = np.flatnonzero(change), np.cumsum(change) - 1
-        customer = sample.customer[first]
+        found = _alone(sample)
+        mean, n = float(found.value[0]), float(found.base[0])
+        customer, first, place = np.unique(sample.customer, return_index=True, return_inverse=True)
         residual = np.bincount(place, (sample.value - mean) / n, minlength=len(customer))
-        weight = sample.weight[first]
-        units, variance = float(weight.sum()), math.nan
-        if units > 1:
-            variance = units / (units - 1) * float(np.sum(weight * residual**2))
         return cls(
             mean=mean,
             n=n,
-            units=units,
+            units=float(found.customers[0]),
+            variance=float(found.variance[0]),
+            effective=float(_effective(found)[0]),
             customer=customer,
-            weight=weight,
+            weight=sample.weight[first],
             residual=residual.astype(np.float64),
-            variance=variance,
         )
-
-    @property
-    def effective(self) -> float:
-        """Independent journeys that say as much about a share; never more than there are."""
-        variance = self.variance
-        if not 0 < self.mean < 1 or not variance > 0:
-            return min(self.units, self.n)  # where all agree, the variance says nothing
-        alone = self.mean * (1 - self.mean) / (self.n - 1)  # the same with a customer a journey
-        return min(self.n, self.n * alone / variance)
 
     def covariance(self, other: _Side) -> float:
         """Return the covariance of two means that share customers."""
@@ -213,23 +203,16 @@ def mean_interval(sample: Sample, *, level: float) -> tuple[float, float, float]
 
     The mean is NaN where there is no value; the ends are so with a single customer too.
     """
-    from scipy.special import stdtrit
-
-    side = _Side.of(sample)
-    if not side.units > 1:
-        return side.mean, math.nan, math.nan
-    half = float(stdtrit(side.units - 1, 0.5 + level / 2)) * math.sqrt(side.variance)
-    return side.mean, side.mean - half, side.mean + half
+    found = _alone(sample)
+    low, high = found.student(level)
+    return float(found.value[0]), float(low[0]), float(high[0])
 
 
 def share_interval(sample: Sample, *, level: float) -> tuple[float, float, float]:
     """Return a share with the ends of Wilson's interval, clustered by customer; NaN if empty."""
-    side = _Side.of(sample)
-    if not side.n:
-        return math.nan, math.nan, math.nan
-    share = min(1.0, max(0.0, side.mean))
-    low, high = wilson(share * side.effective, side.effective, level=level)
-    return share, low, high
+    whole = np.zeros(len(sample.value), dtype=np.int64)
+    share, low, high = share_intervals(sample, whole, 1, level=level)
+    return float(share[0]), float(low[0]), float(high[0])
 
 
 def adjusted_p(p: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -264,39 +247,35 @@ def share_intervals(
         [fraction]; NaN where a cell is empty.
     """
     used = np.flatnonzero((cell >= 0) & ~np.isnan(sample.value))
-    at, hit, weight = cell[used], sample.value[used], sample.weight[used]
+    found = _means(
+        Sample(
+            value=sample.value[used], customer=sample.customer[used], weight=sample.weight[used]
+        ),
+        cell[used],
+        n_cells,
+    )
+    low, high = wilson_ends(found.value, _effective(found), level=level)
+    return found.value, low, high
 
-    def total(place: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(place, values, minlength=n_cells).astype(np.float64)
 
+def _means(sample: Sample, cell: NDArray[np.int64], n_cells: int) -> GroupedRatios:
+    return grouped_ratios(
+        sample.value,
+        np.ones(len(sample.value)),
+        group=cell,
+        n_groups=n_cells,
+        customer=sample.customer,
+        weight=sample.weight,
+    )
+
+
+def _alone(sample: Sample) -> GroupedRatios:
+    return _means(sample, np.zeros(len(sample.value), dtype=np.int64), 1)
+
+
+def _effective(found: GroupedRatios) -> NDArray[np.float64]:
+    """Return the effective samples of shares: all journeys where each has a customer of its own."""
+    n = found.base
     with np.errstate(divide="ignore", invalid="ignore"):
-        n = total(at, weight)
-        share = total(at, weight * hit) / n
-        width = int(sample.customer.max(initial=0)) + 1
-        keys, first, place = np.unique(
-            at * width + sample.customer[used], return_index=True, return_inverse=True
-        )
-        residual = np.bincount(place, hit - share[at], minlength=len(keys))
-        at_unit, unit_weight = keys // width, weight[first]
-        units = total(at_unit, unit_weight)
-        variance = units / (units - 1) * total(at_unit, unit_weight * residual**2) / n**2
-        # against the variance with a customer a journey, so that it is n where that is so
-        effective = n * share * (1 - share) / (n - 1) / variance
-    agree = (share <= 0) | (share >= 1) | ~(variance > 0)
-    effective = np.where(agree, np.minimum(units, n), np.minimum(effective, n))
-    low, high = _wilson(share, effective, level)
-    return share, low, high
-
-
-def _wilson(
-    share: NDArray[np.float64], n: NDArray[np.float64], level: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return Wilson's intervals of many shares; see `cxjourney.metrics.wilson`."""
-    z = normal_quantile(level)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        centre = share + z * z / (2 * n)
-        half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-        low, high = (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
-    low = np.where(share <= 0, 0.0, np.clip(low, 0, 1))
-    high = np.where(share >= 1, 1.0, np.clip(high, 0, 1))
-    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
+        variance = found.variance * (n - 1) / n
+    return effective_sample(found.value, variance, n, found.customers)

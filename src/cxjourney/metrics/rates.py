@@ -9,6 +9,7 @@ import numpy as np
 
 from cxjourney._support.validation import check_choice
 from cxjourney.exceptions import InvalidValue
+from cxjourney.metrics._clustered import grouped_ratios
 from cxjourney.metrics.arrays import (
     NanPolicy,
     Values,
@@ -187,23 +188,17 @@ def undefined(
     )
 
 
-def effective_n(
-    successes: NDArray[np.bool_], customer: NDArray[np.int64], n_customers: int
-) -> float:
-    """Return the number of independent trials that say as much about the share as these do.
-
-    The variance of the ratio of sums over customers, by linearisation; never more than the trials,
-    and the number of customers where all trials agree and the variance says nothing.
-    """
+def effective_n(successes: NDArray[np.bool_], customer: NDArray[np.int64]) -> float:
+    """Return the number of independent trials that say as much about the share as these do."""
     n = len(successes)
-    if n == 0 or n_customers < 2:
-        return float(n_customers)
-    p = successes.mean()
-    residual = np.bincount(customer, weights=successes - p, minlength=n_customers)
-    variance = n_customers / (n_customers - 1) * float(residual @ residual) / n**2
-    if p in {0.0, 1.0}:
-        return float(n_customers)
-    return min(float(n), float(p * (1 - p)) / variance) if variance > 0 else float(n)
+    found = grouped_ratios(
+        successes.astype(np.float64),
+        np.ones(n),
+        group=np.zeros(n, dtype=np.int64),
+        n_groups=1,
+        customer=customer,
+    )
+    return float(found.effective[0])
 
 
 def flag_share(
@@ -280,7 +275,7 @@ def _clustered(
         raise InvalidValue.of("customer", "not be missing where a unit counts", None)
     _, owner = np.unique(owner[kept], return_inverse=True)
     n_customers = int(owner.max()) + 1 if owner.size else 0
-    n_eff = effective_n(hits[kept], owner, n_customers)
+    n_eff = effective_n(hits[kept], owner)
     method, function = _INTERVALS[interval]
     low, high = function(estimate.value * n_eff if n_eff else 0.0, n_eff, level=estimate.level)
     note = f"clustered: {n_customers:,} customers, worth {n_eff:,.0f} independent units"

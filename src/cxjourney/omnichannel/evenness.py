@@ -15,6 +15,7 @@ from cxjourney._support.validation import check_level
 from cxjourney.exceptions import UnknownName
 from cxjourney.log.outcome import IN_PROGRESS
 from cxjourney.metrics import Estimate
+from cxjourney.metrics._clustered import mean_estimate, shares
 from cxjourney.omnichannel._agreement import (
     Anova,
     anova,
@@ -23,7 +24,6 @@ from cxjourney.omnichannel._agreement import (
     omega_interval,
     v_interval,
 )
-from cxjourney.omnichannel._clustered import mean_estimate, shares
 from cxjourney.omnichannel._contacts import By, Contacts, contacts_of
 from cxjourney.omnichannel._pooling import shrunken, spread_of, tau_interval
 

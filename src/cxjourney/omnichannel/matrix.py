@@ -13,7 +13,7 @@ from cxjourney._support.distinct import distinct
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
-from cxjourney.omnichannel._clustered import shares
+from cxjourney.metrics._clustered import shares
 from cxjourney.omnichannel._contacts import By, contacts_of, moves_of, order_notes
 
 if TYPE_CHECKING:

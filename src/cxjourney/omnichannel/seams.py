@@ -14,7 +14,7 @@ from cxjourney._support.validation import check_duration, check_level, duration_
 from cxjourney.domain import StageModel
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.metrics import Estimate
-from cxjourney.omnichannel._clustered import share_estimate, shares
+from cxjourney.metrics._clustered import share_estimate, shares
 from cxjourney.omnichannel._contacts import By, Moves, contacts_of, moves_of, order_notes
 from cxjourney.omnichannel._pooling import shrunken, spread_of
 

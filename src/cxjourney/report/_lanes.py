@@ -12,7 +12,7 @@ from cxjourney._support.table import format_value
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired, UnknownName
 from cxjourney.log.visits import visits_of
-from cxjourney.omnichannel._clustered import shares
+from cxjourney.metrics._clustered import shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
