@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cxjourney.domain import Stage, StageModel
+from cxjourney.domain.stage import stage_order
 from cxjourney.exceptions import InvalidValue, ReservedName, UnknownName
 
 
@@ -131,3 +132,13 @@ def test_stages_of_a_model_are_checked(stages, message):
 def test_terminals_are_refused_as_stages():
     with pytest.raises(ReservedName, match="stage must not be '__dropoff__'"):
         Stage("__dropoff__")
+
+
+def test_the_order_of_stages_is_the_given_one_or_that_of_a_standard_model():
+    assert stage_order(["b", "a"], ["a", "b", "c"]) == ("a", "b", "c")
+    assert stage_order(["purchase"], StageModel.THREE) == StageModel.THREE.names
+    assert stage_order(["advocacy", "purchase"], None) == StageModel.FIVE.names
+    assert stage_order(["post-purchase", "purchase"], None) == StageModel.THREE.names
+    assert stage_order(["test drive"], None) is None
+    with pytest.raises(UnknownName, match="stage 'd' is not in stages"):
+        stage_order(["a", "d"], ["a", "b"])

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxjourney.domain import StageModel
-from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.domain.stage import stage_order
+from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import JourneyGraph
 from cxjourney.kernels import customer_cells
 
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cxjourney.domain import StageModel
     from cxjourney.log import Journeys
     from cxjourney.log.visits import By, Visits
     from cxjourney.metrics._clustered import GroupedRatios
 
 __all__ = ["grain_name", "graph_of", "reach_shares", "stage_ranks", "touchpoints_of"]
-
-_STANDARD = (StageModel.FIVE, StageModel.FOUR, StageModel.THREE)
 
 
 def grain_name(by: By) -> str:
@@ -90,15 +89,8 @@ def stage_ranks(
     from cxjourney.domain import MISSING
 
     known = [name for name in names if name != MISSING]
-    if stages is None:
-        model = next((m for m in _STANDARD if set(known) <= set(m.names)), None)
-        if model is None:
-            raise InvalidValue.of("stages", f"give the order of the stages {known}", stages)
-        order = model.names
-    else:
-        order = stages.names if isinstance(stages, StageModel) else tuple(stages)
-    for name in known:
-        if name not in order:
-            raise UnknownName.among("stage", name, order, where="stages")
+    order = stage_order(known, stages)
+    if order is None:
+        raise InvalidValue.of("stages", f"give the order of the stages {known}", stages)
     ranks = [order.index(name) if name in order else -1 for name in names]
     return np.array(ranks, dtype=np.int64), order

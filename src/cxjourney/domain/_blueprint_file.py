@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from cxjourney._support.optional import require
-from cxjourney.domain.stage import StageModel
+from cxjourney.domain.stage import STANDARD_MODELS, StageModel
 from cxjourney.exceptions import InputFileError, InvalidValue, UnknownName
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _BREAKS = set("\r\x85\u2028\u2029\ufeff")
 
 B = TypeVar("B", bound="JourneyBlueprint")
 
-_MODELS = {model.name: model for model in (StageModel.FIVE, StageModel.FOUR, StageModel.THREE)}
+_MODELS = {model.name: model for model in STANDARD_MODELS}
 
 
 def to_dict(blueprint: JourneyBlueprint) -> dict[str, Any]:

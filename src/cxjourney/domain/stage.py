@@ -11,9 +11,9 @@ from cxjourney.domain import _fields
 from cxjourney.exceptions import InvalidValue, UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["Stage", "StageModel", "to_stage"]
+__all__ = ["STANDARD_MODELS", "Stage", "StageModel", "stage_order", "standard_model", "to_stage"]
 
 
 @attrs.frozen(repr=False)
@@ -255,3 +255,43 @@ StageModel.FIVE = (
         },
     )
 )
+
+STANDARD_MODELS = (StageModel.FIVE, StageModel.FOUR, StageModel.THREE)
+"""The models of the library, the finest first."""
+
+
+def standard_model(found: Collection[str]) -> StageModel | None:
+    """Return the first standard model that has all these stages; None if none has."""
+    return next((model for model in STANDARD_MODELS if set(found) <= set(model.names)), None)
+
+
+def stage_order(
+    found: Collection[str], stages: StageModel | Sequence[str] | None
+) -> tuple[str, ...] | None:
+    """Return the stages in their order.
+
+    Parameters
+    ----------
+    found
+        The stages that the data have.
+    stages
+        Their order; None takes the standard model that has all of them.
+
+    Returns
+    -------
+    tuple of str or None
+        None where no order is given and no standard model has all of them.
+
+    Raises
+    ------
+    UnknownName
+        If a stage found is not among `stages`.
+    """
+    if stages is None:
+        model = standard_model(found)
+        return None if model is None else model.names
+    order = stages.names if isinstance(stages, StageModel) else tuple(stages)
+    for name in found:
+        if name not in order:
+            raise UnknownName.among("stage", name, order, where="stages")
+    return order

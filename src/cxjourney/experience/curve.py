@@ -11,8 +11,9 @@ from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
-from cxjourney.domain import MISSING, Outcome, StageModel
-from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.domain import MISSING, Outcome
+from cxjourney.domain.stage import stage_order
+from cxjourney.exceptions import InvalidValue
 from cxjourney.experience.touchpoint_scores import Measure, measured
 from cxjourney.log.outcome import OUTCOMES
 from cxjourney.log.visits import Visits, visits_of
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from cxjourney.domain import StageModel
     from cxjourney.log import Journeys
 
 __all__ = ["EmotionCurve", "emotion_curve"]
 
 Over = Literal["stage", "position", "time"]
-_STANDARD = (StageModel.FIVE, StageModel.FOUR, StageModel.THREE)
 _PROMINENCE = 0.2
 
 
@@ -282,15 +283,10 @@ def _points(
 def _stage_points(
     visits: Visits, stages: StageModel | Sequence[str] | None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    known = [name for name in visits.names if name != MISSING]
-    if stages is None:
-        model = next((m for m in _STANDARD if set(known) <= set(m.names)), None)
-        order = tuple(known) if model is None else model.names
-    else:
-        order = stages.names if isinstance(stages, StageModel) else tuple(stages)
-    for name in known:
-        if name not in order:
-            raise UnknownName.among("stage", name, order, where="stages")
+    known = tuple(name for name in visits.names if name != MISSING)
+    order = stage_order(known, stages)
+    if order is None:
+        order = known
     rank = [order.index(name) if name in order else -1 for name in visits.names]
     return np.array(rank, dtype=np.int64)[visits.node], order
 

@@ -424,6 +424,8 @@ class JourneyGraph(_DiGraph):
         MissingDependency
             If matplotlib is not installed.
         """
+        from cxjourney.domain.stage import stage_order
+
         nodes, edges = node_table(self), edge_table(self)
         names = [str(name) for name in nodes["name"]]
         staged = [str(stage) or _NO_STAGE for stage in nodes["stage"]]
@@ -434,7 +436,8 @@ class JourneyGraph(_DiGraph):
                     raise UnknownName.among("touchpoint", name, self.touchpoints, where="the graph")
             values = np.array([shade.get(name, np.nan) for name in names], dtype=np.float64)
             shade_label = shade_label or ""
-        order = _stage_order({str(stage) for stage in nodes["stage"]} - {""}, stages)
+        found = {str(stage) for stage in nodes["stage"]} - {""}
+        order = stage_order(sorted(found), stages)
         return plot.journey_graph(
             names,
             [str(kind) for kind in nodes["kind"]],
@@ -443,7 +446,7 @@ class JourneyGraph(_DiGraph):
             target=[str(name) for name in edges["to"]],
             count=edges["count"],
             stage=staged if 2 * sum(map(bool, nodes["stage"])) >= len(self.touchpoints) else None,
-            stages=order,
+            stages=None if order is None else (*order, _NO_STAGE),
             shade=values,
             shade_label="exit probability" if shade_label is None else shade_label,
             diverging=values is not None and bool(np.any(np.asarray(values) < 0)),
@@ -521,16 +524,6 @@ class JourneyGraph(_DiGraph):
 
     def __str__(self) -> str:
         return repr(self)
-
-
-def _stage_order(found: Collection[str], stages: Sequence[str] | None) -> list[str] | None:
-    """Return the order of the stages, those without one last; None where nobody knows it."""
-    from cxjourney.domain.stage import StageModel
-
-    if stages is None:
-        standard = (StageModel.FIVE, StageModel.FOUR, StageModel.THREE)
-        stages = next((model.names for model in standard if {*found} <= {*model.names}), None)
-    return None if stages is None else [*stages, _NO_STAGE]
 
 
 def _is_touchpoint(node: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_duration, check_level, duration_us
-from cxjourney.domain import StageModel
+from cxjourney.domain.stage import stage_order
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.metrics import Estimate
 from cxjourney.metrics._clustered import share_estimate, shares
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cxjourney.domain import StageModel
     from cxjourney.log import Journeys
 
 __all__ = ["Continuity", "continuity"]
 
 _DAY = timedelta(days=1)
 _UNKNOWN = -1
-_STANDARD = (StageModel.FIVE, StageModel.FOUR, StageModel.THREE)
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -230,18 +230,12 @@ def _onward(
         notes.append("the log has no stages: 'onward' is not known")
         return unknown
     used = coded.compacted()
+    order = stage_order(used.names, stages)
+    if order is None:
+        notes.append("stages= gives no order of the log's stages: 'onward' is not known")
+        return unknown
     if stages is None:
-        model = next((m for m in _STANDARD if set(used.names) <= set(m.names)), None)
-        if model is None:
-            notes.append("stages= gives no order of the log's stages: 'onward' is not known")
-            return unknown
-        notes.append(f"stages in the order {' < '.join(model.names)}")
-        order = model.names
-    else:
-        order = stages.names if isinstance(stages, StageModel) else tuple(stages)
-    for name in used.names:
-        if name not in order:
-            raise UnknownName.among("stage", name, order, where="stages")
+        notes.append(f"stages in the order {' < '.join(order)}")
     rank = np.array([*(order.index(name) for name in used.names), _UNKNOWN])[used.codes]
     before, after = rank[row], rank[row + 1]
     known = (before >= 0) & (after >= 0)

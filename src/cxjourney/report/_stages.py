@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxjourney.domain import StageModel
+from cxjourney.domain.stage import StageModel, standard_model
 from cxjourney.exceptions import InvalidValue
 from cxjourney.log.visits import visits_of
 
@@ -49,10 +49,9 @@ def stages_in_order(
         return names, "stages in the order given"
     if not present:
         return (), "the log has no stages"
-    for model in (StageModel.FIVE, StageModel.FOUR, StageModel.THREE):
-        if set(present) <= set(model.names):
-            names = tuple(name for name in model.names if name in present)
-            return names, f"stages in the order of the model {model.name!r}"
+    if (model := standard_model(present)) is not None:
+        names = tuple(name for name in model.names if name in present)
+        return names, f"stages in the order of the model {model.name!r}"
     visits = visits_of(journeys, "stage")
     first = journeys.offsets[:-1][visits.journey]
     length = np.maximum(np.diff(journeys.offsets)[visits.journey], 1)
