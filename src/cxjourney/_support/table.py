@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 import math
 import unicodedata
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.optional import require
 from cxjourney._support.spreadsheet import csv_text
 from cxjourney._support.text import visible
@@ -91,7 +91,7 @@ class Table:
     @property
     def formats(self) -> Mapping[str, str]:
         """Kind of display of each column that has one."""
-        return MappingProxyType(self._formats)
+        return FrozenMapping(self._formats)
 
     def row(self, i: int) -> dict[str, Cell]:
         """Return row `i` as plain Python values; NaN stays NaN."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import attrs
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney import plot
+from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney.exceptions import InvalidValue, UnknownName
@@ -119,7 +119,7 @@ class Attribution(Result):
                 "column", name, self.table.column_names, where=f"the {self.model} attribution"
             )
         values = np.asarray(self.table[name], dtype=np.float64).tolist()
-        return MappingProxyType(dict(zip(map(str, self.table[self.grain]), values, strict=True)))
+        return FrozenMapping(dict(zip(map(str, self.table[self.grain]), values, strict=True)))
 
     def _table(self) -> Table:
         return self.table

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import attrs
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney._support.frozen import read_only
+from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney.log import InteractionLog
@@ -180,7 +180,7 @@ def bind_answers(
         log=attrs.evolve(log, columns=attrs.evolve(log.columns, numeric=numeric)),
         row=row,
         lag_s=np.where(fate == BOUND, lag / 1e6, np.nan),
-        outcomes=MappingProxyType(dict(zip(_REASONS, counts, strict=True))),
+        outcomes=FrozenMapping(dict(zip(_REASONS, counts, strict=True))),
         max_lag=max_lag,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Self, TypeAlias
 
 import attrs
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney._support.frozen import array_eq, read_only, seal
+from cxjourney._support.mapping import FrozenMapping
 
 __all__ = ["Coded", "Columns", "Rows"]
 
@@ -77,7 +77,7 @@ class Coded:
 
 
 def _frozen_mapping(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    return MappingProxyType(dict(mapping))
+    return FrozenMapping(mapping)
 
 
 def _same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:

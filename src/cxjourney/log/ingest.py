@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
 from cxjourney._support.frozen import seal
+from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.parallel import side_by_side
 from cxjourney._support.validation import check_choice
 from cxjourney.domain.terminals import check_name
@@ -242,7 +242,7 @@ def _intake(
 ) -> Intake:
     return Intake(
         rows=rows,
-        dropped=MappingProxyType(dict(dropped)),
+        dropped=FrozenMapping(dropped),
         naive=stamps.n_naive,
         tz=tz,
         ambiguous=stamps.n_ambiguous,

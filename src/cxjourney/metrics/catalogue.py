@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import attrs
 
+from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.result import Result
 from cxjourney._support.validation import check_choice
 from cxjourney.exceptions import InvalidValue
@@ -219,4 +219,4 @@ def all_metrics(*more: Metric) -> Mapping[str, Metric]:
         if metric.name in found:
             raise InvalidValue.of("metric.name", "be free", metric.name)
         found[metric.name] = metric
-    return MappingProxyType(dict(sorted(found.items())))
+    return FrozenMapping(dict(sorted(found.items())))
