@@ -33,7 +33,6 @@ __all__ = [
     "order_rows",
     "ranges",
     "segment_starts",
-    "sort_pairs",
     "waits_of_moves",
 ]
 
@@ -200,7 +199,7 @@ def cut_journeys(
     return offsets, silent, customer
 
 
-def sort_pairs(
+def _sort_pairs(
     group: NDArray[np.int64], value: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return pairs sorted by group, then value.
@@ -376,7 +375,7 @@ def waits_of_moves(
     count = np.bincount(move, minlength=len(keys))
     has = np.flatnonzero(count)
     if len(has):
-        _, ascending = sort_pairs(move, wait)
+        _, ascending = _sort_pairs(move, wait)
         n = count[has]
         first = np.cumsum(n) - n
         low, high = ascending[first + (n - 1) // 2], ascending[first + n // 2]
