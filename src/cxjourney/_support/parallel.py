@@ -20,7 +20,9 @@ _WORTHWHILE = 50_000
 _SHARE = 200_000
 
 
-def shares(n_rows: int, offsets: NDArray[np.int64] | None = None) -> list[tuple[int, int]]:
+def shares(
+    n_rows: int, offsets: NDArray[np.int64] | None = None, *, at_once: int = 1
+) -> list[tuple[int, int]]:
     """Return what each thread works on: rows, or groups of rows, about equally many rows each.
 
     Parameters
@@ -29,8 +31,10 @@ def shares(n_rows: int, offsets: NDArray[np.int64] | None = None) -> list[tuple[
         Number of rows; a thread of its own is not worth its start for a few.
     offsets
         Rows of group i are [offsets[i], offsets[i + 1]); None shares out the rows themselves.
+    at_once
+        Number of such works that are done side by side, and have the cores together.
     """
-    n_threads = min(os.cpu_count() or 1, max(1, n_rows // _SHARE))
+    n_threads = max(1, min((os.cpu_count() or 1) // at_once, n_rows // _SHARE))
     bounds = np.arange(n_threads + 1) * n_rows // n_threads
     if offsets is not None:
         bounds = np.searchsorted(offsets, bounds)

@@ -147,12 +147,15 @@ def _histograms(rows: NDArray[np.int64] | None) -> list[str] | None:
 
 
 def _records(size: int, columns: Mapping[str, Sequence[Any] | None]) -> list[dict[str, Any]]:
-    records: list[dict[str, Any]] = [{} for _ in range(size)]
-    for key, values in columns.items():
-        if values is not None:
-            for record, value in zip(records, values, strict=True):
-                if value is not None:
-                    record[key] = value
+    given = {key: values for key, values in columns.items() if values is not None}
+    if not given:
+        return [{} for _ in range(size)]
+    records = [dict(zip(given, row, strict=True)) for row in zip(*given.values(), strict=True)]
+    for key, values in given.items():
+        if None in values:
+            for record in records:
+                if record[key] is None:
+                    del record[key]
     return records
 
 

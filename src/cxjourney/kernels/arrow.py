@@ -101,9 +101,15 @@ class ArrowTexts:
         return np.array([*texts, None], dtype=object)[codes]
 
     def _parts(self) -> list[tuple[Any, int, slice]]:
-        """Return work for each core: a piece, its row to begin with, and the rows of the column."""
+        """Return work for each core: a piece, its row to begin with, and the rows of the column.
+
+        Customers and touchpoints are read side by side, and each core that works on a column has
+        a table of its own: so a column has half of the cores.
+        """
         parts, done = [], 0
         for piece in self.pieces:
-            parts += [(piece, a, slice(done + a, done + b)) for a, b in shares(piece.length)]
+            parts += [
+                (piece, a, slice(done + a, done + b)) for a, b in shares(piece.length, at_once=2)
+            ]
             done += piece.length
         return parts

@@ -160,6 +160,15 @@ def cut_journeys(
 
 # ------------------------------------------------------------------ directly-follows
 
+cdef enum:
+    COUNT = 0
+    VISITS = 0
+    JOURNEYS = 1
+    LAST = 2        # journey that came by, from 1
+    WAITED = 3
+    PENDING = 3
+
+
 def directly_follows(
     const code_t[::1] codes,
     const int64_t[::1] offsets,
@@ -177,22 +186,14 @@ def directly_follows(
     """
     cdef int64_t size = n_codes + 3, j, i, start, stop, edge, here, after
     check_journeys(offsets, absorbed, outcome, begin, end)
-    count_array = np.zeros(size * size, dtype=np.int64)
-    journeys_array = np.zeros(size * size, dtype=np.int64)
-    seen_array = np.full(size * size, -1, dtype=np.int64)
-    visits_array = np.zeros(n_codes, dtype=np.int64)
-    node_journeys_array = np.zeros(n_codes, dtype=np.int64)
-    node_seen_array = np.full(n_codes, -1, dtype=np.int64)
-    pending_array = np.zeros(n_codes, dtype=np.int64)
-    first_array = np.zeros(size, dtype=np.int64)
+    # what is counted of a move or a touchpoint stands together: one place in memory a row
+    move_array = np.zeros((size * size, 4), dtype=np.int64)
+    node_array = np.zeros((n_codes, 4), dtype=np.int64)
     untimed_array = np.zeros(size * size, dtype=np.int64)
-    waited_array = np.zeros(size * size, dtype=np.int64)
-    cdef int64_t[::1] count = count_array, journeys = journeys_array, seen = seen_array
-    cdef int64_t[::1] visits = visits_array, node_journeys = node_journeys_array
-    cdef int64_t[::1] node_seen = node_seen_array, pending = pending_array, first = first_array
-    cdef int64_t[::1] untimed = untimed_array, waited = waited_array
-    cdef bint timed = time.shape[0] == codes.shape[0]
-    cdef bint inside = True
+    first_array = np.zeros(size, dtype=np.int64)
+    cdef int64_t[:, ::1] move = move_array, node = node_array
+    cdef int64_t[::1] untimed = untimed_array, first = first_array
+    cdef bint timed = time.shape[0] == codes.shape[0], inside = True
     with nogil:
         for j in range(begin, end):
             start = offsets[j]
@@ -210,27 +211,27 @@ def directly_follows(
                 break
             first[here] += 1
             for i in range(start, stop):
-                visits[here] += 1
-                if node_seen[here] != j:
-                    node_seen[here] = j
-                    node_journeys[here] += 1
+                node[here, VISITS] += 1
+                if node[here, LAST] != j + 1:
+                    node[here, LAST] = j + 1
+                    node[here, JOURNEYS] += 1
                 if i + 1 < stop:
                     after = codes[i + 1]
                     if after < 0 or after >= n_codes:
                         inside = False
                         break
                 elif outcome[j] == 2:
-                    pending[here] += 1
+                    node[here, PENDING] += 1
                     break
                 else:
                     after = n_codes + 1 + outcome[j]
                 edge = here * size + after
-                count[edge] += 1
-                if seen[edge] != j:
-                    seen[edge] = j
-                    journeys[edge] += 1
+                move[edge, COUNT] += 1
+                if move[edge, LAST] != j + 1:
+                    move[edge, LAST] = j + 1
+                    move[edge, JOURNEYS] += 1
                 if timed and (i + 1 < stop or absorbed[j]):
-                    waited[edge] += time[i + 1] - time[i]
+                    move[edge, WAITED] += time[i + 1] - time[i]
                 else:
                     untimed[edge] += 1
                 here = after
@@ -239,14 +240,14 @@ def directly_follows(
     if not inside:
         raise ValueError("a code, an outcome or an offset is out of range")
     return (
-        count_array,
-        journeys_array,
+        move_array[:, COUNT],
+        move_array[:, JOURNEYS],
         first_array,
-        visits_array,
-        node_journeys_array,
-        pending_array,
+        node_array[:, VISITS],
+        node_array[:, JOURNEYS],
+        node_array[:, PENDING],
         untimed_array,
-        waited_array,
+        move_array[:, WAITED],
     )
 
 
@@ -392,10 +393,15 @@ def summarise_waits(
         raise ValueError("moves or bounds are out of range")
 
 
+cdef inline int64_t middle(int64_t a, int64_t b, int64_t c) noexcept nogil:
+    return max(min(a, b), min(max(a, b), c))
+
+
 cdef int64_t smallest(int64_t* values, int64_t n, int64_t rank) noexcept nogil:
     """Return the value that so many are before in order; those behind its place are no smaller.
 
-    Quickselect (Hoare 1961): chance picks the pivots, so that no order of the input is slow.
+    Quickselect (Hoare 1961) by the middle of three: chance picks one of them, so that no order of
+    the input is slow.
     """
     cdef int64_t low = 0, high = n, i, border, pivot, value
     cdef uint64_t chance = 0x9E3779B97F4A7C15
@@ -403,7 +409,8 @@ cdef int64_t smallest(int64_t* values, int64_t n, int64_t rank) noexcept nogil:
         chance ^= chance << 13
         chance ^= chance >> 7
         chance ^= chance << 17
-        pivot = values[low + <int64_t> (chance % <uint64_t> (high - low))]
+        i = low + <int64_t> (chance % <uint64_t> (high - low))
+        pivot = middle(values[low], values[i], values[high - 1])
         border = low
         for i in range(low, high):  # smaller ones to the front, without a branch
             value = values[i]
