@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxjourney.datasets import sample
+from cxjourney.metrics._significance import false_discovery
 from cxjourney.omnichannel import HandoffLoss, handoff_loss
-from cxjourney.omnichannel._pooling import false_discovery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

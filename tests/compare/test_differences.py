@@ -14,10 +14,11 @@ from scipy.stats import fisher_exact
 import cxjourney as cx
 from cxjourney.compare import Differences, between, segments
 from cxjourney.compare._contrast import contrast_of
-from cxjourney.compare._evidence import adjusted, discovery_rates
+from cxjourney.compare._evidence import adjusted
 from cxjourney.compare._moves import Observed
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.metrics import newcombe
+from cxjourney.metrics._significance import false_discovery
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -125,9 +126,9 @@ def test_the_interval_of_the_adjusted_difference_is_as_wide_as_it_scatters():
     assert np.mean(half) == pytest.approx(1.959964 * np.std(values), rel=0.1)
 
 
-def test_golden_false_discovery_rates():
+def test_golden_false_false_discovery():
     # METHODS section 14
-    found = discovery_rates(np.array([0.01, math.nan, 0.04, 0.03, 0.2]))
+    found = false_discovery(np.array([0.01, math.nan, 0.04, 0.03, 0.2]))
     assert found == pytest.approx([0.04, math.nan, 0.16 / 3, 0.16 / 3, 0.2], nan_ok=True)
 
 
@@ -397,4 +398,4 @@ def test_statsmodels_agrees():
     assert (estimate.low, estimate.high) == pytest.approx(ends, abs=2e-5)
     values = np.random.default_rng(1).random(50) ** 3
     expected = multipletests(values, method="fdr_bh")[1]
-    np.testing.assert_allclose(discovery_rates(values), expected)
+    np.testing.assert_allclose(false_discovery(values), expected)

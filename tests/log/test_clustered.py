@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from cxjourney.log.clustered import (
     Sample,
-    adjusted_p,
     compare_means,
     compare_shares,
     mean_interval,
@@ -138,11 +137,3 @@ def test_empty_groups_and_single_customers_have_no_interval():
         assert math.isnan(compare(some, nobody, level=0.95).value)
     assert math.isnan(compare_means(sample([1.0, 2.0], [7, 7]), some, level=0.95).low)
     assert math.isnan(mean_interval(nobody, level=0.95)[0])
-
-
-def test_adjusted_p_values():
-    """Benjamini and Hochberg (1995)."""
-    p = np.array([0.01, 0.04, np.nan, 0.03, 0.2])
-    expected = [0.04, 0.053333, math.nan, 0.053333, 0.2]
-    assert adjusted_p(p).tolist() == pytest.approx(expected, abs=1e-6, nan_ok=True)
-    assert len(adjusted_p(np.zeros(0))) == 0

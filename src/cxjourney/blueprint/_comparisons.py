@@ -11,12 +11,12 @@ from cxjourney._support.table import Table
 from cxjourney.log.clustered import (
     Comparison,
     Sample,
-    adjusted_p,
     compare_means,
     compare_shares,
     share_interval,
 )
 from cxjourney.log.outcome import CONVERTED, IN_PROGRESS
+from cxjourney.metrics._significance import false_discovery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ def associations(
             _compared(d, sample, name, min_journeys=min_journeys, level=level) for d in shown
         ]
     p = np.array([c.p for name in _OUTCOMES for c in compared[name]], dtype=np.float64)
-    parts = np.split(adjusted_p(p), len(_OUTCOMES))
+    parts = np.split(false_discovery(p), len(_OUTCOMES))
     return {
         name: _associations(shown, compared[name], q, name, backend=journeys.log.backend)
         for name, q in zip(_OUTCOMES, parts, strict=True)

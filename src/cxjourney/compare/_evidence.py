@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cxjourney.compare._contrast import Contrast
     from cxjourney.compare._moves import Observed
 
-__all__ = ["Adjusted", "adjusted", "discovery_rates", "intervals", "p_values"]
+__all__ = ["Adjusted", "adjusted", "intervals", "p_values"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -60,17 +60,6 @@ def p_values(contrast: Contrast, *, min_count: int) -> tuple[Floats, tuple[str, 
         values[i] = float(fisher_exact(table).pvalue)
     names = np.where(tested, np.where(many, "z", "Fisher"), "")
     return np.minimum(values, 1.0), tuple(names.tolist())
-
-
-def discovery_rates(p: Floats) -> Floats:
-    """Return Benjamini and Hochberg's q-values over all p-values that there are."""
-    from scipy.stats import false_discovery_control
-
-    out = np.full(len(p), np.nan)
-    known = ~np.isnan(p)
-    if known.any():
-        out[known] = false_discovery_control(p[known])
-    return out
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -11,7 +11,6 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level, check_rng
 from cxjourney.compare._contrast import contrast_of, contrast_of_graphs
-from cxjourney.compare._evidence import discovery_rates
 from cxjourney.compare._moves import moves_of, observed, put_together
 from cxjourney.compare._rows import Part
 from cxjourney.compare.divergence import Divergence, chi_squared, permuted
@@ -19,6 +18,7 @@ from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.graph import JourneyGraph
 from cxjourney.metrics import Estimate
+from cxjourney.metrics._significance import false_discovery
 
 if TYPE_CHECKING:
     from cxjourney.log import Journeys
@@ -440,7 +440,7 @@ def _result(
     n_comparisons = n_discoveries = 0
     if columns:
         p = columns["p_value"]
-        columns["q_value"] = discovery_rates(p)
+        columns["q_value"] = false_discovery(p)
         n_comparisons = int(np.count_nonzero(~np.isnan(p)))
         n_discoveries = int(np.count_nonzero(columns["q_value"] <= fdr))
         turned = int(np.count_nonzero(columns.get("reversed", ())))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cxjourney._support.table import Table
 from cxjourney.domain import MISSING
 from cxjourney.metrics import kaplan_meier, quantile_type_7, wilson
+from cxjourney.metrics._significance import false_discovery
 from cxjourney.metrics.rates import effective_n
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def segment_table(
         a, n = (float(entrants.number(m)) for m in (inside & won, inside))
         c, m = (float(entrants.number(m)) for m in (~inside & won, ~inside))
         p_values.append(fisher_p(a, n, c, m))
-    q_values = _benjamini_hochberg(np.array(p_values))
+    q_values = false_discovery(np.array(p_values))
     for code, p, q in zip(present, p_values, q_values.tolist(), strict=True):
         part = step_columns(
             entrants.take(codes == code), steps, n_base=None, survival=survival, level=level
@@ -244,12 +245,3 @@ def fisher_p(a: float, n: float, c: float, m: float) -> float:
     own = probability[int(a - x[0])]
     # a relative tolerance, as ties in exact arithmetic are not ties in floats
     return float(probability[probability <= own * (1 + 1e-7)].sum() / probability.sum())
-
-
-def _benjamini_hochberg(p: Floats) -> Floats:
-    q = np.full(len(p), np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known])]
-    scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
-    q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
-    return q

@@ -14,6 +14,7 @@ from cxjourney._support.table import Table
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph._solver import sums
 from cxjourney.graph._steps import Steps, group
+from cxjourney.metrics._significance import false_discovery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -233,7 +234,6 @@ def local_memory(
     add up to the likelihood ratio of order 2 against order 1.
     """
     from scipy.special import chdtrc
-    from scipy.stats import false_discovery_control
 
     steps = Steps.of(codes, offsets, weights)
     size = len(names)
@@ -261,9 +261,6 @@ def local_memory(
     tested = (df > 0) & (n_rows > 0)
     df = np.where(tested, df, 0)
     p = np.where(tested, chdtrc(np.maximum(df, 1), g), np.nan)
-    q = p.copy()
-    if tested.any():
-        q[tested] = false_discovery_control(p[tested])
     n = sums(now, weight, size)
     area = n_rows * n_columns
     by = np.lexsort((-g, np.where(tested, p, 2.0)))
@@ -273,7 +270,7 @@ def local_memory(
         g=np.where(tested, g, np.nan)[by],
         df=df[by],
         p_value=p[by],
-        q_value=q[by],
+        q_value=false_discovery(p)[by],
         mean_count=np.divide(n, area, out=np.full(size, np.nan), where=area > 0)[by],
     )
 

@@ -19,6 +19,7 @@ from cxjourney.metrics._clustered import (
     grouped_ratios,
     wilson_ends,
 )
+from cxjourney.metrics._significance import two_sided_p
 from cxjourney.metrics.intervals import wilson
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "Sample",
-    "adjusted_p",
     "compare_means",
     "compare_shares",
     "mean_interval",
@@ -161,7 +161,7 @@ def compare_shares(one: Sample, other: Sample, *, level: float) -> Comparison:
         value=difference,
         low=max(-1.0, difference - hybrid(pa - la, ub - pb)),
         high=min(1.0, difference + hybrid(ua - pa, pb - lb)),
-        p=math.erfc(abs(difference) / error / math.sqrt(2)) if error > 0 else 1.0,
+        p=two_sided_p(difference / error) if error > 0 else 1.0,
         one=pa,
         other=pb,
         n_one=round(a.n),
@@ -213,16 +213,6 @@ def share_interval(sample: Sample, *, level: float) -> tuple[float, float, float
     whole = np.zeros(len(sample.value), dtype=np.int64)
     share, low, high = share_intervals(sample, whole, 1, level=level)
     return float(share[0]), float(low[0]), float(high[0])
-
-
-def adjusted_p(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p-values adjusted for their number (Benjamini and Hochberg 1995); NaN stays NaN."""
-    adjusted = np.full(len(p), np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    descending = known[np.argsort(-p[known], kind="stable")]
-    rank = np.arange(len(known), 0, -1)
-    adjusted[descending] = np.minimum.accumulate(p[descending] * len(known) / rank).clip(max=1)
-    return adjusted
 
 
 def share_intervals(

@@ -9,6 +9,7 @@ import numpy as np
 
 from cxjourney._support.validation import check_fraction
 from cxjourney.exceptions import InvalidValue
+from cxjourney.metrics._significance import two_sided_p
 from cxjourney.metrics.arrays import (
     NanPolicy,
     Values,
@@ -129,7 +130,7 @@ def nps_difference(
         definition="NPS of the first wave - NPS of the second",
         parameters={"paired": paired},
         z=z,
-        p_value=math.erfc(abs(z) / math.sqrt(2)),
+        p_value=two_sided_p(z),
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cxjourney.graph.sojourn import MOVED, OPEN, exit_influence, move_mass
 from cxjourney.metrics import wilson
-from cxjourney.omnichannel._pooling import two_sided_p
+from cxjourney.metrics._significance import two_sided_p
 
 if TYPE_CHECKING:
     from cxjourney.log.visits import Visits

@@ -15,6 +15,7 @@ from cxjourney._support.validation import check_choice, check_level
 from cxjourney.log.outcome import DROPPED
 from cxjourney.log.visits import visits_of
 from cxjourney.metrics import Estimate
+from cxjourney.metrics._significance import false_discovery
 from cxjourney.omnichannel._arms import Arms, Difference, arms_of, difference
 from cxjourney.omnichannel._contacts import (
     By,
@@ -23,7 +24,7 @@ from cxjourney.omnichannel._contacts import (
     moves_of,
     order_notes,
 )
-from cxjourney.omnichannel._pooling import false_discovery, shrunken, spread_of
+from cxjourney.omnichannel._pooling import shrunken, spread_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,8 +13,9 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.metrics import garwood, normal_quantile
+from cxjourney.metrics._significance import false_discovery, two_sided_p
 from cxjourney.omnichannel._contacts import By, Moves, contacts_of, moves_of, order_notes
-from cxjourney.omnichannel._pooling import false_discovery, shrunken, spread_of, two_sided_p
+from cxjourney.omnichannel._pooling import shrunken, spread_of
 
 if TYPE_CHECKING:
     from cxjourney.log import Journeys
