@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import attrs
@@ -329,20 +330,14 @@ def _exact(
             halves[:, 1] += halves[:, 0]
     worth = np.divide(inside[0], inside[1], out=np.zeros(1 << k), where=inside[1] > 0)
     size = np.bitwise_count(np.arange(1 << k))
-    weight = 1.0 / (k * _binomial(k - 1)[np.minimum(size, k - 1)])
+    of_size = np.array([1.0 / (k * math.comb(k - 1, before)) for before in range(k)])
+    weight = of_size[np.minimum(size, k - 1)]
     value = np.empty(k)
     for i in range(k):
         halves = worth.reshape(-1, 2, 1 << i)
         gain = halves[:, 1] - halves[:, 0]
         value[i] = (gain * weight.reshape(-1, 2, 1 << i)[:, 0]).sum()
     return value
-
-
-def _binomial(n: int) -> NDArray[np.float64]:
-    row = np.ones(n + 1)
-    for i in range(1, n + 1):
-        row[i] = row[i - 1] * (n - i + 1) / i
-    return row
 
 
 def _sampled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,19 +54,12 @@ def lmg_weights(covariance: Floats, with_outcome: Floats, outcome: float) -> Flo
     sets = np.arange(1 << p)
     sizes = np.array([int(s).bit_count() for s in range(1 << p)])
     # 1 / (p · C(p-1, size)): how often a set of that size stands before a predictor
-    weight = 1.0 / (p * _binomials(p - 1))
+    weight = np.array([1.0 / (p * math.comb(p - 1, size)) for size in range(p)])
     out = np.empty(p)
     for i in range(p):
         before = sets[(sets >> i) & 1 == 0]
         out[i] = weight[sizes[before]] @ (fits[before | (1 << i)] - fits[before])
     return np.maximum(out, 0.0)
-
-
-def _binomials(n: int) -> Floats:
-    row = np.ones(n + 1)
-    for k in range(1, n + 1):
-        row[k] = row[k - 1] * (n - k + 1) / k
-    return row
 
 
 def _all_fits(covariance: Floats, with_outcome: Floats) -> Floats:

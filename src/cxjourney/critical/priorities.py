@@ -29,6 +29,7 @@ from cxjourney.critical._ranks import rank_table, ranked
 from cxjourney.critical._reasons import Reason, reason_of
 from cxjourney.dropoff._rates import rates_of_journeys
 from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.log.worth import mean_value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -379,11 +380,7 @@ def _worth(journeys: Journeys, value: float | None) -> float:
         if isinstance(value, bool) or not 0 <= value < math.inf:
             raise InvalidValue.of("value", "be at least 0 and finite", value)
         return float(value)
-    known = ~np.isnan(journeys.value)
-    if not known.any():
-        return math.nan
-    weights = None if journeys.weight is None else journeys.weight[known]
-    return float(np.average(journeys.value[known], weights=weights))
+    return mean_value(journeys)
 
 
 def _priority(gain: Floats, costs: Floats) -> Floats:

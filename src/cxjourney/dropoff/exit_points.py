@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,11 +13,12 @@ from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_choice, check_level
-from cxjourney.domain import CONVERSION, MISSING
+from cxjourney.domain import MISSING
 from cxjourney.dropoff._exit_columns import exit_columns, joined
 from cxjourney.dropoff._rates import Variance, rates_of_graph, rates_of_journeys
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.graph import JourneyGraph
+from cxjourney.log.worth import mean_value, mean_value_of_graph
 from cxjourney.metrics import Estimate
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ def exits(
             part.graph(by=grain),
             grain=_as_tuple(grain),
             ends=ends,
-            worth=_mean_value(part),
+            worth=mean_value(part),
             level=level,
         )
         leading = {} if segment is None else {segment: (label,) * len(rates.names)}
@@ -344,7 +344,7 @@ def _of_graph(
         ends |= set(json.loads(facts.get("goal", "[]"))) & set(graph)
     rates = rates_of_graph(graph, legitimate=ends)
     columns = exit_columns(
-        rates, graph, grain=grain, ends=ends, worth=_mean_edge_value(graph), level=level
+        rates, graph, grain=grain, ends=ends, worth=mean_value_of_graph(graph), level=level
     )
     limit = facts.get("inactivity_us")
     return _result(
@@ -379,21 +379,6 @@ def _method(journeys: Journeys, variance: Variance) -> str:
         estimator = "Kaplan-Meier at the limit"
     spread = "clustered by customer" if variance == "clustered" else "Greenwood"
     return f"{estimator}, Wilson, {spread}"
-
-
-def _mean_value(journeys: Journeys) -> float:
-    """Return the mean value of a conversion, NaN where none is known."""
-    known = ~np.isnan(journeys.value)
-    if not known.any():
-        return math.nan
-    weights = None if journeys.weight is None else journeys.weight[known]
-    return float(np.average(journeys.value[known], weights=weights))
-
-
-def _mean_edge_value(graph: JourneyGraph) -> float:
-    into = [e for *_, e in graph.in_edges(CONVERSION, data=True) if "value_sum" in e]
-    count = sum(edge["count"] for edge in into)
-    return float(sum(edge["value_sum"] for edge in into) / count) if count else math.nan
 
 
 def _result(

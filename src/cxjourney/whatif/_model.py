@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import attrs
 
 from cxjourney._support.validation import check_level, check_rng
-from cxjourney.domain import CONVERSION, START
+from cxjourney.domain import START
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import AbsorbingChain, JourneyGraph
 from cxjourney.log import Journeys
 from cxjourney.log.visits import By
+from cxjourney.log.worth import mean_value_of_graph
 from cxjourney.whatif._stack import MOST_TOUCHPOINTS, stacks_of_chain, stacks_of_journeys
 
 if TYPE_CHECKING:
@@ -132,18 +132,10 @@ def model_of(
         journeys=journeys,
         by=by or "touchpoint",
         n_journeys=int(graph.nodes[START].get("visits", 0)) if START in graph else 0,
-        worth=_mean_value(graph),
+        worth=mean_value_of_graph(graph),
         currency=str(graph.graph.get("currency", "")),
         level=level,
         n_resamples=n_resamples,
         seed=seed,
         backend=None if journeys is None else journeys.log.backend,
     )
-
-
-def _mean_value(graph: JourneyGraph) -> float:
-    if CONVERSION not in graph:
-        return math.nan
-    into = [edge for *_, edge in graph.in_edges(CONVERSION, data=True) if "value_sum" in edge]
-    count = sum(edge["count"] for edge in into)
-    return float(sum(edge["value_sum"] for edge in into) / count) if count else math.nan
