@@ -304,15 +304,19 @@ def directly_follows(
     moved_key, moved_journey = (key, journey) if moved.all() else (key[moved], journey[moved])
     keys, counts = _weighted_counts(moved_key, moved_journey, weight, size * size)
     pending = _bincount(here[still_open], journey[still_open], weight, n_codes)
+    move = _places(keys, moved_key, size)
     waited = np.full(len(keys), -1, dtype=np.int64)
     if time is not None:
-        moved[last] &= absorbed[touched]
-        move, timed = _places(keys, key[moved], size), row[moved]
-        waited[move] = 0
-        np.add.at(waited, move, time[timed + 1] - time[timed])
+        timed = keys % size < n_codes
+        timed[_places(keys, key[last[absorbed[touched]]], size)] = True
+        wait = np.append(np.diff(time), 0)[row]
+        wait[last[~absorbed[touched]]] = 0
+        total = np.zeros(len(keys), dtype=np.int64)
+        np.add.at(total, move, wait if moved.all() else wait[moved])
+        waited[timed] = total[timed]
     journeys, visiting = side_by_side(
         len(codes),
-        lambda: _distinct(moved_journey, _places(keys, moved_key, size), len(keys), weight),
+        lambda: _distinct(moved_journey, move, len(keys), weight),
         lambda: _distinct(journey, here, n_codes, weight),
     )
     return Follows(
@@ -369,7 +373,7 @@ def waits_of_moves(
     after = codes.astype(np.int64)
     after[offsets[1:][absorbed] - 1] = (n_codes + 1 + outcome.astype(np.int64))[absorbed]
     move = _places(keys, codes[row].astype(np.int64) * size + after[row + 1], size)
-    wait = time[row + 1] - time[row]
+    wait = np.diff(time)[row]
     median = np.full(len(keys), np.nan)
     squares = np.full(len(keys), np.nan)
     count = np.bincount(move, minlength=len(keys))
