@@ -6,13 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxjourney.metrics import wilson
-from cxjourney.metrics._clustered import (
-    grouped_ratios,
-    grouped_shares,
-    mean_estimate,
-    shares,
-    wilson_ends,
-)
+from cxjourney.metrics._bands import wilson_ends
+from cxjourney.metrics._clustered import grouped_ratios, grouped_shares, shares
+from cxjourney.metrics._clustered_estimates import mean_estimate
 
 
 def test_the_interval_of_a_share_covers_where_customers_differ():

@@ -9,6 +9,8 @@ import pytest
 
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.metrics import (
+    CostToServe,
+    RevenueRetention,
     arpu,
     average_order_value,
     cost_to_serve,
@@ -16,7 +18,6 @@ from cxjourney.metrics import (
     nrr_grr,
     purchase_frequency,
 )
-from cxjourney.metrics.revenue import CostToServe, RevenueRetention
 
 
 def test_order_value_of_independent_orders_has_the_t_interval():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 from cxjourney.dropoff._shrinkage import rank_bounds, shrunken
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import AbsorbingChain
-from cxjourney.metrics import katz, wilson
+from cxjourney.metrics import katz
+from cxjourney.metrics._bands import wilson_ends
 
 if TYPE_CHECKING:
     from cxjourney.dropoff._rates import NodeRates
@@ -81,8 +81,7 @@ def exit_columns(
     """
     n = len(rates.names)
     stands_apart = np.array([name in ends for name in rates.names], dtype=np.bool_)
-    bands = [_wilson(e, m, level) for e, m in zip(rates.rate, rates.effective, strict=True)]
-    low, high = np.array(bands, dtype=np.float64).reshape(n, 2).T
+    low, high = wilson_ends(rates.rate, rates.effective, level=level)
     lost, slope = (np.where(stands_apart, np.nan, part) for part in _lost(graph, rates))
     journeys = graph.graph["n_journeys"]
     lift, lift_low, lift_high = _lift(rates, stands_apart, level)
@@ -121,12 +120,6 @@ def exit_columns(
         "rank_high": rank_high[order],
         "legitimate": stands_apart[order],
     }
-
-
-def _wilson(rate: float, trials: float, level: float) -> tuple[float, float]:
-    if math.isnan(rate) or not trials > 0:
-        return math.nan, math.nan
-    return wilson(min(rate * trials, trials), trials, level=level)
 
 
 def _lift(

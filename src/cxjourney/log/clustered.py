@@ -13,12 +13,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney.metrics._clustered import (
-    GroupedRatios,
-    effective_sample,
-    grouped_ratios,
-    wilson_ends,
-)
+from cxjourney.metrics._bands import wilson_ends
+from cxjourney.metrics._clustered import GroupedRatios, effective_sample, grouped_ratios
 from cxjourney.metrics._significance import two_sided_p
 from cxjourney.metrics.intervals import wilson
 

@@ -55,15 +55,8 @@ from cxjourney.metrics.retention import (
     retention_from_counts,
     retention_rate,
 )
-from cxjourney.metrics.revenue import (
-    CostToServe,
-    RevenueRetention,
-    arpu,
-    average_order_value,
-    cost_to_serve,
-    nrr_grr,
-    purchase_frequency,
-)
+from cxjourney.metrics.revenue import arpu, average_order_value, purchase_frequency
+from cxjourney.metrics.revenue_retention import RevenueRetention, nrr_grr
 from cxjourney.metrics.sampling import (
     cronbach_alpha,
     effective_size,
@@ -72,6 +65,7 @@ from cxjourney.metrics.sampling import (
 )
 from cxjourney.metrics.scale import FIVE_POINT, SEVEN_POINT, TEN_POINT, ZERO_TO_TEN, Scale
 from cxjourney.metrics.service import contact_rate, reopen_rate, transfer_rate
+from cxjourney.metrics.serving_cost import CostToServe, cost_to_serve
 from cxjourney.metrics.survey import AnswerShare, answer_share, ces, csat, mean_score
 from cxjourney.metrics.survival import SurvivalCurve, kaplan_meier
 from cxjourney.metrics.waiting import first_response_time, resolution_time, sla_attainment

@@ -1,4 +1,4 @@
-"""Pointwise intervals of survival and incidence curves."""
+"""Pointwise intervals of many shares, and of survival and incidence curves."""
 
 from __future__ import annotations
 
@@ -17,10 +17,23 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["all_survive", "effective_at_risk", "log_log"]
+__all__ = ["all_survive", "effective_at_risk", "log_log", "wilson_ends"]
 
 ROUNDING = 1e-12
 """A product of fractions such as 2/3 · 3/4 may miss 1/2, and a sum of shares 1, by so much."""
+
+
+def wilson_ends(share: Floats, n: Floats, *, level: float) -> tuple[Floats, Floats]:
+    """Return the ends of `cxjourney.metrics.wilson` for many shares; NaN where there is no `n`."""
+    z = normal_quantile(level)
+    p = np.clip(share, 0.0, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centre = p + z * z / (2 * n)
+        half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        scale = 1 + z * z / n
+        low = np.where(p == 0, 0.0, np.maximum(0.0, (centre - half) / scale))
+        high = np.where(p == 1, 1.0, np.minimum(1.0, (centre + half) / scale))
+    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
 
 
 def all_survive(n: float, level: float) -> float:

@@ -12,8 +12,7 @@ import attrs
 import numpy as np
 
 from cxjourney.kernels import clustered_sums, customer_cells
-from cxjourney.metrics.estimate import Estimate
-from cxjourney.metrics.intervals import normal_quantile, wilson
+from cxjourney.metrics._bands import wilson_ends
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,10 +28,7 @@ __all__ = [
     "effective_sample",
     "grouped_ratios",
     "grouped_shares",
-    "mean_estimate",
-    "share_estimate",
     "shares",
-    "wilson_ends",
 ]
 
 _ROUNDING = 1e6  # no variance is so many times smaller than that of independent observations
@@ -51,19 +47,6 @@ def effective_sample(
     # rounding leaves a little variance where there is none
     varies = (trials > 0) & (trials < _ROUNDING * base)
     return np.where(varies, np.minimum(trials, base), customers)
-
-
-def wilson_ends(share: Floats, n: Floats, *, level: float) -> tuple[Floats, Floats]:
-    """Return the ends of `cxjourney.metrics.wilson` for many shares; NaN where there is no `n`."""
-    z = normal_quantile(level)
-    p = np.clip(share, 0.0, 1.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        centre = p + z * z / (2 * n)
-        half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        scale = 1 + z * z / n
-        low = np.where(p == 0, 0.0, np.maximum(0.0, (centre - half) / scale))
-        high = np.where(p == 1, 1.0, np.minimum(1.0, (centre + half) / scale))
-    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -278,84 +261,6 @@ def shares(
         value=p,
         low=low,
         high=high,
-    )
-
-
-def share_estimate(
-    hit: NDArray[np.bool_],
-    customer: Codes,
-    weight: Codes | None,
-    *,
-    level: float,
-    name: str,
-    definition: str,
-    n_censored: int = 0,
-    notes: tuple[str, ...] = (),
-) -> Estimate:
-    """Return the share of hits as an estimate, its interval clustered by customer."""
-    found = shares(hit.astype(np.int64), [0, 0], customer, weight, level=level)
-    n = int(found.base[1])
-    return Estimate(
-        value=float(found.value[1]),
-        low=float(found.low[1]),
-        high=float(found.high[1]),
-        level=level,
-        n=n,
-        n_censored=n_censored,
-        unit="fraction",
-        method="Wilson, clustered by customer",
-        notes=notes if n else ("empty", *notes),
-        name=name,
-        definition=definition,
-        numerator=float(found.count[1]),
-        denominator=float(n),
-    )
-
-
-def mean_estimate(
-    values: Floats,
-    customer: Codes,
-    weight: Codes | None,
-    *,
-    level: float,
-    name: str,
-    definition: str,
-    unit: str,
-    n_missing: int = 0,
-    notes: tuple[str, ...] = (),
-    of_shares: bool = False,
-) -> Estimate:
-    """Return a mean as an estimate: Student's interval over customers, by linearisation.
-
-    `of_shares` says that values lie in [0, 1]: the interval stays there, and where all are 0 or all
-    are 1, so that the variance says nothing, it is Wilson's for so many customers.
-    """
-    found = grouped_ratios(
-        values,
-        np.ones(len(values)),
-        group=np.zeros(len(values), dtype=np.int64),
-        n_groups=1,
-        customer=customer,
-        weight=weight,
-    )
-    n, mean, groups = round(float(found.base[0])), float(found.value[0]), float(found.customers[0])
-    low, high = (float(end[0]) for end in found.student(level))
-    if of_shares:
-        low, high = max(0.0, low), min(1.0, high)
-        if mean in {0.0, 1.0}:
-            low, high = wilson(mean * groups, groups, level=level)
-    return Estimate(
-        value=mean,
-        low=low,
-        high=high,
-        level=level,
-        n=n,
-        n_missing=n_missing,
-        unit=unit,
-        method="Student, clustered by customer",
-        notes=notes if n else ("empty", *notes),
-        name=name,
-        definition=definition,
     )
 
 

@@ -24,15 +24,11 @@ from cxjourney.metrics.first_contact import first_contact_resolution
 from cxjourney.metrics.habits import lifecycle, repeat_purchase_rate, stickiness
 from cxjourney.metrics.promoters import nps
 from cxjourney.metrics.retention import churn_hazard, churn_rate, retention_rate
-from cxjourney.metrics.revenue import (
-    arpu,
-    average_order_value,
-    cost_to_serve,
-    nrr_grr,
-    purchase_frequency,
-)
+from cxjourney.metrics.revenue import arpu, average_order_value, purchase_frequency
+from cxjourney.metrics.revenue_retention import nrr_grr
 from cxjourney.metrics.sampling import cronbach_alpha, response_rate
 from cxjourney.metrics.service import contact_rate, reopen_rate, transfer_rate
+from cxjourney.metrics.serving_cost import cost_to_serve
 from cxjourney.metrics.survey import ces, csat, mean_score
 from cxjourney.metrics.waiting import (
     first_response_time,

@@ -18,6 +18,7 @@ from cxjourney._support.validation import check_choice, check_level
 from cxjourney._support.zones import check_zone
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._activity import read_activity
+from cxjourney.metrics._bands import wilson_ends
 from cxjourney.metrics._calendar import DAY_US, PERIODS, period_index
 from cxjourney.metrics._windows import (
     ActiveBetween,
@@ -27,7 +28,6 @@ from cxjourney.metrics._windows import (
     spans_of,
 )
 from cxjourney.metrics.estimate import Estimate
-from cxjourney.metrics.intervals import wilson
 from cxjourney.metrics.rates import proportion
 
 if TYPE_CHECKING:
@@ -443,9 +443,8 @@ def _spread(counts: Counts, cohorts: tuple[str, ...], whole: tuple[str, ...]) ->
 
 
 def _bands(retained: Counts, eligible: Counts, level: float) -> tuple[Shares, Shares]:
-    cells = zip(retained.ravel().tolist(), eligible.ravel().tolist(), strict=True)
-    ends = np.array([wilson(k, n, level=level) for k, n in cells]).reshape(-1, 2)
-    return ends[:, 0].reshape(eligible.shape), ends[:, 1].reshape(eligible.shape)
+    share = np.divide(retained, eligible, out=np.zeros(eligible.shape), where=eligible > 0)
+    return wilson_ends(share, eligible.astype(np.float64), level=level)
 
 
 def _stamp(us: int) -> datetime:

@@ -12,7 +12,7 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.metrics import Estimate
-from cxjourney.metrics._clustered import mean_estimate
+from cxjourney.metrics._clustered_estimates import mean_estimate
 from cxjourney.omnichannel._bits import bits_estimate
 from cxjourney.omnichannel._contacts import By, Contacts, contacts_of, moves_of, order_notes
 

@@ -15,7 +15,8 @@ from cxjourney._support.validation import check_level
 from cxjourney.exceptions import UnknownName
 from cxjourney.log.outcome import IN_PROGRESS
 from cxjourney.metrics import Estimate
-from cxjourney.metrics._clustered import mean_estimate, shares
+from cxjourney.metrics._clustered import shares
+from cxjourney.metrics._clustered_estimates import mean_estimate
 from cxjourney.omnichannel._agreement import (
     Anova,
     anova,

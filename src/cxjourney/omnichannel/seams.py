@@ -14,7 +14,8 @@ from cxjourney._support.validation import check_duration, check_level, duration_
 from cxjourney.domain.stage import stage_order
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.metrics import Estimate
-from cxjourney.metrics._clustered import share_estimate, shares
+from cxjourney.metrics._clustered import shares
+from cxjourney.metrics._clustered_estimates import share_estimate
 from cxjourney.omnichannel._contacts import By, Moves, contacts_of, moves_of, order_notes
 from cxjourney.omnichannel._pooling import shrunken, spread_of
 

@@ -12,7 +12,8 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.log.outcome import CONVERTED, IN_PROGRESS
 from cxjourney.metrics import Estimate
-from cxjourney.metrics._clustered import mean_estimate, share_estimate, shares
+from cxjourney.metrics._clustered import shares
+from cxjourney.metrics._clustered_estimates import mean_estimate, share_estimate
 from cxjourney.omnichannel._contacts import By, Contacts, contacts_of, moves_of, order_notes
 
 if TYPE_CHECKING:

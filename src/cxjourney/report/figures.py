@@ -19,7 +19,7 @@ from cxjourney.metrics import (
     mean_score,
     nps,
 )
-from cxjourney.metrics._clustered import mean_estimate
+from cxjourney.metrics._clustered_estimates import mean_estimate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
