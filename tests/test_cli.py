@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import html
+import re
 import shlex
 import subprocess
 import sys
@@ -225,6 +226,40 @@ def test_customers_who_came_once_suggest_no_limit(folder, fails):
 def test_an_unreadable_stamp_names_its_row(folder, fails):
     (folder / "events.csv").write_text(EVENTS.replace("2026-01-04T12:00:00Z", "soon"))
     assert "4" in fails("events.csv", *RULES)
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "option"),
+    [
+        (("2026-01-04T12:00:00Z", "4.1.2026"), (), "--timestamp-format reads"),
+        (("2026", "2026"), ("--timestamp-format", "%d"), "--timestamp-format must"),
+        (("2026", "2026"), ("--observed-until", "soon"), "--observed-until must"),
+        (("2026", "2026"), ("--delimiter", "::"), "--delimiter must"),
+        (("2026", "2026"), ("--exit", "buy"), "--exit must not name a goal"),
+        (("di,", ","), (), "--drop-missing leaves"),
+        (("social", "soci\xe9l"), (), "--encoding reads utf-16 and latin-1"),
+        (("social", "soci\x80l"), ("--encoding", "iso-8859-1"), "iconv -f cp1252 -t utf-8"),
+        (("social", "social"), ("--encoding", "cp1252"), "iconv -f cp1252 -t utf-8"),
+        (("buy", "goal=x"), (), "goal 'buy'"),
+    ],
+)
+def test_an_error_names_the_option_that_mends_it(change, arguments, option, folder, fails):
+    (folder / "events.csv").write_bytes(EVENTS.replace(*change).encode("latin-1"))
+    line = fails("events.csv", *RULES, *arguments)
+    assert option in line
+    assert not re.search(r"(?<!-)\b(encoding|timestamp_format|observed_until)\b|missing=", line)
+
+
+def test_what_stands_in_quotes_is_no_option(folder, fails):
+    line = fails("events.csv", "--inactivity", "7d", "--goal", "seq= and observed_until")
+    assert "'seq= and observed_until'" in line
+
+
+@pytest.mark.parametrize("name", ["latin-1", "latin1", "ISO-8859-1"])
+def test_a_file_in_latin_1_is_read_under_any_of_its_names(name, folder, capsys):
+    (folder / "old.csv").write_bytes(EVENTS.replace("social", "soci\xe9l").encode("latin-1"))
+    assert main(["report", "old.csv", *RULES, "--encoding", name]) == 0
+    assert "soci\xe9l" in capsys.readouterr().out
 
 
 def test_a_goal_that_is_not_there_names_the_nearest(fails):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import os
 import re
 import shlex
@@ -54,6 +55,24 @@ FURTHER = ("journey", "seq", "value", "score", "emotion", "expectation")
 
 _NO_OPTIONS = {"command", "run", "file", "sample"}  # of what argparse knows
 _DEFAULTS = {"out": "report.html", "tz": "UTC", "encoding": "utf-8"}  # need not be said again
+
+# What the library calls its arguments, where the option is not named alike.
+_OPTIONS = {
+    'missing="drop"': "--drop-missing",
+    'unfinished="dropped"': "--closed",
+    "exit_touchpoints": "--exit",
+}
+# What stands in quotes comes from the data or the user and is no word of the library's. Only names
+# of two words cannot be mistaken for plain English; others are arguments before "=" or "must".
+_NAMED = "|".join(
+    (*KNOWN_NAMES, *FURTHER, "currency", "delimiter", "encoding", "goal", "inactivity")
+)
+_ARGUMENT = re.compile(
+    r"""(?<!\w)'[^']*'|(?<![\w=])"[^"]*"|(?<![\w-])(?P<argument>"""
+    r"""missing="drop"|unfinished="dropped"|timestamp_format\b|observed_until\b|"""
+    rf"""exit_touchpoints\b|(?:{_NAMED}|tz)(?==|\ must\b))=?"""
+)
+_ENCODINGS = {"utf-8": "utf-8", "utf-16": "utf-16", "iso8859-1": "latin-1"}  # as codecs name them
 
 _UNITS = {
     "s": timedelta(seconds=1),
@@ -175,7 +194,11 @@ def _parser() -> argparse.ArgumentParser:
         help="of a CSV; tab is a word for it",
     )
     reading.add_argument(
-        "--encoding", default="utf-8", choices=("utf-8", "utf-16", "latin-1"), help="of a CSV"
+        "--encoding",
+        type=_encoding,
+        default="utf-8",
+        metavar="NAME",
+        help="of a CSV: utf-8, utf-16 or latin-1 (iso-8859-1)",
     )
     reading.add_argument("--observed-until", metavar="MOMENT", help="the last stamp if not given")
     reading.add_argument(
@@ -198,6 +221,19 @@ def _duration(text: str) -> timedelta:
         raise argparse.ArgumentTypeError(f"must be at most 999,999,999d; got {text!r}") from None
 
 
+def _encoding(text: str) -> str:
+    from cxjourney.log.files import check_encoding
+
+    try:
+        name = codecs.lookup(text).name
+    except LookupError:
+        name = text
+    try:
+        return check_encoding(_ENCODINGS.get(name, text))
+    except InvalidValue as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("encoding ")) from None
+
+
 # ---------------------------------------------------------------------- what is printed
 
 
@@ -215,13 +251,25 @@ def _complain(kind: str, message: str) -> None:
 def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and not isinstance(error, CxJourneyError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return " ".join(str(error).split())
+    return _in_options(" ".join(str(error).split()))
+
+
+def _in_options(message: str) -> str:
+    """Return a message of the library with the options of the command for its arguments."""
+
+    def option(found: re.Match[str]) -> str:
+        argument = found["argument"]
+        if argument is None:
+            return found[0]
+        return _OPTIONS.get(argument, f"--{argument.replace('_', '-')}")
+
+    return _ARGUMENT.sub(option, message)
 
 
 @contextmanager
 def _warnings_as_lines() -> Iterator[None]:
     def show(message: Warning | str, *_: object, **__: object) -> None:
-        _complain("warning", " ".join(str(message).split()))
+        _complain("warning", _in_options(" ".join(str(message).split())))
 
     with warnings.catch_warnings():
         warnings.simplefilter("default")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     FilePath = str | os.PathLike[str]
 
 __all__ = [
+    "check_encoding",
     "compression_of",
     "connect",
     "file_errors",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 ENCODINGS = ("utf-8", "utf-16", "latin-1")
+_CONVERT = "convert others first, as in: iconv -f cp1252 -t utf-8 old.csv > new.csv"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -54,6 +56,14 @@ def connect(caller: str) -> Any:
             "python_enable_replacements": "false",
         },
     )
+
+
+def check_encoding(encoding: str) -> str:
+    """Return `encoding` if files can be read in it, else raise InvalidValue naming the way out."""
+    if encoding not in ENCODINGS:
+        choices = ", ".join(map(repr, ENCODINGS))
+        raise InvalidValue(f"encoding must be one of {choices}; got {encoding!r}: {_CONVERT}")
+    return encoding
 
 
 def find_files(path: FilePath | Iterable[FilePath]) -> tuple[str, ...]:
@@ -125,7 +135,11 @@ def reason_of(message: str) -> str:
     if "unterminated quote" in message:
         return f"{where} opens a quote that is not closed"
     if "Invalid unicode" in message or "not utf-8" in message or "unicode" in message.lower():
-        return f"{where} is not UTF-8 text; encoding= reads {' and '.join(ENCODINGS[1:])}"
+        return (
+            f"{where} is not UTF-8 text; encoding= reads {' and '.join(ENCODINGS[1:])}; {_CONVERT}"
+        )
+    if "not latin-1" in message:
+        return f"{where} is not latin-1 text, which has no € and no curly quotes; {_CONVERT}"
     if "Maximum line size" in message:
         return f"{where} is longer than 2,000,000 bytes"
     if "GZIP" in message or "ZSTD" in message or "zstd" in message:

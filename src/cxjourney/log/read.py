@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
-from cxjourney._support.validation import check_choice, check_duration, duration_us
+from cxjourney._support.validation import check_duration, duration_us
 from cxjourney.exceptions import InvalidValue
 from cxjourney.log.csv_files import csv_columns, csv_header
 from cxjourney.log.files import (
-    ENCODINGS,
+    check_encoding,
     connect,
     file_errors,
     find_files,
@@ -289,7 +289,7 @@ def durations(values: NDArray[np.float64], unit: timedelta) -> NDArray[np.timede
 
 
 def _check_shape(delimiter: str | None, encoding: str) -> None:
-    check_choice(encoding, "encoding", ENCODINGS)
+    check_encoding(encoding)
     if delimiter is not None and len(delimiter) != 1:
         raise InvalidValue.of("delimiter", "be a single character", delimiter)
 
