@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
@@ -205,6 +205,7 @@ def random_log(seed: int, n: int = 25) -> cx.InteractionLog:
     )
 
 
+@example(2415)  # the only visit of a touchpoint in one group is still open
 @settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_probabilities_are_those_of_the_graph_of_each_group(seed):

@@ -145,15 +145,19 @@ def observed(moves: Moves, group: Ints) -> Observed:
 
 
 def _weights(node: Ints, wait_us: Ints, state: NDArray[np.int8], n_nodes: int) -> Floats:
-    """Return the weight of each visit; those of a node sum to its number of visits."""
+    """Return the weight of each visit; those of a node sum to its number of visits.
+
+    All are 0 at a node where no visit came to an end.
+    """
     visits = np.bincount(node, minlength=n_nodes)
     mass = move_mass(node, wait_us, state, n_nodes)
     silence = np.maximum(1.0 - np.bincount(node, mass, minlength=n_nodes), 0.0)
     silence[silence < 1e-12] = 0.0  # rounding of a sum of masses, not a probability
     stayed = np.bincount(node[state == STAYED], minlength=n_nodes)
     still_open = np.bincount(node[state == OPEN], minlength=n_nodes)
+    ended = visits > still_open  # where no visit came to an end, nothing is known
     bearers = np.where(stayed > 0, stayed, still_open)
-    bears = (state == STAYED) | ((state == OPEN) & (stayed[node] == 0))
+    bears = (state == STAYED) | ((state == OPEN) & (stayed[node] == 0) & ended[node])
     each = np.divide(silence, bearers, out=np.zeros(n_nodes), where=bearers > 0)
     weight: Floats = np.where(bears, each[node], mass) * visits[node]
     return weight
