@@ -10,7 +10,6 @@ import pytest
 
 import cxjourney as cx
 from cxjourney.dropoff import Exclusion, Funnel, Semantics, Step, funnel
-from cxjourney.dropoff._funnel_columns import fisher_p
 from cxjourney.metrics import kaplan_meier, wilson
 
 DAY = timedelta(days=1)
@@ -198,14 +197,6 @@ def test_segments_are_compared_with_all_others():
     assert rows["gold", "buy"]["p_value"] == pytest.approx(p)
     assert rows["gold", "buy"]["q_value"] == pytest.approx(p)
     assert math.isnan(rows["gold", "web"]["p_value"])
-
-
-@pytest.mark.parametrize(("a", "n", "c", "m"), [(3, 10, 8, 12), (0, 5, 5, 5), (7, 7, 2, 9)])
-def test_fisher_is_the_sum_over_tables_no_likelier(a, n, c, m):
-    from scipy.stats import fisher_exact
-
-    expected = fisher_exact([[a, n - a], [c, m - c]]).pvalue
-    assert fisher_p(a, n, c, m) == pytest.approx(expected)
 
 
 def test_explain_says_what_counted_and_what_did_not():

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney.metrics import newcombe, normal_quantile
+from cxjourney.metrics._significance import fisher_p
 
 if TYPE_CHECKING:
     from cxjourney.compare._contrast import Contrast
@@ -43,7 +44,6 @@ def p_values(contrast: Contrast, *, min_count: int) -> tuple[Floats, tuple[str, 
     visit, and where both groups together made the move, or another, less than `min_count` times.
     """
     from scipy.special import ndtr
-    from scipy.stats import fisher_exact
 
     p, n, pooled = contrast.probability, contrast.trials, contrast.pooled
     made, visits = contrast.count.sum(axis=0), contrast.at_risk.sum(axis=0)
@@ -56,8 +56,7 @@ def p_values(contrast: Contrast, *, min_count: int) -> tuple[Floats, tuple[str, 
     for i in np.flatnonzero(tested & ~many):
         whole = np.maximum(np.rint(n[:, i]), 1)
         hits = np.minimum(np.rint(p[:, i] * n[:, i]), whole)
-        table = np.stack([hits, whole - hits], axis=1).astype(np.int64)
-        values[i] = float(fisher_exact(table).pvalue)
+        values[i] = fisher_p(hits[0], whole[0], hits[1], whole[1])
     names = np.where(tested, np.where(many, "z", "Fisher"), "")
     return np.minimum(values, 1.0), tuple(names.tolist())
 

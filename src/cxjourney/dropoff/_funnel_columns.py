@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from cxjourney._support.table import Table
 from cxjourney.domain import MISSING
 from cxjourney.metrics import kaplan_meier, quantile_type_7, wilson
-from cxjourney.metrics._significance import false_discovery
+from cxjourney.metrics._significance import false_discovery, fisher_p
 from cxjourney.metrics.rates import effective_n
 
 if TYPE_CHECKING:
     from cxjourney.dropoff.steps import Step
 
-__all__ = ["FORMATS", "Entrants", "fisher_p", "segment_table", "step_columns"]
+__all__ = ["FORMATS", "Entrants", "segment_table", "step_columns"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -229,19 +229,3 @@ def segment_table(
         for name, values in part.items():
             rows.setdefault(name, []).extend(values)
     return Table(rows, formats=FORMATS)
-
-
-def fisher_p(a: float, n: float, c: float, m: float) -> float:
-    """Return Fisher's two-sided p-value of a of n against c of m; NaN where a side is empty."""
-    from scipy.special import gammaln
-
-    if not n or not m:
-        return math.nan
-    total = a + c
-    x = np.arange(max(0.0, total - m), min(n, total) + 1)
-    weights = -(gammaln(x + 1) + gammaln(n - x + 1))
-    weights -= gammaln(total - x + 1) + gammaln(m - total + x + 1)
-    probability = np.exp(weights - weights.max())
-    own = probability[int(a - x[0])]
-    # a relative tolerance, as ties in exact arithmetic are not ties in floats
-    return float(probability[probability <= own * (1 + 1e-7)].sum() / probability.sum())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cxjourney.graph.sojourn import MOVED, OPEN, exit_influence, move_mass
 from cxjourney.metrics import wilson
-from cxjourney.metrics._significance import two_sided_p
+from cxjourney.metrics._significance import fisher_p, two_sided_p
 
 if TYPE_CHECKING:
     from cxjourney.log.visits import Visits
@@ -228,10 +228,7 @@ def _p(one: _Side, zero: _Side, correlation: float) -> float:
     if not 0 < pooled < 1:
         return 1.0
     if min(n1, n0) * min(pooled, 1 - pooled) < _EXPECTED:
-        from scipy.stats import fisher_exact
-
-        k1, m1, k0, m0 = (round(x) for x in (n1 * one.loss, n1, n0 * zero.loss, n0))
-        return float(fisher_exact(np.array([[k1, m1 - k1], [k0, m0 - k0]]))[1])
+        return fisher_p(*(round(x) for x in (n1 * one.loss, n1, n0 * zero.loss, n0)))
     unit = math.sqrt(pooled * (1 - pooled))
     error = _hybrid(unit / math.sqrt(n1), unit / math.sqrt(n0), correlation)
     return two_sided_p((one.loss - zero.loss) / error) if error > 0 else 1.0
