@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 _SHOWN = 5
+_LONGEST = 300  # characters of a value
 
 
 def _some(items: Sequence[object]) -> str:
@@ -64,8 +65,11 @@ class InvalidValue(CxJourneyError, ValueError):
 
     @classmethod
     def of(cls, name: str, rule: str, value: object) -> InvalidValue:
-        """Compose "`name` must `rule`; got `value`"."""
-        return cls(f"{name} must {rule}; got {value!r}")
+        """Compose "`name` must `rule`; got `value`", of a table or long column its type only."""
+        shown = repr(value)
+        if "\n" in shown or len(shown) > _LONGEST:
+            shown = f"a {type(value).__name__}"
+        return cls(f"{name} must {rule}; got {shown}")
 
 
 class UnknownName(InvalidValue, KeyError):

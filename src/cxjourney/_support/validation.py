@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,16 +18,30 @@ __all__ = [
     "check_duration",
     "check_fraction",
     "check_level",
+    "check_number",
     "check_rng",
     "duration_us",
+    "is_number",
 ]
 
 MICROSECOND = timedelta(microseconds=1)
 
 
+def is_number(value: object) -> bool:
+    """Return whether `value` is a single real number, of Python or NumPy."""
+    return isinstance(value, Real)
+
+
+def check_number(value: float, name: str) -> float:
+    """Return `value` if it is a single real number; an estimate is none."""
+    if not is_number(value) or isinstance(value, bool):
+        raise InvalidValue.of(name, "be a number", value)
+    return value
+
+
 def check_choice(value: str, name: str, choices: Collection[str]) -> str:
     """Return `value` if it is one of `choices`, else raise InvalidValue naming them."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise InvalidValue.of(name, f"be one of {', '.join(map(repr, choices))}", value)
     return value
 
@@ -40,7 +55,7 @@ def check_level(level: float) -> float:
 
 def check_fraction(value: float, name: str) -> float:
     """Return `value` if it lies in [0, 1]."""
-    if isinstance(value, bool) or not 0 <= value <= 1:
+    if isinstance(value, bool) or not is_number(value) or not 0 <= value <= 1:
         raise InvalidValue.of(name, "be a fraction in [0, 1]", value)
     return float(value)
 

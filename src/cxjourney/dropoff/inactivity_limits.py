@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -19,8 +21,7 @@ from cxjourney.log.outcome import IN_PROGRESS
 from cxjourney.metrics import wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import timedelta
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
@@ -180,6 +181,8 @@ def sensitivity(
         if suggested is None:
             raise InvalidValue("limits must be given: no customer came twice to suggest one by")
         limits = [suggested * factor for factor in _FACTORS]
+    if isinstance(limits, (str, timedelta)) or not isinstance(limits, Iterable):
+        raise InvalidValue.of("limits", "be a list of timedeltas", limits)
     ordered = sorted({check_duration(limit, "limits") for limit in limits})
     rows, parts = [], []
     for limit in ordered:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, runtime_checkable
 
@@ -16,7 +17,7 @@ from cxjourney.metrics.promoters import NetPromoterScore, NpsInterval
 from cxjourney.metrics.survey import AnswerShare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from cxjourney.metrics.rates import Interval
 
@@ -83,6 +84,8 @@ def pool(parts: Iterable[E]) -> E:
     >>> pool([nps([10, 9, 3]), nps([9, 7])]).value == nps([10, 9, 3, 9, 7]).value
     True
     """
+    if not isinstance(parts, Iterable):
+        raise InvalidValue.of("parts", "be a list of estimates", parts)
     cards = list(parts)
     if not cards:
         raise InvalidValue.of("parts", "hold at least one estimate", cards)
@@ -95,6 +98,8 @@ def _pooled(cards: Sequence[Any]) -> Estimate | Mergeable:
         whole: Mergeable = reduce(lambda sum_, part: sum_.merge(part), cards)
         return whole
     for part in cards:
+        if not isinstance(part, Estimate):
+            raise InvalidValue.of("parts", "hold estimates only", part)
         _check_alike(first, part)
     if isinstance(first, NetPromoterScore):
         return first.pooled(cards, level=first.level, interval=_SCORES[first.method])

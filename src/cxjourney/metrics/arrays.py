@@ -73,6 +73,11 @@ def to_array(values: Values, name: str) -> tuple[NDArray[Any], NDArray[np.bool_]
         raise InvalidValue.of(name, "be a column of values (list, array, series)", values)
     elif isinstance(values, (list, tuple)):
         array, mask = _from_list(values), None
+    elif getattr(values, "ndim", 1) != 1:
+        kind = type(values).__name__
+        raise InvalidValue(
+            f"{name} must be one column of values; got a {kind}, a table: take one of its columns"
+        )
     elif hasattr(values, "isna") and hasattr(values, "to_numpy"):
         array, mask = _from_pandas(values)
     else:

@@ -14,7 +14,13 @@ import numpy as np
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_choice, check_fraction, check_level
+from cxjourney._support.validation import (
+    check_choice,
+    check_fraction,
+    check_level,
+    check_number,
+    is_number,
+)
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics.clv import FirstMargin, clv_constant
 from cxjourney.metrics.estimate import Estimate
@@ -147,7 +153,7 @@ def claim_test(
     """
     check_choice(alternative, "alternative", _ALTERNATIVES)
     check_fraction(claimed, "claimed")
-    if not 0 < effect < 1:
+    if not is_number(effect) or not 0 < effect < 1:
         raise InvalidValue.of("effect", "be a difference in (0, 1)", effect)
     observed = proportion(
         count,
@@ -251,9 +257,9 @@ def claim_ratio(
     (3.0, 'not consistent')
     """
     check_choice(alternative, "alternative", _ALTERNATIVES)
-    if not claimed > 0 or math.isinf(claimed):
+    if not is_number(claimed) or not claimed > 0 or math.isinf(claimed):
         raise InvalidValue.of("claimed", "be a ratio above 0", claimed)
-    if not effect > 1 or math.isinf(effect):
+    if not is_number(effect) or not effect > 1 or math.isinf(effect):
         raise InvalidValue.of("effect", "be a factor above 1", effect)
     low, high = katz(count1, n1, count2, n2, level=level)
     known = count1 > 0 and count2 > 0
@@ -405,7 +411,9 @@ def retention_value(
     (0.5, 0.667)
     """
     check_choice(first_margin, "first_margin", ("now", "end"))
-    rate = float(retention)
+    rate = retention.value if isinstance(retention, Estimate) else retention
+    check_number(rate, "retention")
+    check_number(discount, "discount")
     growth = 1 + discount
 
     def after(share: float) -> float:

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_choice, check_duration, check_fraction
+from cxjourney._support.validation import (
+    check_choice,
+    check_duration,
+    check_fraction,
+    check_number,
+    is_number,
+)
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics.estimate import Estimate
 
@@ -83,11 +89,14 @@ def clv_constant(
     366.67
     """
     check_choice(first_margin, "first_margin", _FIRST)
+    check_number(margin, "margin")
     _check_discount(discount)
     if periods is not None:
         _check_periods(periods)
 
-    rate = check_fraction(float(retention), "retention")
+    rate = check_fraction(
+        retention.value if isinstance(retention, Estimate) else retention, "retention"
+    )
     if periods is None and rate >= 1 + discount:
         rule = f"be below 1 + discount = {1 + discount:g} where periods is None"
         raise InvalidValue.of("retention", rule, rate)
@@ -180,6 +189,7 @@ def clv_curve(
     175.0
     """
     check_choice(first_margin, "first_margin", _FIRST)
+    check_number(margin, "margin")
     check_duration(period, "period")
     _check_discount(discount)
     _check_periods(periods)
@@ -367,7 +377,7 @@ def clv_purchases(
 
 
 def _check_discount(discount: float) -> None:
-    if not (math.isfinite(discount) and discount > -1):
+    if not (is_number(discount) and math.isfinite(discount) and discount > -1):
         raise InvalidValue.of("discount", "be finite and above -1", discount)
 
 

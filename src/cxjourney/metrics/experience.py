@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 import numpy as np
 
-from cxjourney._support.validation import check_choice
+from cxjourney._support.validation import check_choice, is_number
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.metrics.arrays import (
     NanPolicy,
@@ -22,6 +22,7 @@ from cxjourney.metrics.arrays import (
 from cxjourney.metrics.estimate import Estimate, Parameter
 from cxjourney.metrics.intervals import mean_t
 from cxjourney.metrics.rates import proportion, undefined
+from cxjourney.metrics.scale import check_scale
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +113,7 @@ def expectation_gap(
     hoped = numbers(expectation, "expectation").astype(np.float64)
     same_length(experience=lived, expectation=hoped)
     if scale is not None:
-        scale.check(lived, "experience")
+        check_scale(scale).check(lived, "experience")
         scale.check(hoped, "expectation")
     missing = np.isnan(lived) | np.isnan(hoped)
     lost = is_undefined(missing, nan_policy, "experience or expectation")
@@ -251,7 +252,7 @@ def peak_end(
     (-0.1, 0.025)
     """
     check_choice(tie, "tie", ("negative", "positive", "latest", "mean"))
-    if not math.isfinite(neutral):
+    if not is_number(neutral) or not math.isfinite(neutral):
         raise InvalidValue.of("neutral", "be finite", neutral)
     v = numbers(valence, "valence").astype(np.float64)
     owner, n_journeys, unknown = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxjourney._support.validation import check_fraction, check_level
+from cxjourney._support.validation import check_fraction, check_level, check_number, is_number
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics.arrays import numbers
 
@@ -48,9 +48,9 @@ def normal_quantile(level: float) -> float:
 
 
 def _check_count(count: float, n: float, suffix: str = "") -> None:
-    if not 0 <= n < math.inf:
+    if not is_number(n) or not 0 <= n < math.inf:
         raise InvalidValue.of(f"n{suffix}", "be finite and at least 0", n)
-    if not 0 <= count <= n:
+    if not is_number(count) or not 0 <= count <= n:
         raise InvalidValue.of(f"count{suffix}", f"lie between 0 and n{suffix} = {n}", count)
 
 
@@ -353,9 +353,9 @@ def garwood(count: float, exposure: float, *, level: float = 0.95) -> tuple[floa
     """
     from scipy.special import gammaincinv
 
-    if not 0 <= count < math.inf:
+    if not is_number(count) or not 0 <= count < math.inf:
         raise InvalidValue.of("count", "be finite and at least 0", count)
-    if not 0 <= exposure < math.inf:
+    if not is_number(exposure) or not 0 <= exposure < math.inf:
         raise InvalidValue.of("exposure", "be finite and at least 0", exposure)
     tail = (1 - check_level(level)) / 2
     if exposure == 0:
@@ -393,7 +393,7 @@ def mean_t(mean: float, sd: float, n: float, *, level: float = 0.95) -> tuple[fl
     from scipy.special import stdtrit
 
     tail = (1 - check_level(level)) / 2
-    if n <= 1 or math.isnan(mean) or math.isnan(sd):
+    if check_number(n, "n") <= 1 or math.isnan(mean) or math.isnan(sd):
         return _UNKNOWN
     half = float(stdtrit(n - 1, 1 - tail)) * sd / math.sqrt(n)
     return mean - half, mean + half
@@ -431,7 +431,7 @@ def quantile_ranks(n: int, q: float, *, level: float = 0.95) -> tuple[int, int]:
 
     check_fraction(q, "q")
     tail = (1 - check_level(level)) / 2
-    if n < 1 or q in {0.0, 1.0}:
+    if check_number(n, "n") < 1 or q in {0.0, 1.0}:
         return 0, n + 1
     # bdtrik inverts the distribution; the steps put right what rounding may have moved
     low = max(0, min(n, math.floor(float(bdtrik(tail, n, q)) + 1)))

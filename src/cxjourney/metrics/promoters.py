@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney._support.table import format_value
-from cxjourney._support.validation import check_choice, check_rng
+from cxjourney._support.validation import check_choice, check_rng, is_number
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics.arrays import (
     NanPolicy,
@@ -160,6 +160,7 @@ def nps(
     if n_missing and nan_policy != "omit" and is_undefined(np.isnan(array), nan_policy, "scores"):
         return _undefined(n_missing, level)
     bounds = None
+    check_choice(interval, "interval", _METHODS)
     if interval == "bootstrap":
         bounds = _bootstrap(array, weights, level, n_resamples, check_rng(rng))
     return net_promoter_score(
@@ -247,7 +248,7 @@ def net_promoter_score(
         ("passives", passives),
         ("detractors", detractors),
     ):
-        if not 0 <= count < math.inf:
+        if not is_number(count) or not 0 <= count < math.inf:
             raise InvalidValue.of(argument, "be a finite count of at least 0", count)
     if interval == "bootstrap" and bounds is None:
         raise InvalidValue.of("bounds", 'be given for interval="bootstrap"', None)

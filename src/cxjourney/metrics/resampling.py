@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cxjourney._support.validation import check_choice, check_level, check_rng
+from cxjourney._support.validation import check_choice, check_level, check_rng, is_number
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics.arrays import Values, codes, is_undefined, numbers, same_length
 from cxjourney.metrics.intervals import normal_quantile
@@ -112,7 +112,7 @@ def bootstrap(
     check_choice(method, "method", _METHODS)
     generator = check_rng(rng)
     tail = (1 - check_level(level)) / 2
-    if n_resamples < 1:
+    if not is_number(n_resamples) or n_resamples < 1:
         raise InvalidValue.of("n_resamples", "be at least 1", n_resamples)
     array = numbers(values, "values").astype(np.float64)
     is_undefined(np.isnan(array), "raise", "values")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxjourney._support.validation import check_level
+from cxjourney._support.validation import check_level, is_number
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.metrics.arrays import (
     NanPolicy,
@@ -23,7 +24,7 @@ from cxjourney.metrics.estimate import Estimate
 from cxjourney.metrics.rates import Interval, flag_share, undefined
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -166,8 +167,10 @@ def poststratification_weights(
         raise InvalidData.at_rows("group must not be missing", rows)
     if not len(labels):
         return np.empty(0)
+    if not isinstance(population, Mapping):
+        raise InvalidValue.of("population", "map each group to its size", population)
     for label, size in population.items():
-        if isinstance(size, bool) or not 0 < size < math.inf:
+        if isinstance(size, bool) or not is_number(size) or not 0 < size < math.inf:
             raise InvalidValue.of(f"population[{label!r}]", "be positive and finite", size)
     index = {label: i for i, label in enumerate(population)}
     plain = labels.tolist()

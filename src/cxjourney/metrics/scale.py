@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FIVE_POINT", "SEVEN_POINT", "TEN_POINT", "ZERO_TO_TEN", "Scale"]
+__all__ = ["FIVE_POINT", "SEVEN_POINT", "TEN_POINT", "ZERO_TO_TEN", "Scale", "check_scale"]
 
 _CHUNK = 1 << 15
 _SHOWN = 5
@@ -147,10 +147,17 @@ class Scale:
             If there are not so many answers.
         """
         answers = self.answers
-        if not 1 <= boxes < len(answers):
+        if not isinstance(boxes, int) or not 1 <= boxes < len(answers):
             raise InvalidValue.of("boxes", f"lie between 1 and {len(answers) - 1}", boxes)
         best = answers[-boxes:] if self.higher_is_better else answers[:boxes]
         return best[0], best[-1]
+
+
+def check_scale(scale: Scale) -> Scale:
+    """Return `scale` if it is one."""
+    if not isinstance(scale, Scale):
+        raise InvalidValue.of("scale", "be a Scale, such as Scale(1, 5)", scale)
+    return scale
 
 
 FIVE_POINT = Scale(1, 5)

@@ -10,13 +10,13 @@ import attrs
 import numpy as np
 
 from cxjourney._support.mapping import FrozenMapping
-from cxjourney._support.validation import check_choice, check_level
+from cxjourney._support.validation import check_choice, check_level, check_number, is_number
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics.arrays import NanPolicy, Values, is_undefined, numbers, weights_of
 from cxjourney.metrics.estimate import Estimate, Parameter
 from cxjourney.metrics.intervals import mean_t
 from cxjourney.metrics.rates import Interval, proportion, undefined
-from cxjourney.metrics.scale import FIVE_POINT, SEVEN_POINT, Scale
+from cxjourney.metrics.scale import FIVE_POINT, SEVEN_POINT, Scale, check_scale
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,10 +127,10 @@ def csat(
     3.5
     """
     if boxes is None:
-        if len(scale.answers) != len(FIVE_POINT.answers):
+        if len(check_scale(scale).answers) != len(FIVE_POINT.answers):
             raise InvalidValue.of("boxes", f"be given for the scale {scale}", None)
         boxes = 2
-    low, high = scale.good_end(boxes)
+    low, high = check_scale(scale).good_end(boxes)
     return _from_scores(
         scores,
         weights=weights,
@@ -198,7 +198,7 @@ def ces(
     >>> ces([7, 6, 5, 4, 2, 7])
     66.7% [30.0%, 90.3%] (95% Wilson, n=6)
     """
-    if version not in {1, 2} or isinstance(version, bool):
+    if not is_number(version) or isinstance(version, bool) or version not in {1, 2}:
         raise InvalidValue.of("version", "be 1 or 2", version)
     scale = SEVEN_POINT if version == 2 else EFFORT_1
     low, high = (_EASY, scale.high) if version == 2 else scale.good_end(2)
@@ -347,7 +347,9 @@ def answer_share(
     >>> answer_share([1, 1, 1, 3, 2], low=4, high=5, scale=Scale(1, 5)).value
     0.625
     """
-    answers = np.array(scale.answers, dtype=np.float64)
+    check_number(low, "low")
+    check_number(high, "high")
+    answers = np.array(check_scale(scale).answers, dtype=np.float64)
     counts = np.asarray(counts)
     if counts.shape != answers.shape or not (counts >= 0).all():
         raise InvalidValue.of("counts", f"be {len(answers)} counts of at least 0", counts.tolist())
@@ -463,7 +465,7 @@ def mean_score(
     check_level(level)
     array = numbers(scores, "scores").astype(np.float64)
     if scale is not None:
-        scale.check(array)
+        check_scale(scale).check(array)
     parameters = {"scale": None if scale is None else str(scale)}
     missing = np.isnan(array)
     n_missing = int(missing.sum())

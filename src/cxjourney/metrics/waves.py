@@ -7,7 +7,7 @@ import math
 import attrs
 import numpy as np
 
-from cxjourney._support.validation import check_fraction
+from cxjourney._support.validation import check_fraction, is_number
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._significance import two_sided_p
 from cxjourney.metrics.arrays import (
@@ -171,7 +171,7 @@ def nps_sample_size(
     >>> nps_sample_size(9.8)
     400
     """
-    if isinstance(margin, bool) or not 0 < margin < math.inf:
+    if isinstance(margin, bool) or not is_number(margin) or not 0 < margin < math.inf:
         raise InvalidValue.of("margin", "be a positive number of points", margin)
     variance = 1.0
     if promoters is not None or detractors is not None:
