@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxjourney.exceptions import InvalidData, InvalidValue, OutOfScale
+from cxjourney.exceptions import DataQualityWarning, InvalidData, InvalidValue, OutOfScale
 from cxjourney.metrics import (
     NetPromoterScore,
     net_promoter_score,
@@ -207,3 +207,16 @@ def test_the_interval_is_in_range_and_grows_with_the_level(scores, level):
 def test_the_score_is_the_net_of_its_definition(scores):
     net = sum((s >= 9) - (s <= 6) for s in scores)
     assert nps(scores).value == pytest.approx(100 * net / len(scores))
+
+
+@pytest.mark.parametrize(("answers", "scale"), [([1, 3, 5, 4, 5], "1-5"), ([2, 7, 6, 7, 5], "1-7")])
+def test_answers_of_a_shorter_scale_are_noted_and_many_are_warned_of(answers, scale):
+    doubt = f"all answers within {scale}"
+    assert any(note.startswith(doubt) for note in nps(answers).notes)
+    with pytest.warns(DataQualityWarning, match=doubt):
+        nps(answers * 6)
+
+
+@pytest.mark.parametrize("answers", [[0, 3, 5, 4, 5], [1, 3, 5, 4, 8], [1, 3, 5, 4, 10], [3, 4, 5]])
+def test_low_answers_that_use_the_scale_or_are_few_are_not_doubted(answers):
+    assert not any("within" in note for note in nps(answers).notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
@@ -10,7 +11,7 @@ import numpy as np
 
 from cxjourney._support.table import format_value
 from cxjourney._support.validation import check_choice, check_rng, is_number
-from cxjourney.exceptions import InvalidValue
+from cxjourney.exceptions import DataQualityWarning, InvalidValue
 from cxjourney.metrics.arrays import (
     NanPolicy,
     Values,
@@ -21,7 +22,7 @@ from cxjourney.metrics.arrays import (
 from cxjourney.metrics.estimate import Estimate
 from cxjourney.metrics.intervals import normal_quantile, wilson
 from cxjourney.metrics.rates import undefined
-from cxjourney.metrics.scale import ZERO_TO_TEN
+from cxjourney.metrics.scale import FIVE_POINT, SEVEN_POINT, ZERO_TO_TEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,7 @@ _METHODS = {"adjusted_wald": "adjusted Wald", "wald": "Wald", "bootstrap": "boot
 PROMOTER, DETRACTOR = 9, 6
 _SMALL = 30
 _TOO_FEW = 10
+_FEW = 5  # answers that may well all be low
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -133,6 +135,9 @@ def nps(
     and says nothing of those who did not answer; the scores of segments average to the total only
     when weighted by their numbers.
 
+    Answers that are all within 1-5 or 1-7 look like those to another question: a note says so, and
+    from 30 answers on a `DataQualityWarning`.
+
     Examples
     --------
     >>> nps([10, 9, 7, 3, 9, 10, 8, 6])
@@ -163,7 +168,7 @@ def nps(
     check_choice(interval, "interval", _METHODS)
     if interval == "bootstrap":
         bounds = _bootstrap(array, weights, level, n_resamples, check_rng(rng))
-    return net_promoter_score(
+    score = net_promoter_score(
         promoters,
         passives,
         detractors,
@@ -174,6 +179,22 @@ def nps(
         level=level,
         bounds=bounds,
     )
+    shorter = None if promoters else _shorter_scale(array)
+    if shorter is None:
+        return score
+    doubt = f"all answers within {shorter}: was the question asked on 0-10?"
+    if score.n >= _SMALL:
+        warnings.warn(f"nps(): {doubt}", DataQualityWarning, stacklevel=2)
+    return attrs.evolve(score, notes=(*score.notes, doubt))
+
+
+def _shorter_scale(array: NDArray[Any]) -> str | None:
+    """Return the scale of one question in use that holds enough answers to make one wonder."""
+    answers = array[~np.isnan(array)]
+    if len(answers) < _FEW or answers.min() < 1:
+        return None
+    highest = answers.max()
+    return next((str(s) for s in (FIVE_POINT, SEVEN_POINT) if highest <= s.high), None)
 
 
 def count_groups(array: NDArray[Any]) -> tuple[int, int, int]:
