@@ -235,3 +235,16 @@ def test_what_needs_times_says_so():
         with pytest.raises(TimesRequired):
             needy()
     assert len(log.collapse_repeats()) == len(log) - 1
+
+
+def test_moments_without_a_zone_are_read_in_that_of_the_log():
+    columns = {
+        "who": ["a", "b"],
+        "when": ["2026-07-01 00:30", "2026-07-02 00:30"],
+        "what": ["x"] * 2,
+    }
+    log = cx.InteractionLog.from_frame(
+        columns, customer="who", timestamp="when", touchpoint="what", tz="Europe/Prague"
+    )
+    assert log.between("2026-07-02").customer_ids == ("b",)
+    assert log.between("2026-07-02", tz="UTC").n_customers == 0

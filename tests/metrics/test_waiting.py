@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, timezone
 
 import pytest
 
@@ -131,3 +131,13 @@ def test_a_target_is_a_positive_duration():
         with pytest.raises(InvalidValue, match="target"):
             sla_attainment(seconds(5), target)
     assert math.isnan(sla_attainment([], timedelta(1)).value)
+
+
+def test_the_card_says_as_which_instant_the_end_of_observation_was_taken():
+    opened = [datetime(2026, 1, 1, tzinfo=UTC)]
+    for until in (
+        datetime(2026, 1, 9, 12),  # noqa: DTZ001 - what it is read as is the point
+        datetime(2026, 1, 9, 13, tzinfo=timezone(timedelta(hours=1))),
+    ):
+        card = resolution_time(opened, [None], observed_until=until).median
+        assert card.parameters["observed_until"] == "2026-01-09T12:00:00Z"

@@ -130,7 +130,7 @@ def between(
     start: datetime | date | str | None = None,
     end: datetime | date | str | None = None,
     *,
-    tz: str = "UTC",
+    tz: str | None = None,
 ) -> InteractionLog:
     """Return the log as it would be if it had been observed from `start` until `end` only.
 
@@ -141,7 +141,8 @@ def between(
     start, end
         The first moment that belongs, and the first that does not; None leaves that side open.
     tz
-        IANA zone in which moments without one are read.
+        IANA zone in which moments without one are read; None takes the one in which the log
+        was, which `log.audit()` names.
 
     Returns
     -------
@@ -163,8 +164,9 @@ def between(
     they came and keep all that they did, use `filter`.
     """
     time = _times(log, "between()")
-    since = None if start is None else utc_us(start, "start", tz)
-    until = None if end is None else utc_us(end, "end", tz)
+    zone = log.intake.tz if tz is None else tz
+    since = None if start is None else utc_us(start, "start", zone)
+    until = None if end is None else utc_us(end, "end", zone)
     if since is not None and until is not None and since >= until:
         raise InvalidValue.of("end", f"lie after start ({start})", end)
     keep = np.ones(len(log), dtype=np.bool_)

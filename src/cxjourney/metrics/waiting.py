@@ -56,7 +56,8 @@ def resolution_time(
     resolved
         When it was resolved; missing: still open.
     observed_until
-        The end of observation; needed where a case is open. A case resolved after it counts as
+        The end of observation, in UTC if it has no zone; the card says it. Needed where a case is
+        open. A case resolved after it counts as
         open, since that was not yet known.
     business_hours
         Count only the time in which the service is open; None counts all time.
@@ -120,6 +121,7 @@ def resolution_time(
             "which": which,
             "clock": "business hours" if business_hours else "all time",
             "pauses_subtracted": paused is not None,
+            "observed_until": _shown(observed_until),
         },
         time_zone=None if business_hours is None else business_hours.time_zone,
         level=level,
@@ -150,7 +152,8 @@ def first_response_time(
         One flag a request: True where `responded` is an automatic reply and no person has answered
         yet. It counts as unanswered.
     observed_until
-        The end of observation; needed where a request is unanswered.
+        The end of observation, in UTC if it has no zone; the card says it. Needed where a request
+        is unanswered.
     business_hours
         Count only the time in which the service is open; None counts all time.
     customer
@@ -194,11 +197,22 @@ def first_response_time(
         customer=customer,
         name="first_response_time",
         definition="time from request to first human answer",
-        parameters={"clock": "business hours" if business_hours else "all time"},
+        parameters={
+            "clock": "business hours" if business_hours else "all time",
+            "observed_until": _shown(observed_until),
+        },
         time_zone=None if business_hours is None else business_hours.time_zone,
         level=level,
         nan_policy=nan_policy,
     )
+
+
+def _shown(observed_until: datetime | None) -> str | None:
+    """Return the end of observation as the instant that it was taken for."""
+    if observed_until is None:
+        return None
+    us = instant(observed_until, "observed_until")
+    return f"{np.datetime64(us, 'us').astype('datetime64[s]')}Z"
 
 
 def _timedeltas(us: NDArray[np.int64], missing: NDArray[np.bool_]) -> NDArray[np.timedelta64]:
