@@ -113,7 +113,7 @@ def test_what_a_closed_case_does_after_its_goal_is_no_lost_journey(folder, capsy
 
 def test_an_observation_that_ends_before_the_data_is_said(folder, capsys):
     assert main(["report", "events.csv", *RULES, "--observed-until", "2026-01-03"]) == 0
-    assert "lie after --observed-until and still count" in capsys.readouterr().out
+    assert "lie after --observed-until and still count" in capsys.readouterr().err
 
 
 def test_an_end_that_nothing_follows_is_suggested_as_an_exit(folder, capsys):

@@ -466,32 +466,24 @@ def _journeys(log: InteractionLog, arguments: argparse.Namespace, said: list[str
         after_goal="discard" if arguments.closed else "new_journey",
         unfinished="dropped" if arguments.closed else "in_progress",
     )
-    said.extend(_warnings(log, journeys))
+    said.extend(_warnings(journeys))
     return journeys
 
 
-def _warnings(log: InteractionLog, journeys: Journeys) -> list[str]:
+def _warnings(journeys: Journeys) -> list[str]:
     """Return what a reader should know before believing the numbers."""
     import numpy as np
 
     from cxjourney.log.visits import visits_of
 
-    said = []
-    time, until = log.columns.time, log.observed_until_us
-    late = 0 if time is None or until is None else int(np.count_nonzero(time > until))
-    if late:
-        said.append(
-            f"{late:,} interactions lie after --observed-until and still count: cut the data there"
-        )
     visits = visits_of(journeys)
     seen = np.bincount(visits.node, minlength=len(visits.names))
     followed = np.bincount(visits.node[visits.following < visits.start], minlength=len(seen))
     followed -= np.bincount(visits.node[visits.following < 0], minlength=len(seen))
     converted = visits.following == visits.conversion
     followed += np.bincount(visits.node[converted], minlength=len(seen))
-    said.extend(
+    return [
         f"nothing ever follows {visits.names[k]!r} ({seen[k]:,} visits): if it is a way of "
         f"leaving, say --exit {visits.names[k]!r}"
         for k in np.flatnonzero((followed == 0) & (seen >= _MANY)).tolist()
-    )
-    return said
+    ]

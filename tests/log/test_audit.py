@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import cxjourney as cx
-from cxjourney.exceptions import InvalidValue
+from cxjourney.exceptions import DataQualityWarning, InvalidValue
 from cxjourney.log import LogAudit
 
 ROWS = {
@@ -40,7 +40,9 @@ def log_of(**options) -> cx.InteractionLog:
 
 
 def test_every_count_of_a_small_log_is_known_by_hand():
-    log = log_of(observed_from="2024-01-01", observed_until="2024-10-01")
+    late = "1 interactions lie after observed_until and still count"
+    with pytest.warns(DataQualityWarning, match=late):
+        log = log_of(observed_from="2024-01-01", observed_until="2024-10-01")
     audit = log.audit(now="2024-05-01", inactivity=timedelta(days=7))
     assert (audit.rows_received, audit.rows) == (7, 6)
     assert audit.dropped == {"customer is missing": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import attrs
 import numpy as np
 
-from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
+from cxjourney.exceptions import DataQualityWarning, InvalidValue, TimesRequired, UnknownName
 from cxjourney.log import ingest, objects, prepare, shapes
 from cxjourney.log.audit import audit_log
 from cxjourney.log.columns import Coded, Columns
@@ -232,7 +233,16 @@ class InteractionLog:
     ) -> Self:
         time = parts.columns.time
         if observed_until is not None:
-            until: int | None = utc_us(observed_until, "observed_until", tz)
+            end = utc_us(observed_until, "observed_until", tz)
+            until: int | None = end
+            late = 0 if time is None else int(np.count_nonzero(time > end))
+            if late:
+                warnings.warn(
+                    f"{late:,} interactions lie after observed_until and still count: cut the "
+                    "data there, as log.between() does",
+                    DataQualityWarning,
+                    stacklevel=3,
+                )
         else:
             until = int(time.max()) if time is not None and len(time) else None
         since = None
