@@ -182,9 +182,10 @@ def test_an_empty_file_says_so(folder, fails):
     assert "is empty" in fails("empty.csv", *RULES)
 
 
-def test_a_file_with_a_header_alone_has_no_journeys_to_report(folder, capsys):
+@pytest.mark.parametrize("rules", [(), ("--inactivity", "7d")])
+def test_a_file_with_a_header_alone_has_nothing_to_report_on(rules, folder, fails):
     (folder / "header.csv").write_text("customer,timestamp,touchpoint\n")
-    assert main(["report", "header.csv", "--inactivity", "7d"]) == 0
+    assert "'header.csv' names its columns and holds no row" in fails("header.csv", *rules)
 
 
 def test_a_truncated_gzip_says_so(folder, fails):

@@ -407,8 +407,12 @@ def _read(arguments: argparse.Namespace, said: list[str]) -> InteractionLog:
     roles: dict[str, Any] = _roles(arguments, log.file_columns(file, **shape), said)
     roles["timestamp_format"] = arguments.timestamp_format
     if is_parquet(find_files(file)[0]):
-        return log.read_parquet(file, **roles, **further)
-    return log.read_csv(file, **roles, **shape, **further)
+        read = log.read_parquet(file, **roles, **further)
+    else:
+        read = log.read_csv(file, **roles, **shape, **further)
+    if not read.intake.rows:
+        raise InputFileError(f"{file!r} names its columns and holds no row: nothing to report on")
+    return read
 
 
 def _named(arguments: argparse.Namespace) -> dict[str, str]:
