@@ -226,3 +226,21 @@ def test_gaps_without_times_and_nonsense_are_refused():
         TransitionGaps(slow=0)
     with pytest.raises(InvalidValue, match="min_gaps must be a whole number, at least 2; got 1"):
         TransitionGaps(min_gaps=1)
+
+
+def test_the_graph_says_by_which_gaps_its_journeys_were_cut_and_keeps_it():
+    when = [START + DAY * day for day in (0, 1, 2)]
+    log = cx.InteractionLog.from_frame(
+        {"who": ["a", "a", "b"], "when": when, "what": ["web", "buy", "web"]},
+        customer="who",
+        timestamp="when",
+        touchpoint="what",
+    )
+    rule = TransitionGaps(pause=4, slow=math.inf)
+    plain = log.journeys(goal="buy", inactivity=7 * DAY).graph()
+    cut = log.journeys(goal="buy", inactivity=7 * DAY, gaps=rule).graph()
+    assert "gaps" not in plain.graph
+    assert cut.graph["gaps"] == repr(rule)
+    assert (cut + cut).graph["gaps"] == repr(rule)
+    with pytest.raises(InvalidValue, match="gaps"):
+        plain + cut

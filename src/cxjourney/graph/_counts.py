@@ -35,6 +35,7 @@ FACTS = (
     "grain",
     "goal",
     "inactivity_us",
+    "gaps",
     "observed_until",
     "absorbing",
     "determined",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["merged"]
 
-_MUST_AGREE = ("grain", "inactivity_us", "observed_until", "goal", "absorbing")
+_MUST_AGREE = ("grain", "inactivity_us", "gaps", "observed_until", "goal", "absorbing")
 
 
 def merged(left: nx.DiGraph[str], right: nx.DiGraph[str]) -> tuple[Nodes, Edges, dict[str, Any]]:

@@ -59,7 +59,8 @@ class JourneyGraph(_DiGraph):
 
     Attributes of the graph (`graph.graph`)
         `estimator` of the probabilities; `grain`; `goal` (a JSON list); `n_journeys`,
-        `n_converted`, `n_dropped`, `n_in_progress`; `inactivity_us`; `observed_until`;
+        `n_converted`, `n_dropped`, `n_in_progress`; `inactivity_us`; `gaps`: the rule by which
+        gaps cut journeys too, where there was one; `observed_until`;
         `absorbing`: whether the goal ends a journey; `determined`: whether a journey can be
         dropped at all; `currency` of the values.
 
@@ -215,6 +216,7 @@ class JourneyGraph(_DiGraph):
         grain: str = "touchpoint",
         goal: Collection[str] = (),
         inactivity: timedelta | None = None,
+        gaps: str | None = None,
         observed_until: datetime | None = None,
         absorbing: bool = True,
         determined: bool = True,
@@ -252,7 +254,7 @@ class JourneyGraph(_DiGraph):
             The distinct channels, stages, owners of each node.
         touchpoint
             The touchpoint of each node, where the node's name is a pair.
-        estimator, grain, goal, inactivity, observed_until, absorbing, determined, currency
+        estimator, grain, goal, inactivity, gaps, observed_until, absorbing, determined, currency
             As in the class.
 
         Raises
@@ -294,6 +296,8 @@ class JourneyGraph(_DiGraph):
         }
         if inactivity is not None:
             facts["inactivity_us"] = duration_us(check_duration(inactivity, "inactivity"))
+        if gaps is not None:
+            facts["gaps"] = gaps
         if observed_until is not None:
             facts["observed_until"] = observed_until.isoformat()
         if currency is not None:

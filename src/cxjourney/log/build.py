@@ -167,6 +167,7 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
         grain=by if isinstance(by, str) else ", ".join(by),
         goal=rules.goal,
         inactivity=rules.inactivity,
+        gaps=None if rules.gaps is None else repr(rules.gaps),
         observed_until=log.observed_until,
         absorbing=rules.absorbing,
         determined=rules.determined,
