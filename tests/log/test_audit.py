@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 import cxjourney as cx
@@ -129,3 +130,16 @@ def test_the_ties_of_the_sepsis_log_are_counted(shared):
     )
     audit = log.audit()
     assert (audit.rows, audit.tied, audit.naive) == (15_214, 4_447, 15_214)
+
+
+def test_rows_of_a_wide_table_are_no_share_of_the_interactions():
+    deals = {
+        "deal": ["a", "b", None],
+        "open": ["2024-01-02", None, "2024-01-03"],
+        "won": [None] * 3,
+    }
+    log = cx.from_wide(deals, customer="deal", steps={"open": "open", "won": "won"}, missing="drop")
+    table = log.audit(now="2024-02-01")._table()
+    shares = dict(zip(table["what"], table["share"], strict=True))
+    assert np.isnan(shares["  left out: rows of the table with no dated step"])
+    assert shares["  left out: customer is missing"] == 1 / 2

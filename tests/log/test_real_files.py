@@ -121,7 +121,7 @@ def test_the_sales_pipeline_is_read_as_a_wide_table(data):
         "Lost": told["Lost"],
         "engaged": told["Won"] + told["Lost"] + told["Engaging"],
     }
-    assert log.intake.dropped == {"no step has a date": told["Prospecting"]}
+    assert log.intake.dropped == {"rows of the table with no dated step": told["Prospecting"]}
 
 
 @pytest.mark.shared_data

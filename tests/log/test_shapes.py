@@ -44,7 +44,7 @@ def test_each_date_is_an_interaction_and_a_missing_one_is_none(library):
     assert (first.channel.name, first.stage.name, first.value) == ("phone", "consideration", None)
     assert (second.channel, second.value, second.currency) == (None, 10.0, "EUR")
     assert dict(second.attributes) == {"product": "x"}
-    assert dict(log.intake.dropped) == {"no step has a date": 1}
+    assert dict(log.intake.dropped) == {"rows of the table with no dated step": 1}
     assert log.intake.naive == 5
 
 
@@ -91,7 +91,7 @@ def test_missing_ids_and_names_are_refused_with_rows_of_the_table_or_dropped():
     assert dict(log.intake.dropped) == {
         "customer is missing": 1,
         "touchpoint is missing": 1,
-        "no step has a date": 1,
+        "rows of the table with no dated step": 1,
     }
 
 
@@ -134,7 +134,7 @@ def test_each_state_is_an_interaction_at_the_beginning_of_its_period():
         ("2", "2024-01-01", "school"),
         ("2", "2024-03-01", "job"),
     ]
-    assert dict(log.intake.dropped) == {"no state": 1}
+    assert dict(log.intake.dropped) == {"rows of the table with no state": 1}
     assert dict(next(log.interactions()).attributes) == {"sex": "f"}
 
 

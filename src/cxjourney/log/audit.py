@@ -13,7 +13,7 @@ from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_duration, duration_us
-from cxjourney.log.ingest import EPOCH, NO_SEQ
+from cxjourney.log.ingest import EPOCH, NO_SEQ, OF_TABLE
 from cxjourney.log.prepare import duplicate_rows, tied_rows
 from cxjourney.log.stamps import utc_us
 
@@ -45,9 +45,10 @@ class LogAudit(Result):
     observed_from, observed_until
         The observation window (UTC); None where not known.
     rows_received
-        Rows that came in when the log was built.
+        Rows that came in when the log was built; of a wide table the dated steps.
     dropped
-        Reason to number of rows left out then.
+        Reason to number of rows left out then; of a wide table also rows of the table without any
+        step, which are no share of the interactions.
     out_of_order
         Rows that came in before an earlier row of the same customer; they were sorted.
     naive
@@ -107,10 +108,10 @@ class LogAudit(Result):
         return self.tied / self.rows if self.rows else np.nan
 
     def _table(self) -> Table:
-        rows, received = self.rows, self.rows_received
+        rows, received, dropped = self.rows, self.rows_received, self.dropped.items()
         facts: list[tuple[str, int, float]] = [
             ("rows received", received, np.nan),
-            *((f"  left out: {why}", n, _share(n, received)) for why, n in self.dropped.items()),
+            *((f"  left out: {why}", n, _share_left_out(why, n, received)) for why, n in dropped),
             ("  out of order", self.out_of_order, _share(self.out_of_order, received)),
             (f"  without a zone, read in {self.tz}", self.naive, _share(self.naive, received)),
         ]
@@ -257,6 +258,10 @@ def _left_truncated(log: InteractionLog, inactivity: timedelta | None) -> int | 
 
 def _share(count: int, total: int) -> float:
     return count / total if total else np.nan
+
+
+def _share_left_out(why: str, count: int, received: int) -> float:
+    return np.nan if why.startswith(OF_TABLE) else _share(count, received)
 
 
 def _shown(moment: datetime) -> str:

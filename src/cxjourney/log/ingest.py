@@ -35,6 +35,10 @@ NAMED = ("channel", "stage", "owner")
 IDENTIFIED = ("journey", "issue")
 
 
+OF_TABLE = "rows of the table with "
+"""What a reason begins with that counts rows of a table with several steps or states a row."""
+
+
 @attrs.frozen(kw_only=True)
 class Intake:
     """What happened to the rows on their way in, for the audit.
@@ -44,7 +48,8 @@ class Intake:
     rows
         Rows received.
     dropped
-        Reason to number of rows left out.
+        Reason to number of rows left out; what begins with `OF_TABLE` counts rows of the table, of
+        which several interactions may come.
     naive
         Stamps without a zone, read in `tz`.
     tz

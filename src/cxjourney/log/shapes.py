@@ -13,7 +13,7 @@ from cxjourney.domain.terminals import check_name
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.log.columns import Coded
 from cxjourney.log.encode import encode_ids, encode_names, encode_values, numbers
-from cxjourney.log.ingest import columns_of
+from cxjourney.log.ingest import OF_TABLE, columns_of
 from cxjourney.log.stamps import Stamps, read_stamps, utc_us
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def from_wide(
     >>> [(i.customer.id, i.touchpoint.name) for i in log.interactions()]
     [('a', 'engaged'), ('a', 'Won'), ('b', 'engaged')]
     >>> dict(log.intake.dropped)
-    {'no step has a date': 1}
+    {'rows of the table with no dated step': 1}
     """
     plan = {
         column: step if isinstance(step, Step) else Step(step) for column, step in steps.items()
@@ -167,7 +167,7 @@ def from_wide(
         long,
         attributes,
         backend,
-        {"no step has a date": untouched},
+        {f"{OF_TABLE}no dated step": untouched},
         currency=currency,
         tz=tz,
         missing=missing,
@@ -258,7 +258,7 @@ def from_sequences(
         long,
         attributes,
         backend,
-        {"no state": len(ids) - len(np.unique(rows))},
+        {f"{OF_TABLE}no state": len(ids) - len(np.unique(rows))},
         currency=None,
         tz=tz,
         missing=missing,
