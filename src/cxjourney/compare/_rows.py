@@ -62,6 +62,14 @@ class Part:
 
     def columns(self, *, level: float, min_count: int) -> dict[str, Any]:
         """Return the columns of the pair, without q-values, which need all pairs."""
+        every = self._every_move(level=level, min_count=min_count)
+        kept = np.flatnonzero(~_mirrors(self.contrast)).tolist()
+        return {
+            name: tuple(column[i] for i in kept) if isinstance(column, tuple) else column[kept]
+            for name, column in every.items()
+        }
+
+    def _every_move(self, *, level: float, min_count: int) -> dict[str, Any]:
         contrast = self.contrast
         labels = contrast.labels
         n = len(contrast.source)
@@ -97,3 +105,17 @@ class Part:
                 "reversed": opposite & sure,
             }
         return columns
+
+
+def _mirrors(contrast: Contrast) -> NDArray[np.bool_]:
+    """Return the moves that only say again what the exit beside them says.
+
+    Where a touchpoint has one move and the exit, the two probabilities sum to one: the move has
+    the difference of the exit with the other sign, and a test of its own would count it twice.
+    """
+    n = len(contrast.names) + 3
+    moves = np.bincount(contrast.source, minlength=n)
+    is_exit = contrast.target == n - 1
+    exits = np.bincount(contrast.source[is_exit], minlength=n)
+    mirrored: NDArray[np.bool_] = ((moves == 2) & (exits == 1))[contrast.source] & ~is_exit
+    return mirrored

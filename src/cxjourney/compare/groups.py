@@ -72,8 +72,10 @@ def segments(
         `probability`, `probability_against`, their `difference` with `low` and `high`;
         `p_value`, `q_value`, `test`. With `strata` also `adjusted` with `adjusted_low` and
         `adjusted_high` (the Mantel-Haenszel difference), and `reversed`, where it has the other
-        sign than the difference. NaN where a number is not defined or a move was not tested. How
-        journeys began that may have been under way when the observation did is not counted.
+        sign than the difference. NaN where a number is not defined or a move was not tested. Where
+        a touchpoint has one move and the exit, the exit alone has a row, since the move only says
+        the same with the other sign. How journeys began that may have been under way when the
+        observation did is not counted.
 
     Raises
     ------
