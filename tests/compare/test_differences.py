@@ -418,3 +418,10 @@ def test_statsmodels_agrees():
     values = np.random.default_rng(1).random(50) ** 3
     expected = multipletests(values, method="fdr_bh")[1]
     np.testing.assert_allclose(false_discovery(values), expected)
+
+
+def test_each_pair_is_told_as_it_begins():
+    rows = [(f"{plan} {i}", i < 20, {"plan": plan}) for plan in "xyz" for i in range(40)]
+    begun: list[str] = []
+    segments(closed_cases(rows), "plan", n_permutations=0, begin=begun.append)
+    assert begun == ["x against the rest", "y against the rest", "z against the rest"]

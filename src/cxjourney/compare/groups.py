@@ -16,6 +16,8 @@ from cxjourney.exceptions import InvalidValue, OutcomeUndetermined
 from cxjourney.graph import JourneyGraph
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cxjourney.log import Journeys
     from cxjourney.log.visits import By
 
@@ -37,6 +39,7 @@ def segments(
     level: float = 0.95,
     n_permutations: int = 999,
     rng: np.random.Generator | int | None = None,
+    begin: Callable[[str], None] | None = None,
 ) -> Differences:
     """Compare segments: every exit probability and every move, ranked by how sure it differs.
 
@@ -63,6 +66,9 @@ def segments(
         Permutations of customers for the test of the whole; 0 leaves it out.
     rng
         A generator or seed for the permutations.
+    begin
+        Called with the name of each pair, such as "phone against the rest", as its comparison
+        begins, to show progress: many groups with many permutations take long.
 
     Returns
     -------
@@ -132,6 +138,8 @@ def segments(
         pairs += [(i, None, _REST) for i in range(n)]
     parts = []
     for i, j, other in pairs:
+        if begin is not None:
+            begin(f"{names[i]} against {other}")
         inside = value_of >= 0 if j is None else value_of == j
         group = np.where(value_of == i, 0, np.where(inside, 1, -1))
         found = observed(moves, group)
