@@ -175,6 +175,9 @@ def test_any_chain_of_changes_is_that_of_brute_force(log, wanted):
             scenario = getattr(scenario, kind)(*arguments)
         except TrappedClass:
             assume(False)
+        except InvalidValue as error:  # what led there is gone
+            assume("nobody comes to" not in str(error))
+            raise
         matrix = changed_matrix(matrix, names, change)
         stack = scenario._state.changes[-1].stack(stack)
         if kind in {"remove", "bypass"}:
