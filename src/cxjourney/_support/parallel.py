@@ -50,11 +50,16 @@ def side_by_side(size: int, *tasks: Callable[[], Any]) -> tuple[Any, ...]:
     size
         Number of rows that each works on; few are done one after the other.
     tasks
-        Functions without arguments. The first error in their order is raised.
+        Functions without arguments, the longest first. The first error in their order is raised.
+
+    Notes
+    -----
+    No more threads run than there are cores: a third on two cores would take time from the longest.
     """
-    if size < _WORTHWHILE or len(tasks) < 2:
+    n_others = min(len(tasks), os.cpu_count() or 1) - 1
+    if size < _WORTHWHILE or n_others < 1:
         return tuple(task() for task in tasks)
     first, *others = tasks
-    with ThreadPoolExecutor(max_workers=len(others)) as pool:
+    with ThreadPoolExecutor(max_workers=n_others) as pool:
         futures = [pool.submit(task) for task in others]
         return first(), *(future.result() for future in futures)
