@@ -69,12 +69,21 @@ def test_moves_are_counted_within_bounds(data, lengths, dtype):
     codes = np.zeros(sum(lengths), dtype=dtype)
     outcome = np.array([i % 3 for i in range(len(lengths))], dtype=np.int8)
     time = np.arange(sum(lengths), dtype=np.int64)
-    absorbed, key = outcome == 0, np.zeros(1, dtype=np.int64)
-    spoil(data, offsets, codes, outcome)
+    absorbed = outcome == 0
+    follows = kernels.directly_follows(codes, offsets, absorbed, outcome, 3, time=time)
+    spoil(data, offsets, codes, outcome, *follows.timed)
     with suppress(ValueError):
         kernels.directly_follows(codes, offsets, absorbed, outcome, 3)
     with suppress(ValueError):
-        kernels.waits_of_moves(codes, offsets, absorbed, outcome, time, 3, key)
+        kernels.waits_of_moves(codes, offsets, absorbed, outcome, time, 3, follows)
+
+
+@given(st.data(), st.lists(st.integers(0, 4), min_size=1, max_size=9))
+def test_rows_are_gathered_within_bounds(data, rows):
+    rows = np.array(rows, dtype=np.int64)
+    spoil(data, rows)
+    with suppress(ValueError):
+        kernels.gather(np.arange(5), rows)
 
 
 @pytest.mark.parametrize("outcome", [-1, 3])

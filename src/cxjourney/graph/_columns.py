@@ -153,8 +153,8 @@ def _records(size: int, columns: Mapping[str, Sequence[Any] | None]) -> list[dic
     records = [dict(zip(given, row, strict=True)) for row in zip(*given.values(), strict=True)]
     for key, values in given.items():
         if None in values:
-            for record in records:
-                if record[key] is None:
+            for record, value in zip(records, values, strict=True):
+                if value is None:
                     del record[key]
     return records
 

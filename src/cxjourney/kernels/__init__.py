@@ -14,7 +14,7 @@ import importlib
 import os
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -54,6 +54,7 @@ __all__ = [
     "directly_follows",
     "encode_strings",
     "funnel",
+    "gather",
     "group_sequences",
     "order_rows",
     "ranges",
@@ -63,7 +64,10 @@ __all__ = [
     "weighted_counts",
 ]
 
+_T = TypeVar("_T", bound=np.generic)
 _DENSE = 4_000_000
+_MOST_ROWS = np.iinfo(np.int32).max
+_WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 _NO_TIME = np.zeros(0, dtype=np.int64)
 
 
@@ -164,14 +168,14 @@ def order_rows(
     customer's rows are not in the order of time, the reference sorts.
     """
     n = len(customer)
-    if _compiled is None or seq is not None or n == 0:
+    if _compiled is None or seq is not None or not 0 < n <= _MOST_ROWS:
         return reference.order_rows(customer, time, n_customers, seq)
     codes = np.ascontiguousarray(customer, dtype=np.int32)
     time = np.ascontiguousarray(time)
     rows = [slice(*share) for share in shares(n)]
     counts = side_by_side(n, *[partial(_compiled.count_rows, codes[r], n_customers) for r in rows])
     offsets, places = _places(counts)
-    order, by_time = np.empty(n, dtype=np.intp), np.empty(n, dtype=np.int64)
+    order, by_time = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int64)
     place = _compiled.place_rows
     moved = side_by_side(
         n,
@@ -204,6 +208,22 @@ def _places(
     for before, place in pairwise(places):
         place += before
     return offsets, places
+
+
+def gather(values: NDArray[_T], rows: NDArray[np.integer]) -> NDArray[_T]:
+    """Return the values of these rows; see `reference.gather`."""
+    word = _WORDS.get(values.dtype.itemsize)
+    row_numbers = rows.dtype in {np.dtype(np.int32), np.dtype(np.int64)}
+    if _compiled is None or word is None or values.dtype.kind not in "biufMm" or not row_numbers:
+        return reference.gather(values, rows)
+    found = np.empty(len(rows), dtype=values.dtype)
+    words, into = np.ascontiguousarray(values).view(word), found.view(word)
+    rows = np.ascontiguousarray(rows)
+    side_by_side(
+        len(rows),
+        *[partial(_compiled.gather, words, rows[a:b], into[a:b]) for a, b in shares(len(rows))],
+    )
+    return found
 
 
 def cut_journeys(
@@ -244,7 +264,8 @@ def directly_follows(
     keys = np.flatnonzero(counts)
     counts, waited = counts[keys], waited[keys]
     waited[counts == untimed[keys]] = -1
-    return Follows(keys, counts, journeys[keys], first, visits, visiting, pending, waited)
+    timed = tuple(part[0] - part[6] for part in parts)  # of its counts, those that are not untimed
+    return Follows(keys, counts, journeys[keys], first, visits, visiting, pending, waited, timed)
 
 
 def waits_of_moves(
@@ -254,23 +275,19 @@ def waits_of_moves(
     outcome: NDArray[np.int8],
     time: NDArray[np.int64],
     n_codes: int,
-    keys: NDArray[np.int64],
+    follows: Follows,
 ) -> Waits:
     """Return how long moves took; see `reference.waits_of_moves`.
 
     Compiled, each thread puts the times of journeys of its own together by move, in the order of
     rows, and then sums up moves of its own.
     """
-    size = n_codes + 3
-    if _compiled is None or size * size > _DENSE:
-        return reference.waits_of_moves(codes, offsets, absorbed, outcome, time, n_codes, keys)
-    n = len(codes)
+    if _compiled is None or not follows.timed:
+        return reference.waits_of_moves(codes, offsets, absorbed, outcome, time, n_codes, follows)
+    n, keys = len(codes), follows.keys
     journeys = codes, offsets, absorbed.view(np.uint8), outcome
     parts = shares(n, offsets)
-    counts = side_by_side(
-        n, *[partial(_compiled.count_waits, *journeys, n_codes, *part) for part in parts]
-    )
-    bounds, places = _places(counts)
+    bounds, places = _places(tuple(part.copy() for part in follows.timed))
     waits = np.empty(bounds[-1], dtype=np.int64)
     place = _compiled.place_waits
     side_by_side(

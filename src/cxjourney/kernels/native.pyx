@@ -6,23 +6,37 @@ What a function does is written there; here stands how it avoids passes over the
 read or written without a bound that the caller or the function itself has checked.
 """
 
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT32_MAX, int8_t, int16_t, int32_t, int64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 import numpy as np
 
 cdef extern from *:
     """
     #if defined(__GNUC__) || defined(__clang__)
+    #define CXJ_PREFETCH(p) __builtin_prefetch(p)
     #define CXJ_PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
     #else
+    #define CXJ_PREFETCH(p) ((void)0)
     #define CXJ_PREFETCH_WRITE(p) ((void)0)
     #endif
     """
+    void CXJ_PREFETCH(const void*) nogil
     void CXJ_PREFETCH_WRITE(const void*) nogil
 
 ctypedef fused code_t:
     int8_t
     int16_t
+    int32_t
+    int64_t
+
+ctypedef fused word_t:
+    uint8_t
+    uint16_t
+    uint32_t
+    uint64_t
+
+ctypedef fused row_t:
     int32_t
     int64_t
 
@@ -51,7 +65,7 @@ def place_rows(
     const int64_t[::1] time,
     int64_t first_row,
     int64_t[::1] next_place,
-    int64_t[::1] order,
+    int32_t[::1] order,
     int64_t[::1] sorted_time,
 ):
     """Write each row's number and time to the next place of its customer, and move that on.
@@ -62,6 +76,7 @@ def place_rows(
     cdef int64_t n = customer.shape[0], i, place
     cdef int32_t c, later
     cdef bint inside = time.shape[0] == n and sorted_time.shape[0] == order.shape[0], moved = False
+    inside = inside and 0 <= first_row <= INT32_MAX - n
     with nogil:
         for i in range(n if inside else 0):
             c = customer[i]
@@ -78,7 +93,7 @@ def place_rows(
                 if 0 <= later < next_place.shape[0]:
                     CXJ_PREFETCH_WRITE(&order[0] + next_place[later])
                     CXJ_PREFETCH_WRITE(&sorted_time[0] + next_place[later])
-            order[place] = first_row + i
+            order[place] = <int32_t> (first_row + i)
             sorted_time[place] = time[i]
             moved |= place != first_row + i
     if not inside:
@@ -102,6 +117,24 @@ def in_time_order(const int64_t[::1] time, const int64_t[::1] offsets, int64_t b
     if not inside:
         raise ValueError("customers are out of range")
     return ordered
+
+
+def gather(const word_t[::1] values, const row_t[::1] rows, word_t[::1] found):
+    """Write the values of these rows, whatever the words stand for."""
+    cdef int64_t i, n = rows.shape[0], n_values = values.shape[0]
+    cdef row_t row
+    cdef bint inside = found.shape[0] == n
+    with nogil:
+        for i in range(n if inside else 0):
+            row = rows[i]
+            if row < 0 or row >= n_values:
+                inside = False
+                break
+            if i + 16 < n:
+                CXJ_PREFETCH(&values[0] + rows[i + 16])  # wherever that is: it is not read
+            found[i] = values[row]
+    if not inside:
+        raise ValueError("a row is out of range")
 
 
 # ------------------------------------------------------------------ journeys
@@ -265,40 +298,6 @@ cdef check_journeys(
 
 
 # ------------------------------------------------------------------ how long moves take
-
-def count_waits(
-    const code_t[::1] codes,
-    const int64_t[::1] offsets,
-    const uint8_t[::1] absorbed,
-    const int8_t[::1] outcome,
-    int64_t n_codes,
-    int64_t begin,
-    int64_t end,
-):
-    """Return how many moves of each key the journeys from `begin` to `end` have times of."""
-    cdef int64_t size = n_codes + 3, j, i, edge
-    cdef bint inside = True
-    check_journeys(offsets, absorbed, outcome, begin, end)
-    count_array = np.zeros(size * size, dtype=np.int64)
-    cdef int64_t[::1] count = count_array
-    with nogil:
-        for j in range(begin, end):
-            inside = offsets[j] >= 0 and offsets[j + 1] <= codes.shape[0]
-            inside = inside and 0 <= outcome[j] <= 2
-            if not inside:
-                break
-            for i in range(offsets[j], offsets[j + 1] - 1):
-                edge = move_key(codes, i, offsets[j + 1], absorbed[j], outcome[j], n_codes)
-                if edge < 0:
-                    inside = False
-                    break
-                count[edge] += 1
-            if not inside:
-                break
-    if not inside:
-        raise ValueError("a code, an outcome or an offset is out of range")
-    return count_array
-
 
 cdef inline int64_t move_key(
     const code_t[::1] codes, int64_t i, int64_t stop, bint absorbed, int8_t outcome, int64_t n_codes

@@ -5,7 +5,7 @@ All work on plain arrays. Rows are interactions; codes are small non-negative in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ __all__ = [
     "directly_follows",
     "encode_strings",
     "funnel",
+    "gather",
     "group_sequences",
     "order_rows",
     "ranges",
@@ -36,6 +37,7 @@ __all__ = [
     "waits_of_moves",
 ]
 
+_T = TypeVar("_T", bound=np.generic)
 _KEY_BITS = 62
 _DENSE = 4_000_000
 
@@ -55,7 +57,7 @@ class Ordered(NamedTuple):
     Attributes
     ----------
     order
-        Row numbers in order; None where the input already is.
+        Row numbers in order, int32 where compiled; None where the input already is.
     time
         The times in order.
     offsets
@@ -64,7 +66,7 @@ class Ordered(NamedTuple):
         Number of rows before which there now is a later row of the input, of the same customer.
     """
 
-    order: NDArray[np.intp] | None
+    order: NDArray[np.int32] | NDArray[np.intp] | None
     time: NDArray[np.int64]
     offsets: NDArray[np.int64]
     n_backward: int
@@ -126,6 +128,21 @@ def _in_order(
         return True
     tied = same & (time[:-1] == time[1:])
     return not np.any(tied & (seq[:-1] > seq[1:]))
+
+
+def gather(values: NDArray[_T], rows: NDArray[np.integer]) -> NDArray[_T]:
+    """Return the values of these rows.
+
+    Parameters
+    ----------
+    values
+        One value a row.
+    rows
+        Numbers of rows, 0 or more.
+    """
+    if len(rows) and not 0 <= rows.min() <= rows.max() < len(values):
+        raise ValueError("a row is out of range")
+    return values[rows]
 
 
 def segment_starts(*boundaries: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -242,6 +259,8 @@ class Follows(NamedTuple):
     waited
         How long each move took in total [µs], from a touch to the row after it; -1 where no time
         is known.
+    timed
+        Moves with a time by key, of each thread's journeys; empty where one pass needs no such plan.
     """
 
     keys: NDArray[np.int64]
@@ -252,6 +271,7 @@ class Follows(NamedTuple):
     visiting: NDArray[np.int64]
     pending: NDArray[np.int64]
     waited: NDArray[np.int64]
+    timed: tuple[NDArray[np.int64], ...] = ()
 
 
 def directly_follows(
@@ -353,7 +373,7 @@ def waits_of_moves(
     outcome: NDArray[np.int8],
     time: NDArray[np.int64],
     n_codes: int,
-    keys: NDArray[np.int64],
+    follows: Follows,
 ) -> Waits:
     """Return how long moves took.
 
@@ -363,10 +383,10 @@ def waits_of_moves(
         As for `directly_follows`.
     time
         Microseconds of each row, ascending in each journey.
-    keys
-        The keys of the moves that occur, ascending.
+    follows
+        What directly follows what in these rows.
     """
-    size = n_codes + 3
+    size, keys = n_codes + 3, follows.keys
     is_last = np.zeros(len(codes) + 1, dtype=np.bool_)
     is_last[offsets[1:] - 1] = True
     row = np.flatnonzero(~is_last[: len(codes)])

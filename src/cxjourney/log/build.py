@@ -201,7 +201,7 @@ def _dwell(
         journeys.outcome,
         time,
         len(coded.names),
-        follows.keys,
+        follows,
     )
     return {
         "dwell_sum_us": follows.waited,

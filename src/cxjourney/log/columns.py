@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from cxjourney._support.frozen import array_eq, read_only, seal
 from cxjourney._support.mapping import FrozenMapping
+from cxjourney.kernels import gather
 
 __all__ = ["Coded", "Columns", "Rows"]
 
-Rows: TypeAlias = NDArray[np.intp] | NDArray[np.bool_]
+Rows: TypeAlias = NDArray[np.integer] | NDArray[np.bool_]
 """Which rows: their numbers, or whether each."""
 
 _BLOCK = 1 << 16
@@ -54,7 +55,8 @@ class Coded:
 
     def take(self, rows: Rows) -> Self:
         """Return the column of these rows; the vocabulary stays."""
-        return attrs.evolve(self, codes=seal(self.codes[rows]))
+        chosen = self.codes[rows] if rows.dtype == np.bool_ else gather(self.codes, rows)
+        return attrs.evolve(self, codes=seal(chosen))
 
     def compacted(self) -> Self:
         """Return the column with only the names in use, in their old order."""

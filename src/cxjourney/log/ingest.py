@@ -16,7 +16,7 @@ from cxjourney._support.parallel import side_by_side
 from cxjourney._support.validation import check_choice
 from cxjourney.domain.terminals import check_name
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
-from cxjourney.kernels import ArrowTexts, order_rows
+from cxjourney.kernels import ArrowTexts, gather, order_rows
 from cxjourney.log.columns import Coded, Columns
 from cxjourney.log.encode import encode_ids, encode_names, encode_values, numbers
 from cxjourney.log.relations import relation_columns
@@ -154,9 +154,9 @@ def from_columns(
     )
     keep, dropped = _present(
         {
-            "customer": customer.codes < 0,
+            "customer": _absent(customer),
             "timestamp": stamps.missing,
-            "touchpoint": touchpoint.codes < 0,
+            "touchpoint": _absent(touchpoint),
         },
         missing,
     )
@@ -224,9 +224,9 @@ def sort_columns(
     if order is None:
         time = time.copy()  # the caller's own may change
     else:
-        seq = None if seq is None else seq[order]
+        seq = None if seq is None else gather(seq, order)
         coded = {name: column.take(order) for name, column in coded.items()}
-        numeric = {name: values[order] for name, values in numeric.items()}
+        numeric = {name: gather(values, order) for name, values in numeric.items()}
         attributes = {name: column.take(order) for name, column in attributes.items()}
     columns = Columns(
         offsets=seal(offsets),
@@ -263,15 +263,21 @@ def _names(column: Any, role: str) -> Coded:
     return coded
 
 
+def _absent(coded: Coded) -> NDArray[np.bool_] | None:
+    """Return which rows have no value; None where all have."""
+    return coded.codes < 0 if coded.codes.min(initial=0) < 0 else None
+
+
 def _present(
-    absent: Mapping[str, NDArray[np.bool_]], missing: str
+    absent: Mapping[str, NDArray[np.bool_] | None], missing: str
 ) -> tuple[NDArray[np.intp] | None, dict[str, int]]:
     """Return the rows to keep (None for all) and why the others go."""
-    gone = np.zeros(len(absent["customer"]), dtype=np.bool_)
+    found = {role: mask for role, mask in absent.items() if mask is not None and mask.any()}
+    if not found:
+        return None, {}
+    gone = np.zeros_like(next(iter(found.values())))
     dropped = {}
-    for role, mask in absent.items():
-        if not mask.any():
-            continue
+    for role, mask in found.items():
         rows = np.flatnonzero(mask & ~gone)
         if not len(rows):
             continue
