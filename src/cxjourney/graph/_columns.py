@@ -137,8 +137,8 @@ def _plain(values: NDArray[Any] | None) -> list[Any] | None:
         return None
     missing = np.isnan(values) if values.dtype.kind == "f" else values < 0
     plain: list[Any] = values.tolist()
-    if missing.any():
-        plain = [None if gone else v for v, gone in zip(plain, missing.tolist(), strict=True)]
+    for i in np.flatnonzero(missing).tolist():
+        plain[i] = None
     return plain
 
 
