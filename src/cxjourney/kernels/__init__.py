@@ -210,7 +210,7 @@ def _places(
     return offsets, places
 
 
-def gather(values: NDArray[_T], rows: NDArray[np.integer]) -> NDArray[_T]:
+def gather(values: NDArray[_T], rows: NDArray[np.integer] | NDArray[np.bool_]) -> NDArray[_T]:
     """Return the values of these rows; see `reference.gather`."""
     word = _WORDS.get(values.dtype.itemsize)
     row_numbers = rows.dtype in {np.dtype(np.int32), np.dtype(np.int64)}

@@ -130,7 +130,7 @@ def _in_order(
     return not np.any(tied & (seq[:-1] > seq[1:]))
 
 
-def gather(values: NDArray[_T], rows: NDArray[np.integer]) -> NDArray[_T]:
+def gather(values: NDArray[_T], rows: NDArray[np.integer] | NDArray[np.bool_]) -> NDArray[_T]:
     """Return the values of these rows.
 
     Parameters
@@ -138,9 +138,9 @@ def gather(values: NDArray[_T], rows: NDArray[np.integer]) -> NDArray[_T]:
     values
         One value a row.
     rows
-        Numbers of rows, 0 or more.
+        Numbers of rows, 0 or more; or of each row whether it is one.
     """
-    if len(rows) and not 0 <= rows.min() <= rows.max() < len(values):
+    if rows.dtype != np.bool_ and len(rows) and not 0 <= rows.min() <= rows.max() < len(values):
         raise ValueError("a row is out of range")
     return values[rows]
 
@@ -260,7 +260,7 @@ class Follows(NamedTuple):
         How long each move took in total [µs], from a touch to the row after it; -1 where no time
         is known.
     timed
-        Moves with a time by key, of each thread's journeys; empty where one pass needs no such plan.
+        Moves with a time by key, of the journeys of each thread; empty where nothing is compiled.
     """
 
     keys: NDArray[np.int64]

@@ -55,8 +55,7 @@ class Coded:
 
     def take(self, rows: Rows) -> Self:
         """Return the column of these rows; the vocabulary stays."""
-        chosen = self.codes[rows] if rows.dtype == np.bool_ else gather(self.codes, rows)
-        return attrs.evolve(self, codes=seal(chosen))
+        return attrs.evolve(self, codes=seal(gather(self.codes, rows)))
 
     def compacted(self) -> Self:
         """Return the column with only the names in use, in their old order."""
@@ -137,8 +136,8 @@ class Columns:
         return attrs.evolve(
             self,
             offsets=offsets,
-            time=None if self.time is None else seal(self.time[rows]),
-            seq=None if self.seq is None else seal(self.seq[rows]),
+            time=None if self.time is None else seal(gather(self.time, rows)),
+            seq=None if self.seq is None else seal(gather(self.seq, rows)),
             coded={name: column.take(rows) for name, column in self.coded.items()},
             numeric={name: seal(values[rows]) for name, values in self.numeric.items()},
             attributes={name: column.take(rows) for name, column in self.attributes.items()},

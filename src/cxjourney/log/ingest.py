@@ -213,7 +213,7 @@ def sort_columns(
     coded: Mapping[str, Coded],
     numeric: Mapping[str, NDArray[np.float64]],
     attributes: Mapping[str, Coded],
-) -> tuple[Columns, Sequence[str], NDArray[np.intp] | None, int]:
+) -> tuple[Columns, Sequence[str], NDArray[np.integer] | None, int]:
     """Return columns in order, customer ids, the order taken, and how many rows were out of it."""
     ids = customer.names
     order, time, offsets, out_of_order = order_rows(customer.codes, time, len(ids), seq)
