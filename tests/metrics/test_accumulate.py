@@ -8,6 +8,7 @@ import math
 import pickle
 from datetime import UTC, datetime, timedelta
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,11 +44,17 @@ METRICS = [
 ]
 
 
+def card(estimate):
+    """Return what an estimate says, but for a doubt that only the answers themselves can raise."""
+    notes = tuple(note for note in estimate.notes if "was the question asked" not in note)
+    return repr(attrs.evolve(estimate, notes=notes).to_dict())
+
+
 @pytest.mark.parametrize(("metric", "values"), METRICS, ids=lambda x: getattr(x, "__name__", ""))
 @given(data=st.data())
 def test_the_parts_are_the_whole_in_any_order_and_grouping(metric, values, data):
     a, b, c = (data.draw(st.lists(values, max_size=40)) for _ in range(3))
-    whole = repr(metric(a + b + c).to_dict())
+    whole = card(metric(a + b + c))
 
     def tally(*pieces):
         total = Tally(metric)
@@ -55,12 +62,12 @@ def test_the_parts_are_the_whole_in_any_order_and_grouping(metric, values, data)
             total.update(piece)
         return total
 
-    assert repr(tally(a, b, c).result().to_dict()) == whole
-    assert repr(tally(a).merge(tally(b).merge(tally(c))).result().to_dict()) == whole
-    assert repr(tally(c).merge(tally(b)).merge(tally(a)).result().to_dict()) == whole
-    assert repr(tally(a, b, c).merge(Tally(metric)).result().to_dict()) == whole
-    assert repr(Tally(metric).merge(tally(a, b, c)).result().to_dict()) == whole
-    assert repr(pool([metric(a), metric(b), metric(c)]).to_dict()) == whole
+    assert card(tally(a, b, c).result()) == whole
+    assert card(tally(a).merge(tally(b).merge(tally(c))).result()) == whole
+    assert card(tally(c).merge(tally(b)).merge(tally(a)).result()) == whole
+    assert card(tally(a, b, c).merge(Tally(metric)).result()) == whole
+    assert card(Tally(metric).merge(tally(a, b, c)).result()) == whole
+    assert card(pool([metric(a), metric(b), metric(c)])) == whole
 
 
 EVENTS = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 20)), max_size=30)

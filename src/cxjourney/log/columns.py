@@ -139,6 +139,6 @@ class Columns:
             time=None if self.time is None else seal(gather(self.time, rows)),
             seq=None if self.seq is None else seal(gather(self.seq, rows)),
             coded={name: column.take(rows) for name, column in self.coded.items()},
-            numeric={name: seal(values[rows]) for name, values in self.numeric.items()},
+            numeric={name: seal(gather(values, rows)) for name, values in self.numeric.items()},
             attributes={name: column.take(rows) for name, column in self.attributes.items()},
         )

@@ -136,7 +136,7 @@ def nps(
     when weighted by their numbers.
 
     Answers that are all within 1-5 or 1-7 look like those to another question: a note says so, and
-    from 30 answers on a `DataQualityWarning`.
+    from 30 answers on a `DataQualityWarning`. A score pooled from counts cannot tell.
 
     Examples
     --------
