@@ -472,6 +472,17 @@ def ours_parquet(folder: Path) -> Prepared:
     return run, _graph_answer
 
 
+def ours_parquet_by_polars(folder: Path) -> Prepared:
+    import cxjourney as cx
+    import polars as pl
+
+    def run() -> Any:
+        log = cx.InteractionLog.from_frame(pl.scan_parquet(folder / "events.parquet"), **KEYS)
+        return log.journeys(unfinished="dropped").graph()
+
+    return run, _graph_answer
+
+
 def ours_csv(folder: Path) -> Prepared:
     import cxjourney as cx
 
@@ -526,6 +537,7 @@ CONTENDERS: dict[str, dict[str, tuple[str, Callable[..., Prepared]]]] = {
     },
     "E Parquet to graph": {
         "cxjourney": ("frames", ours_parquet),
+        "cxjourney, from pl.scan_parquet": ("frames", ours_parquet_by_polars),
         "polars, tuned": ("frames", polars_parquet),
     },
     "E CSV to graph": {
