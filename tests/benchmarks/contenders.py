@@ -473,8 +473,9 @@ def ours_parquet(folder: Path) -> Prepared:
 
 
 def ours_parquet_by_polars(folder: Path) -> Prepared:
-    import cxjourney as cx
     import polars as pl
+
+    import cxjourney as cx
 
     def run() -> Any:
         log = cx.InteractionLog.from_frame(pl.scan_parquet(folder / "events.parquet"), **KEYS)

@@ -149,8 +149,8 @@ class InteractionLog:
         Parameters
         ----------
         frame
-            A pandas or polars frame, a pyarrow table, a DuckDB relation, or a mapping of column
-            names to arrays; hence Any.
+            A pandas or polars frame, a lazy one too, a pyarrow table, a DuckDB relation, or a
+            mapping of column names to arrays; hence Any.
         customer, timestamp, touchpoint
             Names of the columns that every log needs. Ids are text: 7 and "7" are the same.
         channel, stage, owner, account, journey, issue
