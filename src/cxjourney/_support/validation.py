@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from numbers import Real
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_choice",
+    "check_count",
     "check_duration",
     "check_fraction",
     "check_level",
+    "check_mapping",
+    "check_names",
     "check_number",
     "check_rng",
     "duration_us",
@@ -36,6 +40,34 @@ def check_number(value: float, name: str) -> float:
     """Return `value` if it is a single real number; an estimate is none."""
     if not is_number(value) or isinstance(value, bool):
         raise InvalidValue.of(name, "be a number", value)
+    return value
+
+
+def check_count(value: int, name: str, least: int = 1) -> int:
+    """Return `value` if it is a whole number, at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InvalidValue.of(name, f"be a whole number from {least}", value)
+    return int(value)
+
+
+def check_names(value: str | Iterable[str] | None, name: str) -> tuple[str, ...]:
+    """Return distinct names in their order: one text, several, or none for None."""
+    if value is None:
+        return ()
+    names = (value,) if isinstance(value, str) else value
+    if not isinstance(names, Iterable):
+        raise InvalidValue.of(name, "be a name or a list of names", value)
+    names = tuple(names)
+    for one in names:
+        if not isinstance(one, str):
+            raise InvalidValue.of(name, "hold names only, each a text", one)
+    return tuple(dict.fromkeys(names))
+
+
+def check_mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return `value` if it is a mapping by name; Any: what it holds is the caller's to check."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise InvalidValue.of(name, "be a dict by name", value)
     return value
 
 
@@ -78,7 +110,8 @@ def check_rng(rng: np.random.Generator | int | None) -> np.random.Generator:
     """Return a generator: the one given, one seeded by an integer, or a fresh one for None."""
     if isinstance(rng, np.random.Generator):
         return rng
-    if rng is None or (isinstance(rng, (int, np.integer)) and not isinstance(rng, bool)):
-        return np.random.default_rng(rng)
-    message: Any = rng
-    raise InvalidValue.of("rng", "be a numpy Generator, a seed or None", message)
+    if rng is None:
+        return np.random.default_rng()
+    if isinstance(rng, bool) or not isinstance(rng, Integral) or rng < 0:
+        raise InvalidValue.of("rng", "be a numpy Generator, a seed from 0 or None", rng)
+    return np.random.default_rng(int(rng))
