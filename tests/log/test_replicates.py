@@ -112,6 +112,12 @@ def test_no_replicates_are_refused(journeys):
         next(replicates(journeys, n=0))
 
 
+@pytest.mark.parametrize("wrong", [None, "many", 2.5, True])
+def test_replicates_are_counted_in_whole_numbers(wrong, journeys):
+    with pytest.raises(cx.exceptions.InvalidValue, match=r"n must be a (whole )?number.*; got"):
+        next(replicates(journeys, n=wrong))
+
+
 def test_frequencies_have_the_poisson_distribution():
     weight = np.ones(50_000)
     drawn = np.concatenate([block.ravel() for block in frequencies(weight, n=40, rng=8)])

@@ -21,6 +21,7 @@ __all__ = [
     "check_fraction",
     "check_level",
     "check_mapping",
+    "check_name",
     "check_names",
     "check_number",
     "check_rng",
@@ -48,6 +49,13 @@ def check_count(value: int, name: str, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise InvalidValue.of(name, f"be a whole number from {least}", value)
     return int(value)
+
+
+def check_name(value: str, name: str) -> str:
+    """Return `value` if it is a name, which is a text."""
+    if not isinstance(value, str):
+        raise InvalidValue.of(name, "be a name, which is a text", value)
+    return value
 
 
 def check_names(value: str | Iterable[str] | None, name: str) -> tuple[str, ...]:

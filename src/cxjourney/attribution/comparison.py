@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
@@ -10,10 +11,12 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_rng
+from cxjourney._support.validation import check_count, check_rng
 from cxjourney.attribution.markov_chain import markov
 from cxjourney.attribution.rules import first_touch, last_touch, linear, position_based, time_decay
 from cxjourney.attribution.shapley_value import shapley
+from cxjourney.exceptions import InvalidValue
+from cxjourney.log.kinds import check_journeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -153,6 +156,10 @@ def compare_models(
     >>> cx.attribution.compare_models(journeys).table.column_names
     ('channel', 'first', 'last', 'linear', 'position', 'shapley', 'markov_1', 'spread')
     """
+    check_journeys(journeys)
+    if not isinstance(orders, Iterable):
+        raise InvalidValue.of("orders", "be several whole numbers, as in (1, 2)", orders)
+    chain_orders = [check_count(order, "each of orders") for order in orders]
     seed = int(check_rng(rng).integers(2**63 - 1))
 
     def under(model: Callable[..., Attribution], **options: int) -> Attribution:
@@ -176,7 +183,7 @@ def compare_models(
     if journeys.columns.time is not None:
         results["time_decay"] = under(time_decay)
     results["shapley"] = under(shapley)
-    for order in orders:
+    for order in chain_orders:
         results[f"markov_{order}"] = under(markov, order=order)
     first = results["first"]
     names = sorted(first.credit)

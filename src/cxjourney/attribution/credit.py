@@ -13,6 +13,7 @@ from cxjourney import plot
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
+from cxjourney._support.validation import is_number
 from cxjourney.exceptions import InvalidValue, UnknownName
 
 if TYPE_CHECKING:
@@ -233,11 +234,13 @@ def _ranks(credited: Credits, grain: str) -> Table:
 
 
 def _costs(credited: Credits, costs: Mapping[str, float]) -> dict[str, object]:
+    if not hasattr(costs, "items"):
+        raise InvalidValue.of("costs", "be a dict of money by name", costs)
     for name, cost in costs.items():
         if name not in credited.names:
             raise UnknownName.among("costs= name", name, credited.names, where="the attribution")
-        if not np.isfinite(cost) or cost < 0:
-            raise InvalidValue.of(f"costs[{name!r}]", "be finite and not negative", cost)
+        if not is_number(cost) or not np.isfinite(cost) or cost < 0:
+            raise InvalidValue.of(f"costs[{name!r}]", "be a finite number, not negative", cost)
     spent = np.array([costs.get(name, np.nan) for name in credited.names], dtype=np.float64)
     per_cost = np.full(len(spent), np.nan)
     paid = spent > 0

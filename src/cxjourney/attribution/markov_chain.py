@@ -9,13 +9,13 @@ import numpy as np
 
 from cxjourney._support.distinct import distinct
 from cxjourney._support.frozen import seal
-from cxjourney._support.validation import check_choice, check_level
+from cxjourney._support.validation import check_choice, check_count, check_level
 from cxjourney.attribution.credit import Attribution, Credits, Of, attribution
 from cxjourney.attribution.touches import grain_name, touch_remarks, within, worth_of
-from cxjourney.exceptions import InvalidValue
 from cxjourney.graph.stacked import StackedChains
 from cxjourney.kernels import directly_follows, ranges
 from cxjourney.log.columns import Coded
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.observed import as_observed
 from cxjourney.log.replicates import Replicates, Tally, frequencies, tally_of, units
 from cxjourney.log.visits import By, grain_codes, visits_at
@@ -106,12 +106,11 @@ def markov(
     >>> {name: round(credit, 6) for name, credit in result.credit.items()}
     {'C2': 0.4, 'C3': 0.4, 'C1': 0.2}
     """
+    check_journeys(journeys)
     check_level(level)
     check_choice(of, "of", ("conversions", "value"))
-    if order < 1:
-        raise InvalidValue.of("order", "be at least 1", order)
-    if replicates < 0:
-        raise InvalidValue.of("replicates", "be at least 0", replicates)
+    check_count(order, "order")
+    check_count(replicates, "replicates", least=0)
     journeys.require_determined("attribution.markov()")
     journeys = within(journeys, look_back)
     credited = grain_codes(journeys.columns, by)

@@ -14,14 +14,17 @@ from numpy.typing import NDArray
 
 from cxjourney._support.validation import (
     check_choice,
+    check_count,
     check_duration,
     check_fraction,
     check_level,
+    check_names,
     duration_us,
 )
 from cxjourney.attribution.credit import Attribution, Credits, Of, attribution
 from cxjourney.attribution.touches import Touches, grain_name, touches_of, within
 from cxjourney.exceptions import InvalidValue
+from cxjourney.log.kinds import check_journeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -143,6 +146,7 @@ def last_touch(
     >>> dict(result.credit)
     {'direct': 3.0, 'search': 2.0}
     """
+    ignore = check_names(ignore, "ignore")
 
     def shares(touches: Touches) -> Shares:
         share = np.zeros(len(touches.code))
@@ -327,7 +331,7 @@ def time_decay(
     >>> {name: round(credit, 3) for name, credit in result.credit.items()}
     {'web': 0.667, 'social': 0.333}
     """
-    journeys.require_times("attribution.time_decay()")
+    check_journeys(journeys).require_times("attribution.time_decay()")
     half = duration_us(check_duration(half_life, "half_life"))
 
     def shares(touches: Touches) -> Shares:
@@ -424,10 +428,10 @@ def _by_rule(
     *,
     ignore: Collection[str] = (),
 ) -> Attribution:
+    check_journeys(journeys)
     check_level(options.level)
     check_choice(options.of, "of", ("conversions", "value"))
-    if options.replicates < 0:
-        raise InvalidValue.of("replicates", "be at least 0", options.replicates)
+    check_count(options.replicates, "replicates", least=0)
     touches, weight = touches_of(
         within(journeys, options.look_back), by=options.by, of=options.of, ignore=ignore
     )

@@ -12,9 +12,11 @@ from cxjourney import plot
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
+from cxjourney._support.validation import check_name
 from cxjourney.attribution.credit import Attribution
 from cxjourney.attribution.rules import linear
 from cxjourney.exceptions import InvalidValue
+from cxjourney.log.kinds import check_journeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,7 +146,10 @@ def by_segment(
     >>> round(divided) == int(journeys.converted.sum())
     True
     """
-    coded = journeys.segment(segment)
+    check_journeys(journeys)
+    if not callable(model):
+        raise InvalidValue.of("model", "be a function of journeys, as cx.attribution.linear", model)
+    coded = journeys.segment(check_name(segment, "segment"))
     parts: dict[str, Attribution] = {}
     for code in sorted(range(len(coded.names)), key=lambda c: str(coded.names[c])):
         chosen = coded.codes == code

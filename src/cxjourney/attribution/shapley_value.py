@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_choice, check_level, check_rng
+from cxjourney._support.validation import check_choice, check_count, check_level, check_rng
 from cxjourney.attribution.credit import Attribution, Credits, Of, attribution
 from cxjourney.attribution.touches import Touches, grain_name, touches_of, within
-from cxjourney.exceptions import InvalidValue
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.replicates import frequencies, units
 from cxjourney.log.visits import visits_of
 
@@ -122,11 +122,12 @@ def shapley(
     >>> dict(cx.attribution.shapley(journeys, replicates=0).credit)
     {'a': 7.0, 'b': 3.0}
     """
+    check_journeys(journeys)
     check_level(level)
     check_choice(of, "of", ("conversions", "value"))
     check_choice(worth, "worth", ("conversions", "rate"))
-    if replicates < 0 or samples < 1:
-        raise InvalidValue("replicates must be at least 0 and samples at least 1")
+    check_count(samples, "samples")
+    check_count(replicates, "replicates", least=0)
     journeys = within(journeys, look_back)
     generator = check_rng(rng)
     touches, weight = touches_of(journeys, by=by, of=of)
@@ -196,6 +197,8 @@ def shapley_by_position(
     >>> cx.attribution.shapley_by_position(journeys).to_dict()["table"]["columns"]["credit"]
     [1.0, 1.0, 2.0]
     """
+    check_journeys(journeys)
+    check_choice(of, "of", ("conversions", "value"))
     touches, _ = touches_of(journeys, by=by, of=of)
     k = max(len(touches.names), 1)
     position = np.arange(len(touches.code)) - touches.offsets[:-1][touches.journey]

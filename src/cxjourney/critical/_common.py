@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxjourney._support.validation import check_names
 from cxjourney.domain.stage import stage_order
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import JourneyGraph
 from cxjourney.kernels import customer_cells
+from cxjourney.log.kinds import check_journeys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,12 +41,13 @@ def graph_of(source: Journeys | JourneyGraph, by: By | None, caller: str) -> Jou
     OutcomeUndetermined
         If journeys without the goal cannot come to an end.
     """
+    check_names(by, "by")
     if isinstance(source, JourneyGraph):
         own = str(source.graph.get("grain", "touchpoint"))
         if by is not None and grain_name(by).replace(" @ ", ", ") != own:
             raise InvalidValue.of("by", f"be the graph's own grain {own!r}, or None", by)
         return source
-    source.require_determined(caller)
+    check_journeys(source).require_determined(caller)
     return source.graph(by="touchpoint" if by is None else by)
 
 

@@ -11,10 +11,9 @@ import numpy as np
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_rng
+from cxjourney._support.validation import check_count, check_rng
 from cxjourney.critical._common import graph_of, touchpoints_of
 from cxjourney.domain import START
-from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import AbsorbingChain, JourneyGraph
 
 if TYPE_CHECKING:
@@ -112,8 +111,7 @@ def centralities(
     >>> found.table["touchpoint"][0], found.table["articulation"].tolist()
     ('web', [True, False, False, False])
     """
-    if isinstance(pivots, bool) or pivots < 1:
-        raise InvalidValue.of("pivots", "be at least 1", pivots)
+    check_count(pivots, "pivots")
     graph = graph_of(journeys, by, "critical.centralities()")
     names = touchpoints_of(graph)
     chain = AbsorbingChain.from_graph(graph, trapped="unresolved")

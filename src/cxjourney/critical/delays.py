@@ -12,6 +12,7 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.critical._common import grain_name
 from cxjourney.graph.sojourn import MOVED, move_mass
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.visits import By, Visits, visits_of
 from cxjourney.metrics._clustered import grouped_ratios, grouped_shares
 
@@ -100,6 +101,7 @@ def bottlenecks(journeys: Journeys, *, by: By = "touchpoint", level: float = 0.9
     >>> found.table["stage"][0]
     'consideration'
     """
+    check_journeys(journeys)
     check_level(level)
     journeys.require_times("critical.bottlenecks()")
     visits = visits_of(journeys, by)

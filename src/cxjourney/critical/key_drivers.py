@@ -9,11 +9,12 @@ import numpy as np
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_choice, check_level, check_rng
+from cxjourney._support.validation import check_choice, check_count, check_level, check_rng
 from cxjourney.critical._importance import johnson_weights, lmg_weights
 from cxjourney.critical._moments import Moments
 from cxjourney.critical._penalties import asymmetry
 from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.outcome import IN_PROGRESS
 from cxjourney.log.visits import By, visits_of
 from cxjourney.metrics import normal_quantile
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Drivers", "driver_scores", "drivers", "moments_of_truth"]
+__all__ = ["Drivers", "check_drivers", "driver_scores", "drivers", "moments_of_truth"]
 
 Method = Literal["auto", "lmg", "johnson"]
 _MOST_LMG = 12
@@ -160,6 +161,10 @@ def drivers(
     """
     check_level(level)
     check_choice(method, "method", ("auto", "lmg", "johnson"))
+    if partial_out is not None:
+        check_choice(partial_out, "partial_out", ("mean",))
+    if not hasattr(scores, "keys"):
+        raise InvalidValue.of("scores", "be a dict of each predictor's values by its name", scores)
     names = tuple(scores)
     if not names:
         raise InvalidValue.of("scores", "name at least one predictor", dict(scores))
@@ -173,6 +178,10 @@ def drivers(
         raise InvalidValue.of("scores", f"have one value for each of {len(y):,} outcomes", lengths)
     x = np.stack(given, axis=1)
     group = np.arange(len(y)) if customer is None else codes(customer, "customer")[0]
+    if len(group) != len(y):
+        raise InvalidValue.of(
+            "customer", f"have one value for each of {len(y):,} outcomes", customer
+        )
     known = ~np.isnan(y)
     x, y, group = x[known], y[known], group[known]
     if len(y) < FEWEST_ROWS:
@@ -228,6 +237,13 @@ def drivers(
     )
 
 
+def check_drivers(found: Drivers) -> Drivers:
+    """Return what `drivers` found, or raise InvalidValue."""
+    if not isinstance(found, Drivers):
+        raise InvalidValue.of("found", "be the Drivers that cx.critical.drivers() returns", found)
+    return found
+
+
 def moments_of_truth(found: Drivers, *, most: int = 3) -> tuple[str, ...]:
     """Return the predictors that decide: heavy, surely so, and not to be replaced by others.
 
@@ -263,8 +279,8 @@ def moments_of_truth(found: Drivers, *, most: int = 3) -> tuple[str, ...]:
     >>> moments_of_truth(found)
     ('price',)
     """
-    if isinstance(most, bool) or most < 1:
-        raise InvalidValue.of("most", "be at least 1", most)
+    check_drivers(found)
+    check_count(most, "most")
     rows = [row for row in found.table if row["above_noise"] and row["low"] > found.noise]  # type: ignore[operator]
     rows.sort(key=lambda row: -float(row["unique"] or 0.0))
     return tuple(str(row["driver"]) for row in rows[:most])
@@ -306,6 +322,7 @@ def driver_scores(
     """
     from cxjourney.experience.touchpoint_scores import measured
 
+    check_journeys(journeys)
     visits = visits_of(journeys, by)
     values = measured(journeys, visits, measure)
     known = ~np.isnan(values) & (journeys.outcome[visits.journey] != IN_PROGRESS)

@@ -14,6 +14,7 @@ from cxjourney._support.validation import check_level
 from cxjourney.critical._common import grain_name, stage_ranks, touchpoints_of
 from cxjourney.graph import AbsorbingChain
 from cxjourney.graph.sojourn import MOVED
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.visits import By, Visits, visits_of
 from cxjourney.metrics import Estimate
 from cxjourney.metrics._clustered import GroupedRatios, grouped_ratios
@@ -128,6 +129,7 @@ def rework(
     >>> found.loops
     (('cart', 'web'),)
     """
+    check_journeys(journeys)
     check_level(level)
     visits = visits_of(journeys, by)
     k = len(visits.names)

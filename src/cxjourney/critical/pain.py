@@ -10,12 +10,19 @@ import numpy as np
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_choice, check_level, check_rng
+from cxjourney._support.validation import (
+    check_choice,
+    check_count,
+    check_level,
+    check_number,
+    check_rng,
+)
 from cxjourney.critical._common import reach_shares
 from cxjourney.dropoff import exits
 from cxjourney.exceptions import InvalidValue
 from cxjourney.experience.touchpoint_scores import measured, shrunken_means
 from cxjourney.graph import AbsorbingChain
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.visits import visits_of
 from cxjourney.metrics import normal_quantile
 from cxjourney.metrics._clustered import grouped_ratios
@@ -130,10 +137,13 @@ def pain_points(
     >>> found.table["touchpoint"][0]
     'payment'
     """
+    check_journeys(journeys)
     check_level(level)
     check_choice(measure, "measure", ("emotion", "score"))
-    if isinstance(draws, bool) or draws < 1:
-        raise InvalidValue.of("draws", "be at least 1", draws)
+    check_count(draws, "draws")
+    for name, bound in (("neutral", neutral), ("worst", worst)):
+        if bound is not None:
+            check_number(bound, name)
     journeys.require_determined("critical.pain_points()")
     visits = visits_of(journeys)
     values = measured(journeys, visits, measure)

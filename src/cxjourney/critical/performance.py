@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import attrs
 import numpy as np
@@ -10,10 +10,8 @@ import numpy as np
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice
+from cxjourney.critical.key_drivers import Drivers, check_drivers
 from cxjourney.exceptions import InvalidData
-
-if TYPE_CHECKING:
-    from cxjourney.critical.key_drivers import Drivers
 
 __all__ = ["ImportancePerformance", "importance_performance"]
 
@@ -93,6 +91,7 @@ def importance_performance(
     >>> importance_performance(found).table["field"]
     ('concentrate here', 'possible overkill')
     """
+    check_drivers(found)
     check_choice(cut, "cut", ("mean", "median"))
     known = found.table.take(np.flatnonzero(np.asarray(found.table["n"]) > 0))
     if len(known) < 2:

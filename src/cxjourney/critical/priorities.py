@@ -11,7 +11,7 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_level
+from cxjourney._support.validation import check_count, check_level, check_names, is_number
 from cxjourney.critical._columns import (
     drawn_columns,
     exit_interval_columns,
@@ -29,6 +29,7 @@ from cxjourney.critical._ranks import rank_table, ranked
 from cxjourney.critical._reasons import Reason, reason_of
 from cxjourney.dropoff._rates import rates_of_journeys
 from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.worth import mean_value
 
 if TYPE_CHECKING:
@@ -291,9 +292,10 @@ def points(
     >>> found.ranking
     ('web', 'cart', 'ad')
     """
+    check_journeys(journeys)
     check_level(level)
-    if isinstance(replicates, bool) or replicates < 1:
-        raise InvalidValue.of("replicates", "be at least 1", replicates)
+    check_count(replicates, "replicates")
+    legitimate = check_names(legitimate, "legitimate")
     journeys.require_determined("critical.points()")
     graph = journeys.graph()
     worth = _worth(journeys, value)
@@ -366,19 +368,21 @@ def _efforts(effort: Mapping[str, float] | None, names: tuple[str, ...]) -> Floa
     if effort is None:
         return np.ones(len(names))
     costs = np.full(len(names), np.nan)
+    if not hasattr(effort, "items"):
+        raise InvalidValue.of("effort", "be a dict of effort by touchpoint", effort)
     for name, cost in effort.items():
         if name not in names:
             raise UnknownName.among("effort of touchpoint", name, names, where="the journeys")
-        if isinstance(cost, bool) or not (0 < cost < math.inf):
-            raise InvalidValue.of(f"effort of {name!r}", "be positive and finite", cost)
+        if isinstance(cost, bool) or not is_number(cost) or not 0 < cost < math.inf:
+            raise InvalidValue.of(f"effort of {name!r}", "be a positive, finite number", cost)
         costs[names.index(name)] = cost
     return costs
 
 
 def _worth(journeys: Journeys, value: float | None) -> float:
     if value is not None:
-        if isinstance(value, bool) or not 0 <= value < math.inf:
-            raise InvalidValue.of("value", "be at least 0 and finite", value)
+        if isinstance(value, bool) or not is_number(value) or not 0 <= value < math.inf:
+            raise InvalidValue.of("value", "be a finite number, at least 0", value)
         return float(value)
     return mean_value(journeys)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import attrs
 
 from cxjourney._support.mapping import FrozenMapping
+from cxjourney._support.validation import check_names
 from cxjourney.domain import _fields
 from cxjourney.exceptions import InvalidValue, UnknownName
 
@@ -290,7 +291,7 @@ def stage_order(
     if stages is None:
         model = standard_model(found)
         return None if model is None else model.names
-    order = stages.names if isinstance(stages, StageModel) else tuple(stages)
+    order = stages.names if isinstance(stages, StageModel) else check_names(stages, "stages")
     for name in found:
         if name not in order:
             raise UnknownName.among("stage", name, order, where="stages")

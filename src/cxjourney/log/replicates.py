@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney._support.distinct import distinct
-from cxjourney._support.validation import check_rng
+from cxjourney._support.validation import check_count, check_number, check_rng
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph.sojourn import MOVED, OPEN, move_mass
 from cxjourney.kernels import order_rows, weighted_counts
@@ -194,7 +194,7 @@ def replicates(
     have been open; the difference of its probabilities to the exact ones, which is small, is added
     to every replicate, so that replicates scatter around the exact estimate.
     """
-    if n < 1:
+    if check_number(n, "n") < 1:
         raise InvalidValue.of("n", "be at least 1", n)
     generator = check_rng(rng)
     tally = tally_of(journeys, visits_of(journeys, by))
@@ -224,6 +224,7 @@ def frequencies(
     cells
         Numbers that a replicate takes up where it is used; bounds the size of a block.
     """
+    check_count(n, "n", least=0)
     generator = check_rng(rng)
     size = max(1, min(n, _BLOCK_CELLS // max(cells, len(weight), 1)))
     once = bool(np.all(weight == 1))

@@ -12,6 +12,7 @@ from cxjourney._support.validation import check_choice, check_duration, duration
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import UnknownName
 from cxjourney.log.columns import Coded
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.visits import grain_codes
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def contacts_of(journeys: Journeys, by: By, *, closing: bool = True) -> Contacts
     closing
         Whether the goal or exit that ends a journey is a contact too.
     """
-    coded = coded_at(journeys, by)
+    coded = coded_at(check_journeys(journeys), by)
     kept = coded.codes >= 0
     counted = np.ones(len(kept), dtype=np.bool_)
     if not closing:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_level
+from cxjourney._support.validation import check_level, check_name
 from cxjourney.exceptions import UnknownName
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.outcome import IN_PROGRESS
 from cxjourney.metrics import Estimate
 from cxjourney.metrics._clustered import shares
@@ -159,9 +160,10 @@ def consistency(
     >>> round(found.spread.value, 2), found.channels.row(0)["channel"]
     (1.8, 'bot')
     """
+    check_journeys(journeys)
     check_level(level)
     numeric = journeys.columns.numeric
-    if score not in numeric:
+    if check_name(score, "score") not in numeric:
         raise UnknownName.among("score=", score, numeric, where="the numbers of the log")
     contacts = contacts_of(journeys, by)
     rated = _Rated.of(journeys, contacts, score, adjust)
@@ -266,7 +268,7 @@ class _Rated:
             notes.append(f"{np.count_nonzero(~known):,} of {len(known):,} contacts have no {score}")
         codes = None
         if adjust is not None:
-            codes = _attribute(journeys, adjust).codes[contacts.row].astype(np.int64)
+            codes = _attribute(journeys, adjust, "adjust").codes[contacts.row].astype(np.int64)
             without = known & (codes < 0)
             if without.any():
                 notes.append(f"{np.count_nonzero(without):,} scores have no {adjust}: left out")
@@ -287,8 +289,9 @@ class _Rated:
         )
 
 
-def _attribute(journeys: Journeys, name: str) -> Coded:
-    return attrs.evolve(journeys.log, columns=journeys.columns).attribute(name)
+def _attribute(journeys: Journeys, name: str, argument: str) -> Coded:
+    log = attrs.evolve(journeys.log, columns=journeys.columns)
+    return log.attribute(check_name(name, argument))
 
 
 def _adjusted(
@@ -416,7 +419,7 @@ def _crossed(journeys: Journeys, contacts: Contacts, outcome: str | None) -> _Cr
         over = codes != IN_PROGRESS
         size = 2
     else:
-        coded = _attribute(journeys, outcome)
+        coded = _attribute(journeys, outcome, "outcome")
         codes = coded.codes[contacts.row].astype(np.int64)
         node, customer = contacts.node, contacts.customer
         over = codes >= 0

@@ -12,6 +12,7 @@ from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.outcome import DROPPED
 from cxjourney.log.visits import visits_of
 from cxjourney.metrics import Estimate
@@ -192,7 +193,7 @@ def handoff_loss(
     """
     check_level(level)
     check_choice(reference, "reference", ("stayed", "stayed_or_started"))
-    journeys.require_determined("handoff_loss")
+    check_journeys(journeys).require_determined("handoff_loss")
     visits = visits_of(journeys)  # waits and ends do not depend on the grain
     arrivals = _arrivals_of(journeys, visits, by, strata, reference)
     contacts = contacts_of(journeys, by, closing=False)

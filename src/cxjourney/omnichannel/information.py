@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_level, check_rng
+from cxjourney._support.validation import check_count, check_level, check_number, check_rng
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._bits import bits_estimate, entropy_of
@@ -155,8 +155,9 @@ def mutual_information(
     (0.36127, 0.35405)
     """
     check_level(level)
-    if isinstance(n_permutations, bool) or n_permutations < 1:
+    if check_number(n_permutations, "n_permutations") < 1:
         raise InvalidValue.of("n_permutations", "be at least 1", n_permutations)
+    check_count(n_permutations, "n_permutations")
     generator = check_rng(rng)
     contacts = contacts_of(journeys, by, closing=closing)
     moves = moves_of(journeys, contacts)

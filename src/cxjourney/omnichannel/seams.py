@@ -10,7 +10,14 @@ import numpy as np
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_duration, check_level, duration_us
+from cxjourney._support.validation import (
+    check_count,
+    check_duration,
+    check_level,
+    check_names,
+    check_number,
+    duration_us,
+)
 from cxjourney.domain.stage import stage_order
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.metrics import Estimate
@@ -159,9 +166,10 @@ def continuity(
     """
     check_level(level)
     check_duration(max_gap, "max_gap")
-    if isinstance(within, bool) or within < 1:
+    if check_number(within, "within") < 1:
         raise InvalidValue.of("within", "be at least 1", within)
-    again = tuple(redo)
+    check_count(within, "within")
+    again = check_names(redo, "redo")
     contacts = contacts_of(journeys, by, closing=closing)
     moves = moves_of(journeys, contacts)
     switched = np.flatnonzero(moves.switched)

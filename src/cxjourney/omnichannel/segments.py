@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.result import Result
+from cxjourney._support.validation import check_name
+from cxjourney.exceptions import InvalidValue
+from cxjourney.log.kinds import check_journeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,7 +63,11 @@ def by_segment(
     ... ).per_transition.n
     True
     """
-    coded = journeys.segment(segment)
+    check_journeys(journeys)
+    if not callable(measure):
+        rule = "be a function of journeys, as cx.omnichannel.switching"
+        raise InvalidValue.of("measure", rule, measure)
+    coded = journeys.segment(check_name(segment, "segment"))
     parts = {}
     for code in sorted(range(len(coded.names)), key=lambda code: str(coded.names[code])):
         chosen = coded.codes == code

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_level
+from cxjourney._support.validation import check_level, check_name
 from cxjourney.log.outcome import CONVERTED, IN_PROGRESS
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._contacts import By, Contacts, contacts_of, moves_of, order_notes
@@ -136,6 +136,7 @@ def switch_cost(
     -0.3
     """
     check_level(level)
+    check_name(score, "score")
     contacts = contacts_of(journeys, by, closing=closing)
     cases = _Cases.of(journeys, contacts, strata)
     notes = list(order_notes(journeys, contacts, moves_of(journeys, contacts), by))
@@ -211,7 +212,7 @@ class _Cases:
             cross = np.zeros(0, dtype=np.bool_)
         stratum = np.zeros(len(journey), dtype=np.int64)
         if strata is not None:
-            stratum = journeys.segment(strata).codes[journey].astype(np.int64)
+            stratum = journeys.segment(check_name(strata, "strata")).codes[journey].astype(np.int64)
         some = (length > 1) & (journeys.outcome[journey] != IN_PROGRESS) & (stratum >= 0)
         journey = journey[some]
         weight = np.ones(len(journeys.outcome)) if journeys.weight is None else journeys.weight

@@ -1,0 +1,103 @@
+"""An argument of a wrong kind is refused by its name, before anything is computed."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import cxjourney as cx
+from cxjourney import attribution
+from cxjourney.exceptions import InvalidValue
+
+MODELS = (
+    "first_touch",
+    "last_touch",
+    "linear",
+    "markov",
+    "participation",
+    "position_based",
+    "shapley",
+    "time_decay",
+)
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return cx.datasets.sample(seed=3, customers=60)
+
+
+@pytest.fixture(scope="module")
+def log(sample):
+    return sample.log
+
+
+@pytest.fixture(scope="module")
+def journeys(sample):
+    return sample.journeys()
+
+
+@pytest.mark.parametrize("name", [*MODELS, "compare_models", "shapley_by_position"])
+def test_only_journeys_can_be_attributed(name, log):
+    for other in (log, pd.DataFrame({"touchpoint": ["web"]})):
+        with pytest.raises(
+            InvalidValue, match=f"journeys must be Journeys, not {type(other).__name__}"
+        ):
+            getattr(attribution, name)(other)
+
+
+@pytest.mark.parametrize("name", [*MODELS, "compare_models"])
+@pytest.mark.parametrize("wrong", [None, "many", 2.5, [200], True, -1])
+def test_replicates_are_counted(name, wrong, journeys):
+    with pytest.raises(InvalidValue, match="replicates must be a whole number from 0; got"):
+        getattr(attribution, name)(journeys, replicates=wrong)
+
+
+@pytest.mark.parametrize("wrong", ["web", 3, [1.0], True])
+def test_costs_are_money_by_name(wrong, journeys):
+    with pytest.raises(InvalidValue, match="costs must be a dict of money by name; got"):
+        attribution.linear(journeys, costs=wrong, replicates=0)
+
+
+@pytest.mark.parametrize("wrong", [None, "much", [1.0], -1, float("nan")])
+def test_a_cost_is_a_number(wrong, journeys):
+    with pytest.raises(InvalidValue, match=r"costs\['web'\] must be a finite number"):
+        attribution.linear(journeys, costs={"web": wrong}, replicates=0)
+
+
+def test_costs_may_be_a_series(journeys):
+    costs = {"web": 10.0, "app": 4.0}
+    as_series = attribution.linear(journeys, costs=pd.Series(costs), replicates=0)
+    assert as_series == attribution.linear(journeys, costs=costs, replicates=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("markov", {"order": 1.5}, "order must be a whole number from 1; got 1.5"),
+        ("markov", {"order": 0}, "order must be a whole number from 1; got 0"),
+        ("shapley", {"samples": None}, "samples must be a whole number from 1; got None"),
+        ("shapley", {"samples": 0}, "samples must be a whole number from 1; got 0"),
+        ("shapley_by_position", {"of": "money"}, "of must be one of 'conversions', 'value'"),
+        ("compare_models", {"orders": 2}, "orders must be several whole numbers, .* got 2"),
+        ("compare_models", {"orders": "12"}, "each of orders must be a whole number from 1"),
+        ("compare_models", {"orders": [1, 0]}, "each of orders must be a whole number from 1"),
+        ("last_touch", {"ignore": 3}, "ignore must be a name or a list of names; got 3"),
+        ("last_touch", {"ignore": [None]}, "ignore must hold names only, each a text; got None"),
+        ("by_segment", {"segment": "region", "model": "linear"}, "model must be a function"),
+        ("by_segment", {"segment": ["region"]}, "segment must be a name, which is a text"),
+    ],
+)
+def test_what_an_argument_must_be_is_said(name, options, said, journeys):
+    with pytest.raises(InvalidValue, match=said):
+        getattr(attribution, name)(journeys, **options)
+
+
+def test_segments_are_of_journeys(log):
+    with pytest.raises(InvalidValue, match="journeys must be Journeys, not InteractionLog"):
+        attribution.by_segment(log, "region")
+
+
+def test_one_name_to_ignore_is_no_list_of_letters(journeys):
+    one = attribution.last_touch(journeys, ignore="web", replicates=0)
+    assert one == attribution.last_touch(journeys, ignore=["web"], replicates=0)
+    assert one.model == "last touch but web"

@@ -1,0 +1,77 @@
+"""An argument of a wrong kind is refused by its name, before anything is computed."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import cxjourney as cx
+from cxjourney import omnichannel
+from cxjourney.exceptions import InvalidValue
+
+MEASURES = (
+    "affinity",
+    "consistency",
+    "continuity",
+    "entropy",
+    "handoff_loss",
+    "mutual_information",
+    "switch_cost",
+    "switching",
+    "transitions",
+)
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return cx.datasets.sample(seed=3, customers=60)
+
+
+@pytest.fixture(scope="module")
+def log(sample):
+    return sample.log
+
+
+@pytest.fixture(scope="module")
+def journeys(sample):
+    return sample.journeys()
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_only_journeys_can_be_measured(name, log):
+    for other in (log, pd.DataFrame({"touchpoint": ["web"]})):
+        with pytest.raises(
+            InvalidValue, match=f"journeys must be Journeys, not {type(other).__name__}"
+        ):
+            getattr(omnichannel, name)(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("continuity", {"within": None}, "within must be a number; got None"),
+        ("continuity", {"within": 2.5}, "within must be a whole number from 1; got 2.5"),
+        ("continuity", {"redo": 3}, "redo must be a name or a list of names; got 3"),
+        ("continuity", {"redo": "cort"}, "redo touchpoint 'cort' .* did you mean 'cart'"),
+        ("continuity", {"stages": 3}, "stages must be a name or a list of names; got 3"),
+        ("mutual_information", {"n_permutations": "99"}, "n_permutations must be a number; got"),
+        ("mutual_information", {"n_permutations": 2.5}, "n_permutations must be a whole number"),
+        ("consistency", {"score": ["score"]}, "score must be a name, which is a text; got"),
+        ("consistency", {"adjust": ["region"]}, "adjust must be a name, which is a text; got"),
+        ("consistency", {"outcome": {"a": 1}}, "outcome must be a name, which is a text; got"),
+        ("switch_cost", {"strata": ["region"]}, "strata must be a name, which is a text; got"),
+        ("switch_cost", {"score": ["score"]}, "score must be a name, which is a text; got"),
+    ],
+)
+def test_what_an_argument_must_be_is_said(name, options, said, journeys):
+    with pytest.raises(InvalidValue, match=said):
+        getattr(omnichannel, name)(journeys, **options)
+
+
+def test_segments_need_journeys_a_name_and_a_measure(log, journeys):
+    with pytest.raises(InvalidValue, match="journeys must be Journeys, not InteractionLog"):
+        omnichannel.by_segment(log, "region", omnichannel.switching)
+    with pytest.raises(InvalidValue, match="segment must be a name, which is a text; got"):
+        omnichannel.by_segment(journeys, ["region"], omnichannel.switching)
+    with pytest.raises(InvalidValue, match=r"measure must be a function of journeys, .* 'entropy'"):
+        omnichannel.by_segment(journeys, "region", "entropy")
