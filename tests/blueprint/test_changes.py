@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 from itertools import combinations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import cxjourney as cx
 from cxjourney.blueprint import BlueprintDiff, diff
 from cxjourney.domain import BlueprintStep
+from cxjourney.exceptions import InvalidValue
 
 
 def test_what_changed_is_named():
@@ -65,3 +67,10 @@ def test_the_way_back_is_the_way_there_reversed(one, other):
     there, back = diff(a, b), diff(b, a)
     assert (there.added, there.removed) == (back.removed, back.added)
     assert len(there.moved) == len(back.moved)
+
+
+@pytest.mark.parametrize("wrong", ["old", "new"])
+def test_what_is_no_blueprint_is_named(wrong):
+    given = dict.fromkeys(("old", "new"), cx.JourneyBlueprint("shop", ["web"]))
+    with pytest.raises(InvalidValue, match=f"{wrong} must be a JourneyBlueprint"):
+        diff(**given | {wrong: ["web"]})

@@ -358,3 +358,7 @@ def test_min_journeys_must_be_a_number():
         InvalidValue, match="min_journeys must be a whole number, at least 2; got 1"
     ):
         fit(of_paths([["a"]]), cx.JourneyBlueprint("s", ["a"]), min_journeys=1)
+    with pytest.raises(InvalidValue, match="journeys must be Journeys, not InteractionLog"):
+        fit(of_paths([["a"]]).log, cx.JourneyBlueprint("s", ["a"]))
+    with pytest.raises(InvalidValue, match="blueprint must be a JourneyBlueprint"):
+        fit(of_paths([["a"]]), ["a"])

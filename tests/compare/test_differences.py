@@ -384,11 +384,27 @@ def test_the_ranking_is_made_of_estimates():
         ({"n_permutations": -1}, "n_permutations"),
         ({"level": 1}, "level"),
         ({"names": ("a", "a")}, "names"),
+        ({"names": 7}, "names must be a name or a list of names; got 7"),
+        ({"fdr": "5%"}, "fdr must be a fraction"),
+        ({"min_count": "5"}, "min_count must be a whole number from 1"),
+        ({"n_permutations": 99.5}, "n_permutations must be a whole number from 0"),
     ],
 )
 def test_arguments_out_of_range_are_refused(options, name):
     with pytest.raises(InvalidValue, match=name):
         between(paths(3, 4), paths(4, 5), **options)
+
+
+def test_what_is_no_journeys_is_named():
+    journeys = paths(3, 4)
+    with pytest.raises(InvalidValue, match="journeys must be Journeys, not InteractionLog"):
+        segments(journeys.log, "group")
+    with pytest.raises(InvalidValue, match="a must be Journeys, not dict"):
+        between({}, journeys)
+    with pytest.raises(InvalidValue, match="b must be Journeys, not InteractionLog"):
+        between(journeys.graph(), journeys.log)
+    with pytest.raises(InvalidValue, match="by must be a name or a list of names; got 7"):
+        between(journeys.graph(), journeys.graph(), by=7)
 
 
 def test_unlike_rules_are_refused():

@@ -341,3 +341,13 @@ def test_wrong_arguments_are_named(journeys):
         exits(journeys).estimate("webb")
     with pytest.raises(cx.exceptions.InvalidValue, match="variance"):
         exits(journeys, variance="jackknife")
+    with pytest.raises(cx.exceptions.InvalidValue, match=r"journeys must be .*cut the log first"):
+        exits(journeys.log)
+    with pytest.raises(cx.exceptions.InvalidValue, match="legitimate must be a name or a list"):
+        exits(journeys, legitimate=3)
+    with pytest.raises(cx.exceptions.InvalidValue, match="by must be a name or a list"):
+        exits(journeys.graph(), by=3)
+    with pytest.raises(cx.exceptions.UnknownName, match="row '3'"):
+        exits(journeys).estimate(3)
+    with pytest.raises(cx.exceptions.InvalidValue, match="max_rows must be a whole number"):
+        exits(journeys).plot(max_rows="all")

@@ -274,6 +274,11 @@ def test_round_trip_without_the_log():
         (["web", "buyy"], {}, "did you mean 'buy'"),
         ([Step("web", optional=True), "buy"], {}, "optional"),
         (["web", set()], {}, "at least one touchpoint"),
+        (7, {}, "steps must be a sequence of steps; got 7"),
+        (["web", None], {}, r"steps\[1\] must be a touchpoint or several; got None"),
+        ([{"web", 7}], {}, r"steps\[0\] must hold names only, each a text; got 7"),
+        (STEPS, {"exclude": 7}, "exclude must be a sequence of names or Exclusions; got 7"),
+        (STEPS, {"exclude": ["x", 7]}, r"exclude\[1\] must be a touchpoint or several; got 7"),
         (STEPS, {"order": "any"}, "order must be one of"),
         (STEPS, {"entry": "last"}, "entry must be one of"),
         (STEPS, {"within": 7}, "timedelta"),
@@ -291,6 +296,12 @@ def test_round_trip_without_the_log():
 def test_wrong_arguments_are_named(steps, options, match):
     with pytest.raises(cx.exceptions.InvalidValue, match=match):
         funnel(log_of(DAYS), steps, **options)
+
+
+@pytest.mark.parametrize("step", ["buy", 2.0, [2]])
+def test_the_step_of_a_curve_is_a_number(step):
+    with pytest.raises(cx.exceptions.InvalidValue, match="step must lie between 2 and 3"):
+        funnel(log_of(DAYS), STEPS).time_to(step)
 
 
 def test_an_exclusion_lies_between_two_steps():

@@ -91,3 +91,14 @@ def test_empty_log_and_nothing_to_suggest():
 def test_a_limit_is_a_duration(log):
     with pytest.raises(cx.exceptions.InvalidValue, match="timedelta"):
         sensitivity(log, goal="buy", limits=[7])
+
+
+@pytest.mark.parametrize("name", ["goal", "exit_touchpoints"])
+def test_what_is_no_name_is_refused(log, name):
+    with pytest.raises(cx.exceptions.InvalidValue, match=f"{name} must be a name or a list"):
+        sensitivity(log, **{"goal": "buy", name: 7})
+
+
+def test_journeys_are_no_log(log):
+    with pytest.raises(cx.exceptions.InvalidValue, match=r"log must be .* journeys.log is theirs"):
+        sensitivity(log.journeys(goal="buy"), goal="buy")

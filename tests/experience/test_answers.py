@@ -120,6 +120,13 @@ def test_an_option_that_breaks_its_rule_is_refused(options):
         bind(["a"], [day(2)], [9], **options)
 
 
+def test_journeys_are_no_log():
+    with pytest.raises(InvalidValue, match="log must be an InteractionLog, not Journeys"):
+        bind_answers(
+            LOG.journeys(unfinished="dropped"), customer=["a"], answered_at=[day(2)], value=[9]
+        )
+
+
 def test_columns_of_different_lengths_are_refused():
     with pytest.raises(InvalidValue, match="one length"):
         bind(["a", "b"], [day(2)], [9])

@@ -7,7 +7,13 @@ import pytest
 
 import cxjourney as cx
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
-from cxjourney.experience import emotion_curve, expectation_gaps, inferred_effort, peak_end
+from cxjourney.experience import (
+    emotion_curve,
+    expectation_gaps,
+    inferred_effort,
+    peak_end,
+    scores,
+)
 from cxjourney.experience.curve import valleys
 
 
@@ -119,6 +125,30 @@ def test_a_log_without_emotions_is_refused():
 def test_options_of_the_curve_keep_their_rules(options):
     with pytest.raises(InvalidValue):
         emotion_curve(journeys_of(*felt(0.5)), **({"over": "position"} | options))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"bins": "10"}, "bins must be a whole number from 2; got '10'"),
+        ({"min_n": None}, "min_n must be a whole number from 1; got None"),
+        ({"prominence": "deep"}, "prominence must be a number; got 'deep'"),
+        ({"over": "stage", "stages": 7}, "stages must be a name or a list of names; got 7"),
+        ({"over": "stage", "stages": [None]}, "stages must hold names only"),
+    ],
+)
+def test_options_of_a_wrong_kind_are_named(options, message):
+    journeys = journeys_of({"customer": "a", "emotion": 0.5, "stage": "use"})
+    with pytest.raises(InvalidValue, match=message):
+        emotion_curve(journeys, **({"over": "position"} | options))
+
+
+@pytest.mark.parametrize(
+    "measure", [emotion_curve, expectation_gaps, inferred_effort, peak_end, scores]
+)
+def test_a_log_is_no_journeys(measure):
+    with pytest.raises(InvalidValue, match="journeys must be Journeys, not InteractionLog"):
+        measure(journeys_of(*felt(0.5)).log)
 
 
 def test_aggregated_paths_have_no_curve():

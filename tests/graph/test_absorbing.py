@@ -264,6 +264,11 @@ def test_a_long_thin_chain_is_solved_sparsely():
     assert chain.removal_effect("t15000") == 1
 
 
+def test_what_is_no_touchpoint_is_refused(t1):
+    with pytest.raises(InvalidValue, match="nodes must be a name or a list of names; got 7"):
+        t1.removal_effect(7)
+
+
 def test_unknown_touchpoints_are_named(t1):
     with pytest.raises(UnknownName, match="did you mean 'store'"):
         t1.removal_effect(["web", "stor"])

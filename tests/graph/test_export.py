@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import networkx as nx
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InputFileError, InvalidValue, NotAFlow
-from cxjourney.graph import AbsorbingChain, JourneyGraph
+from cxjourney.graph import AbsorbingChain, JourneyGraph, edge_table, node_table
 from cxjourney.graph.export import drawing, read_graphml, to_dot, to_mermaid, write_graphml
 
 HOSTILE = [
@@ -184,6 +185,10 @@ def test_the_most_frequent_moves_are_kept(busy):
     for wrong in ({"min_count": -1}, {"max_edges": -1}):
         with pytest.raises(InvalidValue, match="not be negative"):
             drawing(busy, **wrong)
+    with pytest.raises(InvalidValue, match="min_count must be a number; got '3'"):
+        drawing(busy, min_count="3")
+    with pytest.raises(InvalidValue, match="max_edges must be a whole number"):
+        drawing(busy, max_edges=2.5)
 
 
 def test_a_touchpoint_called_other_is_not_the_other():
@@ -219,3 +224,11 @@ def test_a_file_that_is_no_graphml_is_refused(tmp_path):
         path.write_text(text)
         with pytest.raises(InputFileError, match="not GraphML"):
             read_graphml(path)
+
+
+def test_what_is_no_graph_is_refused(tmp_path):
+    to_graphml = partial(write_graphml, path=tmp_path / "graph.xml")
+    for ask in (to_dot, to_mermaid, to_graphml, AbsorbingChain.from_graph, node_table, edge_table):
+        with pytest.raises(InvalidValue, match=r"graph must be a JourneyGraph, as journeys\.graph"):
+            ask({})
+    assert not (tmp_path / "graph.xml").exists()

@@ -449,3 +449,18 @@ def test_an_empty_graph_has_its_terminals():
         "JourneyGraph(0 touchpoints, 0 edges, 0 journeys, grain 'touchpoint', estimator 'count')"
     )
     assert contents(graph + graph) == contents(graph)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: JourneyGraph.from_counts([(START, "web")]), "edges must be a dict of counts"),
+        (lambda: JourneyGraph.from_counts({}, pending=7), "pending must be a dict by name; got 7"),
+        (lambda: JourneyGraph.from_counts({}, channel=7), "channel must be a dict by name; got 7"),
+        (lambda: JourneyGraph.from_networkx({}), "graph must be a JourneyGraph"),
+        (lambda: JourneyGraph.from_json(7), "text must be JSON"),
+    ],
+)
+def test_arguments_of_a_wrong_kind_are_named(build, message):
+    with pytest.raises(InvalidValue, match=message):
+        build()

@@ -59,8 +59,12 @@ def test_no_nodes_and_no_edges_are_no_error():
         (([1], [[0]], [[1]], [0, 0]), "shapes"),
         (([1], [[-1]], [[1]], [0]), "negative"),
         (([1], [[1]], [[1]], [0]), "2 ends and 1 visits"),
+        (("one", [[0]], [[1]], [0]), "visits must be whole numbers; got 'one'"),
+        (([1], None, [[1]], [0]), "open_visits must be whole numbers; got None"),
+        (([1], [[0]], [["x"]], [0]), "moves must be whole numbers"),
+        (([1], [[0]], [[1]], [None]), "source must be whole numbers"),
     ],
-    ids=["bins", "edges", "negative", "more ends than visits"],
+    ids=range(8),
 )
 def test_wrong_counts_are_refused(arguments, message):
     with pytest.raises(InvalidValue, match=message):

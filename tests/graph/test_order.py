@@ -198,8 +198,16 @@ def test_nothing_to_compare_is_no_error():
         (lambda: higher_order(["a"], [0, 1], [0, 2], order=1), "CONVERSION"),
         (lambda: higher_order(["a"], [0, 9], [0, 2], order=1), "CONVERSION"),
         (lambda: higher_order(["a"], [0, 2], [0, 2], order=0), "order"),
+        (lambda: higher_order(["a"], [0, 2], [0, 2], order=1.5), "order must be a whole number"),
+        (lambda: higher_order(7, [0, 2], [0, 2], order=1), "names must be the names of"),
+        (lambda: local_memory(None, [0, 2], [0, 2]), "names must be the names of"),
+        (lambda: order_selection("web", [0, 1]), "codes must be whole numbers; got 'web'"),
+        (lambda: order_selection([[0, 1]], [0, 2]), "codes must be one row"),
+        (lambda: order_selection([0, 1], 2), "offsets must be one row"),
+        (lambda: order_selection([0, 1], [0, 2], weights="one"), "weights must be numbers"),
+        (lambda: order_selection([0, 1], [0, 2], max_order="3"), "max_order must be a whole"),
     ],
-    ids=range(10),
+    ids=range(18),
 )
 def test_wrong_arrays_are_refused(call, message):
     with pytest.raises(InvalidValue, match=message):

@@ -204,3 +204,25 @@ def test_a_matrix_too_large_to_read_keeps_the_busiest_and_says_so():
     assert "c19" in page
     assert "c05" not in page
     assert "6 rare channels are left out" in page
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": "web"}, "steps must be a list of steps or None; got 'web'"),
+        ({"steps": 7}, "steps must be a list of steps or None; got 7"),
+        ({"blueprint": ["web"]}, "blueprint must be a JourneyBlueprint"),
+        ({"scale": 10}, "scale must be a cxjourney.metrics.Scale or None; got 10"),
+        ({"python": None}, "python must be a text; got None"),
+    ],
+)
+def test_arguments_of_a_wrong_kind_are_named(sample, options, message):
+    begun = []
+    with pytest.raises(cx.exceptions.InvalidValue, match=message):
+        build(sample.journeys(), **options, begin=begun.append)
+    assert not begun
+
+
+def test_a_log_is_no_journeys(sample):
+    with pytest.raises(cx.exceptions.InvalidValue, match="journeys must be Journeys, not"):
+        build(sample.log)

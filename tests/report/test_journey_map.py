@@ -108,6 +108,26 @@ def test_a_stage_that_is_not_there_is_refused(journeys, drawn):
         journey_map(journeys, stages=["look"])
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"blueprint": ["look"]}, "blueprint must be a JourneyBlueprint"),
+        ({"stages": 7}, "stages must be a name or a list of names; got 7"),
+        ({"assumed": 7}, "assumed must be a list of MapEntry; got 7"),
+        ({"assumed": ["is happy"]}, "assumed must hold MapEntry only; got 'is happy'"),
+        ({"points": []}, r"points must be the result of cxjourney\.critical\.points"),
+    ],
+)
+def test_arguments_of_a_wrong_kind_are_named(journeys, options, message):
+    with pytest.raises(InvalidValue, match=message):
+        journey_map(journeys, **options)
+
+
+def test_a_log_is_no_journeys(journeys):
+    with pytest.raises(InvalidValue, match="journeys must be Journeys, not InteractionLog"):
+        journey_map(journeys.log)
+
+
 def test_an_attribute_fills_the_actions():
     log = cx.InteractionLog.from_interactions(
         [touch("a", 0, "web", "look", attributes={"did": "reads"})]

@@ -193,3 +193,5 @@ def test_nonsense_is_refused():
         paths(journeys, top=0)
     with pytest.raises(InvalidValue, match="repeats must be one of 'keep', 'collapse'"):
         paths(journeys, repeats="drop")
+    with pytest.raises(InvalidValue, match="journeys must be Journeys, not InteractionLog"):
+        paths(journeys.log)

@@ -14,6 +14,7 @@ import cxjourney as cx
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.variants import complexity, entropy, turbulence
 
+LOG = cx.Journeys.from_paths([["a"]], converted=[1]).log
 words = st.lists(st.sampled_from("abcd"), min_size=1, max_size=9)
 
 
@@ -171,6 +172,12 @@ def test_a_journey_without_touches_has_no_value():
         (lambda: turbulence(["a", "b"], durations=[1, 0.5]), r"durations\[1\] must be a number"),
         (lambda: entropy(["a", "b"], alphabet=1), "alphabet must be at least the 2 names; got 1"),
         (lambda: entropy(["a"], alphabet="abc"), "alphabet must be a number or several names"),
+        (lambda: entropy(["a"], alphabet=2.5), "several names; got 2.5"),
+        (lambda: complexity(["a"], alphabet=[None]), "alphabet must hold names only"),
+        (lambda: turbulence(7), "of must be a sequence of names or journeys; got 7"),
+        (lambda: entropy(LOG), "of must be Journeys, not InteractionLog"),
+        (lambda: turbulence(["a"], durations=["long"]), "durations must be numbers"),
+        (lambda: turbulence(["a", "b"], durations=3), "durations must hold 2 numbers; got 3"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(call, message):
@@ -181,3 +188,7 @@ def test_what_cannot_be_measured_is_refused(call, message):
 def test_a_name_outside_the_alphabet_is_named():
     with pytest.raises(UnknownName, match="name 'webb' is not in the alphabet; did you mean 'web'"):
         complexity(["webb", "cart"], alphabet=["web", "cart"])
+
+
+def test_an_alphabet_may_be_counted_by_numpy():
+    assert entropy(["a", "b"], alphabet=np.int64(4)) == entropy(["a", "b"], alphabet=4)

@@ -297,6 +297,9 @@ def test_a_scenario_repeats_and_is_read_back():
         (lambda s: s.reduce_exit("web", to="wbe"), UnknownName, "wbe"),
         (lambda s: s.remove("web").remove("web"), UnknownName, "'web' is not"),
         (lambda s: s.bypass("stroe"), UnknownName, "store"),
+        (lambda s: s.remove(7), InvalidValue, "touchpoints must be a name or a list .* got 7"),
+        (lambda s: s.bypass(None), InvalidValue, "touchpoints must be a name .* got None"),
+        (lambda s: s.reduce_exit("web", to=["cart"]), UnknownName, "cart"),
         (lambda s: s.reroute("web", "web"), InvalidValue, "differ"),
         (lambda s: s.reroute("web", "crat"), UnknownName, "crat"),
         (lambda s: s.reroute("web", "cart", 2), InvalidValue, "share"),
@@ -306,6 +309,28 @@ def test_a_scenario_repeats_and_is_read_back():
 def test_what_cannot_be_is_refused(change, error, words):
     with pytest.raises(error, match=words):
         change(baseline(graph_of(T1), n_resamples=0))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        baseline,
+        levers,
+        lambda source, **options: remove(source, "web", **options),
+        lambda source, **options: bypass(source, "web", **options),
+        lambda source, **options: reduce_exit(source, "web", **options),
+        lambda source, **options: reroute(source, "web", "cart", **options),
+    ],
+    ids=["baseline", "levers", "remove", "bypass", "reduce_exit", "reroute"],
+)
+def test_arguments_of_a_wrong_kind_are_named(ask):
+    with pytest.raises(InvalidValue, match="journeys must be Journeys, not InteractionLog"):
+        ask(journeys_of(T1).log)
+    with pytest.raises(InvalidValue, match="by must be a name or a list of names; got 7"):
+        ask(graph_of(T1), by=7)
+    for wrong in ("200", 2.5, -1):
+        with pytest.raises(InvalidValue, match="n_resamples must be a whole number from 0"):
+            ask(graph_of(T1), n_resamples=wrong)
 
 
 def test_nothing_at_all_is_an_answer():

@@ -10,6 +10,7 @@ import attrs
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney.domain import BlueprintStep, StageModel
+from cxjourney.domain.blueprint import check_blueprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +90,8 @@ def diff(old: JourneyBlueprint, new: JourneyBlueprint) -> BlueprintDiff:
     >>> found.changed.row(0)
     {'step': 'ad', 'field': 'optional', 'before': 'False', 'after': 'True'}
     """
+    check_blueprint(old, "old")
+    check_blueprint(new, "new")
     before = dict(zip(old.labels(), old.steps, strict=True))
     after = dict(zip(new.labels(), new.steps, strict=True))
     place = {label: i for i, label in enumerate(after)}

@@ -12,8 +12,10 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.blueprint._comparisons import associations, frequencies, occurrences
 from cxjourney.blueprint._deviations import KINDS, Deviations, deviations_of, observed_of
+from cxjourney.domain.blueprint import check_blueprint
 from cxjourney.exceptions import InvalidValue
 from cxjourney.log.clustered import Sample, mean_interval, share_interval
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.outcome import IN_PROGRESS
 from cxjourney.metrics import Estimate
 
@@ -163,6 +165,8 @@ def fit(
     >>> round(float(found.conversion["difference"][1]), 3)  # 10/30 - 60/80
     -0.417
     """
+    check_journeys(journeys)
+    check_blueprint(blueprint)
     check_level(level)
     if isinstance(min_journeys, bool) or not isinstance(min_journeys, int) or min_journeys < 2:
         raise InvalidValue.of("min_journeys", "be a whole number, at least 2", min_journeys)

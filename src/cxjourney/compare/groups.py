@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from cxjourney._support.validation import check_choice, check_level, check_rng
+from cxjourney._support.validation import (
+    check_choice,
+    check_count,
+    check_level,
+    check_names,
+    check_rng,
+    is_number,
+)
 from cxjourney.compare._contrast import contrast_of, contrast_of_graphs
 from cxjourney.compare._moves import moves_of, observed, put_together
 from cxjourney.compare._rows import Part
@@ -14,6 +21,7 @@ from cxjourney.compare.differences import Differences, differences_of
 from cxjourney.compare.divergence import chi_squared, permuted
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined
 from cxjourney.graph import JourneyGraph
+from cxjourney.log.kinds import check_journeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +128,7 @@ def segments(
     >>> first.difference.low > 0
     True
     """
+    check_journeys(journeys)
     generator = _checked(level, fdr, min_count, n_permutations, rng)
     check_choice(against, "against", ("rest", "pairs"))
     journeys.require_determined("compare.segments()")
@@ -223,14 +232,18 @@ def between(
     >>> found.estimate("cart")
     32.1% [18.7%, 43.6%] (95% Newcombe, n=220)
     """
+    for name, given in (("a", a), ("b", b)):
+        if not isinstance(given, JourneyGraph):
+            check_journeys(given, name)
     generator = _checked(level, fdr, min_count, n_permutations, rng)
-    if len(names) != 2 or names[0] == names[1]:
+    pair = check_names(names, "names")
+    if len(pair) != 2:
         raise InvalidValue.of("names", "be two different names", names)
     caveats = [_CURSE, "before and after is no experiment: association, not effect"]
     if isinstance(a, JourneyGraph) and isinstance(b, JourneyGraph):
         _check_graphs(a, b, by, strata)
         contrast = contrast_of_graphs(a, b)
-        whole = chi_squared(contrast, group=names[0], against=names[1])
+        whole = chi_squared(contrast, group=pair[0], against=pair[1])
         return differences_of(
             [Part.of(contrast, whole)],
             segment=None,
@@ -248,7 +261,7 @@ def between(
     _check_rules(a, b)
     grain: By = "touchpoint" if by is None else by
     found = put_together(moves_of(a, grain), moves_of(b, grain))
-    whole = permuted(found, group=names[0], against=names[1], n=n_permutations, rng=generator)
+    whole = permuted(found, group=pair[0], against=pair[1], n=n_permutations, rng=generator)
     return differences_of(
         [Part.of(contrast_of(found), whole, found, _strata_of(a, b, strata))],
         segment=None,
@@ -271,12 +284,10 @@ def _checked(
     rng: np.random.Generator | int | None,
 ) -> np.random.Generator:
     check_level(level)
-    if isinstance(fdr, bool) or not 0 < fdr < 1:
+    if isinstance(fdr, bool) or not is_number(fdr) or not 0 < fdr < 1:
         raise InvalidValue.of("fdr", "be a fraction strictly between 0 and 1", fdr)
-    if min_count < 1:
-        raise InvalidValue.of("min_count", "be at least 1", min_count)
-    if n_permutations < 0:
-        raise InvalidValue.of("n_permutations", "be at least 0", n_permutations)
+    check_count(min_count, "min_count")
+    check_count(n_permutations, "n_permutations", 0)
     return check_rng(rng)
 
 
@@ -296,7 +307,7 @@ def _check_graphs(a: JourneyGraph, b: JourneyGraph, by: By | None, strata: str |
     if strata is not None:
         raise InvalidValue.of("strata", "be None for graphs, which know no attributes", strata)
     grains = [str(graph.graph.get("grain", "touchpoint")) for graph in (a, b)]
-    wanted = None if by is None else by if isinstance(by, str) else ", ".join(by)
+    wanted = None if by is None else ", ".join(check_names(by, "by"))
     if grains[0] != grains[1] or wanted not in {None, grains[0]}:
         raise InvalidValue.of("by", "be the grain of both graphs, or None", (by, *grains))
     for graph in (a, b):

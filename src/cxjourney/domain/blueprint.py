@@ -17,7 +17,7 @@ from cxjourney.exceptions import InvalidValue, UnknownName
 if TYPE_CHECKING:
     from os import PathLike
 
-__all__ = ["BlueprintStep", "JourneyBlueprint"]
+__all__ = ["BlueprintStep", "JourneyBlueprint", "check_blueprint"]
 
 
 def _name(value: object) -> object:
@@ -301,3 +301,11 @@ class JourneyBlueprint:
             If the file has another ending.
         """
         _blueprint_file.write(self.to_dict(), path)
+
+
+def check_blueprint(blueprint: JourneyBlueprint, name: str = "blueprint") -> JourneyBlueprint:
+    """Return `blueprint` if it is one, else raise InvalidValue that says how to make it."""
+    if not isinstance(blueprint, JourneyBlueprint):
+        rule = 'be a JourneyBlueprint, as in JourneyBlueprint("shop", ["web", "cart"])'
+        raise InvalidValue.of(name, rule, blueprint)
+    return blueprint

@@ -12,12 +12,13 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
-from cxjourney._support.validation import check_choice, check_level
+from cxjourney._support.validation import check_choice, check_count, check_level, check_names
 from cxjourney.domain import MISSING
 from cxjourney.dropoff._exit_columns import exit_columns, joined
 from cxjourney.dropoff._rates import Variance, rates_of_graph, rates_of_journeys
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.graph import JourneyGraph
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.worth import mean_value, mean_value_of_graph
 from cxjourney.metrics import Estimate
 
@@ -114,7 +115,7 @@ class Exits(Result):
         rows = list(zip(*(self.table[column] for column in leading), strict=True))
         if names not in rows:
             known = [", ".join(row) for row in rows]
-            raise UnknownName.among("row", ", ".join(names), known, where="the result")
+            raise UnknownName.among("row", ", ".join(map(str, names)), known, where="the result")
         i = rows.index(names)
         return Estimate(
             value=float(self.table["exit_probability"][i]),
@@ -148,6 +149,8 @@ class Exits(Result):
         MissingDependency
             If matplotlib is not installed.
         """
+        if max_rows is not None:
+            check_count(max_rows, "max_rows", 0)
         nodes = [" @ ".join(row) for row in zip(*(self.table[g] for g in self.grain), strict=True)]
         kept = set(list(dict.fromkeys(nodes))[:max_rows])
         rows = [i for i, node in enumerate(nodes) if node in kept]
@@ -276,9 +279,11 @@ def exits(
     >>> found.table["lost_conversions"].round(6).tolist()
     [40.0, 10.0]
     """
+    if not isinstance(journeys, JourneyGraph):
+        check_journeys(journeys)
     check_level(level)
     check_choice(variance, "variance", ("clustered", "greenwood"))
-    ends = frozenset((legitimate,) if isinstance(legitimate, str) else legitimate)
+    ends = frozenset(check_names(legitimate, "legitimate"))
     if isinstance(journeys, JourneyGraph):
         return _of_graph(journeys, by, segment, ends, level)
     journeys.require_determined("dropoff.exits()")
@@ -329,7 +334,7 @@ def _of_graph(
     level: float,
 ) -> Exits:
     grain = tuple(str(graph.graph.get("grain", "touchpoint")).split(", "))
-    if by is not None and _as_tuple(by) != grain:
+    if by is not None and check_names(by, "by") != grain:
         raise InvalidValue.of("by", f"be the graph's own grain {', '.join(grain)!r}, or None", by)
     if segment is not None:
         raise InvalidValue.of("segment", "be None for a graph, which knows no segments", segment)

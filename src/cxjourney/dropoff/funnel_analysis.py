@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
@@ -148,7 +149,7 @@ class Funnel(Result):
         """
         source = self._require_source("time_to()")
         number = len(self.steps) if step is None else step
-        if not 2 <= number <= len(self.steps):
+        if not isinstance(number, Integral) or not 2 <= number <= len(self.steps):
             raise InvalidValue.of("step", f"lie between 2 and {len(self.steps)}", step)
         if source.entrants.time is None:
             raise TimesRequired("time_to() needs times; aggregated paths have none")

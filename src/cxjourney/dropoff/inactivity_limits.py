@@ -13,10 +13,11 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
-from cxjourney._support.validation import check_duration, check_level, duration_us
+from cxjourney._support.validation import check_duration, check_level, check_names, duration_us
 from cxjourney.dropoff.exit_points import exits
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import AbsorbingChain
+from cxjourney.log.kinds import check_log
 from cxjourney.log.outcome import IN_PROGRESS
 from cxjourney.metrics import wilson
 
@@ -173,9 +174,10 @@ def sensitivity(
     >>> sensitivity(log, goal="buy", limits=days).table["dropped"].tolist()
     [3, 1]
     """
+    check_log(log)
     check_level(level)
-    goals = (goal,) if isinstance(goal, str) else tuple(goal)
-    ends = (exit_touchpoints,) if isinstance(exit_touchpoints, str) else tuple(exit_touchpoints)
+    goals = check_names(goal, "goal")
+    ends = check_names(exit_touchpoints, "exit_touchpoints")
     if limits is None:
         suggested = log.suggest_inactivity(goal=goals, exit_touchpoints=ends).suggested
         if suggested is None:

@@ -8,14 +8,16 @@ from typing import TypeAlias
 
 import attrs
 
-from cxjourney._support.validation import check_duration
+from cxjourney._support.validation import check_duration, check_names
 from cxjourney.exceptions import InvalidValue
 
 __all__ = ["Exclusion", "Step", "StepLike", "as_steps", "check_exclusions"]
 
 
-def _names(value: str | Iterable[str]) -> frozenset[str]:
-    return frozenset((value,) if isinstance(value, str) else value)
+def _names(value: str | Iterable[str], name: str = "match") -> frozenset[str]:
+    if not isinstance(value, Iterable):
+        raise InvalidValue.of(name, "be a touchpoint or several", value)
+    return frozenset(check_names(value, name))
 
 
 def _not_empty(_: object, attribute: attrs.Attribute[frozenset[str]], value: object) -> None:
@@ -106,7 +108,12 @@ def as_steps(steps: Sequence[StepLike]) -> tuple[Step, ...]:
     """
     if isinstance(steps, str):
         raise InvalidValue.of("steps", "be a sequence of steps, not one text", steps)
-    typed = tuple(step if isinstance(step, Step) else Step(step) for step in steps)
+    if not isinstance(steps, Iterable):
+        raise InvalidValue.of("steps", "be a sequence of steps", steps)
+    typed = tuple(
+        step if isinstance(step, Step) else Step(_names(step, f"steps[{i}]"))
+        for i, step in enumerate(steps)
+    )
     if not typed:
         raise InvalidValue.of("steps", "hold at least one step", steps)
     for place, step in (("first", typed[0]), ("last", typed[-1])):
@@ -130,7 +137,12 @@ def check_exclusions(
     """
     if isinstance(exclude, (str, Exclusion)):
         exclude = (exclude,)
-    typed = tuple(x if isinstance(x, Exclusion) else Exclusion(x) for x in exclude)
+    if not isinstance(exclude, Iterable):
+        raise InvalidValue.of("exclude", "be a sequence of names or Exclusions", exclude)
+    typed = tuple(
+        x if isinstance(x, Exclusion) else Exclusion(_names(x, f"exclude[{i}]"))
+        for i, x in enumerate(exclude)
+    )
     for exclusion in typed:
         first, last = exclusion.span(len(steps))
         if last >= len(steps) or first == last:

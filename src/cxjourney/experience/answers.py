@@ -15,6 +15,7 @@ from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney.log import InteractionLog
+from cxjourney.log.kinds import check_log
 from cxjourney.metrics._calendar import instants
 from cxjourney.metrics.arrays import codes, numbers, same_length, to_array
 
@@ -144,6 +145,7 @@ def bind_answers(
     """
     from cxjourney.exceptions import TimesRequired
 
+    check_log(log)
     check_choice(measure, "measure", ("score", "emotion", "expectation"))
     check_choice(several, "several", ("last", "mean"))
     check_duration(max_lag, "max_lag")

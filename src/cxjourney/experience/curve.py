@@ -10,11 +10,12 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_choice, check_level
+from cxjourney._support.validation import check_choice, check_count, check_level, check_number
 from cxjourney.domain import MISSING, Outcome
 from cxjourney.domain.stage import stage_order
 from cxjourney.exceptions import InvalidValue
 from cxjourney.experience.touchpoint_scores import Measure, measured
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.outcome import OUTCOMES
 from cxjourney.log.visits import Visits, visits_of
 from cxjourney.metrics._clustered import grouped_ratios
@@ -192,11 +193,12 @@ def emotion_curve(
     >>> curve.table["stage"][:3]
     ('awareness', 'consideration', 'purchase')
     """
+    check_journeys(journeys)
     check_level(level)
     check_choice(over, "over", ("stage", "position", "time"))
-    for name, least, given in (("bins", 2, bins), ("min_n", 1, min_n)):
-        if isinstance(given, bool) or given < least:
-            raise InvalidValue.of(name, f"be at least {least}", given)
+    check_count(bins, "bins", 2)
+    check_count(min_n, "min_n")
+    check_number(prominence, "prominence")
     visits = visits_of(journeys, "stage" if over == "stage" else "touchpoint")
     values = measured(journeys, visits, measure)
     point, labels = _points(journeys, visits, over, stages, bins)

@@ -11,6 +11,7 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.experience.touchpoint_scores import measured, shrunken_means
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.visits import By, visits_of
 from cxjourney.metrics._clustered import grouped_ratios
 
@@ -91,6 +92,7 @@ def expectation_gaps(
     >>> gaps.table["stage"][-1]
     'awareness'
     """
+    check_journeys(journeys)
     check_level(level)
     visits = visits_of(journeys, by)
     lived = measured(journeys, visits, "score")

@@ -14,6 +14,7 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.exceptions import InvalidValue
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.outcome import IN_PROGRESS
 from cxjourney.log.visits import Visits, visits_of
 from cxjourney.metrics import Estimate, normal_quantile
@@ -156,6 +157,7 @@ def inferred_effort(journeys: Journeys, *, level: float = 0.95) -> InferredEffor
     >>> cx.experience.inferred_effort(journeys).index.tolist()
     [0.25, 0.75]
     """
+    check_journeys(journeys)
     check_level(level)
     visits = visits_of(journeys)
     parts = _components(journeys, visits)

@@ -12,6 +12,7 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.experience.touchpoint_scores import Measure, measured
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.outcome import CONVERTED, DROPPED, IN_PROGRESS
 from cxjourney.log.visits import visits_of
 from cxjourney.metrics._clustered import grouped_ratios
@@ -110,6 +111,7 @@ def peak_end(
     >>> found.table["summary"][:2]
     ('peak-end', 'mean')
     """
+    check_journeys(journeys)
     check_level(level)
     visits = visits_of(journeys)
     values = measured(journeys, visits, measure)

@@ -12,6 +12,7 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
 from cxjourney.exceptions import UnknownName
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.visits import By, Visits, visits_of
 from cxjourney.metrics._clustered import grouped_ratios
 
@@ -157,6 +158,7 @@ def scores(
     >>> found.table["stage"][0]
     'retention'
     """
+    check_journeys(journeys)
     check_level(level)
     visits = visits_of(journeys, by)
     values = measured(journeys, visits, measure)

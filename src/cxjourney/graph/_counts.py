@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._support.validation import check_mapping
 from cxjourney.domain.terminals import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.graph._columns import TERMINAL_NODES, Edges, Nodes
@@ -69,6 +70,7 @@ def columns(edges: Mapping[tuple[str, str], int], pending: Mapping[str, int]) ->
     InvalidValue
         If a name or a count breaks its rule.
     """
+    check_mapping(pending, "pending")
     ends = (name for edge in edges for name in edge)
     names = tuple(dict.fromkeys(n for n in (*ends, *pending) if n not in TERMINAL_NODES))
     if set(pending) & set(TERMINAL_NODES):
@@ -111,7 +113,8 @@ def sets(
     return [(values[n],) if n in values else () for n in names]
 
 
-def _check_known(values: Iterable[str], names: Sequence[str], what: str) -> None:
+def _check_known(values: Mapping[str, Any], names: Sequence[str], what: str) -> None:
+    check_mapping(values, what)
     all_names = set(names)
     for name in values:
         if name not in all_names:

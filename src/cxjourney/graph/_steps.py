@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -11,12 +12,29 @@ from numpy.typing import NDArray
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
 
-__all__ = ["Steps", "group"]
+__all__ = ["Steps", "group", "listed", "whole_numbers"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+def whole_numbers(values: ArrayLike, name: str) -> Ints:
+    """Return the values as int64, or raise InvalidValue where they are no numbers."""
+    try:
+        return np.asarray(values, dtype=np.int64)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidValue.of(name, "be whole numbers", values) from None
+
+
+def listed(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the touchpoints in the order of their codes."""
+    if not isinstance(names, Iterable):
+        raise InvalidValue.of("names", "be the names of the touchpoints", names)
+    return tuple(names)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -32,13 +50,19 @@ class Steps:
     @classmethod
     def of(cls, codes: ArrayLike, offsets: ArrayLike, weights: ArrayLike | None) -> Steps:
         """Return the columns of journeys, or raise InvalidValue where the arrays disagree."""
-        every, bounds = np.asarray(codes, dtype=np.int64), np.asarray(offsets, dtype=np.int64)
+        every, bounds = whole_numbers(codes, "codes"), whole_numbers(offsets, "offsets")
+        for name, array in (("codes", every), ("offsets", bounds)):
+            if array.ndim != 1:
+                raise InvalidValue.of(name, "be one row of whole numbers", array)
         length = np.diff(bounds)
         if bounds.size == 0 or bounds[0] != 0 or bounds[-1] != every.size or (length < 0).any():
             raise InvalidValue("offsets must run from 0 to the number of codes without falling")
         if every.size and every.min() < 0:
             raise InvalidValue.of("codes", "be whole numbers from 0", int(every.min()))
-        weight = np.ones(length.size) if weights is None else np.asarray(weights, dtype=np.float64)
+        try:
+            weight = np.ones(length.size) if weights is None else np.asarray(weights, np.float64)
+        except (TypeError, ValueError):
+            raise InvalidValue.of("weights", "be numbers", weights) from None
         if weight.shape != length.shape or (weight < 0).any() or (weight % 1 != 0).any():
             raise InvalidValue("weights must be one whole number from 0 for each journey")
         keep = np.repeat(weight > 0, length)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import networkx as nx
 import numpy as np
 
 from cxjourney._support.validation import check_choice
 from cxjourney.domain.terminals import CONVERSION, DROPOFF, START
-from cxjourney.exceptions import NotAbsorbing, NotAFlow, OutcomeUndetermined, TrappedClass
+from cxjourney.exceptions import (
+    InvalidValue,
+    NotAbsorbing,
+    NotAFlow,
+    OutcomeUndetermined,
+    TrappedClass,
+)
 from cxjourney.graph._solver import sums
 
 if TYPE_CHECKING:
-    import networkx as nx
     from numpy.typing import NDArray
 
-__all__ = ["read", "trapped_among"]
+__all__ = ["check_graph", "read", "trapped_among"]
 
 _TOLERANCE = 1e-9
 
@@ -23,6 +29,7 @@ _TOLERANCE = 1e-9
 def read(graph: nx.DiGraph[str], *, trapped: str) -> dict[str, Any]:
     """Return the fields of the chain of a graph; see `AbsorbingChain.from_graph`."""
     check_choice(trapped, "trapped", ("error", "unresolved"))
+    check_graph(graph)
     _check_kind(graph)
     names = tuple(n for n in graph if n not in {START, CONVERSION, DROPOFF})
     size = len(names)
@@ -70,6 +77,13 @@ def read(graph: nx.DiGraph[str], *, trapped: str) -> dict[str, Any]:
         "dwell_mean_s": np.concatenate([mean[~stays], nothing]),
         "dwell_square_s": np.concatenate([(spread + mean**2)[~stays], nothing]),
     }
+
+
+def check_graph(graph: nx.Graph[Any]) -> None:
+    """Raise InvalidValue where this is no graph."""
+    if not isinstance(graph, nx.Graph):
+        rule = "be a JourneyGraph, as journeys.graph() makes"
+        raise InvalidValue.of("graph", rule, graph)
 
 
 def _check_kind(graph: nx.DiGraph[str]) -> None:

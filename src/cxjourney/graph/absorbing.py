@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney._support.mapping import FrozenMapping
+from cxjourney._support.validation import check_names
 from cxjourney.exceptions import TimesRequired, UnknownName
 from cxjourney.graph import _transitions
 from cxjourney.graph._solver import Solver, sums
@@ -343,7 +344,7 @@ class AbsorbingChain:
             size = len(self.names)
             diagonal = self._diagonal_and_spread[0]
             return self._by_name(self._visits * self._converts[:size] / (diagonal * p))
-        removed = {nodes} if isinstance(nodes, str) else set(nodes)
+        removed = check_names(nodes, "nodes")
         codes = np.array(sorted(self.code(name) for name in removed), dtype=np.int64)
         unit = np.zeros((len(self.names), codes.size))
         unit[codes, np.arange(codes.size)] = 1.0

@@ -15,7 +15,7 @@ import attrs
 import numpy as np
 
 from cxjourney._support.mapping import FrozenMapping
-from cxjourney._support.validation import check_fraction
+from cxjourney._support.validation import check_fraction, check_names
 from cxjourney.domain.terminals import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, TrappedClass
 from cxjourney.graph._solver import sums
@@ -318,11 +318,11 @@ def bypassed(chain: AbsorbingChain, touchpoints: str | Collection[str]) -> Absor
 def _code(chain: AbsorbingChain, name: str) -> int:
     size = len(chain.names)
     terminals = {START: size, CONVERSION: size + 1, DROPOFF: size + 2}
-    return terminals[name] if name in terminals else chain.code(name)
+    return terminals[name] if isinstance(name, str) and name in terminals else chain.code(name)
 
 
 def _mask(chain: AbsorbingChain, touchpoints: str | Collection[str]) -> NDArray[np.bool_]:
-    names = {touchpoints} if isinstance(touchpoints, str) else set(touchpoints)
+    names = check_names(touchpoints, "touchpoints")
     gone = np.zeros(len(chain.names) + 4, dtype=bool)
     gone[[chain.code(name) for name in sorted(names)]] = True
     return gone

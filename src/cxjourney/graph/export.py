@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import networkx as nx
 
-from cxjourney._support.validation import check_choice
+from cxjourney._support.validation import check_choice, check_count, check_number
 from cxjourney.exceptions import InputFileError, InvalidValue
+from cxjourney.graph._transitions import check_graph
 from cxjourney.graph.journey_graph import JourneyGraph
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def write_graphml(graph: JourneyGraph, path: str | Path) -> None:
     --------
     read_graphml : The way back; types are kept.
     """
+    check_graph(graph)
     for text in _texts(graph):
         if found := _NOT_IN_XML.search(text):
             raise InvalidValue(
@@ -133,9 +135,12 @@ def drawing(
     >>> [(u, v, count) for u, v, count in small.edges(data="count") if "__other__" in (u, v)]
     [('web', '__other__', 1), ('__other__', '__conversion__', 1)]
     """
-    for name, value in (("min_count", min_count), ("max_edges", max_edges)):
-        if value is not None and value < 0:
+    check_graph(graph)
+    most = 0 if max_edges is None else max_edges
+    for name, value in (("min_count", min_count), ("max_edges", most)):
+        if check_number(value, name) < 0:
             raise InvalidValue.of(name, "not be negative", value)
+        check_count(value, name, 0)
     edges = sorted(graph.edges(data=True), key=lambda edge: -edge[2].get("count", 0))
     often = [(u, v) for u, v, data in edges if data.get("count", 0) >= min_count][:max_edges]
     kept = set(often)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import networkx as nx
@@ -13,10 +14,11 @@ from cxjourney._support.validation import check_choice, check_duration, duration
 from cxjourney.exceptions import InvalidValue, NotAFlow, UnknownName
 from cxjourney.graph import _columns, _counts
 from cxjourney.graph._merge import merged
+from cxjourney.graph._transitions import check_graph
 from cxjourney.graph.tables import edge_table, node_table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime, timedelta
 
     from matplotlib.axes import Axes
@@ -139,6 +141,8 @@ class JourneyGraph(_DiGraph):
         NotAFlow
             If what comes in at a touchpoint is not what goes out, ends or is pending.
         """
+        if not isinstance(edges, Mapping):
+            raise InvalidValue.of("edges", "be a dict of counts by (from, to)", edges)
         _counts.check_edges(edges)
         columns = _counts.columns(edges, pending or {})
         names = columns.names
@@ -184,6 +188,7 @@ class JourneyGraph(_DiGraph):
         NotAFlow
             If what comes in at a touchpoint is not what goes out, ends or is pending.
         """
+        check_graph(graph)
         _counts.check_edges(graph.edges())
         result = cls()
         result._fill(*_counts.from_networkx(graph, count=count))
@@ -504,7 +509,7 @@ class JourneyGraph(_DiGraph):
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise InvalidValue(f"text must be JSON: {error}") from error
         if not isinstance(data, dict) or data.get("type") != "JourneyGraph":
             raise InvalidValue("text must be the JSON of a JourneyGraph (see to_json)")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxjourney.exceptions import InvalidValue
+from cxjourney.graph._steps import whole_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -74,10 +75,10 @@ def life_table(
     >>> probability.round(4).tolist(), silent.round(4).tolist()
     ([0.1667, 0.3889], [0.4444])
     """
-    n_visits = np.asarray(visits, dtype=np.int64)
-    opened = np.asarray(open_visits, dtype=np.int64)
-    moved = np.asarray(moves, dtype=np.int64)
-    origin = np.asarray(source, dtype=np.int64)
+    n_visits = whole_numbers(visits, "visits")
+    opened = whole_numbers(open_visits, "open_visits")
+    moved = whole_numbers(moves, "moves")
+    origin = whole_numbers(source, "source")
     _check_shapes(n_visits, opened, moved, origin)
     ends = np.zeros_like(opened)
     np.add.at(ends, origin, moved)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney.exceptions import InvalidValue
+from cxjourney._support.validation import check_count
 from cxjourney.graph._solver import sums
-from cxjourney.graph._steps import Steps, group
+from cxjourney.graph._steps import Steps, group, listed
 from cxjourney.metrics._significance import false_discovery
 
 if TYPE_CHECKING:
@@ -167,8 +167,7 @@ def order_selection(
     2
     """
     steps = Steps.of(codes, offsets, weights)
-    if max_order < 1:
-        raise InvalidValue.of("max_order", "be a whole number from 1", max_order)
+    check_count(max_order, "max_order")
     last = steps.previous(steps.codes + 1, start=0)
     successors = np.bincount(last[group(last, steps.codes)[0]])
     likelihoods, dfs = [], []
@@ -236,6 +235,7 @@ def local_memory(
     from scipy.special import chdtrc
 
     steps = Steps.of(codes, offsets, weights)
+    names = listed(names)
     size = len(names)
     steps.touches(size)
     now = steps.previous(steps.codes, start=-1)

@@ -9,9 +9,10 @@ import attrs
 import numpy as np
 
 from cxjourney._support.mapping import FrozenMapping
+from cxjourney._support.validation import check_count
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.graph._solver import sums
-from cxjourney.graph._steps import Steps, group
+from cxjourney.graph._steps import Steps, group, listed
 from cxjourney.graph.absorbing import AbsorbingChain
 from cxjourney.graph.journey_graph import JourneyGraph
 
@@ -119,9 +120,9 @@ def higher_order(
     0.5
     """
     steps = Steps.of(codes, offsets, weights)
+    names = listed(names)
     size = len(names)
-    if order < 1:
-        raise InvalidValue.of("order", "be a whole number from 1", order)
+    check_count(order, "order")
     touch = steps.touches(size)
     ends = steps.codes[~touch]
     if (ends == size).any() or (ends > size + 2).any():

@@ -9,6 +9,7 @@ import numpy as np
 
 from cxjourney._support.table import Table
 from cxjourney.domain.terminals import DROPOFF
+from cxjourney.graph._transitions import check_graph
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -38,6 +39,7 @@ def node_table(graph: nx.DiGraph[str]) -> Table:
     >>> cx.graph.node_table(graph).row(0)["exit_probability"]
     1.0
     """
+    check_graph(graph)
     rows = [(name, node) for name, node in graph.nodes(data=True)]
     columns: dict[str, Any] = {"name": [name for name, _ in rows]}
     for key in ("kind", "channel", "stage", "owner"):
@@ -70,6 +72,7 @@ def edge_table(graph: nx.DiGraph[str]) -> Table:
     >>> cx.graph.edge_table(graph)["count"].tolist()
     [4, 4]
     """
+    check_graph(graph)
     rows = [(u, v, edge) for u, v, edge in graph.edges(data=True)]
     columns: dict[str, Any] = {
         "from": [source for source, _, _ in rows],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxjourney._support.validation import check_names
 from cxjourney.domain.stage import StageModel, standard_model
 from cxjourney.exceptions import InvalidValue
 from cxjourney.log.visits import visits_of
@@ -41,7 +42,7 @@ def stages_in_order(
     """
     present = journeys.log.stages
     if order is not None:
-        names = order.names if isinstance(order, StageModel) else tuple(order)
+        names = order.names if isinstance(order, StageModel) else check_names(order, "stages")
         if absent := [name for name in present if name not in names]:
             raise InvalidValue.of(
                 "stages", f"name every stage of the log, {absent[0]!r} too", names

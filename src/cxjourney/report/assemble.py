@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
+from types import NoneType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cxjourney._support.table import format_value
 from cxjourney.domain import Outcome
+from cxjourney.domain.blueprint import check_blueprint
+from cxjourney.exceptions import InvalidValue
+from cxjourney.log.kinds import check_journeys
+from cxjourney.metrics import Scale
 from cxjourney.report.page import Figure, Report
 from cxjourney.report.sections import SEED, STEPS, Work
 
@@ -18,7 +24,6 @@ if TYPE_CHECKING:
     from cxjourney.domain import JourneyBlueprint
     from cxjourney.dropoff.steps import StepLike
     from cxjourney.log import Journeys
-    from cxjourney.metrics import Scale
 
 __all__ = ["build"]
 
@@ -85,6 +90,16 @@ def build(
     >>> [figure.value for figure in report.figures][:4]
     ['2', '3', '2', '1']
     """
+    check_journeys(journeys)
+    if isinstance(steps, str) or not isinstance(steps, (Iterable, NoneType)):
+        raise InvalidValue.of("steps", "be a list of steps or None", steps)
+    if blueprint is not None:
+        check_blueprint(blueprint)
+    if not isinstance(scale, (Scale, NoneType)):
+        raise InvalidValue.of("scale", "be a cxjourney.metrics.Scale or None", scale)
+    if not isinstance(python, str):
+        raise InvalidValue.of("python", "be a text", python)
+    steps = None if steps is None else tuple(steps)
     work = Work(journeys=journeys, steps=steps, blueprint=blueprint, scale=scale)
     sections = []
     for step, section in STEPS.items():

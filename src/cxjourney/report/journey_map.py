@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -10,6 +12,7 @@ import numpy as np
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
+from cxjourney.domain.blueprint import check_blueprint
 from cxjourney.exceptions import (
     InvalidValue,
     MissingDependency,
@@ -19,13 +22,14 @@ from cxjourney.exceptions import (
     UnknownName,
 )
 from cxjourney.log.columns import Coded
+from cxjourney.log.kinds import check_journeys
 from cxjourney.report._lanes import LANES, Lane, MapEntry, filled, planned
 from cxjourney.report._map_text import map_markdown, map_mermaid
 from cxjourney.report._map_views import map_html, map_svg
 from cxjourney.report._stages import stages_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from cxjourney.critical import CriticalPoints
     from cxjourney.domain import JourneyBlueprint, StageModel
@@ -232,14 +236,18 @@ def journey_map(
     >>> [str(entry) for entry in drawn.cell("touchpoints", "all")]
     ['web n=90', 'ad n=40', 'cart n=40']
     """
+    check_journeys(journeys)
+    if blueprint is not None:
+        check_blueprint(blueprint)
     check_level(level)
+    extra = _entries(assumed)
+    _check_points(points)
     staged, order, how = _staged(journeys, blueprint, stages)
     if actions is not None:
         journeys.log.attribute(actions)
     if points is None:
         points = _points(staged, level)
     found, empty = filled(staged, order, actions=actions, points=points, level=level)
-    extra = tuple(assumed)
     for entry in extra:
         if entry.stage not in order:
             raise UnknownName.among("stage of an assumed entry", entry.stage, order, where="map")
@@ -261,6 +269,24 @@ def journey_map(
     return JourneyMap(
         name=name, stages=order, entries=found + extra, level=level, notes=tuple(notes)
     )
+
+
+def _entries(assumed: Iterable[MapEntry]) -> tuple[MapEntry, ...]:
+    if not isinstance(assumed, Iterable):
+        raise InvalidValue.of("assumed", "be a list of MapEntry", assumed)
+    entries = tuple(assumed)
+    for entry in entries:
+        if not isinstance(entry, MapEntry):
+            raise InvalidValue.of("assumed", "hold MapEntry only", entry)
+    return entries
+
+
+def _check_points(points: CriticalPoints | None) -> None:
+    from cxjourney.critical import CriticalPoints
+
+    if not isinstance(points, (CriticalPoints, NoneType)):
+        rule = "be the result of cxjourney.critical.points(journeys), or None"
+        raise InvalidValue.of("points", rule, points)
 
 
 def _points(journeys: Journeys, level: float) -> CriticalPoints | None:

@@ -14,6 +14,7 @@ from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_choice, check_fraction, check_level
 from cxjourney.exceptions import InvalidValue
 from cxjourney.log.clustered import Sample, share_intervals
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.outcome import CONVERTED, IN_PROGRESS
 from cxjourney.log.sequences import sequences_of, slices_of
 from cxjourney.metrics import Estimate
@@ -163,6 +164,7 @@ def paths(
     >>> round(found.unseen.value, 4)  # 1 of 91 journeys took a path of its own
     0.011
     """
+    check_journeys(journeys)
     check_level(level)
     check_choice(repeats, "repeats", ("keep", "collapse"))
     if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):

@@ -6,14 +6,18 @@ Each takes one sequence, or journeys and then returns one number a journey.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from numbers import Integral
 from typing import TYPE_CHECKING, overload
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._support.validation import check_names
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.log import Journeys
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.sequences import Sequences, sequences_of
 
 if TYPE_CHECKING:
@@ -279,19 +283,32 @@ def _spells(
         return _merged(sequences, np.ones(len(sequences.codes))), _Expand(group)
     if isinstance(of, str):
         raise InvalidValue.of("of", "be a sequence of names or journeys, not one text", of)
-    names = tuple(dict.fromkeys(of))
+    if hasattr(of, "columns"):  # a log or a data frame, whose elements are no touches
+        check_journeys(of, "of")  # type: ignore[arg-type]  # it refuses
+    try:
+        names = tuple(dict.fromkeys(of))
+    except TypeError:
+        raise InvalidValue.of("of", "be a sequence of names or journeys", of) from None
     place = {name: code for code, name in enumerate(names)}
     codes = np.array([place[name] for name in of], dtype=np.int64)
     sequences = Sequences(
         names=names, codes=codes, offsets=np.array([0, len(codes)]), rows=np.arange(len(codes))
     )
-    lasting = np.ones(len(codes)) if durations is None else np.asarray(durations, dtype=np.float64)
+    lasting = np.ones(len(codes)) if durations is None else _numbers(durations)
     if lasting.shape != codes.shape:
-        raise InvalidValue.of("durations", f"hold {len(codes)} numbers", len(lasting))
+        given = len(lasting) if lasting.ndim else durations
+        raise InvalidValue.of("durations", f"hold {len(codes)} numbers", given)
     if not np.all((lasting >= 1) & np.isfinite(lasting)):
         bad = int(np.flatnonzero(~((lasting >= 1) & np.isfinite(lasting)))[0])
         raise InvalidValue.of(f"durations[{bad}]", "be a number, at least 1", lasting[bad].item())
     return _merged(sequences, lasting), _Expand(None)
+
+
+def _numbers(durations: Sequence[float]) -> Floats:
+    try:
+        return np.asarray(durations, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidValue.of("durations", "be numbers", durations) from None
 
 
 def _merged(sequences: Sequences, lasting: Floats) -> _Spells:
@@ -305,13 +322,13 @@ def _alphabet_size(alphabet: int | Collection[str] | None, spells: _Spells) -> i
     names = spells.sequences.names
     if alphabet is None:
         return len(names)
-    if isinstance(alphabet, int) and not isinstance(alphabet, bool):
+    if isinstance(alphabet, Integral) and not isinstance(alphabet, bool):
         if alphabet < len(names):
             raise InvalidValue.of("alphabet", f"be at least the {len(names)} names", alphabet)
-        return alphabet
-    if isinstance(alphabet, (str, bool)):
+        return int(alphabet)
+    if isinstance(alphabet, (str, bool)) or not isinstance(alphabet, Iterable):
         raise InvalidValue.of("alphabet", "be a number or several names", alphabet)
-    known = dict.fromkeys(alphabet)
+    known = check_names(alphabet, "alphabet")
     for name in names:
         if name not in known:
             raise UnknownName.among("name", name, known, where="the alphabet")

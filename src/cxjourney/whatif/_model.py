@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from cxjourney._support.validation import check_level, check_rng
+from cxjourney._support.validation import check_count, check_level, check_names, check_rng
 from cxjourney.domain import START
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import AbsorbingChain, JourneyGraph
 from cxjourney.log import Journeys
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.visits import By
 from cxjourney.log.worth import mean_value_of_graph
 from cxjourney.whatif._stack import MOST_TOUCHPOINTS, stacks_of_chain, stacks_of_journeys
@@ -114,9 +115,10 @@ def model_of(
     rng: np.random.Generator | int | None,
 ) -> Model:
     """Return the model of journeys or of a graph, its arguments checked."""
+    if not isinstance(source, JourneyGraph):
+        check_journeys(source)
     check_level(level)
-    if n_resamples < 0:
-        raise InvalidValue.of("n_resamples", "be at least 0", n_resamples)
+    check_count(n_resamples, "n_resamples", 0)
     seed = int(check_rng(rng).integers(2**63))
     journeys = source if isinstance(source, Journeys) else None
     if isinstance(source, Journeys):
@@ -125,7 +127,7 @@ def model_of(
     else:
         graph = source
         grain = str(graph.graph.get("grain", "touchpoint"))
-        if by is not None and (by if isinstance(by, str) else ", ".join(by)) != grain:
+        if by is not None and ", ".join(check_names(by, "by")) != grain:
             raise InvalidValue.of("by", f"be the graph's own grain {grain!r}, or None", by)
     return Model(
         chain=AbsorbingChain.from_graph(graph, trapped="unresolved"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -10,6 +11,7 @@ import numpy as np
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
+from cxjourney._support.validation import check_names
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import AbsorbingChain
 from cxjourney.metrics import Estimate
@@ -258,7 +260,9 @@ def baseline(
 
 
 def _names(touchpoints: str | Collection[str]) -> tuple[str, ...]:
-    return (touchpoints,) if isinstance(touchpoints, str) else tuple(dict.fromkeys(touchpoints))
+    if not isinstance(touchpoints, Iterable):
+        raise InvalidValue.of("touchpoints", "be a name or a list of names", touchpoints)
+    return check_names(touchpoints, "touchpoints")
 
 
 def _solved(state: _State) -> Scenario:
