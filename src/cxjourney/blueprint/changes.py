@@ -73,6 +73,11 @@ def diff(old: JourneyBlueprint, new: JourneyBlueprint) -> BlueprintDiff:
     -------
     BlueprintDiff
 
+    Raises
+    ------
+    InvalidValue
+        If one of them is no blueprint.
+
     Notes
     -----
     A step is known by its touchpoint, where that comes again also by which time it is. Moved are
