@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -14,11 +14,14 @@ from cxjourney.exceptions import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+T = TypeVar("T")
+
 __all__ = [
     "check_choice",
     "check_count",
     "check_duration",
     "check_fraction",
+    "check_kind",
     "check_level",
     "check_mapping",
     "check_name",
@@ -76,6 +79,13 @@ def check_mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return `value` if it is a mapping by name; Any: what it holds is the caller's to check."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise InvalidValue.of(name, "be a dict by name", value)
+    return value
+
+
+def check_kind(value: T, name: str, kind: type[T], source: str) -> T:
+    """Return `value` if it is of the kind that `source` returns."""
+    if not isinstance(value, kind):
+        raise InvalidValue.of(name, f"be a {kind.__name__}, as {source} returns it", value)
     return value
 
 

@@ -287,6 +287,8 @@ def stage_order(
     ------
     UnknownName
         If a stage found is not among `stages`.
+    InvalidValue
+        If `stages` is neither a model nor names.
     """
     if stages is None:
         model = standard_model(found)

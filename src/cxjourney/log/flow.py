@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
+from cxjourney._support.validation import check_count, check_number
 from cxjourney.exceptions import InvalidValue
+from cxjourney.log.kinds import check_journeys
 from cxjourney.log.outcome import CONVERTED, DROPPED
 from cxjourney.log.visits import visits_of
 
@@ -116,7 +118,7 @@ def step_flow(
     Raises
     ------
     InvalidValue
-        If `steps` or `top` is less than 1.
+        If `journeys` is something else, or `steps` or `top` is not a whole number from 1.
     UnknownName
         If the log has no such column.
 
@@ -137,9 +139,11 @@ def step_flow(
        2  web      (dropped)           1
        2  (other)  (dropped)           2
     """
+    check_journeys(journeys)
     for name, value in (("steps", steps), ("top", top)):
-        if value < 1:
+        if check_number(value, name) < 1:
             raise InvalidValue.of(name, "be at least 1", value)
+        check_count(value, name)
     visits = visits_of(journeys, by)
     lengths = journeys.lengths
     touch = np.arange(len(visits)) - np.repeat(np.cumsum(lengths) - lengths, lengths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,10 +13,10 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_duration, check_fraction, duration_us
 from cxjourney.domain import Outcome
-from cxjourney.exceptions import TimesRequired
+from cxjourney.exceptions import InvalidValue, TimesRequired
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -132,6 +133,8 @@ def suggest_inactivity(
     datetime.timedelta(days=3)
     """
     check_fraction(quantile, "quantile")
+    if limits is not None and not isinstance(limits, Iterable):
+        raise InvalidValue.of("limits", "be a list of timedeltas", limits)
     gaps_us = _gaps(log, goal, exit_touchpoints)
     suggested = None
     if len(gaps_us):

@@ -448,7 +448,11 @@ class InteractionLog:
         ------
         UnknownName
             If there is no such attribute.
+        InvalidValue
+            If `name` is no text.
         """
+        if not isinstance(name, str):
+            raise InvalidValue.of("attribute", "be a name", name)
         columns = self.columns
         if name in columns.attributes:
             return columns.attributes[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,7 +24,7 @@ from cxjourney.log.encode import narrow
 from cxjourney.log.ingest import EPOCH, MICROSECOND, NO_SEQ, Intake, Parts, sort_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -62,10 +62,12 @@ def parts_of_interactions(
     Raises
     ------
     InvalidValue
-        If an item is not an Interaction.
+        If they are no list, or an item is not an Interaction.
     InvalidData
         If one customer, touchpoint or channel is described in two ways, or currencies are mixed.
     """
+    if not isinstance(interactions, Iterable):
+        raise InvalidValue.of("interactions", "be a list of Interactions", interactions)
     items = list(interactions)
     for position, item in enumerate(items):
         if not isinstance(item, Interaction):

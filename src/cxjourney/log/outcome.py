@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 import numpy as np
 
-from cxjourney._support.validation import check_choice, check_duration, duration_us
+from cxjourney._support.validation import check_choice, check_duration, check_names, duration_us
 from cxjourney.domain import Outcome
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
 from cxjourney.kernels import cut_journeys, segment_starts
@@ -27,10 +27,12 @@ OUTCOMES = (Outcome.CONVERTED, Outcome.DROPPED, Outcome.IN_PROGRESS)
 CONVERTED, DROPPED, IN_PROGRESS = 0, 1, 2
 
 
-def _names(value: str | Iterable[str] | None) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else tuple(dict.fromkeys(value))
+def _goals(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    return check_names(value, "goal")
+
+
+def _exits(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    return check_names(value, "exit_touchpoints")
 
 
 @attrs.frozen(kw_only=True)
@@ -55,8 +57,8 @@ class JourneyRules:
         What gap is unusual for its transition and cuts too; None where none does.
     """
 
-    goal: tuple[str, ...] = attrs.field(default=(), converter=_names)
-    exit_touchpoints: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    goal: tuple[str, ...] = attrs.field(default=(), converter=_goals)
+    exit_touchpoints: tuple[str, ...] = attrs.field(default=(), converter=_exits)
     inactivity: timedelta | None = None
     after_goal: Literal["new_journey", "discard", "keep"] = "new_journey"
     unfinished: Literal["in_progress", "dropped"] = "in_progress"

@@ -6,13 +6,13 @@ does not change is shared between the two logs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import numpy as np
 
-from cxjourney._support.validation import check_duration, duration_us
+from cxjourney._support.validation import check_duration, check_mapping, duration_us
 from cxjourney.domain import Channel, Touchpoint
 from cxjourney.domain.terminals import check_name
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
@@ -104,17 +104,17 @@ def filter_rows(
     keep = np.ones(len(log), dtype=np.bool_)
     if customers is not None:
         chosen = np.zeros(log.n_customers, dtype=np.bool_)
-        chosen[[log.customer_number(c) for c in _listed(customers)]] = True
+        chosen[[log.customer_number(c) for c in _listed(customers, "customers")]] = True
         keep &= chosen[columns.customer]
     named = {"touchpoint": touchpoints, "channel": channels, "stage": stages, "owner": owners}
     for role, names in named.items():
         if names is not None:
-            keep &= _has_value(_column(columns, role), _listed(names), role)
-    for name, values in (where or {}).items():
+            keep &= _has_value(_column(columns, role), _listed(names, f"{role}s"), role)
+    for name, values in check_mapping({} if where is None else where, "where").items():
         several = isinstance(values, Collection) and not isinstance(values, str)
         keep &= _has_value(
             log.attribute(name),
-            values if several else [values],  # type: ignore[list-item, arg-type]  # just checked
+            values if several else [values],
             f"value of {name!r}",
         )
     if rows is not None:
@@ -227,7 +227,7 @@ def rename(
     coded = dict(log.columns.coded)
     catalogue = log.catalogue
     for role, mapping in given.items():
-        if not mapping:
+        if mapping is None or not check_mapping(mapping, f"{role}s"):
             continue
         column = _column(log.columns, role)
         for old, new in mapping.items():
@@ -290,7 +290,7 @@ def collapse_repeats(
             repeat &= _same_as_before(columns.coded[role].codes)
     if touchpoints is not None:
         coded = columns.coded["touchpoint"]
-        repeat &= _has_value(coded, _listed(touchpoints), "touchpoint")
+        repeat &= _has_value(coded, _listed(touchpoints, "touchpoints"), "touchpoint")
     if within is not None:
         limit = duration_us(check_duration(within, "within"))
         time = _times(log, "collapse_repeats(within=)")
@@ -411,7 +411,9 @@ def _column(columns: Columns, role: str) -> Coded:
     return columns.coded[role]
 
 
-def _listed(values: str | Iterable[str]) -> list[str]:
+def _listed(values: str | Iterable[str], name: str) -> list[str]:
+    if not isinstance(values, Iterable):
+        raise InvalidValue.of(name, "be a name or a list of names", values)
     return [values] if isinstance(values, str) else list(values)
 
 
@@ -422,7 +424,7 @@ def _has_value(coded: Coded, wanted: Iterable[Value], kind: str) -> NDArray[np.b
     for value in wanted:
         if value is None:
             chosen[-1] = True
-        elif (type(value), value) in place:
+        elif isinstance(value, Hashable) and (type(value), value) in place:
             chosen[place[type(value), value]] = True
         else:
             raise UnknownName.among(kind, str(value), map(str, coded.names), where="the log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ActiveBetween", "cohort_rows", "first_rows", "rolling_ages", "spans_of"]
 
+_PAIRS = "hold pairs 0 <= first <= last"
+
 
 def spans_of(
     kind: str, periods: int, brackets: Sequence[tuple[int, int]]
@@ -28,6 +31,8 @@ def spans_of(
     """Return first and last unit of each column: every kind of retention is a bracket."""
     if isinstance(periods, bool) or not isinstance(periods, (int, np.integer)) or periods < 0:
         raise InvalidValue.of("periods", "be a whole number from 0", periods)
+    if not isinstance(brackets, Collection):
+        raise InvalidValue.of("brackets", _PAIRS, brackets)
     if (kind == "bracket") != bool(len(brackets)):
         raise InvalidValue.of("brackets", "be given with kind='bracket', and only then", brackets)
     if kind == "on":
@@ -36,10 +41,19 @@ def spans_of(
         return [(n, periods) for n in range(periods + 1)], tuple(
             f"{n}+" for n in range(periods + 1)
         )
-    for first, last in brackets:
-        if not 0 <= first <= last:
-            raise InvalidValue.of("brackets", "hold pairs 0 <= first <= last", (first, last))
+    for pair in brackets:
+        if not _is_bracket(pair):
+            raise InvalidValue.of("brackets", _PAIRS, pair)
     return list(brackets), tuple(f"{first}-{last}" for first, last in brackets)
+
+
+def _is_bracket(pair: tuple[int, int]) -> bool:
+    try:
+        first, last = pair
+        ordered = 0 <= first <= last
+    except (TypeError, ValueError):
+        return False
+    return ordered
 
 
 def first_rows(activity: Activity, starts: Values | None) -> NDArray[np.intp]:

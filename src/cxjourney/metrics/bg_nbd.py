@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
@@ -15,9 +14,7 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_duration, check_level
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.metrics._likelihood import Fit, maximise
-
-if TYPE_CHECKING:
-    from cxjourney.metrics.purchases import PurchaseSummary
+from cxjourney.metrics.purchases import PurchaseSummary, check_summary
 
 __all__ = ["BgNbd", "fit_bg_nbd"]
 
@@ -90,6 +87,7 @@ class BgNbd(Result):
         return self._repeats(x, age, _units(horizon, self.unit_s)) * self.alive(summary)
 
     def _columns(self, summary: PurchaseSummary) -> tuple[Floats, Floats, Floats]:
+        check_summary(summary)
         return (
             summary.frequency.astype(np.float64),
             summary.recency_s / self.unit_s,
@@ -157,6 +155,8 @@ def fit_bg_nbd(
     ------
     InvalidData
         If no customer bought twice: nothing tells the parameters apart.
+    InvalidValue
+        If `summary` is no PurchaseSummary.
 
     Notes
     -----
@@ -177,7 +177,7 @@ def fit_bg_nbd(
     """
     check_level(level)
     unit_s = check_duration(unit, "unit").total_seconds()
-    if not np.any(summary.frequency > 0):
+    if not np.any(check_summary(summary).frequency > 0):
         raise InvalidData("fit_bg_nbd() needs customers who bought twice; there are none")
     rows = np.stack((summary.frequency, summary.recency_s, summary.age_s))
     (x, recency, age), weight = np.unique(rows, axis=1, return_counts=True)

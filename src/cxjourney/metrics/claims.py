@@ -16,6 +16,7 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import (
     check_choice,
+    check_count,
     check_fraction,
     check_level,
     check_number,
@@ -156,7 +157,7 @@ def claim_test(
     if not is_number(effect) or not 0 < effect < 1:
         raise InvalidValue.of("effect", "be a difference in (0, 1)", effect)
     observed = proportion(
-        count,
+        check_count(count, "count", 0),
         n,
         level=level,
         name="claim_test",
@@ -414,6 +415,9 @@ def retention_value(
     rate = retention.value if isinstance(retention, Estimate) else retention
     check_number(rate, "retention")
     check_number(discount, "discount")
+    check_number(change, "change")
+    if claimed_gain is not None:
+        check_number(claimed_gain, "claimed_gain")
     growth = 1 + discount
 
     def after(share: float) -> float:
@@ -477,15 +481,16 @@ def _holds_at(
     With the first margin now, value is proportional to 1 / (D - r): a gain g takes
     D - r' = (D - r) / (1 + g). With the margin at the end it is r / (D - r).
     """
-    if gain == 0 or change == 0:
+    if gain == 0 or change == 0 or not math.isfinite(gain):
         return ()
     roots: list[float]
     if now and relative:
-        roots = [gain * growth / ((1 + gain) * (1 + change) - 1)]
+        growth_of_both = (1 + gain) * (1 + change) - 1
+        roots = [gain * growth / growth_of_both] if growth_of_both else []
     elif now:
         roots = [growth - change * (1 + gain) / gain]
     elif relative:
-        roots = [(gain - change) * growth / ((1 + change) * gain)]
+        roots = [(gain - change) * growth / ((1 + change) * gain)] if change != -1 else []
     else:
         # (r + c)(D - r) = (1 + g) r (D - r - c), a quadratic in r
         coefficients = [gain, change * gain - gain * growth, change * growth]

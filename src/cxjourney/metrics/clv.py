@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import attrs
 import numpy as np
@@ -17,17 +17,16 @@ from cxjourney._support.validation import (
     check_choice,
     check_duration,
     check_fraction,
+    check_kind,
     check_number,
     is_number,
 )
 from cxjourney.exceptions import InvalidValue
+from cxjourney.metrics.bg_nbd import BgNbd
 from cxjourney.metrics.estimate import Estimate
-
-if TYPE_CHECKING:
-    from cxjourney.metrics.bg_nbd import BgNbd
-    from cxjourney.metrics.gamma_gamma import GammaGamma
-    from cxjourney.metrics.purchases import PurchaseSummary
-    from cxjourney.metrics.survival import SurvivalCurve
+from cxjourney.metrics.gamma_gamma import GammaGamma
+from cxjourney.metrics.purchases import PurchaseSummary, check_summary
+from cxjourney.metrics.survival import SurvivalCurve
 
 __all__ = ["CustomerValues", "clv_constant", "clv_curve", "clv_purchases"]
 
@@ -172,7 +171,8 @@ def clv_curve(
     Raises
     ------
     InvalidValue
-        If the discount is -1 or less, or `periods` is not a positive whole number.
+        If `curve` is no SurvivalCurve, the discount is -1 or less, or `periods` is not a positive
+        whole number.
 
     Notes
     -----
@@ -193,6 +193,7 @@ def clv_curve(
     check_duration(period, "period")
     _check_discount(discount)
     _check_periods(periods)
+    check_kind(curve, "curve", SurvivalCurve, "kaplan_meier()")
     value = low = high = 0.0
     notes: tuple[str, ...] = ()
     start = 0 if first_margin == "now" else 1
@@ -333,7 +334,8 @@ def clv_purchases(
     Raises
     ------
     InvalidValue
-        If a duration is not positive or the discount is -1 or less.
+        If a model or the summary is something else, a duration is not positive, the margin no
+        number or the discount -1 or less.
 
     Notes
     -----
@@ -353,6 +355,10 @@ def clv_purchases(
     >>> values.spend.round(2)
     array([26.84])
     """
+    check_kind(model, "model", BgNbd, "fit_bg_nbd()")
+    check_kind(spending, "spending", GammaGamma, "fit_gamma_gamma()")
+    check_summary(summary)
+    check_number(margin, "margin")
     check_duration(horizon, "horizon")
     check_duration(period, "period")
     _check_discount(discount)

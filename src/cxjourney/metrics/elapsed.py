@@ -14,7 +14,7 @@ import numpy as np
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_level
+from cxjourney._support.validation import check_count, check_level, check_mapping
 from cxjourney.metrics.arrays import (
     NanPolicy,
     Values,
@@ -162,9 +162,9 @@ def elapsed_time(
     card = _Card(
         name=name,
         definition=definition,
-        parameters=dict(parameters or {}),
-        exclusions=dict(exclusions or {}),
-        n_missing=n_missing + int(missing.sum()),
+        parameters=dict(check_mapping(parameters or {}, "parameters")),
+        exclusions=dict(check_mapping(exclusions or {}, "exclusions")),
+        n_missing=check_count(n_missing, "n_missing", 0) + int(missing.sum()),
         n_censored=int(np.count_nonzero(kept & ~done)),
         n=int(kept.sum()),
         time_zone=time_zone,

@@ -12,6 +12,8 @@ import attrs
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.serialize import from_dict, to_dict
 from cxjourney._support.table import format_value
+from cxjourney._support.validation import check_mapping
+from cxjourney.exceptions import InvalidValue
 
 __all__ = ["Estimate", "Parameter"]
 
@@ -22,14 +24,16 @@ _PERCENT = "fraction"
 
 
 def _frozen_parameters(mapping: Mapping[str, Parameter]) -> Mapping[str, Parameter]:
-    return FrozenMapping(mapping)
+    return FrozenMapping(check_mapping(mapping, "parameters"))
 
 
 def _frozen_counts(mapping: Mapping[str, int]) -> Mapping[str, int]:
-    return FrozenMapping(mapping)
+    return FrozenMapping(check_mapping(mapping, "exclusions"))
 
 
-def _notes(notes: Iterable[str]) -> tuple[str, ...]:
+def note_texts(notes: Iterable[str]) -> tuple[str, ...]:
+    if not isinstance(notes, Iterable):
+        raise InvalidValue.of("notes", "be a list of texts", notes)
     return tuple(notes)
 
 
@@ -86,7 +90,7 @@ class Estimate:
     n_censored: int = 0
     unit: str = ""
     method: str = ""
-    notes: tuple[str, ...] = attrs.field(default=(), converter=_notes)
+    notes: tuple[str, ...] = attrs.field(default=(), converter=note_texts)
     name: str = ""
     definition: str = ""
     parameters: Mapping[str, Parameter] = attrs.field(

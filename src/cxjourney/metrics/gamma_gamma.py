@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
@@ -14,9 +13,7 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.metrics._likelihood import Fit, maximise
-
-if TYPE_CHECKING:
-    from cxjourney.metrics.purchases import PurchaseSummary
+from cxjourney.metrics.purchases import PurchaseSummary, check_summary
 
 __all__ = ["GammaGamma", "fit_gamma_gamma"]
 
@@ -74,7 +71,7 @@ class GammaGamma(Result):
         The customer's own mean, pulled to that of the population, the more the fewer the
         purchases; the population's where there is no repeat purchase.
         """
-        x = summary.frequency.astype(np.float64)
+        x = check_summary(summary).frequency.astype(np.float64)
         mean = np.where(x > 0, summary.mean_value, 0.0)
         if self.q <= 1:
             return np.where(x > 0, self._pulled(x, mean), math.nan)
@@ -123,6 +120,8 @@ def fit_gamma_gamma(summary: PurchaseSummary, *, level: float = 0.95) -> GammaGa
     ------
     InvalidData
         If fewer than two customers with a repeat purchase differ in mean value.
+    InvalidValue
+        If `summary` is no PurchaseSummary.
 
     Notes
     -----
@@ -138,6 +137,7 @@ def fit_gamma_gamma(summary: PurchaseSummary, *, level: float = 0.95) -> GammaGa
     35.22
     """
     check_level(level)
+    check_summary(summary)
     use = (summary.frequency > 0) & (summary.mean_value > 0)
     x, mean = summary.frequency[use].astype(np.float64), summary.mean_value[use]
     if len(np.unique(mean)) < 2:

@@ -93,7 +93,7 @@ def stickiness(
     if last_day is None:
         last = int(day.max()) if len(day) else 0
     else:
-        last = int(np.datetime64(last_day, "D").astype(np.int64))
+        last = _day_number(last_day, "last_day")
     inside = (day <= last) & (day > last - days)
     pairs = np.unique(np.stack((activity.customer[inside], day[inside])), axis=1)
     active_days = np.bincount(pairs[0], minlength=activity.n_customers)
@@ -322,6 +322,8 @@ def repeat_purchase_rate(
     >>> repeat_purchase_rate(orders, when, horizon=timedelta(days=30)).value
     0.5
     """
+    if horizon is not None:
+        check_duration(horizon, "horizon")
     activity = read_activity(customers, timestamps, observed_until=observed_until)
     order = activity.first
     if merge_within is not None:
@@ -367,3 +369,10 @@ def repeat_purchase_rate(
         parameters=parameters,
         exclusions=exclusions,
     )
+
+
+def _day_number(day: date, name: str) -> int:
+    try:
+        return int(np.datetime64(day, "D").astype(np.int64))
+    except (TypeError, ValueError):
+        raise InvalidValue.of(name, "be a date", day) from None

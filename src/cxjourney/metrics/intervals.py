@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxjourney._support.validation import check_fraction, check_level, check_number, is_number
+from cxjourney._support.validation import (
+    check_count,
+    check_fraction,
+    check_level,
+    check_number,
+    is_number,
+)
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics.arrays import numbers
 
@@ -393,6 +399,8 @@ def mean_t(mean: float, sd: float, n: float, *, level: float = 0.95) -> tuple[fl
     from scipy.special import stdtrit
 
     tail = (1 - check_level(level)) / 2
+    check_number(mean, "mean")
+    check_number(sd, "sd")
     if check_number(n, "n") <= 1 or math.isnan(mean) or math.isnan(sd):
         return _UNKNOWN
     half = float(stdtrit(n - 1, 1 - tail)) * sd / math.sqrt(n)
@@ -431,7 +439,7 @@ def quantile_ranks(n: int, q: float, *, level: float = 0.95) -> tuple[int, int]:
 
     check_fraction(q, "q")
     tail = (1 - check_level(level)) / 2
-    if check_number(n, "n") < 1 or q in {0.0, 1.0}:
+    if check_count(n, "n", 0) < 1 or q in {0.0, 1.0}:
         return 0, n + 1
     # bdtrik inverts the distribution; the steps put right what rounding may have moved
     low = max(0, min(n, math.floor(float(bdtrik(tail, n, q)) + 1)))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 import numpy as np
 
 from cxjourney._support.table import format_value
-from cxjourney._support.validation import check_choice, check_rng, is_number
+from cxjourney._support.validation import check_choice, check_count, check_rng, is_number
 from cxjourney.exceptions import DataQualityWarning, InvalidValue
 from cxjourney.metrics.arrays import (
     NanPolicy,
@@ -21,7 +22,7 @@ from cxjourney.metrics.arrays import (
 )
 from cxjourney.metrics.estimate import Estimate
 from cxjourney.metrics.intervals import normal_quantile, wilson
-from cxjourney.metrics.rates import undefined
+from cxjourney.metrics.rates import check_sizes, undefined
 from cxjourney.metrics.scale import FIVE_POINT, SEVEN_POINT, ZERO_TO_TEN
 
 if TYPE_CHECKING:
@@ -255,7 +256,7 @@ def net_promoter_score(
     Raises
     ------
     InvalidValue
-        If a count is negative, or the bootstrap comes without its bounds.
+        If a count is negative, or the bootstrap comes without its bounds, a pair of numbers.
 
     Examples
     --------
@@ -273,6 +274,7 @@ def net_promoter_score(
             raise InvalidValue.of(argument, "be a finite count of at least 0", count)
     if interval == "bootstrap" and bounds is None:
         raise InvalidValue.of("bounds", 'be given for interval="bootstrap"', None)
+    check_sizes(n, n_effective)
     total = promoters + passives + detractors
     answers = round(total) if n is None else n
     size = total if n_effective is None else n_effective
@@ -287,7 +289,7 @@ def net_promoter_score(
     if bounds is None:
         low, high = _wald(p, d, size, level, 3.0 if interval == "adjusted_wald" else 0.0)
     else:
-        low, high = bounds
+        low, high = _ends(bounds)
     if low < -100 or high > 100:
         notes.append("interval clipped to ±100")
     if interval == "wald" and total and p + d - (p - d) ** 2 == 0:
@@ -313,6 +315,13 @@ def net_promoter_score(
         passives=_share("passives", passives, total, size, n=answers, level=level),
         detractors=_share("detractors", detractors, total, size, n=answers, level=level),
     )
+
+
+def _ends(bounds: tuple[float, float]) -> tuple[float, float]:
+    ends = tuple(bounds) if isinstance(bounds, Iterable) else ()
+    if len(ends) != 2 or not all(map(is_number, ends)):
+        raise InvalidValue.of("bounds", "be a pair of numbers", bounds)
+    return ends
 
 
 def clip_points(points: float, limit: float) -> float:
@@ -356,6 +365,7 @@ def _bootstrap(
 ) -> tuple[float, float]:
     from cxjourney.metrics.resampling import resampled_ratio
 
+    check_count(n_resamples, "n_resamples")
     present = ~np.isnan(array)
     if int(present.sum()) < _TOO_FEW:
         return math.nan, math.nan

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
+from cxjourney._support.validation import check_kind
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.metrics._activity import read_activity
 from cxjourney.metrics._calendar import DAY_US, period_index
@@ -88,6 +89,10 @@ class PurchaseSummary(Result):
             f"{self.n_missing:,} rows missing, {self.n_later:,} later",
             "purchases of one day are one purchase",
         )
+
+
+def check_summary(summary: PurchaseSummary) -> PurchaseSummary:
+    return check_kind(summary, "summary", PurchaseSummary, "purchase_summary()")
 
 
 def purchase_summary(

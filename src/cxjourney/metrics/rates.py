@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cxjourney._support.validation import check_choice
+from cxjourney._support.validation import check_choice, check_number
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._clustered import grouped_ratios
 from cxjourney.metrics.arrays import (
@@ -18,7 +18,7 @@ from cxjourney.metrics.arrays import (
     is_undefined,
     same_length,
 )
-from cxjourney.metrics.estimate import Estimate, Parameter
+from cxjourney.metrics.estimate import Estimate, Parameter, note_texts
 from cxjourney.metrics.intervals import agresti_coull, clopper_pearson, garwood, jeffreys, wilson
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def proportion(
     Raises
     ------
     InvalidValue
-        If `count` lies outside [0, n].
+        If `count` lies outside [0, n], or something of the card is of another kind.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def proportion(
         n_censored=n_censored,
         unit="fraction",
         method=method,
-        notes=notes if n else ("empty", *notes),
+        notes=notes if n else ("empty", *note_texts(notes)),
         name=name,
         definition=definition,
         parameters=parameters or {},
@@ -138,7 +138,7 @@ def event_rate(
     Raises
     ------
     InvalidValue
-        If the count or the exposure is negative.
+        If the count or the exposure is negative, or something of the card is of another kind.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def event_rate(
         n_missing=n_missing,
         unit=unit,
         method="Garwood",
-        notes=notes if exposure else ("empty", *notes),
+        notes=notes if exposure else ("empty", *note_texts(notes)),
         name=name,
         definition=definition,
         parameters=parameters or {},
@@ -163,6 +163,13 @@ def event_rate(
         denominator=exposure,
         exclusions=exclusions or {},
     )
+
+
+def check_sizes(n: float | None, n_effective: float | None) -> None:
+    """Raise where the numbers of answers that counts stand for are given, and are none."""
+    for name, size in (("n", n), ("n_effective", n_effective)):
+        if size is not None:
+            check_number(size, name)
 
 
 def undefined(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cxjourney._support.validation import check_choice, check_level, check_rng, is_number
+from cxjourney._support.validation import check_choice, check_count, check_level, check_rng
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics.arrays import Values, codes, is_undefined, numbers, same_length
 from cxjourney.metrics.intervals import normal_quantile
@@ -95,7 +95,7 @@ def bootstrap(
     InvalidData
         If a value is missing or infinite.
     InvalidValue
-        If lengths differ or an option is unknown.
+        If lengths differ, an option is unknown or `statistic` no function.
 
     Notes
     -----
@@ -112,8 +112,9 @@ def bootstrap(
     check_choice(method, "method", _METHODS)
     generator = check_rng(rng)
     tail = (1 - check_level(level)) / 2
-    if not is_number(n_resamples) or n_resamples < 1:
-        raise InvalidValue.of("n_resamples", "be at least 1", n_resamples)
+    check_count(n_resamples, "n_resamples")
+    if not callable(statistic):
+        raise InvalidValue.of("statistic", "be a function of an array", statistic)
     array = numbers(values, "values").astype(np.float64)
     is_undefined(np.isnan(array), "raise", "values")
     groups = _groups(array, customer)
@@ -217,6 +218,8 @@ def bootstrap_mean(
     ------
     InvalidData
         If a value or a weight is missing, infinite or (the weight) negative.
+    InvalidValue
+        If `n_resamples` is not a whole number from 1.
 
     Notes
     -----
@@ -232,6 +235,7 @@ def bootstrap_mean(
     from cxjourney.metrics.arrays import weights_of
 
     generator = check_rng(rng)
+    check_count(n_resamples, "n_resamples")
     tail = (1 - check_level(level)) / 2
     array = numbers(values, "values").astype(np.float64)
     is_undefined(np.isnan(array), "raise", "values")

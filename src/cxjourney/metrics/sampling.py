@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -232,6 +232,8 @@ def cronbach_alpha(
     check_level(level)
     if getattr(items, "ndim", 1) == 2:
         items = list(np.asarray(items).T)
+    if not isinstance(items, Iterable):
+        raise InvalidValue.of("items", "be a list of columns, one an item", items)
     columns = [numbers(item, f"items[{i}]").astype(np.float64) for i, item in enumerate(items)]
     same_length(**{f"items[{i}]": column for i, column in enumerate(columns)})
     table = np.column_stack(columns) if columns else np.empty((0, 0))

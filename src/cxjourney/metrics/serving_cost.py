@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import attrs
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
+from cxjourney._support.validation import check_count, check_mapping, check_number, is_number
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.metrics._clustered_estimates import ratio_estimate
 from cxjourney.metrics._spells import labelled
@@ -127,7 +129,8 @@ def cost_to_serve(
     UnknownName
         If a channel has no unit cost.
     InvalidValue
-        If columns differ in length, or `n_customers` is fewer than those with a contact.
+        If columns differ in length, a cost is no number, or `n_customers` is fewer than those with
+        a contact.
     InvalidData
         If a handling time is negative.
 
@@ -144,6 +147,8 @@ def cost_to_serve(
     >>> cost_to_serve(["ann", "ann", "ben"], ["phone", "chat", "chat"], costs).per_customer.value
     5.0
     """
+    check_mapping(unit_costs, "unit_costs")
+    check_number(fixed, "fixed")
     who, _, no_customer = codes(customers, "customers")
     which, labels, no_channel = labelled(channels, "channels")
     same_length(customers=who, channels=which)
@@ -157,13 +162,15 @@ def cost_to_serve(
     for label in labels:
         if label not in unit_costs:
             raise UnknownName.among("channel", label, unit_costs, where="unit_costs")
+        if not (is_number(unit_costs[label]) or isinstance(unit_costs[label], Decimal)):
+            raise InvalidValue.of(f"unit_costs[{label!r}]", "be a number", unit_costs[label])
     prices = np.array([float(unit_costs[label]) for label in labels])
     which, amount = which[~missing], amount[~missing]
     spent = prices[which] * amount if len(labels) else np.zeros(0)
     _, group = np.unique(who[~missing], return_inverse=True)
     total = np.bincount(group, weights=spent).astype(np.float64)
     if n_customers is not None:
-        if n_customers < len(total):
+        if check_count(n_customers, "n_customers", 0) < len(total):
             rule = f"be at least the {len(total):,} customers with a contact"
             raise InvalidValue.of("n_customers", rule, n_customers)
         total = np.concatenate((total, np.zeros(n_customers - len(total))))

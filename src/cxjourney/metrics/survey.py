@@ -15,7 +15,7 @@ from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics.arrays import NanPolicy, Values, is_undefined, numbers, weights_of
 from cxjourney.metrics.estimate import Estimate, Parameter
 from cxjourney.metrics.intervals import mean_t
-from cxjourney.metrics.rates import Interval, proportion, undefined
+from cxjourney.metrics.rates import Interval, check_sizes, proportion, undefined
 from cxjourney.metrics.scale import FIVE_POINT, SEVEN_POINT, Scale, check_scale
 
 if TYPE_CHECKING:
@@ -349,6 +349,7 @@ def answer_share(
     """
     check_number(low, "low")
     check_number(high, "high")
+    check_sizes(n, n_effective)
     answers = np.array(check_scale(scale).answers, dtype=np.float64)
     counts = np.asarray(counts)
     if counts.shape != answers.shape or not (counts >= 0).all():

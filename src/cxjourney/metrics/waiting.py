@@ -18,6 +18,7 @@ from cxjourney.metrics.arrays import (
     refuse_rows,
     same_length,
 )
+from cxjourney.metrics.business_hours import BusinessHours
 from cxjourney.metrics.rates import Interval, flag_share
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cxjourney.metrics.business_hours import BusinessHours
     from cxjourney.metrics.estimate import Estimate
 
 from cxjourney.metrics.elapsed import ElapsedTime, elapsed_time
@@ -227,6 +227,8 @@ def _between(
     business_hours: BusinessHours | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
     """Return microseconds from start to end or snapshot, whether it ended, and what is missing."""
+    if business_hours is not None and not isinstance(business_hours, BusinessHours):
+        raise InvalidValue.of("business_hours", "be a BusinessHours or None", business_hours)
     start_us, missing = instants(start, names[0])
     end_us, open_ = instants(end, names[1])
     same_length(**{names[0]: start_us, names[1]: end_us})
