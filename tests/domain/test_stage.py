@@ -142,3 +142,9 @@ def test_the_order_of_stages_is_the_given_one_or_that_of_a_standard_model():
     assert stage_order(["test drive"], None) is None
     with pytest.raises(UnknownName, match="stage 'd' is not in stages"):
         stage_order(["a", "d"], ["a", "b"])
+
+
+@pytest.mark.parametrize("wrong", [3, object(), [None], [1]])
+def test_stages_are_names(wrong):
+    with pytest.raises(InvalidValue, match="stages must"):
+        stage_order(["a"], wrong)

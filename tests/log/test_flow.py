@@ -126,3 +126,16 @@ def test_less_than_one_is_refused(name):
     journeys = cx.Journeys.from_paths([["a"]], converted=[1])
     with pytest.raises(InvalidValue, match=f"{name} must be at least 1"):
         step_flow(journeys, **{name: 0})
+
+
+@pytest.mark.parametrize("name", ["steps", "top"])
+@pytest.mark.parametrize("wrong", [None, "3", 2.5, True])
+def test_touches_and_names_are_counted(name, wrong):
+    journeys = cx.Journeys.from_paths([["a"]], converted=[1])
+    with pytest.raises(InvalidValue, match=f"{name} must be a"):
+        step_flow(journeys, **{name: wrong})
+
+
+def test_it_is_of_journeys():
+    with pytest.raises(InvalidValue, match="journeys must be Journeys, not list"):
+        step_flow([["a"]])

@@ -137,3 +137,14 @@ def test_results_survive_json():
         (retention_value(proportion(60, 100), 0.1, claimed_gain=0.3), RetentionValue),
     ):
         assert kind.from_dict(json.loads(json.dumps(result.to_dict()))) == result
+
+
+def test_a_loss_of_all_customers_brings_a_claimed_gain_nowhere():
+    assert retention_value(0.8, 0.1, change=-1.0, claimed_gain=0.3).holds_at == ()
+    doubled = retention_value(0.8, 0.1, change=-0.5, first_margin="now", claimed_gain=1.0)
+    assert doubled.holds_at == ()
+
+
+def test_a_claim_without_a_number_holds_nowhere():
+    points = retention_value(0.5, 0.1, relative=False, claimed_gain=math.nan)
+    assert points.holds_at == ()

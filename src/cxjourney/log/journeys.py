@@ -255,8 +255,10 @@ class Journeys:
         keep
             One truth value a journey.
         """
-        if keep.shape != self.outcome.shape:
-            raise InvalidValue.of("keep", f"hold {len(self.outcome):,} values", keep.shape)
+        shape = getattr(keep, "shape", None)
+        if shape != self.outcome.shape:
+            rule = f"be an array of {len(self.outcome):,} values"
+            raise InvalidValue.of("keep", rule, keep if shape is None else shape)
         index = np.flatnonzero(keep)
         lengths = np.diff(self.offsets)[index]
         rows = np.flatnonzero(np.repeat(keep, np.diff(self.offsets)))

@@ -162,8 +162,8 @@ def elapsed_time(
     card = _Card(
         name=name,
         definition=definition,
-        parameters=dict(check_mapping(parameters or {}, "parameters")),
-        exclusions=dict(check_mapping(exclusions or {}, "exclusions")),
+        parameters=dict(check_mapping({} if parameters is None else parameters, "parameters")),
+        exclusions=dict(check_mapping({} if exclusions is None else exclusions, "exclusions")),
         n_missing=check_count(n_missing, "n_missing", 0) + int(missing.sum()),
         n_censored=int(np.count_nonzero(kept & ~done)),
         n=int(kept.sum()),

@@ -11,7 +11,13 @@ import attrs
 import numpy as np
 
 from cxjourney._support.table import format_value
-from cxjourney._support.validation import check_choice, check_count, check_rng, is_number
+from cxjourney._support.validation import (
+    check_choice,
+    check_count,
+    check_level,
+    check_rng,
+    is_number,
+)
 from cxjourney.exceptions import DataQualityWarning, InvalidValue
 from cxjourney.metrics.arrays import (
     NanPolicy,
@@ -369,7 +375,7 @@ def _bootstrap(
     present = ~np.isnan(array)
     if int(present.sum()) < _TOO_FEW:
         return math.nan, math.nan
-    tail = (1 - level) / 2
+    tail = (1 - check_level(level)) / 2
     if weights is None:
         # resampling respondents is drawing the three counts: exact, and independent of n
         counts = np.array(count_groups(array))

@@ -97,10 +97,10 @@ def proportion(
         notes=notes if n else ("empty", *note_texts(notes)),
         name=name,
         definition=definition,
-        parameters=parameters or {},
+        parameters={} if parameters is None else parameters,
         numerator=count,
         denominator=n,
-        exclusions=exclusions or {},
+        exclusions={} if exclusions is None else exclusions,
     )
 
 
@@ -158,10 +158,10 @@ def event_rate(
         notes=notes if exposure else ("empty", *note_texts(notes)),
         name=name,
         definition=definition,
-        parameters=parameters or {},
+        parameters={} if parameters is None else parameters,
         numerator=count,
         denominator=exposure,
-        exclusions=exclusions or {},
+        exclusions={} if exclusions is None else exclusions,
     )
 
 
@@ -191,7 +191,7 @@ def undefined(
         notes=("missing values propagated",),
         name=name,
         definition=definition,
-        parameters=parameters or {},
+        parameters={} if parameters is None else parameters,
     )
 
 
