@@ -77,8 +77,12 @@ def check_names(value: str | Iterable[str] | None, name: str) -> tuple[str, ...]
 
 def check_mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return `value` if it is a mapping by name; Any: what it holds is the caller's to check."""
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise InvalidValue.of(name, "be a dict by name", value)
+    rule = "be a dict by name"
+    if not isinstance(value, (dict, Mapping)):  # every estimate passes: a dict is told at once
+        raise InvalidValue.of(name, rule, value)
+    for key in value:
+        if not isinstance(key, str):
+            raise InvalidValue.of(name, rule, value)
     return value
 
 
