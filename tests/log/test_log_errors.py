@@ -20,8 +20,14 @@ def log() -> cx.InteractionLog:
 
 @pytest.mark.parametrize("measure", [cx.dropoff.exits, cx.attribution.markov, cx.critical.points])
 def test_a_log_where_journeys_are_wanted_says_how_to_make_them(log, measure):
-    with pytest.raises(AttributeError, match=r"make them first, as in log\.journeys\(goal="):
+    with pytest.raises(InvalidValue, match=r"cut the log first, as in log\.journeys\(goal="):
         measure(log)
+
+
+@pytest.mark.parametrize("name", ["graph", "outcomes"])
+def test_what_only_journeys_have_says_how_to_make_them(log, name):
+    with pytest.raises(AttributeError, match=r"make them first, as in log\.journeys\(goal="):
+        getattr(log, name)
 
 
 def test_other_attributes_are_missed_in_the_usual_words(log):

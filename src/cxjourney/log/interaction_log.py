@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import attrs
 import numpy as np
 
+from cxjourney._support.validation import check_name
 from cxjourney.exceptions import DataQualityWarning, InvalidValue, TimesRequired, UnknownName
 from cxjourney.log import ingest, objects, prepare, shapes
 from cxjourney.log.audit import audit_log
@@ -451,8 +452,7 @@ class InteractionLog:
         InvalidValue
             If `name` is no text.
         """
-        if not isinstance(name, str):
-            raise InvalidValue.of("attribute", "be a name", name)
+        check_name(name, "attribute")
         columns = self.columns
         if name in columns.attributes:
             return columns.attributes[name]
