@@ -59,3 +59,12 @@ def test_a_log_is_told_to_be_cut_into_journeys(function, argument):
     log = cx.datasets.sample(customers=20).log
     with pytest.raises(InvalidValue, match=f"^{argument.name} must be .*log.journeys"):
         call(function, log)
+
+
+def test_a_sample_is_asked_for_its_journeys_or_its_log():
+    sample = cx.datasets.sample(customers=20)
+    with pytest.raises(InvalidValue, match=r"not Sample: hand over what its journeys\(\) returns"):
+        cx.dropoff.exits(sample)
+    for holder in (sample, sample.journeys()):
+        with pytest.raises(InvalidValue, match=r"hand over its \.log$"):
+            cx.dropoff.sensitivity(holder, goal="payment_done")

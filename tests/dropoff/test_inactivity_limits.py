@@ -100,5 +100,5 @@ def test_what_is_no_name_is_refused(log, name):
 
 
 def test_journeys_are_no_log(log):
-    with pytest.raises(cx.exceptions.InvalidValue, match=r"log must be .* journeys.log is theirs"):
+    with pytest.raises(cx.exceptions.InvalidValue, match=r"log must be .* hand over its .log"):
         sensitivity(log.journeys(goal="buy"), goal="buy")

@@ -18,6 +18,8 @@ def check_journeys(journeys: Journeys, name: str = "journeys") -> Journeys:
     kind = type(journeys).__name__
     if isinstance(journeys, InteractionLog):
         how = "cut the log first, as in log.journeys(goal=..., inactivity=timedelta(...))"
+    elif callable(getattr(journeys, "journeys", None)):
+        how = "hand over what its journeys() returns"
     else:
         how = f"read the data first, as in {_HOW}.journeys(goal=...)"
     raise InvalidValue(f"{name} must be Journeys, not {kind}: {how}")
@@ -28,5 +30,6 @@ def check_log(log: InteractionLog, name: str = "log") -> InteractionLog:
     if isinstance(log, InteractionLog):
         return log
     kind = type(log).__name__
-    how = "journeys.log is theirs" if isinstance(log, Journeys) else f"read the data, as in {_HOW}"
+    has_one = isinstance(getattr(log, "log", None), InteractionLog)
+    how = "hand over its .log" if has_one else f"read the data first, as in {_HOW}"
     raise InvalidValue(f"{name} must be an InteractionLog, not {kind}: {how}")
