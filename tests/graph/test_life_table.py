@@ -63,8 +63,10 @@ def test_no_nodes_and_no_edges_are_no_error():
         (([1], None, [[1]], [0]), "open_visits must be whole numbers; got None"),
         (([1], [[0]], [["x"]], [0]), "moves must be whole numbers"),
         (([1], [[0]], [[1]], [None]), "source must be whole numbers"),
+        (([1.5], [[0]], [[1]], [0]), "visits must be whole numbers"),
+        (([1], [[float("nan")]], [[1]], [0]), "open_visits must be whole numbers"),
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_wrong_counts_are_refused(arguments, message):
     with pytest.raises(InvalidValue, match=message):

@@ -23,11 +23,16 @@ Floats = NDArray[np.float64]
 
 
 def whole_numbers(values: ArrayLike, name: str) -> Ints:
-    """Return the values as int64, or raise InvalidValue where they are no numbers."""
+    """Return the values as int64, or raise InvalidValue where they are no whole numbers."""
     try:
-        return np.asarray(values, dtype=np.int64)
+        array = np.asarray(values)
+        with np.errstate(invalid="ignore"):  # NaN becomes a number that differs from it
+            whole = array.astype(np.int64, copy=False)
     except (TypeError, ValueError, OverflowError):
         raise InvalidValue.of(name, "be whole numbers", values) from None
+    if array.dtype.kind not in "iub" and not np.array_equal(whole, array):
+        raise InvalidValue.of(name, "be whole numbers", values)
+    return whole
 
 
 def listed(names: Sequence[str]) -> tuple[str, ...]:
