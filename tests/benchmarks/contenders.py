@@ -475,13 +475,7 @@ def ours_parquet(folder: Path) -> Prepared:
 def ours_parquet_by_polars(folder: Path) -> Prepared:
     import polars as pl
 
-    import cxjourney as cx
-
-    def run() -> Any:
-        log = cx.InteractionLog.from_frame(pl.scan_parquet(folder / "events.parquet"), **KEYS)
-        return log.journeys(unfinished="dropped").graph()
-
-    return run, _graph_answer
+    return _ours_graph(pl.scan_parquet(folder / "events.parquet"))
 
 
 def ours_csv(folder: Path) -> Prepared:

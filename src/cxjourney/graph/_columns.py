@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cxjourney.domain.terminals import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, NotAFlow
+from cxjourney.graph._steps import whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,10 +32,7 @@ _TOLERANCE = 1e-9
 
 
 def _counts(values: Any) -> NDArray[np.int64]:
-    array = np.asarray(values)
-    if array.dtype.kind == "f" and (array % 1 != 0).any():
-        raise InvalidValue("counts must be whole numbers")
-    return array.astype(np.int64, copy=False)
+    return whole_numbers(values, "counts")
 
 
 def _floats(values: Any) -> NDArray[np.float64]:

@@ -305,7 +305,7 @@ class InteractionLog:
         return text
 
     def __getattr__(self, name: str) -> Any:
-        # whoever hands a log to what takes journeys should learn how to make them
+        # whoever asks a log for what its journeys have should learn how to make them
         if name in _OF_JOURNEYS:
             raise AttributeError(
                 f"a log has no {name!r}, but its journeys have: make them first, as in "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxjourney._support.validation import check_count
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._calendar import period_label
 from cxjourney.metrics.arrays import flags, same_length
@@ -29,8 +30,7 @@ def spans_of(
     kind: str, periods: int, brackets: Sequence[tuple[int, int]]
 ) -> tuple[list[tuple[int, int]], tuple[str, ...]]:
     """Return first and last unit of each column: every kind of retention is a bracket."""
-    if isinstance(periods, bool) or not isinstance(periods, (int, np.integer)) or periods < 0:
-        raise InvalidValue.of("periods", "be a whole number from 0", periods)
+    check_count(periods, "periods", least=0)
     if not isinstance(brackets, Collection):
         raise InvalidValue.of("brackets", _PAIRS, brackets)
     if (kind == "bracket") != bool(len(brackets)):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_kind
-from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney._support.validation import check_count, check_kind
+from cxjourney.exceptions import InvalidData
 from cxjourney.metrics._activity import read_activity
 from cxjourney.metrics._calendar import DAY_US, period_index
 from cxjourney.metrics.arrays import numbers, same_length, to_array
@@ -298,8 +298,7 @@ def rfm(
     >>> scores.recency_score, scores.monetary
     (array([2, 1]), array([40., 15.]))
     """
-    if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 2:
-        raise InvalidValue.of("bins", "be a whole number from 2", bins)
+    check_count(bins, "bins", least=2)
     activity, worth = _orders(customers, timestamps, values, observed_until)
     n = activity.n_customers
     last = np.append(activity.first[1:], True)[: len(activity.us)]

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 import numpy as np
 
-from cxjourney._support.validation import check_choice, check_duration, check_level, duration_us
-from cxjourney.exceptions import DataQualityWarning, InvalidValue
+from cxjourney._support.validation import (
+    check_choice,
+    check_count,
+    check_duration,
+    check_level,
+    duration_us,
+)
+from cxjourney.exceptions import DataQualityWarning
 from cxjourney.metrics._spells import read_spells
 from cxjourney.metrics.arrays import codes, to_array
 from cxjourney.metrics.estimate import Estimate
@@ -183,10 +189,10 @@ def retention_from_counts(*, start: int, end: int, acquired: int, level: float =
     >>> retention_from_counts(start=200, end=210, acquired=40)
     85.0% [79.4%, 89.3%] (95% Wilson, n=200)
     """
-    kept = _count(end, "end") - _count(acquired, "acquired")
+    kept = check_count(end, "end", least=0) - check_count(acquired, "acquired", least=0)
     return _from_counts(
         kept,
-        _count(start, "start"),
+        check_count(start, "start", least=0),
         level=level,
         name="retention_rate",
         definition="(customers at the end - customers won) / customers at the start",
@@ -235,8 +241,8 @@ def churn_from_counts(
     15.0% [10.7%, 20.6%] (95% Wilson, n=200)
     """
     check_choice(base, "base", ("start", "average"))
-    first, last = _count(start, "start"), _count(end, "end")
-    lost = first + _count(acquired, "acquired") - last
+    first, last = check_count(start, "start", least=0), check_count(end, "end", least=0)
+    lost = first + check_count(acquired, "acquired", least=0) - last
     parameters: dict[str, str | int] = {
         "form": "counts",
         "start": start,
@@ -292,12 +298,6 @@ def _from_counts(
         numerator=part,
         denominator=whole,
     )
-
-
-def _count(value: int, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-        raise InvalidValue.of(name, "be a whole number from 0", value)
-    return int(value)
 
 
 def churn_hazard(
