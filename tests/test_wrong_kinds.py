@@ -39,6 +39,7 @@ def call(function, wrong):
     return function(wrong, *by_place, **{p.name: None for p in needed if p.kind is p.KEYWORD_ONLY})
 
 
+KIND = "(Journeys, not|an InteractionLog, not|an InteractionLog or Journeys; got)"
 READERS = list(readers())
 OF_JOURNEYS = [p for p in READERS if "Log" not in str(p.values[1].annotation)]
 
@@ -50,14 +51,18 @@ OF_JOURNEYS = [p for p in READERS if "Log" not in str(p.values[1].annotation)]
     ids=["frame", "dict", "none", "number"],
 )
 def test_what_is_neither_log_nor_journeys_is_refused_by_name(function, argument, wrong):
-    with pytest.raises(InvalidValue, match=f"^{argument.name} must be .*{type(wrong).__name__}"):
+    with pytest.raises(
+        InvalidValue, match=f"^{argument.name} must be {KIND}.*{type(wrong).__name__}"
+    ):
         call(function, wrong)
 
 
 @pytest.mark.parametrize(("function", "argument"), OF_JOURNEYS)
 def test_a_log_is_told_to_be_cut_into_journeys(function, argument):
     log = cx.datasets.sample(customers=20).log
-    with pytest.raises(InvalidValue, match=f"^{argument.name} must be .*log.journeys"):
+    with pytest.raises(
+        InvalidValue, match=f"^{argument.name} must be Journeys, not InteractionLog: .*log.journeys"
+    ):
         call(function, log)
 
 

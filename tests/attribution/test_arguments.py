@@ -22,27 +22,8 @@ MODELS = (
 
 
 @pytest.fixture(scope="module")
-def sample():
-    return cx.datasets.sample(seed=3, customers=60)
-
-
-@pytest.fixture(scope="module")
-def log(sample):
-    return sample.log
-
-
-@pytest.fixture(scope="module")
-def journeys(sample):
-    return sample.journeys()
-
-
-@pytest.mark.parametrize("name", [*MODELS, "compare_models", "shapley_by_position"])
-def test_only_journeys_can_be_attributed(name, log):
-    for other in (log, pd.DataFrame({"touchpoint": ["web"]})):
-        with pytest.raises(
-            InvalidValue, match=f"journeys must be Journeys, not {type(other).__name__}"
-        ):
-            getattr(attribution, name)(other)
+def journeys():
+    return cx.datasets.sample(seed=3, customers=60).journeys()
 
 
 @pytest.mark.parametrize("name", [*MODELS, "compare_models"])
@@ -92,9 +73,9 @@ def test_what_an_argument_must_be_is_said(name, options, said, journeys):
         getattr(attribution, name)(journeys, **options)
 
 
-def test_segments_are_of_journeys(log):
+def test_segments_are_of_journeys(journeys):
     with pytest.raises(InvalidValue, match="journeys must be Journeys, not InteractionLog"):
-        attribution.by_segment(log, "region")
+        attribution.by_segment(journeys.log, "region")
 
 
 def test_one_name_to_ignore_is_no_list_of_letters(journeys):

@@ -10,45 +10,16 @@ import cxjourney as cx
 from cxjourney import critical
 from cxjourney.exceptions import InvalidValue
 
-OF_JOURNEYS = (
-    "bottlenecks",
-    "centralities",
-    "driver_scores",
-    "must_pass",
-    "pain_points",
-    "points",
-    "rework",
-)
-
 
 @pytest.fixture(scope="module")
-def sample():
-    return cx.datasets.sample(seed=3, customers=60)
-
-
-@pytest.fixture(scope="module")
-def log(sample):
-    return sample.log
-
-
-@pytest.fixture(scope="module")
-def journeys(sample):
-    return sample.journeys()
+def journeys():
+    return cx.datasets.sample(seed=3, customers=60).journeys()
 
 
 @pytest.fixture(scope="module")
 def answers():
     rng = np.random.default_rng(1)
     return {"price": rng.normal(size=40), "speed": rng.normal(size=40)}
-
-
-@pytest.mark.parametrize("name", OF_JOURNEYS)
-def test_only_journeys_have_critical_points(name, log):
-    for other in (log, pd.DataFrame({"touchpoint": ["web"]})):
-        with pytest.raises(
-            InvalidValue, match=f"journeys must be Journeys, not {type(other).__name__}"
-        ):
-            getattr(critical, name)(other)
 
 
 @pytest.mark.parametrize(
