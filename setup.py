@@ -24,11 +24,11 @@ setup(
             optional=True,  # no compiler: NumPy runs; an error in the Cython source still fails
         )
         for name in (
-            "native",
-            "native_customers",
-            "native_funnel",
-            "native_sequences",
-            "native_text",
+            "_native",
+            "_native_customers",
+            "_native_funnel",
+            "_native_sequences",
+            "_native_text",
         )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE else {},

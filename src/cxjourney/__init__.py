@@ -23,14 +23,18 @@ if TYPE_CHECKING:
         exceptions,
         experience,
         graph,
+        io,
+        journeys,
         log,
+        markov,
         metrics,
         omnichannel,
         plot,
         report,
-        variants,
+        sequences,
         whatif,
     )
+    from cxjourney._versions import show_versions
     from cxjourney.domain import (
         CONVERSION,
         DROPOFF,
@@ -50,20 +54,12 @@ if TYPE_CHECKING:
         Touchpoint,
     )
     from cxjourney.exceptions import CxJourneyError, CxJourneyWarning
-    from cxjourney.graph import AbsorbingChain, JourneyGraph
-    from cxjourney.log import (
-        InteractionLog,
-        Journeys,
-        TransitionGaps,
-        from_sequences,
-        from_wide,
-        journey_graph,
-        read_csv,
-        read_parquet,
-        read_xes,
-    )
+    from cxjourney.graph import JourneyGraph
+    from cxjourney.io import from_sequences, from_wide, read_csv, read_parquet, read_xes
+    from cxjourney.journeys import Journeys, TransitionGaps, journey_graph
+    from cxjourney.log import InteractionLog
+    from cxjourney.markov import AbsorbingChain
     from cxjourney.metrics import Estimate
-    from cxjourney.versions import show_versions
 
 __all__ = [
     "CONVERSION",
@@ -102,8 +98,11 @@ __all__ = [
     "from_sequences",
     "from_wide",
     "graph",
+    "io",
     "journey_graph",
+    "journeys",
     "log",
+    "markov",
     "metrics",
     "omnichannel",
     "plot",
@@ -111,8 +110,8 @@ __all__ = [
     "read_parquet",
     "read_xes",
     "report",
+    "sequences",
     "show_versions",
-    "variants",
     "whatif",
 ]
 
@@ -124,14 +123,14 @@ _HOMES = {
     "compare": "compare",
     "critical": "critical",
     "log": "log",
-    "journey_graph": "log",
-    "Journeys": "log",
+    "journey_graph": "journeys",
+    "Journeys": "journeys",
     "InteractionLog": "log",
     "CONVERSION": "domain",
     "DROPOFF": "domain",
     "MISSING": "domain",
     "START": "domain",
-    "AbsorbingChain": "graph",
+    "AbsorbingChain": "markov",
     "Account": "domain",
     "Channel": "domain",
     "ChannelKind": "domain",
@@ -148,24 +147,27 @@ _HOMES = {
     "Stage": "domain",
     "StageModel": "domain",
     "Touchpoint": "domain",
-    "TransitionGaps": "log",
+    "TransitionGaps": "journeys",
     "datasets": "datasets",
     "domain": "domain",
     "dropoff": "dropoff",
     "exceptions": "exceptions",
     "experience": "experience",
-    "from_sequences": "log",
-    "from_wide": "log",
+    "from_sequences": "io",
+    "from_wide": "io",
     "graph": "graph",
     "metrics": "metrics",
     "omnichannel": "omnichannel",
     "plot": "plot",
-    "read_csv": "log",
-    "read_parquet": "log",
-    "read_xes": "log",
+    "read_csv": "io",
+    "read_parquet": "io",
+    "read_xes": "io",
     "report": "report",
-    "show_versions": "versions",
-    "variants": "variants",
+    "show_versions": "_versions",
+    "sequences": "sequences",
+    "io": "io",
+    "journeys": "journeys",
+    "markov": "markov",
     "whatif": "whatif",
 }
 

@@ -20,8 +20,9 @@ from cxjourney.exceptions import CxJourneyError, InputFileError, InvalidValue, O
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cxjourney.log import InteractionLog, Journeys
-    from cxjourney.log.read import FurtherColumns
+    from cxjourney.io import FurtherColumns
+    from cxjourney.journeys import Journeys
+    from cxjourney.log import InteractionLog
 
 __all__ = ["main"]
 
@@ -222,7 +223,7 @@ def _duration(text: str) -> timedelta:
 
 
 def _encoding(text: str) -> str:
-    from cxjourney.log.files import check_encoding
+    from cxjourney.io import check_encoding
 
     try:
         name = codecs.lookup(text).name
@@ -298,8 +299,7 @@ def _progress(steps: int) -> Iterator[Callable[[str], None]]:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from cxjourney.report import build
-    from cxjourney.report.sections import STEPS
+    from cxjourney.report import STEPS, build
 
     if arguments.sample == (arguments.file is not None):
         raise InvalidValue("give either a FILE or --sample")
@@ -349,7 +349,7 @@ def _reading(arguments: argparse.Namespace) -> str:
     """Return the Python that reads the same log."""
     if arguments.sample:
         return "log = cx.datasets.sample().log"
-    from cxjourney.log.files import find_files, is_parquet
+    from cxjourney.io import find_files, is_parquet
 
     file = arguments.file
     name = "parquet" if is_parquet(find_files(file)[0]) else "csv"
@@ -391,8 +391,8 @@ def _sample(arguments: argparse.Namespace) -> InteractionLog:
 
 
 def _read(arguments: argparse.Namespace, said: list[str]) -> InteractionLog:
-    from cxjourney import log
-    from cxjourney.log.files import find_files, is_parquet
+    from cxjourney import io
+    from cxjourney.io import find_files, is_parquet
 
     further: FurtherColumns = {
         "tz": arguments.tz,
@@ -402,14 +402,14 @@ def _read(arguments: argparse.Namespace, said: list[str]) -> InteractionLog:
     }
     file = arguments.file
     if file.lower().endswith((".xes", ".xes.gz")):
-        return log.read_xes(file, **_named(arguments), **further)
+        return io.read_xes(file, **_named(arguments), **further)
     shape: dict[str, Any] = {"delimiter": arguments.delimiter, "encoding": arguments.encoding}
-    roles: dict[str, Any] = _roles(arguments, log.file_columns(file, **shape), said)
+    roles: dict[str, Any] = _roles(arguments, io.file_columns(file, **shape), said)
     roles["timestamp_format"] = arguments.timestamp_format
     if is_parquet(find_files(file)[0]):
-        read = log.read_parquet(file, **roles, **further)
+        read = io.read_parquet(file, **roles, **further)
     else:
-        read = log.read_csv(file, **roles, **shape, **further)
+        read = io.read_csv(file, **roles, **shape, **further)
     if not read.intake.rows:
         raise InputFileError(f"{file!r} names its columns and holds no row: nothing to report on")
     return read
@@ -478,7 +478,7 @@ def _warnings(journeys: Journeys) -> list[str]:
     """Return what a reader should know before believing the numbers."""
     import numpy as np
 
-    from cxjourney.log.visits import visits_of
+    from cxjourney.journeys import visits_of
 
     visits = visits_of(journeys)
     seen = np.bincount(visits.node, minlength=len(visits.names))

@@ -36,7 +36,7 @@ def results():
         cx.critical.points(journeys),
         cx.metrics.kaplan_meier([day, 2 * day], [True, False]),
         cx.metrics.cohort_retention(["a"], [start], periods=2),
-        cx.log.step_flow(journeys),
+        cx.sequences.step_flow(journeys),
         log.audit(),
     ]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import cxjourney as cx
-from cxjourney.attribution import shapley_value
+from cxjourney.attribution import _shapley as shapley_value
 
 T1 = (
     ("ad>web>cart", 1, 0),

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import cxjourney as cx
-from cxjourney.attribution import shapley_value
+from cxjourney.attribution import _shapley as shapley_value
 
 PATHS = st.lists(
     st.tuples(

@@ -354,7 +354,7 @@ def ours_variants(folder: Path) -> Prepared:
     import polars as pl
 
     import cxjourney as cx
-    from cxjourney.variants import paths
+    from cxjourney.sequences import paths
 
     log = cx.InteractionLog.from_frame(pl.read_parquet(folder / "events.parquet"), **KEYS)
     journeys = log.journeys(unfinished="dropped")

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 import cxjourney as cx
-from cxjourney.variants import complexity, paths, turbulence
+from cxjourney.sequences import complexity, paths, turbulence
 
 ROUNDS = 7
 TOUCHPOINTS = 60

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxjourney._stats.significance import false_discovery
 from cxjourney.datasets import sample
-from cxjourney.metrics._significance import false_discovery
 from cxjourney.omnichannel import HandoffLoss, handoff_loss
 
 if TYPE_CHECKING:

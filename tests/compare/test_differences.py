@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
 import cxjourney as cx
+from cxjourney._stats.significance import false_discovery
 from cxjourney.compare import Differences, between, segments
 from cxjourney.compare._contrast import contrast_of
 from cxjourney.compare._evidence import adjusted
 from cxjourney.compare._moves import Observed
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.metrics import newcombe
-from cxjourney.metrics._significance import false_discovery
 
 # random logs go on after their observation has ended, on purpose
 pytestmark = pytest.mark.filterwarnings("ignore:.* after observed_until and still count")

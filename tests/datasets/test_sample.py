@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import cxjourney as cx
-from cxjourney.datasets import Truths, retailer, sample
+from cxjourney.datasets import Truths, sample
+from cxjourney.datasets import _retailer as retailer
 from cxjourney.exceptions import InvalidValue
 
 DAY_US = 86_400_000_000

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import cxjourney as cx
-from cxjourney.datasets import retailer, sample
-from cxjourney.datasets.chain import build_chain
-from cxjourney.datasets.simulation import draw_people, walk
+from cxjourney.datasets import _retailer as retailer
+from cxjourney.datasets import sample
+from cxjourney.datasets._chain import build_chain
+from cxjourney.datasets._simulation import draw_people, walk
 
 SEEDS = 4
 

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
+import cxjourney.testing as cxst
 from cxjourney.domain import Account, Channel, Customer, Emotion, Interaction, Stage, Touchpoint
 from cxjourney.exceptions import InvalidValue, ReservedName
-from cxjourney.testing import strategies as cxst
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CART = Touchpoint("cart", channel="web", stage="purchase", owner="shop")

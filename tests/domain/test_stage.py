@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cxjourney.domain import Stage, StageModel
-from cxjourney.domain.stage import stage_order
+from cxjourney.domain._stage import stage_order
 from cxjourney.exceptions import InvalidValue, ReservedName, UnknownName
 
 

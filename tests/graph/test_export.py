@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InputFileError, InvalidValue, NotAFlow
-from cxjourney.graph import AbsorbingChain, JourneyGraph, edge_table, node_table
-from cxjourney.graph.export import drawing, read_graphml, to_dot, to_mermaid, write_graphml
+from cxjourney.graph import JourneyGraph, edge_table, node_table
+from cxjourney.graph._export import drawing, read_graphml, to_dot, to_mermaid, write_graphml
+from cxjourney.markov import AbsorbingChain
 
 HOSTILE = [
     'say "no"',

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import cxjourney as cx
-from cxjourney.graph.layers import layers, steps_from_start
+from cxjourney.graph._layers import layers, steps_from_start
 
 CHAIN = {
     (cx.START, "ad"): 10,

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxjourney import kernels
-from cxjourney.kernels import reference
+from cxjourney.kernels import _reference as reference
 
 pytestmark = pytest.mark.native
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxjourney.kernels import reference_sequences as reference
+from cxjourney.kernels import _reference_sequences as reference
 
 sequences = st.lists(st.lists(st.integers(-1, 3), max_size=5), max_size=30)
 
@@ -44,7 +44,7 @@ def test_a_collision_of_fingerprints_changes_nothing(sequences):
 def test_fingerprints_are_the_same_in_every_process(project_root):
     code = (
         "import numpy as np\n"
-        "from cxjourney.kernels.reference_sequences import _fingerprints\n"
+        "from cxjourney.kernels._reference_sequences import _fingerprints\n"
         "print(_fingerprints(np.array([0, 1, 1]), np.array([2, 1])).tolist())"
     )
     said = {

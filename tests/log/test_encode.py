@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 import cxjourney as cx
+from cxjourney._time.timestamps import read_stamps, to_utc_us
 from cxjourney.exceptions import InvalidData
-from cxjourney.log.stamps import read_stamps, to_utc_us
 
 KEYS = {"customer": "who", "timestamp": "when", "touchpoint": "what"}
 

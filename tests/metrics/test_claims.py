@@ -7,7 +7,7 @@ import pytest
 
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics import claim_ratio, claim_test, proportion, retention_value
-from cxjourney.metrics.claims import ClaimTest, RetentionValue
+from cxjourney.metrics._value.claims import ClaimTest, RetentionValue
 
 
 @pytest.mark.parametrize("alternative", ["two-sided", "less", "greater"])

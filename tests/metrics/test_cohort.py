@@ -9,7 +9,7 @@ import pytest
 
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.metrics import cohort_retention
-from cxjourney.metrics.cohort import CohortRetention
+from cxjourney.metrics._retention.cohort import CohortRetention
 
 TOY = {"u1": [0, 1, 7], "u2": [0, 3], "u3": [0, 8, 30], "u4": [0]}
 END = datetime(2026, 2, 10, tzinfo=UTC)

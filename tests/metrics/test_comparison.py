@@ -10,7 +10,7 @@ import pytest
 
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics import logrank
-from cxjourney.metrics.comparison import LogrankTest
+from cxjourney.metrics._survival.logrank import LogrankTest
 
 
 def days(values):

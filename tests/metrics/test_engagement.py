@@ -9,7 +9,7 @@ import pytest
 
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.metrics import dwell_time, email_rates
-from cxjourney.metrics.engagement import EmailRates
+from cxjourney.metrics._engagement.pages_and_mails import EmailRates
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ import pytest
 
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics import lifecycle, repeat_purchase_rate, stickiness
-from cxjourney.metrics.habits import Lifecycle
+from cxjourney.metrics._retention.habits import Lifecycle
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 
 from cxjourney.exceptions import InvalidData, UnknownName
 from cxjourney.metrics import cumulative_incidence, kaplan_meier
-from cxjourney.metrics.incidence import IncidenceCurves
+from cxjourney.metrics._survival.incidence import IncidenceCurves
 
 HOUR = np.timedelta64(1, "h")
 

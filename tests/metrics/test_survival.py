@@ -10,7 +10,7 @@ import pytest
 
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.metrics import kaplan_meier
-from cxjourney.metrics.survival import SurvivalCurve
+from cxjourney.metrics._survival.kaplan_meier import SurvivalCurve
 
 
 def days(values):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cxjourney.graph.sojourn import MOVED, OPEN, STAYED, exit_influence, move_mass
+from cxjourney._stats.aalen_johansen import MOVED, OPEN, STAYED, exit_influence, move_mass
 
 LIMIT = 40
 

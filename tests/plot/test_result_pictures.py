@@ -198,7 +198,7 @@ def test_cohorts_are_drawn_with_blank_cells_where_no_window_has_elapsed():
 
 
 def test_a_step_flow_draws_what_it_counts(journeys):
-    ax = cx.log.step_flow(journeys, steps=2, top=2).plot()
+    ax = cx.sequences.step_flow(journeys, steps=2, top=2).plot()
     assert ax.texts[0].get_text() == f"start {len(journeys)}"
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import TrappedClass
-from cxjourney.graph import AbsorbingChain, JourneyGraph
+from cxjourney.graph import JourneyGraph
+from cxjourney.markov import AbsorbingChain
 
 NAMES = ["a", "b", "c", "d", "e"]
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxjourney import InteractionLog, read_csv, read_xes
-from cxjourney.domain.terminals import TERMINALS
+from cxjourney.domain._terminals import TERMINALS
 
 pytest.importorskip("duckdb")
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import JourneyGraph
-from cxjourney.graph.export import read_graphml, write_graphml
+from cxjourney.graph._export import read_graphml, write_graphml
 
 LIMIT = 6  # ticks; a bin each
 NAMES = ["ad", "web", "cart", "phone"]

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxjourney import kernels
+from cxjourney._time.timestamps import _from_text, read_stamps, to_utc_us
 from cxjourney.exceptions import InvalidData
-from cxjourney.log.stamps import _from_text, read_stamps, to_utc_us
 
 pytestmark = pytest.mark.native
 

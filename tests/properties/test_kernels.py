@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from cxjourney import kernels
 from cxjourney._support import parallel
-from cxjourney.kernels import reference, reference_customers, reference_funnel
+from cxjourney.kernels import _reference as reference
+from cxjourney.kernels import _reference_customers as reference_customers
+from cxjourney.kernels import _reference_funnel as reference_funnel
 
 pytestmark = pytest.mark.native
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cxjourney as cx
-from cxjourney.testing.strategies import interaction_lists
+from cxjourney.testing._strategies import interaction_lists
 
 WEEK = timedelta(days=7)
 END = datetime(2026, 6, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cxjourney as cx
-from cxjourney.testing.strategies import ORIGIN, interaction_lists
+from cxjourney.testing._strategies import ORIGIN, interaction_lists
 
 WEEK = timedelta(days=7)
 GAPS = st.sampled_from([timedelta(seconds=1), timedelta(hours=6), timedelta(days=1), WEEK])

@@ -8,8 +8,8 @@ import pytest
 
 import cxjourney as cx
 from cxjourney.report import Report, Section, build
-from cxjourney.report.network import network
-from cxjourney.report.page import Picture
+from cxjourney.report._network import network
+from cxjourney.report._page import Picture
 
 HOSTILE = (
     "<script>alert(1)</script>",

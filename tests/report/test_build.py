@@ -8,8 +8,8 @@ import pytest
 import cxjourney as cx
 from cxjourney.metrics import FIVE_POINT, ZERO_TO_TEN
 from cxjourney.report import build
-from cxjourney.report.charts import Bar, Bars, Matrix
-from cxjourney.report.figures import default_steps, metrics_table
+from cxjourney.report._charts import Bar, Bars, Matrix
+from cxjourney.report._metrics_table import default_steps, metrics_table
 
 ANCHORS = (
     "summary",

@@ -4,7 +4,7 @@ from datetime import UTC
 
 from hypothesis import find, given
 
-from cxjourney.testing import strategies as cxst
+import cxjourney.testing as cxst
 
 
 @given(cxst.interaction_lists())

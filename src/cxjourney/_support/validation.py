@@ -14,6 +14,8 @@ from cxjourney.exceptions import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from numpy.typing import ArrayLike, NDArray
+
 T = TypeVar("T")
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "check_rng",
     "duration_us",
     "is_number",
+    "whole_numbers",
 ]
 
 MICROSECOND = timedelta(microseconds=1)
@@ -137,3 +140,16 @@ def check_rng(rng: np.random.Generator | int | None) -> np.random.Generator:
     if isinstance(rng, bool) or not isinstance(rng, Integral) or rng < 0:
         raise InvalidValue.of("rng", "be a numpy Generator, a seed from 0 or None", rng)
     return np.random.default_rng(int(rng))
+
+
+def whole_numbers(values: ArrayLike, name: str) -> NDArray[np.int64]:
+    """Return the values as int64, or raise InvalidValue where they are no whole numbers."""
+    try:
+        array = np.asarray(values)
+        with np.errstate(invalid="ignore"):  # NaN becomes a number that differs from it
+            whole = array.astype(np.int64, copy=False)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidValue.of(name, "be whole numbers", values) from None
+    if array.dtype.kind not in "iub" and not np.array_equal(whole, array):
+        raise InvalidValue.of(name, "be whole numbers", values)
+    return whole

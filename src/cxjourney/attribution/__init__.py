@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cxjourney.attribution.comparison import ModelComparison, compare_models
-from cxjourney.attribution.credit import Attribution
-from cxjourney.attribution.markov_chain import markov
-from cxjourney.attribution.rules import (
+from cxjourney.attribution._attribution import Attribution
+from cxjourney.attribution._comparison import ModelComparison, compare_models
+from cxjourney.attribution._markov import markov
+from cxjourney.attribution._rules import (
     first_touch,
     last_touch,
     linear,
@@ -13,8 +13,8 @@ from cxjourney.attribution.rules import (
     position_based,
     time_decay,
 )
-from cxjourney.attribution.segments import SegmentedAttribution, by_segment
-from cxjourney.attribution.shapley_value import OrderedCredit, shapley, shapley_by_position
+from cxjourney.attribution._segments import SegmentedAttribution, by_segment
+from cxjourney.attribution._shapley import OrderedCredit, shapley, shapley_by_position
 
 __all__ = [
     "Attribution",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cxjourney.blueprint.changes import BlueprintDiff, diff
-from cxjourney.blueprint.conformance import BlueprintFit, fit
+from cxjourney.blueprint._diff import BlueprintDiff, diff
+from cxjourney.blueprint._fit import BlueprintFit, fit
 
 __all__ = ["BlueprintDiff", "BlueprintFit", "diff", "fit"]

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney.blueprint._alignment import Design, align
-from cxjourney.log.outcome import CONVERTED, IN_PROGRESS, OUTCOMES
-from cxjourney.log.sequences import Sequences, sequences_of
+from cxjourney.journeys import CONVERTED, IN_PROGRESS, OUTCOMES, Sequences, sequences_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cxjourney.domain import JourneyBlueprint
-    from cxjourney.log import Journeys
+    from cxjourney.journeys import Journeys
 
 __all__ = ["KINDS", "Deviation", "Deviations", "Kind", "deviations_of", "observed_of"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cxjourney.compare.differences import Change, Differences
-from cxjourney.compare.divergence import Divergence
-from cxjourney.compare.groups import between, segments
+from cxjourney.compare._differences import Change, Differences
+from cxjourney.compare._divergence import Divergence
+from cxjourney.compare._groups import between, segments
 
 __all__ = ["Change", "Differences", "Divergence", "between", "segments"]

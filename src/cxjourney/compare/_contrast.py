@@ -8,8 +8,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._stats.clustered import effective_sample
 from cxjourney.domain import CONVERSION, DROPOFF, START
-from cxjourney.metrics._clustered import effective_sample
 
 if TYPE_CHECKING:
     from cxjourney.compare._moves import Observed

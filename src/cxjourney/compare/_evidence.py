@@ -9,8 +9,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._stats.significance import fisher_p
 from cxjourney.metrics import newcombe, normal_quantile
-from cxjourney.metrics._significance import fisher_p
 
 if TYPE_CHECKING:
     from cxjourney.compare._contrast import Contrast

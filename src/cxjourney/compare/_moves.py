@@ -9,11 +9,11 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney.graph.sojourn import MOVED, OPEN, STAYED, move_mass
-from cxjourney.log.visits import By, visits_of
+from cxjourney._stats.aalen_johansen import MOVED, OPEN, STAYED, move_mass
+from cxjourney.journeys import By, visits_of
 
 if TYPE_CHECKING:
-    from cxjourney.log import Journeys
+    from cxjourney.journeys import Journeys
 
 __all__ = ["Moves", "Observed", "moves_of", "observed", "put_together"]
 
@@ -34,7 +34,7 @@ class Moves:
     wait_us
         How long until then, or how long open so far [µs]; None where nothing is timed.
     state
-        `MOVED`, `STAYED` or `OPEN`, from `cxjourney.graph.sojourn`.
+        `MOVED`, `STAYED` or `OPEN`, from `cxjourney._stats.aalen_johansen`.
     journey, customer
         Whose.
     multiplicity

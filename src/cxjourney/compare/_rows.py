@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney.compare._contrast import Contrast
+from cxjourney.compare._divergence import Divergence
 from cxjourney.compare._evidence import adjusted, intervals, p_values
 from cxjourney.compare._moves import Observed
-from cxjourney.compare.divergence import Divergence
 
 if TYPE_CHECKING:
     from cxjourney.compare._evidence import Adjusted

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from cxjourney.critical._bottlenecks import Bottlenecks, bottlenecks
+from cxjourney.critical._centralities import Centralities, centralities
+from cxjourney.critical._drivers import Drivers, driver_scores, drivers, moments_of_truth
+from cxjourney.critical._importance_performance import ImportancePerformance, importance_performance
+from cxjourney.critical._must_pass import MustPass, must_pass
+from cxjourney.critical._pain_points import PainPoints, pain_points
+from cxjourney.critical._points import CriticalPoints, points
 from cxjourney.critical._reasons import Reason
-from cxjourney.critical.centrality import Centralities, centralities
-from cxjourney.critical.delays import Bottlenecks, bottlenecks
-from cxjourney.critical.dominance import MustPass, must_pass
-from cxjourney.critical.key_drivers import Drivers, driver_scores, drivers, moments_of_truth
-from cxjourney.critical.loops import Rework, rework
-from cxjourney.critical.pain import PainPoints, pain_points
-from cxjourney.critical.performance import ImportancePerformance, importance_performance
-from cxjourney.critical.priorities import CriticalPoints, points
+from cxjourney.critical._rework import Rework, rework
 
 __all__ = [
     "Bottlenecks",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxjourney.critical._excess import gain_per_journey
-from cxjourney.critical.dominance import must_pass
-from cxjourney.dropoff._exit_columns import exit_columns
-from cxjourney.graph import AbsorbingChain
+from cxjourney.critical._must_pass import must_pass
+from cxjourney.dropoff import exit_columns
+from cxjourney.markov import AbsorbingChain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney.critical._excess import Peers, Resampled
-    from cxjourney.dropoff._rates import NodeRates
+    from cxjourney.dropoff import NodeRates
     from cxjourney.graph import JourneyGraph
 
     Floats = NDArray[np.float64]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney.dropoff._shrinkage import beta_prior
-from cxjourney.graph.stacked import StackedChains
-from cxjourney.log.replicates import replicates
+from cxjourney._stats.beta_shrinkage import beta_prior
+from cxjourney.journeys import replicates
+from cxjourney.markov import StackedChains
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cxjourney.log import Journeys
+    from cxjourney.journeys import Journeys
 
     Floats = NDArray[np.float64]
 

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxjourney.critical._common import reach_shares
-from cxjourney.critical.delays import bottlenecks
-from cxjourney.critical.key_drivers import FEWEST_ROWS, driver_scores, drivers
-from cxjourney.critical.loops import rework_rates
+from cxjourney.critical._bottlenecks import bottlenecks
+from cxjourney.critical._drivers import FEWEST_ROWS, driver_scores, drivers
+from cxjourney.critical._graph_argument import reach_shares
+from cxjourney.critical._rework import rework_rates
 from cxjourney.experience import scores
-from cxjourney.log.visits import visits_of
+from cxjourney.journeys import visits_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney._support.table import Table
-    from cxjourney.log import Journeys
+    from cxjourney.journeys import Journeys
 
     Columns = dict[str, NDArray[np.float64]]
 

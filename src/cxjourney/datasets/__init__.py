@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cxjourney.datasets.samples import Sample, sample
-from cxjourney.datasets.truths import CriticalTruth, HandoffTruth, SegmentTruth, Truths
+from cxjourney.datasets._sample import Sample, sample
+from cxjourney.datasets._truths import CriticalTruth, HandoffTruth, SegmentTruth, Truths
 
 __all__ = ["CriticalTruth", "HandoffTruth", "Sample", "SegmentTruth", "Truths", "sample"]

@@ -5,14 +5,18 @@ A list of `Interaction` is a complete input to every analysis.
 
 from __future__ import annotations
 
-from cxjourney.domain.blueprint import BlueprintStep, JourneyBlueprint
-from cxjourney.domain.channel import Channel, ChannelKind
-from cxjourney.domain.customer import Account, Customer
-from cxjourney.domain.interaction import Emotion, Interaction
-from cxjourney.domain.journey import Journey, Outcome
-from cxjourney.domain.stage import Stage, StageModel
-from cxjourney.domain.terminals import CONVERSION, DROPOFF, MISSING, START
-from cxjourney.domain.touchpoint import Touchpoint
+from cxjourney.domain._blueprint import BlueprintStep, JourneyBlueprint
+from cxjourney.domain._blueprint import check_blueprint as check_blueprint
+from cxjourney.domain._channel import Channel, ChannelKind
+from cxjourney.domain._customer import Account, Customer
+from cxjourney.domain._interaction import Emotion, Interaction
+from cxjourney.domain._journey import Journey, Outcome
+from cxjourney.domain._stage import Stage, StageModel
+from cxjourney.domain._stage import stage_order as stage_order
+from cxjourney.domain._stage import standard_model as standard_model
+from cxjourney.domain._terminals import CONVERSION, DROPOFF, MISSING, START
+from cxjourney.domain._terminals import check_name as check_name
+from cxjourney.domain._touchpoint import Touchpoint
 
 __all__ = [
     "CONVERSION",

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from cxjourney._support.optional import require
-from cxjourney.domain.stage import STANDARD_MODELS, StageModel
+from cxjourney.domain._stage import STANDARD_MODELS, StageModel
 from cxjourney.exceptions import InputFileError, InvalidValue, UnknownName
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    from cxjourney.domain.blueprint import BlueprintStep, JourneyBlueprint
+    from cxjourney.domain._blueprint import BlueprintStep, JourneyBlueprint
 
 __all__ = ["from_dict", "mapping_of_yaml", "read", "to_dict", "to_yaml", "write"]
 

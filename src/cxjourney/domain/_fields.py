@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cxjourney._support.mapping import EMPTY, FrozenMapping
-from cxjourney.domain.terminals import check_name
+from cxjourney.domain._terminals import check_name
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from cxjourney.dropoff._exit_columns import exit_columns as exit_columns
+from cxjourney.dropoff._exits import Exits, exits
 from cxjourney.dropoff._explanation import Explanation
-from cxjourney.dropoff.exit_points import Exits, exits
-from cxjourney.dropoff.funnel_analysis import Funnel, funnel
-from cxjourney.dropoff.inactivity_limits import Sensitivity, sensitivity
-from cxjourney.dropoff.semantics import Semantics
-from cxjourney.dropoff.steps import Exclusion, Step
+from cxjourney.dropoff._funnel import Funnel, funnel
+from cxjourney.dropoff._rates import NodeRates as NodeRates
+from cxjourney.dropoff._rates import rates_of_journeys as rates_of_journeys
+from cxjourney.dropoff._semantics import Semantics
+from cxjourney.dropoff._sensitivity import Sensitivity, sensitivity
+from cxjourney.dropoff._steps import Exclusion, Step
+from cxjourney.dropoff._steps import StepLike as StepLike
 
 __all__ = [
     "Exclusion",

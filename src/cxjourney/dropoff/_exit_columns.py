@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney.dropoff._shrinkage import rank_bounds, shrunken
+from cxjourney._stats.beta_shrinkage import rank_bounds, shrunken
+from cxjourney._stats.intervals import wilson_ends
 from cxjourney.exceptions import InvalidValue
-from cxjourney.graph import AbsorbingChain
+from cxjourney.markov import AbsorbingChain
 from cxjourney.metrics import katz
-from cxjourney.metrics._bands import wilson_ends
 
 if TYPE_CHECKING:
     from cxjourney.dropoff._rates import NodeRates

@@ -9,14 +9,13 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._stats.significance import false_discovery, fisher_p
 from cxjourney._support.table import Table
 from cxjourney.domain import MISSING
-from cxjourney.metrics import kaplan_meier, quantile_type_7, wilson
-from cxjourney.metrics._significance import false_discovery, fisher_p
-from cxjourney.metrics.rates import effective_n
+from cxjourney.metrics import effective_n, kaplan_meier, quantile_type_7, wilson
 
 if TYPE_CHECKING:
-    from cxjourney.dropoff.steps import Step
+    from cxjourney.dropoff._steps import Step
 
 __all__ = ["FORMATS", "Entrants", "segment_table", "step_columns"]
 

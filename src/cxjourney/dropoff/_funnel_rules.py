@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney.dropoff._matching import Order, Rules
-from cxjourney.dropoff.semantics import Immature, Preset, Semantics, semantics_of
-from cxjourney.dropoff.steps import Exclusion, Step, StepLike, as_steps, check_exclusions
+from cxjourney.dropoff._semantics import Immature, Preset, Semantics, semantics_of
+from cxjourney.dropoff._steps import Exclusion, Step, StepLike, as_steps, check_exclusions
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
-from cxjourney.log import Coded, InteractionLog, Journeys
+from cxjourney.journeys import Journeys
+from cxjourney.log import Coded, InteractionLog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

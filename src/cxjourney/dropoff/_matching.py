@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from cxjourney import kernels
 from cxjourney._support.validation import duration_us
-from cxjourney.dropoff.semantics import Semantics
-from cxjourney.dropoff.steps import Exclusion, Step
-from cxjourney.kernels.reference_funnel import (
+from cxjourney.dropoff._semantics import Semantics
+from cxjourney.dropoff._steps import Exclusion, Step
+from cxjourney.kernels import (
     NEVER,
     Candidates,
     Pattern,

@@ -8,15 +8,15 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._stats.aalen_johansen import MOVED, OPEN, exit_influence, move_mass
+from cxjourney._stats.clustered import effective_sample
 from cxjourney.domain import DROPOFF
-from cxjourney.graph.sojourn import MOVED, OPEN, exit_influence, move_mass
+from cxjourney.journeys import By, Visits, visits_of
 from cxjourney.kernels import customer_cells
-from cxjourney.log.visits import By, Visits, visits_of
-from cxjourney.metrics._clustered import effective_sample
 
 if TYPE_CHECKING:
     from cxjourney.graph import JourneyGraph
-    from cxjourney.log import Journeys
+    from cxjourney.journeys import Journeys
 
 __all__ = ["NodeRates", "Variance", "rates_of_graph", "rates_of_journeys"]
 

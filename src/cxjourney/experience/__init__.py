@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from cxjourney.experience.answers import BoundAnswers, bind_answers
-from cxjourney.experience.curve import EmotionCurve, emotion_curve
-from cxjourney.experience.disconfirmation import ExpectationGaps, expectation_gaps
-from cxjourney.experience.inferred import InferredEffort, inferred_effort
-from cxjourney.experience.memory import Remembered, peak_end
-from cxjourney.experience.touchpoint_scores import TouchpointScores, scores
+from cxjourney.experience._answers import BoundAnswers, bind_answers
+from cxjourney.experience._emotion_curve import EmotionCurve, emotion_curve
+from cxjourney.experience._expectation_gaps import ExpectationGaps, expectation_gaps
+from cxjourney.experience._inferred_effort import InferredEffort, inferred_effort
+from cxjourney.experience._peak_end import Remembered, peak_end
+from cxjourney.experience._scores import TouchpointScores, scores
+from cxjourney.experience._scores import measured as measured
+from cxjourney.experience._scores import shrunken_means as shrunken_means
 
 __all__ = [
     "BoundAnswers",

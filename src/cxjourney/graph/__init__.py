@@ -1,25 +1,11 @@
-"""The journey graph: built from counts, read by the chain, exported for drawing."""
+"""The journey graph: a `networkx.DiGraph` of directly-follows counts, its tables and exports."""
 
 from __future__ import annotations
 
-from cxjourney.graph.absorbing import AbsorbingChain, Moments
-from cxjourney.graph.journey_graph import JourneyGraph
-from cxjourney.graph.life_table import life_table
-from cxjourney.graph.order import LocalMemory, OrderSelection, local_memory, order_selection
-from cxjourney.graph.states import HigherOrder, higher_order
-from cxjourney.graph.tables import edge_table, node_table
+from cxjourney.graph._checks import check_graph as check_graph
+from cxjourney.graph._journey_graph import JourneyGraph
+from cxjourney.graph._layers import layers as layers
+from cxjourney.graph._life_table import life_table
+from cxjourney.graph._tables import edge_table, node_table
 
-__all__ = [
-    "AbsorbingChain",
-    "HigherOrder",
-    "JourneyGraph",
-    "LocalMemory",
-    "Moments",
-    "OrderSelection",
-    "edge_table",
-    "higher_order",
-    "life_table",
-    "local_memory",
-    "node_table",
-    "order_selection",
-]
+__all__ = ["JourneyGraph", "edge_table", "life_table", "node_table"]

@@ -10,9 +10,9 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney.domain.terminals import CONVERSION, DROPOFF, START
+from cxjourney._support.validation import whole_numbers
+from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, NotAFlow
-from cxjourney.graph._steps import whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney._support.validation import check_mapping
-from cxjourney.domain.terminals import CONVERSION, DROPOFF, START
+from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.graph._columns import TERMINAL_NODES, Edges, Nodes
 

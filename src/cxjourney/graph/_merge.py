@@ -10,7 +10,7 @@ import numpy as np
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import _counts
 from cxjourney.graph._columns import Edges, Nodes
-from cxjourney.graph.life_table import life_table
+from cxjourney.graph._life_table import life_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,18 +20,18 @@ import numpy as np
 
 from cxjourney._support.parallel import shares, side_by_side
 from cxjourney.exceptions import InvalidValue, MissingDependency
-from cxjourney.kernels import reference, reference_customers
-from cxjourney.kernels.arrow import ArrowTexts
-from cxjourney.kernels.reference import (
+from cxjourney.kernels import _reference as reference
+from cxjourney.kernels import _reference_customers as reference_customers
+from cxjourney.kernels._arrow import ArrowTexts
+from cxjourney.kernels._reference import (
     Attempts,
     Follows,
     Ordered,
-    Pattern,
     Waits,
     ranges,
     segment_starts,
 )
-from cxjourney.kernels.reference_customers import ClusteredSums
+from cxjourney.kernels._reference_customers import ClusteredSums
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -39,6 +39,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney._support.texts import Texts
+
+from cxjourney.kernels._reference_funnel import NEVER as NEVER
+from cxjourney.kernels._reference_funnel import Candidates as Candidates
+from cxjourney.kernels._reference_funnel import Pattern as Pattern
+from cxjourney.kernels._reference_funnel import Reached as Reached
+from cxjourney.kernels._reference_funnel import Reason as Reason
+from cxjourney.kernels._reference_funnel import best_attempts as best_attempts
+from cxjourney.kernels._reference_funnel import candidates_of as candidates_of
+from cxjourney.kernels._reference_funnel import first_of_unit as first_of_unit
+from cxjourney.kernels._reference_funnel import follow as follow
+from cxjourney.kernels._reference_funnel import followed as followed
+from cxjourney.kernels._reference_funnel import kept_back as kept_back
+from cxjourney.kernels._reference_funnel import rank_of as rank_of
 
 __all__ = [
     "ACTIVE",
@@ -71,7 +84,7 @@ _WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 _NO_TIME = np.zeros(0, dtype=np.int64)
 
 
-def _native(name: str) -> ModuleType | None:
+def _loaded(name: str) -> ModuleType | None:
     wanted = os.environ.get("CXJOURNEY_KERNELS", "")
     if wanted not in {"", "native", "reference"}:
         raise InvalidValue.of("CXJOURNEY_KERNELS", "be 'native' or 'reference'", wanted)
@@ -85,11 +98,11 @@ def _native(name: str) -> ModuleType | None:
         return None
 
 
-_compiled = _native("native")
-_text = None if _compiled is None else _native("native_text")
-_customers = None if _compiled is None else _native("native_customers")
-_sequences = None if _compiled is None else _native("native_sequences")
-_funnel = None if _compiled is None else _native("native_funnel")
+_compiled = _loaded("_native")
+_text = None if _compiled is None else _loaded("_native_text")
+_customers = None if _compiled is None else _loaded("_native_customers")
+_sequences = None if _compiled is None else _loaded("_native_sequences")
+_funnel = None if _compiled is None else _loaded("_native_funnel")
 
 ACTIVE = "reference" if _compiled is None else "native"
 """Which kernels run: "native" or "reference"."""

@@ -1,39 +1,22 @@
-"""From events to journeys: reading, preparing, auditing, cutting, and building the graph."""
+"""The interaction log: its columns, preparation and audit."""
 
 from __future__ import annotations
 
-from cxjourney.log.audit import LogAudit
-from cxjourney.log.build import journey_graph
-from cxjourney.log.columns import Coded, Columns
-from cxjourney.log.flow import StepFlow, step_flow
-from cxjourney.log.gaps import TransitionGaps
-from cxjourney.log.inactivity import InactivitySuggestion
-from cxjourney.log.ingest import Intake
-from cxjourney.log.interaction_log import InteractionLog
-from cxjourney.log.journeys import Journeys
-from cxjourney.log.outcome import JourneyRules
-from cxjourney.log.read import file_columns, read_csv, read_parquet
-from cxjourney.log.shapes import Step, from_sequences, from_wide
-from cxjourney.log.xes import read_xes
+from cxjourney.log._audit import LogAudit
+from cxjourney.log._columns import Coded, Columns
+from cxjourney.log._columns import Rows as Rows
+from cxjourney.log._encode import encode_ids as encode_ids
+from cxjourney.log._encode import encode_names as encode_names
+from cxjourney.log._encode import encode_values as encode_values
+from cxjourney.log._encode import narrow as narrow
+from cxjourney.log._encode import numbers as numbers
+from cxjourney.log._ingest import OF_TABLE as OF_TABLE
+from cxjourney.log._ingest import Intake
+from cxjourney.log._ingest import columns_of as columns_of
+from cxjourney.log._interaction_log import InteractionLog
+from cxjourney.log._interaction_log import is_currency_code as is_currency_code
+from cxjourney.log._objects import customer_object as customer_object
+from cxjourney.log._objects import interaction_objects as interaction_objects
+from cxjourney.log._relations import relation_columns as relation_columns
 
-__all__ = [
-    "Coded",
-    "Columns",
-    "InactivitySuggestion",
-    "Intake",
-    "InteractionLog",
-    "JourneyRules",
-    "Journeys",
-    "LogAudit",
-    "Step",
-    "StepFlow",
-    "TransitionGaps",
-    "file_columns",
-    "from_sequences",
-    "from_wide",
-    "journey_graph",
-    "read_csv",
-    "read_parquet",
-    "read_xes",
-    "step_flow",
-]
+__all__ = ["Coded", "Columns", "Intake", "InteractionLog", "LogAudit"]

@@ -6,31 +6,9 @@ and can be used without any other part of the library.
 
 from __future__ import annotations
 
-from cxjourney.metrics.accumulate import Tally, pool
-from cxjourney.metrics.bg_nbd import BgNbd, fit_bg_nbd
-from cxjourney.metrics.business_hours import BusinessHours
-from cxjourney.metrics.catalogue import FunctionMetric, Metric, all_metrics
-from cxjourney.metrics.claims import (
-    ClaimTest,
-    RetentionValue,
-    claim_ratio,
-    claim_test,
-    retention_value,
-)
-from cxjourney.metrics.clv import CustomerValues, clv_constant, clv_curve, clv_purchases
-from cxjourney.metrics.cohort import CohortRetention, cohort_retention
-from cxjourney.metrics.comparison import LogrankTest, logrank
-from cxjourney.metrics.conversion import abandonment_rate, bounce_rate, conversion_rate
-from cxjourney.metrics.customer_effort import EffortVector, effort
-from cxjourney.metrics.elapsed import ElapsedTime, elapsed_time
-from cxjourney.metrics.engagement import EmailRates, dwell_time, email_rates
-from cxjourney.metrics.estimate import Estimate
-from cxjourney.metrics.experience import ExpectationGap, PeakEnd, expectation_gap, peak_end
-from cxjourney.metrics.first_contact import first_contact_resolution
-from cxjourney.metrics.gamma_gamma import GammaGamma, fit_gamma_gamma
-from cxjourney.metrics.habits import Lifecycle, lifecycle, repeat_purchase_rate, stickiness
-from cxjourney.metrics.incidence import IncidenceCurves, cumulative_incidence
-from cxjourney.metrics.intervals import (
+from cxjourney._stats.bootstrap import bootstrap, bootstrap_mean
+from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.intervals import (
     agresti_coull,
     clopper_pearson,
     garwood,
@@ -43,33 +21,61 @@ from cxjourney.metrics.intervals import (
     quantile_type_7,
     wilson,
 )
-from cxjourney.metrics.life_table import LifeTable
-from cxjourney.metrics.promoters import NetPromoterScore, net_promoter_score, nps
-from cxjourney.metrics.purchases import PurchaseSummary, RfmScores, purchase_summary, rfm
-from cxjourney.metrics.rates import event_rate, proportion
-from cxjourney.metrics.resampling import bootstrap, bootstrap_mean
-from cxjourney.metrics.retention import (
+from cxjourney._time.business_hours import BusinessHours
+from cxjourney.metrics._accumulate import Tally, pool
+from cxjourney.metrics._catalogue import FunctionMetric, Metric, all_metrics
+from cxjourney.metrics._engagement.conversion import abandonment_rate, bounce_rate, conversion_rate
+from cxjourney.metrics._engagement.pages_and_mails import EmailRates, dwell_time, email_rates
+from cxjourney.metrics._rates import effective_n as effective_n
+from cxjourney.metrics._rates import event_rate, proportion
+from cxjourney.metrics._retention.cohort import CohortRetention, cohort_retention
+from cxjourney.metrics._retention.habits import (
+    Lifecycle,
+    lifecycle,
+    repeat_purchase_rate,
+    stickiness,
+)
+from cxjourney.metrics._retention.rates import (
     churn_from_counts,
     churn_hazard,
     churn_rate,
     retention_from_counts,
     retention_rate,
 )
-from cxjourney.metrics.revenue import arpu, average_order_value, purchase_frequency
-from cxjourney.metrics.revenue_retention import RevenueRetention, nrr_grr
-from cxjourney.metrics.sampling import (
+from cxjourney.metrics._service.contacts import contact_rate, reopen_rate, transfer_rate
+from cxjourney.metrics._service.cost_to_serve import CostToServe, cost_to_serve
+from cxjourney.metrics._service.effort import EffortVector, effort
+from cxjourney.metrics._service.elapsed import ElapsedTime, elapsed_time
+from cxjourney.metrics._service.first_contact import first_contact_resolution
+from cxjourney.metrics._service.waiting import first_response_time, resolution_time, sla_attainment
+from cxjourney.metrics._surveys.experience import ExpectationGap, PeakEnd, expectation_gap, peak_end
+from cxjourney.metrics._surveys.nps import NetPromoterScore, net_promoter_score, nps
+from cxjourney.metrics._surveys.nps_difference import NpsDifference, nps_difference, nps_sample_size
+from cxjourney.metrics._surveys.sampling import (
     cronbach_alpha,
     effective_size,
     poststratification_weights,
     response_rate,
 )
-from cxjourney.metrics.scale import FIVE_POINT, SEVEN_POINT, TEN_POINT, ZERO_TO_TEN, Scale
-from cxjourney.metrics.service import contact_rate, reopen_rate, transfer_rate
-from cxjourney.metrics.serving_cost import CostToServe, cost_to_serve
-from cxjourney.metrics.survey import AnswerShare, answer_share, ces, csat, mean_score
-from cxjourney.metrics.survival import SurvivalCurve, kaplan_meier
-from cxjourney.metrics.waiting import first_response_time, resolution_time, sla_attainment
-from cxjourney.metrics.waves import NpsDifference, nps_difference, nps_sample_size
+from cxjourney.metrics._surveys.scale import FIVE_POINT, SEVEN_POINT, TEN_POINT, ZERO_TO_TEN, Scale
+from cxjourney.metrics._surveys.scores import AnswerShare, answer_share, ces, csat, mean_score
+from cxjourney.metrics._survival.incidence import IncidenceCurves, cumulative_incidence
+from cxjourney.metrics._survival.kaplan_meier import SurvivalCurve, kaplan_meier
+from cxjourney.metrics._survival.life_table import LifeTable
+from cxjourney.metrics._survival.logrank import LogrankTest, logrank
+from cxjourney.metrics._value.bg_nbd import BgNbd, fit_bg_nbd
+from cxjourney.metrics._value.claims import (
+    ClaimTest,
+    RetentionValue,
+    claim_ratio,
+    claim_test,
+    retention_value,
+)
+from cxjourney.metrics._value.clv import CustomerValues, clv_constant, clv_curve, clv_purchases
+from cxjourney.metrics._value.gamma_gamma import GammaGamma, fit_gamma_gamma
+from cxjourney.metrics._value.purchases import PurchaseSummary, RfmScores, purchase_summary, rfm
+from cxjourney.metrics._value.revenue import arpu, average_order_value, purchase_frequency
+from cxjourney.metrics._value.revenue_retention import RevenueRetention, nrr_grr
 
 __all__ = [
     "FIVE_POINT",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from cxjourney.omnichannel.diversity import Entropy, entropy
-from cxjourney.omnichannel.evenness import Consistency, consistency
-from cxjourney.omnichannel.handoff import HandoffLoss, handoff_loss
-from cxjourney.omnichannel.information import MutualInformation, mutual_information
-from cxjourney.omnichannel.lift import Affinity, affinity
-from cxjourney.omnichannel.matrix import Transitions, transitions
-from cxjourney.omnichannel.seams import Continuity, continuity
-from cxjourney.omnichannel.segments import by_segment
-from cxjourney.omnichannel.surcharge import SwitchCost, switch_cost
-from cxjourney.omnichannel.switches import Switching, switching
+from cxjourney.omnichannel._affinity import Affinity, affinity
+from cxjourney.omnichannel._consistency import Consistency, consistency
+from cxjourney.omnichannel._continuity import Continuity, continuity
+from cxjourney.omnichannel._cross_channel_cost import SwitchCost, switch_cost
+from cxjourney.omnichannel._entropy import Entropy, entropy
+from cxjourney.omnichannel._handoff_loss import HandoffLoss, handoff_loss
+from cxjourney.omnichannel._mutual_information import MutualInformation, mutual_information
+from cxjourney.omnichannel._segments import by_segment
+from cxjourney.omnichannel._switching import Switching, switching
+from cxjourney.omnichannel._transitions import Transitions, transitions
 
 __all__ = [
     "Affinity",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney.omnichannel._pooling import decreasing_root
+from cxjourney._stats.normal_pooling import decreasing_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable

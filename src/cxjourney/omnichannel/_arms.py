@@ -9,12 +9,12 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney.graph.sojourn import MOVED, OPEN, exit_influence, move_mass
+from cxjourney._stats.aalen_johansen import MOVED, OPEN, exit_influence, move_mass
+from cxjourney._stats.significance import fisher_p, two_sided_p
 from cxjourney.metrics import wilson
-from cxjourney.metrics._significance import fisher_p, two_sided_p
 
 if TYPE_CHECKING:
-    from cxjourney.log.visits import Visits
+    from cxjourney.journeys import Visits
 
 __all__ = ["Arms", "Difference", "arms_of", "difference"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from cxjourney.metrics._clustered_estimates import mean_estimate
+from cxjourney._stats.clustered_estimates import mean_estimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import UnknownName
-from cxjourney.log.columns import Coded
-from cxjourney.log.kinds import check_journeys
-from cxjourney.log.visits import grain_codes
+from cxjourney.journeys import check_journeys, grain_codes
+from cxjourney.log import Coded
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from cxjourney.log import Journeys
+    from cxjourney.journeys import Journeys
 
 __all__ = ["By", "Contacts", "Moves", "coded_at", "contacts_of", "moves_of", "order_notes"]
 

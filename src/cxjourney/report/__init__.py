@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from cxjourney.report._build import build
+from cxjourney.report._journey_map import JourneyMap, journey_map
 from cxjourney.report._lanes import Lane, MapEntry
-from cxjourney.report.assemble import build
-from cxjourney.report.journey_map import JourneyMap, journey_map
-from cxjourney.report.page import Drawing, Figure, Part, Picture, Report, Section
+from cxjourney.report._page import Drawing, Figure, Part, Picture, Report, Section
+from cxjourney.report._sections import STEPS as STEPS
 
 __all__ = [
     "Drawing",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 import numpy as np
 
+from cxjourney._stats.clustered import shares
 from cxjourney._support.table import format_value
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired, UnknownName
-from cxjourney.log.visits import visits_of
-from cxjourney.metrics._clustered import shares
+from cxjourney.journeys import visits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from cxjourney._support.table import Table
     from cxjourney.critical import CriticalPoints
     from cxjourney.domain import JourneyBlueprint
-    from cxjourney.log import Journeys
-    from cxjourney.log.visits import Visits
+    from cxjourney.journeys import Journeys, Visits
 
 __all__ = ["LANES", "Lane", "MapEntry", "filled", "planned"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from cxjourney._support.text import visible
 
 if TYPE_CHECKING:
+    from cxjourney.report._journey_map import JourneyMap
     from cxjourney.report._lanes import MapEntry
-    from cxjourney.report.journey_map import JourneyMap
 
 __all__ = ["map_markdown", "map_mermaid"]
 

@@ -12,8 +12,8 @@ from cxjourney._support.text import visible
 from cxjourney.report._render import asset, render
 
 if TYPE_CHECKING:
+    from cxjourney.report._journey_map import JourneyMap
     from cxjourney.report._lanes import MapEntry
-    from cxjourney.report.journey_map import JourneyMap
 
 __all__ = ["map_html", "map_svg"]
 

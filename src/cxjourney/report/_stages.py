@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxjourney._support.validation import check_names
-from cxjourney.domain.stage import StageModel, standard_model
+from cxjourney.domain import StageModel, standard_model
 from cxjourney.exceptions import InvalidValue
-from cxjourney.log.visits import visits_of
+from cxjourney.journeys import visits_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxjourney.log import Journeys
+    from cxjourney.journeys import Journeys
 
 __all__ = ["StageOrder", "stages_in_order"]
 

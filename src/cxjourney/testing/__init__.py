@@ -1,3 +1,33 @@
-"""What helps to test code that uses cxjourney: Hypothesis strategies in `testing.strategies`."""
+"""Hypothesis strategies for tests of code that uses cxjourney."""
 
 from __future__ import annotations
+
+from cxjourney.testing._strategies import (
+    EventRow,
+    attributes,
+    channels,
+    customers,
+    emotions,
+    event_rows,
+    interaction_lists,
+    interactions,
+    paths,
+    stages,
+    timestamps,
+    touchpoints,
+)
+
+__all__ = [
+    "EventRow",
+    "attributes",
+    "channels",
+    "customers",
+    "emotions",
+    "event_rows",
+    "interaction_lists",
+    "interactions",
+    "paths",
+    "stages",
+    "timestamps",
+    "touchpoints",
+]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cxjourney.whatif.interventions import bypass, reduce_exit, remove, reroute
-from cxjourney.whatif.ranked_levers import Levers, levers
-from cxjourney.whatif.scenarios import Scenario, baseline
+from cxjourney.whatif._interventions import bypass, reduce_exit, remove, reroute
+from cxjourney.whatif._levers import Levers, levers
+from cxjourney.whatif._scenario import Scenario, baseline
 
 __all__ = [
     "Levers",

@@ -10,10 +10,10 @@ import numpy as np
 from cxjourney._support.validation import check_fraction
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.graph import counterfactual
+from cxjourney.markov import _counterfactual as counterfactual
 
 if TYPE_CHECKING:
-    from cxjourney.graph import AbsorbingChain
+    from cxjourney.markov import AbsorbingChain
     from cxjourney.whatif._stack import Stack
 
 __all__ = ["Bypass", "Change", "ReduceExit", "Remove", "Reroute"]

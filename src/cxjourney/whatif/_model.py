@@ -9,11 +9,9 @@ import attrs
 from cxjourney._support.validation import check_count, check_level, check_names, check_rng
 from cxjourney.domain import START
 from cxjourney.exceptions import InvalidValue
-from cxjourney.graph import AbsorbingChain, JourneyGraph
-from cxjourney.log import Journeys
-from cxjourney.log.kinds import check_journeys
-from cxjourney.log.visits import By
-from cxjourney.log.worth import mean_value_of_graph
+from cxjourney.graph import JourneyGraph
+from cxjourney.journeys import By, Journeys, check_journeys, mean_value_of_graph
+from cxjourney.markov import AbsorbingChain
 from cxjourney.whatif._stack import MOST_TOUCHPOINTS, stacks_of_chain, stacks_of_journeys
 
 if TYPE_CHECKING:

@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import UnknownName
-from cxjourney.graph.stacked import StackedChains
-from cxjourney.log.replicates import replicates
+from cxjourney.journeys import replicates
+from cxjourney.markov import StackedChains
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cxjourney.graph import AbsorbingChain
-    from cxjourney.log import Journeys
-    from cxjourney.log.visits import By
+    from cxjourney.journeys import By, Journeys
+    from cxjourney.markov import AbsorbingChain
 
 __all__ = ["MOST_TOUCHPOINTS", "Stack", "stacks_of_chain", "stacks_of_journeys"]
 

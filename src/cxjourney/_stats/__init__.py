@@ -1,0 +1,1 @@
+"""Statistics that the packages share: intervals, shrinkage, tests, censored transitions."""

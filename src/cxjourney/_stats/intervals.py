@@ -1,0 +1,512 @@
+"""Confidence intervals that the metrics stand on, public for others to use.
+
+All take counts and a level and return the two ends. An end that does not exist is NaN: that is so
+for an empty sample, and for an end of a quantile that the sample is too small to bound.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxjourney._support.arrays import numbers
+from cxjourney._support.validation import (
+    check_count,
+    check_fraction,
+    check_level,
+    check_number,
+    is_number,
+)
+from cxjourney.exceptions import InvalidValue
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cxjourney._support.arrays import Values
+
+__all__ = [
+    "agresti_coull",
+    "clopper_pearson",
+    "garwood",
+    "jeffreys",
+    "katz",
+    "mean_t",
+    "newcombe",
+    "normal_quantile",
+    "quantile_ranks",
+    "quantile_type_7",
+    "wilson",
+    "wilson_ends",
+]
+
+_UNKNOWN = (math.nan, math.nan)
+
+
+def normal_quantile(level: float) -> float:
+    """Return the two-sided standard normal quantile of a confidence level.
+
+    Examples
+    --------
+    >>> round(normal_quantile(0.95), 6)
+    1.959964
+    """
+    return NormalDist().inv_cdf(0.5 + check_level(level) / 2)
+
+
+def _check_count(count: float, n: float, suffix: str = "") -> None:
+    if not is_number(n) or not 0 <= n < math.inf:
+        raise InvalidValue.of(f"n{suffix}", "be finite and at least 0", n)
+    if not is_number(count) or not 0 <= count <= n:
+        raise InvalidValue.of(f"count{suffix}", f"lie between 0 and n{suffix} = {n}", count)
+
+
+def wilson(count: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's score interval of a proportion.
+
+    Parameters
+    ----------
+    count
+        Number of successes; may be fractional for an effective sample.
+    n
+        Number of trials, at least `count`.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    tuple of two floats
+        Ends of the interval [fraction, 0-1]; NaN for both if `n` is 0.
+
+    Raises
+    ------
+    InvalidValue
+        If `count` lies outside [0, n].
+
+    Notes
+    -----
+    (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n) with p = count/n (Wilson 1927). Its mean
+    coverage is close to nominal, but it dips pointwise for p near 0 or 1 and small n.
+
+    Examples
+    --------
+    >>> low, high = wilson(7, 50)
+    >>> round(low, 6), round(high, 6)
+    (0.069508, 0.261862)
+    """
+    _check_count(count, n)
+    z = normal_quantile(level)
+    if n == 0:
+        return _UNKNOWN
+    p = count / n
+    centre = p + z * z / (2 * n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    low = 0.0 if count == 0 else max(0.0, (centre - half) / scale)
+    high = 1.0 if count == n else min(1.0, (centre + half) / scale)
+    return low, high
+
+
+def agresti_coull(count: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Return Agresti and Coull's interval of a proportion, clipped to [0, 1].
+
+    Parameters
+    ----------
+    count, n
+        Successes and trials.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    tuple of two floats
+        Ends of the interval [fraction, 0-1]; NaN for both if `n` is 0.
+
+    Raises
+    ------
+    InvalidValue
+        If `count` lies outside [0, n].
+
+    Notes
+    -----
+    The Wald interval after adding z²/2 successes and z²/2 failures (Agresti and Coull 1998). It has
+    Wilson's centre and is never shorter.
+
+    Examples
+    --------
+    >>> low, high = agresti_coull(7, 50)
+    >>> round(low, 6), round(high, 6)
+    (0.066374, 0.264996)
+    """
+    _check_count(count, n)
+    z = normal_quantile(level)
+    if n == 0:
+        return _UNKNOWN
+    trials = n + z * z
+    p = (count + z * z / 2) / trials
+    half = z * math.sqrt(p * (1 - p) / trials)
+    return max(0.0, p - half), min(1.0, p + half)
+
+
+def clopper_pearson(count: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of a proportion: never below its level, often well above.
+
+    Parameters
+    ----------
+    count, n
+        Successes and trials.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    tuple of two floats
+        Ends of the interval [fraction, 0-1]; NaN for both if `n` is 0.
+
+    Raises
+    ------
+    InvalidValue
+        If `count` lies outside [0, n].
+
+    Notes
+    -----
+    Quantiles of Beta(count, n-count+1) and Beta(count+1, n-count) (Clopper and Pearson 1934).
+
+    Examples
+    --------
+    >>> low, high = clopper_pearson(7, 50)
+    >>> round(low, 6), round(high, 6)
+    (0.058192, 0.267396)
+    """
+    from scipy.special import betaincinv
+
+    _check_count(count, n)
+    tail = (1 - check_level(level)) / 2
+    if n == 0:
+        return _UNKNOWN
+    low = 0.0 if count == 0 else float(betaincinv(count, n - count + 1, tail))
+    high = 1.0 if count == n else float(betaincinv(count + 1, n - count, 1 - tail))
+    return low, high
+
+
+def jeffreys(count: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Return the equal-tailed credible interval of a proportion under Jeffreys' prior.
+
+    Parameters
+    ----------
+    count, n
+        Successes and trials.
+    level
+        Probability inside the interval, in (0, 1).
+
+    Returns
+    -------
+    tuple of two floats
+        Ends of the interval [fraction, 0-1]; NaN for both if `n` is 0.
+
+    Raises
+    ------
+    InvalidValue
+        If `count` lies outside [0, n].
+
+    Notes
+    -----
+    Quantiles of Beta(count+½, n-count+½); the low end is 0 at count 0, the high end 1 at count n
+    (Brown, Cai and DasGupta 2001).
+
+    Examples
+    --------
+    >>> low, high = jeffreys(7, 50)
+    >>> round(low, 6), round(high, 6)
+    (0.064872, 0.255325)
+    """
+    from scipy.special import betaincinv
+
+    _check_count(count, n)
+    tail = (1 - check_level(level)) / 2
+    if n == 0:
+        return _UNKNOWN
+    a, b = count + 0.5, n - count + 0.5
+    low = 0.0 if count == 0 else float(betaincinv(a, b, tail))
+    high = 1.0 if count == n else float(betaincinv(a, b, 1 - tail))
+    return low, high
+
+
+def newcombe(
+    count1: float, n1: float, count2: float, n2: float, *, level: float = 0.95
+) -> tuple[float, float]:
+    """Return Newcombe's interval of a difference of two independent proportions.
+
+    Parameters
+    ----------
+    count1, n1
+        Successes and trials of the first sample.
+    count2, n2
+        Successes and trials of the second sample.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    tuple of two floats
+        Ends of the interval of p1 - p2 [fraction, -1 to 1]; NaN for both if a sample is empty.
+
+    Raises
+    ------
+    InvalidValue
+        If a count lies outside [0, n].
+
+    Notes
+    -----
+    The hybrid of the two Wilson intervals, method 10 of Newcombe (1998). Not for paired samples.
+
+    Examples
+    --------
+    >>> low, high = newcombe(56, 70, 48, 80)
+    >>> round(low, 6), round(high, 6)
+    (0.052431, 0.333873)
+    """
+    _check_count(count1, n1, "1")
+    _check_count(count2, n2, "2")
+    if n1 == 0 or n2 == 0:
+        check_level(level)
+        return _UNKNOWN
+    p1, p2 = count1 / n1, count2 / n2
+    l1, u1 = wilson(count1, n1, level=level)
+    l2, u2 = wilson(count2, n2, level=level)
+    return p1 - p2 - math.hypot(p1 - l1, u2 - p2), p1 - p2 + math.hypot(u1 - p1, p2 - l2)
+
+
+def katz(
+    count1: float, n1: float, count2: float, n2: float, *, level: float = 0.95
+) -> tuple[float, float]:
+    """Return Katz's interval of the ratio of two independent proportions.
+
+    Parameters
+    ----------
+    count1, n1
+        Successes and trials of the first sample.
+    count2, n2
+        Successes and trials of the second sample.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    tuple of two floats
+        Ends of the interval of p1/p2 [ratio]; NaN for both if a sample is empty.
+
+    Raises
+    ------
+    InvalidValue
+        If a count lies outside [0, n].
+
+    Notes
+    -----
+    ln(p1/p2) ± z √(1/count1 - 1/n1 + 1/count2 - 1/n2) (Katz et al. 1978). Where a count is 0, half
+    a success and half a trial are added to both samples: a convention, and wide.
+
+    Examples
+    --------
+    >>> low, high = katz(15, 100, 30, 100)
+    >>> round(low, 3), round(high, 3)
+    (0.287, 0.87)
+    """
+    _check_count(count1, n1, "1")
+    _check_count(count2, n2, "2")
+    z = normal_quantile(level)
+    if n1 == 0 or n2 == 0:
+        return _UNKNOWN
+    if count1 == 0 or count2 == 0:
+        count1, n1, count2, n2 = count1 + 0.5, n1 + 0.5, count2 + 0.5, n2 + 0.5
+    log_ratio = math.log(count1 / n1) - math.log(count2 / n2)
+    half = z * math.sqrt(max(0.0, 1 / count1 - 1 / n1 + 1 / count2 - 1 / n2))
+    return math.exp(log_ratio - half), math.exp(log_ratio + half)
+
+
+def garwood(count: float, exposure: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of a Poisson rate.
+
+    Parameters
+    ----------
+    count
+        Number of events, at least 0.
+    exposure
+        What they are counted over: customers, orders, months at risk.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    tuple of two floats
+        Ends of the interval of count/exposure [per unit of exposure]; NaN for both if the exposure
+        is 0.
+
+    Raises
+    ------
+    InvalidValue
+        If the count or the exposure is negative.
+
+    Notes
+    -----
+    χ² quantiles with 2·count and 2·count + 2 degrees of freedom over twice the exposure (Garwood
+    1936). Too narrow where events come in clusters: several contacts of one customer.
+
+    Examples
+    --------
+    >>> low, high = garwood(3, 120)
+    >>> round(low, 5), round(high, 4)
+    (0.00516, 0.0731)
+    """
+    from scipy.special import gammaincinv
+
+    if not is_number(count) or not 0 <= count < math.inf:
+        raise InvalidValue.of("count", "be finite and at least 0", count)
+    if not is_number(exposure) or not 0 <= exposure < math.inf:
+        raise InvalidValue.of("exposure", "be finite and at least 0", exposure)
+    tail = (1 - check_level(level)) / 2
+    if exposure == 0:
+        return _UNKNOWN
+    low = 0.0 if count == 0 else float(gammaincinv(count, tail))
+    return low / exposure, float(gammaincinv(count + 1, 1 - tail)) / exposure
+
+
+def mean_t(mean: float, sd: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Return Student's interval of a mean.
+
+    Parameters
+    ----------
+    mean, sd, n
+        Sample mean, standard deviation (n-1 in the denominator) and number of values; the number
+        may be an effective one.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    tuple of two floats
+        Ends of the interval [unit of the mean]; NaN for both below two values.
+
+    Notes
+    -----
+    For means of skewed values (money, durations) with few observations use a bootstrap.
+
+    Examples
+    --------
+    >>> low, high = mean_t(4.0, 1.0, 25)
+    >>> round(low, 3), round(high, 3)
+    (3.587, 4.413)
+    """
+    from scipy.special import stdtrit
+
+    tail = (1 - check_level(level)) / 2
+    check_number(mean, "mean")
+    check_number(sd, "sd")
+    if check_number(n, "n") <= 1 or math.isnan(mean) or math.isnan(sd):
+        return _UNKNOWN
+    half = float(stdtrit(n - 1, 1 - tail)) * sd / math.sqrt(n)
+    return mean - half, mean + half
+
+
+def quantile_ranks(n: int, q: float, *, level: float = 0.95) -> tuple[int, int]:
+    """Return the ranks of the order statistics that bound a quantile.
+
+    Parameters
+    ----------
+    n
+        Number of values.
+    q
+        The quantile, in [0, 1]: 0.5 is the median.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    tuple of two ints
+        Ranks counted from 1; 0 for the low one and n + 1 for the high one where the sample is too
+        small to bound that side.
+
+    Notes
+    -----
+    The number of values at or below the quantile is Binomial(n, q); each tail holds at most half of
+    1 - level. No assumption on the distribution. The interval covers at least its level.
+
+    Examples
+    --------
+    >>> quantile_ranks(20, 0.5)
+    (6, 15)
+    """
+    from scipy.special import bdtr, bdtrik
+
+    check_fraction(q, "q")
+    tail = (1 - check_level(level)) / 2
+    if check_count(n, "n", 0) < 1 or q in {0.0, 1.0}:
+        return 0, n + 1
+    # bdtrik inverts the distribution; the steps put right what rounding may have moved
+    low = max(0, min(n, math.floor(float(bdtrik(tail, n, q)) + 1)))
+    while low > 0 and bdtr(low - 1, n, q) > tail:
+        low -= 1
+    while low < n and bdtr(low, n, q) <= tail:
+        low += 1
+    high = max(1, min(n + 1, math.ceil(float(bdtrik(1 - tail, n, q)) + 1)))
+    while high <= n and bdtr(high - 1, n, q) < 1 - tail:
+        high += 1
+    while high > 1 and bdtr(high - 2, n, q) >= 1 - tail:
+        high -= 1
+    return low, high
+
+
+def quantile_type_7(values: Values, q: float, *, level: float = 0.95) -> tuple[float, float, float]:
+    """Return a quantile of complete values with its order-statistic interval.
+
+    Parameters
+    ----------
+    values
+        Numbers, none missing.
+    q
+        The quantile, in [0, 1].
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    tuple of three floats
+        The quantile (Hyndman and Fan's type 7, as NumPy), low and high end [unit of the values]. An
+        end that the sample is too small to bound is NaN.
+
+    Notes
+    -----
+    Never average the quantiles of groups: the result is a quantile of nothing.
+
+    Examples
+    --------
+    >>> quantile_type_7(range(1, 21), 0.5)
+    (10.5, 6.0, 15.0)
+    """
+    array = numbers(values, "values").astype(np.float64)
+    low, high = quantile_ranks(len(array), q, level=level)
+    if array.size == 0 or np.isnan(array).any():
+        return math.nan, math.nan, math.nan
+    ordered = np.sort(array)
+    return (
+        float(np.quantile(ordered, q)),
+        float(ordered[low - 1]) if low >= 1 else math.nan,
+        float(ordered[high - 1]) if high <= len(ordered) else math.nan,
+    )
+
+
+def wilson_ends(
+    share: NDArray[np.float64], n: NDArray[np.float64], *, level: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of `cxjourney.metrics.wilson` for many shares; NaN where there is no `n`."""
+    z = normal_quantile(level)
+    p = np.clip(share, 0.0, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centre = p + z * z / (2 * n)
+        half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        scale = 1 + z * z / n
+        low = np.where(p == 0, 0.0, np.maximum(0.0, (centre - half) / scale))
+        high = np.where(p == 1, 1.0, np.minimum(1.0, (centre + half) / scale))
+    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)

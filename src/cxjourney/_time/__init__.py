@@ -1,0 +1,1 @@
+"""Timestamps, zones, calendars and business hours."""

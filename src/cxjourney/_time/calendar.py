@@ -1,0 +1,105 @@
+"""Time stamps of any kind as UTC microseconds, and the calendar periods that they fall in."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from cxjourney._support.arrays import to_array
+from cxjourney._time.zones import to_local
+from cxjourney.exceptions import InvalidData, InvalidValue
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cxjourney._support.arrays import Values
+
+__all__ = ["DAY_US", "PERIODS", "Period", "instant", "instants", "period_index", "period_label"]
+
+Period = Literal["day", "week", "month"]
+PERIODS = ("day", "week", "month")
+
+DAY_US = 86_400_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_MONDAY = 3  # 1970-01-01 was a Thursday: three days after a Monday
+_MISSING_TYPES = frozenset({"NoneType", "NAType", "NaTType"})
+
+
+def instants(values: Values, name: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return time stamps as microseconds since 1970-01-01 UTC and the missing mask (0 there).
+
+    Stamps with a zone are converted, stamps without one are UTC; a date is its midnight.
+
+    Raises
+    ------
+    InvalidValue
+        If the column holds text, numbers or anything else than time stamps.
+    InvalidData
+        If single values are not time stamps; carries their positions.
+    """
+    array, mask = to_array(values, name)
+    missing = np.zeros(len(array), dtype=bool) if mask is None else mask.copy()
+    if array.dtype.kind == "O":
+        us = [None if missing[i] else _object_us(v) for i, v in enumerate(array)]
+        bad = [i for i, v in enumerate(us) if v is NotImplemented]
+        if bad:
+            problem = f"{name} must hold time stamps (datetime); got {array[bad[0]]!r}"
+            raise InvalidData.at_rows(problem, bad)
+        missing = np.array([v is None for v in us], dtype=bool)
+        return np.array([0 if v is None else v for v in us], dtype=np.int64), missing
+    if len(array) == 0:
+        return np.zeros(0, dtype=np.int64), missing
+    if array.dtype.kind != "M":
+        raise InvalidValue.of(name, "hold time stamps (datetime)", f"a column of {array.dtype}")
+    missing |= np.isnat(array)
+    stamps = np.where(missing, np.datetime64(0, "us"), array.astype("datetime64[us]"))
+    return stamps.astype(np.int64), missing
+
+
+def instant(value: datetime, name: str) -> int:
+    """Return one time stamp as microseconds since 1970-01-01 UTC.
+
+    Raises
+    ------
+    InvalidValue
+        If it is not a time stamp.
+    """
+    us = _object_us(value)
+    if us is None or us is NotImplemented:
+        raise InvalidValue.of(name, "be a datetime", value)
+    return int(us)
+
+
+def _object_us(value: Any) -> Any:
+    if type(value).__name__ in _MISSING_TYPES:
+        return None
+    if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN marks a missing stamp
+        return None
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else int(value.astype("datetime64[us]").astype(np.int64))
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        return (aware.astimezone(UTC) - _EPOCH) // _MICROSECOND
+    if isinstance(value, date):
+        return (datetime(value.year, value.month, value.day, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+    return NotImplemented
+
+
+def period_index(utc_us: NDArray[np.int64], period: Period, time_zone: str) -> NDArray[np.int64]:
+    """Return the number of the calendar day, week (from Monday) or month in a zone."""
+    days = to_local(utc_us, time_zone) // DAY_US
+    if period == "day":
+        return days
+    if period == "week":
+        return (days + _MONDAY) // 7
+    return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+
+
+def period_label(index: int, period: Period) -> str:
+    """Return the first day of a period, or its year and month."""
+    if period == "month":
+        return str(np.datetime64(index, "M"))
+    return str(np.datetime64(index if period == "day" else 7 * index - _MONDAY, "D"))

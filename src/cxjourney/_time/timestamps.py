@@ -1,0 +1,332 @@
+"""Columns of time stamps, as text or `datetime64`, to UTC microseconds.
+
+There is one parser for every way in, and it reads a whole column at a time: the characters of
+all rows form a matrix, and a cursor per row walks over it. No session zone, no locale and no
+guess about the order of day and month takes part. Where kernels are compiled, ISO texts in Arrow
+buffers are read by the same grammar row by row; a column with a text that does not fit comes here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._time.timestamp_format import Fields, Scanner, read_format, read_iso
+from cxjourney._time.zones import FIRST_US, LAST_US, check_zone, localise
+from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney.kernels import ArrowTexts, arrow_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Stamps", "read_stamps", "to_utc_us", "utc_us"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CHUNK = 1 << 15  # rows whose characters fit into the second-level cache
+_LONGEST = 64  # no stamp is longer, and a hostile cell must not blow up the matrix
+_MISSING_TYPES = frozenset({"NoneType", "NAType", "NaTType", "Null"})
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Stamps:
+    """A column of stamps on the UTC axis.
+
+    Attributes
+    ----------
+    us
+        Microseconds since 1970-01-01 UTC; 0 where missing.
+    missing
+        Whether the row has no stamp: null, NaT, or an empty text.
+    n_naive
+        Stamps without an offset, read in `tz`.
+    n_ambiguous
+        Naive stamps that the clock of `tz` showed twice; the earlier instant was taken.
+    n_nonexistent
+        Naive stamps that the clock of `tz` skipped; the offset before the change was taken.
+    """
+
+    us: NDArray[np.int64]
+    missing: NDArray[np.bool_]
+    n_naive: int = 0
+    n_ambiguous: int = 0
+    n_nonexistent: int = 0
+
+    @classmethod
+    def placed(cls, us: NDArray[np.int64], *, name: str = "timestamp") -> Self:
+        """Return stamps that are instants already.
+
+        Parameters
+        ----------
+        us
+            Microseconds since 1970-01-01 UTC; masked where missing.
+        name
+            Name of the column, for messages.
+
+        Raises
+        ------
+        InvalidData
+            If one lies outside the years 1 to 9999; carries the row numbers.
+        """
+        missing = np.ma.getmaskarray(us)
+        placed = np.where(missing, 0, np.ma.getdata(us)).astype(np.int64)
+        _refuse(_outside(placed), "outside the years 1 to 9999", placed, name)
+        return cls(us=placed, missing=missing)
+
+
+def to_utc_us(
+    values: NDArray[Any], *, tz: str = "UTC", fmt: str | None = None, name: str = "timestamp"
+) -> Stamps:
+    """Turn a column of stamps into UTC microseconds.
+
+    Parameters
+    ----------
+    values
+        One-dimensional array of text (str, object or `StringDType`) or of naive `datetime64`.
+        Objects that are dates or datetimes are read as their ISO text. A masked array's masked
+        rows are missing.
+    tz
+        IANA name of the zone in which stamps without an offset are read.
+    fmt
+        `strptime` format of the text; None reads ISO 8601. See Notes.
+    name
+        Name of the column, for messages.
+
+    Returns
+    -------
+    Stamps
+        The instants, which rows have none, and how many needed `tz`.
+
+    Raises
+    ------
+    InvalidData
+        If a text is not a stamp or lies outside the years 1 to 9999; carries the row numbers.
+    InvalidValue
+        If the array holds neither text nor `datetime64`, or `fmt` has an unknown directive.
+    UnknownName
+        If there is no zone `tz`.
+
+    Notes
+    -----
+    ISO 8601 as it occurs in exports: `2024-03-31`, `2024-03-31T02:30`, `2024-03-31 02:30:00`,
+    a fraction after `.` or `,`, then nothing, `Z`, `UTC`, `GMT`, `+01`, `+0100`, `+01:00` or
+    `+01:00:00`, with or without a blank before it. Rows with and without an offset may mix in
+    a column. Digits beyond the microsecond are cut off, as `datetime.fromisoformat` does; a
+    date alone is its midnight. Anything else needs `fmt`, because `03/04/2024` has two readings.
+
+    `fmt` knows %Y %y %m %d %b %B %a %A %H %I %M %S %f %p %z %Z %%, of which the names are
+    English, %f takes up to nine digits and %Z only `Z`, `UTC` and `GMT`; and %s and %Q, seconds
+    and milliseconds since 1970-01-01 UTC.
+
+    Daylight saving: see `cxjourney._time.zones.localise`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cxjourney._time.timestamps import to_utc_us
+    >>> stamps = to_utc_us(
+    ...     np.array(["2024-07-01 12:00", "2024-07-01T12:00:00+02:00", ""]), tz="Europe/Prague"
+    ... )
+    >>> stamps.us.view("M8[us]")[:2].astype("M8[s]").astype(str).tolist()
+    ['2024-07-01T10:00:00', '2024-07-01T10:00:00']
+    >>> stamps.n_naive, stamps.missing.tolist()
+    (1, [False, False, True])
+    """
+    zone = check_zone(tz)
+    if values.dtype == np.dtype("M8[us]") and zone.key == "UTC" and not np.ma.isMA(values):
+        us = values.view(np.int64)
+        if not len(us) or (us.min() >= FIRST_US and us.max() <= LAST_US):  # NaT is the least
+            us.setflags(write=False)
+            return Stamps(us=us, missing=np.zeros(len(us), dtype=np.bool_), n_naive=len(us))
+    if values.dtype.kind == "M":
+        local, missing = _from_datetime64(values, name)
+        naive = ~missing
+    elif values.dtype.kind in "OUT":
+        local, missing, naive = _from_text(values, fmt, name)
+    else:
+        raise InvalidValue.of(name, "hold text or datetime64", values.dtype)
+    stamps = _on_axis(local, missing, naive, tz)
+    _refuse(_outside(stamps.us), "outside the years 1 to 9999", values, name)
+    return stamps
+
+
+def _on_axis(
+    local: NDArray[np.int64], missing: NDArray[np.bool_], naive: NDArray[np.bool_], tz: str
+) -> Stamps:
+    """Return stamps, of which the naive ones are what the clock of `tz` showed."""
+    placed = localise(local[naive], tz)
+    us = local
+    us[naive] = placed.us
+    us[missing] = 0
+    us.setflags(write=False)
+    missing.setflags(write=False)
+    return Stamps(
+        us=us,
+        missing=missing,
+        n_naive=int(np.count_nonzero(naive)),
+        n_ambiguous=placed.n_ambiguous,
+        n_nonexistent=placed.n_nonexistent,
+    )
+
+
+def _outside(us: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return (us < FIRST_US) | (us > LAST_US)
+
+
+def read_stamps(
+    column: Any, *, tz: str = "UTC", fmt: str | None = None, name: str = "timestamp"
+) -> Stamps:
+    """Return a column of any frame as stamps; see `to_utc_us`.
+
+    Parameters
+    ----------
+    column
+        A narwhals series, an array, texts in Arrow buffers, or stamps that were placed before;
+        hence Any. Stamps of an aware column are taken as they are.
+    tz, fmt, name
+        As for `to_utc_us`.
+
+    Raises
+    ------
+    InvalidData, InvalidValue, UnknownName
+        As for `to_utc_us`.
+    """
+    if isinstance(column, Stamps):
+        return column
+    if isinstance(column, ArrowTexts):
+        stamps = _from_buffers(column, tz, fmt)
+        return stamps or to_utc_us(column.objects(), tz=tz, fmt=fmt, name=name)
+    if isinstance(column, np.ndarray):
+        return to_utc_us(column, tz=tz, fmt=fmt, name=name)
+    import narwhals as nw
+
+    if column.dtype == nw.Date:
+        column = column.cast(nw.Datetime("us"))
+    dtype = column.dtype
+    if not isinstance(dtype, nw.Datetime):
+        if dtype.is_numeric() or dtype == nw.Boolean:
+            raise InvalidValue.of(
+                name, "be a column of dates or ISO texts: a number has no unit", str(dtype)
+            )
+        texts = arrow_texts(column.to_native()) if dtype == nw.String else None
+        if texts is not None and (stamps := _from_buffers(texts, tz, fmt)) is not None:
+            return stamps
+        return to_utc_us(np.array(column.to_list(), dtype=object), tz=tz, fmt=fmt, name=name)
+    missing = column.is_null().to_numpy()
+    if dtype.time_zone is None and dtype.time_unit == "us" and not missing.any():
+        return to_utc_us(column.to_numpy(), tz=tz, fmt=fmt, name=name)
+    micros = column.dt.timestamp("us")
+    us = np.asarray((micros.fill_null(0) if missing.any() else micros).to_numpy(), dtype=np.int64)
+    if dtype.time_zone is not None:
+        return Stamps.placed(np.ma.MaskedArray(us, missing), name=name)
+    naive = us.view("M8[us]")
+    values = np.where(missing, np.datetime64("NaT"), naive) if missing.any() else naive
+    return to_utc_us(values, tz=tz, fmt=fmt, name=name)
+
+
+def _from_buffers(texts: ArrowTexts, tz: str, fmt: str | None) -> Stamps | None:
+    """Return what `to_utc_us` would; None where a format is given, or it might refuse a row."""
+    if fmt is not None:
+        return None
+    check_zone(tz)
+    found = texts.stamps()
+    stamps = None if found is None else _on_axis(*found, tz)
+    return None if stamps is None or _outside(stamps.us).any() else stamps
+
+
+def utc_us(moment: datetime | date | str, name: str, tz: str) -> int:
+    """Return a moment in microseconds since the epoch; a naive one is read in `tz`.
+
+    Raises
+    ------
+    InvalidValue
+        If it is no date, datetime or text in ISO form.
+    UnknownName
+        If there is no zone `tz`.
+    """
+    if isinstance(moment, str):
+        try:
+            moment = datetime.fromisoformat(moment)
+        except ValueError as error:
+            raise InvalidValue.of(name, "be a datetime or text in ISO form", moment) from error
+    if not isinstance(moment, datetime):
+        if not isinstance(moment, date):
+            raise InvalidValue.of(name, "be a datetime or text in ISO form", moment)
+        moment = datetime(moment.year, moment.month, moment.day)  # noqa: DTZ001 - zone follows
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=check_zone(tz))
+    return (moment.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+def _from_datetime64(
+    values: NDArray[Any], name: str
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    missing = np.isnat(np.ma.getdata(values)) | np.ma.getmaskarray(values)
+    seconds = np.where(missing, np.datetime64(0, "s"), values).astype("M8[s]").view(np.int64)
+    outside = (seconds < FIRST_US // 1_000_000) | (seconds > LAST_US // 1_000_000)
+    _refuse(outside, "outside the years 1 to 9999", values, name)
+    us = np.where(missing, np.datetime64(0, "us"), values).astype("M8[us]")
+    return us.view(np.int64), missing
+
+
+def _from_text(
+    values: NDArray[Any], fmt: str | None, name: str
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the wall-clock or UTC microseconds, which are missing, and which are wall-clock."""
+    read: Callable[[Scanner], Fields] = read_iso if fmt is None else read_format(fmt)
+    texts, missing = _as_text(values)
+    n = len(texts)
+    us = np.zeros(n, dtype=np.int64)
+    aware = np.zeros(n, dtype=bool)
+    bad = np.zeros(n, dtype=bool)
+    for start in range(0, n, _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        scanner = Scanner(texts[rows], longest=_LONGEST)
+        empty = scanner.at_end()
+        fields = read(scanner)
+        us[rows] = fields.us()
+        aware[rows] = fields.aware
+        bad[rows] = ~(scanner.finished() & fields.valid()) & ~empty
+        missing[rows] |= empty
+    bad &= ~missing
+    hint = (
+        'timestamp_format= reads other forms than ISO 8601, for example "%d.%m.%Y %H:%M"'
+        if fmt is None
+        else f"timestamp_format is {fmt!r}"
+    )
+    _refuse(bad, "cannot be read", texts, name, hint=hint)
+    return us, missing, ~aware & ~missing
+
+
+def _as_text(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return an array of str, "" where the value is missing, and a mask of those."""
+    missing = np.ma.getmaskarray(values).copy()
+    texts = np.ma.getdata(values)
+    if texts.dtype.kind == "U":
+        return texts, missing
+    texts = texts.astype(object)
+    kinds = np.fromiter(map(id, map(type, texts)), dtype=np.int64, count=len(texts))
+    for kind in np.unique(kinds):
+        if kind == id(str):
+            continue
+        rows = np.flatnonzero(kinds == kind)
+        if type(texts[rows[0]]).__name__ in _MISSING_TYPES:
+            missing[rows] = True
+        elif isinstance(texts[rows[0]], float):
+            missing[rows[np.isnan(texts[rows].astype(float))]] = True
+        texts[rows] = texts[rows].astype(str).astype(object)
+    texts[missing] = ""
+    return texts, missing
+
+
+def _refuse(
+    bad: NDArray[np.bool_], problem: str, values: NDArray[Any], name: str, *, hint: str = ""
+) -> None:
+    if bad.any():
+        rows = np.flatnonzero(bad)
+        example = str(values[rows[0]])
+        shown = example if len(example) <= _LONGEST else f"{example[:_LONGEST]}…"
+        raise InvalidData.at_rows(f"{name} such as {shown!r} {problem}", rows.tolist(), hint=hint)

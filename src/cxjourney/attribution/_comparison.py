@@ -1,0 +1,228 @@
+"""The models side by side: where they agree, and where the choice of model is the finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+import numpy as np
+
+from cxjourney import plot
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_count, check_rng
+from cxjourney.attribution._markov import markov
+from cxjourney.attribution._rules import first_touch, last_touch, linear, position_based, time_decay
+from cxjourney.attribution._shapley import shapley
+from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys import check_journeys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import timedelta
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from cxjourney.attribution._attribution import Attribution, Of
+    from cxjourney.journeys import By, Journeys
+
+__all__ = ["ModelComparison", "compare_models"]
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class ModelComparison(Result):
+    """Shares of the credit by model.
+
+    Attributes
+    ----------
+    table
+        One row a name: the share of the credit under each model [fraction], and `spread`, the
+        largest minus the smallest [fraction]; the most disputed first.
+    intervals
+        One row a name and model: `share`, `low` and `high` [fractions]; the order of `table`.
+    total
+        What every model divides [conversions or money].
+    level
+        Confidence level of the intervals.
+    replicates
+        Number of resampled replicates behind them.
+    """
+
+    title: ClassVar[str] = "Attribution models side by side"
+
+    table: Table
+    intervals: Table
+    total: float
+    level: float
+    replicates: int
+
+    def plot(
+        self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw the shares under each model as bars with their intervals.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many of the most disputed names are drawn; None draws all.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        grain, models = self.table.column_names[0], self.table.column_names[1:-1]
+        last = None if max_rows is None else max_rows * len(models)
+        table = self.intervals.take(range(len(self.intervals))[:last])
+        return plot.bars(
+            [str(name) for name in table[grain]],
+            table["share"],
+            table["low"],
+            table["high"],
+            group=[str(model) for model in table["model"]],
+            group_label="model",
+            percent=True,
+            label=f"share of the credit, {100 * self.level:g}% interval",
+            title=self.title if title is None else title,
+            ax=ax,
+        )
+
+    def _table(self) -> Table:
+        return self.table
+
+    def _notes(self) -> tuple[str, ...]:
+        made = f"{100 * self.level:g}% percentile intervals of {self.replicates} replicates"
+        return (
+            f"every model divides the same {self.total:,.6g}",
+            *((f"{made}, resampled by customer: see intervals",) if self.replicates else ()),
+            "where the spread is wide, the choice of model decides, not the data",
+        )
+
+
+def compare_models(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    look_back: timedelta | None = None,
+    orders: tuple[int, ...] = (1,),
+    level: float = 0.95,
+    replicates: int = 200,
+    rng: np.random.Generator | int | None = None,
+) -> ModelComparison:
+    """Return the share of each name under every model.
+
+    Parameters
+    ----------
+    journeys
+        The journeys, or aggregated paths.
+    by
+        What is credited.
+    of
+        Credit the number of "conversions" or their "value".
+    look_back
+        Leave out touches older than this before the conversion; None leaves out none.
+    orders
+        Orders of the Markov chains to compare.
+    level
+        Confidence level of the intervals, in (0, 1).
+    replicates
+        Number of resampled replicates, by customer; 0 gives no intervals.
+    rng
+        A generator or a seed; every model gets the same seed.
+
+    Returns
+    -------
+    ModelComparison
+        First, last, linear, position-based, time decay (where there are times), Shapley, Markov.
+
+    Raises
+    ------
+    OutcomeUndetermined
+        If journeys without the goal cannot come to an end.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> journeys = cx.Journeys.from_paths(
+    ...     [["ad", "mail"], ["mail"]], converted=[3, 1], dropped=[1, 5], channels=True)
+    >>> cx.attribution.compare_models(journeys).table.column_names
+    ('channel', 'first', 'last', 'linear', 'position', 'shapley', 'markov_1', 'spread')
+    """
+    check_journeys(journeys)
+    if not isinstance(orders, Iterable):
+        raise InvalidValue.of("orders", "be several whole numbers, as in (1, 2)", orders)
+    chain_orders = [check_count(order, "each of orders") for order in orders]
+    seed = int(check_rng(rng).integers(2**63 - 1))
+
+    def under(model: Callable[..., Attribution], **options: int) -> Attribution:
+        return model(
+            journeys,
+            by=by,
+            of=of,
+            look_back=look_back,
+            level=level,
+            replicates=replicates,
+            rng=seed,
+            **options,
+        )
+
+    results = {
+        "first": under(first_touch),
+        "last": under(last_touch),
+        "linear": under(linear),
+        "position": under(position_based),
+    }
+    if journeys.columns.time is not None:
+        results["time_decay"] = under(time_decay)
+    results["shapley"] = under(shapley)
+    for order in chain_orders:
+        results[f"markov_{order}"] = under(markov, order=order)
+    first = results["first"]
+    names = sorted(first.credit)
+    columns = {model: _shares(result, names, "credit") for model, result in results.items()}
+    shares = np.stack(list(columns.values()))
+    spread = shares.max(axis=0) - shares.min(axis=0) if names else np.zeros(0)
+    order_of = np.argsort(-np.nan_to_num(spread), kind="stable")
+    table = Table(
+        {first.grain: names, **columns, "spread": spread},
+        formats=dict.fromkeys((*columns, "spread"), "percent"),
+        backend=journeys.log.backend,
+    )
+    return ModelComparison(
+        table=table.take(order_of),
+        intervals=_intervals(results, [names[i] for i in order_of], first.grain),
+        total=first.total,
+        level=level,
+        replicates=replicates,
+    )
+
+
+def _shares(result: Attribution, names: list[str], column: str) -> NDArray[np.float64]:
+    """Return a column of credits as shares of the total, in the order of the names."""
+    values = np.asarray(result.table[column], dtype=np.float64).tolist()
+    of_name: Mapping[str, float] = dict(zip(result.table[result.grain], values, strict=True))
+    total = result.total
+    return np.array([of_name[name] / total if total else np.nan for name in names])
+
+
+def _intervals(results: Mapping[str, Attribution], names: list[str], grain: str) -> Table:
+    """Return one row a name and model."""
+    columns = {
+        column: np.stack([_shares(result, names, origin) for result in results.values()], axis=1)
+        for column, origin in (("share", "credit"), ("low", "low"), ("high", "high"))
+    }
+    return Table(
+        {
+            grain: [name for name in names for _ in results],
+            "model": list(results) * len(names),
+            **{column: values.ravel() for column, values in columns.items()},
+        },
+        formats=dict.fromkeys(columns, "percent"),
+    )

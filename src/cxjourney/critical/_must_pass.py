@@ -1,0 +1,175 @@
+"""`must_pass`: what every conversion, or nearly every one, goes through, and every loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+import networkx as nx
+import numpy as np
+
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_fraction
+from cxjourney.critical._graph_argument import graph_of, touchpoints_of
+from cxjourney.domain import CONVERSION, DROPOFF, START
+from cxjourney.graph import JourneyGraph
+from cxjourney.markov import AbsorbingChain
+
+if TYPE_CHECKING:
+    from cxjourney.journeys import By, Journeys
+
+__all__ = ["MustPass", "must_pass"]
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class MustPass(Result):
+    """What lies on every way to conversion, and on every way to loss.
+
+    Attributes
+    ----------
+    table
+        One row a node, most conversions through it first: `removal_effect` (share of the
+        conversions that go through it [fraction]), `dominates` (every observed way to conversion
+        does), `nearly` (`removal_effect` is at least the threshold), `before_loss` (every way to
+        loss goes through it).
+    conversions
+        Nodes that every way to conversion goes through, from START on.
+    nearly
+        Nodes that nearly every conversion goes through, the surest first; `conversions` included.
+    losses
+        Nodes that every way to loss goes through, from START on.
+    cut
+        A smallest set of nodes that all conversions go through; empty where a journey can convert
+        at once.
+    threshold
+        From which removal effect on a node counts as nearly.
+    """
+
+    title: ClassVar[str] = "Must-pass moments"
+
+    table: Table
+    conversions: tuple[str, ...]
+    nearly: tuple[str, ...]
+    losses: tuple[str, ...]
+    cut: tuple[str, ...]
+    threshold: float
+
+    def _table(self) -> Table:
+        return self.table
+
+    def _notes(self) -> tuple[str, ...]:
+        return (
+            "dominates: on every way that was ever observed; one rare shortcut ends it",
+            f"nearly: at least {self.threshold:.0%} of the conversions go through it",
+            f"smallest set that all conversions go through: {', '.join(self.cut) or 'none'}",
+        )
+
+
+def must_pass(
+    journeys: Journeys | JourneyGraph, *, by: By | None = None, threshold: float = 0.95
+) -> MustPass:
+    """Return the moments that every, or nearly every, conversion goes through.
+
+    Parameters
+    ----------
+    journeys
+        The journeys, or a graph.
+    by
+        What a node is; None means "touchpoint", or the grain of the graph.
+    threshold
+        Share of the conversions from which on nearly all go through a node [fraction].
+
+    Returns
+    -------
+    MustPass
+
+    Raises
+    ------
+    OutcomeUndetermined
+        If journeys without the goal cannot come to an end.
+    InvalidValue
+        If `threshold` is not in [0, 1].
+
+    Notes
+    -----
+    Dominators of CONVERSION in the observed graph (`networkx.immediate_dominators`), the same as a
+    removal effect of 1. A graph joins ways that no single customer took together: read a dominator
+    as a claim about the observed moves. The removal effect is that of the chain; nothing is causal.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> graph = cx.JourneyGraph.from_counts(
+    ...     {
+    ...         (cx.START, "ad"): 50, (cx.START, "web"): 50, ("ad", "web"): 50,
+    ...         ("web", "cart"): 60, ("web", cx.DROPOFF): 40,
+    ...         ("cart", cx.CONVERSION): 30, ("cart", cx.DROPOFF): 30,
+    ...     }
+    ... )
+    >>> found = cx.critical.must_pass(graph)
+    >>> found.conversions, found.losses
+    (('web', 'cart'), ('web',))
+    """
+    share = check_fraction(threshold, "threshold")
+    graph = graph_of(journeys, by, "critical.must_pass()")
+    names = touchpoints_of(graph)
+    chain = AbsorbingChain.from_graph(graph, trapped="unresolved")
+    effects = chain.removal_effect()
+    effect = np.array([effects[name] for name in names], dtype=np.float64)
+    conversions, losses = _dominators(graph, CONVERSION), _dominators(graph, DROPOFF)
+    dominates = np.array([name in conversions for name in names], dtype=np.bool_)
+    nearly = dominates | (effect >= share)
+    order = np.lexsort((np.arange(len(names)), -np.nan_to_num(effect, nan=-1.0)))
+    table = Table(
+        {
+            str(graph.graph.get("grain", "touchpoint")): names,
+            "removal_effect": effect,
+            "dominates": dominates,
+            "nearly": nearly,
+            "before_loss": np.array([name in losses for name in names], dtype=np.bool_),
+        },
+        formats={"removal_effect": "percent"},
+        backend=None if isinstance(journeys, JourneyGraph) else journeys.log.backend,
+    )
+    return MustPass(
+        table=table.take(order),
+        conversions=conversions,
+        nearly=tuple(names[i] for i in order.tolist() if nearly[i]),
+        losses=losses,
+        cut=_cut(graph),
+        threshold=share,
+    )
+
+
+def _moves(graph: JourneyGraph) -> nx.DiGraph[str]:
+    """Return the moves that have a probability."""
+    moves: nx.DiGraph[str] = nx.DiGraph()
+    moves.add_nodes_from((START, CONVERSION, DROPOFF))
+    moves.add_edges_from(
+        (a, b)
+        for a, b, edge in graph.edges(data=True)
+        if edge.get("probability", 0.0) > 0 or edge.get("count", 0) > 0
+    )
+    return moves
+
+
+def _dominators(graph: JourneyGraph, end: str) -> tuple[str, ...]:
+    """Return the nodes that every way from START to an end goes through, in their order."""
+    above = nx.immediate_dominators(_moves(graph), START)
+    if end not in above:
+        return ()
+    found = []
+    node = above[end]
+    # networkx 3.6 leaves START out of the mapping, earlier versions map it onto itself
+    while node is not None and node != START:
+        found.append(node)
+        node = above.get(node)
+    return tuple(reversed(found))
+
+
+def _cut(graph: JourneyGraph) -> tuple[str, ...]:
+    moves = _moves(graph)
+    if moves.has_edge(START, CONVERSION) or not nx.has_path(moves, START, CONVERSION):
+        return ()
+    return tuple(sorted(nx.minimum_node_cut(moves, START, CONVERSION)))

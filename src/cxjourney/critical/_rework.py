@@ -1,0 +1,279 @@
+"""`rework`: what customers have to do again, and how often journeys go back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+import networkx as nx
+import numpy as np
+
+from cxjourney._stats.aalen_johansen import MOVED
+from cxjourney._stats.clustered import GroupedRatios, grouped_ratios
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_level
+from cxjourney.critical._graph_argument import grain_name, stage_ranks, touchpoints_of
+from cxjourney.journeys import By, Visits, check_journeys, visits_of
+from cxjourney.markov import AbsorbingChain
+from cxjourney.metrics import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cxjourney.domain import StageModel
+    from cxjourney.graph import JourneyGraph
+    from cxjourney.journeys import Journeys
+
+__all__ = ["Rework", "rework", "rework_rates"]
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Rework(Result):
+    """What customers do again, and how often they go back to an earlier stage.
+
+    Attributes
+    ----------
+    table
+        One row a node, most repeated visits first: `visits`; `journeys` that come by;
+        `rework_rate` (share of the visits that are not the first of their journey) with `low`,
+        `high` [fraction]; `returning` (probability that a journey which is there comes back
+        [fraction]); `repeats` (visits beyond the first); `repeated_s` (time that followed them,
+        NaN without times); `loop` (number of the loop that it is part of, 0 for none).
+    loops
+        Members of each loop: nodes that lead to one another in the end, or to themselves.
+    bounces
+        There and straight back: `node`, `via`, `count`, most frequent first.
+    regress
+        Share of the moves between stages that lead to an earlier one; None without stages.
+    stages
+        The order of the stages.
+    level
+        Confidence level of the intervals.
+    """
+
+    title: ClassVar[str] = "Rework"
+
+    table: Table
+    loops: tuple[tuple[str, ...], ...]
+    bounces: Table
+    regress: Estimate | None
+    stages: tuple[str, ...]
+    level: float
+
+    def _table(self) -> Table:
+        return self.table
+
+    def _notes(self) -> tuple[str, ...]:
+        largest = max((len(loop) for loop in self.loops), default=0)
+        notes = [
+            f"{100 * self.level:g}% Wilson intervals, clustered by customer",
+            f"{len(self.loops):,} loops, the largest of {largest:,} nodes",
+        ]
+        if self.regress is not None:
+            notes.append(f"moves back to an earlier stage: {self.regress!r}")
+        return (*notes, "coming again may be a wish: a product page seen twice is no fault")
+
+
+def rework(
+    journeys: Journeys,
+    *,
+    by: By = "touchpoint",
+    stages: StageModel | Sequence[str] | None = None,
+    level: float = 0.95,
+) -> Rework:
+    """Return what customers do more than once on one journey.
+
+    Parameters
+    ----------
+    journeys
+        The journeys.
+    by
+        What a node is: "touchpoint", "channel", "stage", "owner" or a pair of them.
+    stages
+        The stages in their order: a `StageModel` or names. None takes the standard model that has
+        all stages of the log, and leaves regress out where there is none.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    Rework
+
+    Raises
+    ------
+    UnknownName
+        If the log has no such column, or a stage of the log is not among `stages`.
+    InvalidValue
+        If `stages` are asked for and the log has none.
+
+    Notes
+    -----
+    The rework rate is `(n_x - j_x) / n_x` with visits n and journeys j; the probability to come
+    back is `1 - 1 / N_xx` of the absorbing chain (NaN where outcomes are undetermined). Loops are
+    strongly connected components; single cycles are not listed, since there may be exponentially
+    many.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> journeys = cx.Journeys.from_paths(
+    ...     [["web", "cart", "web", "cart"], ["web"]], converted=[10, 0], dropped=[0, 10]
+    ... )
+    >>> found = cx.critical.rework(journeys)
+    >>> found.table["touchpoint"], found.table["rework_rate"].round(3).tolist()
+    (('cart', 'web'), [0.5, 0.333])
+    >>> found.loops
+    (('cart', 'web'),)
+    """
+    check_journeys(journeys)
+    check_level(level)
+    visits = visits_of(journeys, by)
+    k = len(visits.names)
+    rates, again = rework_rates(visits)
+    low, high = rates.wilson(level)
+    graph = journeys.graph(by=by)
+    loops = _loops(graph)
+    member = {name: i for i, loop in enumerate(loops, start=1) for name in loop}
+    repeats = np.bincount(visits.node[again], _weights(visits, again), minlength=k)
+    table = Table(
+        {
+            grain_name(by): visits.names,
+            "visits": rates.base.astype(np.int64),
+            "journeys": (rates.base - repeats).astype(np.int64),
+            "rework_rate": rates.value,
+            "low": low,
+            "high": high,
+            "returning": _returning(journeys, graph, visits.names),
+            "repeats": repeats.astype(np.int64),
+            "repeated_s": _time(visits, again),
+            "loop": np.array([member.get(name, 0) for name in visits.names], dtype=np.int64),
+        },
+        formats=dict.fromkeys(("rework_rate", "low", "high", "returning"), "percent")
+        | {"repeated_s": "duration"},
+        backend=journeys.log.backend,
+    )
+    order = np.lexsort((np.arange(k), -np.nan_to_num(rates.value), -repeats))
+    regress, names = _regress(journeys, stages, level)
+    return Rework(
+        table=table.take(order),
+        loops=loops,
+        bounces=_bounces(visits, journeys.log.backend),
+        regress=regress,
+        stages=names,
+        level=level,
+    )
+
+
+def rework_rates(visits: Visits) -> tuple[GroupedRatios, NDArray[np.bool_]]:
+    """Return the share of visits that are not the first of their journey there, and which are."""
+    k = max(len(visits.names), 1)
+    _, first = np.unique(visits.journey * k + visits.node, return_index=True)
+    again = np.ones(len(visits), dtype=np.bool_)
+    again[first] = False
+    rates = grouped_ratios(
+        again.astype(np.float64),
+        np.ones(len(visits)),
+        group=visits.node,
+        n_groups=len(visits.names),
+        customer=visits.customer,
+        weight=visits.weight,
+    )
+    return rates, again
+
+
+def _weights(visits: Visits, chosen: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+    return None if visits.weight is None else visits.weight[chosen]
+
+
+def _time(visits: Visits, again: NDArray[np.bool_]) -> NDArray[np.float64]:
+    k = len(visits.names)
+    if visits.wait_us is None:
+        return np.full(k, np.nan)
+    counted = again & (visits.state == MOVED)
+    seconds = visits.wait_us[counted] / 1e6
+    return np.bincount(visits.node[counted], seconds, minlength=k).astype(np.float64)
+
+
+def _returning(
+    journeys: Journeys, graph: JourneyGraph, names: tuple[str, ...]
+) -> NDArray[np.float64]:
+    if not journeys.rules.determined or not journeys.rules.absorbing:
+        return np.full(len(names), np.nan)
+    returning = AbsorbingChain.from_graph(graph, trapped="unresolved").returning
+    return np.array([returning[name] for name in names], dtype=np.float64)
+
+
+def _loops(graph: JourneyGraph) -> tuple[tuple[str, ...], ...]:
+    inner = graph.subgraph(touchpoints_of(graph))
+    parts = [
+        tuple(sorted(part))
+        for part in nx.strongly_connected_components(inner)
+        if len(part) > 1 or any(inner.has_edge(node, node) for node in part)
+    ]
+    return tuple(sorted(parts, key=lambda part: (-len(part), part)))
+
+
+def _bounces(visits: Visits, backend: str | None) -> Table:
+    """Return how often journeys went from a node to another one and straight back."""
+    k = max(len(visits.names), 1)
+    node = visits.node
+    inside = (visits.journey[2:] == visits.journey[:-2]) if len(node) > 2 else node[:0] > 0
+    back = np.flatnonzero(inside & (node[2:] == node[:-2]) & (node[1:-1] != node[:-2]))
+    key, place = np.unique(node[back] * k + node[back + 1], return_inverse=True)
+    weight = None if visits.weight is None else visits.weight[back]
+    count = np.bincount(place, weight, minlength=len(key)).astype(np.int64)
+    order = np.lexsort((key, -count))
+    names = np.array([*visits.names, ""], dtype=object)
+    columns = {
+        "node": names[key[order] // k].tolist(),
+        "via": names[key[order] % k].tolist(),
+        "count": count[order],
+    }
+    return Table(columns, backend=backend)
+
+
+def _regress(
+    journeys: Journeys, stages: StageModel | Sequence[str] | None, level: float
+) -> tuple[Estimate | None, tuple[str, ...]]:
+    from cxjourney.exceptions import InvalidValue
+
+    if "stage" not in journeys.columns.coded:
+        if stages is not None:
+            raise InvalidValue.of("stages", "be None where the log has no stages", stages)
+        return None, ()
+    visits = visits_of(journeys, "stage")
+    try:
+        ranks, order = stage_ranks(visits.names, stages)
+    except InvalidValue:
+        if stages is not None:
+            raise
+        return None, ()
+    goes_on = np.flatnonzero((visits.following >= 0) & (visits.following < len(visits.names)))
+    here, there = ranks[visits.node[goes_on]], ranks[visits.following[goes_on]]
+    known = (here >= 0) & (there >= 0)
+    goes_on, back = goes_on[known], (there < here)[known]
+    rate = grouped_ratios(
+        back.astype(np.float64),
+        np.ones(len(back)),
+        group=np.zeros(len(back), dtype=np.int64),
+        n_groups=1,
+        customer=visits.customer[goes_on],
+        weight=None if visits.weight is None else visits.weight[goes_on],
+    )
+    low, high = rate.wilson(level)
+    estimate = Estimate(
+        value=float(rate.value[0]),
+        low=float(low[0]),
+        high=float(high[0]),
+        level=level,
+        n=int(rate.base[0]),
+        unit="fraction",
+        method="Wilson, clustered by customer",
+        notes=() if rate.base[0] else ("empty",),
+        name="stage_regress",
+        definition="moves to an earlier stage / moves from touch to touch",
+    )
+    return estimate, order

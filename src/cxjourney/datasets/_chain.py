@@ -1,0 +1,99 @@
+"""The declared model as arrays: what the simulation draws from and the truths are computed from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from cxjourney.datasets import _retailer as retailer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Codes = NDArray[np.int64]
+    Flags = NDArray[np.bool_]
+
+__all__ = ["CHANNELS", "GOAL", "NOWHERE", "PLACES", "STAGES", "Chain", "build_chain"]
+
+PLACES: tuple[str, ...] = (*retailer.PLACES, retailer.GOAL)
+"""Names of the touchpoints by code; the goal is the last."""
+
+GOAL = len(retailer.PLACES)
+"""Code of the goal."""
+
+CHANNELS: tuple[str, ...] = tuple(dict.fromkeys(p.channel for p in retailer.PLACES.values()))
+"""Names of the channels by code."""
+
+STAGES: tuple[str, ...] = tuple(dict.fromkeys(p.stage for p in retailer.PLACES.values()))
+"""Names of the stages by code, in order."""
+
+NOWHERE = -1
+"""Channel code of where an episode comes from, and of what an order leaves behind."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Chain:
+    """Entry, exit and transition chances by touchpoint code.
+
+    Attributes
+    ----------
+    exits
+        Chance of the customer of frailty 1 to leave, per visit; at the goal the chance that the
+        order ends the episode, whatever the frailty.
+    moves
+        Where those go who stay: rows sum to 1.
+    entries
+        Where episodes begin, at the start (row 0) and at the end (row 1) of the year.
+    handoff
+        From a touchpoint (row) to a touchpoint (column): whether the move is the planted hand-off.
+    handoff_excess, segment_excess
+        What is added to the exit chance of frailty 1; 0 where the truth is switched off.
+    channel, stage
+        Codes of each touchpoint; the goal takes place in the channel that led to it.
+    """
+
+    exits: Floats
+    moves: Floats
+    entries: Floats
+    handoff: Flags
+    handoff_excess: float
+    segment_excess: float
+    channel: Codes
+    stage: Codes
+
+
+def build_chain(*, handoff: bool, critical: bool, segment: bool) -> Chain:
+    """Return the model as arrays, each planted truth switched on or off."""
+    code = {name: k for k, name in enumerate(PLACES)}
+    size = len(PLACES)
+    exits = np.array([p.exit for p in retailer.PLACES.values()] + [retailer.GOAL_PAUSE])
+    if critical:
+        for name, excess in retailer.CRITICAL.items():
+            exits[code[name]] += excess
+    moves = np.zeros((size, size))
+    for name, weights in [
+        *((name, place.moves) for name, place in retailer.PLACES.items()),
+        (retailer.GOAL, retailer.GOAL_MOVES),
+    ]:
+        for target, weight in weights.items():
+            moves[code[name], code[target]] = weight
+    entries = np.zeros((2, size))
+    for name, ends in retailer.ENTRIES.items():
+        entries[:, code[name]] = ends
+    channel = np.array([CHANNELS.index(p.channel) for p in retailer.PLACES.values()] + [NOWHERE])
+    source, target_channel = (CHANNELS.index(name) for name in retailer.HANDOFF)
+    return Chain(
+        exits=exits,
+        moves=moves / moves.sum(axis=1, keepdims=True),
+        entries=entries / entries.sum(axis=1, keepdims=True),
+        handoff=(channel[:, None] == source) & (channel[None, :] == target_channel),
+        handoff_excess=retailer.HANDOFF_EXCESS if handoff else 0.0,
+        segment_excess=retailer.SEGMENT_EXCESS if segment else 0.0,
+        channel=channel,
+        stage=np.array(
+            [STAGES.index(p.stage) for p in retailer.PLACES.values()] + [STAGES.index("purchase")]
+        ),
+    )

@@ -1,0 +1,237 @@
+"""`sensitivity`: what of the answer depends on the inactivity limit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+import numpy as np
+
+from cxjourney import plot
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table, format_value
+from cxjourney._support.validation import check_duration, check_level, check_names, duration_us
+from cxjourney.dropoff._exits import exits
+from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys import IN_PROGRESS, check_log
+from cxjourney.markov import AbsorbingChain
+from cxjourney.metrics import wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from cxjourney.journeys import By, Journeys
+    from cxjourney.log import InteractionLog
+
+__all__ = ["Sensitivity", "sensitivity"]
+
+_FACTORS = (0.5, 1, 2)
+_PERCENT = ("conversion", "low", "high", "dropoff")
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Sensitivity(Result):
+    """How journeys and their outcomes move with the inactivity limit.
+
+    Attributes
+    ----------
+    table
+        One row a limit; see `sensitivity` for the columns.
+    exits
+        One row a limit and node: `limit_s`, the node, `exit_probability`, `low`, `high`,
+        `lost_conversions`.
+    goal
+        The goal.
+    level
+        Confidence level of the intervals.
+    """
+
+    title: ClassVar[str] = "What depends on the inactivity limit"
+
+    table: Table
+    exits: Table
+    goal: tuple[str, ...]
+    level: float
+
+    def plot(
+        self, *, max_rows: int | None = 15, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw the exit probability of each node under every limit, with intervals.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many nodes are drawn, the costliest under the first limit; None draws all.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        heading = self.title if title is None else title
+        if not len(self.exits):
+            return plot.forest([], [], [], [], title=heading, ax=ax)
+        columns = self.exits.column_names
+        grain = columns[1 : columns.index("exit_probability")]
+        nodes = [" @ ".join(row) for row in zip(*(self.exits[g] for g in grain), strict=True)]
+        kept = set(list(dict.fromkeys(nodes))[:max_rows])
+        rows = [i for i, node in enumerate(nodes) if node in kept]
+        table = self.exits.take(rows)
+        return plot.forest(
+            [nodes[i] for i in rows],
+            table["exit_probability"],
+            table["low"],
+            table["high"],
+            group=[format_value(float(s), "duration") for s in table["limit_s"]],
+            group_label="limit",
+            percent=True,
+            label=f"exit probability, {100 * self.level:g}% interval",
+            title=heading,
+            ax=ax,
+        )
+
+    def _table(self) -> Table:
+        return self.table
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = [
+            "conversion, dropoff: of the absorbing chain, open visits censored",
+            f"{100 * self.level:g}% Wilson at the delta-method variance, journeys independent",
+            "a longer limit joins journeys, so that the same customers make fewer of them",
+        ]
+        first = set(self.table["costliest"])
+        if len(first) > 1:
+            notes.append("which node costs most depends on the limit: do not build on its rank")
+        return tuple(notes)
+
+
+def sensitivity(
+    log: InteractionLog,
+    *,
+    goal: str | Iterable[str],
+    limits: Sequence[timedelta] | None = None,
+    exit_touchpoints: str | Iterable[str] = (),
+    by: By = "touchpoint",
+    level: float = 0.95,
+) -> Sensitivity:
+    """Return how conversion, drop-off, open journeys and length move with the inactivity limit.
+
+    Parameters
+    ----------
+    log
+        The log.
+    goal, exit_touchpoints
+        As in `log.journeys`.
+    limits
+        The limits to compare; None takes half, once and twice `log.suggest_inactivity()`.
+    by
+        What a node is, for the exit probabilities.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    Sensitivity
+        One row a limit: `limit_s`; `journeys`, `converted`, `dropped`, `in_progress`;
+        `conversion` with `low`, `high` and `dropoff`, both of the absorbing chain; `mean_length`
+        (touches of a journey that has ended); `costliest`, the node with most lost conversions.
+
+    Raises
+    ------
+    InvalidValue
+        If a limit is no positive timedelta, or none is given and no customer came twice.
+    UnknownName
+        If a goal or exit touchpoint is not in the log.
+
+    Notes
+    -----
+    The limit is part of the definition of "lost": no number is the right one. What changes little
+    between half and twice the limit can be told without it; what changes must be told with it.
+
+    Examples
+    --------
+    >>> from datetime import datetime, timedelta, timezone
+    >>> import cxjourney as cx
+    >>> from cxjourney.dropoff import sensitivity
+    >>> def at(customer, touchpoint, day):
+    ...     stamp = datetime(2026, 1, day, tzinfo=timezone.utc)
+    ...     return cx.Interaction(customer=customer, touchpoint=touchpoint, timestamp=stamp)
+    >>> log = cx.InteractionLog.from_interactions(
+    ...     [at("a", "web", 1), at("a", "buy", 5), at("b", "web", 1), at("c", "web", 27)],
+    ...     observed_until=datetime(2026, 1, 31, tzinfo=timezone.utc),
+    ... )
+    >>> days = [timedelta(days=3), timedelta(days=7)]
+    >>> sensitivity(log, goal="buy", limits=days).table["dropped"].tolist()
+    [3, 1]
+    """
+    check_log(log)
+    check_level(level)
+    goals = check_names(goal, "goal")
+    ends = check_names(exit_touchpoints, "exit_touchpoints")
+    if limits is None:
+        suggested = log.suggest_inactivity(goal=goals, exit_touchpoints=ends).suggested
+        if suggested is None:
+            raise InvalidValue("limits must be given: no customer came twice to suggest one by")
+        limits = [suggested * factor for factor in _FACTORS]
+    if isinstance(limits, (str, timedelta)) or not isinstance(limits, Iterable):
+        raise InvalidValue.of("limits", "be a list of timedeltas", limits)
+    ordered = sorted({check_duration(limit, "limits") for limit in limits})
+    rows, parts = [], []
+    for limit in ordered:
+        journeys = log.journeys(goal=goals, inactivity=limit, exit_touchpoints=ends)
+        row, part = _at(journeys, by, level)
+        rows.append({"limit_s": duration_us(limit) / 1e6, **row})
+        size = len(next(iter(part.values())))
+        parts.append({"limit_s": np.full(size, duration_us(limit) / 1e6), **part})
+    table = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+    below = {
+        name: [value for part in parts for value in part[name]]
+        for name in (parts[0] if parts else ())
+    }
+    shares = dict.fromkeys((*_PERCENT, "exit_probability"), "percent")
+    formats = {**shares, "limit_s": "duration", "mean_length": "number"}
+    return Sensitivity(
+        table=Table(table, formats=formats, backend=log.backend),
+        exits=Table(below, formats=formats, backend=log.backend),
+        goal=goals,
+        level=level,
+    )
+
+
+def _at(journeys: Journeys, by: By, level: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the row of one limit, and the columns of its nodes."""
+    chain = AbsorbingChain.from_graph(journeys.graph(by=by), trapped="unresolved")
+    found = exits(journeys, by=by, level=level)
+    p, error = chain.conversion_probability, chain.standard_error
+    low = high = math.nan
+    if not math.isnan(p):
+        n = len(journeys)
+        trials = min(p * (1 - p) / error**2, n) if error > 0 else n
+        low, high = wilson(min(p * trials, trials), trials, level=level)
+    over = journeys.outcome != IN_PROGRESS
+    lengths = journeys.lengths[over]
+    row = {
+        "journeys": found.n_journeys,
+        "converted": found.n_converted,
+        "dropped": found.n_dropped,
+        "in_progress": found.n_in_progress,
+        "conversion": p,
+        "low": low,
+        "high": high,
+        "dropoff": chain.dropoff_probability,
+        "mean_length": float(lengths.mean()) if len(lengths) else math.nan,
+        "costliest": " @ ".join(found.table[name][0] for name in found.grain)
+        if len(found.table)
+        else "",
+    }
+    columns = ("exit_probability", "low", "high", "lost_conversions")
+    return row, {name: found.table[name] for name in (*found.grain, *columns)}

@@ -1,0 +1,249 @@
+"""`bind_answers`: survey answers joined to the interactions that they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._support.arrays import codes, numbers, same_length, to_array
+from cxjourney._support.frozen import read_only
+from cxjourney._support.mapping import FrozenMapping
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_choice, check_duration, duration_us
+from cxjourney._time.calendar import instants
+from cxjourney.journeys import check_log
+from cxjourney.log import InteractionLog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxjourney._support.arrays import Values
+    from cxjourney.experience._scores import Measure
+
+__all__ = ["BoundAnswers", "bind_answers"]
+
+_WEEK = timedelta(days=7)
+BOUND, NO_VALUE, STRANGER, ELSEWHERE, NOTHING_BEFORE, TOO_LATE, TAKEN = range(7)
+_REASONS = (
+    "bound",
+    "without value, customer or time",
+    "customer not in the log",
+    "touchpoint not in the log",
+    "no interaction before",
+    "later than max_lag",
+    "the interaction has a value already",
+)
+
+
+@attrs.frozen(kw_only=True, repr=False, eq=False)
+class BoundAnswers:
+    """A log whose interactions carry survey answers, and what became of each answer.
+
+    Attributes
+    ----------
+    log
+        The log with the answers; everything else is as it was.
+    row
+        Row of the log that each answer belongs to, -1 where it belongs to none.
+    lag_s
+        Time from the interaction to the answer [s]; NaN where it belongs to none.
+    outcomes
+        What became of how many answers.
+    max_lag
+        The longest time between an interaction and an answer about it.
+    """
+
+    log: InteractionLog
+    row: NDArray[np.int64] = attrs.field(converter=read_only)
+    lag_s: NDArray[np.float64] = attrs.field(converter=read_only)
+    outcomes: Mapping[str, int]
+    max_lag: timedelta
+
+    def __repr__(self) -> str:
+        table = Table({"answers": list(self.outcomes), "n": list(self.outcomes.values())})
+        lags = self.lag_s[~np.isnan(self.lag_s)]
+        late = (
+            f"half of them within {timedelta(seconds=float(np.median(lags)))}" if len(lags) else ""
+        )
+        text = f"Survey answers bound within {self.max_lag}"
+        return "\n".join(part for part in (text, table.to_text(), late) if part)
+
+
+def bind_answers(
+    log: InteractionLog,
+    *,
+    customer: Values,
+    answered_at: Values,
+    value: Values,
+    touchpoint: Values | None = None,
+    measure: Measure = "score",
+    max_lag: timedelta = _WEEK,
+    several: Literal["last", "mean"] = "last",
+) -> BoundAnswers:
+    """Return the log with each survey answer on the interaction that it is about.
+
+    Parameters
+    ----------
+    log
+        The log.
+    customer
+        Who answered each time: ids as in the log.
+    answered_at
+        When (aware, or UTC).
+    value
+        What: a score, a valence.
+    touchpoint
+        What the question was about, where it was about one: the customer's last touch of it counts.
+        A missing one means the customer's last touch of anything.
+    measure
+        Where it goes: "score", "emotion" or "expectation".
+    max_lag
+        The longest time between an interaction and an answer about it; positive.
+    several
+        Which answer stays where several are about one interaction: the last, or their mean.
+
+    Returns
+    -------
+    BoundAnswers
+        Values that interactions had already stay: what was recorded there was about them.
+
+    Raises
+    ------
+    InvalidValue
+        If lengths differ or an argument breaks its rule.
+    TimesRequired
+        If the log has no times.
+
+    Notes
+    -----
+    A join as of the time of the answer: the last interaction not later than it. The lag limit is a
+    choice: without one an answer about nothing lands on whatever happened last, however long ago.
+    Read `outcomes` before relying on the means.
+
+    Examples
+    --------
+    >>> from datetime import datetime, timedelta, timezone
+    >>> import cxjourney as cx
+    >>> def day(d):
+    ...     return datetime(2026, 1, d, tzinfo=timezone.utc)
+    >>> log = cx.InteractionLog.from_interactions(
+    ...     [
+    ...         cx.Interaction(customer="a", touchpoint="call", timestamp=day(1)),
+    ...         cx.Interaction(customer="a", touchpoint="web", timestamp=day(3)),
+    ...     ]
+    ... )
+    >>> bound = cx.experience.bind_answers(
+    ...     log, customer=["a", "a"], answered_at=[day(2), day(20)], value=[9, 3]
+    ... )
+    >>> bound.row.tolist(), bound.outcomes["later than max_lag"]
+    ([0, -1], 1)
+    """
+    from cxjourney.exceptions import TimesRequired
+
+    check_log(log)
+    check_choice(measure, "measure", ("score", "emotion", "expectation"))
+    check_choice(several, "several", ("last", "mean"))
+    check_duration(max_lag, "max_lag")
+    if log.columns.time is None:
+        raise TimesRequired("experience.bind_answers() needs times; aggregated paths have none")
+    at, no_time = instants(answered_at, "answered_at")
+    values = numbers(value, "value").astype(np.float64)
+    who, nobody = _codes_of(customer, "customer", log.customer_ids)
+    where, anywhere = (
+        (np.zeros(len(values), dtype=np.int64), np.ones(len(values), dtype=np.bool_))
+        if touchpoint is None
+        else _codes_of(touchpoint, "touchpoint", log.columns.coded["touchpoint"].names)
+    )
+    same_length(customer=who, answered_at=at, value=values, touchpoint=where)
+    fate = np.full(len(values), BOUND)
+    fate[np.isnan(values) | no_time | nobody] = NO_VALUE
+    fate[(fate == BOUND) & (who < 0)] = STRANGER
+    fate[(fate == BOUND) & ~anywhere & (where < 0)] = ELSEWHERE
+    row = np.full(len(values), -1, dtype=np.int64)
+    for chosen, by_touchpoint in ((anywhere, False), (~anywhere, True)):
+        asked = np.flatnonzero(chosen & (fate == BOUND))
+        row[asked] = _as_of(log, who[asked], at[asked], where[asked] if by_touchpoint else None)
+    fate[(fate == BOUND) & (row < 0)] = NOTHING_BEFORE
+    lag = np.where(row >= 0, at - log.columns.time[row], 0)
+    fate[(fate == BOUND) & (lag > duration_us(max_lag))] = TOO_LATE
+    column = np.array(log.columns.numeric.get(measure, np.full(len(log.columns), np.nan)))
+    fate[(fate == BOUND) & ~np.isnan(column[row])] = TAKEN
+    kept = np.flatnonzero(fate == BOUND)
+    _place(column, row[kept], values[kept], at[kept], several)
+    row[fate != BOUND] = -1
+    counts = np.bincount(fate, minlength=len(_REASONS)).tolist()
+    numeric = {**log.columns.numeric, measure: read_only(column)}
+    return BoundAnswers(
+        log=attrs.evolve(log, columns=attrs.evolve(log.columns, numeric=numeric)),
+        row=row,
+        lag_s=np.where(fate == BOUND, lag / 1e6, np.nan),
+        outcomes=FrozenMapping(dict(zip(_REASONS, counts, strict=True))),
+        max_lag=max_lag,
+    )
+
+
+def _codes_of(
+    values: Values, name: str, known: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the place of each value among known names, -1 for strangers, and what is missing."""
+    code, n, missing = codes(values, name)
+    labels = to_array(values, name)[0]
+    place = {label: i for i, label in enumerate(known)}
+    present = np.flatnonzero(~missing)
+    distinct, first = np.unique(code[present], return_index=True)
+    lookup = np.full(max(n, 1), -1, dtype=np.int64)
+    lookup[distinct] = [place.get(str(labels[present[i]]), -1) for i in first.tolist()]
+    return np.where(missing, -1, lookup[code]), missing
+
+
+def _as_of(
+    log: InteractionLog,
+    who: NDArray[np.int64],
+    at: NDArray[np.int64],
+    where: NDArray[np.int64] | None,
+) -> NDArray[np.int64]:
+    """Return the last row of each customer (at a touchpoint) not later than a time; -1 for none."""
+    columns = log.columns
+    assert columns.time is not None  # noqa: S101 - the caller has looked
+    n, m = len(columns), len(who)
+    customer = np.concatenate([columns.customer, who])
+    time = np.concatenate([columns.time, at])
+    is_answer = np.concatenate([np.zeros(n, dtype=np.bool_), np.ones(m, dtype=np.bool_)])
+    keys = [is_answer, time, customer]
+    unit = customer
+    if where is not None:
+        touchpoint = columns.coded["touchpoint"]
+        place = np.concatenate([touchpoint.codes.astype(np.int64), where])
+        keys.append(place)
+        unit = place * max(columns.n_customers, 1) + customer
+    # rows of one unit lie together in the order of time, an answer behind all that is not later
+    order = np.lexsort(keys)
+    latest = np.maximum.accumulate(np.where(is_answer[order], -1, np.arange(n + m)))
+    answers = np.flatnonzero(is_answer[order])
+    candidate = latest[answers]
+    row = np.where(candidate >= 0, order[candidate], -1)
+    own = (candidate >= 0) & (unit[order[candidate]] == unit[order[answers]])
+    found = np.full(m, -1, dtype=np.int64)
+    found[order[answers] - n] = np.where(own, row, -1)
+    return found
+
+
+def _place(
+    column: NDArray[np.float64],
+    row: NDArray[np.int64],
+    value: NDArray[np.float64],
+    at: NDArray[np.int64],
+    several: str,
+) -> None:
+    """Write values into the rows of a column."""
+    if several == "last":
+        order = np.argsort(at, kind="stable")
+        column[row[order]] = value[order]
+        return
+    rows, place = np.unique(row, return_inverse=True)
+    column[rows] = np.bincount(place, value) / np.bincount(place)

@@ -1,0 +1,219 @@
+"""`scores`: how customers felt at each touchpoint, with intervals that know of customers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import attrs
+import numpy as np
+
+from cxjourney import plot
+from cxjourney._stats.clustered import grouped_ratios
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_choice, check_level
+from cxjourney.exceptions import UnknownName
+from cxjourney.journeys import By, Visits, check_journeys, visits_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from cxjourney.journeys import Journeys
+
+__all__ = ["Measure", "TouchpointScores", "measured", "scores"]
+
+Measure = Literal["score", "emotion", "expectation"]
+MEASURES = ("score", "emotion", "expectation")
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class TouchpointScores(Result):
+    """The mean of a measure at each node, worst first.
+
+    Attributes
+    ----------
+    table
+        One row a node: `visits`; `n` of them with a value; `customers` behind those; `mean` with
+        `low`, `high`; `shrunken` (drawn towards the mean of all nodes, and what the order goes
+        by); `valley`: whether the interval lies below the mean of all other nodes.
+    measure
+        "score", "emotion" or "expectation".
+    overall
+        Mean over all values.
+    level
+        Confidence level of the intervals.
+    """
+
+    title: ClassVar[str] = "How customers felt where"
+
+    table: Table
+    measure: str
+    overall: float
+    level: float
+
+    def plot(
+        self, *, max_rows: int | None = None, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw the means with their intervals, the worst on top, and the mean of all.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many of the worst nodes are drawn; None draws all.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        grain = self.table.column_names[: self.table.column_names.index("visits")]
+        names = [" @ ".join(row) for row in zip(*(self.table[g] for g in grain), strict=True)]
+        table = self.table.take(range(len(names))[:max_rows])
+        return plot.forest(
+            names[:max_rows],
+            table["mean"],
+            table["low"],
+            table["high"],
+            n=table["n"],
+            reference=self.overall,
+            label=f"mean {self.measure}, {100 * self.level:g}% interval; dashed: all",
+            title=self.title if title is None else title,
+            ax=ax,
+        )
+
+    def _table(self) -> Table:
+        return self.table
+
+    def _notes(self) -> tuple[str, ...]:
+        return (
+            f"{self.measure}: {100 * self.level:g}% Student intervals, clustered by customer",
+            "those who answer are not everybody, and who has left is no longer asked",
+            "the lowest of many, picked after looking, looks worse than it is: see shrunken",
+        )
+
+
+def measured(journeys: Journeys, visits: Visits, measure: Measure) -> NDArray[np.float64]:
+    """Return the value of a measure at each visit, NaN where unknown.
+
+    Raises
+    ------
+    UnknownName
+        If the log has no such column.
+    """
+    check_choice(measure, "measure", MEASURES)
+    values = journeys.columns.numeric.get(measure)
+    if values is None:
+        known = [name for name in MEASURES if name in journeys.columns.numeric]
+        raise UnknownName.among("measure=", measure, known, where="the columns of the log")
+    return np.asarray(values, dtype=np.float64)[visits.row]
+
+
+def scores(
+    journeys: Journeys,
+    *,
+    measure: Measure = "emotion",
+    by: By = "touchpoint",
+    level: float = 0.95,
+) -> TouchpointScores:
+    """Return the mean score, emotion or expectation at each touchpoint.
+
+    Parameters
+    ----------
+    journeys
+        The journeys; the goal or exit that ends a journey is no touchpoint.
+    measure
+        "emotion" (valence from -1 to 1), "score" or "expectation" (points of their own scale).
+    by
+        What a node is: "touchpoint", "channel", "stage", "owner" or a pair of them.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    TouchpointScores
+        A node without a value is there, with NaN.
+
+    Raises
+    ------
+    UnknownName
+        If the log has no such column.
+
+    Notes
+    -----
+    The mean over visits with a value; its interval is Student's over customers, by linearisation.
+    The shrunken mean is `m + B_x (y_x - m)` with `B_x = τ² / (τ² + se_x²)`, m the mean of all and
+    τ² by moments: a node with three answers cannot top a list by luck.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> journeys = cx.datasets.sample(seed=1, customers=300).journeys()
+    >>> found = cx.experience.scores(journeys, measure="score", by="stage")
+    >>> found.table["stage"][0]
+    'retention'
+    """
+    check_journeys(journeys)
+    check_level(level)
+    visits = visits_of(journeys, by)
+    values = measured(journeys, visits, measure)
+    known = ~np.isnan(values)
+    k = len(visits.names)
+    weight = None if visits.weight is None else visits.weight[known]
+    found = grouped_ratios(
+        values[known],
+        np.ones(int(known.sum())),
+        group=visits.node[known],
+        n_groups=k,
+        customer=visits.customer[known],
+        weight=weight,
+    )
+    low, high = found.student(level)
+    total = float(found.base.sum())
+    sums = np.where(found.base > 0, found.base * found.value, 0.0)
+    overall = float(sums.sum() / total) if total else float("nan")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        others = (sums.sum() - sums) / (total - found.base)
+    drawn = shrunken_means(found.value, found.variance, overall)
+    grain = (by,) if isinstance(by, str) else tuple(by)
+    table = Table(
+        {
+            " @ ".join(grain): visits.names,
+            "visits": np.bincount(visits.node, visits.weight, minlength=k).astype(np.int64),
+            "n": found.base.astype(np.int64),
+            "customers": found.customers.astype(np.int64),
+            "mean": found.value,
+            "low": low,
+            "high": high,
+            "shrunken": drawn,
+            "valley": high < others,
+        },
+        backend=journeys.log.backend,
+    )
+    order = np.lexsort((np.arange(k), np.nan_to_num(drawn, nan=np.inf)))
+    return TouchpointScores(table=table.take(order), measure=measure, overall=overall, level=level)
+
+
+def shrunken_means(
+    mean: NDArray[np.float64], variance: NDArray[np.float64], towards: float
+) -> NDArray[np.float64]:
+    """Return means drawn towards a common one, the more so the less is known of them.
+
+    A mean whose variance is not known (one customer) says nothing: it is drawn all the way. The
+    spread between the true means is that of the observed ones less what sampling adds
+    (DerSimonian and Laird 1986, unweighted).
+    """
+    sure = ~np.isnan(variance)
+    between = 0.0
+    if np.count_nonzero(sure) > 1:
+        between = max(0.0, float(mean[sure].var(ddof=1) - variance[sure].mean()))
+    with np.errstate(invalid="ignore"):
+        keeps = np.where(sure & (between > 0), between / (between + variance), 0.0)
+    drawn: NDArray[np.float64] = np.where(
+        np.isnan(mean), np.nan, towards + keeps * (np.nan_to_num(mean) - towards)
+    )
+    return drawn

@@ -1,0 +1,539 @@
+"""`JourneyGraph`: the directly-follows graph of journeys, a `networkx.DiGraph`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import networkx as nx
+import numpy as np
+
+from cxjourney import plot
+from cxjourney._support.validation import check_choice, check_duration, duration_us
+from cxjourney.exceptions import InvalidValue, NotAFlow, UnknownName
+from cxjourney.graph import _columns, _counts
+from cxjourney.graph._checks import check_graph
+from cxjourney.graph._merge import merged
+from cxjourney.graph._tables import edge_table, node_table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime, timedelta
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from cxjourney.domain import Touchpoint
+
+    _DiGraph = nx.DiGraph[str]
+else:
+    _DiGraph = nx.DiGraph
+
+__all__ = ["JourneyGraph"]
+
+Estimator = Literal["count", "aalen-johansen", "life-table"]
+
+_ESTIMATORS = ("count", "aalen-johansen", "life-table")
+_SCHEMA = 1
+_NO_STAGE = "several stages"  # or none: such a node has a column of its own
+
+
+class JourneyGraph(_DiGraph):
+    """Journeys as a directed graph: touchpoints, moves between them, and three terminals.
+
+    Every journey leaves `START` and, unless it is still in progress, ends in `CONVERSION` or
+    `DROPOFF`. It is a `networkx.DiGraph`: every algorithm of networkx works on it, and `copy`,
+    `subgraph`, `reverse`, JSON and GraphML keep all that it knows, because its whole state is
+    plain str, int, float and bool in node, edge and graph attributes. What is missing is absent.
+
+    Attributes of a node
+        `kind` ("touchpoint", "start", "conversion", "dropoff"); `visits`; `journeys` that come
+        by; `starts`, `conversions`, `exits`; `pending` visits of journeys in progress; `channel`,
+        `stage`, `owner` where unique at the node, else `n_channels` and `channels` (a JSON list),
+        and so on. The terminals carry the journeys that start, convert and drop as `visits`.
+
+    Attributes of an edge
+        `count`; `journeys` that use it; `probability`; `dwell_sum_us` and `dwell_mean_s`,
+        `dwell_median_s`: the time from the one touch to the next; into `CONVERSION` also
+        `value_sum`. An edge into `DROPOFF` may have count 0 and a probability: no visit was seen
+        to end there, but open ones may.
+
+    Attributes of the graph (`graph.graph`)
+        `estimator` of the probabilities; `grain`; `goal` (a JSON list); `n_journeys`,
+        `n_converted`, `n_dropped`, `n_in_progress`; `inactivity_us`; `gaps`: the rule by which
+        gaps cut journeys too, where there was one; `observed_until`;
+        `absorbing`: whether the goal ends a journey; `determined`: whether a journey can be
+        dropped at all; `currency` of the values.
+
+    Notes
+    -----
+    At every touchpoint flow is conserved: visits = moves in + starts = moves out + conversions +
+    exits + pending. A subgraph breaks it on purpose: it is for drawing, not for computing.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> graph = cx.JourneyGraph.from_counts(
+    ...     {
+    ...         (cx.START, "web"): 5,
+    ...         ("web", "cart"): 3,
+    ...         ("web", cx.DROPOFF): 2,
+    ...         ("cart", cx.CONVERSION): 2,
+    ...     },
+    ...     pending={"cart": 1},
+    ... )
+    >>> graph
+    JourneyGraph(2 touchpoints, 4 edges, 5 journeys, grain 'touchpoint', estimator 'count')
+    >>> graph.nodes["cart"]["visits"], graph.edges["web", "cart"]["probability"]
+    (3, 0.6)
+    """
+
+    @classmethod
+    def from_counts(
+        cls,
+        edges: Mapping[tuple[str, str], int],
+        *,
+        pending: Mapping[str, int] | None = None,
+        journeys: Mapping[str, int] | None = None,
+        channel: Mapping[str, str] | None = None,
+        stage: Mapping[str, str] | None = None,
+        owner: Mapping[str, str] | None = None,
+        grain: str = "touchpoint",
+        goal: Collection[str] = (),
+        inactivity: timedelta | None = None,
+        observed_until: datetime | None = None,
+        determined: bool | None = None,
+        currency: str | None = None,
+    ) -> Self:
+        """Build the graph from how often each touch directly followed another.
+
+        Parameters
+        ----------
+        edges
+            (from, to) to how often. Journeys leave `START`; `CONVERSION` and `DROPOFF` end them,
+            at once where the only touch is a goal or an exit touchpoint.
+        pending
+            Touchpoint to the number of journeys in progress that stand there.
+        journeys
+            Touchpoint to the number of journeys that come by, where it is known.
+        channel, stage, owner
+            Touchpoint to its channel, stage, owner.
+        grain
+            What a node is: "touchpoint", "channel", a pair such as "touchpoint, channel" …
+        goal
+            The interactions that `CONVERSION` stands for.
+        inactivity
+            The silence after which a journey counted as dropped, if one was used.
+        observed_until
+            When observation ended, with a time zone.
+        determined
+            Whether a journey could be dropped at all. None decides it by the counts: journeys
+            in progress, none dropped and no `inactivity` leave the outcome undetermined.
+        currency
+            Currency of the values.
+
+        Raises
+        ------
+        InvalidValue
+            If a count is not a whole number from 0, or an edge enters `START` or leaves another
+            terminal.
+        NotAFlow
+            If what comes in at a touchpoint is not what goes out, ends or is pending.
+        """
+        if not isinstance(edges, Mapping):
+            raise InvalidValue.of("edges", "be a dict of counts by (from, to)", edges)
+        _counts.check_edges(edges)
+        columns = _counts.columns(edges, pending or {})
+        names = columns.names
+        if determined is None:
+            determined = columns.can_be_dropped(inactivity=inactivity is not None)
+        return cls.from_arrays(
+            names,
+            source=columns.source,
+            target=columns.target,
+            count=columns.count,
+            pending=columns.pending,
+            node_journeys=_counts.known(journeys, names, "journeys"),
+            channels=_counts.sets(channel, names, "channel"),
+            stages=_counts.sets(stage, names, "stage"),
+            owners=_counts.sets(owner, names, "owner"),
+            grain=grain,
+            goal=goal,
+            inactivity=inactivity,
+            observed_until=observed_until,
+            determined=determined,
+            currency=currency,
+        )
+
+    @classmethod
+    def from_networkx(cls, graph: nx.Graph[Any], *, count: str = "count") -> Self:
+        """Build the graph from any directed networkx graph whose edges carry counts.
+
+        Parameters
+        ----------
+        graph
+            A directed graph, not a multigraph, with the terminals as nodes. What a
+            `JourneyGraph` knows is picked up where it is there: `pending`, `journeys`, `channel`,
+            `stage`, `owner` of nodes; `journeys`, dwell times and `value_sum` of edges; the
+            attributes of the graph. Probabilities are kept if the graph says by which
+            `estimator` they came about, and counted otherwise.
+        count
+            The edge attribute that holds the count.
+
+        Raises
+        ------
+        InvalidValue
+            If the graph is not a directed simple graph or a count is missing or invalid.
+        NotAFlow
+            If what comes in at a touchpoint is not what goes out, ends or is pending.
+        """
+        check_graph(graph)
+        _counts.check_edges(graph.edges())
+        result = cls()
+        result._fill(*_counts.from_networkx(graph, count=count))
+        return result
+
+    @classmethod
+    def from_arrays(
+        cls,
+        names: Sequence[str],
+        *,
+        source: ArrayLike,
+        target: ArrayLike,
+        count: ArrayLike,
+        journeys: ArrayLike | None = None,
+        probability: ArrayLike | None = None,
+        dwell_sum_us: ArrayLike | None = None,
+        dwell_median_s: ArrayLike | None = None,
+        dwell_m2: ArrayLike | None = None,
+        value_sum: ArrayLike | None = None,
+        gap_histogram: ArrayLike | None = None,
+        pending: ArrayLike | None = None,
+        node_journeys: ArrayLike | None = None,
+        channels: Sequence[Collection[str]] | None = None,
+        stages: Sequence[Collection[str]] | None = None,
+        owners: Sequence[Collection[str]] | None = None,
+        touchpoint: Sequence[str | None] | None = None,
+        open_histogram: ArrayLike | None = None,
+        grid_us: Sequence[int] | None = None,
+        estimator: Estimator = "count",
+        grain: str = "touchpoint",
+        goal: Collection[str] = (),
+        inactivity: timedelta | None = None,
+        gaps: str | None = None,
+        observed_until: datetime | None = None,
+        absorbing: bool = True,
+        determined: bool = True,
+        currency: str | None = None,
+    ) -> Self:
+        """Build the graph from columns, fast: nodes are codes 0 … K - 1.
+
+        K, K + 1 and K + 2 are START, CONVERSION and DROPOFF. In optional columns NaN and
+        negative counts mean missing. It is for code that has counted; `from_counts` is for
+        people.
+
+        Parameters
+        ----------
+        names
+            The K names of the nodes, unique.
+        source, target
+            Codes of the edges' ends, each pair once, shape (edges,).
+        count, journeys
+            How often the edge was used and by how many journeys, shape (edges,).
+        probability
+            Transition probabilities [fraction]; None counts them. Those that leave START are
+            always counted. A node without any has nothing known of its end.
+        dwell_sum_us, dwell_median_s, dwell_m2
+            Time from touch to touch: sum [µs], median [s], sum of squared deviations from the
+            mean [s²].
+        value_sum
+            Value of the conversions by the edge.
+        gap_histogram, open_histogram, grid_us
+            Times on a grid, for exact merging: moves of each edge by their time, shape (edges,
+            bins); open visits of each node by the time that they had been open, shape (nodes,
+            bins); bounds of the bins [µs], from 0 to the limit, bins + 1 of them.
+        pending, node_journeys
+            Open visits, and journeys that come by, shape (nodes,).
+        channels, stages, owners
+            The distinct channels, stages, owners of each node.
+        touchpoint
+            The touchpoint of each node, where the node's name is a pair.
+        estimator, grain, goal, inactivity, gaps, observed_until, absorbing, determined, currency
+            As in the class.
+
+        Raises
+        ------
+        InvalidValue
+            If columns disagree in length, a node or an edge is there twice, or probabilities do
+            not sum to one.
+        NotAFlow
+            If what comes in at a touchpoint is not what goes out, ends or is pending.
+        """
+        nodes = _columns.Nodes(
+            names=names,
+            pending=np.zeros(len(names), dtype=np.int64) if pending is None else pending,
+            journeys=node_journeys,
+            channels=channels,
+            stages=stages,
+            owners=owners,
+            touchpoint=touchpoint,
+            open_histogram=open_histogram,
+        )
+        edges = _columns.Edges(
+            source=source,
+            target=target,
+            count=count,
+            journeys=journeys,
+            probability=probability,
+            dwell_sum_us=dwell_sum_us,
+            dwell_median_s=dwell_median_s,
+            dwell_m2=dwell_m2,
+            value_sum=value_sum,
+            gap_histogram=gap_histogram,
+        )
+        facts: dict[str, Any] = {
+            "estimator": check_choice(estimator, "estimator", _ESTIMATORS),
+            "grain": grain,
+            "goal": _columns.members(goal),
+            "absorbing": bool(absorbing),
+            "determined": bool(determined),
+        }
+        if inactivity is not None:
+            facts["inactivity_us"] = duration_us(check_duration(inactivity, "inactivity"))
+        if gaps is not None:
+            facts["gaps"] = gaps
+        if observed_until is not None:
+            facts["observed_until"] = observed_until.isoformat()
+        if currency is not None:
+            facts["currency"] = currency
+        if grid_us is not None:
+            facts["grid_us"] = ",".join(str(int(bound)) for bound in grid_us)
+        result = cls()
+        result._fill(nodes, edges, facts)
+        return result
+
+    def _fill(self, nodes: _columns.Nodes, edges: _columns.Edges, facts: Mapping[str, Any]) -> None:
+        _columns.check_columns(nodes, edges)
+        size = len(nodes.names)
+        terminals = _columns.terminal_records(size, edges)
+        self.add_nodes_from(_columns.node_records(nodes, edges))
+        self.add_nodes_from(terminals)
+        self.add_edges_from(_columns.edge_records(nodes, edges))
+        started, converted, dropped = (node["visits"] for _, node in terminals)
+        self.graph.update(
+            facts,
+            n_journeys=started,
+            n_converted=converted,
+            n_dropped=dropped,
+            n_in_progress=int(nodes.pending.sum()),
+        )
+
+    @property
+    def touchpoints(self) -> tuple[str, ...]:
+        """Names of the nodes that are not terminals, sorted."""
+        return tuple(sorted(n for n, data in self.nodes(data=True) if _is_touchpoint(data)))
+
+    def touchpoint(self, name: str) -> Touchpoint:
+        """Return the typed touchpoint of a node.
+
+        Parameters
+        ----------
+        name
+            The node's name.
+
+        Raises
+        ------
+        UnknownName
+            If no touchpoint of the graph has this name.
+        InvalidValue
+            If a node of this graph is not a touchpoint, but a channel, a stage, an owner.
+        """
+        from cxjourney.domain import Touchpoint
+
+        grain = self.graph.get("grain", "touchpoint")
+        if "touchpoint" not in grain.split(", "):
+            raise InvalidValue(
+                f"a node of this graph is a {grain}, not a touchpoint; "
+                "build it with by='touchpoint' for typed touchpoints"
+            )
+        if name not in self or not _is_touchpoint(self.nodes[name]):
+            raise UnknownName.among("touchpoint", name, self.touchpoints, where="the graph")
+        node = self.nodes[name]
+        return Touchpoint(
+            node.get("touchpoint", name),
+            channel=node.get("channel"),
+            stage=node.get("stage"),
+            owner=node.get("owner"),
+        )
+
+    def check_flow(self) -> None:
+        """Raise NotAFlow, naming the node, unless counts add up at every node.
+
+        Raises
+        ------
+        NotAFlow
+            If they do not: the graph is a subgraph, was filtered or was edited.
+        """
+        for name, node in self.nodes(data=True):
+            came = sum(data.get("count", 0) for _, _, data in self.in_edges(name, data=True))
+            left = sum(data.get("count", 0) for _, _, data in self.out_edges(name, data=True))
+            visits = node.get("visits")
+            kind = node.get("kind")
+            incoming = visits if kind == "start" else came
+            outgoing = (
+                visits if kind in {"conversion", "dropoff"} else left + node.get("pending", 0)
+            )
+            if not visits == incoming == outgoing:
+                raise NotAFlow(
+                    f"counts do not add up at {name!r}: it has {visits} visits, {came} come in, "
+                    f"{left} go on or end and {node.get('pending', 0)} are pending; compute on "
+                    "the whole graph (a subgraph or a filtered graph is for drawing)",
+                    node=str(name),
+                )
+
+    def plot(
+        self,
+        *,
+        shade: Literal["exit_probability"] | Mapping[str, float] | None = "exit_probability",
+        shade_label: str | None = None,
+        stages: Sequence[str] | None = None,
+        max_edges: int | None = None,
+        title: str = "",
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the graph from left to right, by stage where at least half of the nodes have one.
+
+        Parameters
+        ----------
+        shade
+            What colours the touchpoints: their exit probability, or a value of each, such as the
+            mean emotion; touchpoints without one are grey.
+        shade_label
+            What that value is.
+        stages
+            The stages in their order; None takes the standard model that has all stages of the
+            graph, else sorts them by how deep their touchpoints lie.
+        max_edges
+            So many of the busiest edges are drawn; None takes 20 and two a node.
+        title
+            The heading.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            Drawn is what `cxjourney.graph.node_table` and `edge_table` hold.
+
+        Raises
+        ------
+        UnknownName
+            If `shade` has a value of what is no touchpoint, or `stages` lacks a stage.
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        from cxjourney.domain import stage_order
+
+        nodes, edges = node_table(self), edge_table(self)
+        names = [str(name) for name in nodes["name"]]
+        staged = [str(stage) or _NO_STAGE for stage in nodes["stage"]]
+        values = None if shade is None else nodes["exit_probability"]
+        if not isinstance(shade, str) and shade is not None:
+            for name in shade:
+                if name not in self.touchpoints:
+                    raise UnknownName.among("touchpoint", name, self.touchpoints, where="the graph")
+            values = np.array([shade.get(name, np.nan) for name in names], dtype=np.float64)
+            shade_label = shade_label or ""
+        found = {str(stage) for stage in nodes["stage"]} - {""}
+        order = stage_order(sorted(found), stages)
+        return plot.journey_graph(
+            names,
+            [str(kind) for kind in nodes["kind"]],
+            nodes["visits"],
+            source=[str(name) for name in edges["from"]],
+            target=[str(name) for name in edges["to"]],
+            count=edges["count"],
+            stage=staged if 2 * sum(map(bool, nodes["stage"])) >= len(self.touchpoints) else None,
+            stages=None if order is None else (*order, _NO_STAGE),
+            shade=values,
+            shade_label="exit probability" if shade_label is None else shade_label,
+            diverging=values is not None and bool(np.any(np.asarray(values) < 0)),
+            max_edges=max_edges,
+            title=title,
+            ax=ax,
+        )
+
+    def __add__(self, other: object) -> Self:
+        """Return the graph of both logs; their customers must not overlap.
+
+        Counts, journeys, dwell sums and values add exactly. Probabilities are computed anew
+        from the added histograms if both graphs carry them, else counted. Medians are dropped.
+        """
+        if not isinstance(other, JourneyGraph):
+            return NotImplemented
+        result = type(self)()
+        result._fill(*merged(self, other))
+        return result
+
+    def __radd__(self, other: object) -> Self:
+        """Return a copy of the graph when `sum` adds it to 0."""
+        if other == 0 and isinstance(other, int):
+            return self.copy()
+        return NotImplemented
+
+    def to_json(self) -> str:
+        """Return the graph as JSON text, with its schema version.
+
+        See Also
+        --------
+        from_json : The way back.
+        """
+        data = {
+            "schema": _SCHEMA,
+            "type": "JourneyGraph",
+            "graph": self.graph,
+            "nodes": [{"id": name, **node} for name, node in self.nodes(data=True)],
+            "edges": [{"source": u, "target": v, **e} for u, v, e in self.edges(data=True)],
+        }
+        return json.dumps(data, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the graph whose `to_json` is `text`.
+
+        Raises
+        ------
+        InvalidValue
+            If the text is not a journey graph of this schema.
+        """
+        try:
+            data = json.loads(text)
+        except (TypeError, ValueError) as error:
+            raise InvalidValue(f"text must be JSON: {error}") from error
+        if not isinstance(data, dict) or data.get("type") != "JourneyGraph":
+            raise InvalidValue("text must be the JSON of a JourneyGraph (see to_json)")
+        if data.get("schema") != _SCHEMA:
+            raise InvalidValue.of("schema", f"be {_SCHEMA}", data.get("schema"))
+        result = cls(**data["graph"])
+        result.add_nodes_from((node.pop("id"), node) for node in data["nodes"])
+        result.add_edges_from((e.pop("source"), e.pop("target"), e) for e in data["edges"])
+        return result
+
+    def __repr__(self) -> str:
+        facts = self.graph
+        parts = [
+            f"{len(self.touchpoints):,} touchpoints",
+            f"{self.number_of_edges():,} edges",
+        ]
+        if "n_journeys" in facts:
+            parts.append(f"{facts['n_journeys']:,} journeys")
+        parts += [f"{key} {facts[key]!r}" for key in ("grain", "estimator") if key in facts]
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+
+def _is_touchpoint(node: Mapping[str, Any]) -> bool:
+    return node.get("kind") == "touchpoint"

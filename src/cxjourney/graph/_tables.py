@@ -1,0 +1,101 @@
+"""The graph as two tables: what its picture draws, and what a spreadsheet reads."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cxjourney._support.table import Table
+from cxjourney.domain import DROPOFF
+from cxjourney.graph._checks import check_graph
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["edge_table", "node_table"]
+
+_COUNTS = ("visits", "journeys", "starts", "conversions", "exits", "pending")
+
+
+def node_table(graph: nx.DiGraph[str]) -> Table:
+    """Return one row a node: its name, kind, channel, stage, owner and counts.
+
+    Parameters
+    ----------
+    graph
+        The graph.
+
+    Returns
+    -------
+    Table
+        With `exit_probability` [fraction]; NaN and "" where the graph does not say.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> graph = cx.JourneyGraph.from_counts({(cx.START, "web"): 4, ("web", cx.DROPOFF): 4})
+    >>> cx.graph.node_table(graph).row(0)["exit_probability"]
+    1.0
+    """
+    check_graph(graph)
+    rows = [(name, node) for name, node in graph.nodes(data=True)]
+    columns: dict[str, Any] = {"name": [name for name, _ in rows]}
+    for key in ("kind", "channel", "stage", "owner"):
+        columns[key] = [str(node.get(key, "")) for _, node in rows]
+    for key in _COUNTS:
+        columns[key] = np.array([node.get(key, math.nan) for _, node in rows], dtype=np.float64)
+    columns["exit_probability"] = np.array([_exit(graph, name, node) for name, node in rows])
+    formats = dict.fromkeys(_COUNTS, "integer") | {"exit_probability": "percent"}
+    return Table(columns, formats=formats)
+
+
+def edge_table(graph: nx.DiGraph[str]) -> Table:
+    """Return one row an edge: from, to, count, journeys, probability and times.
+
+    Parameters
+    ----------
+    graph
+        The graph.
+
+    Returns
+    -------
+    Table
+        `probability` [fraction]; `dwell_mean_s` and `dwell_median_s` from the one touch to the
+        next [seconds]; NaN where the graph does not say.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> graph = cx.JourneyGraph.from_counts({(cx.START, "web"): 4, ("web", cx.DROPOFF): 4})
+    >>> cx.graph.edge_table(graph)["count"].tolist()
+    [4, 4]
+    """
+    check_graph(graph)
+    rows = [(u, v, edge) for u, v, edge in graph.edges(data=True)]
+    columns: dict[str, Any] = {
+        "from": [source for source, _, _ in rows],
+        "to": [target for _, target, _ in rows],
+        "count": np.array([edge.get("count", 0) for _, _, edge in rows], dtype=np.int64),
+    }
+    for key in ("journeys", "probability", "dwell_mean_s", "dwell_median_s"):
+        columns[key] = np.array([edge.get(key, math.nan) for _, _, edge in rows], dtype=np.float64)
+    formats = {
+        "journeys": "integer",
+        "probability": "percent",
+        "dwell_mean_s": "duration",
+        "dwell_median_s": "duration",
+    }
+    return Table(columns, formats=formats)
+
+
+def _exit(graph: nx.DiGraph[str], name: str, node: dict[str, Any]) -> float:
+    """Return the probability that a visit is the last touch of its journey."""
+    if node.get("kind") != "touchpoint":
+        return math.nan
+    if graph.has_edge(name, DROPOFF):
+        return float(graph.edges[name, DROPOFF].get("probability", math.nan))
+    # nobody was seen to leave; with no visit that came to an end, nobody knows
+    ended = node.get("visits", 0) - node.get("pending", 0)
+    return 0.0 if ended > 0 else math.nan

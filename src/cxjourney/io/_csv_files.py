@@ -1,0 +1,236 @@
+"""CSV files to columns: the texts of cells stay in the Arrow buffers of DuckDB where they can."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import gzip
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+
+from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
+from cxjourney.io._files import compression_of, file_errors, reason_of, show_path
+from cxjourney.kernels import ArrowTexts, record_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["csv_columns", "csv_header"]
+
+DELIMITERS = (",", ";", "\t", "|")
+_UNIT_SEPARATOR = "\x1f"  # no file delimits by it, so that a line comes as one cell
+# What must not be left to the sniffer: it guesses comments, quotes and lines to skip from data.
+_PLAIN = "auto_detect=false, comment='', nullstr='', hive_partitioning=false, filename=false"
+
+
+def csv_columns(
+    connection: Any,
+    files: Sequence[str],
+    texts: Sequence[str],
+    numbers: Sequence[str] = (),
+    integers: Sequence[str] = (),
+    *,
+    delimiter: str | None,
+    encoding: str,
+) -> dict[str, Any]:
+    """Return the named columns of CSV files, one below the other.
+
+    Parameters
+    ----------
+    connection
+        A DuckDB connection.
+    files
+        The files, read in this order.
+    texts
+        Columns to return as texts in Arrow buffers, or else as arrays of str; missing (None)
+        where a cell is empty and not quoted.
+    numbers
+        Columns to return as float64, NaN where a cell is empty or blank.
+    integers
+        Columns to return as int64, masked where a cell is empty or blank.
+    delimiter
+        What stands between cells; None takes the one that splits the header into these columns.
+    encoding
+        "utf-8", "utf-16" or "latin-1".
+
+    Raises
+    ------
+    InputFileError
+        If a file is empty, damaged or no CSV.
+    InvalidData
+        If a cell of `numbers` or `integers` is none; carries the row numbers over all files.
+    UnknownName
+        If a file lacks a column; names the nearest ones.
+    """
+    kinds = dict.fromkeys(integers, "BIGINT") | dict.fromkeys(numbers, "DOUBLE")
+    pieces = []
+    rows_before = 0
+    for file in files:
+        source = _Source(glob.escape(file), compression_of(file), encoding)
+        header, chosen = _header(connection, file, source, [*texts, *kinds], delimiter)
+        query = _query(header, texts, kinds)
+        with file_errors(file):
+            parameters = [source.path, chosen, source.compression, source.encoding]
+            fetched = _fetched(connection.sql(query, params=parameters))
+        piece = {f"text:{name}": fetched[f"t{i}"] for i, name in enumerate(texts)}
+        for i, (name, kind) in enumerate(kinds.items()):
+            _refuse_bad(fetched[f"bad{i}"], name, kind, rows_before)
+            numbers_read = fetched[f"n{i}"]
+            if kind == "DOUBLE":
+                numbers_read = np.ma.filled(numbers_read.astype(np.float64), np.nan)
+            piece[f"number:{name}"] = numbers_read
+        rows_before += len(next(iter(piece.values())))
+        pieces.append(piece)
+    joined = {name: _stacked([piece[name] for piece in pieces]) for name in pieces[0]}
+    return {name.partition(":")[2]: values for name, values in joined.items()}
+
+
+def csv_header(
+    connection: Any, file: str, *, delimiter: str | None, encoding: str
+) -> tuple[str, ...]:
+    """Return the names of the columns of a CSV file.
+
+    Parameters
+    ----------
+    connection
+        A DuckDB connection.
+    file
+        The file.
+    delimiter
+        What stands between cells; None takes the one that splits the first line most.
+    encoding
+        "utf-8", "utf-16" or "latin-1".
+
+    Raises
+    ------
+    InputFileError
+        If the file is empty, damaged or no CSV.
+    """
+    source = _Source(glob.escape(file), compression_of(file), encoding)
+    header, _ = _header(connection, file, source, (), delimiter)
+    return tuple(header)
+
+
+@attrs.frozen
+class _Source:
+    """How DuckDB finds the text of a file."""
+
+    path: str
+    compression: str
+    encoding: str
+
+
+def _query(header: Sequence[str], texts: Sequence[str], kinds: Mapping[str, str]) -> str:
+    """Return the SQL that reads cells as text t0, t1 and so on, and as numbers n0 with bad0.
+
+    Cells are numbered, not named: DuckDB's names ignore case and must not repeat.
+    """
+    schema = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header)))
+    wanted = [f"c{header.index(name)} AS t{i}" for i, name in enumerate(texts)]
+    for i, (name, kind) in enumerate(kinds.items()):
+        cell = f"nullif(trim(c{header.index(name)}), '')"
+        number = f"TRY_CAST({cell} AS {kind})"
+        bad = f"{cell} IS NOT NULL AND {number} IS NULL"
+        if kind == "BIGINT":  # the cast would round 1.5
+            bad = f"({bad}) OR NOT regexp_full_match({cell}, '[+-]?[0-9]+(\\.0*)?')"
+        wanted += [f"{number} AS n{i}", f"coalesce({bad}, false)::BIGINT AS bad{i}"]
+    return (  # the query holds numbers of cells, never a name from outside
+        f"SELECT {', '.join(wanted)} FROM read_csv(?, columns={{{schema}}}, header=true, "  # noqa: S608
+        "delim=?, quote='\"', escape='\"', allow_quoted_nulls=false, strict_mode=true, "
+        f"compression=?, encoding=?, {_PLAIN})"
+    )
+
+
+def _fetched(relation: Any) -> dict[str, Any]:
+    """Return the columns of a query: texts as `ArrowTexts` where kernels are compiled.
+
+    A stream that breaks off is read again, to hear why.
+    """
+    found = record_columns(relation)
+    if found is None:
+        fetched = relation.fetchnumpy()
+        return {name: _objects(values) for name, values in fetched.items()}
+    return {
+        name: np.ma.MaskedArray(*column) if isinstance(column, tuple) else column
+        for name, column in zip(relation.columns, found, strict=True)
+    }
+
+
+def _refuse_bad(bad: NDArray[np.int64], name: str, kind: str, rows_before: int) -> None:
+    rows = np.flatnonzero(bad) + rows_before
+    if len(rows):
+        what = "whole number" if kind == "BIGINT" else "number"
+        hint = "an empty cell stands for a missing one"
+        raise InvalidData.at_rows(f"{name} is no {what}", rows.tolist(), hint=hint)
+
+
+def _stacked(columns: list[Any]) -> Any:
+    if len(columns) == 1:
+        return columns[0]
+    if all(isinstance(column, ArrowTexts) for column in columns):
+        return ArrowTexts.stacked(columns)
+    if any(isinstance(column, np.ma.MaskedArray) for column in columns):
+        return np.ma.concatenate(columns)  # type: ignore[no-untyped-call]  # no stubs
+    return np.concatenate(columns)
+
+
+def _objects(column: NDArray[Any]) -> NDArray[Any]:
+    """Return a column of text with None where it is masked; numbers as they are."""
+    if column.dtype != object or not isinstance(column, np.ma.MaskedArray):
+        return column
+    texts: NDArray[Any] = np.ma.getdata(column).copy()
+    texts[np.ma.getmaskarray(column)] = None
+    return texts
+
+
+def _header(
+    connection: Any, file: str, source: _Source, names: Sequence[str], delimiter: str | None
+) -> tuple[list[str], str]:
+    """Return the names in the first record and the delimiter that makes most sense of it."""
+    candidates = DELIMITERS if delimiter is None else (delimiter,)
+    headers = [(_first_record(connection, file, source, d), d) for d in candidates]
+    header, chosen = max(headers, key=lambda pair: (len({*pair[0]} & {*names}), len(pair[0])))
+    if not any(header):
+        raise InputFileError(f"{show_path(file)} does not begin with the names of its columns")
+    for name in names:
+        if name not in header:
+            raise UnknownName.among("column", name, header, where=show_path(file))
+        if header.count(name) > 1:
+            raise InputFileError(f"{show_path(file)} has {header.count(name)} columns {name!r}")
+    return header, chosen
+
+
+def _first_record(connection: Any, file: str, source: _Source, delimiter: str) -> list[str]:
+    try:
+        if source.compression == "zstd":  # the standard library reads it from Python 3.14 on
+            return next(
+                csv.reader([_first_line(connection, file, source)], delimiter=delimiter), []
+            )
+        opener = gzip.open if source.compression == "gzip" else open
+        encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
+        with opener(file, "rt", encoding=encoding, newline="") as lines:
+            return next(csv.reader(lines, delimiter=delimiter), [])
+    except UnicodeError:
+        reason = reason_of("unicode")
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        reason = reason_of("GZIP")
+    except csv.Error as error:
+        reason = f"its first line is no CSV ({error})"
+    raise InputFileError(f"{show_path(file)} cannot be read: {reason}")
+
+
+def _first_line(connection: Any, file: str, source: _Source) -> str:
+    options = f"delim='{_UNIT_SEPARATOR}', quote='', escape='', strict_mode=false, {_PLAIN}"
+    query = (
+        "SELECT line FROM read_csv(?, columns={'line': 'VARCHAR'}, header=false, "  # noqa: S608
+        f"compression=?, encoding=?, {options}) LIMIT 1"
+    )
+    with file_errors(file):
+        parameters = [source.path, source.compression, source.encoding]
+        first = connection.execute(query, parameters).fetchall()
+    return (first[0][0] or "") if first else ""

@@ -1,0 +1,392 @@
+"""Logs from tables of other shapes: a date column a step, or a state column a period."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+import numpy as np
+
+from cxjourney._support.validation import check_duration, duration_us
+from cxjourney._time.timestamps import Stamps, read_stamps, utc_us
+from cxjourney.domain import check_name
+from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney.log import (
+    OF_TABLE,
+    Coded,
+    columns_of,
+    encode_ids,
+    encode_names,
+    encode_values,
+    numbers,
+)
+
+if TYPE_CHECKING:
+    from datetime import date, datetime, timedelta
+
+    from numpy.typing import NDArray
+
+    from cxjourney.log import InteractionLog
+
+    Moment = datetime | date | str
+
+__all__ = ["Step", "from_sequences", "from_wide"]
+
+
+def _optional_name(_step: Step, attribute: attrs.Attribute[str | None], value: str | None) -> None:
+    if value is not None:
+        check_name(value, attribute.name)
+
+
+@attrs.frozen
+class Step:
+    """What a date column of a wide table stands for.
+
+    Attributes
+    ----------
+    touchpoint
+        Name of the touchpoint that the date is of; None where `named_by` tells.
+    named_by
+        Column that names the touchpoint, row by row.
+    channel, stage
+        Channel and stage of the step.
+    value
+        Column with the value of the step [currency of the log].
+    """
+
+    touchpoint: str | None = attrs.field(default=None, validator=_optional_name)
+    named_by: str | None = attrs.field(default=None, kw_only=True)
+    channel: str | None = attrs.field(default=None, kw_only=True, validator=_optional_name)
+    stage: str | None = attrs.field(default=None, kw_only=True, validator=_optional_name)
+    value: str | None = attrs.field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if (self.touchpoint is None) == (self.named_by is None):
+            raise InvalidValue.of(
+                "Step", "have either a touchpoint or named_by=", (self.touchpoint, self.named_by)
+            )
+
+
+def from_wide(
+    frame: Any,
+    *,
+    customer: str,
+    steps: Mapping[str, str | Step],
+    journey: str | None = None,
+    account: str | None = None,
+    attributes: Sequence[str] = (),
+    currency: str | None = None,
+    tz: str = "UTC",
+    timestamp_format: str | None = None,
+    missing: Literal["refuse", "drop"] = "refuse",
+    observed_until: Moment | None = None,
+    observed_from: Moment | None = None,
+) -> InteractionLog:
+    """Return the log of a table with one row a case and one date column a step.
+
+    Parameters
+    ----------
+    frame
+        Whatever `InteractionLog.from_frame` takes; hence Any.
+    customer
+        Column of customer ids. Where a customer has several rows, `journey` names the cases.
+    steps
+        Date column to the name of its touchpoint, or to a `Step` where more is known, in the
+        order in which steps of one moment come.
+    journey, account
+        Columns of case and account ids.
+    attributes
+        Further columns to keep; every interaction of the row carries them.
+    currency
+        Code of the currency of the values, such as "EUR".
+    tz, timestamp_format, missing, observed_until, observed_from
+        As in `InteractionLog.from_frame`.
+
+    Returns
+    -------
+    InteractionLog
+        A date that is missing is a step that was not taken. Rows without any step are counted in
+        the audit.
+
+    Raises
+    ------
+    UnknownName
+        If a column is not there; the nearest names are in the message.
+    InvalidData
+        If cells cannot be read, or an id or a name is missing; carries the rows of `frame`.
+
+    Examples
+    --------
+    >>> from cxjourney.io._shapes import Step, from_wide
+    >>> deals = {
+    ...     "deal": ["a", "b", "c"],
+    ...     "engaged": ["2024-01-02", "2024-01-03", None],
+    ...     "closed": ["2024-02-01", None, None],
+    ...     "stage": ["Won", "Engaging", "Prospecting"],
+    ... }
+    >>> log = from_wide(
+    ...     deals, customer="deal", steps={"engaged": "engaged", "closed": Step(named_by="stage")}
+    ... )
+    >>> [(i.customer.id, i.touchpoint.name) for i in log.interactions()]
+    [('a', 'engaged'), ('a', 'Won'), ('b', 'engaged')]
+    >>> dict(log.intake.dropped)
+    {'rows of the table with no dated step': 1}
+    """
+    plan = {
+        column: step if isinstance(step, Step) else Step(step) for column, step in steps.items()
+    }
+    if not plan:
+        raise InvalidValue.of("steps", "name at least one date column", steps)
+    wanted: dict[str, str | None] = {"customer": customer, "journey": journey, "account": account}
+    for column, step in plan.items():
+        wanted[f"steps:{column}"] = column
+        wanted[f"named_by:{column}"] = step.named_by
+        wanted[f"value:{column}"] = step.value
+    columns, backend = columns_of(frame, wanted, attributes)
+    stamps = [
+        read_stamps(columns[f"steps:{column}"], tz=tz, fmt=timestamp_format, name=column)
+        for column in plan
+    ]
+    taken = [np.flatnonzero(~s.missing) for s in stamps]
+    rows = np.concatenate(taken)
+    ids = encode_ids(columns["customer"])
+    touchpoints = [_touchpoints(columns, column, step, len(ids)) for column, step in plan.items()]
+    if missing == "refuse":
+        _refuse_missing(ids.codes[rows] < 0, rows, customer)
+        for step, named, own in zip(plan.values(), touchpoints, taken, strict=True):
+            _refuse_missing(named.codes[own] < 0, own, step.named_by or "touchpoint")
+    long: dict[str, Any] = {
+        "customer": ids.take(rows),
+        "timestamp": _joined(stamps, taken),
+        "touchpoint": _stacked_names(touchpoints, taken),
+        "seq": np.repeat(np.arange(len(plan)), [len(own) for own in taken]),
+    }
+    long |= _of_steps(columns, plan, taken)
+    for role in ("journey", "account"):
+        if wanted[role] is not None:
+            long[role] = encode_ids(columns[role]).take(rows)
+    for name in attributes:
+        long[f"attribute:{name}"] = encode_values(columns[f"attribute:{name}"]).take(rows)
+    untouched = len(ids) - len(np.unique(rows))
+    return _long_log(
+        long,
+        attributes,
+        backend,
+        {f"{OF_TABLE}no dated step": untouched},
+        currency=currency,
+        tz=tz,
+        missing=missing,
+        observed_until=observed_until,
+        observed_from=observed_from,
+    )
+
+
+def from_sequences(
+    frame: Any,
+    *,
+    customer: str,
+    states: Mapping[str, Moment] | Sequence[str],
+    start: Moment | None = None,
+    step: timedelta | None = None,
+    attributes: Sequence[str] = (),
+    tz: str = "UTC",
+    missing: Literal["refuse", "drop"] = "refuse",
+    observed_until: Moment | None = None,
+    observed_from: Moment | None = None,
+) -> InteractionLog:
+    """Return the log of a table with one row a customer and one state column a period.
+
+    Parameters
+    ----------
+    frame
+        Whatever `InteractionLog.from_frame` takes; hence Any.
+    customer
+        Column of customer ids, each once.
+    states
+        State columns in the order of time: names with `start` and `step`, or a mapping from name
+        to the moment at which the period begins, for periods of unequal length such as months.
+    start, step
+        Beginning of the first period, and the length of all.
+    attributes
+        Further columns to keep, as attributes of the interactions.
+    tz, missing, observed_from
+        As in `InteractionLog.from_frame`.
+    observed_until
+        Until when the customers were observed; None means the beginning of the last period.
+
+    Returns
+    -------
+    InteractionLog
+        One interaction a customer and period, whose touchpoint is the state. A missing state is
+        none. `log.collapse_repeats()` keeps the changes of state only.
+
+    Raises
+    ------
+    UnknownName
+        If a column is not there; the nearest names are in the message.
+    InvalidValue
+        If the moments do not increase, or `start` and `step` are missing or too many.
+    InvalidData
+        If an id is missing or repeated; carries the rows of `frame`.
+
+    Examples
+    --------
+    >>> from cxjourney.io._shapes import from_sequences
+    >>> months = {"id": [1, 2], "jan": ["school", "school"], "feb": ["job", None]}
+    >>> log = from_sequences(
+    ...     months, customer="id", states={"jan": "2024-01-01", "feb": "2024-02-01"}
+    ... )
+    >>> [(i.customer.id, f"{i.timestamp:%b}", i.touchpoint.name) for i in log.interactions()]
+    [('1', 'Jan', 'school'), ('1', 'Feb', 'job'), ('2', 'Jan', 'school')]
+    """
+    moments = _moments(states, start, step, tz)
+    wanted: dict[str, str | None] = {"customer": customer}
+    wanted |= {f"states:{column}": column for column in moments}
+    columns, backend = columns_of(frame, wanted, attributes)
+    ids = encode_ids(columns["customer"])
+    if missing == "refuse":
+        _refuse_missing(ids.codes < 0, np.arange(len(ids)), customer)
+    _refuse_repeated(ids, customer)
+    coded = [encode_names(columns[f"states:{column}"]) for column in moments]
+    taken = [np.flatnonzero(c.codes >= 0) for c in coded]
+    rows = np.concatenate(taken)
+    times = np.repeat(np.array(list(moments.values()), dtype=np.int64), [len(own) for own in taken])
+    long: dict[str, Any] = {
+        "customer": ids.take(rows),
+        "timestamp": Stamps.placed(times),
+        "touchpoint": _stacked_names(coded, taken),
+    }
+    for name in attributes:
+        long[f"attribute:{name}"] = encode_values(columns[f"attribute:{name}"]).take(rows)
+    last = np.datetime64(max(moments.values()), "us").item()
+    return _long_log(
+        long,
+        attributes,
+        backend,
+        {f"{OF_TABLE}no state": len(ids) - len(np.unique(rows))},
+        currency=None,
+        tz=tz,
+        missing=missing,
+        observed_until=f"{last.isoformat()}+00:00" if observed_until is None else observed_until,
+        observed_from=observed_from,
+    )
+
+
+def _moments(
+    states: Mapping[str, Moment] | Sequence[str],
+    start: Moment | None,
+    step: timedelta | None,
+    tz: str,
+) -> dict[str, int]:
+    """Return the moment of each state column in UTC microseconds."""
+    if isinstance(states, str) or not states:
+        raise InvalidValue.of("states", "name the state columns", states)
+    if isinstance(states, Mapping):
+        if start is not None or step is not None:
+            raise InvalidValue.of(
+                "start and step", "be left out where states= has the moments", start
+            )
+        moments = {
+            column: utc_us(when, f"states[{column!r}]", tz) for column, when in states.items()
+        }
+    else:
+        if start is None or step is None:
+            raise InvalidValue.of("start and step", "be given with a list of states", (start, step))
+        first, length = utc_us(start, "start", tz), duration_us(check_duration(step, "step"))
+        moments = {column: first + i * length for i, column in enumerate(states)}
+    for (_, before), (column, after) in zip(
+        moments.items(), list(moments.items())[1:], strict=False
+    ):
+        if after <= before:
+            raise InvalidValue.of("states", "stand in the order of time", column)
+    return moments
+
+
+def _touchpoints(columns: Mapping[str, Any], column: str, step: Step, n: int) -> Coded:
+    if step.touchpoint is not None:
+        return Coded(np.zeros(n, dtype=np.int64), (step.touchpoint,))
+    return encode_names(columns[f"named_by:{column}"])
+
+
+def _of_steps(
+    columns: Mapping[str, Any], plan: Mapping[str, Step], taken: Sequence[NDArray[np.intp]]
+) -> dict[str, NDArray[Any]]:
+    """Return the columns that only some steps have, empty at the others."""
+    steps = list(zip(plan.items(), taken, strict=True))
+    long: dict[str, NDArray[Any]] = {}
+    for role in ("channel", "stage"):
+        if any(getattr(step, role) for step in plan.values()):
+            long[role] = np.concatenate(
+                [np.full(len(own), getattr(step, role), dtype=object) for (_, step), own in steps]
+            )
+    if any(step.value for step in plan.values()):
+        long["value"] = np.concatenate(
+            [
+                numbers(columns[f"value:{column}"], step.value)[own]
+                if step.value
+                else np.full(len(own), np.nan)
+                for (column, step), own in steps
+            ]
+        )
+    return long
+
+
+def _stacked_names(columns: Sequence[Coded], taken: Sequence[NDArray[np.intp]]) -> NDArray[Any]:
+    """Return the names of the rows taken from each column, one below the other."""
+    return np.concatenate([_lookup(c)[c.codes[own]] for c, own in zip(columns, taken, strict=True)])
+
+
+def _lookup(coded: Coded) -> NDArray[Any]:
+    """Return the names of a column, None at the place that -1 points to."""
+    names = np.empty(len(coded.names) + 1, dtype=object)
+    names[:-1] = coded.names
+    return names
+
+
+def _joined(stamps: Sequence[Stamps], taken: Sequence[NDArray[np.intp]]) -> Stamps:
+    us = np.concatenate([s.us[own] for s, own in zip(stamps, taken, strict=True)])
+    return attrs.evolve(
+        Stamps.placed(us),
+        n_naive=sum(s.n_naive for s in stamps),
+        n_ambiguous=sum(s.n_ambiguous for s in stamps),
+        n_nonexistent=sum(s.n_nonexistent for s in stamps),
+    )
+
+
+def _refuse_missing(absent: NDArray[np.bool_], rows: NDArray[np.intp], column: str) -> None:
+    if absent.any():
+        raise InvalidData.at_rows(
+            f"{column} is missing",
+            np.unique(rows[absent]).tolist(),
+            hint='missing="drop" leaves such rows out',
+        )
+
+
+def _refuse_repeated(ids: Coded, column: str) -> None:
+    known = np.flatnonzero(ids.codes >= 0)
+    _, first = np.unique(ids.codes[known], return_index=True)
+    repeated = np.delete(known, first)
+    if len(repeated):
+        raise InvalidData.at_rows(
+            f"{column} repeats an earlier one", repeated.tolist(), hint="one row a customer"
+        )
+
+
+def _long_log(
+    long: dict[str, Any],
+    attributes: Sequence[str],
+    backend: str | None,
+    dropped: Mapping[str, int],
+    **options: Any,
+) -> InteractionLog:
+    # roles are marked, since an attribute may be called like one of them
+    roles: dict[str, Any] = {
+        role: f"role {role}" for role in long if not role.startswith("attribute:")
+    }
+    frame = {roles.get(r, r.removeprefix("attribute:")): values for r, values in long.items()}
+    from cxjourney.log import InteractionLog  # which offers these functions
+
+    log = InteractionLog.from_frame(frame, attributes=attributes, **roles, **options)
+    counts = {**log.intake.dropped, **{reason: n for reason, n in dropped.items() if n}}
+    return attrs.evolve(log, intake=attrs.evolve(log.intake, dropped=counts), backend=backend)

@@ -1,0 +1,238 @@
+"""Logs from XES, the interchange format of process mining."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Unpack
+from xml.parsers import expat
+
+import numpy as np
+
+from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
+from cxjourney.io._files import compression_of, find_files, show_path
+from cxjourney.io._read import FurtherColumns, column_names
+from cxjourney.log import InteractionLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+    FilePath = str | PathLike[str]
+
+__all__ = ["read_xes"]
+
+_CHUNK = 1 << 16
+_OF_TRACE = "case:"
+_RESOURCE = "org:resource"
+_LIFECYCLE = "lifecycle:transition"
+_DEFAULT_LIFECYCLE = "complete"  # what XES means by an event that does not say
+
+
+def read_xes(
+    path: FilePath | Iterable[FilePath],
+    *,
+    customer: str = "case:concept:name",
+    timestamp: str = "time:timestamp",
+    touchpoint: str = "concept:name",
+    lifecycle: Collection[str] | None = None,
+    **columns: Unpack[FurtherColumns],
+) -> InteractionLog:
+    """Read a log from XES files (.xes, .xes.gz): a trace is a customer's case, an event a contact.
+
+    Parameters
+    ----------
+    path
+        A file, a glob, or several of them. Local only; gzip is recognised by content.
+    customer, timestamp, touchpoint
+        Keys of attributes. A key that begins with `case:` is one of the trace, any other one of
+        the event, as in the CSV files that process mining tools write.
+    lifecycle
+        Keep only events with one of these `lifecycle:transition`s, such as `("complete",)` where
+        a log has both the start and the end of each activity; an event that does not say is
+        complete. None keeps all.
+    **columns
+        Further keys and options: see `InteractionLog.from_frame`. `owner` is `org:resource`
+        unless given. If `customer` is not the case, `journey` is the case unless given.
+
+    Returns
+    -------
+    InteractionLog
+
+    Raises
+    ------
+    InputFileError
+        If nothing matches `path`, or a file is truncated, no XML, no XES, or has a document type,
+        which XES does not need and in which attacks by entities are written.
+    UnknownName
+        If no event or trace has a key; the nearest ones are in the message.
+    InvalidData
+        If values cannot be read, with the numbers of the events, counted from 0 over all files.
+
+    Notes
+    -----
+    Two traces of one name are one customer. The file is read as a stream; global defaults,
+    classifiers and nested attributes are passed over.
+
+    References
+    ----------
+    IEEE 1849-2023, Standard for eXtensible Event Stream (XES).
+    """
+    optional = "owner" not in columns
+    if optional:
+        columns["owner"] = _RESOURCE
+    if "journey" not in columns and customer != "case:concept:name":
+        columns["journey"] = "case:concept:name"
+    by_role = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
+    by_role |= column_names(columns)
+    keys = list(dict.fromkeys([*by_role.values(), *columns.get("attributes", ())]))
+    parser = _EventReader(keys, lifecycle)
+    for file in find_files(path):
+        parser.read(file)
+    if optional and _RESOURCE not in parser.seen:
+        columns["owner"] = None
+        keys.remove(_RESOURCE)
+    for key in keys:
+        if key not in parser.seen and parser.n_events:
+            raise UnknownName.among("attribute", key, sorted(parser.seen), where="the XES log")
+    return InteractionLog.from_frame(
+        parser.columns(), customer=customer, timestamp=timestamp, touchpoint=touchpoint, **columns
+    )
+
+
+class _Refused(Exception):
+    """Well-formed XML that is not read; `read` turns the reason into an error with a file."""
+
+
+class _EventReader:
+    """Collects the wanted attributes of each event while expat walks over the files."""
+
+    def __init__(self, keys: Iterable[str], lifecycle: Collection[str] | None) -> None:
+        keys = list(keys)
+        self.seen: set[str] = set()
+        self.n_events = 0
+        self._lifecycle = None if lifecycle is None else frozenset(lifecycle)
+        self._events: dict[str, list[Any]] = {k: [] for k in keys if not k.startswith(_OF_TRACE)}
+        self._traces: dict[str, list[Any]] = {k: [] for k in keys if k.startswith(_OF_TRACE)}
+        self._wanted = frozenset(keys) | {_LIFECYCLE}
+        self._trace_of: list[int] = []
+        self._n_traces = 0
+        self._depth = 0
+        self._trace: dict[str, Any] | None = None
+        self._event: dict[str, Any] | None = None
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return one array a key, one value an event; None where the event has none."""
+        columns = {key: _objects(values) for key, values in self._events.items()}
+        trace = np.array(self._trace_of, dtype=np.intp)
+        for key, values in self._traces.items():
+            columns[key] = _objects([*values, None])[trace]  # -1, outside a trace, is the last
+        return columns
+
+    def read(self, file: str) -> None:
+        """Read one file; raises InputFileError."""
+        parser = expat.ParserCreate()
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.StartDoctypeDeclHandler = _refuse_doctype
+        self._depth, self._event, self._trace = 0, None, None
+        where = show_path(file)
+        try:
+            with _open(file) as stream:
+                while chunk := stream.read(_CHUNK):
+                    parser.Parse(chunk, False)
+            parser.Parse(b"", True)
+        except expat.ExpatError as error:
+            reason = expat.errors.messages[error.code]
+            at = f"line {error.lineno:,}"
+            raise InputFileError(f"{where} is no XES: {reason} at {at}") from None
+        except _Refused as refused:
+            raise InputFileError(f"{where} is no XES: {refused}") from None
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise InputFileError(
+                f"{where} cannot be read: the compressed stream is truncated or damaged"
+            ) from None
+        except InputFileError:
+            raise
+        except OSError as error:
+            raise InputFileError(f"{where} cannot be read: {error.strerror}") from None
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        depth = self._depth
+        tag = tag.rpartition(":")[2]
+        if self._event is not None:
+            if depth == 3 + (self._trace is not None):
+                self._keep(self._event, "", tag, attributes)
+        elif tag == "event" and depth == 2 + (self._trace is not None):
+            self._event = {}
+        elif self._trace is not None:
+            if depth == 3:
+                self._keep(self._trace, _OF_TRACE, tag, attributes)
+        elif tag == "trace" and depth == 2:
+            self._trace = {}
+        elif depth == 1 and tag != "log":
+            raise _Refused(f"its root element is {tag!r}, not 'log'")
+
+    def _end(self, _tag: str) -> None:
+        depth = self._depth
+        self._depth -= 1
+        if self._event is not None:
+            if depth == 2 + (self._trace is not None):
+                self._finish_event(self._event)
+                self._event = None
+        elif self._trace is not None and depth == 2:
+            for key, values in self._traces.items():
+                values.append(self._trace.get(key))
+            self._n_traces += 1
+            self._trace = None
+
+    def _keep(
+        self, values: dict[str, Any], prefix: str, tag: str, attributes: dict[str, str]
+    ) -> None:
+        key = prefix + attributes.get("key", "")
+        self.seen.add(key)
+        value = attributes.get("value")
+        if value is None or key not in self._wanted:
+            return
+        try:
+            values[key] = _TYPES.get(tag, str)(value)
+        except ValueError:
+            raise InvalidData.at_rows(f"{key} is no {tag}", [self.n_events]) from None
+
+    def _finish_event(self, event: dict[str, Any]) -> None:
+        if self._lifecycle is not None:
+            transition = event.get(_LIFECYCLE, _DEFAULT_LIFECYCLE)
+            if transition not in self._lifecycle:
+                return
+        self.n_events += 1
+        self._trace_of.append(-1 if self._trace is None else self._n_traces)
+        for key, values in self._events.items():
+            values.append(event.get(key))
+
+
+def _boolean(text: str) -> bool:
+    return text.strip().lower() == "true"
+
+
+_TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "boolean": _boolean}
+
+
+def _refuse_doctype(name: str, *_: object) -> None:
+    raise _Refused(f"it has a document type ({name!r}), in which entities could be declared")
+
+
+def _open(file: str) -> gzip.GzipFile | IO[bytes]:
+    kind = compression_of(file)
+    if kind == "zstd":
+        raise _Refused("it is compressed with Zstandard; gzip and plain text are read")
+    return gzip.open(file) if kind == "gzip" else Path(file).open("rb")
+
+
+def _objects(values: list[Any]) -> NDArray[Any]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

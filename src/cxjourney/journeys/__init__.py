@@ -1,0 +1,42 @@
+"""Journeys: how they are cut from a log, their outcomes, visits and transitions."""
+
+from __future__ import annotations
+
+from cxjourney.journeys._checks import check_journeys as check_journeys
+from cxjourney.journeys._checks import check_log as check_log
+from cxjourney.journeys._graph_building import journey_graph
+from cxjourney.journeys._inactivity import InactivitySuggestion
+from cxjourney.journeys._inactivity import suggest_inactivity as suggest_inactivity
+from cxjourney.journeys._journeys import Journeys
+from cxjourney.journeys._mean_value import mean_value as mean_value
+from cxjourney.journeys._mean_value import mean_value_of_graph as mean_value_of_graph
+from cxjourney.journeys._observed import as_observed as as_observed
+from cxjourney.journeys._outcomes import CONVERTED as CONVERTED
+from cxjourney.journeys._outcomes import DROPPED as DROPPED
+from cxjourney.journeys._outcomes import IN_PROGRESS as IN_PROGRESS
+from cxjourney.journeys._outcomes import OUTCOMES as OUTCOMES
+from cxjourney.journeys._outcomes import JourneyRules
+from cxjourney.journeys._replicates import Replicates as Replicates
+from cxjourney.journeys._replicates import Tally as Tally
+from cxjourney.journeys._replicates import frequencies as frequencies
+from cxjourney.journeys._replicates import replicates as replicates
+from cxjourney.journeys._replicates import tally_of as tally_of
+from cxjourney.journeys._replicates import units as units
+from cxjourney.journeys._samples import Comparison as Comparison
+from cxjourney.journeys._samples import Sample as Sample
+from cxjourney.journeys._samples import compare_means as compare_means
+from cxjourney.journeys._samples import compare_shares as compare_shares
+from cxjourney.journeys._samples import mean_interval as mean_interval
+from cxjourney.journeys._samples import share_interval as share_interval
+from cxjourney.journeys._samples import share_intervals as share_intervals
+from cxjourney.journeys._sequences import Sequences as Sequences
+from cxjourney.journeys._sequences import sequences_of as sequences_of
+from cxjourney.journeys._sequences import slices_of as slices_of
+from cxjourney.journeys._transition_gaps import TransitionGaps
+from cxjourney.journeys._visits import By as By
+from cxjourney.journeys._visits import Visits as Visits
+from cxjourney.journeys._visits import grain_codes as grain_codes
+from cxjourney.journeys._visits import visits_at as visits_at
+from cxjourney.journeys._visits import visits_of as visits_of
+
+__all__ = ["InactivitySuggestion", "JourneyRules", "Journeys", "TransitionGaps", "journey_graph"]

@@ -1,0 +1,35 @@
+"""What takes a log or journeys says so when it is handed something else."""
+
+from __future__ import annotations
+
+from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys._journeys import Journeys
+from cxjourney.log import InteractionLog
+
+__all__ = ["check_journeys", "check_log"]
+
+_HOW = "InteractionLog.from_frame(frame, customer=..., timestamp=..., touchpoint=...)"
+
+
+def check_journeys(journeys: Journeys, name: str = "journeys") -> Journeys:
+    """Return the journeys, or raise InvalidValue that says how to make them."""
+    if isinstance(journeys, Journeys):
+        return journeys
+    kind = type(journeys).__name__
+    if isinstance(journeys, InteractionLog):
+        how = "cut the log first, as in log.journeys(goal=..., inactivity=timedelta(...))"
+    elif callable(getattr(journeys, "journeys", None)):
+        how = "hand over what its journeys() returns"
+    else:
+        how = f"read the data first, as in {_HOW}.journeys(goal=...)"
+    raise InvalidValue(f"{name} must be Journeys, not {kind}: {how}")
+
+
+def check_log(log: InteractionLog, name: str = "log") -> InteractionLog:
+    """Return the log, or raise InvalidValue that says how to make one."""
+    if isinstance(log, InteractionLog):
+        return log
+    kind = type(log).__name__
+    has_one = isinstance(getattr(log, "log", None), InteractionLog)
+    how = "hand over its .log" if has_one else f"read the data first, as in {_HOW}"
+    raise InvalidValue(f"{name} must be an InteractionLog, not {kind}: {how}")

@@ -1,0 +1,367 @@
+"""From visits to the journey graph: counts, times and probabilities in a few array passes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+import numpy as np
+
+from cxjourney._stats.aalen_johansen import MOVED, OPEN, move_mass
+from cxjourney._support.validation import duration_us
+from cxjourney.graph import JourneyGraph, life_table
+from cxjourney.journeys._visits import By, Visits, grain_codes, visits_of
+from cxjourney.kernels import Follows, directly_follows, waits_of_moves
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime, timedelta
+
+    from numpy.typing import NDArray
+
+    from cxjourney.domain import Interaction
+    from cxjourney.journeys._journeys import Journeys
+    from cxjourney.log import Coded
+
+__all__ = ["build_graph", "journey_graph"]
+
+_DENSE = 4_000_000
+_EPSILON = 1e-12
+
+
+def journey_graph(
+    interactions: Iterable[Interaction],
+    *,
+    goal: str | Iterable[str] | None = None,
+    inactivity: timedelta | None = None,
+    exit_touchpoints: str | Iterable[str] = (),
+    after_goal: Literal["new_journey", "discard", "keep"] = "new_journey",
+    unfinished: Literal["in_progress", "dropped"] = "in_progress",
+    observed_until: datetime | None = None,
+    by: By = "touchpoint",
+) -> JourneyGraph:
+    """Return the journey graph of typed interactions: from objects to graph in one line.
+
+    Parameters
+    ----------
+    interactions
+        The interactions, in any order.
+    goal, inactivity, exit_touchpoints, after_goal, unfinished
+        How journeys end; see `InteractionLog.journeys`.
+    observed_until
+        Until when the interactions were observed; None means the last stamp.
+    by
+        What a node is: "touchpoint", "channel", "stage", "owner", or a pair of them.
+
+    Returns
+    -------
+    JourneyGraph
+        A `networkx.DiGraph`.
+
+    Raises
+    ------
+    UnknownName
+        If a goal or exit touchpoint does not occur.
+
+    Examples
+    --------
+    >>> from datetime import datetime, timedelta, timezone
+    >>> import cxjourney as cx
+    >>> def at(customer, touchpoint, day):
+    ...     stamp = datetime(2026, 1, day, tzinfo=timezone.utc)
+    ...     return cx.Interaction(customer=customer, touchpoint=touchpoint, timestamp=stamp)
+    >>> graph = cx.journey_graph(
+    ...     [at("a", "web", 1), at("a", "buy", 2), at("b", "web", 1)],
+    ...     goal="buy", inactivity=timedelta(days=7), observed_until=datetime(
+    ...         2026, 1, 20, tzinfo=timezone.utc),
+    ... )
+    >>> graph.edges["web", cx.CONVERSION]["probability"]
+    0.5
+    """
+    from cxjourney.log import InteractionLog
+
+    log = InteractionLog.from_interactions(interactions, observed_until=observed_until)
+    journeys = log.journeys(
+        goal=goal,
+        inactivity=inactivity,
+        exit_touchpoints=exit_touchpoints,
+        after_goal=after_goal,
+        unfinished=unfinished,
+    )
+    return journeys.graph(by=by)
+
+
+@attrs.frozen(kw_only=True)
+class _Edges:
+    """The moves of the journeys at a grain, between the nodes that were visited.
+
+    Attributes
+    ----------
+    names
+        Names of the K nodes.
+    columns
+        Columns for `JourneyGraph.from_arrays` by name, and "key": source (K + 3) + target.
+    """
+
+    names: tuple[str, ...]
+    columns: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Number of nodes with START, CONVERSION and DROPOFF."""
+        return len(self.names) + 3
+
+    def ends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return source and target of each edge."""
+        source, target = np.divmod(self.columns["key"], self.size)
+        return source, target
+
+    def places(self, visits: Visits, chosen: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Return the edge that each of the chosen visits moved along."""
+        key = visits.node[chosen] * self.size + visits.following[chosen]
+        return np.searchsorted(self.columns["key"], key)
+
+
+def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
+    """Return the journey graph at a grain; see `Journeys.graph`."""
+    rules, log = journeys.rules, journeys.log
+    if times:
+        journeys.require_times("graph(times=True)")
+        times = rules.inactivity is not None  # without a limit nothing is censored by it
+    coded = grain_codes(journeys.columns, by)
+    follows = directly_follows(
+        coded.codes,
+        journeys.offsets,
+        journeys.absorbed,
+        journeys.outcome,
+        len(coded.names),
+        journeys.weight,
+        journeys.columns.time,
+    )
+    used = np.flatnonzero(follows.visits)
+    edges = _edges(coded, follows, used)
+    if journeys.columns.time is not None:
+        edges.columns.update(_dwell(journeys, coded, follows, journeys.columns.time))
+    _add_values(journeys, coded, edges)
+    estimator: Literal["count", "aalen-johansen", "life-table"] = "count"
+    open_histogram = None
+    if journeys.columns.time is not None and rules.inactivity is not None:
+        estimator = "life-table" if times else "aalen-johansen"
+        open_histogram = _add_probabilities(journeys, by, edges, times=times)
+    columns = _with_starts(journeys, follows.first, used, edges)
+    source, target = np.divmod(columns.pop("key"), edges.size)
+    return JourneyGraph.from_arrays(
+        edges.names,
+        source=source,
+        target=target,
+        **columns,
+        pending=follows.pending[used],
+        node_journeys=follows.visiting[used],
+        channels=_members(journeys, coded, used, "channel"),
+        stages=_members(journeys, coded, used, "stage"),
+        owners=_members(journeys, coded, used, "owner"),
+        open_histogram=open_histogram,
+        grid_us=_grid_us(rules.inactivity) if times and rules.inactivity else None,
+        estimator=estimator,
+        grain=by if isinstance(by, str) else ", ".join(by),
+        goal=rules.goal,
+        inactivity=rules.inactivity,
+        gaps=None if rules.gaps is None else repr(rules.gaps),
+        observed_until=log.observed_until,
+        absorbing=rules.absorbing,
+        determined=rules.determined,
+        currency=log.currency,
+    )
+
+
+def _edges(coded: Coded, follows: Follows, used: NDArray[np.intp]) -> _Edges:
+    """Return the moves with nodes renumbered to those in use."""
+    old, k = len(coded.names) + 3, len(used)
+    place = np.zeros(old, dtype=np.int64)
+    place[used] = np.arange(k)
+    place[-3:] = k + np.arange(3)
+    source, target = np.divmod(follows.keys, old)
+    columns: dict[str, Any] = {
+        "key": place[source] * (k + 3) + place[target],
+        "count": follows.counts,
+        "journeys": follows.journeys,
+    }
+    return _Edges(names=tuple(coded.names[i] for i in used.tolist()), columns=columns)
+
+
+def _dwell(
+    journeys: Journeys, coded: Coded, follows: Follows, time: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Return sum, median and squared deviations of the time that each move took."""
+    waits = waits_of_moves(
+        coded.codes,
+        journeys.offsets,
+        journeys.absorbed,
+        journeys.outcome,
+        time,
+        len(coded.names),
+        follows,
+    )
+    return {
+        "dwell_sum_us": follows.waited,
+        "dwell_median_s": waits.median / 1e6,
+        "dwell_m2": waits.squares,
+    }
+
+
+def _add_values(journeys: Journeys, coded: Coded, edges: _Edges) -> None:
+    """Add the value of the conversions by each edge, NaN where none is known."""
+    if journeys.log.currency is None and np.isnan(journeys.value).all():
+        return
+    ends = journeys.converted & (journeys.lengths > 0) & ~np.isnan(journeys.value)
+    last = journeys.offsets[1:][ends] - 1 - journeys.absorbed[ends]
+    place = {name: i for i, name in enumerate(edges.names)}
+    renumber = np.array([place.get(name, 0) for name in coded.names], dtype=np.int64)
+    key = renumber[coded.codes[last]] * edges.size + len(edges.names) + 1
+    at = np.searchsorted(edges.columns["key"], key)
+    value = journeys.value[ends]
+    if journeys.weight is not None:
+        value = value * journeys.weight[ends]
+    n_edges = len(edges.columns["key"])
+    total = np.bincount(at, value, minlength=n_edges)
+    known = np.bincount(at, minlength=n_edges) > 0
+    edges.columns["value_sum"] = np.where(known, total, np.nan)
+
+
+def _add_probabilities(
+    journeys: Journeys, by: By, edges: _Edges, *, times: bool
+) -> NDArray[np.int64] | None:
+    """Add transition probabilities at the limit; return how long open visits have been open."""
+    visits = visits_of(journeys, by)
+    moved = np.flatnonzero(visits.state == MOVED)
+    at, n_edges = edges.places(visits, moved), len(edges.columns["key"])
+    histogram = None
+    if times:
+        histogram = _add_life_table(journeys, visits, edges, at, moved)
+    elif np.any(visits.state == OPEN):
+        assert visits.wait_us is not None  # noqa: S101 - the caller has looked
+        mass = move_mass(visits.node, visits.wait_us, visits.state, len(visits.names))
+        total = np.bincount(at, mass[moved], minlength=n_edges)
+        edges.columns["probability"] = total.astype(np.float64)  # of nothing, bincount counts
+    else:  # nothing is censored: a share of the visits
+        share = 1.0 / np.bincount(visits.node, minlength=len(visits.names))
+        taken = np.bincount(at, minlength=n_edges)
+        edges.columns["probability"] = taken * share[edges.ends()[0]]
+    _add_silence(visits, edges)
+    return histogram
+
+
+def _add_life_table(
+    journeys: Journeys,
+    visits: Visits,
+    edges: _Edges,
+    at: NDArray[np.int64],
+    moved: NDArray[np.intp],
+) -> NDArray[np.int64]:
+    limit = journeys.rules.inactivity
+    assert visits.wait_us is not None and limit is not None  # noqa: S101, PT018 - build_graph has looked
+    bounds = np.array(_grid_us(limit), dtype=np.int64)
+    n_edges, n = len(edges.columns["key"]), len(visits.names)
+    moves = _binned(bounds, at, visits.wait_us[moved], n_edges)
+    still = visits.state == OPEN
+    open_visits = _binned(bounds, visits.node[still], visits.wait_us[still], n)
+    counts = np.bincount(visits.node, minlength=n)
+    probability, _ = life_table(counts, open_visits, moves, edges.ends()[0])
+    edges.columns["gap_histogram"] = moves
+    edges.columns["probability"] = np.nan_to_num(probability)
+    return open_visits
+
+
+def _add_silence(visits: Visits, edges: _Edges) -> None:
+    """Add what moves leave over to the edges into DROPOFF, some of which nobody took yet."""
+    source, target = edges.ends()
+    n = len(visits.names)
+    silent = 1.0 - np.bincount(source, edges.columns["probability"], minlength=n)
+    known = np.bincount(visits.node[visits.state != OPEN], minlength=n) > 0
+    inferred = known & (silent > _EPSILON)
+    inferred[source[target == visits.dropoff]] = False
+    keys = np.flatnonzero(inferred) * edges.size + visits.dropoff
+    edges.columns.update(_appended(edges.columns, keys))
+    source, target = edges.ends()
+    into = target == visits.dropoff
+    edges.columns["probability"][into] += np.maximum(silent[source[into]], 0.0)
+
+
+def _appended(columns: dict[str, Any], keys: NDArray[np.int64]) -> dict[str, Any]:
+    """Return columns with edges that nobody took: counts 0, everything else missing."""
+    added: dict[str, Any] = {"key": keys}
+    for name, values in columns.items():
+        if name == "key":
+            continue
+        shape = (len(keys), *values.shape[1:])
+        if name in {"dwell_median_s", "dwell_m2", "value_sum"}:
+            added[name] = np.full(shape, np.nan)
+        elif name == "dwell_sum_us":
+            added[name] = np.full(shape, -1, dtype=np.int64)
+        else:
+            added[name] = np.zeros(shape, dtype=values.dtype)
+    return {name: np.concatenate([values, added[name]]) for name, values in columns.items()}
+
+
+def _with_starts(
+    journeys: Journeys, first: NDArray[np.int64], used: NDArray[np.intp], edges: _Edges
+) -> dict[str, Any]:
+    """Add the edges from START, to an end where a journey is its goal or exit alone."""
+    k = len(edges.names)
+    counts = np.concatenate([first[used], first[-3:]])
+    targets = np.flatnonzero(counts)
+    if not len(targets):
+        return edges.columns
+    n_edges = len(edges.columns["key"])
+    columns = _appended(edges.columns, k * edges.size + targets)
+    columns["count"][n_edges:] = counts[targets]
+    columns["journeys"][n_edges:] = counts[targets]
+    if "probability" in columns:
+        columns["probability"][n_edges:] = counts[targets] / counts.sum()
+    if "value_sum" in columns and counts[k + 1]:
+        value = journeys.value[(journeys.lengths == 0) & journeys.converted]
+        at = n_edges + int(np.searchsorted(targets, k + 1))
+        columns["value_sum"][at] = np.nansum(value) if not np.isnan(value).all() else np.nan
+    return columns
+
+
+def _members(
+    journeys: Journeys, coded: Coded, used: NDArray[np.intp], column: str
+) -> list[Collection[str]] | None:
+    """Return the distinct names of a column at each node; None where the log has no such column."""
+    other: Coded | None = journeys.columns.coded.get(column)
+    if other is None:
+        return None
+    touch = other.codes >= 0
+    touch[journeys.offsets[1:][journeys.absorbed] - 1] = False
+    width = max(len(other.names), 1)
+    key = coded.codes[touch].astype(np.int64) * width + other.codes[touch]
+    members: dict[int, list[str]] = {node: [] for node in used.tolist()}
+    for pair in _present(key).tolist():
+        node, name = divmod(pair, width)
+        members[node].append(other.names[name])
+    return list(members.values())
+
+
+def _present(key: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the distinct keys in order, without sorting where they are small."""
+    top = int(key.max(initial=0))
+    if top > _DENSE:
+        return np.unique(key)
+    return np.flatnonzero(np.bincount(key, minlength=1))
+
+
+def _grid_us(limit: timedelta) -> list[int]:
+    """Return the bounds of the time bins: finer toward 0, the limit last."""
+    limit_us = duration_us(limit)
+    inner = np.geomspace(min(1e6, limit_us / 2), limit_us, 96).astype(np.int64)
+    return [0, *np.unique(inner[:-1]).tolist(), limit_us]
+
+
+def _binned(
+    bounds: NDArray[np.int64], group: NDArray[np.int64], wait: NDArray[np.int64], n_groups: int
+) -> NDArray[np.int64]:
+    n_bins = len(bounds) - 1
+    bins = np.minimum(np.searchsorted(bounds, wait, side="right") - 1, n_bins - 1)
+    counts = np.bincount(group * n_bins + bins, minlength=n_groups * n_bins)
+    return counts.astype(np.int64).reshape(n_groups, n_bins)

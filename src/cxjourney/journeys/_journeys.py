@@ -1,0 +1,337 @@
+"""`Journeys`: every customer's way toward a goal, with its outcome."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._support.frozen import read_only, seal
+from cxjourney.domain import Journey, Outcome
+from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TimesRequired
+from cxjourney.journeys._outcomes import CONVERTED, OUTCOMES, JourneyRules, cut, outcomes
+from cxjourney.log import Coded, Columns, InteractionLog, customer_object, interaction_objects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from cxjourney.graph import JourneyGraph
+    from cxjourney.journeys._transition_gaps import TransitionGaps
+    from cxjourney.journeys._visits import By
+
+__all__ = ["Journeys"]
+
+
+@attrs.frozen(kw_only=True, repr=False, eq=False)
+class Journeys:
+    """All journeys of a log, as offsets into its columns; iterating gives `Journey` objects.
+
+    Attributes
+    ----------
+    log
+        The log that was cut.
+    columns
+        The rows that belong to journeys, journey by journey.
+    offsets
+        Rows of journey i are [offsets[i], offsets[i + 1]) of `columns`.
+    customer
+        Customer number of each journey.
+    outcome
+        Outcome of each journey: 0 converted, 1 dropped, 2 in progress.
+    absorbed
+        Whether the last row of each journey is the goal or exit itself, and no touchpoint.
+    left_truncated
+        Whether each journey may have begun before the observation did.
+    rules
+        How the journeys were cut and what their outcomes mean.
+    weight
+        How often each journey stands for; None where each stands for itself.
+    value
+        Value of each converted journey [currency of the log], NaN where unknown.
+    """
+
+    log: InteractionLog
+    columns: Columns
+    offsets: NDArray[np.int64] = attrs.field(converter=read_only)
+    customer: NDArray[np.int64] = attrs.field(converter=read_only)
+    outcome: NDArray[np.int8] = attrs.field(converter=read_only)
+    absorbed: NDArray[np.bool_] = attrs.field(converter=read_only)
+    left_truncated: NDArray[np.bool_] = attrs.field(converter=read_only)
+    rules: JourneyRules
+    weight: NDArray[np.int64] | None = None
+    value: NDArray[np.float64] = attrs.field(converter=read_only)
+
+    @classmethod
+    def of_log(
+        cls,
+        log: InteractionLog,
+        *,
+        goal: str | Iterable[str] | None = None,
+        inactivity: timedelta | None = None,
+        exit_touchpoints: str | Iterable[str] = (),
+        after_goal: Literal["new_journey", "discard", "keep"] = "new_journey",
+        unfinished: Literal["in_progress", "dropped"] = "in_progress",
+        gaps: TransitionGaps | None = None,
+    ) -> Self:
+        """Return the journeys of a log; see `InteractionLog.journeys`."""
+        rules = JourneyRules(
+            goal=goal,
+            inactivity=inactivity,
+            exit_touchpoints=exit_touchpoints,
+            after_goal=after_goal,
+            unfinished=unfinished,
+            by_journey_column="journey" in log.columns.coded,
+            gaps=gaps,
+        )
+        rules.check(log.columns.coded["touchpoint"].names)
+        rows, offsets, silent, customer = cut(log.columns, rules)
+        columns = log.columns
+        if rows is not None:
+            counts = np.bincount(customer, np.diff(offsets), minlength=log.n_customers)
+            columns = columns.take(rows, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+        outcome, absorbed = outcomes(columns, offsets, silent, rules, log.observed_until_us)
+        first = offsets[:-1]
+        return cls(
+            log=log,
+            columns=columns,
+            offsets=seal(offsets),
+            customer=seal(customer),
+            outcome=seal(outcome),
+            absorbed=seal(absorbed),
+            left_truncated=seal(_left_truncated(log, columns, first, customer, rules)),
+            rules=rules,
+            value=seal(_values(columns, offsets, outcome, rules)),
+        )
+
+    @classmethod
+    def from_paths(
+        cls,
+        paths: Iterable[Sequence[str]],
+        *,
+        converted: Iterable[int],
+        dropped: Iterable[int] | None = None,
+        value: Iterable[float] | None = None,
+        channels: bool = False,
+        currency: str | None = None,
+    ) -> Self:
+        """Return the journeys of aggregated paths.
+
+        Parameters
+        ----------
+        paths
+            The distinct paths: sequences of touchpoint names, neither goal nor exit among them.
+        converted
+            How many journeys took each path and converted.
+        dropped
+            How many took it and were lost; None means none.
+        value
+            Total value of the converted journeys of each path [currency].
+        channels
+            Whether the names are those of channels too, so that `by="channel"` works.
+        currency
+            Code of the currency of `value`.
+
+        Returns
+        -------
+        Journeys
+            With frequencies as weights; what needs times raises `TimesRequired`.
+
+        Raises
+        ------
+        InvalidValue
+            If lengths differ, a path is one text, or a count is negative or no whole number.
+
+        Examples
+        --------
+        >>> from cxjourney import Journeys
+        >>> paths = [["ad", "web"], ["mail"]]
+        >>> journeys = Journeys.from_paths(paths, converted=[3, 0], dropped=[1, 2])
+        >>> {outcome.value: n for outcome, n in journeys.outcomes.items()}
+        {'converted': 3, 'dropped': 3, 'in_progress': 0}
+        """
+        from cxjourney.journeys._paths import journeys_of_paths
+
+        return journeys_of_paths(
+            cls,
+            paths,
+            converted=converted,
+            dropped=dropped,
+            value=value,
+            channels=channels,
+            currency=currency,
+        )
+
+    # ------------------------------------------------------------------ looking at it
+
+    def __len__(self) -> int:
+        """Return the number of journeys, weights counted."""
+        return len(self.outcome) if self.weight is None else int(self.weight.sum())
+
+    @property
+    def outcomes(self) -> Mapping[Outcome, int]:
+        """Number of journeys by outcome, weights counted."""
+        counts = np.bincount(self.outcome, weights=self.weight, minlength=len(OUTCOMES))
+        numbers = (int(count) for count in counts)
+        return MappingProxyType(dict(zip(OUTCOMES, numbers, strict=True)))
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Number of touches of each journey, the goal or exit that ends it left out."""
+        return np.diff(self.offsets) - self.absorbed
+
+    @property
+    def converted(self) -> NDArray[np.bool_]:
+        """Whether each journey converted."""
+        won: NDArray[np.bool_] = self.outcome == CONVERTED
+        return won
+
+    def __iter__(self) -> Iterator[Journey]:
+        if self.columns.time is None:
+            raise TimesRequired("iterating over journeys needs times; aggregated paths have none")
+        log = self.log
+        customers = [
+            customer_object(number, log.customer_ids, log.account, log.customer_attributes)
+            for number in range(log.n_customers)
+        ]
+        rows = interaction_objects(self.columns, customers, log.catalogue, log.currency)
+        for i, length in enumerate(np.diff(self.offsets).tolist()):
+            yield Journey(
+                customer=customers[int(self.customer[i])],
+                interactions=tuple(next(rows) for _ in range(length)),
+                outcome=OUTCOMES[self.outcome[i]],
+                left_truncated=bool(self.left_truncated[i]),
+                weight=1 if self.weight is None else int(self.weight[i]),
+            )
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n:,} {outcome.value}" for outcome, n in self.outcomes.items())
+        text = f"Journeys: {len(self):,} ({counts})"
+        return text if self.rules.determined else f"{text}; outcomes undetermined"
+
+    # ------------------------------------------------------------------ for the measures
+
+    def require_determined(self, caller: str) -> None:
+        """Raise OutcomeUndetermined unless journeys without the goal can come to an end."""
+        if not self.rules.determined:
+            raise OutcomeUndetermined(
+                f"{caller} needs to know when a journey without the goal is over: give "
+                "log.journeys(inactivity=timedelta(...)) a limit, name exit_touchpoints=, or say "
+                'unfinished="dropped" where all cases are closed; log.suggest_inactivity() shows '
+                "what each limit would mean"
+            )
+
+    def require_times(self, caller: str) -> None:
+        """Raise TimesRequired where the journeys were made of aggregated paths."""
+        if self.columns.time is None:
+            raise TimesRequired(f"{caller} needs times; aggregated paths have none")
+
+    def segment(self, name: str) -> Coded:
+        """Return an attribute of customers or interactions, one value a journey: its first known.
+
+        Raises
+        ------
+        UnknownName
+            If neither customers nor interactions have such an attribute.
+        """
+        log = self.log
+        per_row = attrs.evolve(log, columns=self.columns).attribute(name)
+        first = np.full(len(self.outcome), -1, dtype=np.int64)
+        known = np.flatnonzero(per_row.codes >= 0)
+        journey = np.searchsorted(self.offsets, known, side="right") - 1
+        first[journey[::-1]] = per_row.codes[known[::-1]]  # the earliest is written last
+        return Coded(first, per_row.names)
+
+    def where(self, keep: NDArray[np.bool_]) -> Self:
+        """Return the journeys where `keep` is true, outcomes and window as in the whole.
+
+        Parameters
+        ----------
+        keep
+            One truth value a journey.
+        """
+        shape = getattr(keep, "shape", None)
+        if shape != self.outcome.shape:
+            rule = f"be an array of {len(self.outcome):,} values"
+            raise InvalidValue.of("keep", rule, keep if shape is None else shape)
+        index = np.flatnonzero(keep)
+        lengths = np.diff(self.offsets)[index]
+        rows = np.flatnonzero(np.repeat(keep, np.diff(self.offsets)))
+        counts = np.bincount(self.customer[index], weights=lengths, minlength=self.log.n_customers)
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return attrs.evolve(
+            self,
+            columns=self.columns.take(rows, offsets),
+            offsets=np.concatenate([[0], np.cumsum(lengths)]),
+            customer=self.customer[index],
+            outcome=self.outcome[index],
+            absorbed=self.absorbed[index],
+            left_truncated=self.left_truncated[index],
+            weight=None if self.weight is None else self.weight[index],
+            value=self.value[index],
+        )
+
+    def graph(self, *, by: By = "touchpoint", times: bool = False) -> JourneyGraph:
+        """Return the journey graph: the directly-follows graph with START, CONVERSION, DROPOFF.
+
+        Parameters
+        ----------
+        by
+            What a node is: "touchpoint", "channel", "stage", "owner", or a pair of them.
+        times
+            Whether edges carry a life table, so that the probabilities of merged graphs are
+            those of the whole; needs `inactivity`.
+
+        Returns
+        -------
+        JourneyGraph
+            A `networkx.DiGraph`; every NetworkX algorithm works.
+
+        Raises
+        ------
+        UnknownName
+            If the log has no such column.
+        """
+        from cxjourney.journeys._graph_building import build_graph
+
+        return build_graph(self, by=by, times=times)
+
+
+def _left_truncated(
+    log: InteractionLog,
+    columns: Columns,
+    first: NDArray[np.int64],
+    customer: NDArray[np.int64],
+    rules: JourneyRules,
+) -> NDArray[np.bool_]:
+    """Return journeys that open a customer's log within the limit of the observation's start."""
+    marked = np.zeros(len(first), dtype=np.bool_)
+    if columns.time is None or log.observed_from_us is None or rules.inactivity is None:
+        return marked
+    opens = np.append(True, customer[1:] != customer[:-1])[: len(first)]
+    since = columns.time[first] - log.observed_from_us
+    return opens & (since < rules.inactivity // timedelta(microseconds=1))
+
+
+def _values(
+    columns: Columns,
+    offsets: NDArray[np.int64],
+    outcome: NDArray[np.int8],
+    rules: JourneyRules,
+) -> NDArray[np.float64]:
+    """Return the value of each converted journey: that of its goal interactions."""
+    value: Any = columns.numeric.get("value")
+    total = np.full(len(outcome), np.nan)
+    if value is None or not len(outcome):
+        return total
+    from cxjourney.journeys._outcomes import mask_of
+
+    at_goal = mask_of(columns, rules.goal) & ~np.isnan(value)
+    sums = np.add.reduceat(np.where(at_goal, value, 0.0), offsets[:-1])
+    known = np.add.reduceat(at_goal, offsets[:-1]) > 0
+    chosen = known & (outcome == CONVERTED)
+    total[chosen] = sums[chosen]
+    return total

@@ -1,0 +1,34 @@
+"""What a conversion is worth on average: to people who weigh what is lost."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxjourney.domain import CONVERSION
+
+if TYPE_CHECKING:
+    from cxjourney.graph import JourneyGraph
+    from cxjourney.journeys._journeys import Journeys
+
+__all__ = ["mean_value", "mean_value_of_graph"]
+
+
+def mean_value(journeys: Journeys) -> float:
+    """Return the mean value of a conversion, weights counted; NaN where none is known."""
+    known = ~np.isnan(journeys.value)
+    if not known.any():
+        return math.nan
+    weights = None if journeys.weight is None else journeys.weight[known]
+    return float(np.average(journeys.value[known], weights=weights))
+
+
+def mean_value_of_graph(graph: JourneyGraph) -> float:
+    """Return the mean value of a conversion, from the moves into it; NaN where none is known."""
+    if CONVERSION not in graph:
+        return math.nan
+    into = [edge for *_, edge in graph.in_edges(CONVERSION, data=True) if "value_sum" in edge]
+    count = sum(edge["count"] for edge in into)
+    return float(sum(edge["value_sum"] for edge in into) / count) if count else math.nan

@@ -1,0 +1,290 @@
+"""Where journeys begin and end, and how: the rules of outcomes on integer columns."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+import numpy as np
+
+from cxjourney._support.validation import check_choice, check_duration, check_names, duration_us
+from cxjourney.domain import Outcome
+from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
+from cxjourney.journeys._transition_gaps import TransitionGaps, pauses
+from cxjourney.kernels import cut_journeys, segment_starts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cxjourney.log import Columns, Rows
+
+__all__ = ["CONVERTED", "DROPPED", "IN_PROGRESS", "OUTCOMES", "JourneyRules", "cut", "outcomes"]
+
+OUTCOMES = (Outcome.CONVERTED, Outcome.DROPPED, Outcome.IN_PROGRESS)
+CONVERTED, DROPPED, IN_PROGRESS = 0, 1, 2
+
+
+def _goals(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    return check_names(value, "goal")
+
+
+def _exits(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    return check_names(value, "exit_touchpoints")
+
+
+@attrs.frozen(kw_only=True)
+class JourneyRules:
+    """How journeys were cut and what their outcomes mean.
+
+    Attributes
+    ----------
+    goal
+        Touchpoints with which a journey has converted.
+    exit_touchpoints
+        Touchpoints with which a customer leaves explicitly.
+    inactivity
+        The silence after which a customer counts as lost; None where nothing tells.
+    after_goal
+        What becomes of what follows the goal.
+    unfinished
+        What a journey is that neither converted nor fell silent.
+    by_journey_column
+        Whether a case or session id cuts, instead of silence.
+    gaps
+        What gap is unusual for its transition and cuts too; None where none does.
+    """
+
+    goal: tuple[str, ...] = attrs.field(default=(), converter=_goals)
+    exit_touchpoints: tuple[str, ...] = attrs.field(default=(), converter=_exits)
+    inactivity: timedelta | None = None
+    after_goal: Literal["new_journey", "discard", "keep"] = "new_journey"
+    unfinished: Literal["in_progress", "dropped"] = "in_progress"
+    by_journey_column: bool = False
+    gaps: TransitionGaps | None = None
+
+    @property
+    def determined(self) -> bool:
+        """Whether a journey that does not convert can come to an end."""
+        return not self.goal or bool(
+            self.inactivity or self.exit_touchpoints or self.unfinished == "dropped"
+        )
+
+    @property
+    def absorbing(self) -> bool:
+        """Whether the goal ends a journey."""
+        return self.after_goal != "keep"
+
+    def check(self, touchpoints: tuple[str, ...]) -> None:
+        """Raise where a choice breaks its rule or names no touchpoint of the log."""
+        check_choice(self.after_goal, "after_goal", ("new_journey", "discard", "keep"))
+        check_choice(self.unfinished, "unfinished", ("in_progress", "dropped"))
+        if self.inactivity is not None:
+            check_duration(self.inactivity, "inactivity")
+        if self.gaps is not None:
+            if not isinstance(self.gaps, TransitionGaps):
+                raise InvalidValue.of("gaps", "be a TransitionGaps or None", self.gaps)
+            if self.by_journey_column:
+                rule = "be left out where the log has a journey column, which cuts instead"
+                raise InvalidValue.of("gaps", rule, self.gaps)
+        if touchpoints:  # an empty log knows no names to check against
+            for kind, names in (("goal", self.goal), ("exit touchpoint", self.exit_touchpoints)):
+                for name in names:
+                    if name not in touchpoints:
+                        raise UnknownName.among(kind, name, touchpoints, where="the log")
+        both = set(self.goal) & set(self.exit_touchpoints)
+        if both:
+            raise InvalidValue.of("exit_touchpoints", "not name a goal", min(both))
+
+
+def mask_of(columns: Columns, names: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Return which rows are at one of the touchpoints."""
+    coded = columns.coded["touchpoint"]
+    mask = np.zeros(len(coded), dtype=np.bool_)
+    for code in np.flatnonzero(_among(coded.names, names)):
+        mask |= coded.codes == code
+    return mask
+
+
+def _among(names: Sequence[str], wanted: tuple[str, ...]) -> NDArray[np.bool_]:
+    return np.array([name in wanted for name in names], dtype=np.bool_)
+
+
+def cut(
+    columns: Columns, rules: JourneyRules
+) -> tuple[Rows | None, NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Cut the rows of a log into journeys.
+
+    Returns
+    -------
+    rows
+        Rows of the log, in the order of the journeys, or whether each row stays; None where all
+        stay in place.
+    offsets
+        Rows of journey i are [offsets[i], offsets[i + 1]) of those.
+    silent
+        For each journey, whether a later interaction of the customer came after the limit, or
+        after a gap that is unusual for its transition.
+    customer
+        Customer of each journey.
+    """
+    n = len(columns)
+    if n == 0:
+        nothing = np.zeros(0, dtype=np.int64)
+        return None, np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.bool_), nothing
+    if not rules.by_journey_column and rules.gaps is None:
+        ending = rules.exit_touchpoints + (rules.goal if rules.absorbing else ())
+        if rules.after_goal == "discard":
+            return _until_first_end(columns, ending, *_cut_in_place(columns, rules, ()))
+        return None, *_cut_in_place(columns, rules, ending)
+    customer = columns.customer
+    rows = _grouped_rows(columns, customer) if rules.by_journey_column else None
+    ordered = customer if rows is None else customer[rows]
+    new_customer = _differs(ordered)
+    if rules.by_journey_column:
+        case = columns.coded["journey"].codes
+        natural = new_customer | _differs(case if rows is None else case[rows])
+        silence = np.zeros(n, dtype=np.bool_)
+    else:
+        silence = _silences(columns, rules.inactivity) & ~new_customer
+        natural = new_customer | silence
+    ends = mask_of(columns, rules.exit_touchpoints)
+    if rules.absorbing:
+        ends |= mask_of(columns, rules.goal)
+    ends = ends if rows is None else ends[rows]
+    after_end = np.append(False, ends[:-1])
+    if rules.gaps is not None:
+        if columns.time is None:
+            raise TimesRequired("gaps= needs times; aggregated paths have none")
+        codes = columns.coded["touchpoint"].codes
+        silence |= pauses(codes, columns.time, ~(natural | after_end), rules.gaps)
+        natural |= silence
+    if rules.after_goal == "discard":
+        keep = ~_after_first_end(ends, segment_starts(natural))
+        rows = np.flatnonzero(keep) if rows is None else rows[keep]
+        natural, silence = natural[keep], silence[keep]
+        after_end = np.zeros(len(rows), dtype=np.bool_)
+    offsets = segment_starts(natural, after_end)
+    begins_after_silence = np.append(silence[offsets[1:-1]], False)
+    of_row = customer if rows is None else customer[rows]
+    return rows, offsets, begins_after_silence, of_row[offsets[:-1]]
+
+
+def _cut_in_place(
+    columns: Columns, rules: JourneyRules, ending: tuple[str, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Cut rows that stay where they are, at silences and after the `ending` touchpoints."""
+    if rules.inactivity is not None and columns.time is None:
+        raise TimesRequired("inactivity= needs times; aggregated paths have none")
+    if rules.inactivity is None and not ending:  # each customer has one journey
+        n = columns.n_customers
+        return columns.offsets, np.zeros(n, dtype=np.bool_), np.arange(n)
+    touchpoint = columns.coded["touchpoint"]
+    return cut_journeys(
+        columns.offsets,
+        columns.time,
+        touchpoint.codes,
+        _among(touchpoint.names, ending),
+        0 if rules.inactivity is None else duration_us(rules.inactivity),
+    )
+
+
+def _until_first_end(
+    columns: Columns,
+    ending: tuple[str, ...],
+    offsets: NDArray[np.int64],
+    silent: NDArray[np.bool_],
+    customer: NDArray[np.int64],
+) -> tuple[Rows | None, NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Leave out what follows the first `ending` touchpoint of each journey."""
+    stop = offsets[1:].copy()
+    ends = np.flatnonzero(mask_of(columns, ending))
+    journey = np.searchsorted(offsets, ends, side="right") - 1
+    stop[journey[::-1]] = ends[::-1] + 1  # the first is written last
+    kept, dropped = stop - offsets[:-1], offsets[1:] - stop
+    if not dropped.any():
+        return None, offsets, silent, customer
+    runs = np.stack([kept, dropped], axis=1).ravel()
+    rows = np.repeat(np.tile([True, False], len(kept)), runs)
+    return rows, np.append(0, np.cumsum(kept)), silent, customer
+
+
+def outcomes(
+    columns: Columns,
+    offsets: NDArray[np.int64],
+    silent: NDArray[np.bool_],
+    rules: JourneyRules,
+    observed_until_us: int | None,
+) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+    """Return the outcome of each journey, and whether its last row is a goal or an exit.
+
+    `columns` holds the rows of the journeys, which `offsets` cuts.
+    """
+    n = len(offsets) - 1
+    last = offsets[1:] - 1
+    outcome = np.full(n, IN_PROGRESS, dtype=np.int8)
+    if rules.unfinished == "dropped":
+        outcome[:] = DROPPED
+    elif rules.inactivity is not None:
+        if columns.time is None or observed_until_us is None:
+            if n:
+                raise TimesRequired("inactivity= needs times; aggregated paths have none")
+            return outcome, np.zeros(n, dtype=np.bool_)
+        open_for = observed_until_us - columns.time[last]
+        outcome[open_for >= duration_us(rules.inactivity)] = DROPPED
+    outcome[silent] = DROPPED
+    if n == 0:
+        return outcome, np.zeros(0, dtype=np.bool_)
+    touchpoint = columns.coded["touchpoint"]
+    at_last = touchpoint.codes[last]
+    left = _among(touchpoint.names, rules.exit_touchpoints)[at_last]
+    outcome[left] = DROPPED
+    if rules.absorbing:
+        reached = _among(touchpoint.names, rules.goal)[at_last]
+        outcome[reached] = CONVERTED
+        return outcome, reached | left
+    reached = np.add.reduceat(mask_of(columns, rules.goal), offsets[:-1]) > 0
+    outcome[reached] = CONVERTED
+    return outcome, left & ~reached
+
+
+def _differs(codes: NDArray[np.integer]) -> NDArray[np.bool_]:
+    return np.append(True, codes[1:] != codes[:-1])
+
+
+def _silences(columns: Columns, inactivity: timedelta | None) -> NDArray[np.bool_]:
+    """Return the rows that follow a silence of at least `inactivity`."""
+    if inactivity is None:
+        return np.zeros(len(columns), dtype=np.bool_)
+    if columns.time is None:
+        raise TimesRequired("inactivity= needs times; aggregated paths have none")
+    return np.append(False, np.diff(columns.time) >= duration_us(inactivity))
+
+
+def _grouped_rows(columns: Columns, customer: NDArray[np.int64]) -> NDArray[np.intp] | None:
+    """Return rows with each case of a customer together, cases in order of their first row."""
+    case = columns.coded["journey"].codes
+    if np.any(case < 0):
+        raise InvalidValue(
+            f"journey is missing in {np.count_nonzero(case < 0):,} rows: filter them out, or build "
+            "the log without journey="
+        )
+    change = _differs(customer) | _differs(case)
+    starts = np.flatnonzero(change)
+    _, first_seen, run_case = np.unique(
+        np.stack([customer[starts], case[starts]]), axis=1, return_index=True, return_inverse=True
+    )
+    if len(first_seen) == len(starts):
+        return None  # no case interleaves with another
+    begin = starts[first_seen][run_case.ravel()]
+    key = np.repeat(begin, np.diff(np.append(starts, len(case))))
+    return np.argsort(key, kind="stable")
+
+
+def _after_first_end(ends: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return the rows that come after the first end of their segment."""
+    before: NDArray[np.int64] = np.cumsum(ends) - ends
+    at_start: NDArray[np.int64] = np.repeat(before[offsets[:-1]], np.diff(offsets))
+    return before > at_start

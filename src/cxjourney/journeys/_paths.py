@@ -1,0 +1,111 @@
+"""Aggregated paths with counts, as journeys without times."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from cxjourney._support.frozen import read_only
+from cxjourney.domain import check_name
+from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys._outcomes import CONVERTED, DROPPED, JourneyRules
+from cxjourney.log import Coded, Columns, InteractionLog, narrow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cxjourney.journeys._journeys import Journeys
+
+__all__ = ["journeys_of_paths"]
+
+J = TypeVar("J", bound="Journeys")
+
+
+def journeys_of_paths(
+    cls: type[J],
+    paths: Iterable[Sequence[str]],
+    *,
+    converted: Iterable[int],
+    dropped: Iterable[int] | None,
+    value: Iterable[float] | None,
+    channels: bool,
+    currency: str | None,
+) -> J:
+    """Return journeys with weights: each path once for each outcome that it had."""
+    listed = [_path(path, i) for i, path in enumerate(paths)]
+    won = _counts(converted, "converted", len(listed))
+    lost = _counts(dropped, "dropped", len(listed)) if dropped is not None else np.zeros_like(won)
+    worth = np.full(len(listed), np.nan)
+    if value is not None:
+        worth = np.asarray(list(value), dtype=np.float64)
+        if len(worth) != len(listed):
+            raise InvalidValue.of("value", f"hold {len(listed)} values", len(worth))
+    names = sorted(set(chain.from_iterable(listed)))
+    place = {name: i for i, name in enumerate(names)}
+    flat = np.fromiter((place[name] for path in listed for name in path), dtype=np.int64)
+    lengths = np.array([len(path) for path in listed], dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(lengths)])[:-1]
+
+    index = np.concatenate([np.flatnonzero(won), np.flatnonzero(lost)])
+    outcome = np.repeat([CONVERTED, DROPPED], [np.count_nonzero(won), np.count_nonzero(lost)])
+    weight = np.concatenate([won[won > 0], lost[lost > 0]])
+    order = np.argsort(index, kind="stable")
+    index, outcome, weight = index[order], outcome[order], weight[order]
+    total = np.where(outcome == CONVERTED, worth[index], np.nan)
+    offsets = np.concatenate([[0], np.cumsum(lengths[index])]).astype(np.int64)
+    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths[index])
+    codes = narrow(flat[np.repeat(starts[index], lengths[index]) + within], len(names))
+    touchpoint = Coded(codes, tuple(names))
+    columns = Columns(
+        offsets=offsets,
+        time=None,
+        coded={"touchpoint": touchpoint, "channel": touchpoint}
+        if channels
+        else {"touchpoint": touchpoint},
+    )
+    log = InteractionLog(
+        columns=columns,
+        customer_ids=tuple(f"path {i}" for i in range(len(index))),
+        currency=currency,
+    )
+    n = len(index)
+    return cls(
+        log=log,
+        columns=columns,
+        offsets=offsets,
+        customer=np.arange(n),
+        outcome=outcome.astype(np.int8),
+        absorbed=np.zeros(n, dtype=np.bool_),
+        left_truncated=np.zeros(n, dtype=np.bool_),
+        rules=JourneyRules(unfinished="dropped"),
+        weight=read_only(weight),
+        value=total / weight,
+    )
+
+
+def _path(path: Any, i: int) -> tuple[str, ...]:
+    if isinstance(path, str):
+        raise InvalidValue.of(f"paths[{i}]", "be a sequence of names, not one text", path)
+    names = tuple(path)
+    if not names:
+        raise InvalidValue.of(f"paths[{i}]", "hold at least one touchpoint", path)
+    for name in dict.fromkeys(names):
+        check_name(name, "touchpoint")
+    return names
+
+
+def _counts(values: Iterable[int], name: str, n: int) -> NDArray[np.int64]:
+    array = np.asarray(list(values))
+    if len(array) != n:
+        raise InvalidValue.of(name, f"hold {n} counts, one a path", len(array))
+    if not len(array):
+        return np.zeros(0, dtype=np.int64)
+    numbers = array.astype(np.float64)
+    if np.any((numbers < 0) | (numbers != np.floor(numbers))):
+        bad = int(np.flatnonzero((numbers < 0) | (numbers != np.floor(numbers)))[0])
+        raise InvalidValue.of(f"{name}[{bad}]", "be a whole number, at least 0", array[bad])
+    return numbers.astype(np.int64)

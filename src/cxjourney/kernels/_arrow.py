@@ -1,0 +1,115 @@
+"""A column of texts where Arrow has them: its codes, its stamps, or its Python texts."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+import numpy as np
+
+from cxjourney._support.parallel import shares, side_by_side
+from cxjourney._support.texts import Texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+__all__ = ["ArrowTexts"]
+
+_NAIVE, _MISSING = 0, 2  # of `Reading` in iso_stamp.pxd
+
+
+@attrs.frozen(eq=False, repr=False)
+class ArrowTexts:
+    """A column of texts in the buffers of one Arrow stream, or of several below one another.
+
+    Parameters
+    ----------
+    pieces
+        Columns as `native_text` returns them, hence Any.
+    """
+
+    pieces: tuple[Any, ...]
+
+    @classmethod
+    def stacked(cls, columns: Iterable[Self]) -> Self:
+        """Return columns below one another as one."""
+        return cls(tuple(piece for column in columns for piece in column.pieces))
+
+    def __len__(self) -> int:
+        return sum(piece.length for piece in self.pieces)
+
+    def encoded(self) -> tuple[NDArray[np.int32], Texts]:
+        """Return codes in order of appearance (-1 missing) and the distinct texts."""
+        codes, table = self._encoded(np.empty(len(self), dtype=np.int32))
+        return codes, Texts(*table.texts_utf8())
+
+    def names(self) -> tuple[NDArray[np.int8] | NDArray[np.int32], tuple[str, ...]]:
+        """Return codes into the sorted distinct texts; a missing or an empty one is -1.
+
+        Codes are of one byte where that holds them all.
+        """
+        codes, table = self._encoded(np.empty(len(self), dtype=np.int8))
+        if table is None:
+            codes, table = self._encoded(np.empty(len(self), dtype=np.int32))
+        texts = Texts(*table.texts_utf8())
+        names = tuple(sorted(text for text in texts if text))
+        place = {name: code for code, name in enumerate(names)}
+        rank = np.array([place.get(text, -1) for text in texts], dtype=np.int32)
+        rows = [slice(*share) for share in shares(len(codes))]
+        side_by_side(len(codes), *[partial(table.renumber, codes[r], rank) for r in rows])
+        return codes, names
+
+    def _encoded(self, codes: NDArray[Any]) -> tuple[NDArray[Any], Any]:
+        """Fill in the codes; return them and their table, None where it outgrows the codes."""
+        parts = self._parts()
+        first, *later = side_by_side(
+            len(codes),
+            *[partial(piece.encode, begin, codes[rows]) for piece, begin, rows in parts],
+        )
+        if first is None:
+            return codes, None
+        for (_, _, rows), table in zip(parts[1:], later, strict=True):
+            if table is None or not first.absorb(table, codes[rows]):
+                return codes, None
+        return codes, first
+
+    def stamps(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]] | None:
+        """Read ISO 8601, as `cxjourney._time.timestamps` does.
+
+        Returns
+        -------
+        us, missing and naive, or None
+            Microseconds since 1970-01-01, of UTC or as the clock showed, 0 where missing; which
+            rows have none; and which are of the clock. None where any text has another form.
+        """
+        us = np.zeros(len(self), dtype=np.int64)
+        reading = np.full(len(self), _MISSING, dtype=np.uint8)
+        tasks: list[Callable[[], bool]] = [
+            partial(piece.stamps, begin, us[rows], reading[rows])
+            for piece, begin, rows in self._parts()
+        ]
+        if not all(side_by_side(len(us), *tasks)):
+            return None
+        return us, np.equal(reading, _MISSING), np.equal(reading, _NAIVE)
+
+    def objects(self) -> NDArray[np.object_]:
+        """Return the texts as an array of str, None where missing."""
+        codes, texts = self.encoded()
+        return np.array([*texts, None], dtype=object)[codes]
+
+    def _parts(self) -> list[tuple[Any, int, slice]]:
+        """Return work for each core: a piece, its row to begin with, and the rows of the column.
+
+        Customers and touchpoints are read side by side, and each core that works on a column has
+        a table of its own: so a column has half of the cores.
+        """
+        parts, done = [], 0
+        for piece in self.pieces:
+            parts += [
+                (piece, a, slice(done + a, done + b)) for a, b in shares(piece.length, at_once=2)
+            ]
+            done += piece.length
+        return parts

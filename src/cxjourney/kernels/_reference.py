@@ -1,0 +1,460 @@
+"""The kernels in NumPy: always there, and the definition of what a compiled one must return.
+
+All work on plain arrays. Rows are interactions; codes are small non-negative integers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+from cxjourney._support.parallel import side_by_side
+from cxjourney.kernels._reference_funnel import Attempts, Pattern, funnel
+from cxjourney.kernels._reference_sequences import group_sequences, ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "Attempts",
+    "Follows",
+    "Ordered",
+    "Pattern",
+    "Waits",
+    "cut_journeys",
+    "directly_follows",
+    "encode_strings",
+    "funnel",
+    "gather",
+    "group_sequences",
+    "order_rows",
+    "ranges",
+    "segment_starts",
+    "waits_of_moves",
+]
+
+_T = TypeVar("_T", bound=np.generic)
+_KEY_BITS = 62
+_DENSE = 4_000_000
+
+
+def encode_strings(texts: Sequence[str | None]) -> tuple[NDArray[np.int32], list[str]]:
+    """Return codes in order of appearance (-1 missing) and the distinct texts."""
+    distinct = [text for text in dict.fromkeys(texts) if text is not None]
+    place: dict[str | None, int] = {text: code for code, text in enumerate(distinct)}
+    place[None] = -1
+    codes = np.fromiter(map(place.__getitem__, texts), dtype=np.int32, count=len(texts))
+    return codes, distinct
+
+
+class Ordered(NamedTuple):
+    """Rows by customer, then time.
+
+    Attributes
+    ----------
+    order
+        Row numbers in order, int32 where compiled; None where the input already is.
+    time
+        The times in order.
+    offsets
+        Rows of customer i are [offsets[i], offsets[i + 1]) of the ordered rows.
+    n_backward
+        Number of rows before which there now is a later row of the input, of the same customer.
+    """
+
+    order: NDArray[np.int32] | NDArray[np.intp] | None
+    time: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    n_backward: int
+
+
+def order_rows(
+    customer: NDArray[np.integer],
+    time: NDArray[np.int64],
+    n_customers: int,
+    seq: NDArray[np.int64] | None = None,
+) -> Ordered:
+    """Order rows by customer, then time, then `seq`, then input order.
+
+    Parameters
+    ----------
+    customer
+        Codes below `n_customers`, one a row.
+    time
+        Microseconds, one a row.
+    n_customers
+        Number of customers.
+    seq
+        Explicit order among equal times; None where input order decides.
+    """
+    n = len(customer)
+    if n and not 0 <= customer.min() <= customer.max() < n_customers:
+        raise ValueError("a customer code is out of range")
+    counts = np.bincount(customer, minlength=n_customers)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    if n < 2 or _in_order(customer, time, seq):
+        return Ordered(None, time, offsets, 0)
+    bits = int(n - 1).bit_length()
+    if n_customers.bit_length() + bits <= _KEY_BITS:
+        # one sort of (customer, row) keys; most logs then have each customer in time order already
+        key = customer.astype(np.int64) << bits
+        key |= np.arange(n, dtype=np.int64)
+        key.sort()
+        order = key & ((1 << bits) - 1)
+        by_time = time[order]
+        if _in_order(key >> bits, by_time, None if seq is None else seq[order]):
+            return Ordered(order, by_time, offsets, 0)
+    order = np.lexsort((time, customer) if seq is None else (seq, time, customer))
+    backward = order[1:] < order[:-1]
+    begin = offsets[(offsets > 0) & (offsets < n)]
+    backward[begin - 1] = False  # a later customer may begin on an earlier row
+    return Ordered(order, time[order], offsets, int(np.count_nonzero(backward)))
+
+
+def _in_order(
+    customer: NDArray[np.integer], time: NDArray[np.int64], seq: NDArray[np.int64] | None
+) -> bool:
+    before, after = customer[:-1], customer[1:]
+    if np.any(before > after):
+        return False
+    same = before == after
+    if np.any(same & (time[:-1] > time[1:])):
+        return False
+    if seq is None:
+        return True
+    tied = same & (time[:-1] == time[1:])
+    return not np.any(tied & (seq[:-1] > seq[1:]))
+
+
+def gather(values: NDArray[_T], rows: NDArray[np.integer] | NDArray[np.bool_]) -> NDArray[_T]:
+    """Return the values of these rows.
+
+    Parameters
+    ----------
+    values
+        One value a row.
+    rows
+        Numbers of rows, 0 or more; or of each row whether it is one.
+    """
+    if rows.dtype != np.bool_ and len(rows) and not 0 <= rows.min() <= rows.max() < len(values):
+        raise ValueError("a row is out of range")
+    return values[rows]
+
+
+def segment_starts(*boundaries: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return CSR offsets of the segments that begin where any of the masks is true.
+
+    Parameters
+    ----------
+    boundaries
+        Masks over rows, true where a segment begins; row 0 always begins one.
+
+    Returns
+    -------
+    ndarray of int64
+        Offsets: segment i is rows [offsets[i], offsets[i + 1]).
+    """
+    n = len(boundaries[0])
+    begin = np.zeros(n, dtype=np.bool_)
+    for mask in boundaries:
+        begin |= mask
+    if n:
+        begin[0] = True
+    return np.append(np.flatnonzero(begin), n).astype(np.int64, copy=False)
+
+
+def cut_journeys(
+    customers: NDArray[np.int64],
+    time: NDArray[np.int64] | None,
+    codes: NDArray[np.signedinteger],
+    ends: NDArray[np.bool_],
+    limit: int,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Cut the rows of customers where a silence or an end is.
+
+    Parameters
+    ----------
+    customers
+        Rows of customer i are [customers[i], customers[i + 1]), none empty.
+    time
+        Microseconds of each row; None only without a limit.
+    codes
+        Code of each row, at least 0 and below `len(ends)`.
+    ends
+        Whether a journey ends with a row of each code.
+    limit
+        A silence of at least so many microseconds ends a journey; 0 for no limit.
+
+    Returns
+    -------
+    offsets
+        Rows of journey i are [offsets[i], offsets[i + 1]).
+    silent
+        For each journey, whether a later row of the customer came after the limit.
+    customer
+        Customer of each journey.
+    """
+    n = len(codes)
+    first_of_customer = np.zeros(n, dtype=np.bool_)
+    first_of_customer[customers[:-1]] = True
+    silence = np.zeros(n, dtype=np.bool_)
+    after_end = np.zeros(n, dtype=np.bool_)
+    if limit and time is not None:
+        silence[1:] = np.diff(time) >= limit
+        silence &= ~first_of_customer
+    if ends.any():
+        after_end[1:] = ends[codes[:-1]]
+    offsets = segment_starts(first_of_customer, silence, after_end)
+    begin = offsets[:-1]
+    silent = np.zeros(len(begin), dtype=np.bool_)
+    silent[:-1] = silence[begin[1:]]
+    customer = np.cumsum(first_of_customer[begin], dtype=np.int64) - 1
+    return offsets, silent, customer
+
+
+def _sort_pairs(
+    group: NDArray[np.int64], value: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return pairs sorted by group, then value.
+
+    Parameters
+    ----------
+    group
+        Small non-negative integers.
+    value
+        Non-negative integers, such as times in microseconds.
+    """
+    if not len(group):
+        return group, value
+    bits = int(value.max()).bit_length()
+    if int(group.max()).bit_length() + bits > _KEY_BITS:
+        order = np.lexsort((value, group))
+        return group[order], value[order]
+    key = group << bits
+    key |= value
+    key.sort()
+    return key >> bits, key & ((1 << bits) - 1)
+
+
+class Follows(NamedTuple):
+    """What directly follows what, counted over journeys.
+
+    With K codes, K is START, K + 1 CONVERSION, K + 2 DROPOFF; the key of a move from a to b is
+    a (K + 3) + b.
+
+    Attributes
+    ----------
+    keys
+        Keys of the moves that occur, ascending.
+    counts, journeys
+        How often each occurs, and in how many journeys.
+    first
+        Journeys by their first touch, or by their end where they have no touch, shape (K + 3,).
+    visits, visiting, pending
+        Visits of each code, journeys that come by, and visits that nothing has followed yet.
+    waited
+        How long each move took in total [µs], from a touch to the row after it; -1 where no time
+        is known.
+    timed
+        Moves with a time by key, of the journeys of each thread; empty where nothing is compiled.
+    """
+
+    keys: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    journeys: NDArray[np.int64]
+    first: NDArray[np.int64]
+    visits: NDArray[np.int64]
+    visiting: NDArray[np.int64]
+    pending: NDArray[np.int64]
+    waited: NDArray[np.int64]
+    timed: tuple[NDArray[np.int64], ...] = ()
+
+
+def directly_follows(
+    codes: NDArray[np.signedinteger],
+    offsets: NDArray[np.int64],
+    absorbed: NDArray[np.bool_],
+    outcome: NDArray[np.int8],
+    n_codes: int,
+    weight: NDArray[np.int64] | None = None,
+    time: NDArray[np.int64] | None = None,
+) -> Follows:
+    """Count what directly follows what.
+
+    Parameters
+    ----------
+    codes
+        Code of each row, below `n_codes`; rows stand journey by journey.
+    offsets
+        Rows of journey i are [offsets[i], offsets[i + 1]).
+    absorbed
+        Whether the last row of a journey is its end itself, and no touch.
+    outcome
+        How each journey ended: 0 CONVERSION, 1 DROPOFF, 2 not yet.
+    n_codes
+        Number of codes.
+    weight
+        How often each journey counts; None counts each once.
+    time
+        Microseconds of each row; None where unknown. A journey that ended without a row of its own
+        has no time of that end.
+    """
+    size = n_codes + 3
+    lengths = np.diff(offsets) - absorbed
+    is_touch = np.ones(len(codes), dtype=np.bool_)
+    is_touch[offsets[1:][absorbed] - 1] = False
+    row = np.flatnonzero(is_touch)
+    here = codes[row].astype(np.int64)
+    journey = np.repeat(np.arange(len(lengths)), lengths)
+    stop = np.cumsum(lengths)
+    touched = lengths > 0
+    last = stop[touched] - 1
+    after = np.append(here[1:], 0)[: len(here)]
+    end = n_codes + 1 + outcome.astype(np.int64)
+    after[last] = end[touched]
+    still_open = after == n_codes + 3
+    first = end.copy()
+    first[touched] = here[(stop - lengths)[touched]]
+    moved = ~still_open
+    key = here * size + after
+    moved_key, moved_journey = (key, journey) if moved.all() else (key[moved], journey[moved])
+    keys, counts = _weighted_counts(moved_key, moved_journey, weight, size * size)
+    pending = _bincount(here[still_open], journey[still_open], weight, n_codes)
+    move = _places(keys, moved_key, size)
+    waited = np.full(len(keys), -1, dtype=np.int64)
+    if time is not None:
+        timed = keys % size < n_codes
+        timed[_places(keys, key[last[absorbed[touched]]], size)] = True
+        wait = np.append(np.diff(time), 0)[row]
+        wait[last[~absorbed[touched]]] = 0
+        total = np.zeros(len(keys), dtype=np.int64)
+        np.add.at(total, move, wait if moved.all() else wait[moved])
+        waited[timed] = total[timed]
+    journeys, visiting = side_by_side(
+        len(codes),
+        lambda: _distinct(moved_journey, move, len(keys), weight),
+        lambda: _distinct(journey, here, n_codes, weight),
+    )
+    return Follows(
+        keys=keys,
+        counts=counts,
+        journeys=journeys,
+        first=_bincount(first, np.arange(len(first)), weight, size),
+        visits=_bincount(here, journey, weight, n_codes),
+        visiting=visiting,
+        pending=pending,
+        waited=waited,
+    )
+
+
+class Waits(NamedTuple):
+    """How the times differ that the moves of each key took, from a touch to the row after it.
+
+    Attributes
+    ----------
+    median
+        Median [µs], NaN where none is known.
+    squares
+        Sum of the squared deviations from the mean [s²], NaN where none is known.
+    """
+
+    median: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+
+def waits_of_moves(
+    codes: NDArray[np.signedinteger],
+    offsets: NDArray[np.int64],
+    absorbed: NDArray[np.bool_],
+    outcome: NDArray[np.int8],
+    time: NDArray[np.int64],
+    n_codes: int,
+    follows: Follows,
+) -> Waits:
+    """Return how long moves took.
+
+    Parameters
+    ----------
+    codes, offsets, absorbed, outcome, n_codes
+        As for `directly_follows`.
+    time
+        Microseconds of each row, ascending in each journey.
+    follows
+        What directly follows what in these rows.
+    """
+    size, keys = n_codes + 3, follows.keys
+    is_last = np.zeros(len(codes) + 1, dtype=np.bool_)
+    is_last[offsets[1:] - 1] = True
+    row = np.flatnonzero(~is_last[: len(codes)])
+    after = codes.astype(np.int64)
+    after[offsets[1:][absorbed] - 1] = (n_codes + 1 + outcome.astype(np.int64))[absorbed]
+    move = _places(keys, codes[row].astype(np.int64) * size + after[row + 1], size)
+    wait = np.diff(time)[row]
+    median = np.full(len(keys), np.nan)
+    squares = np.full(len(keys), np.nan)
+    count = np.bincount(move, minlength=len(keys))
+    has = np.flatnonzero(count)
+    if len(has):
+        _, ascending = _sort_pairs(move, wait)
+        n = count[has]
+        first = np.cumsum(n) - n
+        low, high = ascending[first + (n - 1) // 2], ascending[first + n // 2]
+        median[has] = low / 2 + high / 2
+        mean = np.zeros(len(keys))
+        mean[has] = np.add.reduceat(ascending, first) / n / 1e6
+        deviation = wait / 1e6 - mean[move]
+        squares[has] = np.bincount(move, deviation * deviation, minlength=len(keys))[has]
+    return Waits(median, squares)
+
+
+def _bincount(
+    codes: NDArray[np.int64],
+    journey: NDArray[np.int64],
+    weight: NDArray[np.int64] | None,
+    n_codes: int,
+) -> NDArray[np.int64]:
+    weights = None if weight is None else weight[journey]
+    return np.bincount(codes, weights, minlength=n_codes).astype(np.int64)
+
+
+def _weighted_counts(
+    key: NDArray[np.int64],
+    journey: NDArray[np.int64],
+    weight: NDArray[np.int64] | None,
+    size: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct keys and their counts."""
+    if size <= _DENSE:
+        counts = _bincount(key, journey, weight, size)
+        keys = np.flatnonzero(np.bincount(key, minlength=size))
+        return keys, counts[keys]
+    keys, place = np.unique(key, return_inverse=True)
+    return keys, _bincount(place, journey, weight, len(keys))
+
+
+def _places(keys: NDArray[np.int64], wanted: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Return where each wanted key stands among the keys, by table where they are small."""
+    if size * size > _DENSE:
+        return np.searchsorted(keys, wanted)
+    place = np.zeros(size * size, dtype=np.int64)
+    place[keys] = np.arange(len(keys))
+    return place[wanted]
+
+
+def _distinct(
+    journey: NDArray[np.int64],
+    group: NDArray[np.int64],
+    n_groups: int,
+    weight: NDArray[np.int64] | None,
+) -> NDArray[np.int64]:
+    """Return the number of distinct journeys in each group."""
+    bits = max(n_groups - 1, 0).bit_length()
+    key = journey << bits
+    key |= group
+    key.sort()
+    key = key[np.append(True, key[1:] != key[:-1])[: len(key)]]
+    return _bincount(key & ((1 << bits) - 1), key >> bits, weight, n_groups)

@@ -1,0 +1,268 @@
+"""The audit of a log: what a reader must know about the data before believing a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+import numpy as np
+
+from cxjourney._support.mapping import FrozenMapping
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_duration, duration_us
+from cxjourney._time.timestamps import utc_us
+from cxjourney.log._ingest import EPOCH, NO_SEQ, OF_TABLE
+from cxjourney.log._prepare import duplicate_rows, tied_rows
+
+if TYPE_CHECKING:
+    from cxjourney.log._columns import Columns
+    from cxjourney.log._interaction_log import InteractionLog
+
+__all__ = ["LogAudit", "audit_log"]
+
+_MANY_TIES = 0.01
+
+
+def _counts(counts: Mapping[str, int]) -> FrozenMapping[int]:
+    return FrozenMapping(counts)
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class LogAudit(Result):
+    """What is in a log, what came in, and what about it deserves a look.
+
+    Attributes
+    ----------
+    rows
+        Interactions in the log.
+    customers, touchpoints, channels
+        How many there are.
+    first, last
+        The first and the last stamp (UTC); None for an empty log.
+    observed_from, observed_until
+        The observation window (UTC); None where not known.
+    rows_received
+        Rows that came in when the log was built; of a wide table the dated steps.
+    dropped
+        Reason to number of rows left out then; of a wide table also rows of the table without any
+        step, which are no share of the interactions.
+    out_of_order
+        Rows that came in before an earlier row of the same customer; they were sorted.
+    naive
+        Stamps that came in without a zone, read in `tz`.
+    tz
+        The zone in which they were read.
+    ambiguous, nonexistent
+        Naive stamps that the clock of `tz` showed twice, or skipped.
+    duplicates
+        Interactions that equal an earlier one in everything.
+    tied
+        Interactions that share customer and time with another before them.
+    ordered
+        Whether a `seq` column orders them.
+    missing
+        Column to number of interactions in which it is missing.
+    future
+        Stamps later than the moment of the audit.
+    after_observed_until
+        Stamps later than the end of the observation.
+    one_event_customers
+        Customers with a single interaction.
+    left_truncated
+        Customers whose first contact comes within `inactivity` of `observed_from`, so that
+        earlier ones may be missing; None where either is not known.
+    """
+
+    title: ClassVar[str] = "Audit of the log"
+
+    rows: int
+    customers: int
+    touchpoints: int
+    channels: int
+    first: datetime | None
+    last: datetime | None
+    observed_from: datetime | None
+    observed_until: datetime | None
+    rows_received: int
+    dropped: Mapping[str, int] = attrs.field(converter=_counts)
+    out_of_order: int
+    naive: int
+    tz: str
+    ambiguous: int
+    nonexistent: int
+    duplicates: int
+    tied: int
+    ordered: bool
+    missing: Mapping[str, int] = attrs.field(converter=_counts)
+    future: int
+    after_observed_until: int
+    one_event_customers: int
+    left_truncated: int | None
+
+    @property
+    def ties(self) -> float:
+        """Share of interactions that share customer and time with another before them."""
+        return self.tied / self.rows if self.rows else np.nan
+
+    def _table(self) -> Table:
+        rows, received, dropped = self.rows, self.rows_received, self.dropped.items()
+        facts: list[tuple[str, int, float]] = [
+            ("rows received", received, np.nan),
+            *((f"  left out: {why}", n, _share_left_out(why, n, received)) for why, n in dropped),
+            ("  out of order", self.out_of_order, _share(self.out_of_order, received)),
+            (f"  without a zone, read in {self.tz}", self.naive, _share(self.naive, received)),
+        ]
+        if self.ambiguous or self.nonexistent:
+            facts += [
+                ("    shown twice by the clock", self.ambiguous, _share(self.ambiguous, received)),
+                ("    skipped by the clock", self.nonexistent, _share(self.nonexistent, received)),
+            ]
+        facts += [
+            ("interactions", rows, np.nan),
+            ("  duplicates", self.duplicates, _share(self.duplicates, rows)),
+            ("  ties", self.tied, self.ties),
+            ("  in the future", self.future, _share(self.future, rows)),
+            (
+                "  after observed_until",
+                self.after_observed_until,
+                _share(self.after_observed_until, rows),
+            ),
+            *((f"  missing: {name}", n, _share(n, rows)) for name, n in self.missing.items()),
+            ("customers", self.customers, np.nan),
+            (
+                "  with one interaction",
+                self.one_event_customers,
+                _share(self.one_event_customers, self.customers),
+            ),
+        ]
+        if self.left_truncated is not None:
+            share = _share(self.left_truncated, self.customers)
+            facts.append(("  left-truncated", self.left_truncated, share))
+        facts += [("touchpoints", self.touchpoints, np.nan), ("channels", self.channels, np.nan)]
+        names, counts, shares = zip(*facts, strict=True)
+        return Table(
+            {"what": names, "count": np.array(counts), "share": np.array(shares)},
+            formats={"share": "percent"},
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        if self.first is None or self.last is None:
+            return ("empty",)
+        notes = [f"stamps from {_shown(self.first)} to {_shown(self.last)}"]
+        since = "" if self.observed_from is None else f"from {_shown(self.observed_from)} "
+        if self.observed_until is not None:
+            notes.append(f"observed {since}until {_shown(self.observed_until)}")
+        if self.ties > _MANY_TIES and not self.ordered:
+            notes.append(
+                f"{100 * self.ties:.1f}% ties: their order is that of the input; a seq= column "
+                "settles it"
+            )
+        if self.duplicates:
+            notes.append("drop_duplicates() leaves duplicates out")
+        return tuple(notes)
+
+
+def audit_log(
+    log: InteractionLog,
+    *,
+    inactivity: timedelta | None = None,
+    now: datetime | str | None = None,
+) -> LogAudit:
+    """Return what a reader must know about the data before believing a result.
+
+    Parameters
+    ----------
+    log
+        The log.
+    inactivity
+        The inactivity limit, to count left-truncated customers where `observed_from` is known.
+    now
+        The moment after which a stamp lies in the future; None means the present.
+
+    Returns
+    -------
+    LogAudit
+        The counts of rows as they came in stay those of the log as it was built.
+
+    Raises
+    ------
+    InvalidValue
+        If `inactivity` is not a positive timedelta, or `now` is no moment.
+
+    Examples
+    --------
+    >>> from cxjourney import InteractionLog
+    >>> log = InteractionLog.from_frame(
+    ...     {"who": ["a", "a", "b"], "when": ["2026-01-01"] * 3, "what": ["web", "web", "app"]},
+    ...     customer="who", timestamp="when", touchpoint="what",
+    ... )
+    >>> audit = log.audit(now="2026-02-01")
+    >>> audit.naive, audit.duplicates, audit.tied, audit.one_event_customers
+    (3, 1, 1, 1)
+    """
+    columns, intake = log.columns, log.intake
+    present = datetime.now(UTC) if now is None else now
+    time = np.zeros(0, dtype=np.int64) if columns.time is None else columns.time
+    until = log.observed_until_us
+    return LogAudit(
+        rows=len(log),
+        customers=log.n_customers,
+        touchpoints=len(log.touchpoints),
+        channels=len(log.channels),
+        first=EPOCH + timedelta(microseconds=int(time.min())) if len(time) else None,
+        last=EPOCH + timedelta(microseconds=int(time.max())) if len(time) else None,
+        observed_from=log.observed_from,
+        observed_until=log.observed_until,
+        rows_received=intake.rows,
+        dropped=intake.dropped,
+        out_of_order=intake.out_of_order,
+        naive=intake.naive,
+        tz=intake.tz,
+        ambiguous=intake.ambiguous,
+        nonexistent=intake.nonexistent,
+        duplicates=int(np.count_nonzero(duplicate_rows(columns))),
+        tied=int(np.count_nonzero(tied_rows(columns))),
+        ordered=columns.seq is not None,
+        missing=_missing(columns),
+        future=int(np.count_nonzero(time > utc_us(present, "now", "UTC"))),
+        after_observed_until=0 if until is None else int(np.count_nonzero(time > until)),
+        one_event_customers=int(np.count_nonzero(np.diff(columns.offsets) == 1)),
+        left_truncated=_left_truncated(log, inactivity),
+    )
+
+
+def _missing(columns: Columns) -> dict[str, int]:
+    """Return how often each column is missing, those that never are left out."""
+    counts = {name: np.count_nonzero(coded.codes < 0) for name, coded in columns.coded.items()}
+    counts |= {
+        name.removesuffix("_us"): np.count_nonzero(np.isnan(values))
+        for name, values in columns.numeric.items()
+    }
+    if columns.seq is not None:
+        counts["seq"] = np.count_nonzero(columns.seq == NO_SEQ)
+    counts |= {name: np.count_nonzero(c.codes < 0) for name, c in columns.attributes.items()}
+    return {name: int(n) for name, n in counts.items() if n}
+
+
+def _left_truncated(log: InteractionLog, inactivity: timedelta | None) -> int | None:
+    if inactivity is not None:
+        check_duration(inactivity, "inactivity")
+    if inactivity is None or log.observed_from_us is None or log.columns.time is None:
+        return None
+    first = log.columns.time[log.columns.offsets[:-1]]
+    return int(np.count_nonzero(first - log.observed_from_us < duration_us(inactivity)))
+
+
+def _share(count: int, total: int) -> float:
+    return count / total if total else np.nan
+
+
+def _share_left_out(why: str, count: int, received: int) -> float:
+    return np.nan if why.startswith(OF_TABLE) else _share(count, received)
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

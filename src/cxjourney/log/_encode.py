@@ -1,0 +1,235 @@
+"""Columns of any data frame as integer codes and numbers, each by its own library's fastest way.
+
+A column is a narwhals series, or a NumPy array, texts in Arrow buffers or a coded column where a
+frame was given as a mapping.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from cxjourney._support.frozen import seal
+from cxjourney._support.texts import Texts
+from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney.kernels import ArrowTexts, arrow_texts, encode_strings
+from cxjourney.log._columns import Coded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["encode_ids", "encode_names", "encode_values", "narrow", "numbers"]
+
+
+def encode_names(column: Any) -> Coded:
+    """Return a column of names as codes into its sorted distinct names; missing is -1.
+
+    Integers become their decimal text. An empty text counts as missing: nothing has no name.
+    """
+    texts = column
+    if not isinstance(column, (Coded, ArrowTexts, np.ndarray)):
+        texts = arrow_texts(column.to_native())
+    if isinstance(texts, ArrowTexts):
+        found, sorted_names = texts.names()
+        return Coded(seal(narrow(found, len(sorted_names))), sorted_names)
+    coded = encode_ids(column)
+    if "" in coded.names:
+        empty = coded.names.index("")
+        codes = np.where(coded.codes == empty, -1, coded.codes)
+        coded = Coded(codes, coded.names).compacted()
+    order = sorted(range(len(coded.names)), key=coded.names.__getitem__)
+    rank = np.empty(len(order) + 1, dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    rank[-1] = -1
+    names = tuple(coded.names[i] for i in order)
+    codes = narrow(rank, len(names)).take(coded.codes, mode="wrap")  # -1 is the last
+    return Coded(seal(codes), names)
+
+
+def encode_ids(column: Any) -> Coded:
+    """Return a column of identifiers as codes in no particular order; missing is -1.
+
+    Identifiers are text: 7 and "7" are the same, "007", "NA" and "" are identifiers of their own.
+    """
+    codes, values = _factorize(column)
+    if isinstance(values, Texts):
+        # a tuple in all but the type, which a hundred thousand ids need not become
+        return Coded(seal(codes), cast(tuple[str, ...], values))
+    if set(map(type, values)) <= {str}:
+        return Coded(seal(codes), tuple(values))
+    names = tuple(map(_text, values))
+    if len(set(names)) < len(names):  # 7 and "7" in a column of objects
+        position = {name: i for i, name in enumerate(dict.fromkeys(names))}
+        merge = np.array([position[name] for name in names] + [-1])
+        codes, names = merge[codes], tuple(position)
+    return Coded(seal(codes), names)
+
+
+def encode_values(column: Any) -> Coded:
+    """Return a column of str, int, float or bool values as codes; missing is -1."""
+    codes, values = _factorize(column)
+    return Coded(seal(codes), tuple(v.item() if isinstance(v, np.generic) else v for v in values))
+
+
+def narrow(codes: NDArray[np.integer], n_names: int) -> NDArray[Any]:
+    """Return codes, -1 included, in the narrowest signed integers that hold them."""
+    for dtype in (np.int8, np.int16, np.int32):
+        if n_names <= np.iinfo(dtype).max:
+            return codes.astype(dtype, copy=False)
+    return codes.astype(np.int64, copy=False)
+
+
+def numbers(column: Any, name: str) -> NDArray[np.float64]:
+    """Return a column as float64, NaN where missing.
+
+    Raises
+    ------
+    InvalidData
+        If a value is infinite, or the column is not numeric.
+    """
+    if not isinstance(column, np.ndarray):
+        dtype = column.dtype
+        if not (dtype.is_numeric() or _all_null(column)):
+            raise InvalidValue.of(name, "be a numeric column", str(dtype))
+        import narwhals as nw
+
+        column = column.cast(nw.Float64).to_numpy()
+    try:
+        values = np.ma.filled(np.array(column, dtype=np.float64, subok=True), np.nan)
+    except (TypeError, ValueError) as error:
+        raise InvalidValue.of(name, "be a numeric column", str(column.dtype)) from error
+    infinite = np.flatnonzero(np.isinf(values))
+    if len(infinite):
+        raise InvalidData.at_rows(f"{name} is infinite", infinite.tolist())
+    return values
+
+
+def _all_null(column: Any) -> bool:
+    return bool(column.is_null().all())
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))  # an integer column that missing values turned into floats
+    return str(value)
+
+
+def _factorize(column: Any) -> tuple[NDArray[Any], Sequence[Any]]:
+    """Return codes (-1 for missing) and the distinct values that they stand for."""
+    if isinstance(column, Coded):
+        return column.codes, column.names
+    if isinstance(column, ArrowTexts):
+        return column.encoded()
+    if isinstance(column, np.ndarray):
+        return _factorize_array(column)
+    implementation = column.implementation
+    native = column.to_native()
+    encoded = encode_strings(native)
+    if encoded is not None:
+        return encoded
+    if implementation.is_polars():
+        return _factorize_polars(native)
+    if implementation.is_pandas():
+        return _factorize_pandas(native)
+    if implementation.is_pyarrow():
+        return _factorize_arrow(native)
+    return _factorize_array(column.to_numpy())
+
+
+def _factorize_polars(series: Any) -> tuple[NDArray[Any], list[Any]]:
+    import polars as pl
+
+    if series.dtype == pl.String:
+        # a category set of its own, so that codes are dense and nothing global grows
+        series = series.cast(pl.Categorical(pl.Categories.random()))
+    elif series.dtype not in {pl.Categorical, pl.Enum}:
+        return _factorize_array(
+            series.to_numpy()
+            if series.null_count() == 0
+            else np.array(series.to_list(), dtype=object)
+        )
+    physical = series.to_physical()
+    if physical.null_count():
+        missing = physical.is_null().to_numpy()
+        codes = np.where(missing, -1, physical.fill_null(0).to_numpy().astype(np.int64))
+    else:
+        codes = physical.to_numpy()
+    if len(codes) == 0:
+        return np.zeros(0, dtype=np.int32), []
+    first = _first_rows(codes)
+    used = np.flatnonzero(first >= 0)
+    values = series.gather(first[used]).cast(pl.String).to_list()
+    if len(used) < len(first):
+        renumber = np.full(len(first) + 1, -1, dtype=np.int32)
+        renumber[used] = np.arange(len(used), dtype=np.int32)
+        return renumber[codes], values
+    return codes.astype(np.int32), values
+
+
+def _first_rows(codes: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the first row of each code, -1 for codes that do not occur."""
+    top = max(int(codes.max()), -1)
+    first = np.full(top + 2, -1, dtype=np.int64)  # the spare place takes the missing ones
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    return first[:-1]
+
+
+def _factorize_pandas(series: Any) -> tuple[NDArray[Any], list[Any]]:
+    import pandas as pd
+
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return series.cat.codes.to_numpy().astype(np.int32), list(series.cat.categories)
+    if series.dtype == object:
+        return _factorize_array(series.to_numpy())
+    codes, values = pd.factorize(series, use_na_sentinel=True)
+    return codes.astype(np.int32), list(values)
+
+
+def _factorize_arrow(array: Any) -> tuple[NDArray[Any], list[Any]]:
+    import pyarrow as pa
+
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    return codes, array.dictionary.to_pylist()
+
+
+def _factorize_array(array: NDArray[Any]) -> tuple[NDArray[Any], list[Any]]:
+    if isinstance(array, np.ma.MaskedArray):
+        codes, values = _factorize_array(array.data)
+        return np.where(np.ma.getmaskarray(array), -1, codes), values
+    if array.dtype.kind in "iub":
+        distinct, codes = np.unique(array, return_inverse=True)
+        return codes.astype(np.int32), distinct.tolist()
+    items = array.tolist()
+    if {type(item) for item in items} <= {str, type(None)}:
+        return _positions(items)
+    # 1, True and 1.0 are equal to Python, but they are three values
+    codes, keys = _positions([None if _missing(v) else (type(v), v) for v in items])
+    return codes, [value for _, value in keys]
+
+
+def _positions(items: list[Any]) -> tuple[NDArray[Any], list[Any]]:
+    """Return the place of each item among the distinct ones, -1 for None."""
+    distinct = [item for item in dict.fromkeys(items) if item is not None]
+    position: dict[Any, int] = {item: i for i, item in enumerate(distinct)}
+    position[None] = -1
+    codes = np.fromiter(map(position.__getitem__, items), dtype=np.int32, count=len(items))
+    return codes, distinct
+
+
+def _missing(value: Any) -> bool:
+    """Return whether a value of an object column stands for nothing: None, NaN, NaT, NA."""
+    if value is None:
+        return True
+    different = value != value  # noqa: PLR0124 - NaN and NaT are the values unlike themselves
+    return different is True or different is np.True_ or not isinstance(different, (bool, np.bool_))

@@ -1,0 +1,666 @@
+"""`InteractionLog`: all interactions, as columns."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import attrs
+import numpy as np
+
+from cxjourney._support.validation import check_name
+from cxjourney._time.timestamps import utc_us
+from cxjourney.exceptions import DataQualityWarning, InvalidValue, TimesRequired, UnknownName
+from cxjourney.log import _ingest, _objects, _prepare
+from cxjourney.log._audit import audit_log
+from cxjourney.log._columns import Coded, Columns
+from cxjourney.log._ingest import EPOCH, Intake, Parts
+from cxjourney.log._objects import Catalogue
+
+if TYPE_CHECKING:
+    from cxjourney.domain import Customer, Interaction
+    from cxjourney.journeys import InactivitySuggestion, Journeys, TransitionGaps
+
+__all__ = ["InteractionLog", "is_currency_code"]
+
+
+@attrs.frozen(kw_only=True, repr=False, eq=False)
+class InteractionLog:
+    """All interactions of all customers, as read-only columns.
+
+    Make one with `from_interactions`, `from_frame`, `cxjourney.read_csv`, `read_parquet` or
+    `read_xes`. Preparing it returns a new log; both share the columns that did not change, and
+    the observation window stays the one that was fixed when the log was built.
+
+    Attributes
+    ----------
+    columns
+        The rows, sorted by customer, then time, then `seq`, then input order.
+    customer_ids
+        Id of each customer, by its number.
+    account
+        Account of each customer; None where the data has none.
+    customer_attributes
+        Attributes of the customers, by name.
+    catalogue
+        What is known of touchpoints and channels beyond their names.
+    currency
+        Code of the currency of all values; None where unknown.
+    observed_from_us, observed_until_us
+        The observation window in microseconds since the epoch, UTC; None where not known.
+    intake
+        What happened to the rows on their way in.
+    backend
+        The data-frame library of the input; results prefer it.
+
+    Examples
+    --------
+    >>> from datetime import datetime, timezone
+    >>> import cxjourney as cx
+    >>> day = lambda d: datetime(2026, 1, d, tzinfo=timezone.utc)
+    >>> log = cx.InteractionLog.from_interactions([
+    ...     cx.Interaction(customer="a", touchpoint="web", channel="web", timestamp=day(1)),
+    ...     cx.Interaction(customer="a", touchpoint="buy", channel="store", timestamp=day(3)),
+    ... ])
+    >>> log
+    InteractionLog: 2 interactions of 1 customer at 2 touchpoints in 2 channels, \
+2026-01-01 to 2026-01-03
+    >>> log.touchpoints
+    ('buy', 'web')
+    """
+
+    columns: Columns
+    customer_ids: Sequence[str]
+    account: Coded | None = None
+    customer_attributes: Mapping[str, Coded] = attrs.field(factory=dict)
+    catalogue: Catalogue = attrs.field(factory=Catalogue.empty)
+    currency: str | None = None
+    observed_from_us: int | None = None
+    observed_until_us: int | None = None
+    intake: Intake = attrs.field(factory=Intake)
+    backend: str | None = None
+
+    # ------------------------------------------------------------------ making one
+
+    @classmethod
+    def from_interactions(
+        cls,
+        interactions: Iterable[Interaction],
+        *,
+        observed_until: datetime | None = None,
+        observed_from: datetime | None = None,
+    ) -> Self:
+        """Return the log of typed interactions, in any order.
+
+        Parameters
+        ----------
+        interactions
+            The interactions; `log.interactions()` gives them back.
+        observed_until
+            Until when the log was observed; None means its last stamp.
+        observed_from
+            Since when the log was observed; None where it holds every customer's beginning.
+
+        Raises
+        ------
+        InvalidValue
+            If an item is not an `Interaction`.
+        InvalidData
+            If one customer or channel is described in two ways, or currencies are mixed.
+        """
+        parts, catalogue = _objects.parts_of_interactions(interactions)
+        return cls._of_parts(parts, catalogue, observed_from, observed_until, "UTC")
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        customer: str,
+        timestamp: str,
+        touchpoint: str,
+        channel: str | None = None,
+        stage: str | None = None,
+        owner: str | None = None,
+        account: str | None = None,
+        journey: str | None = None,
+        seq: str | None = None,
+        score: str | None = None,
+        emotion: str | None = None,
+        expectation: str | None = None,
+        value: str | None = None,
+        currency: str | None = None,
+        duration: str | None = None,
+        issue: str | None = None,
+        attributes: Sequence[str] = (),
+        customers: Any = None,
+        tz: str = "UTC",
+        timestamp_format: str | None = None,
+        missing: Literal["refuse", "drop"] = "refuse",
+        observed_until: datetime | str | None = None,
+        observed_from: datetime | str | None = None,
+    ) -> Self:
+        """Return the log of a data frame with one row an interaction, in any order.
+
+        Parameters
+        ----------
+        frame
+            A pandas or polars frame, a lazy one too, a pyarrow table, a DuckDB relation, or a
+            mapping of column names to arrays; hence Any.
+        customer, timestamp, touchpoint
+            Names of the columns that every log needs. Ids are text: 7 and "7" are the same.
+        channel, stage, owner, account, journey, issue
+            Names of further columns of names and ids. `journey` holds a case or session id.
+        seq
+            Name of a column of whole numbers that orders equal stamps.
+        score, emotion, expectation, value
+            Names of numeric columns; emotion is a valence in [-1, 1].
+        currency
+            The currency of `value`: the name of a column, or a code such as "EUR".
+        duration
+            Name of a column of durations.
+        attributes
+            Names of further columns to keep, for `segment=`.
+        customers
+            A frame with one row a customer, its ids in a column named as `customer`; its other
+            columns become attributes of the customers. Any frame as above, hence Any.
+        tz
+            IANA zone in which stamps without a zone are read.
+        timestamp_format
+            `strptime` format of stamps given as text; None reads ISO forms.
+        missing
+            What becomes of rows without customer, timestamp or touchpoint: "refuse" raises with
+            their numbers, "drop" leaves them out and counts them in the audit.
+        observed_until
+            Until when the log was observed; None means its last stamp.
+        observed_from
+            Since when the log was observed; None where it holds every customer's beginning.
+
+        Raises
+        ------
+        UnknownName
+            If a column is not there; the nearest names are in the message.
+        InvalidData
+            If rows cannot be read; their numbers are in the message.
+        ReservedName
+            If a touchpoint, channel, stage or owner has a name that the graph keeps for itself.
+        """
+        wanted = {
+            "customer": customer,
+            "timestamp": timestamp,
+            "touchpoint": touchpoint,
+            "channel": channel,
+            "stage": stage,
+            "owner": owner,
+            "account": account,
+            "journey": journey,
+            "seq": seq,
+            "score": score,
+            "emotion": emotion,
+            "expectation": expectation,
+            "value": value,
+            "duration": duration,
+            "issue": issue,
+        }
+        code = currency if currency is not None and is_currency_code(currency) else None
+        if code is None:
+            wanted["currency"] = currency
+        columns, backend = _ingest.columns_of(frame, wanted, attributes)
+        parts = _ingest.from_columns(
+            columns,
+            backend=backend,
+            currency=code,
+            tz=tz,
+            timestamp_format=timestamp_format,
+            missing=missing,
+            customers=customers,
+            customer_column=customer,
+        )
+        return cls._of_parts(parts, Catalogue.empty(), observed_from, observed_until, tz)
+
+    @classmethod
+    def _of_parts(
+        cls,
+        parts: Parts,
+        catalogue: Catalogue,
+        observed_from: datetime | str | None,
+        observed_until: datetime | str | None,
+        tz: str,
+    ) -> Self:
+        time = parts.columns.time
+        if observed_until is not None:
+            end = utc_us(observed_until, "observed_until", tz)
+            until: int | None = end
+            late = 0 if time is None else int(np.count_nonzero(time > end))
+            if late:
+                warnings.warn(
+                    f"{late:,} interactions lie after observed_until and still count: cut the "
+                    "data there, as log.between() does",
+                    DataQualityWarning,
+                    stacklevel=3,
+                )
+        else:
+            until = int(time.max()) if time is not None and len(time) else None
+        since = None
+        if observed_from is not None:
+            since = utc_us(observed_from, "observed_from", tz)
+        if since is not None and until is not None and since > until:
+            raise InvalidValue.of(
+                "observed_from", f"not lie after observed_until ({observed_until})", observed_from
+            )
+        return cls(
+            columns=parts.columns,
+            customer_ids=parts.customer_ids,
+            account=parts.account,
+            customer_attributes=parts.customer_attributes,
+            catalogue=catalogue,
+            currency=parts.currency,
+            observed_from_us=since,
+            observed_until_us=until,
+            intake=parts.intake,
+            backend=parts.backend,
+        )
+
+    # ------------------------------------------------------------------ looking at it
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, InteractionLog):
+            return NotImplemented
+        return (
+            self.customer_ids == other.customer_ids
+            and self.observed_from_us == other.observed_from_us
+            and self.observed_until_us == other.observed_until_us
+            and self.currency == other.currency
+            and self.account == other.account
+            and dict(self.customer_attributes) == dict(other.customer_attributes)
+            and self.catalogue == other.catalogue
+            and self.columns == other.columns
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # equality is by value, and values are arrays
+
+    def __repr__(self) -> str:
+        def counted(n: int, noun: str) -> str:
+            return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+        text = (
+            f"InteractionLog: {counted(len(self), 'interaction')} of "
+            f"{counted(self.n_customers, 'customer')} at "
+            f"{counted(len(self.touchpoints), 'touchpoint')}"
+        )
+        if self.channels:
+            text += f" in {counted(len(self.channels), 'channel')}"
+        time = self.columns.time
+        if time is not None and len(time):
+            first, last = _moment(int(time.min())), _moment(int(time.max()))
+            text += f", {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+        return text
+
+    def __getattr__(self, name: str) -> Any:
+        # whoever asks a log for what its journeys have should learn how to make them
+        if name in _OF_JOURNEYS:
+            raise AttributeError(
+                f"a log has no {name!r}, but its journeys have: make them first, as in "
+                "log.journeys(goal=..., inactivity=timedelta(...))"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def n_customers(self) -> int:
+        """Number of customers."""
+        return self.columns.n_customers
+
+    @property
+    def touchpoints(self) -> tuple[str, ...]:
+        """Names of the touchpoints that occur, sorted."""
+        return self._names("touchpoint")
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels, sorted; empty where the log has none."""
+        return self._names("channel")
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages, sorted; empty where the log has none."""
+        return self._names("stage")
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Names of the owners, sorted; empty where the log has none."""
+        return self._names("owner")
+
+    def _names(self, column: str) -> tuple[str, ...]:
+        return self._names_in_use.get(column, ())
+
+    @cached_property
+    def _names_in_use(self) -> dict[str, tuple[str, ...]]:
+        return {
+            column: self.columns.coded[column].compacted().names
+            for column in ("touchpoint", "channel", "stage", "owner")
+            if column in self.columns.coded
+        }
+
+    @property
+    def observed_until(self) -> datetime | None:
+        """Until when the log was observed (UTC); None for an empty log."""
+        return None if self.observed_until_us is None else _moment(self.observed_until_us)
+
+    @property
+    def observed_from(self) -> datetime | None:
+        """Since when the log was observed (UTC); None where not given."""
+        return None if self.observed_from_us is None else _moment(self.observed_from_us)
+
+    @cached_property
+    def _number_of(self) -> dict[str, int]:
+        return {customer: number for number, customer in enumerate(self.customer_ids)}
+
+    def customer_number(self, customer: str) -> int:
+        """Return the number under which the columns know a customer.
+
+        Raises
+        ------
+        UnknownName
+            If the log has no such customer. Other ids are not named: they stay out of messages.
+        """
+        number = self._number_of.get(str(customer))
+        if number is None:
+            raise UnknownName(f"customer {customer!r} is not in the log", name=str(customer))
+        return number
+
+    def customer(self, customer: str) -> Customer:
+        """Return a customer as a typed object, attributes and account included.
+
+        Raises
+        ------
+        UnknownName
+            If the log has no such customer.
+        """
+        number = self.customer_number(customer)
+        return _objects.customer_object(
+            number, self.customer_ids, self.account, self.customer_attributes
+        )
+
+    def interactions(self, customer: str | None = None) -> Iterator[Interaction]:
+        """Yield the interactions as typed objects, by customer and time.
+
+        Parameters
+        ----------
+        customer
+            Only those of this customer; None yields all.
+
+        Raises
+        ------
+        UnknownName
+            If the log has no such customer.
+        TimesRequired
+            If the log was made of aggregated paths.
+        """
+        if self.columns.time is None:
+            raise TimesRequired("interactions() needs times; aggregated paths have none")
+        columns, numbers = self.columns, range(self.n_customers)
+        if customer is not None:
+            number = self.customer_number(customer)
+            start, stop = columns.offsets[number : number + 2].tolist()
+            columns = columns.take(np.arange(start, stop), np.array([0, stop - start]))
+            numbers = range(number, number + 1)
+        customers = [
+            _objects.customer_object(n, self.customer_ids, self.account, self.customer_attributes)
+            for n in numbers
+        ]
+        return _objects.interaction_objects(columns, customers, self.catalogue, self.currency)
+
+    def to_frame(self, backend: str | None = None) -> Any:
+        """Return the log as a data frame with one row an interaction.
+
+        The type depends on what is installed, hence Any. Stamps are UTC, durations are durations.
+
+        Parameters
+        ----------
+        backend
+            "pandas", "polars" or "pyarrow"; None takes the library of the input, else pandas,
+            else polars.
+
+        Raises
+        ------
+        MissingDependency
+            If no data-frame library is installed.
+        TimesRequired
+            If the log was made of aggregated paths.
+        """
+        from cxjourney.log._frames import log_frame
+
+        return log_frame(self, backend)
+
+    def attribute(self, name: str) -> Coded:
+        """Return an attribute of customers or interactions, one value a row.
+
+        Also "channel", "stage", "owner", "account" and "touchpoint" where the log has them.
+
+        Raises
+        ------
+        UnknownName
+            If there is no such attribute.
+        InvalidValue
+            If `name` is no text.
+        """
+        check_name(name, "attribute")
+        columns = self.columns
+        if name in columns.attributes:
+            return columns.attributes[name]
+        per_customer = dict(self.customer_attributes)
+        if self.account is not None:
+            per_customer["account"] = Coded(
+                self.account.codes, tuple(getattr(a, "id", a) for a in self.account.names)
+            )
+        if name in per_customer:
+            coded = per_customer[name]
+            return Coded(coded.codes[columns.customer], coded.names)
+        if name in columns.coded:
+            return columns.coded[name]
+        known = (*columns.attributes, *per_customer, *columns.coded)
+        raise UnknownName.among("attribute", name, known, where="the log")
+
+    # ------------------------------------------------------------------ journeys
+
+    def journeys(
+        self,
+        *,
+        goal: str | Iterable[str] | None = None,
+        inactivity: timedelta | None = None,
+        exit_touchpoints: str | Iterable[str] = (),
+        after_goal: Literal["new_journey", "discard", "keep"] = "new_journey",
+        unfinished: Literal["in_progress", "dropped"] = "in_progress",
+        gaps: TransitionGaps | None = None,
+    ) -> Journeys:
+        """Cut the log into journeys with an outcome.
+
+        A silence of at least `inactivity` ends a journey; where the log has a `journey` column,
+        its ids cut instead. A goal interaction ends it as converted, an exit touchpoint as
+        dropped. Otherwise it is dropped if silent for `inactivity` before `observed_until`, else
+        in progress.
+
+        Parameters
+        ----------
+        goal
+            Touchpoint, or several, with which a journey has converted.
+        inactivity
+            The silence after which a customer counts as lost; None where nothing tells.
+        exit_touchpoints
+            Touchpoints with which a customer leaves explicitly.
+        after_goal
+            What follows the goal: "new_journey" begins a new journey, "discard" leaves it out
+            until the next cut, "keep" leaves it in the journey, whose goal then absorbs nothing.
+        unfinished
+            What a journey is that neither converted nor fell silent: "in_progress", or "dropped"
+            where every case is known to be closed. With closed cases take `after_goal="discard"`
+            too: what follows the goal would begin a journey that cannot convert again.
+        gaps
+            Cut long histories also where a gap is unusual for its transition, as in
+            `gaps=TransitionGaps()`. A journey that such a gap ends is dropped: its customer came
+            back for another one. The last journey of a customer has no gap after it; only
+            `inactivity` can tell whether it is over, so give both where drop-off matters. Not
+            where the log has a `journey` column.
+
+        Returns
+        -------
+        Journeys
+
+        Raises
+        ------
+        UnknownName
+            If a goal or exit touchpoint is not in the log.
+        InvalidValue
+            If `inactivity` is not a positive timedelta, a touchpoint is both goal and exit, or
+            `gaps` is given where the log has a `journey` column.
+
+        Examples
+        --------
+        >>> from datetime import datetime, timedelta, timezone
+        >>> import cxjourney as cx
+        >>> def at(customer, touchpoint, day):
+        ...     stamp = datetime(2026, 1, day, tzinfo=timezone.utc)
+        ...     return cx.Interaction(customer=customer, touchpoint=touchpoint, timestamp=stamp)
+        >>> log = cx.InteractionLog.from_interactions(
+        ...     [at("a", "web", 1), at("a", "buy", 2), at("b", "web", 1), at("c", "web", 19)]
+        ... )
+        >>> log.journeys(goal="buy", inactivity=timedelta(days=7))
+        Journeys: 3 (1 converted, 1 dropped, 1 in_progress)
+        """
+        from cxjourney.journeys import Journeys
+
+        return Journeys.of_log(
+            self,
+            goal=goal,
+            inactivity=inactivity,
+            exit_touchpoints=exit_touchpoints,
+            after_goal=after_goal,
+            unfinished=unfinished,
+            gaps=gaps,
+        )
+
+    def suggest_inactivity(
+        self,
+        *,
+        goal: str | Iterable[str] | None = None,
+        exit_touchpoints: str | Iterable[str] = (),
+        quantile: float = 0.99,
+        limits: Sequence[timedelta] | None = None,
+    ) -> InactivitySuggestion:
+        """Return the gaps between contacts, and what conversion and drop-off several limits mean.
+
+        Parameters
+        ----------
+        goal, exit_touchpoints
+            As in `log.journeys`. What lies between a goal and the next contact is no gap.
+        quantile
+            Share of the gaps, in [0, 1], that the suggested limit shall cover.
+        limits
+            Limits to compare; None takes a quarter, half, once, twice and four times the suggestion.
+
+        Returns
+        -------
+        InactivitySuggestion
+
+        Raises
+        ------
+        UnknownName
+            If a goal or exit touchpoint is not in the log.
+        InvalidValue
+            If `quantile` is no fraction or a limit no positive timedelta.
+        TimesRequired
+            If the log was made of aggregated paths.
+
+        Notes
+        -----
+        The limit defines what "lost" means; the data can only say what each choice costs. A limit
+        shorter than usual pauses calls those lost who only paused; a long one leaves many journeys
+        in progress. If the shares change much between half and twice the suggestion, results on
+        drop-off depend on the choice and must say so.
+
+        Examples
+        --------
+        >>> from cxjourney import InteractionLog
+        >>> log = InteractionLog.from_frame(
+        ...     {
+        ...         "who": ["a", "a", "a", "b"],
+        ...         "when": ["2026-01-01", "2026-01-02", "2026-01-05", "2026-01-20"],
+        ...         "what": ["ad", "web", "buy", "web"],
+        ...     },
+        ...     customer="who", timestamp="when", touchpoint="what",
+        ... )
+        >>> log.suggest_inactivity(goal="buy").suggested
+        datetime.timedelta(days=3)
+        """
+        from cxjourney.journeys import suggest_inactivity
+
+        return suggest_inactivity(
+            self, goal=goal, exit_touchpoints=exit_touchpoints, quantile=quantile, limits=limits
+        )
+
+    # ------------------------------------------------------------------ preparing
+    # Each of these is a function that takes the log first and returns another one or a result.
+
+    audit = audit_log
+    """What a reader must know about the data: see `cxjourney.log._audit.audit_log`."""
+    filter = _prepare.filter_rows
+    """The log of some interactions: see `cxjourney.log._prepare.filter_rows`."""
+    between = _prepare.between
+    """The log as observed in a shorter window: see `cxjourney.log._prepare.between`."""
+    rename = _prepare.rename
+    """The log with other names: see `cxjourney.log._prepare.rename`."""
+    collapse_repeats = _prepare.collapse_repeats
+    """The log without repeats: see `cxjourney.log._prepare.collapse_repeats`."""
+    drop_duplicates = _prepare.drop_duplicates
+    """The log with each interaction once: see `cxjourney.log._prepare.drop_duplicates`."""
+    sessions = _prepare.sessions
+    """The log cut into sessions: see `cxjourney.log._prepare.sessions`."""
+
+    def _with_rows(self, keep: Any) -> Self:
+        """Return the log of the rows where `keep` is true; customers without a row go.
+
+        Any: a mask over rows. The observation window stays, and so does the vocabulary: a goal
+        that nobody of a segment reached is still a touchpoint that it knows.
+        """
+        rows = np.flatnonzero(keep)
+        counts = np.bincount(self.columns.customer[rows], minlength=self.n_customers)
+        stay = np.flatnonzero(counts)
+        offsets = np.concatenate([[0], np.cumsum(counts[stay])]).astype(np.int64)
+        columns = self.columns.take(rows, offsets)
+        return attrs.evolve(
+            self,
+            columns=columns,
+            customer_ids=tuple(self.customer_ids[i] for i in stay.tolist()),
+            account=None if self.account is None else self.account.take(stay),
+            customer_attributes={n: c.take(stay) for n, c in self.customer_attributes.items()},
+        )
+
+
+def _moment(us: int) -> datetime:
+    return EPOCH + timedelta(microseconds=us)
+
+
+def is_currency_code(text: str) -> bool:
+    """Return whether `currency=` is a code such as "EUR" rather than the name of a column."""
+    return len(text) == 3 and text.isascii() and text.isupper()
+
+
+_OF_JOURNEYS = frozenset(
+    {
+        "converted",
+        "graph",
+        "lengths",
+        "outcome",
+        "outcomes",
+        "require_determined",
+        "require_times",
+        "rules",
+        "segment",
+    }
+)

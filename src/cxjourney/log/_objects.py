@@ -1,0 +1,297 @@
+"""Between typed interactions and columns: the only place that makes an object an interaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import numpy as np
+
+from cxjourney.domain import (
+    Account,
+    Channel,
+    Customer,
+    Emotion,
+    Interaction,
+    Stage,
+    Touchpoint,
+)
+from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney.log._columns import Coded, Columns
+from cxjourney.log._encode import narrow
+from cxjourney.log._ingest import EPOCH, MICROSECOND, NO_SEQ, Intake, Parts, sort_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["Catalogue", "customer_object", "interaction_objects", "parts_of_interactions"]
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Catalogue:
+    """The typed objects behind the names of a log, where more than the name is known."""
+
+    touchpoints: Mapping[str, Touchpoint]
+    channels: Mapping[str, Channel]
+
+    @classmethod
+    def empty(cls) -> Catalogue:
+        """Return a catalogue that knows names only."""
+        return cls(touchpoints={}, channels={})
+
+    def touchpoint(self, name: str) -> Touchpoint:
+        """Return the touchpoint of a name."""
+        return self.touchpoints.get(name) or Touchpoint(name)
+
+    def channel(self, name: str) -> Channel:
+        """Return the channel of a name."""
+        return self.channels.get(name) or Channel(name)
+
+
+def parts_of_interactions(
+    interactions: Iterable[Interaction],
+) -> tuple[Parts, Catalogue]:
+    """Encode and sort typed interactions.
+
+    Raises
+    ------
+    InvalidValue
+        If they are no list, or an item is not an Interaction.
+    InvalidData
+        If one customer, touchpoint or channel is described in two ways, or currencies are mixed.
+    """
+    if not isinstance(interactions, Iterable):
+        raise InvalidValue.of("interactions", "be a list of Interactions", interactions)
+    items = list(interactions)
+    for position, item in enumerate(items):
+        if not isinstance(item, Interaction):
+            raise InvalidValue.of(f"interactions[{position}]", "be an Interaction", item)
+    customers = _one_each("customer", (i.customer for i in items), key=lambda c: c.id)
+    _one_each(
+        "frontstage of touchpoint", (_named(i.touchpoint) for i in items), key=lambda t: t.name
+    )
+    channels = _one_each("channel", (i.channel for i in items if i.channel), key=lambda c: c.name)
+    columns, ids, _, out_of_order = sort_columns(
+        _positions([i.customer.id for i in items]),
+        np.array([(i.timestamp - EPOCH) // MICROSECOND for i in items], dtype=np.int64),
+        seq=_seq(items),
+        coded=_coded(items),
+        numeric=_numeric(items),
+        attributes=_attributes([i.attributes for i in items]),
+    )
+    currencies = {i.currency for i in items if i.currency is not None}
+    if len(currencies) > 1:
+        raise InvalidData(
+            f"currency has {len(currencies)} values ({', '.join(sorted(currencies))}); money is "
+            "never summed across currencies: convert first, or build one log a currency"
+        )
+    of_customer = [customers[customer] for customer in ids]
+    accounts = [c.account for c in of_customer]
+    parts = Parts(
+        columns=columns,
+        customer_ids=ids,
+        account=_positions(accounts) if any(accounts) else None,
+        customer_attributes=_attributes([c.attributes for c in of_customer]),
+        currency=next(iter(currencies), None),
+        intake=Intake(rows=len(items), out_of_order=out_of_order),
+        backend=None,
+    )
+    catalogue = Catalogue(
+        touchpoints={
+            i.touchpoint.name: _named(i.touchpoint) for i in items if not i.touchpoint.frontstage
+        },
+        channels={name: channel for name, channel in channels.items() if channel != Channel(name)},
+    )
+    return parts, catalogue
+
+
+def interaction_objects(
+    columns: Columns,
+    customers: Sequence[Customer],
+    catalogue: Catalogue,
+    currency: str | None,
+) -> Iterator[Interaction]:
+    """Yield the rows as typed interactions, in the order of the log."""
+    if columns.time is None:
+        return
+    touchpoints = [catalogue.touchpoint(name) for name in columns.coded["touchpoint"].names]
+    optional: dict[str, list[Any]] = {
+        "channel": _decoded(columns, "channel", catalogue.channel),
+        "stage": _decoded(columns, "stage", Stage),
+        "owner": _decoded(columns, "owner", str),
+        "journey": _decoded(columns, "journey", str),
+        "issue": _decoded(columns, "issue", str),
+        "score": _known(columns, "score"),
+        "expectation": _known(columns, "expectation"),
+        "value": _known(columns, "value"),
+        "duration": [
+            None if us is None else timedelta(microseconds=us)
+            for us in _known(columns, "duration_us")
+        ],
+        "emotion": _emotions(columns),
+        "attributes": _attribute_mappings(columns),
+    }
+    if columns.seq is not None:
+        optional["seq"] = [None if s == NO_SEQ else s for s in columns.seq.tolist()]
+    if currency is not None:
+        optional["currency"] = [None if v is None else currency for v in optional["value"]]
+    optional = {name: values for name, values in optional.items() if values}
+    rows = zip(
+        columns.customer.tolist(),
+        columns.coded["touchpoint"].codes.tolist(),
+        columns.time.tolist(),
+        strict=True,
+    )
+    for row, (customer, touchpoint, us) in enumerate(rows):
+        yield Interaction(
+            customer=customers[customer],
+            touchpoint=touchpoints[touchpoint],
+            timestamp=EPOCH + timedelta(microseconds=us),
+            **{name: values[row] for name, values in optional.items()},
+        )
+
+
+def customer_object(
+    number: int,
+    ids: Sequence[str],
+    account: Coded | None,
+    attributes: Mapping[str, Coded],
+) -> Customer:
+    """Return customer `number` of a log as a typed object."""
+    known = {
+        name: coded.names[coded.codes[number]]
+        for name, coded in attributes.items()
+        if coded.codes[number] >= 0
+    }
+    of = None if account is None or account.codes[number] < 0 else account.codes[number]
+    return Customer(
+        ids[number],
+        account=None if of is None or account is None else _account(account.names[of]),
+        attributes=known,
+    )
+
+
+def _account(value: Account | str) -> Account:
+    return value if isinstance(value, Account) else Account(value)
+
+
+def _named(touchpoint: Touchpoint) -> Touchpoint:
+    """Return the touchpoint without what its interactions already carry."""
+    return attrs.evolve(touchpoint, channel=None, stage=None, owner=None)
+
+
+def _one_each(what: str, objects: Iterable[T], key: Callable[[T], str]) -> dict[str, T]:
+    found: dict[str, T] = {}
+    for item in objects:
+        if found.setdefault(key(item), item) != item:
+            raise InvalidData(
+                f"{what} {key(item)!r} is described in two ways: {found[key(item)]!r} and {item!r}"
+            )
+    return found
+
+
+def _positions(values: Sequence[Any]) -> Coded:
+    """Return values as codes into the distinct ones in order of appearance; None is -1."""
+    distinct = tuple(v for v in dict.fromkeys(values) if v is not None)
+    place: dict[Any, int] = {value: i for i, value in enumerate(distinct)}
+    place[None] = -1
+    codes = np.fromiter(map(place.__getitem__, values), dtype=np.int32, count=len(values))
+    return Coded(codes, distinct)
+
+
+def _sorted_names(values: Sequence[str | None]) -> Coded:
+    distinct = tuple(sorted({v for v in values if v is not None}))
+    place: dict[str | None, int] = {value: i for i, value in enumerate(distinct)}
+    place[None] = -1
+    codes = np.fromiter(map(place.__getitem__, values), dtype=np.int64, count=len(values))
+    return Coded(narrow(codes, len(distinct)), distinct)
+
+
+def _coded(items: Sequence[Interaction]) -> dict[str, Coded]:
+    columns: dict[str, list[str | None]] = {
+        "channel": [None if i.channel is None else i.channel.name for i in items],
+        "stage": [None if i.stage is None else i.stage.name for i in items],
+        "owner": [i.owner for i in items],
+        "emotion_label": [None if i.emotion is None else i.emotion.label for i in items],
+    }
+    coded = {"touchpoint": _sorted_names([i.touchpoint.name for i in items])}
+    coded |= {name: _sorted_names(v) for name, v in columns.items() if _any_known(v)}
+    for name, values in (
+        ("journey", [i.journey for i in items]),
+        ("issue", [i.issue for i in items]),
+    ):
+        if _any_known(values):
+            coded[name] = _positions(values)
+    return coded
+
+
+def _any_known(values: Sequence[object]) -> bool:
+    return any(value is not None for value in values)
+
+
+def _numeric(items: Sequence[Interaction]) -> dict[str, NDArray[np.float64]]:
+    columns: dict[str, list[float | None]] = {
+        "score": [i.score for i in items],
+        "expectation": [i.expectation for i in items],
+        "value": [i.value for i in items],
+        "emotion": [None if i.emotion is None else i.emotion.valence for i in items],
+        "arousal": [None if i.emotion is None else i.emotion.arousal for i in items],
+        "duration_us": [None if i.duration is None else i.duration // MICROSECOND for i in items],
+    }
+    return {
+        name: np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+        for name, values in columns.items()
+        if _any_known(values)
+    }
+
+
+def _attributes(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Coded]:
+    """Return attribute columns; 1, True and 1.0 stay three values."""
+    names = sorted({name for mapping in mappings for name in mapping})
+    columns = {}
+    for name in names:
+        typed = [(type(m[name]), m[name]) if name in m else None for m in mappings]
+        coded = _positions(typed)
+        columns[name] = Coded(coded.codes, tuple(value for _, value in coded.names))
+    return columns
+
+
+def _seq(items: Sequence[Interaction]) -> NDArray[np.int64] | None:
+    if all(i.seq is None for i in items):
+        return None
+    return np.array([NO_SEQ if i.seq is None else i.seq for i in items], dtype=np.int64)
+
+
+def _decoded(columns: Columns, name: str, make: Callable[[str], Any]) -> list[Any]:
+    if name not in columns.coded:
+        return []
+    coded = columns.coded[name]
+    made = [*(make(value) for value in coded.names), None]
+    return [made[code] for code in coded.codes.tolist()]
+
+
+def _known(columns: Columns, name: str) -> list[Any]:
+    if name not in columns.numeric:
+        return [None] * len(columns)
+    return [None if v != v else v for v in columns.numeric[name].tolist()]  # noqa: PLR0124 - NaN
+
+
+def _emotions(columns: Columns) -> list[Emotion | None]:
+    labels = _decoded(columns, "emotion_label", str) or [None] * len(columns)
+    triples = zip(_known(columns, "emotion"), _known(columns, "arousal"), labels, strict=True)
+    return [None if v is None else Emotion(v, arousal=a, label=label) for v, a, label in triples]
+
+
+def _attribute_mappings(columns: Columns) -> list[dict[str, Any]]:
+    mappings: list[dict[str, Any]] = [{} for _ in range(len(columns))]
+    for name, coded in columns.attributes.items():
+        for mapping, code in zip(mappings, coded.codes.tolist(), strict=True):
+            if code >= 0:
+                mapping[name] = coded.names[code]
+    return mappings

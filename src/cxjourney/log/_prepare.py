@@ -1,0 +1,451 @@
+"""Preparing a log: each function takes one and returns another, the observation window with it.
+
+They are the methods of `InteractionLog` of the same names (`filter_rows` is `log.filter`). What
+does not change is shared between the two logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import numpy as np
+
+from cxjourney._support.validation import check_duration, check_mapping, duration_us
+from cxjourney._time.timestamps import utc_us
+from cxjourney.domain import Channel, Touchpoint, check_name
+from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
+from cxjourney.log._columns import Coded, Columns
+from cxjourney.log._encode import narrow
+
+if TYPE_CHECKING:
+    from datetime import date, datetime, timedelta
+
+    from numpy.typing import NDArray
+
+    from cxjourney.log._interaction_log import InteractionLog
+
+    Value = str | int | float | bool | None
+
+T = TypeVar("T", Touchpoint, Channel)
+
+__all__ = [
+    "between",
+    "collapse_repeats",
+    "drop_duplicates",
+    "duplicate_rows",
+    "filter_rows",
+    "rename",
+    "sessions",
+    "tied_rows",
+]
+
+
+def filter_rows(
+    log: InteractionLog,
+    *,
+    customers: str | Iterable[str] | None = None,
+    touchpoints: str | Iterable[str] | None = None,
+    channels: str | Iterable[str] | None = None,
+    stages: str | Iterable[str] | None = None,
+    owners: str | Iterable[str] | None = None,
+    where: Mapping[str, Value | Collection[Value]] | None = None,
+    rows: NDArray[np.bool_] | None = None,
+    invert: bool = False,
+) -> InteractionLog:
+    """Return the log of the interactions that meet every condition given.
+
+    Parameters
+    ----------
+    log
+        The log.
+    customers, touchpoints, channels, stages, owners
+        Ids or names to keep.
+    where
+        Attribute of interactions or customers to the value or values to keep; None among them
+        stands for missing.
+    rows
+        One truth value an interaction, in the order of the log.
+    invert
+        Whether to keep those that do not meet all conditions instead.
+
+    Returns
+    -------
+    InteractionLog
+        Customers without an interaction left are gone; the observation window stays.
+
+    Raises
+    ------
+    UnknownName
+        If a customer, name, attribute or value is not in the log.
+    InvalidValue
+        If `rows` has another length.
+
+    Notes
+    -----
+    Keeping or leaving out whole customers changes nothing about the others. Leaving out some
+    interactions of a customer makes silences longer, and so may turn one journey into two.
+
+    Examples
+    --------
+    >>> from cxjourney import InteractionLog
+    >>> log = InteractionLog.from_frame(
+    ...     {"who": ["a", "b"], "when": ["2026-01-01", "2026-01-02"], "what": ["web", "app"]},
+    ...     customer="who", timestamp="when", touchpoint="what",
+    ... )
+    >>> log.filter(touchpoints="web").customer_ids
+    ('a',)
+    >>> log.filter(customers=["a"], invert=True).customer_ids
+    ('b',)
+    """
+    columns = log.columns
+    keep = np.ones(len(log), dtype=np.bool_)
+    if customers is not None:
+        chosen = np.zeros(log.n_customers, dtype=np.bool_)
+        chosen[[log.customer_number(c) for c in _listed(customers, "customers")]] = True
+        keep &= chosen[columns.customer]
+    named = {"touchpoint": touchpoints, "channel": channels, "stage": stages, "owner": owners}
+    for role, names in named.items():
+        if names is not None:
+            keep &= _has_value(_column(columns, role), _listed(names, f"{role}s"), role)
+    for name, values in check_mapping({} if where is None else where, "where").items():
+        several = isinstance(values, Collection) and not isinstance(values, str)
+        keep &= _has_value(
+            log.attribute(name),
+            values if several else [values],
+            f"value of {name!r}",
+        )
+    if rows is not None:
+        mask = np.asarray(rows)
+        if mask.shape != keep.shape or mask.dtype != np.bool_:
+            raise InvalidValue.of("rows", f"hold {len(log):,} truth values", mask.shape)
+        keep &= mask
+    return log._with_rows(~keep if invert else keep)  # noqa: SLF001 - one package
+
+
+def between(
+    log: InteractionLog,
+    start: datetime | date | str | None = None,
+    end: datetime | date | str | None = None,
+    *,
+    tz: str | None = None,
+) -> InteractionLog:
+    """Return the log as it would be if it had been observed from `start` until `end` only.
+
+    Parameters
+    ----------
+    log
+        The log.
+    start, end
+        The first moment that belongs, and the first that does not; None leaves that side open.
+    tz
+        IANA zone in which moments without one are read; None takes the one in which the log
+        was, which `log.audit()` names.
+
+    Returns
+    -------
+    InteractionLog
+        The interactions in [start, end). The observation window becomes what both have in
+        common: a silence that is only the cut's is never taken for a customer lost.
+
+    Raises
+    ------
+    InvalidValue
+        If a moment is none, or `start` does not lie before `end`.
+    TimesRequired
+        If the log was made of aggregated paths.
+
+    Notes
+    -----
+    Journeys that run across `end` are in progress, and first contacts soon after `start` are
+    marked left-truncated, although the whole log may know better. To choose customers by when
+    they came and keep all that they did, use `filter`.
+    """
+    time = _times(log, "between()")
+    zone = log.intake.tz if tz is None else tz
+    since = None if start is None else utc_us(start, "start", zone)
+    until = None if end is None else utc_us(end, "end", zone)
+    if since is not None and until is not None and since >= until:
+        raise InvalidValue.of("end", f"lie after start ({start})", end)
+    keep = np.ones(len(log), dtype=np.bool_)
+    if since is not None:
+        keep &= time >= since
+    if until is not None:
+        keep &= time < until
+    window_from = max((t for t in (since, log.observed_from_us) if t is not None), default=None)
+    window_until = min((t for t in (until, log.observed_until_us) if t is not None), default=None)
+    return attrs.evolve(
+        log._with_rows(keep),  # noqa: SLF001 - one package
+        observed_from_us=window_from,
+        observed_until_us=window_until,
+    )
+
+
+def rename(
+    log: InteractionLog,
+    touchpoints: Mapping[str, str] | None = None,
+    *,
+    channels: Mapping[str, str] | None = None,
+    stages: Mapping[str, str] | None = None,
+    owners: Mapping[str, str] | None = None,
+) -> InteractionLog:
+    """Return the log with other names; several names may become one.
+
+    Parameters
+    ----------
+    log
+        The log.
+    touchpoints, channels, stages, owners
+        Old name to new name; names that are not mentioned stay.
+
+    Returns
+    -------
+    InteractionLog
+        All names change at once, so that two may swap. Where several touchpoints or channels
+        become one, what was known of them beyond the name stays only if they agree.
+
+    Raises
+    ------
+    UnknownName
+        If an old name is not in the log; the nearest ones are in the message.
+    InvalidValue, ReservedName
+        If a new name is empty, or one that the graph keeps for itself.
+
+    Examples
+    --------
+    >>> from cxjourney import InteractionLog
+    >>> log = InteractionLog.from_frame(
+    ...     {"who": ["a", "b"], "when": ["2026-01-01", "2026-01-02"], "what": ["pay_v1", "pay_v2"]},
+    ...     customer="who", timestamp="when", touchpoint="what",
+    ... )
+    >>> log.rename({"pay_v1": "pay", "pay_v2": "pay"}).touchpoints
+    ('pay',)
+    """
+    given = {"touchpoint": touchpoints, "channel": channels, "stage": stages, "owner": owners}
+    coded = dict(log.columns.coded)
+    catalogue = log.catalogue
+    for role, mapping in given.items():
+        if mapping is None or not check_mapping(mapping, f"{role}s"):
+            continue
+        column = _column(log.columns, role)
+        for old, new in mapping.items():
+            if old not in column.names:
+                raise UnknownName.among(role, old, column.names, where="the log")
+            check_name(new, f"new name of {role} {old!r}")
+        coded[role] = _renamed(column, mapping)
+        if role == "touchpoint":
+            touchpoint = _merged(catalogue.touchpoint, column.names, mapping)
+            catalogue = attrs.evolve(catalogue, touchpoints=touchpoint)
+        elif role == "channel":
+            channel = _merged(catalogue.channel, column.names, mapping)
+            catalogue = attrs.evolve(catalogue, channels=channel)
+    columns = attrs.evolve(log.columns, coded=coded)
+    return attrs.evolve(log, columns=columns, catalogue=catalogue)
+
+
+def collapse_repeats(
+    log: InteractionLog,
+    *,
+    touchpoints: str | Iterable[str] | None = None,
+    within: timedelta | None = None,
+) -> InteractionLog:
+    """Return the log without the repeats of a touchpoint: of each run the first stays.
+
+    Parameters
+    ----------
+    log
+        The log.
+    touchpoints
+        Collapse repeats of these only; None means all.
+    within
+        Count an interaction as a repeat only if it follows the one before in less than this.
+
+    Returns
+    -------
+    InteractionLog
+
+    Raises
+    ------
+    UnknownName
+        If a touchpoint is not in the log.
+    InvalidValue
+        If `within` is not a positive timedelta.
+    TimesRequired
+        If `within` is given and the log was made of aggregated paths.
+
+    Notes
+    -----
+    A repeat is of the same customer, touchpoint, channel and journey id as the interaction just
+    before it. Its score, value and duration go with it: name `touchpoints` to spare those that
+    carry orders. Fewer interactions make longer silences, so choose `within` below the
+    inactivity limit. Absorption probabilities and removal effects do not change; steps, dwell
+    times and entropies do.
+    """
+    columns = log.columns
+    repeat = _same_as_before(columns.customer)
+    for role in ("touchpoint", "channel", "journey"):
+        if role in columns.coded:
+            repeat &= _same_as_before(columns.coded[role].codes)
+    if touchpoints is not None:
+        coded = columns.coded["touchpoint"]
+        repeat &= _has_value(coded, _listed(touchpoints, "touchpoints"), "touchpoint")
+    if within is not None:
+        limit = duration_us(check_duration(within, "within"))
+        time = _times(log, "collapse_repeats(within=)")
+        repeat &= np.diff(time, prepend=time[:1]) < limit
+    return log._with_rows(~repeat)  # noqa: SLF001 - one package
+
+
+def drop_duplicates(log: InteractionLog) -> InteractionLog:
+    """Return the log with each interaction once: of equal ones the first stays.
+
+    Interactions are equal if customer, time and all other columns are; `seq` does not count,
+    since numbering duplicates does not make them two contacts. `log.audit()` counts them.
+
+    Parameters
+    ----------
+    log
+        The log.
+
+    Returns
+    -------
+    InteractionLog
+    """
+    return log._with_rows(~duplicate_rows(log.columns))  # noqa: SLF001 - one package
+
+
+def sessions(log: InteractionLog, *, gap: timedelta) -> InteractionLog:
+    """Return the log cut into sessions: its journey ids are those of the sessions.
+
+    Parameters
+    ----------
+    log
+        The log.
+    gap
+        A silence of at least this begins a new session. Web analytics uses 30 minutes.
+
+    Returns
+    -------
+    InteractionLog
+        `journey` counts the sessions of each customer from "1"; earlier journey ids are gone.
+
+    Raises
+    ------
+    InvalidValue
+        If `gap` is not a positive timedelta.
+    TimesRequired
+        If the log was made of aggregated paths.
+
+    Examples
+    --------
+    >>> from datetime import timedelta
+    >>> from cxjourney import InteractionLog
+    >>> log = InteractionLog.from_frame(
+    ...     {
+    ...         "who": ["a", "a", "a"],
+    ...         "when": ["2026-01-01 10:00", "2026-01-01 10:29", "2026-01-01 10:59"],
+    ...         "what": ["web", "web", "web"],
+    ...     },
+    ...     customer="who", timestamp="when", touchpoint="what",
+    ... )
+    >>> [i.journey for i in log.sessions(gap=timedelta(minutes=30)).interactions()]
+    ['1', '1', '2']
+    """
+    limit = duration_us(check_duration(gap, "gap"))
+    time = _times(log, "sessions()")
+    customer = log.columns.customer
+    same = _same_as_before(customer)
+    begins = ~same | (np.diff(time, prepend=time[:1]) >= limit)
+    running: NDArray[np.int64] = np.cumsum(begins)
+    number = running - running[log.columns.offsets[customer]] if len(log) else running
+    names = tuple(str(k) for k in range(1, int(number.max(initial=-1)) + 2))
+    coded = {**log.columns.coded, "journey": Coded(narrow(number, len(names)), names)}
+    return attrs.evolve(log, columns=attrs.evolve(log.columns, coded=coded))
+
+
+def tied_rows(columns: Columns) -> NDArray[np.bool_]:
+    """Return the rows that share customer and time with the row before."""
+    if columns.time is None:
+        return np.zeros(len(columns), dtype=np.bool_)
+    return _same_as_before(columns.customer) & _same_as_before(columns.time)
+
+
+def duplicate_rows(columns: Columns) -> NDArray[np.bool_]:
+    """Return the rows that equal an earlier one in all columns but `seq`."""
+    duplicate = np.zeros(len(columns), dtype=np.bool_)
+    tied = tied_rows(columns)
+    rows = np.flatnonzero(tied | np.append(tied[1:], False))
+    if not len(rows):
+        return duplicate
+    keys = [np.cumsum(~tied)[rows]]
+    keys += [c.codes[rows] for c in (*columns.coded.values(), *columns.attributes.values())]
+    for values in columns.numeric.values():
+        known = values[rows]
+        keys += [np.isnan(known), np.nan_to_num(known)]
+    order = np.lexsort(keys)  # stable: equal rows stay in their order
+    equal = np.ones(len(rows) - 1, dtype=np.bool_)
+    for key in keys:
+        ordered = key[order]
+        equal &= ordered[1:] == ordered[:-1]
+    duplicate[rows[order[1:][equal]]] = True
+    return duplicate
+
+
+def _same_as_before(values: NDArray[Any]) -> NDArray[np.bool_]:
+    same = np.zeros(len(values), dtype=np.bool_)
+    np.equal(values[1:], values[:-1], out=same[1:])
+    return same
+
+
+def _times(log: InteractionLog, caller: str) -> NDArray[np.int64]:
+    if log.columns.time is None:
+        raise TimesRequired(f"{caller} needs times; aggregated paths have none")
+    return log.columns.time
+
+
+def _column(columns: Columns, role: str) -> Coded:
+    if role not in columns.coded:
+        raise UnknownName.among("column", role, columns.coded, where="the log")
+    return columns.coded[role]
+
+
+def _listed(values: str | Iterable[str], name: str) -> list[str]:
+    if not isinstance(values, Iterable):
+        raise InvalidValue.of(name, "be a name or a list of names", values)
+    return [values] if isinstance(values, str) else list(values)
+
+
+def _has_value(coded: Coded, wanted: Iterable[Value], kind: str) -> NDArray[np.bool_]:
+    """Return the rows whose value is one of `wanted`; 1, True and 1.0 are three values."""
+    place = {(type(name), name): i for i, name in enumerate(coded.names)}
+    chosen = np.zeros(len(coded.names) + 1, dtype=np.bool_)
+    for value in wanted:
+        if value is None:
+            chosen[-1] = True
+        elif isinstance(value, Hashable) and (type(value), value) in place:
+            chosen[place[type(value), value]] = True
+        else:
+            raise UnknownName.among(kind, str(value), map(str, coded.names), where="the log")
+    found: NDArray[np.bool_] = chosen[coded.codes]
+    return found
+
+
+def _renamed(column: Coded, mapping: Mapping[str, str]) -> Coded:
+    new = [mapping.get(name, name) for name in column.names]
+    names = tuple(sorted(set(new)))
+    place = {name: i for i, name in enumerate(names)}
+    lookup = np.array([place[name] for name in new] + [-1], dtype=np.int64)
+    return Coded(narrow(lookup[column.codes], len(names)), names)
+
+
+def _merged(
+    known: Callable[[str], T], names: Iterable[str], mapping: Mapping[str, str]
+) -> dict[str, T]:
+    """Return what is known beyond the new names, where all that became one agree."""
+    found: dict[str, set[T]] = {}
+    for old in names:
+        new = mapping.get(old, old)
+        found.setdefault(new, set()).add(attrs.evolve(known(old), name=new))
+    agreed = {new: items.pop() for new, items in found.items() if len(items) == 1}
+    return {new: item for new, item in agreed.items() if item != type(item)(new)}

@@ -1,0 +1,126 @@
+"""From a graph to the columns of its chain: what leaves each node, and where nothing does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+import numpy as np
+
+from cxjourney._support.validation import check_choice
+from cxjourney.domain import CONVERSION, DROPOFF, START
+from cxjourney.exceptions import (
+    NotAbsorbing,
+    NotAFlow,
+    OutcomeUndetermined,
+    TrappedClass,
+)
+from cxjourney.graph import check_graph
+from cxjourney.markov._solver import sums
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["read", "trapped_among"]
+
+_TOLERANCE = 1e-9
+
+
+def read(graph: nx.DiGraph[str], *, trapped: str) -> dict[str, Any]:
+    """Return the fields of the chain of a graph; see `AbsorbingChain.from_graph`."""
+    check_choice(trapped, "trapped", ("error", "unresolved"))
+    check_graph(graph)
+    _check_kind(graph)
+    names = tuple(n for n in graph if n not in {START, CONVERSION, DROPOFF})
+    size = len(names)
+    code = {name: i for i, name in enumerate((*names, START, CONVERSION, DROPOFF))}
+    rows = [
+        (code[u], code[v], data)
+        for u, v, data in graph.edges(data=True)
+        if data.get("probability", 0.0) > 0
+    ]
+    source = np.array([u for u, _, _ in rows], dtype=np.int64)
+    target = np.array([v for _, v, _ in rows], dtype=np.int64)
+    probability = np.array([data["probability"] for *_, data in rows], dtype=np.float64)
+    mean = np.array([data.get("dwell_mean_s", np.nan) for *_, data in rows], dtype=np.float64)
+    spread = np.array(
+        [data.get("dwell_m2", np.nan) / (data.get("count") or np.nan) for *_, data in rows],
+        dtype=np.float64,
+    )
+    visits, pending = (
+        np.array([graph.nodes[n].get(key, 0) for n in names], dtype=np.float64)
+        for key in ("visits", "pending")
+    )
+    ending = sums(source, probability, size + 1)
+    _check_rows(names, ending, visits - pending)
+    starts = graph.nodes[START].get("visits", 0) if START in graph else 0
+    unresolved = np.flatnonzero(ending[:size] == 0)
+    nowhere = np.full(unresolved.size, size + 3)
+    closed = trapped_among(
+        np.concatenate([source, unresolved]), np.concatenate([target, nowhere]), size
+    )
+    if closed.size and trapped == "error":
+        raise TrappedClass.of(
+            (names[i] for i in closed),
+            hint='every way out is still pending; trapped="unresolved" counts journeys that '
+            "come there as unresolved",
+        )
+    stays = np.isin(source, closed)
+    lost = np.concatenate([unresolved, closed])
+    nothing = np.zeros(lost.size)
+    return {
+        "names": names,
+        "source": np.concatenate([source[~stays], lost]),
+        "target": np.concatenate([target[~stays], np.full(lost.size, size + 3)]),
+        "probability": np.concatenate([probability[~stays], nothing + 1]),
+        "at_risk": np.append(visits - pending, float(starts)),
+        "dwell_mean_s": np.concatenate([mean[~stays], nothing]),
+        "dwell_square_s": np.concatenate([(spread + mean**2)[~stays], nothing]),
+    }
+
+
+def _check_kind(graph: nx.DiGraph[str]) -> None:
+    facts = graph.graph
+    if facts.get("drawing", False):
+        raise NotAFlow("the graph was filtered for drawing; compute on the whole graph")
+    if not facts.get("absorbing", True):
+        raise NotAbsorbing(
+            'the graph was built with after_goal="keep", so that its goal ends nothing; build it '
+            'with after_goal="new_journey" or "discard"'
+        )
+    if not facts.get("determined", True):
+        raise OutcomeUndetermined(
+            "no journey of the graph can be dropped, so that all that ended have converted; give "
+            "goal= and inactivity= to journeys(…) (log.suggest_inactivity() shows what limits "
+            "would mean), or exit_touchpoints=, or unfinished='dropped' for closed cases"
+        )
+
+
+def _check_rows(
+    names: tuple[str, ...], ending: NDArray[np.float64], at_risk: NDArray[np.float64]
+) -> None:
+    off = np.abs(ending - 1) > _TOLERANCE
+    off[:-1] &= (ending[:-1] > 0) | (at_risk > 0)
+    off[-1] &= ending[-1] > 0
+    if off.any():
+        i = int(np.argmax(off))
+        name = (*names, START)[i]
+        raise NotAFlow(
+            f"probabilities that leave {name!r} sum to {float(ending[i])!r}, not to 1; compute on "
+            "the whole graph (a subgraph or a filtered graph is for drawing)",
+            node=name,
+        )
+
+
+def trapped_among(
+    source: NDArray[np.int64], target: NDArray[np.int64], size: int
+) -> NDArray[np.int64]:
+    """Return the touchpoints from which no end can be reached, walking back from the ends."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import breadth_first_order
+
+    ends = size + 1
+    heads = np.where(target > size, ends, target)
+    back = csr_array((np.ones(heads.size), (heads, source)), shape=(size + 2, size + 2))
+    reached = breadth_first_order(back, ends, return_predecessors=False)
+    return np.setdiff1d(np.arange(size), reached)

@@ -1,0 +1,295 @@
+"""Shares and rates of counts as estimates: what every rate of the package is made with."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from cxjourney._stats.clustered import grouped_ratios
+from cxjourney._stats.estimate import Estimate, Parameter, note_texts
+from cxjourney._stats.intervals import agresti_coull, clopper_pearson, garwood, jeffreys, wilson
+from cxjourney._support.arrays import (
+    NanPolicy,
+    Values,
+    codes,
+    flags,
+    is_undefined,
+    same_length,
+)
+from cxjourney._support.validation import check_choice, check_number
+from cxjourney.exceptions import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = ["Interval", "event_rate", "proportion"]
+
+Interval = Literal["wilson", "agresti_coull", "clopper_pearson", "jeffreys"]
+"""How the interval of a proportion is made."""
+
+_INTERVALS = {
+    "wilson": ("Wilson", wilson),
+    "agresti_coull": ("Agresti-Coull", agresti_coull),
+    "clopper_pearson": ("Clopper-Pearson", clopper_pearson),
+    "jeffreys": ("Jeffreys", jeffreys),
+}
+
+
+def proportion(
+    count: float,
+    n: float,
+    *,
+    name: str = "proportion",
+    definition: str = "count / n",
+    parameters: Mapping[str, Parameter] | None = None,
+    exclusions: Mapping[str, int] | None = None,
+    n_missing: int = 0,
+    n_censored: int = 0,
+    notes: tuple[str, ...] = (),
+    level: float = 0.95,
+    interval: Interval = "wilson",
+) -> Estimate:
+    """Return a share of counts as an estimate with its interval and card.
+
+    Parameters
+    ----------
+    count, n
+        Successes and trials.
+    name, definition, parameters, exclusions, n_missing, n_censored, notes
+        What the card of the number says.
+    level
+        Confidence level, in (0, 1).
+    interval
+        How the interval is made.
+
+    Returns
+    -------
+    Estimate
+        The share [fraction]; NaN with the note "empty" if `n` is 0.
+
+    Raises
+    ------
+    InvalidValue
+        If `count` lies outside [0, n], or something of the card is of another kind.
+
+    Examples
+    --------
+    >>> proportion(7, 50)
+    14.0% [7.0%, 26.2%] (95% Wilson, n=50)
+    """
+    check_choice(interval, "interval", _INTERVALS)
+    method, function = _INTERVALS[interval]
+    low, high = function(count, n, level=level)
+    return Estimate(
+        value=count / n if n else math.nan,
+        low=low,
+        high=high,
+        level=level,
+        n=round(n),
+        n_missing=n_missing,
+        n_censored=n_censored,
+        unit="fraction",
+        method=method,
+        notes=notes if n else ("empty", *note_texts(notes)),
+        name=name,
+        definition=definition,
+        parameters={} if parameters is None else parameters,
+        numerator=count,
+        denominator=n,
+        exclusions={} if exclusions is None else exclusions,
+    )
+
+
+def event_rate(
+    count: float,
+    exposure: float,
+    *,
+    unit: str,
+    name: str = "event_rate",
+    definition: str = "events / exposure",
+    parameters: Mapping[str, Parameter] | None = None,
+    exclusions: Mapping[str, int] | None = None,
+    n_missing: int = 0,
+    notes: tuple[str, ...] = (),
+    level: float = 0.95,
+) -> Estimate:
+    """Return events per unit of exposure as an estimate with Garwood's exact interval.
+
+    Parameters
+    ----------
+    count, exposure
+        Number of events, and what they are counted over.
+    unit
+        What one of the value is, such as "contacts per order".
+    name, definition, parameters, exclusions, n_missing, notes
+        What the card of the number says.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    Estimate
+        The rate [`unit`]; NaN with the note "empty" if the exposure is 0.
+
+    Raises
+    ------
+    InvalidValue
+        If the count or the exposure is negative, or something of the card is of another kind.
+
+    Examples
+    --------
+    >>> event_rate(3, 120, unit="per month")
+    0.025 per month [0.00516, 0.0731] (95% Garwood, n=3)
+    """
+    low, high = garwood(count, exposure, level=level)
+    return Estimate(
+        value=count / exposure if exposure else math.nan,
+        low=low,
+        high=high,
+        level=level,
+        n=round(count),
+        n_missing=n_missing,
+        unit=unit,
+        method="Garwood",
+        notes=notes if exposure else ("empty", *note_texts(notes)),
+        name=name,
+        definition=definition,
+        parameters={} if parameters is None else parameters,
+        numerator=count,
+        denominator=exposure,
+        exclusions={} if exclusions is None else exclusions,
+    )
+
+
+def check_sizes(n: float | None, n_effective: float | None) -> None:
+    """Raise where the numbers of answers that counts stand for are given, and are none."""
+    for name, size in (("n", n), ("n_effective", n_effective)):
+        if size is not None:
+            check_number(size, name)
+
+
+def undefined(
+    *,
+    name: str,
+    definition: str,
+    n_missing: int,
+    unit: str = "fraction",
+    level: float = 0.95,
+    parameters: Mapping[str, Parameter] | None = None,
+) -> Estimate:
+    """Return the NaN that `nan_policy="propagate"` asks for where something is missing."""
+    return Estimate(
+        value=math.nan,
+        level=level,
+        n_missing=n_missing,
+        unit=unit,
+        method="none",
+        notes=("missing values propagated",),
+        name=name,
+        definition=definition,
+        parameters={} if parameters is None else parameters,
+    )
+
+
+def effective_n(successes: NDArray[np.bool_], customer: NDArray[np.int64]) -> float:
+    """Return the number of independent trials that say as much about the share as these do."""
+    n = len(successes)
+    found = grouped_ratios(
+        successes.astype(np.float64),
+        np.ones(n),
+        group=np.zeros(n, dtype=np.int64),
+        n_groups=1,
+        customer=customer,
+    )
+    return float(found.effective[0])
+
+
+def flag_share(
+    values: Values,
+    *,
+    argument: str,
+    name: str,
+    definition: str,
+    exclude: Mapping[str, NDArray[np.bool_]] | None = None,
+    censored: NDArray[np.bool_] | None = None,
+    customer: Values | None = None,
+    parameters: Mapping[str, Parameter] | None = None,
+    notes: tuple[str, ...] = (),
+    nan_policy: NanPolicy = "omit",
+    level: float = 0.95,
+    interval: Interval = "wilson",
+) -> Estimate:
+    """Return the share of true flags: missing, excluded and censored ones left out and counted.
+
+    A unit counts under the first reason that holds: excluded (in the order given), missing,
+    censored. With `customer` the interval allows for several units of one customer.
+    """
+    hits, missing = flags(values, argument)
+    kept = np.ones(len(hits), dtype=bool)
+    exclusions = {}
+    for reason, mask in (exclude or {}).items():
+        exclusions[reason] = int(np.count_nonzero(mask & kept))
+        kept &= ~mask
+    missing = missing & kept
+    if is_undefined(missing, nan_policy, argument):
+        return undefined(
+            name=name,
+            definition=definition,
+            n_missing=int(missing.sum()),
+            level=level,
+            parameters=parameters,
+        )
+    kept &= ~missing
+    n_censored = 0
+    if censored is not None:
+        n_censored = int(np.count_nonzero(censored & kept))
+        kept &= ~censored
+    count, n = int(np.count_nonzero(hits & kept)), int(np.count_nonzero(kept))
+    estimate = proportion(
+        count,
+        n,
+        name=name,
+        definition=definition,
+        parameters=parameters,
+        exclusions=exclusions,
+        n_missing=int(np.count_nonzero(missing)),
+        n_censored=n_censored,
+        notes=notes,
+        level=level,
+        interval=interval,
+    )
+    if customer is None:
+        return estimate
+    return _clustered(estimate, hits, kept, customer, interval)
+
+
+def _clustered(
+    estimate: Estimate,
+    hits: NDArray[np.bool_],
+    kept: NDArray[np.bool_],
+    customer: Values,
+    interval: Interval,
+) -> Estimate:
+    import attrs
+
+    owner, _, unknown = codes(customer, "customer")
+    same_length(values=hits, customer=owner)
+    if (unknown & kept).any():
+        raise InvalidValue.of("customer", "not be missing where a unit counts", None)
+    _, owner = np.unique(owner[kept], return_inverse=True)
+    n_customers = int(owner.max()) + 1 if owner.size else 0
+    n_eff = effective_n(hits[kept], owner)
+    method, function = _INTERVALS[interval]
+    low, high = function(estimate.value * n_eff if n_eff else 0.0, n_eff, level=estimate.level)
+    note = f"clustered: {n_customers:,} customers, worth {n_eff:,.0f} independent units"
+    return attrs.evolve(
+        estimate,
+        low=low,
+        high=high,
+        method=f"{method}, clustered by customer",
+        notes=(*estimate.notes, note),
+    )

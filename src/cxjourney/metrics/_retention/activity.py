@@ -1,0 +1,85 @@
+"""Reading who was active when: a column of customers and a column of time stamps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._support.arrays import codes, same_length
+from cxjourney._time.calendar import instant, instants
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cxjourney._support.arrays import Values
+
+__all__ = ["Activity", "read_activity"]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Activity:
+    """Complete rows up to the end of observation, sorted by customer, then time.
+
+    Attributes
+    ----------
+    customer
+        Codes from 0 without gaps.
+    us
+        UTC microseconds.
+    rows
+        Position of each row in the input.
+    end_us
+        The end of observation.
+    n_customers
+        Number of distinct customers.
+    n_missing
+        Rows without a customer or a time stamp.
+    n_later
+        Rows after the end of observation.
+    n_rows
+        Rows of the input.
+    """
+
+    customer: NDArray[np.int64]
+    us: NDArray[np.int64]
+    rows: NDArray[np.intp]
+    end_us: int
+    n_customers: int
+    n_missing: int
+    n_later: int
+    n_rows: int
+
+    @property
+    def first(self) -> NDArray[np.bool_]:
+        """Whether each row is the first of its customer."""
+        return np.concatenate(([True], self.customer[1:] != self.customer[:-1]))[: len(self.us)]
+
+
+def read_activity(
+    customers: Values, timestamps: Values, *, observed_until: datetime | None = None
+) -> Activity:
+    """Read, clean and sort; the end of observation is the last stamp unless given."""
+    who, _, no_customer = codes(customers, "customers")
+    us, no_stamp = instants(timestamps, "timestamps")
+    same_length(customers=who, timestamps=us)
+    present = ~(no_customer | no_stamp)
+    if observed_until is None:
+        end = int(us[present].max()) if present.any() else 0
+    else:
+        end = instant(observed_until, "observed_until")
+    rows = np.flatnonzero(present & (us <= end))
+    rows = rows[np.lexsort((us[rows], who[rows]))]
+    kept, compact = np.unique(who[rows], return_inverse=True)
+    return Activity(
+        customer=compact.astype(np.int64),
+        us=us[rows],
+        rows=rows,
+        end_us=end,
+        n_customers=len(kept),
+        n_missing=int(np.count_nonzero(~present)),
+        n_later=int(np.count_nonzero(present & (us > end))),
+        n_rows=len(us),
+    )

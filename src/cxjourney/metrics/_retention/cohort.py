@@ -1,0 +1,451 @@
+"""Cohort retention: of those who started together, who is still active after N units of time."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney import plot
+from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.intervals import wilson_ends
+from cxjourney._support.frozen import array_eq, read_only
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_choice, check_level
+from cxjourney._time.calendar import DAY_US, PERIODS, period_index
+from cxjourney._time.zones import check_zone
+from cxjourney.exceptions import InvalidValue
+from cxjourney.metrics._rates import proportion
+from cxjourney.metrics._retention.activity import read_activity
+from cxjourney.metrics._retention.windows import (
+    ActiveBetween,
+    cohort_rows,
+    first_rows,
+    rolling_ages,
+    spans_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from cxjourney._support.arrays import Values
+    from cxjourney._time.calendar import Period
+
+__all__ = ["CohortRetention", "cohort_retention"]
+
+Counts = NDArray[np.int64]
+Shares = NDArray[np.float64]
+
+_NO_INTERVAL: dict[str, Any] = {
+    "low": math.nan,
+    "high": math.nan,
+    "method": "no interval",
+    "notes": ("a customer counts in several cohorts",),
+}
+_UNIT_US = {"day": DAY_US, "week": 7 * DAY_US}
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class CohortRetention(Result):
+    """A retention matrix: a row a cohort, a column an age.
+
+    Attributes
+    ----------
+    cohorts
+        First day (or month) of each cohort, in order, without gaps.
+    ages
+        Label of each column: an age "3", "3+" or a bracket "1-7" [units].
+    size
+        Customers of each cohort.
+    eligible
+        Of these, the customers whose window has wholly elapsed, of shape (cohorts, ages).
+    retained
+        Of the eligible, those active in the window.
+    rate, low, high
+        retained / eligible with Wilson's interval; NaN where nobody is eligible yet.
+    total
+        For each age, all eligible cohorts together: Σ retained / Σ eligible.
+    kind, window, membership, cohort, unit, horizon, time_zone
+        The choices that the matrix depends on.
+    observed_until
+        The end of observation; None without any rows.
+    level
+        Confidence level of the intervals.
+    n
+        Number of customers.
+    n_missing
+        Rows without a customer or a time stamp.
+    n_later
+        Rows after the end of observation, left out.
+    """
+
+    title = "Cohort retention"
+
+    cohorts: tuple[str, ...]
+    ages: tuple[str, ...]
+    size: Counts = attrs.field(converter=read_only, eq=array_eq)
+    eligible: Counts = attrs.field(converter=read_only, eq=array_eq)
+    retained: Counts = attrs.field(converter=read_only, eq=array_eq)
+    rate: Shares = attrs.field(converter=read_only, eq=array_eq)
+    low: Shares = attrs.field(converter=read_only, eq=array_eq)
+    high: Shares = attrs.field(converter=read_only, eq=array_eq)
+    total: tuple[Estimate, ...]
+    kind: str
+    window: str
+    membership: str
+    cohort: str
+    unit: str
+    horizon: int | None
+    time_zone: str
+    observed_until: datetime | None
+    level: float
+    n: int
+    n_missing: int
+    n_later: int
+
+    def merge(self, other: CohortRetention) -> CohortRetention:
+        """Return the matrix of both: what it would be of all customers at once.
+
+        Parameters
+        ----------
+        other
+            A matrix of other customers, made with the same options and the same explicit
+            `observed_until`. No customer may stand in both: split data by customer, not by day.
+
+        Raises
+        ------
+        InvalidValue
+            If the options or the ends of observation differ.
+        """
+        for name in ("ages", *(field.name for field in attrs.fields(_Choices))):
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if ours != theirs and not (name == "observed_until" and None in {ours, theirs}):
+                raise InvalidValue.of(f"other.{name}", f"be {ours!r}", theirs)
+        cohorts = tuple(sorted({*self.cohorts, *other.cohorts}))
+        counts = {
+            name: _spread(getattr(self, name), self.cohorts, cohorts)
+            + _spread(getattr(other, name), other.cohorts, cohorts)
+            for name in ("size", "eligible", "retained")
+        }
+        either = {field.name: getattr(self, field.name) for field in attrs.fields(_Choices)}
+        either["observed_until"] = self.observed_until or other.observed_until
+        return _matrix(
+            _Choices(**either),
+            cohorts=cohorts,
+            ages=self.ages,
+            n=self.n + other.n,
+            n_missing=self.n_missing + other.n_missing,
+            n_later=self.n_later + other.n_later,
+            **counts,
+        )
+
+    def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the matrix as a heat map; cells whose window has not elapsed are hatched.
+
+        Parameters
+        ----------
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        filled = np.flatnonzero(self.size)
+        return plot.heat_map(
+            self.rate[filled],
+            rows=[f"{self.cohorts[i]}  n = {self.size[i]:,}" for i in filled],
+            columns=self.ages,
+            percent=True,
+            row_label=f"cohort by {self.cohort}",
+            column_label=f"age [{self.unit}s]",
+            label=f"{self.kind} retention",
+            title=self.title if title is None else title,
+            ax=ax,
+        )
+
+    def _table(self) -> Table:
+        size = len(self.ages)
+        return Table(
+            {
+                "cohort": [c for c in self.cohorts for _ in range(size)],
+                "age": list(self.ages) * len(self.cohorts),
+                "size": np.repeat(self.size, size),
+                "eligible": self.eligible.ravel(),
+                "retained": self.retained.ravel(),
+                "rate": self.rate.ravel(),
+                "low": self.low.ravel(),
+                "high": self.high.ravel(),
+            },
+            formats=dict.fromkeys(("rate", "low", "high"), "percent"),
+        )
+
+    def _shown(self) -> Table:
+        filled = np.flatnonzero(self.size)
+        columns: dict[str, Any] = {
+            "cohort": ["all", *(self.cohorts[i] for i in filled)],
+            "size": np.append(self.size.sum(), self.size[filled]),
+        }
+        for k, age in enumerate(self.ages):
+            columns[age] = np.append(self.total[k].value, self.rate[filled, k])
+        return Table(columns, formats=dict.fromkeys(self.ages, "percent"))
+
+    def _notes(self) -> tuple[str, ...]:
+        return (
+            f"{self.kind} retention by {self.unit}, {self.window} windows, {self.time_zone}",
+            f"{self.n:,} customers, {self.n_missing:,} rows missing, {self.n_later:,} later",
+            "- where no window has wholly elapsed; to_frame() has counts and intervals",
+        )
+
+
+def cohort_retention(
+    customers: Values,
+    timestamps: Values,
+    *,
+    unit: Period = "day",
+    cohort: Period | None = None,
+    periods: int = 12,
+    kind: Literal["on", "unbounded", "bracket"] = "on",
+    brackets: Sequence[tuple[int, int]] = (),
+    window: Literal["calendar", "rolling"] = "calendar",
+    membership: Literal["first", "recurring"] = "first",
+    starts: Values | None = None,
+    time_zone: str = "UTC",
+    observed_until: datetime | None = None,
+    level: float = 0.95,
+) -> CohortRetention:
+    """Return the share of each cohort that is active at each age.
+
+    Parameters
+    ----------
+    customers
+        Label of the customer of each row.
+    timestamps
+        When the customer was active (naive stamps are UTC). Rows may come in any order.
+    unit
+        Unit of age.
+    cohort
+        Period by which customers are grouped; None: `unit`.
+    periods
+        The last age shown [units]; the first is 0.
+    kind
+        "on": active in unit N itself. "unbounded": active in unit N or later, up to `periods`.
+        "bracket": active at least once within each of `brackets`.
+    brackets
+        First and last unit of each bracket, for `kind="bracket"`.
+    window
+        "calendar": units are calendar days, weeks from Monday or months in `time_zone`, so a
+        customer of 23:59 is one day old a minute later. "rolling": units of 24 hours (7 × 24)
+        from each customer's own start; there are no rolling months.
+    membership
+        "first": a customer belongs to the cohort of the first activity. "recurring": to the
+        cohort of every period with activity (calendar windows only).
+    starts
+        True for the rows that can start a customer, such as sign-ups; what a customer did before
+        the first of them does not count. None: any row.
+    time_zone
+        IANA name of the zone of cohorts and calendar windows.
+    observed_until
+        End of observation; rows after it are left out. None: the last stamp.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    CohortRetention
+        Counts, rates with Wilson intervals, and totals weighted by the eligible. A cell in which
+        no window has wholly elapsed is NaN, not 0. An empty input has no cohorts.
+
+    Raises
+    ------
+    InvalidValue
+        If options contradict one another, or columns differ in length.
+    InvalidData
+        If a value is not a time stamp.
+    UnknownName
+        If there is no such time zone.
+
+    Notes
+    -----
+    A customer is eligible for [a, b] once unit b has wholly elapsed before the end of
+    observation, and only then counts, active or not: a young customer who happened to return
+    early would else be counted where one who did not is not. On-unit curves are not monotone: a
+    customer may skip a week. Unbounded ones are non-increasing, with the same eligible customers
+    at every age.
+
+    Days with a daylight-saving change have 23 or 25 hours and are one calendar day, while
+    rolling windows have 24 hours always; the two differ, so do not compare across them. The
+    intervals hold customers independent, which accounts of one household are not; for recurring
+    membership a customer counts in several cohorts and the total has no interval.
+
+    Examples
+    --------
+    >>> from datetime import datetime, timedelta
+    >>> from cxjourney.metrics import cohort_retention
+    >>> day = {"ann": [0, 1, 7], "ben": [0, 3], "cid": [0, 8, 30], "dan": [0]}
+    >>> who = [name for name, days in day.items() for _ in days]
+    >>> when = [datetime(2026, 1, 1) + timedelta(days=d) for days in day.values() for d in days]
+    >>> result = cohort_retention(who, when, periods=3, observed_until=datetime(2026, 2, 10))
+    >>> result.total[1]
+    25.0% [4.6%, 69.9%] (95% Wilson, n=4)
+    """
+    check_level(level)
+    cohort = unit if cohort is None else cohort
+    check_choice(unit, "unit", PERIODS)
+    check_choice(cohort, "cohort", PERIODS)
+    check_choice(kind, "kind", ("on", "unbounded", "bracket"))
+    check_choice(window, "window", ("calendar", "rolling"))
+    check_choice(membership, "membership", ("first", "recurring"))
+    check_zone(time_zone)
+    if window == "rolling" and unit not in _UNIT_US:
+        raise InvalidValue.of("unit", "be 'day' or 'week' with rolling windows", unit)
+    if membership == "recurring" and (window == "rolling" or cohort != unit or starts is not None):
+        raise InvalidValue(
+            "membership='recurring' must come with calendar windows, cohorts of the same unit "
+            "and no starts"
+        )
+    spans, ages = spans_of(kind, periods, brackets)
+    activity = read_activity(customers, timestamps, observed_until=observed_until)
+    period = period_index(activity.us, unit, time_zone)
+    if membership == "recurring":
+        anchor = np.flatnonzero(activity.first | np.diff(period, prepend=0).astype(bool))
+    else:
+        anchor = first_rows(activity, starts)
+    if window == "calendar":
+        now = period_index(np.array([activity.end_us]), unit, time_zone)
+        axis, base = period, period[anchor]
+        elapsed = now - base
+    else:
+        axis, elapsed = rolling_ages(activity, anchor, _UNIT_US[unit])
+        base = np.zeros(len(anchor), dtype=np.int64)
+    group = period_index(activity.us[anchor], cohort, time_zone)
+    last = period_index(np.array([activity.end_us]), cohort, time_zone)[0] - 1
+    labels, row = cohort_rows(group, int(last), cohort)
+    size = len(labels)
+    eligible = np.zeros((size, len(spans)), dtype=np.int64)
+    retained = np.zeros((size, len(spans)), dtype=np.int64)
+    active = ActiveBetween(activity.customer, axis, reach=max(b for _, b in spans))
+    for k, (a, b) in enumerate(spans):
+        ripe = elapsed > b
+        back = ripe & active.within(activity.customer[anchor], base + a, base + b)
+        eligible[:, k] = np.bincount(row[ripe], minlength=size)
+        retained[:, k] = np.bincount(row[back], minlength=size)
+    choices = _Choices(
+        kind=kind,
+        window=window,
+        membership=membership,
+        cohort=cohort,
+        unit=unit,
+        horizon=periods if kind == "unbounded" else None,
+        time_zone=time_zone,
+        observed_until=None if not activity.n_rows else _stamp(activity.end_us),
+        level=level,
+    )
+    return _matrix(
+        choices,
+        cohorts=labels,
+        ages=ages,
+        size=np.bincount(row, minlength=size),
+        eligible=eligible,
+        retained=retained,
+        n=len(np.unique(activity.customer[anchor])),
+        n_missing=activity.n_missing,
+        n_later=activity.n_later,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class _Choices:
+    """What a matrix depends on beside the data; two matrices add up if these are the same."""
+
+    kind: str
+    window: str
+    membership: str
+    cohort: str
+    unit: str
+    horizon: int | None
+    time_zone: str
+    observed_until: datetime | None
+    level: float
+
+
+def _matrix(
+    choices: _Choices,
+    *,
+    cohorts: tuple[str, ...],
+    ages: tuple[str, ...],
+    size: Counts,
+    eligible: Counts,
+    retained: Counts,
+    n: int,
+    n_missing: int,
+    n_later: int,
+) -> CohortRetention:
+    """Return the matrix of counts, with its rates, intervals and totals."""
+    parameters = {
+        name: getattr(choices, name) for name in ("unit", "kind", "horizon", "window", "membership")
+    }
+    members = int(size.sum())
+    # one customer in several cohorts: their shares are not independent
+    extra = {} if choices.membership == "first" else _NO_INTERVAL
+    total = tuple(
+        attrs.evolve(
+            proportion(
+                int(retained[:, k].sum()),
+                int(eligible[:, k].sum()),
+                level=choices.level,
+                name="cohort_retention",
+                definition="customers active in the window / customers whose window has elapsed",
+                parameters={"age": age, **parameters},
+                n_missing=n_missing,
+                n_censored=members - int(eligible[:, k].sum()),
+                exclusions={"after observed_until": n_later},
+            ),
+            time_zone=choices.time_zone,
+            **extra,
+        )
+        for k, age in enumerate(ages)
+    )
+    low, high = _bands(retained, eligible, choices.level)
+    rate = np.full(eligible.shape, np.nan)
+    return CohortRetention(
+        cohorts=cohorts,
+        ages=ages,
+        size=size,
+        eligible=eligible,
+        retained=retained,
+        rate=np.divide(retained, eligible, out=rate, where=eligible > 0),
+        low=low,
+        high=high,
+        total=total,
+        n=n,
+        n_missing=n_missing,
+        n_later=n_later,
+        **{field.name: getattr(choices, field.name) for field in attrs.fields(_Choices)},
+    )
+
+
+def _spread(counts: Counts, cohorts: tuple[str, ...], whole: tuple[str, ...]) -> Counts:
+    """Return rows of counts at their cohorts' places among all cohorts, 0 elsewhere."""
+    out = np.zeros((len(whole), *counts.shape[1:]), dtype=np.int64)
+    out[[whole.index(label) for label in cohorts]] = counts
+    return out
+
+
+def _bands(retained: Counts, eligible: Counts, level: float) -> tuple[Shares, Shares]:
+    share = np.divide(retained, eligible, out=np.zeros(eligible.shape), where=eligible > 0)
+    return wilson_ends(share, eligible.astype(np.float64), level=level)
+
+
+def _stamp(us: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)

@@ -1,0 +1,378 @@
+"""How customers come back: stickiness, the lifecycle of a base, repeat purchases."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.intervals import mean_t
+from cxjourney._support.frozen import array_eq, read_only
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_choice, check_duration, check_level, duration_us
+from cxjourney._time.calendar import PERIODS, period_index, period_label
+from cxjourney.exceptions import InvalidValue
+from cxjourney.metrics._rates import proportion
+from cxjourney.metrics._retention.activity import read_activity
+from cxjourney.metrics._survival.kaplan_meier import kaplan_meier
+
+if TYPE_CHECKING:
+    from datetime import date, datetime, timedelta
+
+    from cxjourney._support.arrays import Values
+    from cxjourney._time.calendar import Period
+
+__all__ = ["Lifecycle", "lifecycle", "repeat_purchase_rate", "stickiness"]
+
+Counts = NDArray[np.int64]
+
+
+def stickiness(
+    customers: Values,
+    timestamps: Values,
+    *,
+    days: int = 30,
+    last_day: date | None = None,
+    time_zone: str = "UTC",
+    level: float = 0.95,
+) -> Estimate:
+    """Return mean daily active customers over customers active at all (DAU / MAU).
+
+    Parameters
+    ----------
+    customers
+        Label of the customer of each row.
+    timestamps
+        When the customer was active (naive stamps are UTC).
+    days
+        Length of the window [calendar days].
+    last_day
+        Last day of the window; None: the day of the last stamp.
+    time_zone
+        IANA name of the zone in which days begin.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    Estimate
+        A share from 1/days to 1 [fraction]; NaN and "empty" if nobody was active in the window.
+
+    Raises
+    ------
+    InvalidValue
+        If `days` is not a positive whole number, or columns differ in length.
+    UnknownName
+        If there is no such time zone.
+
+    Notes
+    -----
+    Σ_d DAU_d / days / MAU, which is the mean over active customers of the share of days on which
+    they were active; hence the t interval over customers. Days across time zones must not be
+    mixed, and daily counts do not give MAU: that needs distinct customers. Not for products that
+    nobody needs daily.
+
+    Examples
+    --------
+    >>> from datetime import datetime
+    >>> from cxjourney.metrics import stickiness
+    >>> when = [datetime(2026, 1, d) for d in (1, 2, 3, 4, 4)]
+    >>> stickiness(["ann", "ann", "ann", "ann", "ben"], when, days=4).value
+    0.625
+    """
+    check_level(level)
+    if isinstance(days, bool) or not isinstance(days, (int, np.integer)) or days < 1:
+        raise InvalidValue.of("days", "be a positive whole number", days)
+    activity = read_activity(customers, timestamps)
+    day = period_index(activity.us, "day", time_zone)
+    if last_day is None:
+        last = int(day.max()) if len(day) else 0
+    else:
+        last = _day_number(last_day, "last_day")
+    inside = (day <= last) & (day > last - days)
+    pairs = np.unique(np.stack((activity.customer[inside], day[inside])), axis=1)
+    active_days = np.bincount(pairs[0], minlength=activity.n_customers)
+    share = active_days[active_days > 0] / days
+    n = len(share)
+    mean = float(share.mean()) if n else math.nan
+    low, high = mean_t(mean, float(share.std(ddof=1)), n, level=level) if n > 1 else (math.nan,) * 2
+    return Estimate(
+        value=mean,
+        low=max(low, 1 / days),
+        high=min(high, 1.0),
+        level=level,
+        n=n,
+        n_missing=activity.n_missing,
+        unit="fraction",
+        method="t over customers",
+        notes=() if n else ("empty",),
+        name="stickiness",
+        definition="mean daily active customers / customers active in the window",
+        parameters={"days": int(days), "last_day": str(np.datetime64(last, "D")) if n else None},
+        numerator=float(active_days.sum()) / days,
+        denominator=n,
+        exclusions={"rows outside the window": int(np.count_nonzero(~inside))},
+        time_zone=time_zone,
+    )
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Lifecycle(Result):
+    """Who was new, came back or fell silent, period by period.
+
+    Attributes
+    ----------
+    periods
+        First day (or month) of each period, without gaps.
+    new
+        Customers active for the first time.
+    returning
+        Active in this and in the previous period.
+    resurrecting
+        Active in this period, not in the previous one, but before.
+    dormant
+        Active in the previous period, not in this one; NaN while the period is running.
+    period, time_zone
+        How periods were cut.
+    n
+        Number of customers.
+    n_missing
+        Rows without a customer or a time stamp.
+    n_later
+        Rows after the end of observation, left out.
+    """
+
+    title = "Lifecycle"
+
+    periods: tuple[str, ...]
+    new: Counts = attrs.field(converter=read_only, eq=array_eq)
+    returning: Counts = attrs.field(converter=read_only, eq=array_eq)
+    resurrecting: Counts = attrs.field(converter=read_only, eq=array_eq)
+    dormant: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
+    period: str
+    time_zone: str
+    n: int
+    n_missing: int
+    n_later: int
+
+    @property
+    def active(self) -> Counts:
+        """Customers active in each period: new, returning and resurrecting."""
+        total: Counts = self.new + self.returning + self.resurrecting
+        return total
+
+    def _table(self) -> Table:
+        return Table(
+            {
+                self.period: self.periods,
+                "active": self.active,
+                "new": self.new,
+                "returning": self.returning,
+                "resurrecting": self.resurrecting,
+                "dormant": self.dormant,
+            },
+            formats={"dormant": "integer"},
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        return (
+            f"{self.n:,} customers, {self.n_missing:,} rows missing, {self.n_later:,} later",
+            f"periods cut in {self.time_zone}",
+            "before the data begin nobody is known: the first periods overstate new customers",
+        )
+
+
+def lifecycle(
+    customers: Values,
+    timestamps: Values,
+    *,
+    period: Period = "week",
+    time_zone: str = "UTC",
+    observed_until: datetime | None = None,
+) -> Lifecycle:
+    """Return new, returning, resurrecting and dormant customers of every period.
+
+    Parameters
+    ----------
+    customers
+        Label of the customer of each row.
+    timestamps
+        When the customer was active (naive stamps are UTC).
+    period
+        Calendar days, weeks from Monday, or months.
+    time_zone
+        IANA name of the zone in which periods begin.
+    observed_until
+        End of observation; rows after it are left out. None: the last stamp.
+
+    Returns
+    -------
+    Lifecycle
+        A row a period; an empty input has none.
+
+    Raises
+    ------
+    InvalidValue
+        If columns differ in length or the period is unknown.
+    UnknownName
+        If there is no such time zone.
+
+    Notes
+    -----
+    active = new + returning + resurrecting, and what was active in a period is returning or
+    dormant in the next. Who is dormant in a period that is still running is not known yet.
+
+    Examples
+    --------
+    >>> from datetime import datetime
+    >>> from cxjourney.metrics import lifecycle
+    >>> when = [datetime(2026, 1, 1), datetime(2026, 3, 1), datetime(2026, 1, 5),
+    ...         datetime(2026, 2, 5)]
+    >>> lifecycle(["ann", "ann", "ben", "ben"], when, period="month").dormant
+    array([ 0.,  1., nan])
+    """
+    check_choice(period, "period", PERIODS)
+    activity = read_activity(customers, timestamps, observed_until=observed_until)
+    when = period_index(activity.us, period, time_zone)
+    fresh = activity.first | np.diff(when, prepend=0).astype(bool)
+    first, when = activity.first[fresh], when[fresh]
+    start = int(when.min()) if len(when) else 0
+    now = int(period_index(np.array([activity.end_us]), period, time_zone)[0])
+    size = now - start + 1 if len(when) else 0
+    continued = ~first & (np.diff(when, prepend=0) == 1)
+
+    def count(rows: NDArray[np.bool_]) -> Counts:
+        return np.bincount(when[rows] - start, minlength=size)
+
+    active, returning = count(np.ones(len(when), dtype=bool)), count(continued)
+    dormant = np.concatenate(([0], active[:-1]))[:size].astype(np.float64) - returning
+    dormant[-1:] = np.nan
+    return Lifecycle(
+        periods=tuple(period_label(start + i, period) for i in range(size)),
+        new=count(first),
+        returning=returning,
+        resurrecting=count(~first & ~continued),
+        dormant=dormant,
+        period=period,
+        time_zone=time_zone,
+        n=activity.n_customers,
+        n_missing=activity.n_missing,
+        n_later=activity.n_later,
+    )
+
+
+def repeat_purchase_rate(
+    customers: Values,
+    timestamps: Values,
+    *,
+    horizon: timedelta | None = None,
+    merge_within: timedelta | None = None,
+    observed_until: datetime | None = None,
+    level: float = 0.95,
+) -> Estimate:
+    """Return the share of buyers who buy again.
+
+    Parameters
+    ----------
+    customers
+        Label of the customer of each order; leave refunded orders out.
+    timestamps
+        When it was placed (naive stamps are UTC).
+    horizon
+        How soon after the first order; buyers observed for less are censored. None: at any time
+        in the data, which the young customers had little of.
+    merge_within
+        Orders at most so long after the customer's previous one belong to it (split orders).
+        None: every row is an order of its own.
+    observed_until
+        End of observation; orders after it are left out. None: the last stamp.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    Estimate
+        The share [fraction, 0-1]; NaN and "empty" without buyers.
+
+    Raises
+    ------
+    InvalidValue
+        If columns differ in length or a duration is not positive.
+
+    Notes
+    -----
+    Without a horizon: buyers of two orders or more / buyers, with Wilson's interval. In a growing
+    base it falls for no other reason than growth. With a horizon h: 1 - S(h), S the Kaplan-Meier
+    survival of the time from the first to the second order.
+
+    Examples
+    --------
+    >>> from datetime import datetime, timedelta
+    >>> from cxjourney.metrics import repeat_purchase_rate
+    >>> when = [datetime(2026, 1, 1), datetime(2026, 1, 9), datetime(2026, 1, 3),
+    ...         datetime(2026, 2, 27)]
+    >>> orders = ["ann", "ann", "ben", "cid"]
+    >>> repeat_purchase_rate(orders, when).value == 1 / 3
+    True
+    >>> repeat_purchase_rate(orders, when, horizon=timedelta(days=30)).value
+    0.5
+    """
+    if horizon is not None:
+        check_duration(horizon, "horizon")
+    activity = read_activity(customers, timestamps, observed_until=observed_until)
+    order = activity.first
+    if merge_within is not None:
+        gap = np.diff(activity.us, prepend=0)
+        order = order | (gap > duration_us(check_duration(merge_within, "merge_within")))
+    else:
+        order = np.ones(len(activity.us), dtype=bool)
+    exclusions = {
+        "after observed_until": activity.n_later,
+        "merged": int(np.count_nonzero(~order)),
+    }
+    parameters = {
+        "horizon_s": None if horizon is None else horizon.total_seconds(),
+        "merge_within_s": None if merge_within is None else merge_within.total_seconds(),
+    }
+    who, us, first = activity.customer[order], activity.us[order], activity.first[order]
+    second = np.concatenate(([False], first[:-1]))[: len(first)] & ~first
+    if horizon is None:
+        return proportion(
+            int(np.count_nonzero(second)),
+            activity.n_customers,
+            level=level,
+            name="repeat_purchase_rate",
+            definition="customers with two orders or more / customers with an order",
+            parameters=parameters,
+            n_missing=activity.n_missing,
+            exclusions=exclusions,
+        )
+    again = np.zeros(activity.n_customers, dtype=bool)
+    again[who[second]] = True
+    length = activity.end_us - us[first]
+    length[again] = us[second] - us[first][again]
+    curve = kaplan_meier(length.astype("timedelta64[us]"), again, level=level)
+    stay = curve.at(horizon)
+    return attrs.evolve(
+        stay,
+        value=1 - stay.value,
+        low=1 - stay.high,
+        high=1 - stay.low,
+        n_missing=activity.n_missing,
+        name="repeat_purchase_rate",
+        definition="share of customers with a second order within the horizon",
+        parameters=parameters,
+        exclusions=exclusions,
+    )
+
+
+def _day_number(day: date, name: str) -> int:
+    try:
+        return int(np.datetime64(day, "D").astype(np.int64))
+    except (TypeError, ValueError):
+        raise InvalidValue.of(name, "be a date", day) from None

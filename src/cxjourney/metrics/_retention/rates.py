@@ -1,0 +1,378 @@
+"""Retention and churn of a customer base over a period."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+import numpy as np
+
+from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.intervals import garwood, wilson
+from cxjourney._support.arrays import codes, to_array
+from cxjourney._support.validation import (
+    check_choice,
+    check_count,
+    check_duration,
+    check_level,
+    duration_us,
+)
+from cxjourney.exceptions import DataQualityWarning
+from cxjourney.metrics._rates import proportion
+from cxjourney.metrics._survival.spells import read_spells
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cxjourney._support.arrays import Values
+
+__all__ = [
+    "churn_from_counts",
+    "churn_hazard",
+    "churn_rate",
+    "retention_from_counts",
+    "retention_rate",
+]
+
+
+def retention_rate(start: Values, end: Values, *, level: float = 0.95) -> Estimate:
+    """Return the share of the customers at the start who are customers at the end.
+
+    Parameters
+    ----------
+    start, end
+        Labels of the customers at the start and at the end of the period; repeats count once.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    Estimate
+        |start ∩ end| / |start| [fraction, 0-1]; NaN and "empty" if nobody was there at the start.
+
+    Raises
+    ------
+    InvalidValue
+        If a column is not a column of labels.
+
+    Notes
+    -----
+    The set form is exact: customers won during the period do not enter it, and those who left and
+    came back count as retained. Where there is no contract, say what makes a customer "active"
+    before taking the sets: the rate depends on it more than on anything else. Not for comparing
+    periods of different length; see `kaplan_meier` for that.
+
+    Examples
+    --------
+    >>> from cxjourney.metrics import retention_rate
+    >>> retention_rate(["ann", "ben", "cid", "dan"], ["ann", "cid", "dan", "eve"])
+    75.0% [30.1%, 95.4%] (95% Wilson, n=4)
+    """
+    kept, n, n_missing = _kept(start, end)
+    return proportion(
+        kept,
+        n,
+        level=level,
+        name="retention_rate",
+        definition="customers at the start who are still there at the end / customers at the start",
+        parameters={"form": "sets"},
+        n_missing=n_missing,
+    )
+
+
+def churn_rate(start: Values, end: Values, *, level: float = 0.95) -> Estimate:
+    """Return the share of the customers at the start who are not customers at the end.
+
+    Parameters
+    ----------
+    start, end
+        Labels of the customers at the start and at the end of the period; repeats count once.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    Estimate
+        1 - retention [fraction, 0-1]; NaN and "empty" if nobody was there at the start.
+
+    Raises
+    ------
+    InvalidValue
+        If a column is not a column of labels.
+
+    Notes
+    -----
+    Customers, not revenue: see `nrr_grr` for the latter. A monthly rate c compounds to
+    1 - (1 - c)¹² a year only if the hazard is constant; a mixed base decays more slowly, since
+    those who leave easily leave first.
+
+    Examples
+    --------
+    >>> from cxjourney.metrics import churn_rate
+    >>> churn_rate(["ann", "ben", "cid", "dan"], ["ann", "cid", "dan", "eve"])
+    25.0% [4.6%, 69.9%] (95% Wilson, n=4)
+    """
+    kept, n, n_missing = _kept(start, end)
+    return proportion(
+        n - kept,
+        n,
+        level=level,
+        name="churn_rate",
+        definition="customers at the start who are gone at the end / customers at the start",
+        parameters={"form": "sets"},
+        n_missing=n_missing,
+    )
+
+
+def _kept(start: Values, end: Values) -> tuple[int, int, int]:
+    """Return how many of the first labels are among the second, how many there are, and missing."""
+    first, second = _objects(start, "start"), _objects(end, "end")
+    code, n_codes, missing = codes(np.concatenate((first, second)), "start and end")
+    split = len(first)
+    present = ~missing
+    before = np.zeros(n_codes, dtype=bool)
+    after = np.zeros(n_codes, dtype=bool)
+    before[code[:split][present[:split]]] = True
+    after[code[split:][present[split:]]] = True
+    n = int(np.count_nonzero(before))
+    return int(np.count_nonzero(before & after)), n, int(np.count_nonzero(missing))
+
+
+def _objects(values: Values, name: str) -> NDArray[np.object_]:
+    array, mask = to_array(values, name)
+    # as objects: NumPy would turn the number 1 beside the text "1" into text
+    out = array.astype(object)
+    if mask is not None:
+        out[mask] = None
+    return out
+
+
+def retention_from_counts(*, start: int, end: int, acquired: int, level: float = 0.95) -> Estimate:
+    """Return the retention rate (E - N) / S from three counts.
+
+    Parameters
+    ----------
+    start
+        Customers at the start of the period, S.
+    end
+        Customers at its end, E.
+    acquired
+        Customers won during the period, N; those of them who left again count in N only if they
+        count nowhere else.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    Estimate
+        (E - N) / S [fraction]; NaN and "empty" if S is 0. Outside [0, 1] it has no interval, and
+        a `DataQualityWarning` is issued.
+
+    Raises
+    ------
+    InvalidValue
+        If a count is negative or not whole.
+
+    Notes
+    -----
+    It equals the set form only if the customers won are exactly those at the end who were not
+    there at the start. Customers who had left before, came back, and were not counted as won push
+    it up, above 1 even; customers won and lost within the period push it down. Prefer
+    `retention_rate` where the customers are known.
+
+    Examples
+    --------
+    >>> from cxjourney.metrics import retention_from_counts
+    >>> retention_from_counts(start=200, end=210, acquired=40)
+    85.0% [79.4%, 89.3%] (95% Wilson, n=200)
+    """
+    kept = check_count(end, "end", least=0) - check_count(acquired, "acquired", least=0)
+    return _from_counts(
+        kept,
+        check_count(start, "start", least=0),
+        level=level,
+        name="retention_rate",
+        definition="(customers at the end - customers won) / customers at the start",
+        parameters={"form": "counts", "start": start, "end": end, "acquired": acquired},
+    )
+
+
+def churn_from_counts(
+    *,
+    start: int,
+    end: int,
+    acquired: int,
+    base: Literal["start", "average"] = "start",
+    level: float = 0.95,
+) -> Estimate:
+    """Return the churn rate (S + N - E) / S from three counts.
+
+    Parameters
+    ----------
+    start, end, acquired
+        Customers at the start, at the end, and won during the period: S, E and N.
+    base
+        What the customers lost are divided by: S, or the average (S + E) / 2, which some reports
+        use. The two are not comparable, and the average gives no share of anybody: no interval.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    Estimate
+        The rate [fraction]; NaN and "empty" if the base is 0.
+
+    Raises
+    ------
+    InvalidValue
+        If a count is negative or not whole.
+
+    Notes
+    -----
+    As `retention_from_counts`: prefer `churn_rate` where the customers are known.
+
+    Examples
+    --------
+    >>> from cxjourney.metrics import churn_from_counts
+    >>> churn_from_counts(start=200, end=210, acquired=40)
+    15.0% [10.7%, 20.6%] (95% Wilson, n=200)
+    """
+    check_choice(base, "base", ("start", "average"))
+    first, last = check_count(start, "start", least=0), check_count(end, "end", least=0)
+    lost = first + check_count(acquired, "acquired", least=0) - last
+    parameters: dict[str, str | int] = {
+        "form": "counts",
+        "start": start,
+        "end": end,
+        "acquired": acquired,
+        "base": base,
+    }
+    estimate = _from_counts(
+        lost,
+        first if base == "start" else (first + last) / 2,
+        level=level,
+        name="churn_rate",
+        definition=f"(start + acquired - end) / {'start' if base == 'start' else 'average base'}",
+        parameters=parameters,
+    )
+    if base == "start":
+        return estimate
+    return attrs.evolve(estimate, low=math.nan, high=math.nan, method="no interval")
+
+
+def _from_counts(
+    part: int,
+    whole: float,
+    *,
+    level: float,
+    name: str,
+    definition: str,
+    parameters: dict[str, str | int],
+) -> Estimate:
+    notes: tuple[str, ...] = () if whole else ("empty",)
+    inside = 0 <= part <= whole
+    low, high = wilson(part, whole, level=level) if inside else (math.nan, math.nan)
+    if whole and not inside:
+        notes = ("outside [0, 1]: the counts do not belong to one closed base",)
+        warnings.warn(
+            f"{name} is {part / whole:.3g}: {notes[0]} (customers who came back, or were won and "
+            "lost again)",
+            DataQualityWarning,
+            stacklevel=3,
+        )
+    return Estimate(
+        value=part / whole if whole else math.nan,
+        low=low,
+        high=high,
+        level=check_level(level),
+        n=round(whole),
+        unit="fraction",
+        method="Wilson" if inside else "no interval",
+        notes=notes,
+        name=name,
+        definition=definition,
+        parameters=dict(parameters),
+        numerator=part,
+        denominator=whole,
+    )
+
+
+def churn_hazard(
+    durations: Values,
+    observed: Values,
+    *,
+    entry: Values | None = None,
+    per: timedelta = timedelta(days=30),
+    level: float = 0.95,
+) -> Estimate:
+    """Return how many customers leave per unit of time under observation.
+
+    Parameters
+    ----------
+    durations
+        How long each customer stayed, or has stayed so far (timedeltas, none negative).
+    observed
+        True where the customer left, False where not yet (censored).
+    entry
+        Duration at which each customer came under observation; None: from the beginning.
+    per
+        The unit of time.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    Estimate
+        Departures per customer and `per`, with Garwood's exact Poisson interval; NaN and "empty"
+        without any time under observation.
+
+    Raises
+    ------
+    InvalidData
+        If a duration or an entry is negative, or a customer enters at or after the end.
+    InvalidValue
+        If the columns differ in length or a value has the wrong type.
+
+    Notes
+    -----
+    D / T with D departures in T of observed time. It uses open customers correctly and can
+    compare periods of any length, but it is one number: where the hazard falls with tenure, as it
+    mostly does, it is an average over the tenures that happen to be in the data. `kaplan_meier`
+    shows the fall.
+
+    Examples
+    --------
+    >>> from datetime import timedelta
+    >>> from cxjourney.metrics import churn_hazard
+    >>> stays = [timedelta(days=30 * m) for m in (10, 20, 40, 50)]
+    >>> churn_hazard(stays, [True, True, True, False])
+    0.025 departures per 30 days [0.00516, 0.0731] (95% Garwood, n=4, open=1)
+    """
+    check_duration(per, "per")
+    spells = read_spells(durations, observed=observed, entry=entry)
+    time_us = int(spells.exit_us.sum()) - (
+        0 if spells.entry_us is None else int(spells.entry_us.sum())
+    )
+    exposure = time_us / duration_us(per)
+    departures = spells.n - spells.n_censored
+    low, high = garwood(departures, exposure, level=level) if exposure else (math.nan, math.nan)
+    return Estimate(
+        value=departures / exposure if exposure else math.nan,
+        low=low,
+        high=high,
+        level=check_level(level),
+        n=spells.n,
+        n_missing=spells.n_missing,
+        n_censored=spells.n_censored,
+        unit=f"departures per {per / timedelta(days=1):g} days",
+        method="Garwood",
+        notes=() if exposure else ("empty",),
+        name="churn_hazard",
+        definition="customers who left / time under observation",
+        parameters={"per_s": per.total_seconds()},
+        numerator=departures,
+        denominator=exposure,
+    )

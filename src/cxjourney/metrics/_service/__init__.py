@@ -1,0 +1,1 @@
+"""Service metrics: contacts, resolution, waiting, cost to serve."""

@@ -1,0 +1,283 @@
+"""How well a service answers: at first contact, by the right person, for good, and how often."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+import numpy as np
+
+from cxjourney._stats.bootstrap import resampled_ratio
+from cxjourney._support.arrays import (
+    NanPolicy,
+    Values,
+    durations,
+    flags,
+    is_undefined,
+    numbers,
+    refuse_rows,
+    same_length,
+)
+from cxjourney._support.validation import check_choice, check_duration, check_rng, duration_us
+from cxjourney.exceptions import InvalidValue
+from cxjourney.metrics._rates import Interval, event_rate, flag_share, undefined
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from numpy.typing import NDArray
+
+    from cxjourney._stats.estimate import Estimate
+
+__all__ = ["contact_rate", "reopen_rate", "transfer_rate"]
+
+_SURE = 1.5
+_FEWEST = 10
+_RESAMPLES = 9_999
+
+
+def transfer_rate(
+    transferred: Values,
+    *,
+    customer: Values | None = None,
+    level: float = 0.95,
+    interval: Interval = "wilson",
+    nan_policy: NanPolicy = "omit",
+) -> Estimate:
+    """Return the share of contacts that were handed to someone else.
+
+    Parameters
+    ----------
+    transferred
+        One flag a contact.
+    customer
+        Whose contact it is; with it the interval allows for several contacts of one customer.
+    level
+        Confidence level, in (0, 1).
+    interval
+        How the interval is made.
+    nan_policy
+        What to do with missing flags: "omit", "raise" or "propagate".
+
+    Returns
+    -------
+    Estimate
+        The share [fraction]; a contact handed on twice counts once.
+
+    Raises
+    ------
+    InvalidData
+        If a flag is not one; carries the positions.
+
+    Notes
+    -----
+    A transfer to the right specialist may serve the customer better than none: read it beside the
+    resolution at first contact.
+
+    Examples
+    --------
+    >>> transfer_rate([True, False, False, False]).value
+    0.25
+    """
+    return flag_share(
+        transferred,
+        argument="transferred",
+        name="transfer_rate",
+        definition="contacts transferred / contacts",
+        customer=customer,
+        level=level,
+        interval=interval,
+        nan_policy=nan_policy,
+    )
+
+
+def reopen_rate(
+    reopened: Values,
+    *,
+    age: Values | None = None,
+    window: timedelta | None = None,
+    customer: Values | None = None,
+    level: float = 0.95,
+    interval: Interval = "wilson",
+    nan_policy: NanPolicy = "omit",
+) -> Estimate:
+    """Return the share of closed cases that were opened again.
+
+    Parameters
+    ----------
+    reopened
+        One flag a closed case: True where it was reopened (within the window, if there is one).
+    age
+        Time from closing to the end of observation [timedelta]. With `window`.
+    window
+        Cases closed more recently may still be reopened: they are left out, reopened or not, and
+        counted in `n_censored`.
+    customer
+        Whose case it is; with it the interval allows for several cases of one customer.
+    level
+        Confidence level, in (0, 1).
+    interval
+        How the interval is made.
+    nan_policy
+        What to do with missing flags: "omit", "raise" or "propagate".
+
+    Returns
+    -------
+    Estimate
+        The share [fraction]; a case reopened twice counts once.
+
+    Raises
+    ------
+    InvalidData
+        If a flag is not one, an age is negative or missing; carries the positions.
+    InvalidValue
+        If `age` comes without `window`, or lengths differ.
+
+    Examples
+    --------
+    >>> from datetime import timedelta
+    >>> ages = [timedelta(days=d) for d in (30, 30, 30, 2)]
+    >>> reopen_rate([True, False, False, False], age=ages, window=timedelta(days=7)).denominator
+    3
+    """
+    hits, missing = flags(reopened, "reopened")
+    young = None
+    if age is not None or window is not None:
+        if age is None or window is None:
+            given, lacking = ("age", "window") if window is None else ("window", "age")
+            raise InvalidValue.of(lacking, f"be given together with {given}", None)
+        us, unknown = durations(age, "age")
+        same_length(reopened=hits, age=us)
+        is_undefined(unknown, "raise", "age")
+        young = us < duration_us(check_duration(window, "window"))
+    return flag_share(
+        np.ma.MaskedArray(hits, missing),
+        argument="reopened",
+        name="reopen_rate",
+        definition="closed cases reopened / closed cases",
+        censored=young,
+        customer=customer,
+        parameters={"window_s": None if window is None else window.total_seconds()},
+        level=level,
+        interval=interval,
+        nan_policy=nan_policy,
+    )
+
+
+def contact_rate(
+    contacts: Values,
+    *,
+    exposure: Values | None = None,
+    per: str = "customer",
+    interval: Literal["garwood", "bootstrap"] = "garwood",
+    level: float = 0.95,
+    nan_policy: NanPolicy = "omit",
+    rng: np.random.Generator | int | None = None,
+) -> Estimate:
+    """Return how many contacts there are per customer, order or whatever is counted.
+
+    Parameters
+    ----------
+    contacts
+        Number of contacts of each customer (or order, day …), those without any included.
+    exposure
+        What each stands for: its orders, its months. None: one each.
+    per
+        What the exposure is counted in, for the unit.
+    interval
+        "garwood" (exact Poisson) or "bootstrap" (rows resampled), which allows for customers who
+        call again and again.
+    level
+        Confidence level, in (0, 1).
+    nan_policy
+        What to do with missing numbers: "omit", "raise" or "propagate".
+    rng
+        Generator or seed of the bootstrap.
+
+    Returns
+    -------
+    Estimate
+        Σ contacts / Σ exposure [contacts per `per`]; a note says if the counts vary more than
+        Poisson's do, since Garwood's interval is too narrow then. For plain totals use
+        `event_rate`.
+
+    Raises
+    ------
+    InvalidData
+        If a number is negative, infinite, or a count is not whole; carries the positions.
+    InvalidValue
+        If lengths differ or an option is unknown.
+
+    Notes
+    -----
+    A ratio of sums, not a mean of ratios: large customers weigh more.
+
+    Examples
+    --------
+    >>> contact_rate([0, 2, 1, 0, 1], per="order").value
+    0.8
+    """
+    check_choice(interval, "interval", ("garwood", "bootstrap"))
+    counts = numbers(contacts, "contacts").astype(np.float64)
+    base = (
+        np.ones(len(counts))
+        if exposure is None
+        else numbers(exposure, "exposure").astype(np.float64)
+    )
+    same_length(contacts=counts, exposure=base)
+    broken = ~np.isnan(counts) & ((counts < 0) | (counts != np.rint(counts)))
+    refuse_rows(broken, "contacts must be whole and at least 0")
+    refuse_rows(base < 0, "exposure must be at least 0")
+    missing = np.isnan(counts) | np.isnan(base)
+    unit = f"contacts per {per}"
+    n_missing = int(missing.sum())
+    if is_undefined(missing, nan_policy, "contacts"):
+        return undefined(
+            name="contact_rate", definition=unit, n_missing=n_missing, unit=unit, level=level
+        )
+    counts, base = counts[~missing], base[~missing]
+    dispersion = _dispersion(counts, base)
+    notes: tuple[str, ...] = ()
+    if dispersion > _SURE and interval == "garwood":
+        notes = (f"counts vary {dispersion:.1f} times as much as Poisson's: too narrow",)
+    estimate = event_rate(
+        int(counts.sum()),
+        float(base.sum()),
+        unit=unit,
+        name="contact_rate",
+        definition="contacts / exposure",
+        parameters={"per": per, "interval": interval},
+        n_missing=n_missing,
+        notes=notes,
+        level=level,
+    )
+    if interval == "garwood":
+        return estimate
+    return _resampled(estimate, counts, base, rng)
+
+
+def _dispersion(counts: NDArray[np.float64], exposure: NDArray[np.float64]) -> float:
+    """Return Pearson's χ² over its degrees of freedom: 1 for Poisson counts."""
+    used = exposure > 0
+    n, total = int(used.sum()), counts[used].sum()
+    if n < _FEWEST or total == 0:
+        return 1.0
+    expected = total / exposure[used].sum() * exposure[used]
+    return float((((counts[used] - expected) ** 2) / expected).sum()) / (n - 1)
+
+
+def _resampled(
+    estimate: Estimate,
+    counts: NDArray[np.float64],
+    exposure: NDArray[np.float64],
+    rng: np.random.Generator | int | None,
+) -> Estimate:
+    low = high = float("nan")
+    notes = estimate.notes
+    if len(counts) >= _FEWEST:
+        replicates = resampled_ratio(counts, exposure, n_resamples=_RESAMPLES, rng=check_rng(rng))
+        tail = (1 - estimate.level) / 2
+        low, high = map(float, np.nanquantile(replicates, [tail, 1 - tail]))
+    else:
+        notes = (*notes, f"too few rows to resample (fewer than {_FEWEST})")
+    return attrs.evolve(estimate, low=low, high=high, method="bootstrap percentile", notes=notes)

@@ -1,0 +1,356 @@
+"""What a customer went through until an issue was resolved: a vector, not a made-up index."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.intervals import mean_t
+from cxjourney._support.arrays import (
+    NanPolicy,
+    Values,
+    codes,
+    durations,
+    flags,
+    is_undefined,
+    same_length,
+    to_array,
+)
+from cxjourney._support.frozen import array_eq, read_only
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_level
+from cxjourney._time.calendar import instants
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["EffortVector", "effort"]
+
+_SECOND = 1_000_000
+_COMPONENTS = (
+    "touches",
+    "channels",
+    "channel_switches",
+    "transfers",
+    "repeats",
+    "waited_s",
+    "elapsed_s",
+)
+_DEFINITIONS = {
+    "touches": "interactions",
+    "channels": "distinct channels",
+    "channel_switches": "consecutive interactions in different channels",
+    "transfers": "consecutive interactions with different owners",
+    "repeats": "interactions at a touchpoint that was visited before",
+    "waited_s": "time waited",
+    "elapsed_s": "time from the first interaction to the last",
+}
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class EffortVector(Result):
+    """Effort of each resolved issue, one row an issue, and the mean of each component.
+
+    Attributes
+    ----------
+    issue
+        Label of each issue, in the order in which they first appear.
+    touches, channels, channel_switches, transfers, repeats
+        Counts of each issue; NaN where the column for them was not given, or not known for one of
+        its interactions.
+    waited_s, elapsed_s
+        Times of each issue [seconds]; NaN likewise.
+    rank
+        Mean percentile rank of each issue over the components that are given [fraction]: 0.5 is
+        the middle of these issues. It compares issues of one company, nothing else.
+    means
+        Component to its mean over issues.
+    """
+
+    title = "Effort to resolution"
+
+    issue: tuple[str, ...]
+    touches: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
+    channels: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
+    channel_switches: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
+    transfers: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
+    repeats: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
+    waited_s: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
+    elapsed_s: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
+    rank: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
+    means: dict[str, Estimate]
+
+    def _table(self) -> Table:
+        known = [self.means[name] for name in _COMPONENTS if self.means[name].n]
+        return Table(
+            {
+                "component": [estimate.name for estimate in known],
+                "mean": [estimate.value for estimate in known],
+                "low": [estimate.low for estimate in known],
+                "high": [estimate.high for estimate in known],
+                "n": [estimate.n for estimate in known],
+            },
+            formats={"n": "integer"},
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        touches = self.means["touches"]
+        return (
+            f"{touches.n:,} issues, {touches.n_censored:,} still open and left out",
+            f"{touches.n_missing:,} interactions left out: their issue or time is missing",
+            f"{100 * touches.level:g}% {touches.method}",
+        )
+
+
+def effort(
+    issue: Values,
+    at: Values,
+    *,
+    touchpoint: Values | None = None,
+    channel: Values | None = None,
+    owner: Values | None = None,
+    waited: Values | None = None,
+    open_: Values | None = None,
+    level: float = 0.95,
+    nan_policy: NanPolicy = "omit",
+) -> EffortVector:
+    """Return what each resolved issue cost the customer, component by component.
+
+    Parameters
+    ----------
+    issue
+        Which issue each interaction belongs to. One row an interaction, in any order.
+    at
+        When it happened (stamps; those without a zone are UTC).
+    touchpoint, channel, owner
+        Where it happened, in which channel, and who served; for repeats, switches and transfers.
+    waited
+        How long the customer waited there [timedelta].
+    open_
+        One flag an interaction: True where its issue is still open. What an open issue will have
+        cost is not known: it is left out and counted in `n_censored`.
+    level
+        Confidence level, in (0, 1).
+    nan_policy
+        What to do with interactions whose issue or time is missing: "omit", "raise" or "propagate"
+        (then all means are NaN).
+
+    Returns
+    -------
+    EffortVector
+        The components of each issue and their means with Student's intervals.
+
+    Raises
+    ------
+    InvalidData
+        If a waiting time is negative, or a flag is missing; carries the positions.
+    InvalidValue
+        If lengths differ.
+
+    Notes
+    -----
+    The components are those that customers name: channel switching, repeating oneself, transfers,
+    contacts, waiting (Dixon et al. 2013). No weights are made up: the rank is the mean of
+    percentile ranks. Check it against the answers to `ces` before steering by it. Leaving out open
+    issues understates effort if the hard ones stay open longer.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> hour = lambda h: datetime(2026, 1, 1, h, tzinfo=UTC)
+    >>> found = effort(
+    ...     ["a", "a", "a", "b"], [hour(9), hour(10), hour(12), hour(9)],
+    ...     channel=["web", "phone", "phone", "web"],
+    ... )
+    >>> found.touches, found.channel_switches, found.elapsed_s
+    (array([3., 1.]), array([1., 0.]), array([10800.,     0.]))
+    """
+    check_level(level)
+    group, _, missing = codes(issue, "issue")
+    us, unknown = instants(at, "at")
+    same_length(issue=group, at=us)
+    for name, column in (
+        ("touchpoint", touchpoint),
+        ("channel", channel),
+        ("owner", owner),
+        ("waited", waited),
+    ):
+        if column is not None:
+            same_length(issue=group, **{name: to_array(column, name)[0]})
+    missing = missing | unknown
+    lost = is_undefined(missing, nan_policy, "issue or at")
+    rows = np.flatnonzero(~missing)
+    rows = rows[np.lexsort((us[rows], group[rows]))]
+    rows, n_censored = _closed(rows, group, open_)
+    group = group[rows]
+    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]]) if len(rows) else rows[:0]
+    order = np.argsort(np.minimum.reduceat(rows, starts)) if len(starts) else starts
+    labels = to_array(issue, "issue")[0]
+    per_issue = {
+        "touches": np.diff(np.r_[starts, len(rows)]).astype(np.float64),
+        "channels": _distinct(channel, "channel", rows, starts),
+        "channel_switches": _changes(channel, "channel", rows, starts),
+        "transfers": _changes(owner, "owner", rows, starts),
+        "repeats": _repeats(touchpoint, "touchpoint", rows, starts),
+        "waited_s": _waited(waited, rows, starts),
+        "elapsed_s": _spans(us[rows], starts),
+    }
+    vector = {name: values[order] for name, values in per_issue.items()}
+    counts = {"n_missing": int(missing.sum()), "n_censored": n_censored}
+    return EffortVector(
+        issue=tuple(str(labels[rows[i]]) for i in starts[order]),
+        **vector,
+        rank=_mean_rank(vector, len(starts)),
+        means={
+            name: _mean(name, values, level=level, propagate=lost, **counts)
+            for name, values in vector.items()
+        },
+    )
+
+
+def _closed(
+    rows: NDArray[np.intp], group: NDArray[np.int64], open_: Values | None
+) -> tuple[NDArray[np.intp], int]:
+    """Return the rows of issues that are closed, and how many are open."""
+    if open_ is None or not len(group):
+        return rows, 0
+    running, unknown = flags(open_, "open_")
+    same_length(issue=group, open_=running)
+    is_undefined(unknown, "raise", "open_")
+    unfinished = np.unique(group[rows[running[rows]]])
+    return rows[~np.isin(group[rows], unfinished)], len(unfinished)
+
+
+def _coded(
+    values: Values | None, name: str, rows: NDArray[np.intp], starts: NDArray[np.intp]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
+    """Return the codes of the rows, and of each issue whether one of them is missing."""
+    if values is None:
+        return None
+    code, _, missing = codes(values, name)
+    return code[rows], _any(missing[rows], starts)
+
+
+def _any(hits: NDArray[np.bool_], starts: NDArray[np.intp]) -> NDArray[np.bool_]:
+    return np.logical_or.reduceat(hits, starts) if len(starts) else np.zeros(0, dtype=bool)
+
+
+def _sum(values: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[np.float64]:
+    if not len(starts):
+        return np.zeros(0)
+    return np.add.reduceat(values.astype(np.float64), starts)
+
+
+def _unknown(starts: NDArray[np.intp]) -> NDArray[np.float64]:
+    return np.full(len(starts), np.nan)
+
+
+def _changes(
+    values: Values | None, name: str, rows: NDArray[np.intp], starts: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    found = _coded(values, name, rows, starts)
+    if found is None:
+        return _unknown(starts)
+    code, missing = found
+    changed = np.r_[False, code[1:] != code[:-1]][: len(code)]
+    changed[starts] = False
+    return np.where(missing, np.nan, _sum(changed, starts))
+
+
+def _first_visits(code: NDArray[np.int64], starts: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return whether each row is the first of its issue with its code."""
+    number = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(code)]))
+    _, first = np.unique(np.stack([number, code]), axis=1, return_index=True)
+    hit = np.zeros(len(code), dtype=bool)
+    hit[first] = True
+    return hit
+
+
+def _distinct(
+    values: Values | None, name: str, rows: NDArray[np.intp], starts: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    found = _coded(values, name, rows, starts)
+    if found is None:
+        return _unknown(starts)
+    code, missing = found
+    return np.where(missing, np.nan, _sum(_first_visits(code, starts), starts))
+
+
+def _repeats(
+    values: Values | None, name: str, rows: NDArray[np.intp], starts: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    found = _coded(values, name, rows, starts)
+    if found is None:
+        return _unknown(starts)
+    code, missing = found
+    return np.where(missing, np.nan, _sum(~_first_visits(code, starts), starts))
+
+
+def _waited(
+    waited: Values | None, rows: NDArray[np.intp], starts: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    if waited is None:
+        return _unknown(starts)
+    us, missing = durations(waited, "waited")
+    total = _sum(us[rows], starts) / _SECOND
+    return np.where(_any(missing[rows], starts), np.nan, total)
+
+
+def _spans(us: NDArray[np.int64], starts: NDArray[np.intp]) -> NDArray[np.float64]:
+    if not len(starts):
+        return np.zeros(0)
+    last = np.r_[starts[1:], len(us)] - 1
+    spans: NDArray[np.float64] = (us[last] - us[starts]) / _SECOND
+    return spans
+
+
+def _mean_rank(vector: Mapping[str, NDArray[np.float64]], n: int) -> NDArray[np.float64]:
+    known = [values for values in vector.values() if n and not np.isnan(values).any()]
+    if not known:
+        return np.full(n, np.nan)
+    mean: NDArray[np.float64] = np.mean([_percentile_ranks(values) for values in known], axis=0)
+    return mean
+
+
+def _percentile_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of values below each one, equal ones counted by half."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = (np.cumsum(counts) - counts / 2)[inverse] / len(values)
+    return ranks
+
+
+def _mean(
+    name: str,
+    values: NDArray[np.float64],
+    *,
+    level: float,
+    propagate: bool,
+    n_missing: int,
+    n_censored: int,
+) -> Estimate:
+    known = values[~np.isnan(values)] if not propagate else values[:0]
+    n = len(known)
+    value = float(known.mean()) if n else math.nan
+    low, high = mean_t(value, float(known.std(ddof=1)) if n > 1 else math.nan, n, level=level)
+    return Estimate(
+        value=value,
+        low=max(low, 0.0),
+        high=high,
+        level=level,
+        n=n,
+        n_missing=n_missing,
+        n_censored=n_censored,
+        unit="seconds" if name.endswith("_s") else "per issue",
+        method="Student's t",
+        notes=() if n else ("missing values propagated" if propagate else "empty",),
+        name=name,
+        definition=f"mean over resolved issues of {_DEFINITIONS[name]}",
+        numerator=float(known.sum()) if n else None,
+        denominator=n or None,
+    )

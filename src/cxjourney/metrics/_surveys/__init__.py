@@ -1,0 +1,1 @@
+"""Survey metrics: scores, NPS, response."""

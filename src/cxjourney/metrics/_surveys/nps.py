@@ -1,0 +1,403 @@
+"""The Net Promoter Score: three shares, their difference, and how sure it is."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import attrs
+import numpy as np
+
+from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.intervals import normal_quantile, wilson
+from cxjourney._support.arrays import (
+    NanPolicy,
+    Values,
+    is_undefined,
+    numbers,
+    weights_of,
+)
+from cxjourney._support.table import format_value
+from cxjourney._support.validation import (
+    check_choice,
+    check_count,
+    check_level,
+    check_rng,
+    is_number,
+)
+from cxjourney.exceptions import DataQualityWarning, InvalidValue
+from cxjourney.metrics._rates import check_sizes, undefined
+from cxjourney.metrics._surveys.scale import FIVE_POINT, SEVEN_POINT, ZERO_TO_TEN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["NetPromoterScore", "net_promoter_score", "nps"]
+
+NpsInterval = Literal["adjusted_wald", "wald", "bootstrap"]
+
+_DEFINITION = "100 × (share of 9-10 - share of 0-6)"
+_METHODS = {"adjusted_wald": "adjusted Wald", "wald": "Wald", "bootstrap": "bootstrap percentile"}
+PROMOTER, DETRACTOR = 9, 6
+_SMALL = 30
+_TOO_FEW = 10
+_FEW = 5  # answers that may well all be low
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class NetPromoterScore(Estimate):
+    """The score [points, -100 to 100] with the three shares that it nets out.
+
+    Attributes
+    ----------
+    promoters, passives, detractors
+        Shares of answers 9-10, 7-8 and 0-6 [fraction], each with its Wilson interval. The same
+        score comes from (60 %, 20 %) and (40 %, 0 %): read the shares.
+    """
+
+    promoters: Estimate
+    passives: Estimate
+    detractors: Estimate
+
+    @classmethod
+    def pooled(
+        cls, parts: Sequence[Self], *, level: float, interval: NpsInterval
+    ) -> NetPromoterScore:
+        """Return the score of all parts together, from their counts; see `pool`."""
+        promoters, passives, detractors = (
+            sum(int(getattr(part, group).numerator) for part in parts)
+            for group in ("promoters", "passives", "detractors")
+        )
+        return net_promoter_score(
+            promoters,
+            passives,
+            detractors,
+            n_missing=sum(part.n_missing for part in parts),
+            interval=interval,
+            level=level,
+        )
+
+    def __repr__(self) -> str:
+        shares = ", ".join(
+            f"{format_value(share.value, 'percent')} {name}"
+            for name, share in (
+                ("promoters", self.promoters),
+                ("passives", self.passives),
+                ("detractors", self.detractors),
+            )
+        )
+        return f"{super().__repr__()}; {shares}"
+
+
+def nps(
+    scores: Values,
+    *,
+    weights: Values | None = None,
+    interval: NpsInterval = "adjusted_wald",
+    level: float = 0.95,
+    nan_policy: NanPolicy = "omit",
+    n_resamples: int = 9_999,
+    rng: np.random.Generator | int | None = None,
+) -> NetPromoterScore:
+    """Return the Net Promoter Score of answers from 0 to 10.
+
+    Parameters
+    ----------
+    scores
+        Whole answers, 0 to 10.
+    weights
+        One weight a respondent, at least 0; the interval then rests on Kish's effective number.
+    interval
+        "adjusted_wald" (Rocks 2016), "wald" or "bootstrap" (percentile, respondents resampled).
+    level
+        Confidence level, in (0, 1).
+    nan_policy
+        What to do with missing answers: "omit", "raise" or "propagate".
+    n_resamples
+        Number of bootstrap samples.
+    rng
+        Generator or seed of the bootstrap.
+
+    Returns
+    -------
+    NetPromoterScore
+        An `Estimate` in points with the three shares.
+
+    Raises
+    ------
+    OutOfScale
+        If an answer is not a whole number from 0 to 10; carries the positions.
+    InvalidValue
+        If the answers are not numbers or an option is unknown.
+
+    Notes
+    -----
+    NPS = 100 (p - d) with p the share of 9-10 and d of 0-6 (Reichheld 2003); variance of one answer
+    p + d - (p - d)². The adjusted Wald interval adds 3/4 promoter, 3/2 passives and 3/4 detractor;
+    its centre shifts, the score stays raw. Clipped ends are noted. The score treats 0 and 6 alike
+    and says nothing of those who did not answer; the scores of segments average to the total only
+    when weighted by their numbers.
+
+    Answers that are all within 1-5 or 1-7 look like those to another question: a note says so, and
+    from 30 answers on a `DataQualityWarning`. A score pooled from counts cannot tell.
+
+    Examples
+    --------
+    >>> nps([10, 9, 7, 3, 9, 10, 8, 6])
+    25 points [-29.4, 65.8] (95% adjusted Wald, n=8) fewer than 30 answers; 50.0% promoters, \
+25.0% passives, 25.0% detractors
+    """
+    array = numbers(scores, "scores", finite=False)
+    promoters: float
+    passives: float
+    detractors: float
+    n_eff: float | None = None
+    if weights is None:
+        promoters, passives, detractors = count_groups(array)
+        n_missing = len(array) - int(promoters + passives + detractors)
+    else:
+        n_missing = len(array) - ZERO_TO_TEN.check(array)
+        w = weights_of(weights, len(array))
+        missing = np.isnan(array)
+        promoters = float(w[array >= PROMOTER].sum())
+        detractors = float(w[array <= DETRACTOR].sum())
+        passives = float(w[(array > DETRACTOR) & (array < PROMOTER)].sum())
+        square = float(np.square(w[~missing]).sum())
+        n_eff = (promoters + passives + detractors) ** 2 / square if square else 0.0
+    check_choice(nan_policy, "nan_policy", ("omit", "raise", "propagate"))
+    if n_missing and nan_policy != "omit" and is_undefined(np.isnan(array), nan_policy, "scores"):
+        return _undefined(n_missing, level)
+    bounds = None
+    check_choice(interval, "interval", _METHODS)
+    if interval == "bootstrap":
+        bounds = _bootstrap(array, weights, level, n_resamples, check_rng(rng))
+    score = net_promoter_score(
+        promoters,
+        passives,
+        detractors,
+        n_missing=n_missing,
+        n_effective=n_eff,
+        n=None if weights is None else len(array) - n_missing,
+        interval=interval,
+        level=level,
+        bounds=bounds,
+    )
+    shorter = None if promoters else _shorter_scale(array)
+    if shorter is None:
+        return score
+    doubt = f"all answers within {shorter}: was the question asked on 0-10?"
+    if score.n >= _SMALL:
+        warnings.warn(f"nps(): {doubt}", DataQualityWarning, stacklevel=2)
+    return attrs.evolve(score, notes=(*score.notes, doubt))
+
+
+def _shorter_scale(array: NDArray[Any]) -> str | None:
+    """Return the scale of one question in use that holds enough answers to make one wonder."""
+    answers = array[~np.isnan(array)]
+    if len(answers) < _FEW or answers.min() < 1:
+        return None
+    highest = answers.max()
+    return next((str(s) for s in (FIVE_POINT, SEVEN_POINT) if highest <= s.high), None)
+
+
+def count_groups(array: NDArray[Any]) -> tuple[int, int, int]:
+    """Return the numbers of promoters, passives and detractors, once each answer is checked.
+
+    Raises
+    ------
+    OutOfScale
+        If an answer is not a whole number from 0 to 10; carries the positions.
+    """
+    promoters = detractors = present = 0
+    narrow = array.dtype.kind != "f" and array.dtype.itemsize > 1
+    for piece, answers in ZERO_TO_TEN.pieces(array):
+        # on the scale an answer fits into a byte, and comparing bytes is faster
+        small = piece.astype(np.int8) if narrow else piece
+        promoters += int(np.count_nonzero(small >= PROMOTER))
+        detractors += int(np.count_nonzero(small <= DETRACTOR))
+        present += answers
+    return promoters, present - promoters - detractors, detractors
+
+
+def net_promoter_score(
+    promoters: float,
+    passives: float,
+    detractors: float,
+    *,
+    n_missing: int = 0,
+    n: int | None = None,
+    n_effective: float | None = None,
+    interval: NpsInterval = "adjusted_wald",
+    level: float = 0.95,
+    bounds: tuple[float, float] | None = None,
+) -> NetPromoterScore:
+    """Return the Net Promoter Score of three counts: what a table or a warehouse holds.
+
+    Parameters
+    ----------
+    promoters, passives, detractors
+        Numbers of answers 9-10, 7-8 and 0-6; sums of weights if `n_effective` is given.
+    n_missing
+        Number of missing answers, for the card.
+    n
+        Number of answers if the counts are sums of weights.
+    n_effective
+        Kish's effective number of answers if the counts are sums of weights.
+    interval
+        "adjusted_wald", "wald", or "bootstrap" with its `bounds`.
+    level
+        Confidence level, in (0, 1).
+    bounds
+        Ends of a bootstrap interval made elsewhere [points].
+
+    Returns
+    -------
+    NetPromoterScore
+        An `Estimate` in points with the three shares.
+
+    Raises
+    ------
+    InvalidValue
+        If a count is negative, or the bootstrap comes without its bounds, a pair of numbers.
+
+    Examples
+    --------
+    >>> net_promoter_score(60, 20, 20)
+    40 points [23.4, 54.3] (95% adjusted Wald, n=100); 60.0% promoters, 20.0% passives, \
+20.0% detractors
+    """
+    check_choice(interval, "interval", _METHODS)
+    for argument, count in (
+        ("promoters", promoters),
+        ("passives", passives),
+        ("detractors", detractors),
+    ):
+        if not is_number(count) or not 0 <= count < math.inf:
+            raise InvalidValue.of(argument, "be a finite count of at least 0", count)
+    if interval == "bootstrap" and bounds is None:
+        raise InvalidValue.of("bounds", 'be given for interval="bootstrap"', None)
+    check_sizes(n, n_effective)
+    total = promoters + passives + detractors
+    answers = round(total) if n is None else n
+    size = total if n_effective is None else n_effective
+    notes: list[str] = []
+    if not total:
+        notes.append("empty")
+    elif answers < _SMALL:
+        notes.append(f"fewer than {_SMALL} answers")
+    if n_effective is not None:
+        notes.append(f"weighted: worth {size:,.0f} equal answers")
+    p, d = (promoters / total, detractors / total) if total else (math.nan, math.nan)
+    if bounds is None:
+        low, high = _wald(p, d, size, level, 3.0 if interval == "adjusted_wald" else 0.0)
+    else:
+        low, high = _ends(bounds)
+    if low < -100 or high > 100:
+        notes.append("interval clipped to ±100")
+    if interval == "wald" and total and p + d - (p - d) ** 2 == 0:
+        notes.append("all answers in one group: this interval has no width")
+    if interval == "bootstrap" and math.isnan(low) and total:
+        notes.append(f"too few answers to resample (fewer than {_TOO_FEW})")
+    return NetPromoterScore(
+        value=100 * (promoters - detractors) / total if total else math.nan,
+        low=clip_points(low, 100),
+        high=clip_points(high, 100),
+        level=level,
+        n=answers,
+        n_missing=n_missing,
+        unit="points",
+        method=_METHODS[interval],
+        notes=notes,
+        name="nps",
+        definition=_DEFINITION,
+        parameters={"interval": interval, "weighted": n_effective is not None},
+        numerator=promoters - detractors,
+        denominator=total,
+        promoters=_share("promoters", promoters, total, size, n=answers, level=level),
+        passives=_share("passives", passives, total, size, n=answers, level=level),
+        detractors=_share("detractors", detractors, total, size, n=answers, level=level),
+    )
+
+
+def _ends(bounds: tuple[float, float]) -> tuple[float, float]:
+    ends = tuple(bounds) if isinstance(bounds, Iterable) else ()
+    if len(ends) != 2 or not all(map(is_number, ends)):
+        raise InvalidValue.of("bounds", "be a pair of numbers", bounds)
+    return ends
+
+
+def clip_points(points: float, limit: float) -> float:
+    return points if math.isnan(points) else max(-limit, min(limit, points))
+
+
+def _wald(p: float, d: float, n: float, level: float, added: float) -> tuple[float, float]:
+    z = normal_quantile(level)
+    if math.isnan(p) or n <= 0:
+        return math.nan, math.nan
+    size = n + added
+    p, d = (p * n + added / 4) / size, (d * n + added / 4) / size
+    half = 100 * z * math.sqrt(max(0.0, p + d - (p - d) ** 2) / size)
+    return 100 * (p - d) - half, 100 * (p - d) + half
+
+
+def _share(name: str, count: float, total: float, size: float, *, n: int, level: float) -> Estimate:
+    value = count / total if total else math.nan
+    low, high = wilson(min(size, value * size), size, level=level) if total else (math.nan,) * 2
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        level=level,
+        n=n,
+        unit="fraction",
+        method="Wilson",
+        name=f"nps_{name}",
+        definition=f"{name} / answers",
+        numerator=count,
+        denominator=total,
+    )
+
+
+def _bootstrap(
+    array: NDArray[Any],
+    weights: Values | None,
+    level: float,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    from cxjourney._stats.bootstrap import resampled_ratio
+
+    check_count(n_resamples, "n_resamples")
+    present = ~np.isnan(array)
+    if int(present.sum()) < _TOO_FEW:
+        return math.nan, math.nan
+    tail = (1 - check_level(level)) / 2
+    if weights is None:
+        # resampling respondents is drawing the three counts: exact, and independent of n
+        counts = np.array(count_groups(array))
+        n = int(counts.sum())
+        drawn = rng.multinomial(n, counts / n, size=n_resamples)
+        replicates = 100.0 * (drawn[:, 0] - drawn[:, 2]) / n
+    else:
+        w = weights_of(weights, len(array))[present]
+        net = (array[present] >= PROMOTER) * 1.0 - (array[present] <= DETRACTOR)
+        replicates = 100.0 * resampled_ratio(w * net, w, n_resamples=n_resamples, rng=rng)
+    low, high = np.quantile(replicates, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _undefined(n_missing: int, level: float) -> NetPromoterScore:
+    base = undefined(
+        name="nps", definition=_DEFINITION, n_missing=n_missing, unit="points", level=level
+    )
+    share = undefined(name="nps_share", definition="", n_missing=n_missing, level=level)
+    return NetPromoterScore(
+        **{a.name: getattr(base, a.name) for a in attrs.fields(Estimate)},
+        promoters=share,
+        passives=share,
+        detractors=share,
+    )

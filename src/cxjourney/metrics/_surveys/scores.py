@@ -1,0 +1,503 @@
+"""Satisfaction and effort: shares of good answers and means, on a stated scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+import attrs
+import numpy as np
+
+from cxjourney._stats.estimate import Estimate, Parameter
+from cxjourney._stats.intervals import mean_t
+from cxjourney._support.arrays import NanPolicy, Values, is_undefined, numbers, weights_of
+from cxjourney._support.mapping import FrozenMapping
+from cxjourney._support.validation import check_choice, check_level, check_number, is_number
+from cxjourney.exceptions import InvalidValue
+from cxjourney.metrics._rates import Interval, check_sizes, proportion, undefined
+from cxjourney.metrics._surveys.scale import FIVE_POINT, SEVEN_POINT, Scale, check_scale
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["AnswerShare", "answer_share", "ces", "csat", "mean_score"]
+
+_EASY = 5
+
+E = TypeVar("E", bound=Estimate)
+
+
+def _frozen_distribution(counts: Mapping[str, float]) -> Mapping[str, float]:
+    return FrozenMapping(counts)
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class AnswerShare(Estimate):
+    """A share of good answers with the mean and the whole distribution beside it.
+
+    Attributes
+    ----------
+    mean
+        Mean answer [scale points] with Student's interval.
+    distribution
+        Answer to number of respondents (or weight), every answer of the scale listed.
+    scale
+        The scale that was answered on.
+    counted
+        Lowest and highest answer that the share counts.
+    """
+
+    mean: Estimate
+    distribution: Mapping[str, float] = attrs.field(converter=_frozen_distribution, hash=False)
+    scale: Scale
+    counted: tuple[float, float]
+
+    @classmethod
+    def pooled(cls, parts: Sequence[Self], *, level: float, interval: Interval) -> AnswerShare:
+        """Return the share of all parts together, from their counts; see `pool`."""
+        first = parts[0]
+        return answer_share(
+            np.sum([list(part.distribution.values()) for part in parts], axis=0),
+            low=first.counted[0],
+            high=first.counted[1],
+            scale=first.scale,
+            name=first.name,
+            definition=first.definition,
+            parameters=first.parameters,
+            n_missing=sum(part.n_missing for part in parts),
+            level=level,
+            interval=interval,
+        )
+
+
+def csat(
+    scores: Values,
+    *,
+    scale: Scale = FIVE_POINT,
+    boxes: int | None = None,
+    weights: Values | None = None,
+    level: float = 0.95,
+    interval: Interval = "wilson",
+    nan_policy: NanPolicy = "omit",
+) -> AnswerShare:
+    """Return the share of satisfied answers: the best `boxes` of the scale.
+
+    Parameters
+    ----------
+    scores
+        Answers on the scale.
+    scale
+        The scale, by default 1-5.
+    boxes
+        How many of the best answers count as satisfied. 2 on a five-point scale; on others there is
+        no convention, and it must be said.
+    weights
+        One weight a respondent, at least 0; the interval then rests on Kish's effective number.
+    level
+        Confidence level, in (0, 1).
+    interval
+        How the interval of the share is made.
+    nan_policy
+        What to do with missing answers: "omit", "raise" or "propagate".
+
+    Returns
+    -------
+    AnswerShare
+        An `Estimate` [fraction] with the mean and the distribution.
+
+    Raises
+    ------
+    OutOfScale
+        If an answer is off the scale; carries the positions.
+    InvalidValue
+        If `boxes` is missing for another scale than five points, or too many.
+
+    Notes
+    -----
+    Top-two-box share (Farris et al. 2010). Answers are ordinal: two waves with one mean may differ
+    in shape, so look at the distribution. Shares from scales of different length do not compare.
+
+    Examples
+    --------
+    >>> satisfied = csat([5, 4, 3, 4, 1, 5, 2, 4])
+    >>> satisfied
+    62.5% [30.6%, 86.3%] (95% Wilson, n=8)
+    >>> satisfied.mean.value
+    3.5
+    """
+    if boxes is None:
+        if len(check_scale(scale).answers) != len(FIVE_POINT.answers):
+            raise InvalidValue.of("boxes", f"be given for the scale {scale}", None)
+        boxes = 2
+    low, high = check_scale(scale).good_end(boxes)
+    return _from_scores(
+        scores,
+        weights=weights,
+        nan_policy=nan_policy,
+        low=low,
+        high=high,
+        name="csat",
+        definition=f"answers {low:g}-{high:g} on {scale} / answers",
+        parameters={"scale": str(scale), "boxes": boxes},
+        scale=scale,
+        level=level,
+        interval=interval,
+    )
+
+
+def ces(
+    scores: Values,
+    *,
+    version: Literal[1, 2] = 2,
+    weights: Values | None = None,
+    level: float = 0.95,
+    interval: Interval = "wilson",
+    nan_policy: NanPolicy = "omit",
+) -> AnswerShare:
+    """Return the Customer Effort Score, version 1 or 2; the two never mix.
+
+    Parameters
+    ----------
+    scores
+        Version 2: agreement that the company made it easy, 1 (strongly disagree) to 7 (strongly
+        agree). Version 1: effort, 1 (very low) to 5 (very high).
+    version
+        The question that was asked.
+    weights
+        One weight a respondent, at least 0; the interval then rests on Kish's effective number.
+    level
+        Confidence level, in (0, 1).
+    interval
+        How the interval of the share is made.
+    nan_policy
+        What to do with missing answers: "omit", "raise" or "propagate".
+
+    Returns
+    -------
+    AnswerShare
+        Version 2: share of answers 5-7, higher is better. Version 1: share of answers 1-2 (low
+        effort), higher is better, while its mean is better when lower. `parameters` names the
+        version.
+
+    Raises
+    ------
+    OutOfScale
+        If an answer is off the version's scale; carries the positions.
+    InvalidValue
+        If the version is neither 1 nor 2.
+
+    Notes
+    -----
+    Dixon, Freeman and Toman (2010) for version 1, whose published figure is the mean; version 2 is
+    Gartner's CES 2.0, at least "somewhat agree". Asked right after a contact: it says little about
+    loyalty to the brand as a whole.
+
+    Examples
+    --------
+    >>> ces([7, 6, 5, 4, 2, 7])
+    66.7% [30.0%, 90.3%] (95% Wilson, n=6)
+    """
+    if not is_number(version) or isinstance(version, bool) or version not in {1, 2}:
+        raise InvalidValue.of("version", "be 1 or 2", version)
+    scale = SEVEN_POINT if version == 2 else EFFORT_1
+    low, high = (_EASY, scale.high) if version == 2 else scale.good_end(2)
+    return _from_scores(
+        scores,
+        weights=weights,
+        nan_policy=nan_policy,
+        low=low,
+        high=high,
+        name="ces",
+        definition=f"answers {low:g}-{high:g} on {scale} / answers (version {version})",
+        parameters={"version": version, "scale": str(scale)},
+        scale=scale,
+        level=level,
+        interval=interval,
+    )
+
+
+EFFORT_1 = Scale(1, 5, higher_is_better=False)
+
+
+def _from_scores(
+    scores: Values,
+    *,
+    weights: Values | None,
+    nan_policy: NanPolicy,
+    low: float,
+    high: float,
+    name: str,
+    definition: str,
+    parameters: Mapping[str, Parameter],
+    scale: Scale,
+    level: float,
+    interval: Interval,
+) -> AnswerShare:
+    array = numbers(scores, "scores", finite=False)
+    n_effective: float | None = None
+    if weights is None:
+        counts = count_answers(array, scale)
+        n_missing = len(array) - int(counts.sum())
+    else:
+        scale.check(array)
+        missing = np.isnan(array)
+        n_missing = int(missing.sum())
+        w = weights_of(weights, len(array))[~missing]
+        offset = (array[~missing] - scale.low).astype(np.intp)
+        counts = np.bincount(offset, weights=w, minlength=len(scale.answers))
+        square = float(w @ w)
+        n_effective = float(w.sum()) ** 2 / square if square else 0.0
+    share = answer_share(
+        counts,
+        low=low,
+        high=high,
+        name=name,
+        definition=definition,
+        parameters={**parameters, "weighted": weights is not None},
+        scale=scale,
+        n_missing=n_missing,
+        n=len(array) - n_missing,
+        n_effective=n_effective,
+        level=level,
+        interval=interval,
+    )
+    check_choice(nan_policy, "nan_policy", ("omit", "raise", "propagate"))
+    if n_missing and nan_policy != "omit" and is_undefined(np.isnan(array), nan_policy, "scores"):
+        return attrs.evolve(_blank(share), mean=_blank(share.mean))
+    return share
+
+
+def _blank(estimate: E) -> E:
+    return attrs.evolve(
+        estimate,
+        value=math.nan,
+        low=math.nan,
+        high=math.nan,
+        numerator=None,
+        denominator=None,
+        notes=("missing values propagated",),
+    )
+
+
+def count_answers(array: NDArray[Any], scale: Scale) -> NDArray[np.int64]:
+    """Return how often each answer of an integer scale occurs, once each answer is checked.
+
+    Raises
+    ------
+    OutOfScale
+        If an answer is off the scale; carries the positions.
+    """
+    answers = scale.answers
+    counts = np.zeros(len(answers), dtype=np.int64)
+    narrow = array.dtype.kind != "f" and answers[0] >= -128 and answers[-1] <= 127
+    for piece, _ in scale.pieces(array):
+        # for a dozen answers comparing beats counting bins, and NaN equals none of them
+        small = piece.astype(np.int8) if narrow else piece
+        counts += [np.count_nonzero(small == answer) for answer in answers]
+    return counts
+
+
+def answer_share(
+    counts: NDArray[Any],
+    *,
+    low: float,
+    high: float,
+    scale: Scale,
+    name: str = "answer_share",
+    definition: str = "",
+    parameters: Mapping[str, Parameter] | None = None,
+    n_missing: int = 0,
+    n: int | None = None,
+    n_effective: float | None = None,
+    level: float = 0.95,
+    interval: Interval = "wilson",
+) -> AnswerShare:
+    """Return the share of answers from `low` to `high`, and the mean, from counts of the answers.
+
+    Parameters
+    ----------
+    counts
+        One count (or sum of weights) for each answer of `scale`, from its low to its high end.
+    low, high
+        Lowest and highest answer that counts, both included.
+    scale
+        The scale that was answered on.
+    name, definition, parameters, n_missing
+        What the card of the number says.
+    n, n_effective
+        Number of answers and Kish's effective number, if the counts are sums of weights.
+    level
+        Confidence level, in (0, 1).
+    interval
+        How the interval of the share is made.
+
+    Returns
+    -------
+    AnswerShare
+        An `Estimate` [fraction] with the mean and the distribution.
+
+    Raises
+    ------
+    InvalidValue
+        If there is not one count for each answer, or a count is negative.
+
+    Examples
+    --------
+    >>> answer_share([1, 1, 1, 3, 2], low=4, high=5, scale=Scale(1, 5)).value
+    0.625
+    """
+    check_number(low, "low")
+    check_number(high, "high")
+    check_sizes(n, n_effective)
+    answers = np.array(check_scale(scale).answers, dtype=np.float64)
+    counts = np.asarray(counts)
+    if counts.shape != answers.shape or not (counts >= 0).all():
+        raise InvalidValue.of("counts", f"be {len(answers)} counts of at least 0", counts.tolist())
+    total = counts.sum().item()
+    good = counts[(answers >= low) & (answers <= high)].sum().item()
+    answered = round(total) if n is None else n
+    size = total if n_effective is None else n_effective
+    notes = () if n_effective is None else (f"weighted: worth {size:,.0f} equal answers",)
+    share = good / total if total else math.nan
+    base = proportion(
+        min(size, share * size) if n_effective is not None and total else good,
+        size,
+        name=name,
+        definition=definition,
+        parameters=parameters,
+        n_missing=n_missing,
+        notes=notes,
+        level=level,
+        interval=interval,
+    )
+    mean = _mean_of_counts(
+        counts, answers, size=size, n=answered, name=f"{name}_mean", scale=scale, level=level
+    )
+    fields = {a.name: getattr(base, a.name) for a in attrs.fields(Estimate)}
+    fields.update(value=share, n=answered, numerator=good, denominator=total)
+    return AnswerShare(
+        **fields,
+        mean=attrs.evolve(mean, n_missing=n_missing),
+        distribution={
+            f"{answer:g}": count.item() for answer, count in zip(answers, counts, strict=True)
+        },
+        scale=scale,
+        counted=(low, high),
+    )
+
+
+def _mean_of_counts(
+    counts: NDArray[Any],
+    answers: NDArray[np.float64],
+    *,
+    size: float,
+    n: int,
+    name: str,
+    scale: Scale,
+    level: float,
+) -> Estimate:
+    total = counts.sum().item()
+    value = float(counts @ answers) / total if total else math.nan
+    sd = math.nan
+    if size > 1:
+        spread = float(counts @ (answers - value) ** 2) / total
+        sd = math.sqrt(spread * size / (size - 1))
+    low, high = mean_t(value, sd, size, level=level)
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        level=level,
+        n=n,
+        unit="scale points",
+        method="Student's t",
+        notes=() if total else ("empty",),
+        name=name,
+        definition="mean answer",
+        parameters={"scale": str(scale)},
+        numerator=float(counts @ answers),
+        denominator=total,
+    )
+
+
+def mean_score(
+    scores: Values,
+    *,
+    scale: Scale | None = None,
+    weights: Values | None = None,
+    level: float = 0.95,
+    nan_policy: NanPolicy = "omit",
+) -> Estimate:
+    """Return the mean of scores with Student's interval.
+
+    Parameters
+    ----------
+    scores
+        Numbers; on the scale, if one is given.
+    scale
+        The scale that was answered on; may be continuous.
+    weights
+        One weight a respondent, at least 0; the interval then rests on Kish's effective number.
+    level
+        Confidence level, in (0, 1).
+    nan_policy
+        What to do with missing scores: "omit", "raise" or "propagate".
+
+    Returns
+    -------
+    Estimate
+        The mean [scale points]; no interval for a single score.
+
+    Raises
+    ------
+    OutOfScale
+        If an answer is off the scale; carries the positions.
+
+    Notes
+    -----
+    An average of averages is not the average: average the respondents.
+
+    Examples
+    --------
+    >>> mean_score([5, 4, 3, 4, 1, 5, 2, 4])
+    3.5 scale points [2.32, 4.68] (95% Student's t, n=8)
+    """
+    check_level(level)
+    array = numbers(scores, "scores").astype(np.float64)
+    if scale is not None:
+        check_scale(scale).check(array)
+    parameters = {"scale": None if scale is None else str(scale)}
+    missing = np.isnan(array)
+    n_missing = int(missing.sum())
+    card: dict[str, Any] = {
+        "name": "mean_score",
+        "definition": "sum of scores / number of scores",
+        "parameters": parameters,
+    }
+    if is_undefined(missing, nan_policy, "scores"):
+        return undefined(**card, n_missing=n_missing, unit="scale points", level=level)
+    w = weights_of(weights, len(array))[~missing]
+    present = array[~missing]
+    total = float(w.sum())
+    value = float(w @ present) / total if total else math.nan
+    size = total**2 / float(w @ w) if total else 0.0
+    sd = math.nan
+    if size > 1:
+        sd = math.sqrt(float(w @ (present - value) ** 2) / total * size / (size - 1))
+    low, high = mean_t(value, sd, size, level=level)
+    notes = () if weights is None else (f"weighted: worth {size:,.0f} equal answers",)
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        level=level,
+        n=len(present),
+        n_missing=n_missing,
+        unit="scale points",
+        method="Student's t",
+        notes=notes if total else ("empty", *notes),
+        numerator=float(w @ present),
+        denominator=total,
+        **card,
+    )

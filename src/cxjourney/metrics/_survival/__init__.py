@@ -1,0 +1,1 @@
+"""Survival and cumulative incidence of right-censored durations."""

@@ -1,0 +1,64 @@
+"""Pointwise intervals of many shares, and of survival and incidence curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from cxjourney._stats.intervals import normal_quantile
+from cxjourney.metrics._survival.risk_sets import RiskSets, clustered_moments
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cxjourney.metrics._survival.spells import Spells
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["all_survive", "effective_at_risk", "log_log"]
+
+ROUNDING = 1e-12
+"""A product of fractions such as 2/3 · 3/4 may miss 1/2, and a sum of shares 1, by so much."""
+
+
+def all_survive(n: float, level: float) -> float:
+    """Return the lower Clopper-Pearson end for n of n."""
+    return float(((1 - level) / 2) ** (1 / n)) if n > 0 else 0.0
+
+
+def log_log(
+    share: Floats, std_error: Floats, at_risk: Floats, *, start: float, level: float
+) -> tuple[Floats, Floats]:
+    """Return log-log intervals of shares that go from `start` to the other end of [0, 1].
+
+    At `start` the interval is that of Clopper and Pearson on the rows at risk, at the other end
+    on those that were at risk when it was reached.
+    """
+    if not share.size:
+        return share, share
+    z = normal_quantile(level)
+    inside = (share > ROUNDING) & (share < 1 - ROUNDING)
+    safe = np.where(inside, share, 0.5)
+    with np.errstate(over="ignore"):
+        reach = np.exp(z * std_error / (safe * -np.log(safe)))
+        low, high = safe**reach, safe ** (1 / reach)
+    done = ~inside & (np.abs(share - start) > 0.5)
+    since = np.where(done.any(axis=-1), done.argmax(axis=-1), -1)[..., None]
+    n = np.where(done, at_risk[since] if len(at_risk) else at_risk, at_risk)
+    extreme = np.where(n > 0, ((1 - level) / 2) ** (1 / np.maximum(n, ROUNDING)), 0.0)
+    low = np.where(inside, low, np.where(share > 0.5, extreme, 0.0))
+    high = np.where(inside, high, np.where(share > 0.5, 1.0, 1 - extreme))
+    return low, high
+
+
+def effective_at_risk(sets: RiskSets, spells: Spells) -> Floats:
+    """Return how many independent rows are at risk: for clusters (Σ Y)² / Σ Y²."""
+    if spells.customer is None:
+        return sets.at_risk
+    ones = np.ones(spells.n)
+    # Leaving one position later counts the rows that end at a time among those at risk then.
+    after = attrs.evolve(sets, exit_index=sets.exit_index + 1)
+    squares = clustered_moments(spells.customer, after, [(ones, -ones)])[:, 0, 0]
+    return sets.at_risk**2 / np.maximum(squares, 1.0)

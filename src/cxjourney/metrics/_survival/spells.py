@@ -1,0 +1,114 @@
+"""Reading the columns of a survival analysis: one spell a row, missing ones left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._support.arrays import codes, durations, flags, same_length, to_array, weights_of
+from cxjourney.exceptions import InvalidData, InvalidValue
+
+if TYPE_CHECKING:
+    from cxjourney._support.arrays import Values
+
+__all__ = ["Spells", "labelled", "read_spells"]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Spells:
+    """Complete rows: exit, cause (-1 open), late entry, customer code, weight."""
+
+    exit_us: NDArray[np.int64]
+    cause: NDArray[np.int64]
+    causes: tuple[str, ...]
+    entry_us: NDArray[np.int64] | None
+    customer: NDArray[np.int64] | None
+    weights: NDArray[np.float64] | None
+    n_missing: int
+    kept: NDArray[np.bool_]
+
+    @property
+    def n(self) -> int:
+        """Number of rows used, each as often as its weight says."""
+        return len(self.exit_us) if self.weights is None else round(float(self.weights.sum()))
+
+    @property
+    def n_censored(self) -> int:
+        """Number of rows still open, each as often as its weight says."""
+        is_open = self.cause < 0
+        if self.weights is None:
+            return int(np.count_nonzero(is_open))
+        return round(float(self.weights[is_open].sum()))
+
+
+def labelled(
+    values: Values, name: str
+) -> tuple[NDArray[np.int64], tuple[str, ...], NDArray[np.bool_]]:
+    """Return codes in the order of the sorted labels, the labels as text, and the missing mask."""
+    array, _ = to_array(values, name)
+    code, n_distinct, missing = codes(values, name)
+    present = np.flatnonzero(~missing)
+    _, first = np.unique(code[present], return_index=True)
+    labels = [str(array[i]) for i in present[first]]
+    order = np.argsort(np.array(labels, dtype=object), kind="stable")
+    rank = np.empty(n_distinct, dtype=np.int64)
+    rank[order] = np.arange(n_distinct)
+    out = np.full(len(code), -1, dtype=np.int64)
+    out[present] = rank[code[present]]
+    return out, tuple(labels[i] for i in order), missing
+
+
+def read_spells(
+    lengths: Values,
+    *,
+    observed: Values | None = None,
+    cause: Values | None = None,
+    entry: Values | None = None,
+    customer: Values | None = None,
+    weights: Values | None = None,
+) -> Spells:
+    """Read and check the columns; exactly one of `observed` and `cause` tells how a row ended."""
+    if customer is not None and weights is not None:
+        raise InvalidValue(
+            "customer and weights must not be given together: a weight stands for rows that are "
+            "independent, customers for rows that are not"
+        )
+    exit_us, missing = durations(lengths, "durations")
+    if cause is None:
+        ended, unknown = flags(observed if observed is not None else (), "observed")
+        kind = np.where(ended, 0, -1).astype(np.int64)
+        labels: tuple[str, ...] = ("event",)
+        same_length(durations=exit_us, observed=ended)
+        missing = missing | unknown
+    else:
+        kind, labels, _ = labelled(cause, "cause")
+        same_length(durations=exit_us, cause=kind)
+    entry_us = who = weight = None
+    if entry is not None:
+        entry_us, unknown = durations(entry, "entry")
+        same_length(durations=exit_us, entry=entry_us)
+        missing = missing | unknown
+        late = np.flatnonzero(~missing & (entry_us >= exit_us))
+        if late.size:
+            raise InvalidData.at_rows("entry is not before the end", late.tolist())
+    if customer is not None:
+        who, _, unknown = codes(customer, "customer")
+        same_length(durations=exit_us, customer=who)
+        missing = missing | unknown
+    if weights is not None:
+        weight = weights_of(weights, len(exit_us))
+        missing = missing | (weight == 0)
+    kept = ~missing
+    return Spells(
+        exit_us=exit_us[kept],
+        cause=kind[kept],
+        causes=labels,
+        entry_us=None if entry_us is None else entry_us[kept],
+        customer=None if who is None else who[kept],
+        weights=None if weight is None else weight[kept],
+        n_missing=int(np.count_nonzero(missing)),
+        kept=kept,
+    )

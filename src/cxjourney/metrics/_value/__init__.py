@@ -1,0 +1,1 @@
+"""Revenue, purchases and customer lifetime value."""

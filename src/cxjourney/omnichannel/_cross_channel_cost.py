@@ -1,0 +1,385 @@
+"""What cases that cross channels cost, against like cases that stay in one."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_level, check_name
+from cxjourney.journeys import CONVERTED, IN_PROGRESS
+from cxjourney.metrics import Estimate
+from cxjourney.omnichannel._contacts import By, Contacts, contacts_of, moves_of, order_notes
+
+if TYPE_CHECKING:
+    from cxjourney.journeys import Journeys
+
+__all__ = ["SwitchCost", "switch_cost"]
+
+_FEWEST = 5  # customers on a side below which no interval is given
+_LENGTHS = (2, 3, 4, 5, 7, 10, 15, 25)  # bands of lengths: 2, 3, 4, 5-6, 7-9, 10-14, 15-24, 25+
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class SwitchCost(Result):
+    """Differences between cases that cross channels and like cases that stay in one.
+
+    Attributes
+    ----------
+    by
+        What is crossed.
+    time
+        Difference in time from the first contact to the last [seconds].
+    contacts
+        Difference in the number of contacts; length is not matched here.
+    score
+        Difference in the mean score [points].
+    value
+        Difference in the value of a conversion [currency].
+    conversion
+        Difference in the share of journeys that convert [fraction].
+    table
+        One row a measure: `difference` with `low` and `high`, the two means compared (`cross`,
+        `single`), the `crude` difference without strata, and the journeys compared.
+    strata
+        Attribute within which journeys were compared, besides their length; None where none.
+    level
+        Confidence level of the intervals.
+    notes
+        What a reader must know.
+    """
+
+    title = "Cost of switching"
+
+    by: By
+    time: Estimate
+    contacts: Estimate
+    score: Estimate
+    value: Estimate
+    conversion: Estimate
+    table: Table
+    strata: str | None
+    level: float
+    notes: tuple[str, ...]
+
+    def _table(self) -> Table:
+        return self.table
+
+    def _notes(self) -> tuple[str, ...]:
+        return (
+            f"{100 * self.level:g}% intervals, clustered by customer; journeys that are over",
+            *self.notes,
+        )
+
+
+def switch_cost(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    strata: str | None = None,
+    score: str = "score",
+    match_length: bool = True,
+    closing: bool = True,
+    level: float = 0.95,
+) -> SwitchCost:
+    """Return what cases that cross channels cost in time, contacts, score, money and conversion.
+
+    Parameters
+    ----------
+    journeys
+        The journeys; those in progress are left out, as are those of one contact.
+    by
+        "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
+    strata
+        Attribute of customers or interactions (its first known value) within which journeys are
+        compared, such as the type of issue; None compares all.
+    score
+        Which number of the contacts is the score.
+    match_length
+        Whether to compare only journeys with about as many contacts: longer ones see more channels,
+        whatever these are. The number of contacts itself is never matched.
+    closing
+        Whether the goal or exit that ends a journey counts as a contact in its channel.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    SwitchCost
+        NaN where no stratum has both kinds of journeys, and for measures that the data lacks.
+
+    Raises
+    ------
+    UnknownName
+        If the log has no such column or attribute.
+
+    Notes
+    -----
+    Σ w (cross - single) / Σ w over strata with both kinds, w = n₁ n₀ / (n₁ + n₀): the weights of
+    Mantel and Haenszel. Welch's interval over customers, by linearisation; none with fewer than
+    five customers on a side. Who needs a second channel often has the harder case: an association,
+    not what the switch does.
+
+    Examples
+    --------
+    >>> from cxjourney import Journeys
+    >>> paths = [["web", "web"], ["web", "phone"]]
+    >>> journeys = Journeys.from_paths(
+    ...     paths, converted=[60, 30], dropped=[40, 70], channels=True
+    ... )
+    >>> round(switch_cost(journeys).conversion.value, 2)
+    -0.3
+    """
+    check_level(level)
+    check_name(score, "score")
+    contacts = contacts_of(journeys, by, closing=closing)
+    cases = _Cases.of(journeys, contacts, strata)
+    notes = list(order_notes(journeys, contacts, moves_of(journeys, contacts), by))
+    running = int(np.count_nonzero(journeys.outcome == IN_PROGRESS))
+    if running:
+        notes.append(f"{running:,} journeys in progress are left out")
+        if running == len(journeys.outcome):
+            notes.append("no journey is known to be over: log.journeys(inactivity=…) tells")
+    measures = _measures(journeys, contacts, cases, score, notes)
+    banded = np.searchsorted(_LENGTHS, cases.length, side="right")
+    found = {}
+    for name, measure in measures.items():
+        matched = match_length and name != "contacts"
+        stratum = cases.stratum * (len(_LENGTHS) + 1) + (banded if matched else 0)
+        found[name] = _compare(cases, measure, stratum, name, level)
+    if not any(c.estimate.n for c in found.values()):
+        notes.append(f"there are not both journeys of one {by} and of several: nothing to compare")
+    else:
+        notes.append("who switches differs from who does not: an association, not an effect")
+    few = [name for name, c in found.items() if c.estimate.n and math.isnan(c.estimate.low)]
+    if few:
+        notes.append(f"{', '.join(few)}: fewer than {_FEWEST} customers on a side, no interval")
+    notes += [
+        f"{name}: the crude difference has the other sign (Simpson's paradox)"
+        for name, compared in found.items()
+        if compared.crude * compared.estimate.value < 0
+    ]
+    rows = found.values()
+    return SwitchCost(
+        by=by,
+        **{name: compared.estimate for name, compared in found.items()},
+        table=Table(
+            {
+                "measure": list(found),
+                "unit": [c.estimate.unit for c in rows],
+                "difference": [c.estimate.value for c in rows],
+                "low": [c.estimate.low for c in rows],
+                "high": [c.estimate.high for c in rows],
+                "cross": [c.cross for c in rows],
+                "single": [c.single for c in rows],
+                "crude": [c.crude for c in rows],
+                "cross_journeys": [c.n_cross for c in rows],
+                "single_journeys": [c.n_single for c in rows],
+            },
+            backend=journeys.log.backend,
+        ),
+        strata=strata,
+        level=level,
+        notes=tuple(notes),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class _Cases:
+    """Journeys that are over and have at least two contacts."""
+
+    journey: NDArray[np.int64]
+    cross: NDArray[np.bool_]
+    length: NDArray[np.int64]
+    stratum: NDArray[np.int64]
+    customer: NDArray[np.int64]
+    weight: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, journeys: Journeys, contacts: Contacts, strata: str | None) -> _Cases:
+        starts = np.flatnonzero(contacts.first)
+        journey = contacts.journey[starts]
+        length = np.diff(np.append(starts, len(contacts)))
+        if len(starts):
+            lowest = np.minimum.reduceat(contacts.node, starts)
+            cross = lowest != np.maximum.reduceat(contacts.node, starts)
+        else:
+            cross = np.zeros(0, dtype=np.bool_)
+        stratum = np.zeros(len(journey), dtype=np.int64)
+        if strata is not None:
+            stratum = journeys.segment(check_name(strata, "strata")).codes[journey].astype(np.int64)
+        some = (length > 1) & (journeys.outcome[journey] != IN_PROGRESS) & (stratum >= 0)
+        journey = journey[some]
+        weight = np.ones(len(journeys.outcome)) if journeys.weight is None else journeys.weight
+        return cls(
+            journey=journey,
+            cross=cross[some],
+            length=length[some],
+            stratum=stratum[some],
+            customer=journeys.customer[journey],
+            weight=weight[journey].astype(np.float64),
+        )
+
+
+@attrs.frozen(kw_only=True)
+class _Measure:
+    values: NDArray[np.float64]
+    unit: str
+    definition: str
+
+
+def _measures(
+    journeys: Journeys, contacts: Contacts, cases: _Cases, score: str, notes: list[str]
+) -> dict[str, _Measure]:
+    """Return what is compared, one value a case; NaN where it is not known."""
+    unknown = np.full(len(cases.journey), np.nan)
+    time, rated = unknown, unknown
+    stamps = journeys.columns.time
+    begin, end = journeys.offsets[cases.journey], journeys.offsets[cases.journey + 1] - 1
+    if stamps is None:
+        notes.append("aggregated paths have neither times nor scores: both are left out")
+    else:
+        time = (stamps[end] - stamps[begin]) / 1e6
+        numbers = journeys.columns.numeric.get(score)
+        if numbers is None:
+            notes.append(f"the log has no {score!r}")
+        else:
+            rated = _journey_means(np.asarray(numbers)[contacts.row], contacts, cases)
+    worth = journeys.value[cases.journey]
+    converted = (journeys.outcome[cases.journey] == CONVERTED).astype(np.float64)
+    return {
+        "time": _Measure(values=time, unit="seconds", definition="first contact to last"),
+        "contacts": _Measure(
+            values=cases.length.astype(np.float64),
+            unit="contacts",
+            definition="contacts of a journey",
+        ),
+        "score": _Measure(values=rated, unit="points", definition=f"mean {score} of a journey"),
+        "value": _Measure(
+            values=worth,
+            unit=journeys.log.currency or "money",
+            definition="value of a converted journey",
+        ),
+        "conversion": _Measure(
+            values=converted if converted.any() else unknown,
+            unit="fraction",
+            definition="share of journeys that convert",
+        ),
+    }
+
+
+def _journey_means(
+    values: NDArray[np.float64], contacts: Contacts, cases: _Cases
+) -> NDArray[np.float64]:
+    known = ~np.isnan(values)
+    size = int(contacts.journey[-1]) + 1 if len(contacts) else 0
+    total = np.bincount(contacts.journey[known], values[known], minlength=size)
+    count = np.bincount(contacts.journey[known], minlength=size)
+    with np.errstate(invalid="ignore"):
+        means: NDArray[np.float64] = (total / count)[cases.journey]
+    return means
+
+
+@attrs.frozen(kw_only=True)
+class _Compared:
+    estimate: Estimate
+    cross: float = math.nan
+    single: float = math.nan
+    crude: float = math.nan
+    n_cross: int = 0
+    n_single: int = 0
+
+
+def _compare(
+    cases: _Cases, measure: _Measure, stratum: NDArray[np.int64], name: str, level: float
+) -> _Compared:
+    """Return the difference of means, pooled over strata with both kinds of journeys."""
+    known = ~np.isnan(measure.values)
+    y, w, cross = measure.values[known], cases.weight[known], cases.cross[known]
+    _, place = np.unique(stratum[known], return_inverse=True)
+    size = np.array(
+        [np.bincount(place, w * (cross == side), minlength=1) for side in (False, True)]
+    )
+    both = (size[0] > 0) & (size[1] > 0)
+    if not both.any():
+        return _Compared(estimate=_estimate(math.nan, math.nan, 0, measure, name, level=level))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sums = [np.bincount(place, w * y * (cross == side)) for side in (False, True)]
+        means = np.array(sums) / size
+        share = np.where(both, size[0] * size[1] / size.sum(axis=0), 0.0)
+    share /= share.sum()
+    single, crossed = (float(share[both] @ side[both]) for side in means)
+    used = both[place]
+    at, side = place[used], cross[used].astype(np.int64)
+    part = share[at] * (2 * side - 1) * (y[used] - means[side, at]) / size[side, at]
+    half = _half_width(part, side == 1, cases.customer[known][used], w[used], level=level)
+    n_single, n_cross = (round(float(n)) for n in size[:, both].sum(axis=1))
+    return _Compared(
+        estimate=_estimate(crossed - single, half, n_single + n_cross, measure, name, level=level),
+        cross=crossed,
+        single=single,
+        crude=float(
+            np.average(y[cross], weights=w[cross]) - np.average(y[~cross], weights=w[~cross])
+        ),
+        n_cross=n_cross,
+        n_single=n_single,
+    )
+
+
+def _half_width(
+    part: NDArray[np.float64],
+    cross: NDArray[np.bool_],
+    customer: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    *,
+    level: float,
+) -> float:
+    """Return the half-width of Welch's interval over customers; NaN with few on a side.
+
+    The variance is that over all customers, since some have journeys of both kinds; the degrees of
+    freedom are Satterthwaite's of the two sides.
+    """
+    from scipy.special import stdtrit
+
+    sides = [_over_customers(part[s], customer[s], weight[s]) for s in (cross, ~cross)]
+    if min(groups for groups, _ in sides) < _FEWEST:
+        return math.nan
+    _, variance = _over_customers(part, customer, weight)
+    total = sum(v for _, v in sides)
+    scale = sum(v**2 / (groups - 1) for groups, v in sides)
+    free = total**2 / scale if scale > 0 else min(groups for groups, _ in sides) - 1
+    return float(stdtrit(free, 0.5 + level / 2)) * math.sqrt(variance)
+
+
+def _over_customers(
+    part: NDArray[np.float64], customer: NDArray[np.int64], weight: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Return the number of customers and the variance of the sum of their parts."""
+    _, first, owner = np.unique(customer, return_index=True, return_inverse=True)
+    groups = float(weight[first].sum())
+    if groups <= 1:
+        return groups, 0.0
+    spread = float(weight[first] @ np.bincount(owner, part) ** 2)
+    return groups, groups / (groups - 1) * spread
+
+
+def _estimate(
+    value: float, half: float, n: int, measure: _Measure, name: str, *, level: float
+) -> Estimate:
+    return Estimate(
+        value=value,
+        low=value - half,
+        high=value + half,
+        level=level,
+        n=n,
+        unit=measure.unit,
+        method="Mantel-Haenszel weights, Welch, clustered by customer",
+        notes=() if n else ("empty",),
+        name=name,
+        definition=f"{measure.definition}: cross-channel less single-channel",
+    )

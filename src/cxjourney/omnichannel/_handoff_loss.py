@@ -1,0 +1,396 @@
+"""What a hand-off loses: drop-off after a switch against drop-off after arriving without one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney import plot
+from cxjourney._stats.normal_pooling import shrunken, spread_of
+from cxjourney._stats.significance import false_discovery
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_choice, check_level
+from cxjourney.journeys import DROPPED, check_journeys, visits_of
+from cxjourney.metrics import Estimate
+from cxjourney.omnichannel._arms import Arms, Difference, arms_of, difference
+from cxjourney.omnichannel._contacts import (
+    By,
+    coded_at,
+    contacts_of,
+    moves_of,
+    order_notes,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cxjourney.journeys import Journeys, Visits
+
+__all__ = ["HandoffLoss", "handoff_loss"]
+
+_DETAILS = ("dropped_after", "dropped_without", "compared", "stays", "pending")
+_PERCENT = dict.fromkeys(
+    ("loss", "low", "high", "shrunken", "dropped_after", "dropped_without"), "percent"
+)
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class HandoffLoss(Result):
+    """Drop-off after a switch minus drop-off after arriving without one.
+
+    Attributes
+    ----------
+    by
+        What is switched.
+    pairs
+        One row an observed switch, worst first by the shrunken value: where from and to,
+        `arrivals`, `loss` with `low` and `high` [fraction, -1 to 1], `shrunken`, `p` and
+        `adjusted_p` (Benjamini and Yekutieli, as pairs share those they are compared with),
+        `dropped_after` and `dropped_without` (the two
+        drop-off probabilities compared [fraction]), `compared` and `stays` (arrivals with and
+        without a switch in strata that have both), `pending` (of those compared, still open). NaN
+        where no stratum has both.
+    destinations
+        The same for each destination, all switches into it together.
+    pooled
+        All destinations together [fraction].
+    spread
+        Standard deviation of the pairs' true losses beyond chance [fraction].
+    strata
+        Within what arrivals were compared; None where the destination alone.
+    level
+        Confidence level of the intervals.
+    notes
+        What a reader must know.
+    """
+
+    title = "Hand-off loss"
+
+    by: By
+    pairs: Table
+    destinations: Table
+    pooled: Estimate
+    spread: float
+    strata: By | None
+    level: float
+    notes: tuple[str, ...]
+
+    @property
+    def alarms(self) -> Table:
+        """The pairs that lose customers beyond chance, after correction for their number."""
+        sure = np.asarray(self.pairs["adjusted_p"]) <= 1 - self.level
+        return self.pairs.take(np.flatnonzero(sure & (np.asarray(self.pairs["loss"]) > 0)))
+
+    def plot(
+        self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw what each switch loses with its interval, the worst on top; zero is dashed.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many of the worst switches are drawn; None draws all.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        table = self.pairs.take(range(len(self.pairs))[:max_rows])
+        source, target = (table[name] for name in self.pairs.column_names[:2])
+        return plot.forest(
+            [f"{a} → {b}" for a, b in zip(source, target, strict=True)],
+            table["loss"],
+            table["low"],
+            table["high"],
+            n=table["compared"],
+            reference=0.0,
+            percent=True,
+            label=f"drop-off after the switch minus without, {100 * self.level:g}% interval",
+            title=self.title if title is None else title,
+            ax=ax,
+        )
+
+    def _table(self) -> Table:
+        return self.pairs
+
+    def _notes(self) -> tuple[str, ...]:
+        return (f"all destinations together: {self.pooled!r}", *self.notes)
+
+
+def handoff_loss(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    reference: Literal["stayed", "stayed_or_started"] = "stayed",
+    strata: By | None = "touchpoint",
+    level: float = 0.95,
+) -> HandoffLoss:
+    """Return how many more customers are lost after a switch than after arriving without one.
+
+    Parameters
+    ----------
+    journeys
+        The journeys, with outcomes that say when one is over.
+    by
+        "channel"; "owner" for hand-overs between teams; "kind" for those between kinds of channel,
+        such as from automated to human; "stage" or "touchpoint".
+    reference
+        With whom arrivals are compared: those whose contact before was at the destination already
+        ("stayed"), or also journeys that began there ("stayed_or_started").
+    strata
+        Compare arrivals at the same touchpoint (or stage …) with each other, and pool over these
+        (Mantel and Haenszel): who switches mostly arrives elsewhere than who stays, and no place
+        loses as many as the next. None compares all arrivals at the destination: for logs whose
+        touchpoints are reached either always or never by a switch.
+    level
+        Confidence level, in (0, 1); a pair is an alarm at `adjusted_p` ≤ 1 - level.
+
+    Returns
+    -------
+    HandoffLoss
+
+    Raises
+    ------
+    OutcomeUndetermined
+        If nothing says when a journey without the goal is over.
+    UnknownName
+        If the log has no such column.
+
+    Notes
+    -----
+    Each drop-off probability is the Kaplan-Meier survival of the time to the next touch at the
+    inactivity limit, so that open visits count for as long as they were seen: "no touch within the
+    limit", not "never returns". The interval is Newcombe's hybrid on effective samples, clustered
+    by customer. Pairs are ranked by values shrunken toward their mean (DerSimonian-Laird,
+    normal-normal), because the largest of many raw losses is mostly that of a small pair; even so
+    the worst of many, picked after looking, is overstated. Customers who switch differ from those
+    who do not: this is an association.
+
+    Examples
+    --------
+    >>> from cxjourney import Journeys
+    >>> paths = [["web", "web"], ["web", "phone"], ["phone", "phone"], ["phone", "phone", "web"]]
+    >>> journeys = Journeys.from_paths(
+    ...     paths, converted=[80, 40, 70, 90], dropped=[20, 60, 30, 10], channels=True
+    ... )
+    >>> found = handoff_loss(journeys)
+    >>> [(row["from_channel"], row["to_channel"], row["arrivals"]) for row in found.pairs]
+    [('web', 'phone', 100), ('phone', 'web', 100)]
+    >>> [round(float(loss), 3) for loss in found.pairs["loss"]]  # 0.6 - 30/200, 0.1 - 20/100
+    [0.45, -0.1]
+    """
+    check_level(level)
+    check_choice(reference, "reference", ("stayed", "stayed_or_started"))
+    check_journeys(journeys).require_determined("handoff_loss")
+    visits = visits_of(journeys)  # waits and ends do not depend on the grain
+    arrivals = _arrivals_of(journeys, visits, by, strata, reference)
+    contacts = contacts_of(journeys, by, closing=False)
+    notes = list(order_notes(journeys, contacts, moves_of(journeys, contacts), by))
+
+    k, s = arrivals.n_nodes, arrivals.n_strata
+    by_pair = arms_of(visits, arrivals.key(arrivals.before))
+    # all that switched come from one place: a code of its own
+    by_destination = arms_of(visits, arrivals.key(np.where(arrivals.switched, k, arrivals.node)))
+    if not np.any(journeys.outcome == DROPPED):
+        notes.append("no journey was lost: there is no loss to compare")
+        by_pair, by_destination = _unknown(by_pair), _unknown(by_destination)
+
+    pair = np.unique(by_pair.key // s)
+    pair = pair[pair // k != pair % k]
+    found = [_compare(by_pair, arrivals, p // k, p % k, level=level) for p in pair.tolist()]
+    names = np.array([*arrivals.names, ""], dtype=object)
+    columns = _columns(found, arrivals.counts(pair))
+    values, variances = columns["loss"], np.array([d.variance for d in found])
+    spread = spread_of(values, variances)
+    ranked = shrunken(values, variances, spread)
+    order = np.lexsort((-values / np.sqrt(variances), -ranked))  # alike: the surer one first
+    table = {
+        f"from_{by}": names[pair // k].tolist(),
+        f"to_{by}": names[pair % k].tolist(),
+        **{name: columns[name] for name in ("arrivals", "loss", "low", "high")},
+        "shrunken": ranked,
+        "p": columns["p"],
+        "adjusted_p": false_discovery(columns["p"], dependent=True),
+        **{name: columns[name] for name in _DETAILS},
+    }
+    reached = np.unique(pair % k)
+    into = [_compare(by_destination, arrivals, k, x, level=level) for x in reached.tolist()]
+    notes += _caveats(found, columns["arrivals"], spread.tau, level=level)
+    return HandoffLoss(
+        by=by,
+        pairs=Table(table, formats=_PERCENT, backend=journeys.log.backend).take(order),
+        destinations=Table(
+            {
+                f"to_{by}": names[reached].tolist(),
+                **_columns(into, arrivals.counts_into(reached)),
+            },
+            formats=_PERCENT,
+            backend=journeys.log.backend,
+        ),
+        pooled=_pooled(by_destination, arrivals, reached, level=level),
+        spread=spread.tau,
+        strata=strata,
+        level=level,
+        notes=tuple(notes),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class _Arrivals:
+    """Every visit as an arrival: where, from where, within what."""
+
+    names: tuple[str, ...]
+    node: NDArray[np.int64]
+    before: NDArray[np.int64]
+    stratum: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    n_strata: int
+    weight: NDArray[np.int64]
+
+    @property
+    def n_nodes(self) -> int:
+        return max(1, len(self.names))
+
+    @property
+    def switched(self) -> NDArray[np.bool_]:
+        changed: NDArray[np.bool_] = self.before != self.node
+        return changed
+
+    def key(self, source: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return a number for source, destination and stratum; -1 where one is not known."""
+        key = (source * self.n_nodes + self.node) * self.n_strata + self.stratum
+        return np.where(self.known, key, -1)
+
+    def counts(self, pair: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the arrivals of each pair, strata that cannot be compared included."""
+        return self._count((self.before * self.n_nodes + self.node)[self.known], pair)
+
+    def counts_into(self, reached: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the arrivals by a switch at each destination."""
+        return self._count(np.where(self.switched, self.node, -1)[self.known], reached)
+
+    def _count(self, key: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+        place = np.minimum(np.searchsorted(wanted, key), max(0, len(wanted) - 1))
+        hit = wanted[place] == key if len(wanted) else np.zeros(len(key), dtype=np.bool_)
+        weight = self.weight[self.known][hit]
+        return np.bincount(place[hit], weight, minlength=len(wanted)).astype(np.int64)
+
+
+def _arrivals_of(
+    journeys: Journeys, visits: Visits, by: By, strata: By | None, reference: str
+) -> _Arrivals:
+    coded = coded_at(journeys, by)
+    node = coded.codes[visits.row].astype(np.int64)
+    before = np.concatenate([[-1], node])[: len(node)]
+    first = visits.previous == visits.start
+    before = np.where(first, node if reference == "stayed_or_started" else -1, before)
+    known = (node >= 0) & (before >= 0)
+    stratum = np.zeros(len(node), dtype=np.int64)
+    n_strata = 1
+    if strata is not None:
+        within = coded_at(journeys, strata)
+        stratum = within.codes[visits.row].astype(np.int64)
+        n_strata = max(1, len(within.names))
+        known &= stratum >= 0
+    return _Arrivals(
+        names=coded.names,
+        node=node,
+        before=before,
+        stratum=stratum,
+        known=known,
+        n_strata=n_strata,
+        weight=np.ones(len(node), dtype=np.int64) if visits.weight is None else visits.weight,
+    )
+
+
+def _compare(arms: Arms, arrivals: _Arrivals, source: int, to: int, *, level: float) -> Difference:
+    """Return the loss of arrivals from `source` against those who were at the destination."""
+    k, s = arrivals.n_nodes, arrivals.n_strata
+    strata = np.arange(s)
+    exposed = arms.find((source * k + to) * s + strata)
+    return difference(arms, exposed, arms.find((to * k + to) * s + strata), level=level)
+
+
+def _pooled(
+    arms: Arms, arrivals: _Arrivals, reached: NDArray[np.int64], *, level: float
+) -> Estimate:
+    k, s = arrivals.n_nodes, arrivals.n_strata
+    strata = np.arange(s)
+    exposed = ((k * k + reached)[:, None] * s + strata).ravel()
+    stayed = ((reached * k + reached)[:, None] * s + strata).ravel()
+    found = difference(arms, arms.find(exposed), arms.find(stayed), level=level)
+    return Estimate(
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        level=level,
+        n=found.n_exposed,
+        n_censored=found.pending,
+        unit="fraction",
+        method="Mantel-Haenszel, Newcombe hybrid clustered by customer",
+        notes=() if found.n_exposed else ("empty",),
+        name="handoff_loss",
+        definition="P(lost after a switch) - P(lost after arriving without one), by destination",
+    )
+
+
+def _columns(found: list[Difference], arrivals: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    def numbers(name: str) -> NDArray[np.float64]:
+        return np.array([getattr(d, name) for d in found], dtype=np.float64)
+
+    return {
+        "arrivals": arrivals,
+        "loss": numbers("value"),
+        "low": numbers("low"),
+        "high": numbers("high"),
+        "p": numbers("p"),
+        "dropped_after": numbers("exposed"),
+        "dropped_without": numbers("reference"),
+        "compared": np.array([d.n_exposed for d in found], dtype=np.int64),
+        "stays": np.array([d.n_reference for d in found], dtype=np.int64),
+        "pending": np.array([d.pending for d in found], dtype=np.int64),
+    }
+
+
+def _unknown(arms: Arms) -> Arms:
+    return attrs.evolve(arms, loss=np.full(len(arms.key), np.nan))
+
+
+def _caveats(
+    found: list[Difference], arrivals: NDArray[np.int64], tau: float, *, level: float
+) -> list[str]:
+    """Return what to keep in mind with any such table, and what is particular to this one."""
+    notes = []
+    alone = sum(np.isnan(d.value) for d in found)
+    pending = sum(d.pending for d in found)
+    left_out = int(arrivals.sum()) - sum(d.n_exposed for d in found)
+    if left_out:
+        notes.append(
+            f"{left_out:,} of {arrivals.sum():,} arrivals by a switch have nothing to be compared "
+            f"with, and {alone:,} of {len(found):,} pairs altogether"
+        )
+    if pending:
+        notes.append(
+            f"{pending:,} arrivals by a switch are still open: Kaplan-Meier at the inactivity limit"
+        )
+    if len(found) - alone > 1:
+        notes.append(
+            f"ranked by shrunken values, intervals ({100 * level:g}%) of the raw ones; the worst "
+            "of many is overstated even so (winner's curse)"
+        )
+        if tau == 0:
+            notes.append(
+                "the pairs differ by no more than chance: every shrunken value is the mean"
+            )
+    if len(found) > alone:
+        notes.append("who switches differs from who does not: an association, not an effect")
+    return notes

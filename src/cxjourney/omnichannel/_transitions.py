@@ -1,0 +1,243 @@
+"""How customers move: the matrix of transitions, and where journeys begin and end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+import numpy as np
+
+from cxjourney import plot
+from cxjourney._stats.clustered import shares
+from cxjourney._support.distinct import distinct
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_choice, check_level
+from cxjourney.omnichannel._contacts import By, contacts_of, moves_of, order_notes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from cxjourney.journeys import Journeys
+
+__all__ = ["Transitions", "transitions"]
+
+_CELLS = ("count", "customers", "probability", "low", "high")
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Transitions(Result):
+    """Transitions between channels, or at another grain.
+
+    Attributes
+    ----------
+    by
+        What a row and a column of the matrix is.
+    names
+        The channels, sorted; the order of `matrix()`.
+    moves
+        One row an observed transition, most frequent first: from, to, `count`, `customers`,
+        `probability` of the one after the other [fraction] with `low` and `high`.
+    ends
+        One row an observed pair of first and last channel of a journey: `journeys`, `share`
+        [fraction] with `low` and `high`.
+    n
+        Number of transitions, those within a channel included.
+    max_lag
+        Longest time between two contacts that still makes a transition; None where any.
+    level
+        Confidence level of the intervals.
+    notes
+        What a reader must know.
+    """
+
+    title = "Transitions"
+
+    by: By
+    names: tuple[str, ...]
+    moves: Table
+    ends: Table
+    n: int
+    max_lag: timedelta | None
+    level: float
+    notes: tuple[str, ...]
+
+    def matrix(
+        self, values: Literal["count", "customers", "probability", "low", "high"] = "count"
+    ) -> NDArray[np.float64]:
+        """Return the transitions as a square array in the order of `names`.
+
+        Parameters
+        ----------
+        values
+            Which column of `moves` fills it.
+
+        Returns
+        -------
+        ndarray of float64
+            Row: where from, column: where to. What was not observed is 0 for counts; for the others
+            it is 0 in a row with observations, and NaN where nobody ever left that channel.
+        """
+        check_choice(values, "values", _CELLS)
+        place = {name: i for i, name in enumerate(self.names)}
+        source = [place[str(name)] for name in self.moves[f"from_{self.by}"]]
+        target = [place[str(name)] for name in self.moves[f"to_{self.by}"]]
+        square = np.zeros((len(self.names), len(self.names)))
+        if values not in {"count", "customers"}:
+            square[np.setdiff1d(np.arange(len(self.names)), source)] = np.nan
+        square[source, target] = self.moves[values]
+        return square
+
+    def plot(
+        self,
+        *,
+        values: Literal["count", "customers", "probability"] = "probability",
+        title: str | None = None,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the matrix as a heat map: row where from, column where to.
+
+        Parameters
+        ----------
+        values
+            What the cells show.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        check_choice(values, "values", ("count", "customers", "probability"))
+        return plot.heat_map(
+            self.matrix(values),
+            rows=self.names,
+            columns=self.names,
+            percent=values == "probability",
+            row_label=f"from {self.by}",
+            column_label=f"to {self.by}",
+            label="probability of the next" if values == "probability" else values,
+            title=self.title if title is None else title,
+            ax=ax,
+        )
+
+    def _table(self) -> Table:
+        return self.moves
+
+    def _notes(self) -> tuple[str, ...]:
+        within = "" if self.max_lag is None else f" at most {self.max_lag} apart"
+        return (
+            f"{self.n:,} moves between consecutive contacts of a journey{within}",
+            f"{100 * self.level:g}% intervals: Wilson, clustered by customer",
+            *self.notes,
+        )
+
+
+def transitions(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    max_lag: timedelta | None = None,
+    closing: bool = True,
+    level: float = 0.95,
+) -> Transitions:
+    """Return how often and how likely one channel follows another.
+
+    Parameters
+    ----------
+    journeys
+        The journeys; aggregated paths count with their weights.
+    by
+        "channel", "kind" (of the channel: digital, physical, human, automated), "owner", "stage" or
+        "touchpoint".
+    max_lag
+        Longest time between two contacts that still makes a transition; None takes any.
+    closing
+        Whether the goal or exit that ends a journey counts as a contact in its channel: a purchase
+        in the store after research on the web is a transition. False gives the counts of the edges
+        of `journeys.graph(by=…)`.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    Transitions
+
+    Raises
+    ------
+    UnknownName
+        If the log has no such column.
+    TimesRequired
+        If `max_lag` is given for aggregated paths.
+
+    Notes
+    -----
+    p(b|a) = C_ab / Σ_b C_ab over consecutive contacts, repeats within a channel included. It is the
+    share among contacts that were followed by another: what never came back is in
+    `cxjourney.dropoff`. Counts of disjoint customers add up.
+
+    Examples
+    --------
+    >>> from cxjourney import Journeys
+    >>> paths = [["web", "store"], ["web", "web", "app"]]
+    >>> journeys = Journeys.from_paths(paths, converted=[3, 1], channels=True)
+    >>> found = transitions(journeys)
+    >>> found.names
+    ('app', 'store', 'web')
+    >>> found.matrix().tolist()
+    [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [1.0, 3.0, 1.0]]
+    """
+    check_level(level)
+    contacts = contacts_of(journeys, by, closing=closing)
+    moves = moves_of(journeys, contacts, max_lag=max_lag)
+    names = np.array([*contacts.names, ""], dtype=object)
+    k = max(1, len(contacts.names))
+
+    cells, cell = distinct(moves.source * k + moves.target)
+    found = shares(cell, cells // k, moves.customer, moves.weight, level=level)
+    order = np.lexsort((cells, -found.count))
+    table = Table(
+        {
+            f"from_{by}": names[cells[order] // k].tolist(),
+            f"to_{by}": names[cells[order] % k].tolist(),
+            "count": found.count[order],
+            "customers": found.customers[order],
+            "probability": found.value[order],
+            "low": found.low[order],
+            "high": found.high[order],
+        },
+        formats={"probability": "percent", "low": "percent", "high": "percent"},
+        backend=journeys.log.backend,
+    )
+
+    first, last = contacts.first, contacts.last
+    pairs, pair = distinct(contacts.node[first] * k + contacts.node[last])
+    weight = None if contacts.weight is None else contacts.weight[first]
+    ends = shares(pair, [0] * len(pairs), contacts.customer[first], weight, level=level)
+    order = np.lexsort((pairs, -ends.count))
+    return Transitions(
+        by=by,
+        names=contacts.names,
+        moves=table,
+        ends=Table(
+            {
+                f"first_{by}": names[pairs[order] // k].tolist(),
+                f"last_{by}": names[pairs[order] % k].tolist(),
+                "journeys": ends.count[order],
+                "share": ends.value[order],
+                "low": ends.low[order],
+                "high": ends.high[order],
+            },
+            formats={"share": "percent", "low": "percent", "high": "percent"},
+            backend=journeys.log.backend,
+        ),
+        n=moves.total,
+        max_lag=max_lag,
+        level=level,
+        notes=order_notes(journeys, contacts, moves, by),
+    )

@@ -1,0 +1,201 @@
+"""From journeys to a report: key figures, sections, and what it takes to repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from types import NoneType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxjourney._support.table import format_value
+from cxjourney.domain import Outcome, check_blueprint
+from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys import check_journeys
+from cxjourney.metrics import Scale
+from cxjourney.report._page import Figure, Report
+from cxjourney.report._sections import SEED, STEPS, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cxjourney.domain import JourneyBlueprint
+    from cxjourney.dropoff import StepLike
+    from cxjourney.journeys import Journeys
+
+__all__ = ["build"]
+
+
+def build(
+    journeys: Journeys,
+    *,
+    title: str = "Customer journeys",
+    source: str = "",
+    steps: Sequence[StepLike] | None = None,
+    blueprint: JourneyBlueprint | None = None,
+    scale: Scale | None = None,
+    python: str = "",
+    command: str = "",
+    begin: Callable[[str], None] | None = None,
+) -> Report:
+    """Return the report on journeys: what to mend first, the journey map, the graph, and all else.
+
+    Parameters
+    ----------
+    journeys
+        The journeys, cut with a goal and an inactivity limit; what cannot be computed without
+        one of them is left out, and the section says so.
+    title
+        The heading of the page.
+    source
+        Where the data came from, for the reader.
+    steps
+        The steps of the funnel; None takes the touchpoints that at least half of the converted
+        journeys come by, in the order of their first visits, and the goal.
+    blueprint
+        The journey as designed, for the journey map.
+    scale
+        What may be answered where the log has scores; None takes it from the answers where they
+        leave no doubt, and says so.
+    python, command
+        What reads the log, in Python, and what makes the report on the command line, for those who
+        want to repeat it; empty where not known.
+    begin
+        Called with the name of each of the `STEPS` as it begins, to show progress.
+
+    Returns
+    -------
+    Report
+        Prints as text; `write("report.html")` writes the page. The same journeys make the same
+        report.
+
+    Raises
+    ------
+    UnknownName
+        If a step names no touchpoint of the log but nearly does.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime, timedelta
+    >>> import cxjourney as cx
+    >>> def touch(who, what, day):
+    ...     moment = datetime(2026, 1, day, tzinfo=UTC)
+    ...     return cx.Interaction(customer=who, touchpoint=what, timestamp=moment)
+    >>> touches = [touch("a", "web", 1), touch("a", "buy", 2), touch("b", "web", 9)]
+    >>> log = cx.InteractionLog.from_interactions(touches)
+    >>> journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
+    >>> report = cx.report.build(journeys)
+    >>> [figure.value for figure in report.figures][:4]
+    ['2', '3', '2', '1']
+    """
+    check_journeys(journeys)
+    if isinstance(steps, str) or not isinstance(steps, (Iterable, NoneType)):
+        raise InvalidValue.of("steps", "be a list of steps or None", steps)
+    if blueprint is not None:
+        check_blueprint(blueprint)
+    if not isinstance(scale, (Scale, NoneType)):
+        raise InvalidValue.of("scale", "be a cxjourney.metrics.Scale or None", scale)
+    if not isinstance(python, str):
+        raise InvalidValue.of("python", "be a text", python)
+    steps = None if steps is None else tuple(steps)
+    work = Work(journeys=journeys, steps=steps, blueprint=blueprint, scale=scale)
+    sections = []
+    for step, section in STEPS.items():
+        if begin is not None:
+            begin(step)
+        sections.append(section(work))
+    return Report(
+        title=title,
+        source=source,
+        window=_window(journeys),
+        figures=_figures(journeys),
+        sections=tuple(sections),
+        parameters=_rules(journeys) | {"seed of resampling": str(SEED)},
+        python=_python(journeys, python),
+        command=command,
+    )
+
+
+# ---------------------------------------------------------------------- the top
+
+
+def _window(journeys: Journeys) -> str:
+    log = journeys.log
+    if log.columns.time is None or not len(log):
+        return "no times"
+    first = np.datetime64(int(log.columns.time.min()), "us")
+    begun = str(first)[:16].replace("T", " ")
+    return f"from {begun} to {log.observed_until:%Y-%m-%d %H:%M} UTC"
+
+
+def _figures(journeys: Journeys) -> tuple[Figure, ...]:
+    total = len(journeys)
+    shares = {
+        outcome: f"{count / total:.1%} of journeys" if total else ""
+        for outcome, count in journeys.outcomes.items()
+    }
+    counts = journeys.outcomes
+    return (
+        Figure(name="Customers", value=f"{journeys.log.n_customers:,}"),
+        Figure(name="Interactions", value=f"{len(journeys.log):,}"),
+        Figure(name="Journeys", value=f"{total:,}"),
+        *(
+            Figure(name=name, value=f"{counts[outcome]:,}", note=shares[outcome])
+            for name, outcome in (
+                ("Converted", Outcome.CONVERTED),
+                ("Dropped", Outcome.DROPPED),
+                ("In progress", Outcome.IN_PROGRESS),
+            )
+        ),
+    )
+
+
+def _rules(journeys: Journeys) -> dict[str, str]:
+    rules = journeys.rules
+    return {
+        "goal": ", ".join(rules.goal) or "none: nothing counts as converted",
+        "exit touchpoints": ", ".join(rules.exit_touchpoints) or "none",
+        "inactivity": "none" if rules.inactivity is None else _limit(rules.inactivity),
+        "after the goal": rules.after_goal,
+        "unfinished journeys": rules.unfinished,
+        "cut by": "a journey column"
+        if rules.by_journey_column
+        else "silence and gaps that are unusual for their transition"
+        if rules.gaps
+        else "silence",
+        "observed until": str(journeys.log.observed_until or "no times"),
+    }
+
+
+def _limit(limit: timedelta) -> str:
+    return format_value(limit / timedelta(seconds=1), "duration")
+
+
+def _python(journeys: Journeys, reading: str) -> str:
+    """Return the code that makes the report again."""
+    if journeys.columns.time is None:
+        return ""
+    rules = journeys.rules
+    goal = rules.goal[0] if len(rules.goal) == 1 else rules.goal or None
+    choices = [f"goal={goal!r}"]
+    if rules.inactivity is not None:
+        choices.append(f"inactivity=timedelta(seconds={rules.inactivity.total_seconds():.15g})")
+    if rules.exit_touchpoints:
+        choices.append(f"exit_touchpoints={rules.exit_touchpoints!r}")
+    if rules.after_goal != "new_journey":
+        choices.append(f"after_goal={rules.after_goal!r}")
+    if rules.unfinished != "in_progress":
+        choices.append(f"unfinished={rules.unfinished!r}")
+    if rules.gaps:
+        choices.append("gaps=cx.TransitionGaps()")
+    lines = [
+        "from datetime import timedelta",
+        "",
+        "import cxjourney as cx",
+        "",
+        reading or "log = ...  # the InteractionLog",
+        f"journeys = log.journeys({', '.join(choices)})",
+        'cx.report.build(journeys).write("report.html")',
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,338 @@
+"""`journey_map`: stages × lanes, filled from data, with n, intervals and what is assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import NoneType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+import numpy as np
+
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_level
+from cxjourney.domain import check_blueprint
+from cxjourney.exceptions import (
+    InvalidValue,
+    MissingDependency,
+    NotAbsorbing,
+    OutcomeUndetermined,
+    TimesRequired,
+    UnknownName,
+)
+from cxjourney.journeys import check_journeys
+from cxjourney.log import Coded
+from cxjourney.report._lanes import LANES, Lane, MapEntry, filled, planned
+from cxjourney.report._map_text import map_markdown, map_mermaid
+from cxjourney.report._map_views import map_html, map_svg
+from cxjourney.report._stages import stages_in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxjourney.critical import CriticalPoints
+    from cxjourney.domain import JourneyBlueprint, StageModel
+    from cxjourney.journeys import Journeys
+
+__all__ = ["JourneyMap", "journey_map"]
+
+ALL = "all"
+OFF_PLAN = "not in the blueprint"
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class JourneyMap(Result):
+    """A journey map: what happens in each stage, lane by lane.
+
+    Attributes
+    ----------
+    name
+        What the map is called.
+    stages
+        The columns, in the order of the journey.
+    entries
+        What stands in the cells.
+    level
+        Confidence level of the intervals.
+    notes
+        What a reader must know.
+    """
+
+    title: ClassVar[str] = "Journey map"
+
+    name: str
+    stages: tuple[str, ...]
+    entries: tuple[MapEntry, ...]
+    level: float
+    notes: tuple[str, ...]
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The lanes in which something stands, in order."""
+        used = {entry.lane for entry in self.entries}
+        return tuple(lane for lane in LANES if lane in used)
+
+    def cell(self, lane: Lane, stage: str) -> tuple[MapEntry, ...]:
+        """Return what stands in a cell; nothing where nobody knows.
+
+        Parameters
+        ----------
+        lane, stage
+            The cell.
+
+        Raises
+        ------
+        UnknownName
+            If there is no such lane or stage.
+        """
+        if lane not in LANES:
+            raise UnknownName.among("lane", lane, LANES, where="a journey map")
+        if stage not in self.stages:
+            raise UnknownName.among("stage", stage, self.stages, where="the map")
+        return tuple(e for e in self.entries if e.lane == lane and e.stage == stage)
+
+    def to_html(self) -> str:
+        """Return the map as an HTML table with the emotion curve, escaped, style included.
+
+        Raises
+        ------
+        MissingDependency
+            If jinja2 is not installed.
+        """
+        return map_html(self)
+
+    def to_svg(self) -> str:
+        """Return the map as an SVG picture that stands by itself.
+
+        Raises
+        ------
+        MissingDependency
+            If jinja2 is not installed.
+        """
+        return map_svg(self)
+
+    def to_markdown(self) -> str:
+        """Return the map as a Markdown table; assumed entries are in italics."""
+        return map_markdown(self)
+
+    def to_mermaid(self) -> str:
+        """Return the map as a Mermaid `journey`: its score of 1 to 5 is 3 + 2 × emotion.
+
+        Notes
+        -----
+        Mermaid knows no missing score: where no emotion is known it says 3, and a comment says so.
+        """
+        return map_mermaid(self)
+
+    def to_text(self) -> str:
+        """Return the map as plain text, stage by stage."""
+        lines = []
+        for stage in self.stages:
+            lines.append(f"[{stage}]")
+            for lane in self.lanes:
+                said = "; ".join(
+                    f"{entry}{'' if entry.basis == 'data' else ' (assumed)'}"
+                    for entry in self.cell(lane, stage)
+                )
+                lines.append(f"  {lane}: {said or '-'}")
+        return "\n".join(lines)
+
+    def _table(self) -> Table:
+        rows = sorted(self.entries, key=lambda e: (self.stages.index(e.stage), LANES.index(e.lane)))
+        return Table(
+            {
+                "stage": [e.stage for e in rows],
+                "lane": [e.lane for e in rows],
+                "text": [e.text for e in rows],
+                "value": np.array([e.value for e in rows], dtype=np.float64),
+                "low": np.array([e.low for e in rows], dtype=np.float64),
+                "high": np.array([e.high for e in rows], dtype=np.float64),
+                "n": np.array([e.n for e in rows], dtype=np.int64),
+                "kind": [e.kind for e in rows],
+                "basis": [e.basis for e in rows],
+            }
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        return self.notes
+
+    def __repr__(self) -> str:
+        notes = [f"* {note}" for note in self.notes]
+        return "\n".join([self.title, self.to_text(), *notes])
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        # what notebooks ask for, in the types of their protocol
+        del include, exclude
+        try:
+            page = self.to_html()
+        except MissingDependency:  # without jinja2 a notebook still gets the table
+            page = self._repr_html_()
+        return {"text/plain": repr(self), "text/html": page}
+
+
+def journey_map(
+    journeys: Journeys,
+    *,
+    blueprint: JourneyBlueprint | None = None,
+    stages: StageModel | Sequence[str] | None = None,
+    actions: str | None = None,
+    assumed: Iterable[MapEntry] = (),
+    points: CriticalPoints | None = None,
+    name: str = "Journey map",
+    level: float = 0.95,
+) -> JourneyMap:
+    """Return the journey map: stages × lanes, each cell backed by data or marked as assumed.
+
+    Parameters
+    ----------
+    journeys
+        The journeys. Without stages in the log they come from the blueprint; without one either,
+        the map has one column, "all".
+    blueprint
+        The journey as designed: what it holds and the data do not show is there as assumed.
+    stages
+        The order of the stages, as a model or names; None takes that of the blueprint, of the model
+        whose stages these are, or the mean place of their visits.
+    actions
+        Name of an attribute of interactions that says what the customer does.
+    assumed
+        Further entries, such as what customers think, which no log tells; never marked as data.
+    points
+        The critical points, where they have been computed; None computes them.
+    name
+        What the map is called.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    JourneyMap
+
+    Raises
+    ------
+    InvalidValue
+        If a stage of the log is missing in `stages`, or an assumed entry claims to be data.
+    UnknownName
+        If the log has no attribute `actions`, or an assumed entry stands in an unknown stage.
+
+    Notes
+    -----
+    Volume is the share of journeys that come by. Emotion is a mean of valences from -1 to 1, the
+    gap is experience minus expectation, waiting the mean time to the next touch of those who came
+    back, drop-off the exit probability of `cxjourney.dropoff.exits`. Pain points are touchpoints
+    whose exits are surely above those of their peers, or where customers feel worse than
+    elsewhere; moments of truth are those that at least 5% of the conversions go through;
+    opportunities are what mending would gain at most: `cxjourney.critical.points` has them all.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> paths = [["ad", "web", "cart"], ["web"]]
+    >>> journeys = cx.Journeys.from_paths(paths, converted=[30, 5], dropped=[10, 45])
+    >>> drawn = cx.report.journey_map(journeys)
+    >>> drawn.stages
+    ('all',)
+    >>> [str(entry) for entry in drawn.cell("touchpoints", "all")]
+    ['web n=90', 'ad n=40', 'cart n=40']
+    """
+    check_journeys(journeys)
+    if blueprint is not None:
+        check_blueprint(blueprint)
+    check_level(level)
+    extra = _entries(assumed)
+    _check_points(points)
+    staged, order, how = _staged(journeys, blueprint, stages)
+    if actions is not None:
+        journeys.log.attribute(actions)
+    if points is None:
+        points = _points(staged, level)
+    found, empty = filled(staged, order, actions=actions, points=points, level=level)
+    for entry in extra:
+        if entry.stage not in order:
+            raise UnknownName.among("stage of an assumed entry", entry.stage, order, where="map")
+        if entry.basis != "assumed":
+            raise InvalidValue.of("basis of an assumed entry", "be 'assumed'", entry.basis)
+    if blueprint is not None:
+        found += tuple(planned(blueprint, order, found))
+    notes = [
+        how,
+        f"{100 * level:g}% intervals, clustered by customer; n counts visits, journeys or answers",
+        *empty,
+    ]
+    if points is not None:
+        notes.append("opportunities are upper bounds and no causal claims; they do not add up")
+    if points is None:
+        notes.append(
+            "no pain points, moments of truth, opportunities: they need a goal and a limit"
+        )
+    return JourneyMap(
+        name=name, stages=order, entries=found + extra, level=level, notes=tuple(notes)
+    )
+
+
+def _entries(assumed: Iterable[MapEntry]) -> tuple[MapEntry, ...]:
+    if not isinstance(assumed, Iterable):
+        raise InvalidValue.of("assumed", "be a list of MapEntry", assumed)
+    entries = tuple(assumed)
+    for entry in entries:
+        if not isinstance(entry, MapEntry):
+            raise InvalidValue.of("assumed", "hold MapEntry only", entry)
+    return entries
+
+
+def _check_points(points: CriticalPoints | None) -> None:
+    from cxjourney.critical import CriticalPoints
+
+    if not isinstance(points, (CriticalPoints, NoneType)):
+        rule = "be the result of cxjourney.critical.points(journeys), or None"
+        raise InvalidValue.of("points", rule, points)
+
+
+def _points(journeys: Journeys, level: float) -> CriticalPoints | None:
+    from cxjourney.critical import points
+
+    if not journeys.rules.goal and journeys.columns.time is not None:
+        return None
+    try:
+        return points(journeys, level=level, rng=0)
+    except (NotAbsorbing, OutcomeUndetermined, TimesRequired):
+        return None
+
+
+def _staged(
+    journeys: Journeys,
+    blueprint: JourneyBlueprint | None,
+    stages: StageModel | Sequence[str] | None,
+) -> tuple[Journeys, tuple[str, ...], str]:
+    """Return journeys whose rows have a stage, the stages in order, and how they came about."""
+    if journeys.log.stages:
+        if stages is None and blueprint is not None:
+            stages = blueprint.stages
+        return journeys, *stages_in_order(journeys, stages)
+    if blueprint is None or blueprint.stages is None:
+        how = "the log has no stages: all of it stands in one column"
+        return _with_stages(journeys, {}, ALL), (ALL,), how
+    homes: dict[str, str] = {}
+    for step in blueprint.steps:
+        if step.stage is not None:
+            homes.setdefault(step.touchpoint, step.stage)
+    staged = _with_stages(journeys, homes, OFF_PLAN)
+    off = (OFF_PLAN,) if OFF_PLAN in staged.log.stages else ()
+    how = "the log has no stages: touchpoints stand where the blueprint has them"
+    return staged, (*blueprint.stages.names, *off), how
+
+
+def _with_stages(journeys: Journeys, homes: dict[str, str], otherwise: str) -> Journeys:
+    """Return the journeys with a stage for each row, by its touchpoint."""
+
+    def staged(columns: Any) -> Any:  # any Columns; attrs.evolve gives the same back
+        touchpoint = columns.coded["touchpoint"]
+        of_each = [homes.get(str(name), otherwise) for name in touchpoint.names]
+        names = tuple(dict.fromkeys(of_each))
+        codes = np.array([names.index(stage) for stage in of_each], dtype=np.int64)
+        stage = Coded(codes[touchpoint.codes], names)
+        return attrs.evolve(columns, coded={**columns.coded, "stage": stage})
+
+    log = attrs.evolve(journeys.log, columns=staged(journeys.log.columns))
+    return attrs.evolve(journeys, log=log, columns=staged(journeys.columns))

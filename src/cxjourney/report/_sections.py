@@ -1,0 +1,332 @@
+"""The sections of a report: which analysis each one holds, and the words around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+
+from cxjourney._support.table import Table
+from cxjourney.domain import JourneyBlueprint
+from cxjourney.dropoff import StepLike
+from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired
+from cxjourney.journeys import Journeys
+from cxjourney.metrics import Scale
+from cxjourney.report._charts import Bar, Bars, Matrix
+from cxjourney.report._journey_map import journey_map
+from cxjourney.report._metrics_table import default_steps, metrics_table
+from cxjourney.report._network import TERMINALS, Network, network
+from cxjourney.report._page import Part, Picture, Section
+from cxjourney.report._stages import stages_in_order
+from cxjourney.report._words import caveats, chance, first_to_mend, overview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cxjourney._support.result import Result
+    from cxjourney.critical import CriticalPoints
+    from cxjourney.graph import JourneyGraph
+
+__all__ = ["SEED", "STEPS", "Work"]
+
+MOVES = 20  # rows of the table of moves; the rest is in the graph
+SEED = 0  # of resampling: the same journeys make the same report
+_BARS = 12  # critical points that are drawn
+
+
+@attrs.define(kw_only=True, slots=False)  # slots would leave no room for the cached points
+class Work:
+    """What the sections are made from; what two of them need is computed once."""
+
+    journeys: Journeys
+    steps: Sequence[StepLike] | None
+    blueprint: JourneyBlueprint | None
+    scale: Scale | None
+
+    @cached_property
+    def points(self) -> CriticalPoints | str:
+        """The critical points, or why there are none."""
+        from cxjourney.critical import points
+
+        rules = self.journeys.rules
+        if not rules.goal and self.journeys.columns.time is not None:
+            return "Without a goal nothing converts, and no touchpoint costs conversions."
+        try:
+            return points(self.journeys, rng=SEED)
+        except (OutcomeUndetermined, TimesRequired, NotAbsorbing) as error:
+            return str(error)
+
+
+def _summary(work: Work) -> Section:
+    ranked: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...]
+    if isinstance(work.points, str):
+        remarks = (f"What to mend first cannot be told: {work.points}",)
+    else:
+        ranked = tuple(first_to_mend(work.points, work.journeys.log.currency))
+        remarks = (
+            "Gains are upper bounds and no causal claims; the first of many looks worse than it is."
+            if ranked
+            else "No touchpoint loses surely more than its peers: there is nothing to mend first.",
+        )
+    return Section(
+        anchor="summary",
+        title="In short",
+        lead=overview(work.journeys),
+        ranked=ranked,
+        remarks=remarks,
+    )
+
+
+def _map(work: Work) -> Section:
+    points = None if isinstance(work.points, str) else work.points
+    drawn = journey_map(work.journeys, blueprint=work.blueprint, points=points)
+    brief = f"drawn on the page: {len(drawn.stages)} stages, {len(drawn.lanes)} lanes"
+    return Section(
+        anchor="map",
+        title="The journey map",
+        lead="Stage by stage: what happens, how it feels, where it hurts, what could be gained.",
+        parts=(Picture(caption="The map", drawing=drawn, notes=drawn.notes, brief=brief),),
+    )
+
+
+def _audit(work: Work) -> Section:
+    journeys = work.journeys
+    audit = journeys.log.audit(inactivity=journeys.rules.inactivity)
+    return Section(
+        anchor="audit",
+        title="The data",
+        lead="What came in, and what about it deserves a look before the results are believed.",
+        parts=(Part.of_result(audit, caption="The data"),),
+    )
+
+
+def _graph(work: Work) -> Section:
+    journeys = work.journeys
+    graph = journeys.graph()
+    touchpoints = graph.touchpoints
+    moves = sum(1 for u, v in graph.edges if u in touchpoints and v in touchpoints)
+    drawing = network(graph, stages=stages_in_order(journeys)[0])
+    return Section(
+        anchor="graph",
+        title="The journey graph",
+        lead=(
+            f"{len(touchpoints):,} touchpoints and {moves:,} moves between them. A visit is open "
+            "where the journey is still in progress."
+        ),
+        parts=(
+            Picture(caption="The graph", drawing=drawing, notes=_drawing_notes(drawing)),
+            Part(caption="The busiest touchpoints", table=_touchpoints(graph)),
+            Part(
+                caption=f"The {min(MOVES, graph.number_of_edges())} busiest moves",
+                table=_moves(graph),
+            ),
+        ),
+    )
+
+
+def _drawing_notes(drawing: Network) -> tuple[str, ...]:
+    notes = [
+        "what the slider hides is left out of the drawing, never of the numbers",
+        "a line is as wide as the square root of its count",
+    ]
+    if drawing.left_out:
+        notes.append(f"too much to draw: {drawing.left_out}")
+    return tuple(notes)
+
+
+def _touchpoints(graph: JourneyGraph) -> Table:
+    names = sorted(graph.touchpoints, key=lambda name: -graph.nodes[name]["visits"])
+    columns: dict[str, Any] = {"touchpoint": names}
+    for title, key in (
+        ("visits", "visits"),
+        ("journeys", "journeys"),
+        ("starts", "starts"),
+        ("conversions", "conversions"),
+        ("exits", "exits"),
+        ("open", "pending"),
+    ):
+        columns[title] = np.array([graph.nodes[name].get(key, 0) for name in names], dtype=np.int64)
+    return Table(columns)
+
+
+def _moves(graph: JourneyGraph) -> Table:
+    edges = sorted(graph.edges(data=True), key=lambda edge: -edge[2]["count"])[:MOVES]
+    return Table(
+        {
+            "from": [TERMINALS.get(u, u) for u, _, _ in edges],
+            "to": [TERMINALS.get(v, v) for _, v, _ in edges],
+            "count": np.array([data["count"] for _, _, data in edges], dtype=np.int64),
+            "probability": np.array([data.get("probability", np.nan) for _, _, data in edges]),
+            "median wait": np.array([data.get("dwell_median_s", np.nan) for _, _, data in edges]),
+        },
+        formats={"probability": "percent", "median wait": "duration"},
+    )
+
+
+def _funnel(work: Work) -> Section:
+    from cxjourney.dropoff import funnel
+
+    anchor, title = "funnel", "The way to the goal"
+    steps = work.steps or default_steps(work.journeys)
+    lead = "How many journeys get from step to step, in this order; others may lie between them."
+    if work.steps is None:
+        lead += (
+            " The steps are those that at least half of the converted journeys come by: chosen by "
+            "looking at who converted."
+        )
+    if len(steps) < 2:
+        absent = "Fewer than two steps lie on the way of most converted journeys: name some."
+        return Section(anchor=anchor, title=title, lead=lead, absent=absent)
+    found = funnel(work.journeys, steps)
+    bars = Bars(
+        kind="percent",
+        full=1.0,
+        rows=tuple(
+            Bar(
+                name=name,
+                value=rate,
+                low=float(found.table["low"][i]) if i else np.nan,  # the base is no estimate
+                high=float(found.table["high"][i]) if i else np.nan,
+                note=f"{found.counts[i]:,} {found.unit}s",
+            )
+            for i, (name, rate) in enumerate(zip(found.steps, found.rates, strict=True))
+        ),
+    )
+    return Section(
+        anchor=anchor,
+        title=title,
+        lead=lead,
+        parts=(
+            Picture(caption="Share of the journeys that begin the way", drawing=bars),
+            Part.of_result(found, caption="Step by step"),
+        ),
+    )
+
+
+def _exits(work: Work) -> Section:
+    from cxjourney.dropoff import exits
+
+    return _answer(
+        lambda: exits(work.journeys),
+        anchor="exits",
+        title="Where customers are lost",
+        lead=(
+            "The exit probability of a touchpoint is the chance that a visit there is followed by "
+            "silence for the inactivity limit. Lost conversions are what would be gained if nobody "
+            "left there and those who now leave went on like those who stay: an upper bound."
+        ),
+    )
+
+
+def _channels(work: Work) -> Section:
+    from cxjourney.omnichannel import switching, transitions
+
+    anchor, title = "channels", "How customers move between channels"
+    lead = "What follows a contact in a channel, among those that were followed by another."
+    if not work.journeys.log.channels:
+        absent = "The log has no channel column."
+        return Section(anchor=anchor, title=title, lead=lead, absent=absent)
+    found = transitions(work.journeys)
+    matrix = Matrix(
+        names=found.names, values=found.matrix("probability"), counts=found.matrix("count")
+    )
+    return Section(
+        anchor=anchor,
+        title=title,
+        lead=lead,
+        parts=(
+            Picture(caption="From channel to channel", drawing=matrix),
+            Part.of_result(switching(work.journeys), caption="How often they switch"),
+            Part.of_result(found, caption="Moves, the most frequent first"),
+        ),
+    )
+
+
+def _critical(work: Work) -> Section:
+    anchor, title = "critical", "What to mend first"
+    lead = (
+        "Touchpoints by the conversions that would be gained if no more left there than at their "
+        "peers. Reach is the share of the journeys that come by; the removal effect is the share "
+        "of conversions that the chain would lose without the touchpoint."
+    )
+    found = work.points
+    if isinstance(found, str):
+        return Section(anchor=anchor, title=title, lead=lead, absent=found)
+    worst = found.table.take(range(min(_BARS, len(found.table))))
+    bars = Bars(
+        kind="number",
+        rows=tuple(
+            Bar(
+                name=str(row["touchpoint"]),
+                value=float(row["gain"] or 0),
+                low=float(row["gain_low"] or 0),
+                high=float(row["gain_high"] or 0),
+                note=f"truly loses more than its peers: {chance(row['confidence'])}",
+            )
+            for row in worst
+            if not row["mark"]
+        ),
+    )
+    return Section(
+        anchor=anchor,
+        title=title,
+        lead=lead,
+        parts=(
+            Picture(
+                caption="Conversions that could be gained, and how sure it is that there are any",
+                drawing=bars,
+                brief="drawn on the page",
+            ),
+            Part.of_result(found, caption="Critical points"),
+        ),
+    )
+
+
+def _metrics(work: Work) -> Section:
+    table, notes = metrics_table(work.journeys, work.scale)
+    anchor, title = "metrics", "Metrics"
+    lead = "The usual figures, each with its interval and definition."
+    if not len(table):
+        absent = "Aggregated paths have no times, values or answers."
+        return Section(anchor=anchor, title=title, lead=lead, absent=absent)
+    part = Part(caption=title, table=table, notes=("95% intervals", *notes))
+    return Section(anchor=anchor, title=title, lead=lead, parts=(part,))
+
+
+def _caveats(work: Work) -> Section:
+    return Section(
+        anchor="caveats",
+        title="Assumptions and caveats",
+        lead="What an expert would ask before believing the numbers above.",
+        remarks=tuple(caveats(work.journeys)),
+    )
+
+
+def _answer(analysis: Callable[[], Result], *, anchor: str, title: str, lead: str) -> Section:
+    """Return the section of one analysis, or why there is none."""
+    try:
+        result = analysis()
+    except (OutcomeUndetermined, TimesRequired, NotAbsorbing) as error:
+        return Section(anchor=anchor, title=title, lead=lead, absent=str(error))
+    return Section(
+        anchor=anchor, title=title, lead=lead, parts=(Part.of_result(result, caption=title),)
+    )
+
+
+# What is in a report, in order: the name of each step while it is worked on, and its section.
+STEPS: Mapping[str, Callable[[Work], Section]] = {
+    "what to mend first": _summary,
+    "the journey map": _map,
+    "the journey graph": _graph,
+    "the funnel": _funnel,
+    "exits": _exits,
+    "critical points": _critical,
+    "channels": _channels,
+    "metrics": _metrics,
+    "the audit": _audit,
+    "caveats": _caveats,
+}

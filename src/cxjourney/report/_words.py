@@ -1,0 +1,153 @@
+"""The report in words: what happens, what to mend first and how sure that is, and the caveats."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from cxjourney._support.table import format_value
+from cxjourney.domain import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cxjourney.critical import CriticalPoints
+    from cxjourney.journeys import Journeys
+
+__all__ = ["caveats", "chance", "first_to_mend", "overview"]
+
+FIRST = 3
+
+
+def overview(journeys: Journeys) -> str:
+    """Return how journeys end, in two sentences."""
+    counts = journeys.outcomes
+    total = max(len(journeys), 1)
+    won, lost = counts[Outcome.CONVERTED], counts[Outcome.DROPPED]
+    still = counts[Outcome.IN_PROGRESS]
+    goal = ", ".join(map(repr, journeys.rules.goal))
+    reached = f" reached the goal {goal}" if goal else " converted (no goal was named)"
+    return (
+        f"Of {len(journeys):,} journeys, {won:,} ({won / total:.1%}){reached} and {lost:,} "
+        f"({lost / total:.1%}) were dropped. {still:,} ({still / total:.1%}) were still in "
+        "progress when the observation ended: they count as neither."
+    )
+
+
+def first_to_mend(points: CriticalPoints, currency: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the touchpoints to mend first, each with what speaks for it and how sure it is."""
+    ranks = {str(row["touchpoint"]): row for row in points.rank_probability}
+    rows = {str(row["touchpoint"]): row for row in points.table}
+    for name in points.ranking[:FIRST]:
+        row, rank = rows[name], ranks[name]
+        if row["mark"] or not _number(row["gain"]) > 0:
+            continue
+        yield (
+            name,
+            f"{_loss(row)} {_gain(row, points.n_journeys, currency)} {_certainty(row, rank)}",
+        )
+
+
+def _loss(row: Mapping[str, object]) -> str:
+    peers = "" if row["peer_group"] == "all" else f" of the stage {row['peer_group']!r}"
+    return (
+        f"{_percent(row['exit_probability'])} [{_percent(row['low'])}, {_percent(row['high'])}] of "
+        f"the visits here are the last of their journey, against {_percent(row['peers'])} at the "
+        f"other touchpoints{peers}."
+    )
+
+
+def _gain(row: Mapping[str, object], n_journeys: int, currency: str | None) -> str:
+    low, high = (format_value(_number(row[end])) for end in ("gain_low", "gain_high"))
+    money = _number(row["gain_value"])
+    worth = "" if math.isnan(money) else f", worth {money:,.0f} {currency or ''}".rstrip()
+    return (
+        f"As few exits as there would mean up to {format_value(_number(row['gain']))} [{low}, "
+        f"{high}] more conversions in {n_journeys:,} journeys{worth}."
+    )
+
+
+def _certainty(row: Mapping[str, object], rank: Mapping[str, object]) -> str:
+    sure = _number(row["confidence"])
+    word = (
+        "Sure"
+        if sure >= 0.95
+        else "Likely"
+        if sure >= 0.8
+        else "Uncertain"
+        if sure >= 0.6
+        else "Open"
+    )
+    top = _number(rank["top_three"])
+    among = "" if math.isnan(top) else f"; among the first three in {chance(top)} of resampled logs"
+    return f"{word}: the probability that it truly loses more is {chance(sure)}{among}."
+
+
+def chance(value: object) -> str:
+    """Return a probability from resampling, which is never quite 0 or 1."""
+    share = _number(value)
+    if share > 0.995:
+        return "over 99%"
+    return "under 1%" if share < 0.005 else format_value(share, "percent")
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else math.nan
+
+
+def _percent(value: object) -> str:
+    share = _number(value)
+    return f"{100 * share:.2g}%" if 0 < share < 0.001 else format_value(share, "percent")
+
+
+def caveats(journeys: Journeys) -> Iterator[str]:
+    """Yield what an expert would ask before believing the numbers of this log."""
+    rules, log = journeys.rules, journeys.log
+    if rules.inactivity is not None:
+        yield (
+            "The inactivity limit defines drop-off: lost means no touch within it, not never "
+            "again. Try others (log.suggest_inactivity(), cx.dropoff)."
+        )
+    if journeys.outcomes[Outcome.IN_PROGRESS]:
+        yield (
+            "Journeys in progress are censored. Counting them as lost would overstate drop-off, "
+            "leaving them out would understate it."
+        )
+    elif rules.unfinished == "dropped":
+        yield "Every unfinished case counts as dropped: right only where all cases are closed."
+    if not rules.determined:
+        yield "Nothing tells when a journey without the goal is over: there are no exits."
+    yield (
+        "Nothing here is causal. Exits, removal effects and gains describe who was there; what a "
+        "change would do only an experiment shows."
+    )
+    yield (
+        "Gains assume that those who are kept go on like those who stayed. They are usually weaker "
+        "prospects: an upper bound. Gains at several touchpoints do not add up."
+    )
+    yield (
+        "The worst of many, picked after looking, looks worse than it is (winner's curse), and "
+        "regresses to the mean by itself when it is looked at again."
+    )
+    yield (
+        "Intervals allow for several visits of one customer, not for everything: what was not "
+        "recorded (consent, offline contacts, bots) is not in them."
+    )
+    yield (
+        "A chain forgets how customers came to where they are; loops and repeats are kept as they "
+        "were recorded."
+    )
+    if len(log.channels) > 1:
+        yield (
+            "Channels know customers to a different degree. Merging identities too much invents "
+            "switches, too little invents drop-offs."
+        )
+    if "score" in log.columns.numeric or "emotion" in log.columns.numeric:
+        yield (
+            "Scores and emotions are those of customers who answered; who has left is no longer "
+            "asked."
+        )
+    yield (
+        "Totals hide mixes: compare segments (devices, issues, periods) before acting (cx.compare)."
+    )
+    yield "Seasons and campaigns shift numbers over time: compare like periods."

@@ -1,0 +1,17 @@
+"""Journeys as sequences: distinct paths, step flow, turbulence and complexity."""
+
+from __future__ import annotations
+
+from cxjourney.sequences._indices import complexity, entropy, turbulence
+from cxjourney.sequences._paths import Variants, paths
+from cxjourney.sequences._step_flow import StepFlow, step_flow
+
+__all__ = [
+    "StepFlow",
+    "Variants",
+    "complexity",
+    "entropy",
+    "paths",
+    "step_flow",
+    "turbulence",
+]

@@ -1,0 +1,277 @@
+"""Variants: the distinct paths, how often each is taken, and how much is still unseen."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._stats.intervals import normal_quantile
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table, format_value
+from cxjourney._support.validation import check_choice, check_fraction, check_level
+from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys import (
+    CONVERTED,
+    IN_PROGRESS,
+    Sample,
+    check_journeys,
+    sequences_of,
+    share_intervals,
+    slices_of,
+)
+from cxjourney.metrics import Estimate
+
+if TYPE_CHECKING:
+    from cxjourney.journeys import By, Journeys
+
+__all__ = ["Variants", "paths"]
+
+_FORMATS = dict.fromkeys(("share", "coverage", "conversion", "low", "high"), "percent")
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Variants(Result):
+    """The distinct paths, most frequent first.
+
+    Attributes
+    ----------
+    table
+        One row a path: `path`, `touches`, `journeys`, `share` of all journeys and cumulative
+        `coverage`; where journeys can convert also `conversion` with `low` and `high`, of the
+        `ended` ones, and how many are `open`.
+    steps
+        The names along each path of the table.
+    counts
+        Journeys of every path, also of those that the table leaves out, most frequent first.
+    n_journeys
+        Number of journeys, weights counted.
+    unseen
+        Probability that the next journey takes a path never seen so far [fraction].
+    by
+        What a step is.
+    repeats
+        Whether repeats that follow each other were kept.
+    level
+        Confidence level of the intervals.
+    notes
+        What a reader must know.
+    """
+
+    title: ClassVar[str] = "Paths"
+
+    table: Table
+    steps: tuple[tuple[str, ...], ...]
+    counts: NDArray[np.int64]
+    n_journeys: int
+    unseen: Estimate
+    by: str
+    repeats: str
+    level: float
+    notes: tuple[str, ...]
+
+    @property
+    def n_paths(self) -> int:
+        """Number of distinct paths."""
+        return len(self.counts)
+
+    def covering(self, share: float) -> int:
+        """Return how many of the most frequent paths cover a share of the journeys.
+
+        Parameters
+        ----------
+        share
+            Share to cover, in [0, 1].
+        """
+        check_fraction(share, "share")
+        wanted = share * self.n_journeys * (1 - 1e-12)  # 80% of 10 are 8, however it rounds
+        return int(np.searchsorted(np.cumsum(self.counts), wanted, side="left")) + (
+            1 if wanted > 0 else 0
+        )
+
+    def _table(self) -> Table:
+        return self.table
+
+    def _notes(self) -> tuple[str, ...]:
+        if not self.n_journeys:
+            return ("no journeys", *self.notes)
+        half, most = (format_value(self.covering(share)) for share in (0.5, 0.8))
+        text = f"{self.n_journeys:,} journeys took {self.n_paths:,} paths"
+        return (
+            f"{text}; {half} of them cover 50%, {most} cover 80%",
+            f"share of journeys on paths never seen so far: {self.unseen!r}",
+            *self.notes,
+        )
+
+
+def paths(
+    journeys: Journeys,
+    *,
+    by: By = "touchpoint",
+    repeats: Literal["keep", "collapse"] = "keep",
+    top: int | None = 100,
+    level: float = 0.95,
+) -> Variants:
+    """Return the distinct paths of journeys, with frequency, conversion and coverage.
+
+    Parameters
+    ----------
+    journeys
+        The journeys.
+    by
+        What a step is: "touchpoint", "channel", "stage", "owner", or a pair of them.
+    repeats
+        Whether repeats that follow each other are steps of their own ("keep") or one step
+        ("collapse").
+    top
+        How many of the most frequent paths the table lists; None lists all. Ties stand in the
+        order of their first journey.
+    level
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    Variants
+
+    Raises
+    ------
+    InvalidValue
+        If `top` is not a positive whole number, or a choice breaks its rule.
+    UnknownName
+        If the log has no such column.
+
+    Notes
+    -----
+    A path is the sequence of steps before the goal or exit that ends the journey; a journey that
+    began with it has the empty path. Frequencies count all journeys. Conversion is of those that
+    ended: one that is still open may go on and have another path then. The interval is Wilson's on
+    an effective sample, as one customer's journeys are not independent.
+
+    The unseen mass is that of Good (1953) and Turing, n₁/N with n₁ paths seen once; its interval is
+    that of Esty (1983), ± z √(n₁ (1 - n₁/N) + 2 n₂) / N, for independent journeys. A list of paths
+    says little where it is large.
+
+    Examples
+    --------
+    >>> from cxjourney import Journeys
+    >>> journeys = Journeys.from_paths(
+    ...     [["ad", "web"], ["web"], ["mail"]], converted=[30, 10, 1], dropped=[10, 40, 0]
+    ... )
+    >>> found = paths(journeys)
+    >>> found.steps[0], found.counts.tolist()
+    (('web',), [50, 40, 1])
+    >>> round(float(found.table["conversion"][1]), 2), found.covering(0.8)
+    (0.75, 2)
+    >>> round(found.unseen.value, 4)  # 1 of 91 journeys took a path of its own
+    0.011
+    """
+    check_journeys(journeys)
+    check_level(level)
+    check_choice(repeats, "repeats", ("keep", "collapse"))
+    if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
+        raise InvalidValue.of("top", "be a positive whole number or None", top)
+    sequences = (
+        slices_of(journeys, by)
+        if repeats == "keep"
+        else sequences_of(journeys, by).collapsed().slices
+    )
+    group, first = sequences.distinct()
+    weight = journeys.weight
+    counts = np.bincount(group, weight, minlength=len(first)).astype(np.int64, copy=False)
+    descending = -np.sort(-counts)
+    listed = _most_frequent(counts, descending, top)
+    total = int(counts.sum())
+    steps = tuple(sequences.path(i) for i in first[listed].tolist())
+    columns: dict[str, Any] = {
+        "path": [" > ".join(names) or "(none)" for names in steps],
+        "touches": np.array([len(names) for names in steps], dtype=np.int64),
+        "journeys": counts[listed],
+        "share": counts[listed] / (total or 1),
+        "coverage": np.cumsum(counts[listed]) / (total or 1),
+    }
+    notes = []
+    if repeats == "collapse":
+        notes.append("repeats that follow each other count as one step")
+    converts = bool(journeys.rules.goal) or bool(journeys.converted.any())
+    if converts and journeys.rules.determined:
+        columns |= _conversion(journeys, group, listed, level=level)
+        still = int(np.sum((journeys.outcome == IN_PROGRESS) * (1 if weight is None else weight)))
+        if still:
+            notes.append(f"{still:,} journeys are still open: no part of conversion")
+    elif converts:
+        notes.append("nothing says when a journey without the goal is over: no conversion is shown")
+    return Variants(
+        table=Table(columns, formats=_FORMATS, backend=journeys.log.backend),
+        steps=steps,
+        counts=descending,
+        n_journeys=total,
+        unseen=_unseen(counts, level=level),
+        by=by if isinstance(by, str) else ", ".join(by),
+        repeats=repeats,
+        level=level,
+        notes=tuple(notes),
+    )
+
+
+def _most_frequent(
+    counts: NDArray[np.int64], descending: NDArray[np.int64], top: int | None
+) -> NDArray[np.int64]:
+    """Return the most frequent groups, of equally frequent ones the first; all are not sorted."""
+    if top is None or top >= len(counts):
+        return np.argsort(-counts, kind="stable")
+    least = descending[top - 1]
+    above = np.flatnonzero(counts > least)
+    above = above[np.argsort(-counts[above], kind="stable")]
+    return np.append(above, np.flatnonzero(counts == least)[: top - len(above)])
+
+
+def _conversion(
+    journeys: Journeys, group: NDArray[np.int64], listed: NDArray[np.int64], *, level: float
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of conversion of the listed paths."""
+    row = np.full(int(group.max(initial=-1)) + 1, -1, dtype=np.int64)
+    row[listed] = np.arange(len(listed))
+    cell = row[group]
+    over = journeys.outcome != IN_PROGRESS
+    hit = np.where(over, journeys.outcome == CONVERTED, np.nan)
+    sample = Sample.of(journeys, hit)
+    share, low, high = share_intervals(sample, cell, len(listed), level=level)
+    shown = cell >= 0
+
+    def counted(which: NDArray[np.bool_]) -> NDArray[np.int64]:
+        rows = shown & which
+        return np.bincount(cell[rows], sample.weight[rows], minlength=len(listed)).astype(np.int64)
+
+    return {
+        "conversion": share,
+        "low": low,
+        "high": high,
+        "ended": counted(over),
+        "open": counted(~over),
+    }
+
+
+def _unseen(counts: NDArray[np.int64], *, level: float) -> Estimate:
+    n, once, twice = (int(x) for x in (counts.sum(), np.sum(counts == 1), np.sum(counts == 2)))
+    value = once / n if n else math.nan
+    low = high = math.nan
+    if 0 < once < n:
+        half = normal_quantile(level) * math.sqrt(once * (1 - value) + 2 * twice) / n
+        low, high = max(0.0, value - half), min(1.0, value + half)
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        level=level,
+        n=n,
+        unit="fraction",
+        method="Good-Turing, Esty",
+        notes=() if n else ("empty",),
+        name="unseen_mass",
+        definition="probability that the next journey takes a path never seen so far",
+        numerator=float(once),
+        denominator=float(n),
+    )

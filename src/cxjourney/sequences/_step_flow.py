@@ -1,0 +1,210 @@
+"""`step_flow`: where journeys go touch by touch, with what is too small to name in "other"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney import plot
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_count, check_number
+from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys import CONVERTED, DROPPED, check_journeys, visits_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cxjourney.journeys import By, Journeys
+
+__all__ = ["StepFlow", "step_flow"]
+
+Ints = NDArray[np.int64]
+
+_KINDS = ("other", "start", "conversion", "dropoff", "open", "later")
+_WORDS = ("(other)", "(start)", "(converted)", "(dropped)", "(in progress)", "(goes on)")
+_OTHER, _START, _CONVERSION, _DROPOFF, _OPEN, _LATER = range(len(_KINDS))
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class StepFlow(Result):
+    """Where journeys go touch by touch.
+
+    Attributes
+    ----------
+    table
+        One row a flow: `step` that it leaves (0 is the start), `from` and `to` with their kinds
+        `from_kind` and `to_kind` ("name", "other", "start", "conversion", "dropoff", "open",
+        "later"), `journeys`, and their `share` of all journeys [fraction].
+    n_journeys
+        Number of all journeys, which is what leaves step 0.
+    n_names
+        How many names there are within the steps.
+    n_named
+        How many of them stand under their own name; the others are in "other".
+    """
+
+    title: ClassVar[str] = "Journeys touch by touch"
+
+    table: Table
+    n_journeys: int
+    n_names: int
+    n_named: int
+
+    def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the flow as a Sankey diagram.
+
+        Parameters
+        ----------
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        return plot.step_sankey(
+            [int(step) for step in self.table["step"]],
+            source=[str(name) for name in self.table["from"]],
+            source_kind=[str(kind) for kind in self.table["from_kind"]],
+            target=[str(name) for name in self.table["to"]],
+            target_kind=[str(kind) for kind in self.table["to_kind"]],
+            count=self.table["journeys"],
+            title=self.title if title is None else title,
+            ax=ax,
+        )
+
+    def _table(self) -> Table:
+        return self.table
+
+    def _notes(self) -> tuple[str, ...]:
+        hidden = self.n_names - self.n_named
+        return (
+            f"{self.n_journeys:,} journeys; what enters a step is what leaves it",
+            f"{self.n_named:,} names, {hidden:,} more in (other)",
+        )
+
+
+def step_flow(
+    journeys: Journeys, *, by: By = "touchpoint", steps: int = 5, top: int = 8
+) -> StepFlow:
+    """Return where journeys go from touch to touch, from their start.
+
+    Parameters
+    ----------
+    journeys
+        The journeys; aggregated paths count with their weights.
+    by
+        What a touch is called after.
+    steps
+        How many touches are followed; a longer journey then "goes on".
+    top
+        How many names are kept, the most visited within the steps; all others are "other", so that
+        nothing is left out.
+
+    Returns
+    -------
+    StepFlow
+
+    Raises
+    ------
+    InvalidValue
+        If `journeys` is something else, or `steps` or `top` is not a whole number from 1.
+    UnknownName
+        If the log has no such column.
+
+    Examples
+    --------
+    >>> from cxjourney import Journeys
+    >>> from cxjourney.sequences import step_flow
+    >>> paths = [["ad", "web"], ["web", "mail"]]
+    >>> journeys = Journeys.from_paths(paths, converted=[3, 0], dropped=[1, 2])
+    >>> step_flow(journeys, top=2).table.select(["step", "from", "to", "journeys"])
+    step  from     to           journeys
+    ----  -------  -----------  --------
+       0  (start)  web                 2
+       0  (start)  ad                  4
+       1  web      (other)             2
+       1  ad       web                 4
+       2  web      (converted)         3
+       2  web      (dropped)           1
+       2  (other)  (dropped)           2
+    """
+    check_journeys(journeys)
+    for name, value in (("steps", steps), ("top", top)):
+        if check_number(value, name) < 1:
+            raise InvalidValue.of(name, "be at least 1", value)
+        check_count(value, name)
+    visits = visits_of(journeys, by)
+    lengths = journeys.lengths
+    touch = np.arange(len(visits)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    near = touch < steps
+    seen = np.bincount(
+        visits.node[near],
+        weights=None if visits.weight is None else visits.weight[near],
+        minlength=len(visits.names),
+    )
+    order = sorted(np.flatnonzero(seen).tolist(), key=lambda k: (-seen[k], visits.names[k]))
+    kept = order[:top]
+    # codes of the picture: its names, then the kinds
+    drawn = np.full(len(visits.names) + 4, len(kept) + _OTHER)
+    drawn[kept] = np.arange(len(kept))
+    drawn[visits.conversion] = len(kept) + _CONVERSION
+    drawn[visits.dropoff] = len(kept) + _DROPOFF
+    drawn[-1] = len(kept) + _OPEN  # -1 is "still open"
+    target = drawn[visits.following]
+    beyond = (touch == steps - 1) & (visits.following >= 0) & (visits.following < visits.start)
+    target[beyond] = len(kept) + _LATER
+    first = _first_touch(journeys, drawn[visits.node], len(kept))
+    weight = np.ones(len(lengths)) if journeys.weight is None else journeys.weight
+    step, source, target, count = _counted(
+        np.concatenate([np.zeros(len(first), dtype=np.int64), touch[near] + 1]),
+        np.concatenate([np.full(len(first), len(kept) + _START), drawn[visits.node[near]]]),
+        np.concatenate([first, target[near]]),
+        np.concatenate([weight, weight[visits.journey[near]]]),
+    )
+    words = np.array([*(visits.names[k] for k in kept), *_WORDS], dtype=object)
+    kinds = np.array([*["name"] * len(kept), *_KINDS], dtype=object)
+    total = len(journeys)
+    table = Table(
+        {
+            "step": step,
+            "from": words[source].tolist(),
+            "from_kind": kinds[source].tolist(),
+            "to": words[target].tolist(),
+            "to_kind": kinds[target].tolist(),
+            "journeys": count,
+            "share": count / max(total, 1),
+        },
+        formats={"share": "percent"},
+        backend=journeys.log.backend,
+    )
+    return StepFlow(table=table, n_journeys=total, n_names=len(order), n_named=len(kept))
+
+
+def _first_touch(journeys: Journeys, node: Ints, n_named: int) -> Ints:
+    """Return where each journey begins, or how it ended if its only touch was the goal or exit."""
+    lengths = journeys.lengths
+    first = n_named + np.select(
+        [journeys.outcome == CONVERTED, journeys.outcome == DROPPED],
+        [_CONVERSION, _DROPOFF],
+        default=_OPEN,
+    )
+    touched = lengths > 0
+    first[touched] = node[(np.cumsum(lengths) - lengths)[touched]]
+    return first.astype(np.int64)
+
+
+def _counted(
+    step: Ints, source: Ints, target: Ints, weight: NDArray[np.float64]
+) -> tuple[Ints, Ints, Ints, Ints]:
+    """Return the distinct flows in order, and how many journeys each has."""
+    distinct, which = np.unique(np.stack([step, source, target]), axis=1, return_inverse=True)
+    count = np.bincount(which.ravel(), weights=weight, minlength=distinct.shape[1])
+    return distinct[0], distinct[1], distinct[2], count.astype(np.int64)

@@ -1,0 +1,238 @@
+"""One change of the journey: fewer leave, touchpoints are closed or skipped, customers led on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cxjourney.whatif._scenario import Scenario, baseline
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import numpy as np
+
+    from cxjourney.graph import JourneyGraph
+    from cxjourney.journeys import By, Journeys
+
+__all__ = ["bypass", "reduce_exit", "remove", "reroute"]
+
+
+def reduce_exit(
+    journeys: Journeys | JourneyGraph,
+    touchpoint: str,
+    relative: float = 0.1,
+    *,
+    to: str | None = None,
+    by: By | None = None,
+    level: float = 0.95,
+    n_resamples: int = 200,
+    rng: np.random.Generator | int | None = None,
+) -> Scenario:
+    """Return what would happen if fewer left at a touchpoint.
+
+    Parameters
+    ----------
+    journeys
+        The journeys, or their graph.
+    touchpoint
+        Where fewer leave.
+    relative
+        Share of the exits there that is mended, in [0, 1].
+    to
+        Where those go who are kept: a touchpoint or `cxjourney.CONVERSION`; None spreads them
+        over where the others go.
+    by, level, n_resamples, rng
+        As in `baseline`.
+
+    Returns
+    -------
+    Scenario
+        NaN where everybody leaves and `to` does not say where they go instead.
+
+    Raises
+    ------
+    InvalidValue
+        If `relative` is not in [0, 1].
+    UnknownName
+        If a touchpoint is not in the chain.
+
+    Notes
+    -----
+    With `t = δ e / (1 - e)`: `p' = p + v_x t h_x / (1 - t (N_xx - 1))`. It assumes that who
+    is kept does as those who stay on their own. They are usually weaker prospects: an upper
+    bound, and no causal claim. A change of several touchpoints is solved anew, not added up.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> graph = cx.JourneyGraph.from_counts(
+    ...     {
+    ...         (cx.START, "web"): 100,
+    ...         ("web", "cart"): 50,
+    ...         ("web", cx.DROPOFF): 50,
+    ...         ("cart", cx.CONVERSION): 40,
+    ...         ("cart", cx.DROPOFF): 10,
+    ...     }
+    ... )
+    >>> scenario = cx.whatif.reduce_exit(graph, "web", 0.1, rng=1)
+    >>> round(scenario.base.value, 6), round(scenario.conversion.value, 6)
+    (0.4, 0.44)
+    >>> round(scenario.remove("cart").conversion.value, 6)
+    0.0
+    """
+    now = baseline(journeys, by=by, level=level, n_resamples=n_resamples, rng=rng)
+    return now.reduce_exit(touchpoint, relative, to=to)
+
+
+def remove(
+    journeys: Journeys | JourneyGraph,
+    touchpoints: str | Collection[str],
+    *,
+    by: By | None = None,
+    level: float = 0.95,
+    n_resamples: int = 200,
+    rng: np.random.Generator | int | None = None,
+) -> Scenario:
+    """Return what would happen if touchpoints were closed and who comes there were lost.
+
+    Parameters
+    ----------
+    journeys
+        The journeys, or their graph.
+    touchpoints
+        One, or several that are closed together, such as all of a channel.
+    by, level, n_resamples, rng
+        As in `baseline`.
+
+    Returns
+    -------
+    Scenario
+        Its change is minus the removal effect, as a share of the conversions.
+
+    Raises
+    ------
+    UnknownName
+        If a touchpoint is not in the chain.
+
+    Notes
+    -----
+    The pessimistic end: nobody finds another way. The optimistic one is `bypass`.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> journeys = cx.Journeys.from_paths(
+    ...     [["ad", "web"], ["web"]], converted=[30, 20], dropped=[20, 30]
+    ... )
+    >>> cx.whatif.remove(journeys, "ad", rng=1).conversion.value
+    0.25
+    """
+    now = baseline(journeys, by=by, level=level, n_resamples=n_resamples, rng=rng)
+    return now.remove(touchpoints)
+
+
+def bypass(
+    journeys: Journeys | JourneyGraph,
+    touchpoints: str | Collection[str],
+    *,
+    by: By | None = None,
+    level: float = 0.95,
+    n_resamples: int = 200,
+    rng: np.random.Generator | int | None = None,
+) -> Scenario:
+    """Return what would happen if touchpoints were skipped: who came there goes on at once.
+
+    Parameters
+    ----------
+    journeys
+        The journeys, or their graph.
+    touchpoints
+        One, or several that are skipped together.
+    by, level, n_resamples, rng
+        As in `baseline`.
+
+    Returns
+    -------
+    Scenario
+        Conversion stays as it is, contacts are saved.
+
+    Raises
+    ------
+    UnknownName
+        If a touchpoint is not in the chain.
+
+    Notes
+    -----
+    The stochastic complement (Meyer 1989). It keeps the exits: who left there leaves before. To
+    mend those as well, use `reduce_exit` first.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> journeys = cx.Journeys.from_paths(
+    ...     [["ad", "web"], ["web"]], converted=[30, 20], dropped=[20, 30]
+    ... )
+    >>> without = cx.whatif.bypass(journeys, "ad", rng=1)
+    >>> without.conversion.value, round(without.contacts.value, 6)
+    (0.5, -50.0)
+    """
+    now = baseline(journeys, by=by, level=level, n_resamples=n_resamples, rng=rng)
+    return now.bypass(touchpoints)
+
+
+def reroute(
+    journeys: Journeys | JourneyGraph,
+    source: str,
+    target: str,
+    share: float = 0.1,
+    *,
+    at: str | None = None,
+    by: By | None = None,
+    level: float = 0.95,
+    n_resamples: int = 200,
+    rng: np.random.Generator | int | None = None,
+) -> Scenario:
+    """Return what would happen if customers came to one touchpoint instead of another.
+
+    Parameters
+    ----------
+    journeys
+        The journeys, or their graph.
+    source
+        Where they would come: a touchpoint, `cxjourney.CONVERSION` or `cxjourney.DROPOFF`.
+    target
+        Where they come instead: the same.
+    share
+        Share of the arrivals at `source` that comes to `target`, in [0, 1].
+    at
+        Only who comes from there is led elsewhere: a touchpoint or `cxjourney.START`.
+    by, level, n_resamples, rng
+        As in `baseline`.
+
+    Returns
+    -------
+    Scenario
+
+    Raises
+    ------
+    InvalidValue
+        If `share` is not in [0, 1], both places are the same, or nobody comes to `source`.
+    UnknownName
+        If a touchpoint is not in the chain.
+
+    Notes
+    -----
+    It assumes that who is led there does as those who come on their own: a call that is led to
+    the chat is as easily solved there as the chats are.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> journeys = cx.Journeys.from_paths(
+    ...     [["call"], ["chat"]], converted=[20, 30], dropped=[30, 20]
+    ... )
+    >>> round(cx.whatif.reroute(journeys, "call", "chat", 0.5, rng=1).conversion.value, 6)
+    0.55
+    """
+    now = baseline(journeys, by=by, level=level, n_resamples=n_resamples, rng=rng)
+    return now.reroute(source, target, share, at=at)

@@ -1,0 +1,94 @@
+"""Exit probabilities of raw waits, against a plain weighted Kaplan-Meier and its derivatives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxjourney._stats.aalen_johansen import MOVED, OPEN, STAYED, exit_influence, move_mass
+from cxjourney.metrics import kaplan_meier
+
+STEP = 1e-6
+
+
+def weighted_exit(wait, state, exits, weight):
+    """1 - the incidence of going on, one visit and one time after the other."""
+    survival, goes_on = 1.0, 0.0
+    for time in sorted({t for t, s in zip(wait, state, strict=True) if s == MOVED}):
+        at_risk = sum(
+            w for t, s, w in zip(wait, state, weight, strict=True) if s == STAYED or t >= time
+        )
+        here = [
+            (x, w)
+            for t, s, x, w in zip(wait, state, exits, weight, strict=True)
+            if s == MOVED and t == time
+        ]
+        goes_on += survival * sum(w for x, w in here if not x) / at_risk
+        survival *= 1 - sum(w for _, w in here) / at_risk
+    return 1 - goes_on
+
+
+visits = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.integers(0, 6),
+        st.sampled_from([MOVED, MOVED, STAYED, OPEN]),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+def columns(rows):
+    node, wait, state, exits = (np.array(column) for column in zip(*rows, strict=True))
+    return node, wait.astype(np.int64), state.astype(np.int8), exits & (state == MOVED)
+
+
+@given(visits)
+def test_masses_give_the_exit_probability_of_every_node(rows):
+    node, wait, state, exits = columns(rows)
+    mass = move_mass(node, wait, state, 3)
+    for x in set(node.tolist()):
+        here = node == x
+        brute = weighted_exit(wait[here], state[here], exits[here], np.ones(here.sum()))
+        goes_on = here & (state == MOVED) & ~exits
+        assert 1 - mass[goes_on].sum() == pytest.approx(brute, abs=1e-12)
+
+
+@given(visits)
+def test_influence_is_the_derivative_by_the_weight_of_a_visit(rows):
+    node, wait, state, exits = columns(rows)
+    influence = exit_influence(node, wait, state, exits)
+    for x in set(node.tolist()):
+        here = np.flatnonzero(node == x)
+        for i in range(len(here)):
+            sides = []
+            for sign in (1, -1):
+                weight = np.ones(len(here))
+                weight[i] += sign * STEP
+                sides.append(weighted_exit(wait[here], state[here], exits[here], weight))
+            slope = (sides[0] - sides[1]) / (2 * STEP)
+            assert influence[here[i]] == pytest.approx(slope, abs=1e-7)
+        assert influence[here].sum() == pytest.approx(0, abs=1e-12)
+
+
+def test_unclustered_squares_add_up_to_greenwood():
+    rng = np.random.default_rng(1)
+    wait = rng.integers(0, 40, 500)
+    state = rng.choice([MOVED, OPEN], 500, p=[0.6, 0.4]).astype(np.int8)
+    until = 30
+    moved = (state == MOVED) & (wait <= until)
+    capped = np.where(wait > until, until, wait)
+    state[wait > until] = STAYED
+    influence = exit_influence(np.zeros(500, dtype=int), wait, state, np.zeros(500, dtype=bool))
+    curve = kaplan_meier(capped.astype("timedelta64[us]"), moved)
+    assert (influence**2).sum() == pytest.approx(float(curve.std_error[-1]) ** 2, rel=1e-9)
+
+
+def test_no_visit_has_no_influence():
+    empty = np.zeros(0, dtype=np.int64)
+    assert len(exit_influence(empty, empty, empty, empty.astype(bool))) == 0
+    assert len(move_mass(empty, empty, empty, 0)) == 0

@@ -1,0 +1,408 @@
+"""Critical points on a log whose every figure is known, and on the planted truths of the sample."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import networkx as nx
+import numpy as np
+import pytest
+from scipy.special import betainc
+
+import cxjourney as cx
+from cxjourney.critical._excess import Peers, gain_per_journey
+from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
+from cxjourney.markov import AbsorbingChain
+from cxjourney.markov import _counterfactual as counterfactual
+
+T1 = (  # ten journeys with published removal effects and hitting probabilities
+    (["ad", "web", "cart"], 1, 0),
+    (["ad", "web"], 0, 1),
+    (["web", "cart", "web", "cart"], 1, 0),
+    (["web"], 0, 1),
+    (["ad"], 0, 1),
+    (["email", "web", "cart"], 0, 1),
+    (["email"], 1, 0),
+    (["web", "store"], 1, 0),
+    (["ad", "web", "web"], 0, 1),
+    (["email", "web", "store"], 0, 1),
+)
+
+
+def of_paths(paths, times=1):
+    ways, converted, dropped = zip(*paths, strict=True)
+    return cx.Journeys.from_paths(
+        ways, converted=[times * n for n in converted], dropped=[times * n for n in dropped]
+    )
+
+
+@pytest.fixture(scope="module")
+def journeys() -> cx.Journeys:
+    return of_paths(T1)
+
+
+@pytest.fixture(scope="module")
+def many() -> cx.Journeys:
+    return of_paths(T1, times=100)
+
+
+@pytest.fixture(scope="module")
+def example() -> cx.datasets.Sample:
+    return cx.datasets.sample(seed=3)
+
+
+@pytest.fixture(scope="module")
+def found(example) -> cx.critical.CriticalPoints:
+    return cx.critical.points(example.journeys(), replicates=100, rng=1)
+
+
+def column(result, name):
+    return dict(zip(result.table["touchpoint"], result.table[name], strict=True))
+
+
+def test_removal_effects_and_conversion_are_the_golden_ones(journeys):
+    result = cx.critical.points(journeys, rng=1)
+    golden = {"ad": 0.28125, "web": 0.75, "cart": 0.527778, "email": 0.4375, "store": 0.25}
+    assert column(result, "removal_effect") == pytest.approx(golden, abs=1e-6)
+    assert result.conversion_probability == pytest.approx(0.4, abs=1e-12)
+
+
+def test_lost_conversions_are_the_slope_of_the_conversion_times_the_journeys(journeys):
+    lost = column(cx.critical.points(journeys, rng=1), "lost_conversions")
+    # slopes of the golden counterfactuals: web .160714, cart .079167, ad .0375
+    expected = {"web": 1.60714, "cart": 0.79167, "ad": 0.375}
+    assert {k: lost[k] for k in expected} == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_gain_of_ten_percent_fewer_exits_is_the_golden_one(journeys):
+    chain = AbsorbingChain.from_graph(journeys.graph())
+    names = chain.names
+    e, v, h, reach = (
+        np.array([values[name] for name in names])
+        for values in (chain.exit_probability, chain.visits, chain.hitting, chain.reach)
+    )
+    after = chain.conversion_probability + gain_per_journey(0.1 * e, e, v, h, v / reach)
+    golden = {"web": 0.416245, "cart": 0.407950, "ad": 0.40375}
+    found = dict(zip(names, after, strict=True))
+    assert {k: found[k] for k in golden} == pytest.approx(golden, abs=1e-6)
+
+
+def test_the_gain_is_what_solving_the_chain_anew_says(many):
+    result = cx.critical.points(many, rng=1)
+    chain = AbsorbingChain.from_graph(many.graph())
+    for row in result.table:
+        if row["excess"] <= 0:
+            assert row["gain"] == 0
+            continue
+        share = row["excess"] / row["exit_probability"]
+        mended = counterfactual.fewer_exits(chain, {row["touchpoint"]: share})
+        more = len(many) * (mended.conversion_probability - chain.conversion_probability)
+        assert row["gain"] == pytest.approx(more, rel=1e-9)
+
+
+def test_the_peers_leave_the_touchpoint_itself_out():
+    # each of three touchpoints is a journey of its own, equally often: the rates are the shares
+    journeys = cx.Journeys.from_paths(
+        [["a"], ["b"], ["c"]], converted=[900, 800, 500], dropped=[100, 200, 500]
+    )
+    peers = column(cx.critical.points(journeys, rng=1), "peers")
+    assert peers == pytest.approx({"a": 0.35, "b": 0.3, "c": 0.15}, abs=1e-9)
+
+
+def test_confidence_is_the_posterior_probability_where_the_peers_are_certain():
+    # the peers are so many that their resampled rate does not move
+    journeys = cx.Journeys.from_paths(
+        [["a"], ["b"], ["c"], ["d"]],
+        converted=[9, 9 * 10**7, 9 * 10**7, 9 * 10**7],
+        dropped=[3, 10**7, 10**7, 10**7],
+    )
+    result = cx.critical.points(journeys, replicates=20, rng=1)
+    row = next(row for row in result.table if row["touchpoint"] == "a")
+    keeps = row["shrunken_excess"] / row["excess"]
+    strength = 12 * (1 - keeps) / keeps
+    by_hand = 1 - betainc(3 + 0.1 * strength, 9 + 0.9 * strength, 0.1)
+    assert row["confidence"] == pytest.approx(by_hand, abs=2e-3)
+
+
+def test_three_exits_of_three_do_not_top_a_list_of_thousands():
+    paths = [["rare"], *([name] for name in "abcdefg")]
+    journeys = cx.Journeys.from_paths(
+        paths,
+        converted=[0, 900, 880, 905, 890, 910, 895, 700],
+        dropped=[3, 100, 120, 95, 110, 90, 105, 300],
+    )
+    result = cx.critical.points(journeys, rng=1)
+    assert result.ranking[0] == "g"
+    assert result.ranking[-1] == "rare"
+    assert column(result, "mark")["rare"] == "everybody leaves"
+    # nor does it make the others look good beside it
+    assert max(column(result, "peers").values()) < 0.2
+
+
+def test_one_more_conversion_does_not_make_the_rare_one_certain():
+    paths = [["rare"], *([name] for name in "abcdefg")]
+    journeys = cx.Journeys.from_paths(
+        paths,
+        converted=[1, 900, 880, 905, 890, 910, 895, 870],
+        dropped=[2, 100, 120, 95, 110, 90, 105, 130],
+    )
+    result = cx.critical.points(journeys, rng=1)
+    assert result.ranking[-1] == "rare"
+    raw, drawn = column(result, "excess")["rare"], column(result, "shrunken_excess")["rare"]
+    assert drawn < 0.1 * raw
+    assert column(result, "confidence")["rare"] < 0.95
+
+
+def test_both_planted_touchpoints_lead_and_are_sure(found, example):
+    planted = {truth.touchpoint for truth in example.truths.critical}
+    assert set(found.ranking[:2]) == planted
+    top = dict(
+        zip(found.rank_probability["touchpoint"], found.rank_probability["top_three"], strict=True)
+    )
+    confidence = column(found, "confidence")
+    for name in planted:
+        assert top[name] > 0.95
+        assert confidence[name] > 0.999
+
+
+def test_the_excess_interval_holds_the_planted_excess(found, example):
+    low, high = column(found, "excess_low"), column(found, "excess_high")
+    for truth in example.truths.critical:
+        # peers are weighed a little differently in the truth: by visits, not by information
+        assert low[truth.touchpoint] - 0.005 < truth.excess < high[truth.touchpoint] + 0.005
+
+
+def test_ranking_by_raw_exit_rate_betweenness_or_removal_effect_misses_them(found, example):
+    planted = {truth.touchpoint for truth in example.truths.critical}
+    names = found.table["touchpoint"]
+    graph = example.journeys().graph().subgraph(names)
+    between = nx.betweenness_centrality(graph)
+    for values in (
+        found.table["exit_probability"],
+        found.table["removal_effect"],
+        [between[name] for name in names],
+    ):
+        order = np.argsort(-np.asarray(values))
+        assert planted - {names[i] for i in order[:3]}
+
+
+def test_rank_probabilities_of_a_touchpoint_add_up_to_one(found):
+    table = found.rank_probability
+    total = sum(table[f"rank_{i}"] for i in range(1, 6)) + table["later"]
+    assert total == pytest.approx(np.ones(len(table)))
+    for rank in range(1, 6):
+        assert table[f"rank_{rank}"].sum() == pytest.approx(1.0)
+
+
+def test_the_same_seed_repeats_and_another_does_not(many):
+    first, again, other = (
+        cx.critical.points(many, replicates=20, rng=seed).to_dict() for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_reach_is_the_observed_share_of_journeys(many, found):
+    reach = column(cx.critical.points(many, replicates=5, rng=1), "reach")
+    # T1: ad in 4 of 10 journeys, web in 8, cart in 3, email in 3, store in 2
+    assert reach == pytest.approx({"ad": 0.4, "web": 0.8, "cart": 0.3, "email": 0.3, "store": 0.2})
+    share = np.asarray(found.table["journeys"]) / found.n_journeys
+    assert found.table["reach"] == pytest.approx(share)
+
+
+def test_those_without_a_gain_stand_by_what_is_lost_there(found):
+    gain = np.asarray(found.table["gain"])
+    lost = np.asarray(found.table["lost_conversions"])[gain == 0]
+    assert len(lost) > 5
+    assert (np.diff(lost) <= 0).all()
+    assert (gain[: (gain > 0).sum()] > 0).all()
+
+
+def test_every_estimate_has_an_interval_around_it(found):
+    pairs = {
+        "reach": ("reach_low", "reach_high"),
+        "exit_probability": ("low", "high"),
+        "excess": ("excess_low", "excess_high"),
+        "lost_conversions": ("lost_low", "lost_high"),
+        "removal_effect": ("removal_low", "removal_high"),
+        "wait_s": ("wait_low_s", "wait_high_s"),
+        "wait_share": ("wait_share_low", "wait_share_high"),
+        "rework_rate": ("rework_low", "rework_high"),
+        "emotion": ("emotion_low", "emotion_high"),
+        "score": ("score_low", "score_high"),
+    }
+    for name, (low, high) in pairs.items():
+        known = ~np.isnan(found.table[name])
+        assert known.any(), name
+        value = found.table[name][known]
+        assert (found.table[low][known] <= value + 1e-9).all(), name
+        assert (value <= found.table[high][known] + 1e-9).all(), name
+
+
+def test_effort_divides_the_gain_and_the_unnamed_come_last(many):
+    plain = cx.critical.points(many, rng=1)
+    gains = column(plain, "priority")
+    first, second = plain.ranking[:2]
+    dear = {first: 1000.0 * gains[first] / gains[second], second: 1.0}
+    result = cx.critical.points(many, effort=dear, rng=1)
+    assert result.ranking[:2] == (second, first)
+    marks = column(result, "mark")
+    assert {marks[name] for name in result.ranking[2:]} == {"no effort given"}
+    assert column(result, "priority")[first] == pytest.approx(gains[first] / dear[first])
+    assert result.rank_probability["rank_1"][0] == 1.0
+
+
+@pytest.mark.parametrize("cost", [0, -1, math.nan, math.inf, True])
+def test_an_effort_that_is_no_effort_is_refused(many, cost):
+    with pytest.raises(InvalidValue, match="effort of 'web'"):
+        cx.critical.points(many, effort={"web": cost})
+
+
+def test_an_effort_for_a_touchpoint_that_is_not_there_is_refused(many):
+    with pytest.raises(UnknownName, match="did you mean 'web'"):
+        cx.critical.points(many, effort={"webb": 1})
+
+
+def test_a_legitimate_end_stands_last_and_is_no_peer(many):
+    result = cx.critical.points(many, legitimate=["ad"], rng=1)
+    assert result.ranking[-1] == "ad"
+    assert column(result, "mark")["ad"] == "legitimate end"
+    others = column(cx.critical.points(many, rng=1), "peers")
+    assert column(result, "peers")["web"] != pytest.approx(others["web"])
+
+
+def test_the_value_of_a_conversion_prices_the_gain(many):
+    assert np.isnan(cx.critical.points(many, rng=1).table["gain_value"]).all()
+    result = cx.critical.points(many, value=50, rng=1)
+    for end in ("", "_low", "_high"):
+        assert result.table[f"gain_value{end}"] == pytest.approx(50 * result.table[f"gain{end}"])
+
+
+def test_the_value_of_the_goals_is_taken_where_it_is_known(found, example):
+    value = np.nanmean(example.journeys().value)
+    assert found.value == pytest.approx(value)
+
+
+def test_why_tells_rank_rate_peers_gain_and_caveats(found):
+    reason = found.why("payment")
+    assert reason.place == found.ranking.index("payment") + 1
+    text = str(reason)
+    assert "'payment' stands" in text
+    assert "the stage 'purchase'" in text
+    assert "conversions more" in text
+    assert any("winner's curse" in caveat for caveat in reason.caveats)
+    assert "exit probability" in reason.figures["figure"]
+    assert "payment" in repr(reason)
+    assert cx.critical.Reason.from_dict(reason.to_dict()) == reason
+
+
+def test_why_of_an_unknown_touchpoint_names_the_nearest(found):
+    with pytest.raises(UnknownName, match="did you mean 'payment'"):
+        found.why("paymnt")
+
+
+def test_a_name_from_data_cannot_break_the_page():
+    journeys = cx.Journeys.from_paths([["<b>x</b>"], ["y"]], converted=[50, 60], dropped=[50, 40])
+    result = cx.critical.points(journeys, replicates=5, rng=1)
+    assert "<b>x" not in result._repr_html_()
+    assert "<b>x" not in result.why("<b>x</b>")._repr_html_()
+
+
+def test_what_needs_times_is_nan_for_aggregated_paths(many):
+    result = cx.critical.points(many, rng=1)
+    assert np.isnan(result.table["wait_s"]).all()
+    assert np.isnan(result.table["emotion"]).all()
+    assert not any(result.table["emotion_valley"])
+
+
+def test_the_frame_has_one_row_a_touchpoint(many):
+    result = cx.critical.points(many, rng=1)
+    assert tuple(result.to_frame("polars")["touchpoint"]) == result.ranking
+    assert sorted(result.ranking) == ["ad", "cart", "email", "store", "web"]
+
+
+def test_results_turn_into_dictionaries_and_back(journeys):
+    result = cx.critical.points(journeys, rng=1)
+    again = cx.critical.CriticalPoints.from_dict(result.to_dict())
+    assert again == result
+
+
+@pytest.mark.parametrize("outcome", ["converted", "dropped"])
+def test_one_outcome_alone_gives_no_wrong_number(outcome):
+    counts = {"converted": [0, 0], "dropped": [0, 0]} | {outcome: [3, 4]}
+    journeys = cx.Journeys.from_paths([["web"], ["ad", "web"]], **counts)
+    result = cx.critical.points(journeys, rng=1)
+    assert result.conversion_probability == (1.0 if outcome == "converted" else 0.0)
+    assert len(result.ranking) == 2
+
+
+def test_a_goal_that_nobody_can_miss_is_refused(example):
+    with pytest.raises(OutcomeUndetermined):
+        cx.critical.points(example.log.journeys(goal="order"))
+
+
+@pytest.mark.parametrize("replicates", [0, -5, True])
+def test_a_number_of_replicates_below_one_is_refused(many, replicates):
+    with pytest.raises(InvalidValue, match="replicates"):
+        cx.critical.points(many, replicates=replicates)
+
+
+def test_shrinkage_has_the_published_values():
+    # Beta(19.5, 58.6): 1 of 1 -> .259, 3 of 4 -> .274, 30 of 100 -> .278
+    rate, trials = np.array([1.0, 0.75, 0.3]), np.array([1.0, 4.0, 100.0])
+    a, b = 19.5, 58.6
+    peers = Peers(
+        weights=np.zeros((3, 3)), group=("",) * 3, strength=np.full(3, a + b), trials=trials
+    )
+    mean = a / (a + b)
+    drawn = mean + peers.keeps() * (rate - mean)
+    assert drawn == pytest.approx([0.259, 0.274, 0.278], abs=5e-4)
+
+
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def staged(*rows):
+    return cx.InteractionLog.from_interactions(
+        (
+            cx.Interaction(customer=c, touchpoint=t, timestamp=DAY + timedelta(days=d))
+            for c, t, d in rows
+        ),
+        observed_until=DAY + timedelta(days=20),
+    )
+
+
+@pytest.mark.parametrize(
+    ("log", "ranking"),
+    [
+        (staged(("a", "web", 18), ("b", "buy", 0)), ("web",)),  # all visits are open
+        (staged(("b", "buy", 0)), ()),  # converts at once: no touchpoint at all
+        (staged(("a", "web", 0), ("b", "buy", 0)), ("web",)),  # everybody leaves, no peers
+    ],
+)
+def test_logs_with_next_to_nothing_in_them_are_answered(log, ranking):
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
+    result = cx.critical.points(journeys, replicates=10, rng=1)
+    assert result.ranking == ranking
+    assert cx.critical.CriticalPoints.from_dict(result.to_dict()) == result
+    for name in ranking:
+        assert name in str(result.why(name))
+
+
+def test_no_journeys_have_no_critical_points():
+    result = cx.critical.points(cx.Journeys.from_paths([], converted=[], dropped=[]), rng=1)
+    assert result.ranking == ()
+    assert math.isnan(result.conversion_probability)
+
+
+def test_the_worked_example_names_the_web():
+    rows = [("a", "ad", 0), ("a", "web", 1), ("a", "buy", 2), ("a", "web", 5), ("b", "web", 0)]
+    rows += [("b", "web", 1), ("b", "store", 10), ("c", "ad", 15), ("c", "web", 16)]
+    rows += [("d", "web", 2), ("d", "buy", 7), ("d", "buy", 8), ("e", "store", 19)]
+    journeys = staged(*rows).journeys(goal="buy", inactivity=timedelta(days=7))
+    result = cx.critical.points(journeys, replicates=50, rng=1)
+    assert result.ranking[0] == "web"
+    assert column(result, "exit_probability")["web"] == pytest.approx(4 / 9)
+    assert column(result, "lost_conversions")["web"] == pytest.approx(2.24)
+    assert column(result, "mark")["store"] == "everybody leaves"

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from cxjourney import from_sequences, from_wide
+from cxjourney.exceptions import InvalidData, InvalidValue, ReservedName, UnknownName
+from cxjourney.io import Step
+
+DEALS = {
+    "deal": ["a", "b", "c", "d"],
+    "engage": ["2024-01-02", "2024-01-03", None, "2024-01-05"],
+    "close": ["2024-02-01", None, None, "2024-01-05"],
+    "stage": ["Won", "Engaging", "Prospecting", "Lost"],
+    "price": [10.0, None, None, 0.0],
+    "product": ["x", "y", "x", "y"],
+}
+STEPS = {
+    "engage": Step("engaged", channel="phone", stage="consideration"),
+    "close": Step(named_by="stage", value="price"),
+}
+
+
+def told(log) -> list[tuple[str, str, str]]:
+    return [
+        (i.customer.id, f"{i.timestamp:%Y-%m-%d}", i.touchpoint.name) for i in log.interactions()
+    ]
+
+
+@pytest.mark.parametrize("library", ["mapping", "pandas", "polars"])
+def test_each_date_is_an_interaction_and_a_missing_one_is_none(library):
+    frame = DEALS if library == "mapping" else pytest.importorskip(library).DataFrame(DEALS)
+    log = from_wide(frame, customer="deal", steps=STEPS, attributes=["product"], currency="EUR")
+    assert told(log) == [
+        ("a", "2024-01-02", "engaged"),
+        ("a", "2024-02-01", "Won"),
+        ("b", "2024-01-03", "engaged"),
+        ("d", "2024-01-05", "engaged"),  # one day: the order of the steps decides
+        ("d", "2024-01-05", "Lost"),
+    ]
+    first, second, *_ = log.interactions()
+    assert (first.channel.name, first.stage.name, first.value) == ("phone", "consideration", None)
+    assert (second.channel, second.value, second.currency) == (None, 10.0, "EUR")
+    assert dict(second.attributes) == {"product": "x"}
+    assert dict(log.intake.dropped) == {"rows of the table with no dated step": 1}
+    assert log.intake.naive == 5
+
+
+def test_a_customer_of_several_rows_has_a_journey_a_row():
+    orders = {"who": ["a", "a"], "order": [2, 1], "placed": ["2024-01-01", "2024-01-03"]}
+    log = from_wide(orders, customer="who", journey="order", steps={"placed": "placed"})
+    assert [i.journey for i in log.interactions()] == ["2", "1"]
+
+
+def test_stamps_of_steps_are_read_in_tz_and_by_format():
+    table = {"who": ["a"], "placed": ["31.12.2024 23:30"]}
+    log = from_wide(
+        table,
+        customer="who",
+        steps={"placed": "placed"},
+        tz="America/New_York",
+        timestamp_format="%d.%m.%Y %H:%M",
+    )
+    (only,) = log.interactions()
+    assert only.timestamp == datetime(2025, 1, 1, 4, 30, tzinfo=UTC)
+
+
+def test_unreadable_dates_name_their_column_and_row():
+    table = {"who": ["a", "b"], "placed": ["2024-01-01", "soon"]}
+    with pytest.raises(InvalidData, match=r"placed such as 'soon'.*1 row: 1"):
+        from_wide(table, customer="who", steps={"placed": "placed"})
+
+
+def test_missing_ids_and_names_are_refused_with_rows_of_the_table_or_dropped():
+    table = {
+        "who": ["a", None, None, "d"],
+        "placed": ["2024-01-01", "2024-01-01", None, "2024-01-02"],
+        "what": ["order", "order", "order", None],
+    }
+    steps = {"placed": Step(named_by="what")}
+    with pytest.raises(InvalidData, match="who is missing in 1 row: 1"):
+        from_wide(table, customer="who", steps=steps)
+    table["who"][1] = "b"
+    with pytest.raises(InvalidData, match="what is missing in 1 row: 3"):
+        from_wide(table, customer="who", steps=steps)
+    table["who"][1] = None
+    log = from_wide(table, customer="who", steps=steps, missing="drop")
+    assert told(log) == [("a", "2024-01-01", "order")]
+    assert dict(log.intake.dropped) == {
+        "customer is missing": 1,
+        "touchpoint is missing": 1,
+        "rows of the table with no dated step": 1,
+    }
+
+
+def test_steps_say_what_they_are():
+    with pytest.raises(InvalidValue, match="either a touchpoint or named_by"):
+        Step()
+    with pytest.raises(InvalidValue, match="either a touchpoint or named_by"):
+        Step("a", named_by="b")
+    with pytest.raises(ReservedName):
+        Step("__start__")
+    with pytest.raises(InvalidValue, match="at least one date column"):
+        from_wide(DEALS, customer="deal", steps={})
+    with pytest.raises(UnknownName, match=r"'engag'.*did you mean 'engage'"):
+        from_wide(DEALS, customer="deal", steps={"engag": "engaged"})
+
+
+def test_an_attribute_may_be_called_like_a_role():
+    table = {"who": ["a"], "placed": ["2024-01-01"], "customer": ["vip"]}
+    log = from_wide(table, customer="who", steps={"placed": "placed"}, attributes=["customer"])
+    (only,) = log.interactions()
+    assert (only.customer.id, dict(only.attributes)) == ("a", {"customer": "vip"})
+
+
+MONTHS = {
+    "id": [1, 2, 3],
+    "jan": ["school", "school", None],
+    "feb": ["school", None, None],
+    "mar": ["job", "job", None],
+    "sex": ["f", "m", "f"],
+}
+
+
+def test_each_state_is_an_interaction_at_the_beginning_of_its_period():
+    starts = {"jan": "2024-01-01", "feb": datetime(2024, 2, 1, tzinfo=UTC), "mar": "2024-03-01"}
+    log = from_sequences(MONTHS, customer="id", states=starts, attributes=["sex"])
+    assert told(log) == [
+        ("1", "2024-01-01", "school"),
+        ("1", "2024-02-01", "school"),
+        ("1", "2024-03-01", "job"),
+        ("2", "2024-01-01", "school"),
+        ("2", "2024-03-01", "job"),
+    ]
+    assert dict(log.intake.dropped) == {"rows of the table with no state": 1}
+    assert dict(next(log.interactions()).attributes) == {"sex": "f"}
+
+
+def test_periods_of_one_length_need_a_start_and_a_step():
+    log = from_sequences(
+        MONTHS,
+        customer="id",
+        states=["jan", "feb", "mar"],
+        start="2024-01-01",
+        step=timedelta(days=7),
+        tz="Europe/Prague",
+    )
+    assert [row[1] for row in told(log)[:3]] == ["2023-12-31", "2024-01-07", "2024-01-14"]
+    for wrong in ({}, {"start": "2024-01-01"}, {"step": timedelta(1)}):
+        with pytest.raises(InvalidValue, match="start and step"):
+            from_sequences(MONTHS, customer="id", states=["jan"], **wrong)
+    with pytest.raises(InvalidValue, match="start and step"):
+        from_sequences(MONTHS, customer="id", states={"jan": "2024-01-01"}, start="2024-01-01")
+
+
+def test_the_last_period_was_observed_even_if_nobody_had_a_state():
+    table = {"id": ["a"], "jan": ["x"], "feb": [None]}
+    log = from_sequences(table, customer="id", states={"jan": "2024-01-01", "feb": "2024-02-01"})
+    assert log.observed_until == datetime(2024, 2, 1, tzinfo=UTC)
+
+
+def test_states_stand_in_the_order_of_time():
+    with pytest.raises(InvalidValue, match="order of time; got 'feb'"):
+        from_sequences(MONTHS, customer="id", states={"jan": "2024-01-02", "feb": "2024-01-01"})
+    with pytest.raises(InvalidValue, match="name the state columns"):
+        from_sequences(MONTHS, customer="id", states=[])
+
+
+def test_each_customer_has_one_row_of_states():
+    states = {"jan": "2024-01-01"}
+    with pytest.raises(InvalidData, match="id repeats an earlier one in 1 row: 2"):
+        from_sequences({"id": [1, 2, 1], "jan": ["a"] * 3}, customer="id", states=states)
+    with pytest.raises(InvalidData, match="id is missing in 1 row: 1"):
+        from_sequences({"id": ["a", None], "jan": ["a"] * 2}, customer="id", states=states)
+    log = from_sequences(
+        {"id": ["a", None], "jan": ["a"] * 2}, customer="id", states=states, missing="drop"
+    )
+    assert len(log) == 1
+
+
+def test_empty_tables_are_empty_logs():
+    table = {"id": np.array([], dtype=object), "jan": np.array([], dtype=object)}
+    assert len(from_sequences(table, customer="id", states={"jan": "2024-01-01"})) == 0
+    assert len(from_wide(table, customer="id", steps={"jan": "x"})) == 0

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import csv
+import math
+from datetime import timedelta
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cxjourney as cx
+from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.sequences import complexity, entropy, turbulence
+
+LOG = cx.Journeys.from_paths([["a"]], converted=[1]).log
+words = st.lists(st.sampled_from("abcd"), min_size=1, max_size=9)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "h", "c", "t"),
+    [
+        ("AABC", 0.946395, 0.794311, 3.0),
+        ("AAAA", 0.0, 0.0, 1.0),
+        ("ABAB", 0.630930, 0.794311, 3.584963),
+        ("ABCABC", 1.0, 1.0, 5.700440),
+        ("AABBCC", 1.0, 0.632456, 4.584963),
+    ],
+)
+def test_values_of_an_alphabet_of_three(sequence, h, c, t):
+    """Sequence indices as in TraMineR, natural logarithm, |A| = 3."""
+    assert entropy(list(sequence), alphabet=3) == pytest.approx(h, abs=1e-6)
+    assert complexity(list(sequence), alphabet=["A", "B", "C"]) == pytest.approx(c, abs=1e-6)
+    assert turbulence(list(sequence)) == pytest.approx(t, abs=1e-6)
+
+
+@pytest.mark.parametrize(("sequence", "phi"), [("abc", 8), ("abab", 12), ("abacab", 46)])
+def test_number_of_subsequences(sequence, phi):
+    """Elzinga and Liefbroer (2007)."""
+    assert turbulence(list(sequence)) == pytest.approx(math.log2(phi))
+
+
+def test_spells_with_durations():
+    assert turbulence(["a", "b", "c"], durations=[1, 1, 2]) == pytest.approx(3.0)
+    assert turbulence(["a"], durations=[17]) == pytest.approx(1.0)
+    # an element of duration t is t elements
+    assert complexity(["a", "b"], durations=[3, 2], alphabet=4) == pytest.approx(
+        complexity(list("aaabb"), alphabet=4)
+    )
+    assert entropy(["a", "b", "a"], durations=[1, 4, 3]) == pytest.approx(entropy(list("abab")))
+
+
+def of_mvad(shared) -> cx.Journeys:
+    with (shared / "data" / "tramine_mvad" / "mvad.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    states = list(rows[0])[16:]  # columns 17 to 86, as the oracle was computed
+    assert (states[0], states[-1], len(states)) == ("Sep.93", "Jun.99", 70)
+    table = {name: [row[name] for row in rows] for name in ("id", *states)}
+    log = cx.from_sequences(
+        table, customer="id", states=states, start="1993-09-01", step=timedelta(days=30)
+    )
+    return log.journeys()
+
+
+def test_all_sequences_of_mvad_agree_with_traminer(shared):
+    journeys = of_mvad(shared)
+    path = shared / "oracles" / "traminer_mvad_17_86_indicators.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        expected = {row["id"]: row for row in csv.DictReader(file)}
+    ids = [journeys.log.customer_ids[c] for c in journeys.customer.tolist()]
+    assert len(ids) == len(expected) == 712
+
+    def of(name: str) -> np.ndarray:
+        return np.array([float(expected[i][name]) for i in ids])
+
+    np.testing.assert_allclose(turbulence(journeys), of("turbulence"), rtol=1e-10)
+    np.testing.assert_allclose(complexity(journeys), of("complexity"), atol=1e-11)
+    np.testing.assert_allclose(entropy(journeys), of("entropy_norm"), atol=1e-11)
+
+
+def test_the_summary_of_mvad_agrees_with_traminer(shared):
+    """traminer_reference_output.txt: quartiles and the most frequent sequences."""
+    journeys = of_mvad(shared)
+    quartiles = np.quantile(turbulence(journeys), [0, 0.25, 0.5, 0.75, 1])
+    np.testing.assert_allclose(quartiles, [1, 4.6214, 5.4544, 7.0201, 12.9586], atol=5e-5)
+    assert turbulence(journeys).mean() == pytest.approx(5.7696, abs=5e-5)
+    assert complexity(journeys).mean() == pytest.approx(0.106976, abs=5e-7)
+    assert entropy(journeys).mean() == pytest.approx(0.39955, abs=5e-6)
+    found = cx.sequences.paths(journeys)
+    assert found.counts[:10].tolist() == [50, 18, 17, 16, 13, 8, 7, 7, 6, 6]
+    assert set(found.steps[0]) == {"EM"} or set(found.steps[0]) == {"employment"}
+
+
+@given(words)
+def test_turbulence_counts_subsequences(word):
+    spells = [name for i, name in enumerate(word) if i == 0 or word[i - 1] != name]
+    seen = {
+        tuple(spells[i] for i in chosen)
+        for size in range(len(spells) + 1)
+        for chosen in combinations(range(len(spells)), size)
+    }
+    assert turbulence(spells) == pytest.approx(math.log2(len(seen)))
+
+
+def test_a_sequence_of_thousands_does_not_overflow():
+    rng = np.random.default_rng(1)
+    word = [f"t{i}" for i in rng.integers(0, 9, 3000)]
+    spells = [name for i, name in enumerate(word) if i == 0 or word[i - 1] != name]
+    phi, last = [1], {}
+    for i, name in enumerate(spells, start=1):  # exact, with Python's integers
+        phi.append(2 * phi[-1] - (phi[last[name] - 1] if name in last else 0))
+        last[name] = i
+    lengths = np.diff([i for i, n in enumerate(word) if i == 0 or word[i - 1] != n] + [len(word)])
+    mean = lengths.mean()
+    greatest = (len(spells) - 1) * (1 - mean) ** 2
+    expected = math.log2(phi[-1]) + math.log2((greatest + 1) / (lengths.var() + 1))
+    assert turbulence(word) == pytest.approx(expected, rel=1e-12)
+
+
+@given(st.lists(words, min_size=1, max_size=8))
+def test_journeys_give_what_each_sequence_gives(listed):
+    journeys = cx.Journeys.from_paths(listed, converted=[1] * len(listed))
+    names = sorted({name for word in listed for name in word})
+    for measure in (complexity, entropy):
+        one_by_one = [measure(word, alphabet=names) for word in listed]
+        assert measure(journeys) == pytest.approx(one_by_one)
+    assert turbulence(journeys) == pytest.approx([turbulence(word) for word in listed])
+
+
+@given(words, st.permutations("abcd"))
+def test_names_do_not_matter(word, other):
+    renamed = [other["abcd".index(name)] for name in word]
+    assert turbulence(renamed) == pytest.approx(turbulence(word))
+    assert complexity(renamed, alphabet=4) == pytest.approx(complexity(word, alphabet=4))
+    assert entropy(renamed, alphabet=4) == pytest.approx(entropy(word, alphabet=4))
+
+
+@given(words)
+def test_values_lie_in_their_ranges(word):
+    assert turbulence(word) >= 1 - 1e-12
+    assert 0 <= complexity(word, alphabet=4) <= 1 + 1e-12
+    assert 0 <= entropy(word, alphabet=4) <= 1 + 1e-12
+
+
+def test_an_empty_sequence_has_no_value():
+    for measure in (turbulence, complexity, entropy):
+        assert math.isnan(measure([]))
+
+
+def test_a_journey_without_touches_has_no_value():
+    log = cx.InteractionLog.from_frame(
+        {
+            "who": ["a", "b", "b"],
+            "when": ["2026-01-01", "2026-01-01", "2026-01-02"],
+            "what": ["buy", "web", "buy"],
+        },
+        customer="who",
+        timestamp="when",
+        touchpoint="what",
+    )
+    journeys = log.journeys(goal="buy", unfinished="dropped")
+    for measure, of_one in ((turbulence, 1.0), (complexity, 0.0), (entropy, 0.0)):
+        assert measure(journeys) == pytest.approx([math.nan, of_one], nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: turbulence("abc"), "of must be a sequence of names or journeys"),
+        (lambda: turbulence(["a", "b"], durations=[1]), "durations must hold 2 numbers; got 1"),
+        (lambda: turbulence(["a", "b"], durations=[1, 0.5]), r"durations\[1\] must be a number"),
+        (lambda: entropy(["a", "b"], alphabet=1), "alphabet must be at least the 2 names; got 1"),
+        (lambda: entropy(["a"], alphabet="abc"), "alphabet must be a number or several names"),
+        (lambda: entropy(["a"], alphabet=2.5), "several names; got 2.5"),
+        (lambda: complexity(["a"], alphabet=[None]), "alphabet must hold names only"),
+        (lambda: turbulence(7), "of must be a sequence of names or journeys; got 7"),
+        (lambda: entropy(LOG), "of must be Journeys, not InteractionLog"),
+        (lambda: turbulence(["a"], durations=["long"]), "durations must be numbers"),
+        (lambda: turbulence(["a", "b"], durations=3), "durations must hold 2 numbers; got 3"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(call, message):
+    with pytest.raises(InvalidValue, match=message):
+        call()
+
+
+def test_a_name_outside_the_alphabet_is_named():
+    with pytest.raises(UnknownName, match="name 'webb' is not in the alphabet; did you mean 'web'"):
+        complexity(["webb", "cart"], alphabet=["web", "cart"])
+
+
+def test_an_alphabet_may_be_counted_by_numpy():
+    assert entropy(["a", "b"], alphabet=np.int64(4)) == entropy(["a", "b"], alphabet=4)
