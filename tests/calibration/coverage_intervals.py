@@ -8,9 +8,9 @@ exactly; elsewhere it is counted over samples drawn from a fixed seed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom, poisson
 
 from cxjourney.metrics import (
@@ -28,12 +28,14 @@ from cxjourney.metrics import (
     wilson,
 )
 
+if TYPE_CHECKING:
+    from cxjourney._support.array_types import Floats
+
 SIZES = (20, 100, 1000)
 GRID = np.arange(1, 1000) / 1000
 WITHIN = (GRID >= 0.1) & (GRID <= 0.9)
 SEED = 20260101
 Table = list[Sequence[str]]
-Floats = NDArray[np.float64]
 
 
 def proportion_coverage(interval: Callable[[int, int], tuple[float, float]], n: int) -> Floats:

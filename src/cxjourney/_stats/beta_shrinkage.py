@@ -11,7 +11,8 @@ from cxjourney._stats.intervals import normal_quantile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+    from cxjourney._support.array_types import Floats
+
 
 __all__ = ["beta_prior", "rank_bounds", "shrunken"]
 

@@ -12,6 +12,7 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.intervals import wilson_ends
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney.kernels import clustered_sums, customer_cells
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
-    Codes = NDArray[np.int64]
 
 __all__ = [
     "GroupedRatios",
@@ -35,7 +34,7 @@ _ROUNDING = 1e6  # no variance is so many times smaller than that of independent
 
 
 def effective_sample(
-    share: Floats, variance: Floats, base: NDArray[np.number], customers: Floats | Codes | float
+    share: Floats, variance: Floats, base: NDArray[np.number], customers: Floats | Ints | float
 ) -> Floats:
     """Return the number of independent observations that say as much about a share as these do.
 
@@ -92,9 +91,9 @@ def grouped_ratios(
     numerator: Floats,
     denominator: Floats,
     *,
-    group: Codes,
+    group: Ints,
     n_groups: int,
-    customer: Codes,
+    customer: Ints,
     weight: NDArray[np.number] | None = None,
 ) -> GroupedRatios:
     """Return Σ numerator / Σ denominator of each group.
@@ -139,13 +138,13 @@ def grouped_ratios(
 def grouped_shares(
     amount: Floats,
     *,
-    group: Codes,
+    group: Ints,
     n_groups: int,
-    customer: Codes,
-    weight: Codes | None = None,
+    customer: Ints,
+    weight: Ints | None = None,
     base: Floats | None = None,
-    base_customer: Codes | None = None,
-    base_weight: Codes | None = None,
+    base_customer: Ints | None = None,
+    base_weight: Ints | None = None,
 ) -> GroupedRatios:
     """Return the share that each group has in one total: that of all amounts, or of a base.
 
@@ -206,9 +205,9 @@ class Shares:
         The share and the ends of its interval [fraction]; NaN where the base is empty.
     """
 
-    count: Codes
-    base: Codes
-    customers: Codes
+    count: Ints
+    base: Ints
+    customers: Ints
     effective: Floats
     value: Floats
     low: Floats
@@ -222,10 +221,10 @@ class Shares:
 
 
 def shares(
-    cell: Codes,
-    base_of_cell: Sequence[int] | Codes,
-    customer: Codes,
-    weight: Codes | None,
+    cell: Ints,
+    base_of_cell: Sequence[int] | Ints,
+    customer: Ints,
+    weight: Ints | None,
     *,
     level: float,
 ) -> Shares:
@@ -265,8 +264,8 @@ def shares(
 
 
 def _cells(
-    group: Codes, n_groups: int, customer: Codes, weight: NDArray[np.number] | None
-) -> tuple[Codes, Codes, Floats, Codes]:
+    group: Ints, n_groups: int, customer: Ints, weight: NDArray[np.number] | None
+) -> tuple[Ints, Ints, Floats, Ints]:
     """Return group of each (group, customer) cell, cell and weight of rows, first row of cells."""
     first, cell = customer_cells(group, customer, n_groups)
     w = np.ones(len(group)) if weight is None else weight.astype(np.float64)

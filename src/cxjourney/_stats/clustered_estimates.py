@@ -14,18 +14,16 @@ from cxjourney._support.validation import check_level
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
+    from cxjourney._support.array_types import Bools, Floats, Ints
 
-    Floats = NDArray[np.float64]
-    Codes = NDArray[np.int64]
 
 __all__ = ["mean_estimate", "ratio_estimate", "share_estimate"]
 
 
 def share_estimate(
-    hit: NDArray[np.bool_],
-    customer: Codes,
-    weight: Codes | None,
+    hit: Bools,
+    customer: Ints,
+    weight: Ints | None,
     *,
     level: float,
     name: str,
@@ -55,8 +53,8 @@ def share_estimate(
 
 def mean_estimate(
     values: Floats,
-    customer: Codes,
-    weight: Codes | None,
+    customer: Ints,
+    weight: Ints | None,
     *,
     level: float,
     name: str,

@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney._support.validation import (
     check_choice,
@@ -29,6 +28,7 @@ from cxjourney.journeys import check_journeys
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from cxjourney._support.array_types import Floats
     from cxjourney.journeys import By, Journeys
 
 __all__ = [
@@ -39,8 +39,6 @@ __all__ = [
     "position_based",
     "time_decay",
 ]
-
-Shares = NDArray[np.float64]
 
 
 def first_touch(
@@ -94,7 +92,7 @@ def first_touch(
     7.0
     """
 
-    def shares(touches: Touches) -> Shares:
+    def shares(touches: Touches) -> Floats:
         share = np.zeros(len(touches.code))
         share[touches.offsets[:-1]] = 1.0
         return share
@@ -147,7 +145,7 @@ def last_touch(
     """
     ignore = check_names(ignore, "ignore")
 
-    def shares(touches: Touches) -> Shares:
+    def shares(touches: Touches) -> Floats:
         share = np.zeros(len(touches.code))
         share[touches.offsets[1:] - 1] = 1.0
         return share
@@ -200,7 +198,7 @@ def linear(
     {'a': 4.0, 'b': 2.0}
     """
 
-    def shares(touches: Touches) -> Shares:
+    def shares(touches: Touches) -> Floats:
         if distinct:
             return _once_each(touches) / _distinct(touches)[touches.journey]
         return 1.0 / touches.length[touches.journey]
@@ -260,7 +258,7 @@ def position_based(
     if not 0 < first + last <= 1:
         raise InvalidValue.of("first + last", "be more than 0 and at most 1", first + last)
 
-    def shares(touches: Touches) -> Shares:
+    def shares(touches: Touches) -> Floats:
         length = touches.length[touches.journey]
         between = (1 - first - last) / np.maximum(length - 2, 1)
         share = np.where(length > 2, between, 0.0)
@@ -333,7 +331,7 @@ def time_decay(
     check_journeys(journeys).require_times("attribution.time_decay()")
     half = duration_us(check_duration(half_life, "half_life"))
 
-    def shares(touches: Touches) -> Shares:
+    def shares(touches: Touches) -> Floats:
         assert touches.before_us is not None  # noqa: S101 - required above
         # the touch next to the conversion has exponent 0, so that long journeys do not underflow
         closest = touches.before_us[touches.offsets[1:] - 1]
@@ -393,7 +391,7 @@ def participation(
     )
 
 
-def _once_each(touches: Touches) -> Shares:
+def _once_each(touches: Touches) -> Floats:
     """Return 1 for the first touch of each name in a journey, 0 for its later ones."""
     key = touches.journey * max(len(touches.names), 1) + touches.code
     _, first = np.unique(key, return_index=True)
@@ -402,7 +400,7 @@ def _once_each(touches: Touches) -> Shares:
     return share
 
 
-def _distinct(touches: Touches) -> Shares:
+def _distinct(touches: Touches) -> Floats:
     once = _once_each(touches)
     return np.bincount(touches.journey, once, minlength=len(touches.worth)).astype(np.float64)
 
@@ -421,7 +419,7 @@ class _Options(NamedTuple):
 
 def _by_rule(
     model: str,
-    shares: Callable[[Touches], Shares],
+    shares: Callable[[Touches], Floats],
     journeys: Journeys,
     options: _Options,
     *,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney._stats.clustered import effective_sample
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney.domain import CONVERSION, DROPOFF, START
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from cxjourney.graph import JourneyGraph
 
 __all__ = ["Contrast", "contrast_of", "contrast_of_graphs"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cxjourney._support.array_types import Floats, Ints
     from cxjourney.compare._contrast import Contrast
     from cxjourney.compare._moves import Observed
 
 __all__ = ["Divergence"]
 
-Floats = NDArray[np.float64]
 
 _BLOCK_CELLS = 5_000_000
 
@@ -107,8 +108,8 @@ def chi_squared(contrast: Contrast, *, group: str, against: str) -> Divergence:
 
 
 def _shuffled(
-    customer: NDArray[np.int64],
-    side: NDArray[np.int64],
+    customer: Ints,
+    side: Ints,
     weight: Floats,
     *,
     n: int,

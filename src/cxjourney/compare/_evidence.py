@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney._stats.significance import fisher_p
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney.metrics import newcombe, normal_quantile
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Adjusted", "adjusted", "intervals", "p_values"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 _EXPECTED = 5  # below, the normal approximation is not trusted
 

@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney._stats.aalen_johansen import MOVED, OPEN, STAYED, move_mass
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney.journeys import By, visits_of
 
 if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
 
 __all__ = ["Moves", "Observed", "moves_of", "observed", "put_together"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -10,16 +10,15 @@ from cxjourney._stats.clustered import grouped_ratios
 from cxjourney.metrics import normal_quantile
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from cxjourney._support.array_types import Floats, Ints
 
-    Floats = NDArray[np.float64]
 
 __all__ = ["asymmetry"]
 
 _FEWEST = 10
 
 
-def asymmetry(x: Floats, y: Floats, customer: NDArray[np.int64], level: float) -> dict[str, Any]:
+def asymmetry(x: Floats, y: Floats, customer: Ints, level: float) -> dict[str, Any]:
     """Return penalty and reward of each predictor with intervals, and what kind it is.
 
     Parameters
@@ -61,7 +60,7 @@ def asymmetry(x: Floats, y: Floats, customer: NDArray[np.int64], level: float) -
     return {**columns, "kind": tuple(kinds)}
 
 
-def _bands(values: Floats) -> NDArray[np.int64]:
+def _bands(values: Floats) -> Ints:
     """Return 0 for the lowest third of the answers, 2 for the highest, 1 between."""
     if not len(values):
         return np.zeros(0, dtype=np.int64)

@@ -15,13 +15,11 @@ from cxjourney.markov import AbsorbingChain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from cxjourney._support.array_types import Floats
     from cxjourney.critical._excess import Peers, Resampled
     from cxjourney.dropoff import NodeRates
     from cxjourney.graph import JourneyGraph
 
-    Floats = NDArray[np.float64]
 
 __all__ = ["drawn_columns", "exit_interval_columns", "must_pass_column", "observed"]
 

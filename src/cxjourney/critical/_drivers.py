@@ -21,11 +21,9 @@ from cxjourney.metrics import normal_quantile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from cxjourney._support.array_types import Bools, Floats, Ints
     from cxjourney.journeys import Journeys
 
-    Floats = NDArray[np.float64]
 
 __all__ = ["Drivers", "check_drivers", "driver_scores", "drivers", "moments_of_truth"]
 
@@ -286,7 +284,7 @@ def moments_of_truth(found: Drivers, *, most: int = 3) -> tuple[str, ...]:
 
 def driver_scores(
     journeys: Journeys, *, measure: Literal["score", "emotion"] = "score", by: By = "touchpoint"
-) -> tuple[dict[str, Floats], Floats, NDArray[np.int64]]:
+) -> tuple[dict[str, Floats], Floats, Ints]:
     """Return mean score at each node by ended journey, whether it converted, and whose it is.
 
     Parameters
@@ -336,7 +334,7 @@ def driver_scores(
     return scores, journeys.converted[rows].astype(np.float64), journeys.customer[rows]
 
 
-def _design(x: Floats, answered: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def _design(x: Floats, answered: Bools) -> tuple[Floats, Floats]:
     """Return predictors centred among those who have them, and indicators of who does."""
     n = answered.sum(axis=0)
     mean = np.where(answered, x, 0.0).sum(axis=0) / np.maximum(n, 1)

@@ -8,15 +8,13 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.beta_shrinkage import beta_prior
+from cxjourney._support.array_types import Bools, Floats
 from cxjourney.journeys import replicates
 from cxjourney.markov import StackedChains
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from cxjourney.journeys import Journeys
 
-    Floats = NDArray[np.float64]
 
 __all__ = ["Peers", "Resampled", "gain_per_journey", "peers_of", "resample"]
 
@@ -75,9 +73,7 @@ class Peers:
         return above
 
 
-def peers_of(
-    rate: Floats, trials: Floats, stage: tuple[str, ...], usable: NDArray[np.bool_]
-) -> Peers:
+def peers_of(rate: Floats, trials: Floats, stage: tuple[str, ...], usable: Bools) -> Peers:
     """Return the peers of each touchpoint: the others of its stage, or all where those are few.
 
     Parameters

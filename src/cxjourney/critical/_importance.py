@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from cxjourney._support.array_types import Floats
 
-    Floats = NDArray[np.float64]
 
 __all__ = ["explained", "johnson_weights", "lmg_weights"]
 

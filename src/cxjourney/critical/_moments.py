@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney.critical._importance import explained
 
 __all__ = ["Moments", "Partial"]
 
-Floats = NDArray[np.float64]
 GROUPS = 40
 
 
@@ -72,7 +71,7 @@ class Moments:
         y: Floats,
         noise: Floats,
         *,
-        customer: NDArray[np.int64],
+        customer: Ints,
         rng: np.random.Generator,
     ) -> Moments:
         """Return the cross-products of rows whose customers are dealt out to groups at random."""

@@ -27,11 +27,9 @@ from cxjourney.markov import AbsorbingChain
 from cxjourney.metrics import normal_quantile
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from cxjourney._support.array_types import Floats
     from cxjourney.journeys import Journeys
 
-    Floats = NDArray[np.float64]
 
 __all__ = ["PainPoints", "pain_points"]
 

@@ -35,11 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
+    from cxjourney._support.array_types import Bools, Floats, Ints
     from cxjourney.journeys import Journeys
 
-    Floats = NDArray[np.float64]
 
 __all__ = ["CriticalPoints", "points"]
 
@@ -392,14 +391,14 @@ def _priority(gain: Floats, costs: Floats) -> Floats:
 
 
 def _classes(
-    ends: NDArray[np.bool_],
-    journeys: NDArray[np.int64],
+    ends: Bools,
+    journeys: Ints,
     costs: Floats,
     rate: Floats,
     *,
-    no_peers: NDArray[np.bool_],
-    unknown: NDArray[np.bool_],
-) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    no_peers: Bools,
+    unknown: Bools,
+) -> tuple[tuple[str, ...], Ints]:
     """Return why touchpoints stand behind the others, and how far behind."""
     reasons = (
         ("", np.ones(len(ends), dtype=np.bool_)),

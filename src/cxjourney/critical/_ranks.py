@@ -11,14 +11,15 @@ from cxjourney._support.table import Table
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+    from cxjourney._support.array_types import Floats, Ints
+
 
 __all__ = ["rank_table", "ranked"]
 
 _SHOWN_RANKS = 5
 
 
-def ranked(priority: Floats, lost: Floats, classes: NDArray[np.int64]) -> NDArray[np.intp]:
+def ranked(priority: Floats, lost: Floats, classes: Ints) -> NDArray[np.intp]:
     """Return touchpoints in their order: by class, priority, then what is lost there at all.
 
     What is not known comes last in its class.
@@ -32,7 +33,7 @@ def rank_table(
     priority: Floats,
     lost: Floats,
     *,
-    classes: NDArray[np.int64],
+    classes: Ints,
     order: NDArray[np.intp],
     level: float,
     backend: str | None,

@@ -12,9 +12,9 @@ from cxjourney.datasets._chain import GOAL, PLACES, STAGES, Chain
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cxjourney._support.array_types import Bools, Floats
     from cxjourney.datasets._simulation import Contacts, People
 
-    Floats = NDArray[np.float64]
 
 __all__ = ["draw_answers"]
 
@@ -68,7 +68,7 @@ def _quality(chain: Chain) -> Floats:
     return quality
 
 
-def _where(known: NDArray[np.bool_], values: NDArray[np.floating]) -> Floats:
+def _where(known: Bools, values: NDArray[np.floating]) -> Floats:
     return np.where(known, values, np.nan)
 
 

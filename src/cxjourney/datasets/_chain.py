@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import attrs
 import numpy as np
 
+from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.datasets import _retailer as retailer
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Codes = NDArray[np.int64]
-    Flags = NDArray[np.bool_]
 
 __all__ = ["CHANNELS", "GOAL", "NOWHERE", "PLACES", "STAGES", "Chain", "build_chain"]
 
@@ -58,11 +50,11 @@ class Chain:
     exits: Floats
     moves: Floats
     entries: Floats
-    handoff: Flags
+    handoff: Bools
     handoff_excess: float
     segment_excess: float
-    channel: Codes
-    stage: Codes
+    channel: Ints
+    stage: Ints
 
 
 def build_chain(*, handoff: bool, critical: bool, segment: bool) -> Chain:

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.datasets import _retailer as retailer
 from cxjourney.datasets._chain import CHANNELS, GOAL, NOWHERE, PLACES, Chain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
-    Codes = NDArray[np.int64]
-    Flags = NDArray[np.bool_]
 
 __all__ = ["Contacts", "People", "draw_people", "walk"]
 
@@ -50,13 +48,13 @@ class People:
         Time of the first contact [s since the epoch].
     """
 
-    segment: Codes
-    region: Codes
-    age: Codes
-    member: Flags
+    segment: Ints
+    region: Ints
+    age: Ints
+    member: Bools
     frailty: Floats
     mood: Floats
-    first_s: Codes
+    first_s: Ints
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -81,14 +79,14 @@ class Contacts:
         Elapsed share of the observed time.
     """
 
-    customer: Codes
-    place: Codes
-    channel: Codes
-    time_s: Codes
-    came_from: Codes
-    handoff: Flags
-    left: Flags
-    issue: Codes
+    customer: Ints
+    place: Ints
+    channel: Ints
+    time_s: Ints
+    came_from: Ints
+    handoff: Bools
+    left: Bools
+    issue: Ints
 
     @property
     def year(self) -> Floats:
@@ -99,7 +97,7 @@ class Contacts:
 def draw_people(customers: int, rng: np.random.Generator) -> People:
     """Draw customers; who they are has no influence on what they do, save what is planted."""
 
-    def codes(shares: dict[str, float]) -> Codes:
+    def codes(shares: dict[str, float]) -> Ints:
         return rng.choice(len(shares), size=customers, p=list(shares.values()))
 
     # Most customers are there from early in the year on.
@@ -169,29 +167,29 @@ def walk(chain: Chain, people: People, rng: np.random.Generator) -> Contacts:
 
 
 def _choose(
-    place: Codes,
-    time: Codes,
+    place: Ints,
+    time: Ints,
     cumulated: Floats,
     entries: Floats,
     rng: np.random.Generator,
-) -> Codes:
+) -> Ints:
     """Draw where each customer goes next."""
     draw = rng.random(len(place))[:, None]
     year = np.clip((time - _FROM_S) / (_UNTIL_S - _FROM_S), 0, 1)[:, None]
     begins = (place < 0)[:, None]
     rows = np.where(begins, (1 - year) * entries[0] + year * entries[1], cumulated[place])
     # The last sum may fall short of 1 by rounding: no draw may point behind the last place.
-    chosen: Codes = np.minimum((rows <= draw).sum(axis=1), len(PLACES) - 1)
+    chosen: Ints = np.minimum((rows <= draw).sum(axis=1), len(PLACES) - 1)
     return chosen
 
 
 def _arrive(
-    place: Codes,
-    at: Codes,
-    time: Codes,
-    channel: Codes,
+    place: Ints,
+    at: Ints,
+    time: Ints,
+    channel: Ints,
     rng: np.random.Generator,
-) -> Codes:
+) -> Ints:
     """Draw when each customer gets there."""
     size = len(at)
     quick = retailer.QUICK_GAP_S * np.exp(rng.normal(0, 1, size))

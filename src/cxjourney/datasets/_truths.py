@@ -11,21 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import attrs
 import numpy as np
 
+from cxjourney._support.array_types import Floats
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney.datasets import _retailer as retailer
 from cxjourney.datasets._chain import CHANNELS, GOAL, PLACES, STAGES, Chain
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 __all__ = ["CriticalTruth", "HandoffTruth", "SegmentTruth", "Truths", "compute_truths"]
 

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney._stats.beta_shrinkage import rank_bounds, shrunken
 from cxjourney._stats.intervals import wilson_ends
@@ -15,12 +14,12 @@ from cxjourney.markov import AbsorbingChain
 from cxjourney.metrics import katz
 
 if TYPE_CHECKING:
+    from cxjourney._support.array_types import Bools, Floats, Ints
     from cxjourney.dropoff._rates import NodeRates
     from cxjourney.graph import JourneyGraph
 
 __all__ = ["exit_columns", "joined"]
 
-Floats = NDArray[np.float64]
 
 _SEPARATOR = re.compile(r" (?<!@)@(?!@) ")
 
@@ -43,8 +42,8 @@ def _lost(graph: JourneyGraph, rates: NodeRates) -> tuple[Floats, Floats]:
 
 
 def _peers(
-    graph: JourneyGraph, names: tuple[str, ...], left_out: NDArray[np.bool_], grain: tuple[str, ...]
-) -> NDArray[np.int64]:
+    graph: JourneyGraph, names: tuple[str, ...], left_out: Bools, grain: tuple[str, ...]
+) -> Ints:
     """Return the group of each node: its stage, one group where the nodes are stages."""
     stages = ["" if "stage" in grain else graph.nodes[name].get("stage", "") for name in names]
     place = {stage: i for i, stage in enumerate(sorted(set(stages)))}
@@ -122,9 +121,7 @@ def exit_columns(
     }
 
 
-def _lift(
-    rates: NodeRates, stands_apart: NDArray[np.bool_], level: float
-) -> tuple[Floats, Floats, Floats]:
+def _lift(rates: NodeRates, stands_apart: Bools, level: float) -> tuple[Floats, Floats, Floats]:
     usable = ~stands_apart & ~np.isnan(rates.rate) & ~np.isnan(rates.rest)
     lift = np.full(len(rates.rate), np.nan)
     np.divide(rates.rate, rates.rest, out=lift, where=usable & (rates.rest > 0))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney._stats.significance import false_discovery, fisher_p
+from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.table import Table
 from cxjourney.domain import MISSING
 from cxjourney.metrics import effective_n, kaplan_meier, quantile_type_7, wilson
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "Entrants", "segment_table", "step_columns"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 _SECOND = 1e6
 
 
@@ -42,13 +40,13 @@ class Entrants:
         How long each unit was followed from its entry, at most the window [µs].
     """
 
-    reached: NDArray[np.bool_]
+    reached: Bools
     time: Ints | None
     weight: Floats | None
     customer: Ints | None
     followed_us: Ints
 
-    def take(self, units: NDArray[np.bool_]) -> Entrants:
+    def take(self, units: Bools) -> Entrants:
         """Return some of the units."""
         return Entrants(
             reached=self.reached[:, units],
@@ -58,7 +56,7 @@ class Entrants:
             followed_us=self.followed_us[units],
         )
 
-    def number(self, of: NDArray[np.bool_]) -> int:
+    def number(self, of: Bools) -> int:
         """Return the number of units that a mask holds for, weights counted."""
         return int(np.count_nonzero(of) if self.weight is None else self.weight[of].sum())
 
@@ -66,7 +64,7 @@ class Entrants:
         """Return the number of units that reached each step."""
         return tuple(self.number(row) for row in self.reached)
 
-    def share(self, of: NDArray[np.bool_], hits: NDArray[np.bool_], level: float) -> _Band:
+    def share(self, of: Bools, hits: Bools, level: float) -> _Band:
         """Return the share of the units `of` that `hits` holds for, with its interval."""
         n, count = float(self.number(of)), float(self.number(hits & of))
         if n == 0:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney import kernels
+from cxjourney._support.array_types import Bools, Ints
 from cxjourney._support.validation import duration_us
 from cxjourney.dropoff._semantics import Semantics
 from cxjourney.dropoff._steps import Exclusion, Step
@@ -34,10 +34,10 @@ from cxjourney.kernels import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
 __all__ = ["Matched", "Order", "Reason", "Rules", "match", "match_rows"]
 
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 Order = Literal["ordered", "strict", "unordered"]
 
 
@@ -263,7 +263,7 @@ def _latest(found: Candidates, before: Reached, rows: Ints) -> Ints:
 
 def _disqualified(
     found: Candidates, rules: Rules, reached: list[Reached], unit: Ints, hit: Ints
-) -> Mask:
+) -> Bools:
     """Return the units that met an exclusion between its steps before they had converted."""
     out = np.zeros(len(unit), dtype=np.bool_)
     for exclusion, rows in zip(rules.exclude, found.of_exclusion, strict=True):

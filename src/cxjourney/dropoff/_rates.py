@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney._stats.aalen_johansen import MOVED, OPEN, exit_influence, move_mass
 from cxjourney._stats.clustered import effective_sample
+from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.domain import DROPOFF
 from cxjourney.journeys import By, Visits, visits_of
 from cxjourney.kernels import customer_cells
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NodeRates", "Variance", "rates_of_graph", "rates_of_journeys"]
 
-Floats = NDArray[np.float64]
 Variance = Literal["clustered", "greenwood"]
 
 
@@ -45,17 +44,17 @@ class NodeRates:
     """
 
     names: tuple[str, ...]
-    visits: NDArray[np.int64]
-    exits: NDArray[np.int64]
-    pending: NDArray[np.int64]
+    visits: Ints
+    exits: Ints
+    pending: Ints
     rate: Floats
     effective: Floats
     rest: Floats
     rest_effective: Floats
-    ceiling: NDArray[np.bool_]
+    ceiling: Bools
 
     @property
-    def at_risk(self) -> NDArray[np.int64]:
+    def at_risk(self) -> Ints:
         """Visits that came to an end."""
         return self.visits - self.pending
 
@@ -152,10 +151,10 @@ class _Clusters:
         Whether variances carry C / (C - 1).
     """
 
-    node: NDArray[np.int64]
-    customer: NDArray[np.int64]
+    node: Ints
+    customer: Ints
     sums: Floats
-    ended: NDArray[np.bool_]
+    ended: Bools
     weight: Floats
     n_nodes: int
     corrected: bool
@@ -219,9 +218,7 @@ class _Clusters:
         return factor
 
 
-def _kaplan_meier(
-    visits: Visits, exited: NDArray[np.bool_], at_risk: NDArray[np.int64]
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+def _kaplan_meier(visits: Visits, exited: Bools, at_risk: Ints) -> tuple[Floats, Floats, Bools]:
     assert visits.wait_us is not None  # noqa: S101 - the caller has looked
     n = len(visits.names)
     mass = move_mass(visits.node, visits.wait_us, visits.state, n)
@@ -240,11 +237,11 @@ def _kaplan_meier(
     return rate, influence, (still >= longest) & (rate > 0)
 
 
-def _counts(node: NDArray[np.int64], weight: NDArray[np.int64] | None, n: int) -> NDArray[np.int64]:
+def _counts(node: Ints, weight: Ints | None, n: int) -> Ints:
     return np.bincount(node, weight, minlength=n).astype(np.int64)
 
 
-def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> Floats:
+def _ratio(part: Ints, whole: Ints) -> Floats:
     out = np.full(len(whole), np.nan)
     np.divide(part, whole, out=out, where=whole > 0)
     return out

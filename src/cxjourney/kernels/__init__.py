@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 from cxjourney.kernels._reference_funnel import NEVER as NEVER
 from cxjourney.kernels._reference_funnel import Candidates as Candidates
-from cxjourney.kernels._reference_funnel import Pattern as Pattern
+from cxjourney.kernels._reference_funnel import Pattern as Pattern  # noqa: TC001  (re-exported)
 from cxjourney.kernels._reference_funnel import Reached as Reached
 from cxjourney.kernels._reference_funnel import Reason as Reason
 from cxjourney.kernels._reference_funnel import best_attempts as best_attempts

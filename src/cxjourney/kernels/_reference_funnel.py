@@ -15,8 +15,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Ints = NDArray[np.int64]
-    Mask = NDArray[np.bool_]
+    from cxjourney._support.array_types import Bools, Ints
+
     Reasons = NDArray[np.int8]
 
 __all__ = [
@@ -75,8 +75,8 @@ class Pattern(NamedTuple):
         Whether only the first row of the first step begins an attempt.
     """
 
-    matches: Mask
-    optional: Mask
+    matches: Bools
+    optional: Bools
     limits: Ints
     spans: Ints
     within: int
@@ -215,7 +215,7 @@ def candidates_of(
     )
 
 
-def _count_before(mask: Mask) -> Ints:
+def _count_before(mask: Bools) -> Ints:
     """Return how many are true before each place, and in all."""
     count = np.zeros(len(mask) + 1, dtype=np.int64)
     np.cumsum(mask.view(np.int8), out=count[1:])
@@ -229,9 +229,9 @@ def rank_of(found: Candidates, at: Ints) -> Ints:
     return _count_before(mask)
 
 
-def first_of_unit(unit: Ints) -> Mask:
+def first_of_unit(unit: Ints) -> Bools:
     """Return which of the units, in order, stand there for the first time."""
-    first: Mask = np.append(True, unit[1:] != unit[:-1])[: len(unit)]
+    first: Bools = np.append(True, unit[1:] != unit[:-1])[: len(unit)]
     return first
 
 

@@ -562,7 +562,8 @@ class InteractionLog:
         quantile
             Share of the gaps, in [0, 1], that the suggested limit shall cover.
         limits
-            Limits to compare; None takes a quarter, half, once, twice and four times the suggestion.
+            Limits to compare; None takes a quarter, half, once, twice and four times the one
+            suggested.
 
         Returns
         -------

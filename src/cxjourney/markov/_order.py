@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney._stats.significance import false_discovery
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalMemory", "OrderSelection", "local_memory", "order_selection"]
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 _ENOUGH = 5.0  # counts a cell from which chi-squared approximations are usually trusted
 

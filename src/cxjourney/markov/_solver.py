@@ -9,9 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
+    from cxjourney._support.array_types import Floats, Ints
 
-    Floats = NDArray[np.float64]
 
 __all__ = ["Solver", "dense_pays", "sums"]
 
@@ -20,7 +19,7 @@ _SMALL = 1_500
 _MOST = 10_000  # touchpoints of a dense matrix: 800 MB
 
 
-def sums(codes: NDArray[np.int64], values: Floats, size: int) -> Floats:
+def sums(codes: Ints, values: Floats, size: int) -> Floats:
     """Return the sums of `values` by code, 0 … size - 1."""
     return np.bincount(codes, values, minlength=size).astype(np.float64, copy=False)
 
@@ -52,8 +51,8 @@ class Solver:
 
     def __init__(
         self,
-        source: NDArray[np.int64],
-        target: NDArray[np.int64],
+        source: Ints,
+        target: Ints,
         probability: Floats,
         size: int,
     ) -> None:
@@ -74,7 +73,7 @@ class Solver:
         """Return `b N`."""
         return self._solve(b, True) if self.size else b
 
-    def columns(self) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+    def columns(self) -> Iterator[tuple[Ints, Floats]]:
         """Yield codes and the columns of N that belong to them, a batch at a time."""
         for first in range(0, self.size, _BATCH):
             codes = np.arange(first, min(first + _BATCH, self.size))
@@ -90,7 +89,7 @@ class Solver:
 
 
 def _dense(
-    source: NDArray[np.int64], target: NDArray[np.int64], probability: Floats, size: int
+    source: Ints, target: Ints, probability: Floats, size: int
 ) -> Callable[[Floats, bool], Floats]:
     from scipy.linalg import lu_factor, lu_solve
 
@@ -105,7 +104,7 @@ def _dense(
 
 
 def _sparse(
-    source: NDArray[np.int64], target: NDArray[np.int64], probability: Floats, size: int
+    source: Ints, target: Ints, probability: Floats, size: int
 ) -> Callable[[Floats, bool], Floats]:
     from scipy.sparse import csc_array, eye_array
     from scipy.sparse.linalg import splu

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
+from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.validation import whole_numbers
 from cxjourney.exceptions import InvalidValue
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = ["Steps", "group", "listed"]
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 def listed(names: Sequence[str]) -> tuple[str, ...]:
@@ -37,8 +34,8 @@ class Steps:
     codes: Ints
     weight: Floats
     begin: Ints
-    first: NDArray[np.bool_]
-    last: NDArray[np.bool_]
+    first: Bools
+    last: Bools
 
     @classmethod
     def of(cls, codes: ArrayLike, offsets: ArrayLike, weights: ArrayLike | None) -> Steps:
@@ -77,7 +74,7 @@ class Steps:
         """Number of moves."""
         return int(self.weight.sum())
 
-    def touches(self, size: int) -> NDArray[np.bool_]:
+    def touches(self, size: int) -> Bools:
         """Return where a code is a touch, 0 … size - 1; anything else must end its journey."""
         touch = self.codes < size
         if not (touch | self.last).all():

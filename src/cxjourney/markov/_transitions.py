@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
 
 from cxjourney._support.validation import check_choice
@@ -19,6 +18,7 @@ from cxjourney.graph import check_graph
 from cxjourney.markov._solver import sums
 
 if TYPE_CHECKING:
+    import networkx as nx
     from numpy.typing import NDArray
 
 __all__ = ["read", "trapped_among"]

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from cxjourney._support.array_types import Floats
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Ints = NDArray[np.intp]
-    Floats = NDArray[np.float64]
+    Positions = NDArray[np.intp]
 
 __all__ = ["Layout", "layout"]
 
@@ -49,9 +50,9 @@ class Layout:
 
 def layout(
     kind: NDArray[np.str_],
-    group: Ints | None,
-    source: Ints,
-    target: Ints,
+    group: Positions | None,
+    source: Positions,
+    target: Positions,
     count: Floats,
 ) -> Layout:
     """Return where nodes stand: start left, ends right, the others by stage or by depth.
@@ -89,7 +90,7 @@ def layout(
     return Layout(x=x, y=y, bands=tuple(bands) if group is not None else ())
 
 
-def depths(n: int, source: Ints, target: Ints, count: Floats) -> Ints:
+def depths(n: int, source: Positions, target: Positions, count: Floats) -> Positions:
     """Return the longest way to each node along main moves, those that close a circle left out.
 
     The main moves are the busiest into and the busiest out of each node: the rare ones of a large
@@ -113,7 +114,7 @@ def depths(n: int, source: Ints, target: Ints, count: Floats) -> Ints:
     return depth
 
 
-def _compressed(depth: Ints, inner: Ints) -> Ints:
+def _compressed(depth: Positions, inner: Positions) -> Positions:
     """Return depths as numbers of columns without gaps, neighbours together where too many."""
     layer = np.zeros_like(depth)
     if not len(inner):
@@ -125,7 +126,7 @@ def _compressed(depth: Ints, inner: Ints) -> Ints:
 
 
 def _heights(
-    x: Floats, kind: NDArray[np.str_], source: Ints, target: Ints, count: Floats
+    x: Floats, kind: NDArray[np.str_], source: Positions, target: Positions, count: Floats
 ) -> Floats:
     """Return heights: every column sorted by where its neighbours stand, to cross little."""
     weight = np.zeros((len(x), len(x)))
@@ -151,7 +152,7 @@ def _heights(
     return y
 
 
-def _spread(ordered: Ints, y: Floats) -> Floats:
+def _spread(ordered: Positions, y: Floats) -> Floats:
     """Return evenly spaced heights around 0 for nodes that are named from the top, sorted back."""
     heights = (len(ordered) - 1) / 2 - np.arange(len(ordered), dtype=np.float64)
     spread = np.empty_like(y[ordered])

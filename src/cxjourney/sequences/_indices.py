@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, overload
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.validation import check_names
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.journeys import Journeys, Sequences, check_journeys, sequences_of
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys import By
 
 __all__ = ["complexity", "entropy", "turbulence"]
-
-Floats = NDArray[np.float64]
 
 
 @overload
@@ -245,7 +243,7 @@ class _Spells:
     duration: Floats
 
     @property
-    def owner(self) -> NDArray[np.int64]:
+    def owner(self) -> Ints:
         """Sequence of each spell."""
         return np.repeat(np.arange(len(self.sequences)), self.sequences.lengths)
 
@@ -262,7 +260,7 @@ class _Spells:
 class _Expand:
     """From values of distinct sequences to what the caller gets: one number, or one a journey."""
 
-    def __init__(self, group: NDArray[np.int64] | None) -> None:
+    def __init__(self, group: Ints | None) -> None:
         self.group = group
 
     def __call__(self, values: Floats) -> float | Floats:
@@ -372,7 +370,7 @@ def _subsequences_log2(spells: _Spells) -> Floats:
     return found
 
 
-def _previous_occurrence(spells: _Spells) -> NDArray[np.int64]:
+def _previous_occurrence(spells: _Spells) -> Ints:
     """Return the place at which the same name stood before in its sequence; -1 for none."""
     codes = spells.sequences.codes
     key = spells.owner * max(1, len(spells.sequences.names)) + codes

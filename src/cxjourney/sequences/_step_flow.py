@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney import plot
 from cxjourney._support.result import Result
@@ -18,11 +17,11 @@ from cxjourney.journeys import CONVERTED, DROPPED, check_journeys, visits_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from cxjourney._support.array_types import Floats, Ints
     from cxjourney.journeys import By, Journeys
 
 __all__ = ["StepFlow", "step_flow"]
 
-Ints = NDArray[np.int64]
 
 _KINDS = ("other", "start", "conversion", "dropoff", "open", "later")
 _WORDS = ("(other)", "(start)", "(converted)", "(dropped)", "(in progress)", "(goes on)")
@@ -202,7 +201,7 @@ def _first_touch(journeys: Journeys, node: Ints, n_named: int) -> Ints:
 
 
 def _counted(
-    step: Ints, source: Ints, target: Ints, weight: NDArray[np.float64]
+    step: Ints, source: Ints, target: Ints, weight: Floats
 ) -> tuple[Ints, Ints, Ints, Ints]:
     """Return the distinct flows in order, and how many journeys each has."""
     distinct, which = np.unique(np.stack([step, source, target]), axis=1, return_inverse=True)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -17,14 +16,13 @@ from cxjourney.markov import _counterfactual as counterfactual
 from cxjourney.whatif._model import model_of
 
 if TYPE_CHECKING:
+    from cxjourney._support.array_types import Floats
     from cxjourney.graph import JourneyGraph
     from cxjourney.journeys import By, Journeys
     from cxjourney.whatif._model import Model
     from cxjourney.whatif._stack import Stack
 
 __all__ = ["Levers", "levers"]
-
-Floats = NDArray[np.float64]
 
 
 @attrs.frozen(kw_only=True, repr=False)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
+from cxjourney._support.array_types import Floats
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import UnknownName
 from cxjourney.journeys import replicates
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_TOUCHPOINTS", "Stack", "stacks_of_chain", "stacks_of_journeys"]
 
-Floats = NDArray[np.float64]
 
 MOST_TOUCHPOINTS = 500
 """Of more, replicates would take minutes: there is no interval."""

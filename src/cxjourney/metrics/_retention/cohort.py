@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney import plot
 from cxjourney._stats.estimate import Estimate
 from cxjourney._stats.intervals import wilson_ends
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CohortRetention", "cohort_retention"]
 
-Counts = NDArray[np.int64]
-Shares = NDArray[np.float64]
 
 _NO_INTERVAL: dict[str, Any] = {
     "low": math.nan,
@@ -90,12 +88,12 @@ class CohortRetention(Result):
 
     cohorts: tuple[str, ...]
     ages: tuple[str, ...]
-    size: Counts = attrs.field(converter=read_only, eq=array_eq)
-    eligible: Counts = attrs.field(converter=read_only, eq=array_eq)
-    retained: Counts = attrs.field(converter=read_only, eq=array_eq)
-    rate: Shares = attrs.field(converter=read_only, eq=array_eq)
-    low: Shares = attrs.field(converter=read_only, eq=array_eq)
-    high: Shares = attrs.field(converter=read_only, eq=array_eq)
+    size: Ints = attrs.field(converter=read_only, eq=array_eq)
+    eligible: Ints = attrs.field(converter=read_only, eq=array_eq)
+    retained: Ints = attrs.field(converter=read_only, eq=array_eq)
+    rate: Floats = attrs.field(converter=read_only, eq=array_eq)
+    low: Floats = attrs.field(converter=read_only, eq=array_eq)
+    high: Floats = attrs.field(converter=read_only, eq=array_eq)
     total: tuple[Estimate, ...]
     kind: str
     window: str
@@ -384,9 +382,9 @@ def _matrix(
     *,
     cohorts: tuple[str, ...],
     ages: tuple[str, ...],
-    size: Counts,
-    eligible: Counts,
-    retained: Counts,
+    size: Ints,
+    eligible: Ints,
+    retained: Ints,
     n: int,
     n_missing: int,
     n_later: int,
@@ -435,14 +433,14 @@ def _matrix(
     )
 
 
-def _spread(counts: Counts, cohorts: tuple[str, ...], whole: tuple[str, ...]) -> Counts:
+def _spread(counts: Ints, cohorts: tuple[str, ...], whole: tuple[str, ...]) -> Ints:
     """Return rows of counts at their cohorts' places among all cohorts, 0 elsewhere."""
     out = np.zeros((len(whole), *counts.shape[1:]), dtype=np.int64)
     out[[whole.index(label) for label in cohorts]] = counts
     return out
 
 
-def _bands(retained: Counts, eligible: Counts, level: float) -> tuple[Shares, Shares]:
+def _bands(retained: Ints, eligible: Ints, level: float) -> tuple[Floats, Floats]:
     share = np.divide(retained, eligible, out=np.zeros(eligible.shape), where=eligible > 0)
     return wilson_ends(share, eligible.astype(np.float64), level=level)
 

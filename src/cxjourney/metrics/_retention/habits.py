@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney._stats.estimate import Estimate
 from cxjourney._stats.intervals import mean_t
+from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from cxjourney._time.calendar import Period
 
 __all__ = ["Lifecycle", "lifecycle", "repeat_purchase_rate", "stickiness"]
-
-Counts = NDArray[np.int64]
 
 
 def stickiness(
@@ -150,10 +148,10 @@ class Lifecycle(Result):
     title = "Lifecycle"
 
     periods: tuple[str, ...]
-    new: Counts = attrs.field(converter=read_only, eq=array_eq)
-    returning: Counts = attrs.field(converter=read_only, eq=array_eq)
-    resurrecting: Counts = attrs.field(converter=read_only, eq=array_eq)
-    dormant: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
+    new: Ints = attrs.field(converter=read_only, eq=array_eq)
+    returning: Ints = attrs.field(converter=read_only, eq=array_eq)
+    resurrecting: Ints = attrs.field(converter=read_only, eq=array_eq)
+    dormant: Floats = attrs.field(converter=read_only, eq=array_eq)
     period: str
     time_zone: str
     n: int
@@ -161,9 +159,9 @@ class Lifecycle(Result):
     n_later: int
 
     @property
-    def active(self) -> Counts:
+    def active(self) -> Ints:
         """Customers active in each period: new, returning and resurrecting."""
-        total: Counts = self.new + self.returning + self.resurrecting
+        total: Ints = self.new + self.returning + self.resurrecting
         return total
 
     def _table(self) -> Table:
@@ -246,7 +244,7 @@ def lifecycle(
     size = now - start + 1 if len(when) else 0
     continued = ~first & (np.diff(when, prepend=0) == 1)
 
-    def count(rows: NDArray[np.bool_]) -> Counts:
+    def count(rows: Bools) -> Ints:
         return np.bincount(when[rows] - start, minlength=size)
 
     active, returning = count(np.ones(len(when), dtype=bool)), count(continued)

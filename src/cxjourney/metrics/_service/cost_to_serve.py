@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney._stats.clustered_estimates import ratio_estimate
 from cxjourney._stats.estimate import Estimate
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.arrays import codes, durations, same_length
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CostToServe", "cost_to_serve"]
 
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
 
 _HOUR_US = 3_600_000_000
 
@@ -60,7 +58,7 @@ class CostToServe(Result):
     per_customer: Estimate
     top_tenth: float
     channels: tuple[str, ...]
-    contacts: Counts = attrs.field(converter=read_only, eq=array_eq)
+    contacts: Ints = attrs.field(converter=read_only, eq=array_eq)
     cost: Floats = attrs.field(converter=read_only, eq=array_eq)
     fixed: float
     currency: str

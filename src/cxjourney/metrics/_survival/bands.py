@@ -11,11 +11,9 @@ from cxjourney._stats.intervals import normal_quantile
 from cxjourney.metrics._survival.risk_sets import RiskSets, clustered_moments
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from cxjourney._support.array_types import Floats
     from cxjourney.metrics._survival.spells import Spells
 
-    Floats = NDArray[np.float64]
 
 __all__ = ["all_survive", "effective_at_risk", "log_log"]
 

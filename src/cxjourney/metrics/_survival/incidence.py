@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney import plot
 from cxjourney._stats.estimate import Estimate
+from cxjourney._support.array_types import Floats
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["IncidenceCurves", "cumulative_incidence"]
 
-Floats = NDArray[np.float64]
 
 _SECOND = 1_000_000
 

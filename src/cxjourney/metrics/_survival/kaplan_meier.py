@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney import plot
 from cxjourney._stats.estimate import Estimate
 from cxjourney._stats.intervals import normal_quantile
+from cxjourney._support.array_types import Floats
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SurvivalCurve", "kaplan_meier"]
 
-Floats = NDArray[np.float64]
 
 _SECOND = 1_000_000
 _MEDIAN = 0.5

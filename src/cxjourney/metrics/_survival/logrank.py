@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
+from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.arrays import same_length
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from cxjourney.metrics._survival.spells import Spells
 
 __all__ = ["LogrankTest", "logrank"]
-
-Floats = NDArray[np.float64]
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -53,7 +51,7 @@ class LogrankTest(Result):
     title = "Log-rank test"
 
     groups: tuple[str, ...]
-    n: NDArray[np.int64] = attrs.field(converter=read_only, eq=array_eq)
+    n: Ints = attrs.field(converter=read_only, eq=array_eq)
     events: Floats = attrs.field(converter=read_only, eq=array_eq)
     expected: Floats = attrs.field(converter=read_only, eq=array_eq)
     statistic: float
@@ -168,7 +166,7 @@ def logrank(
     )
 
 
-def _only(spells: Spells, rows: NDArray[np.bool_]) -> Spells:
+def _only(spells: Spells, rows: Bools) -> Spells:
     return attrs.evolve(
         spells,
         exit_us=spells.exit_us[rows],
@@ -177,9 +175,7 @@ def _only(spells: Spells, rows: NDArray[np.bool_]) -> Spells:
     )
 
 
-def _one_stratum(
-    spells: Spells, which: NDArray[np.int64], size: int
-) -> tuple[Floats, Floats, Floats]:
+def _one_stratum(spells: Spells, which: Ints, size: int) -> tuple[Floats, Floats, Floats]:
     """Return observed and expected events and their covariance within a stratum."""
     pooled = risk_sets(spells.exit_us, spells.cause, entry_us=spells.entry_us)
     times = pooled.times

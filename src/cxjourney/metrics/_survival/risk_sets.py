@@ -10,6 +10,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._support.array_types import Floats, Ints
+
 __all__ = [
     "RiskSets",
     "clustered_incidence_variance",
@@ -18,9 +20,6 @@ __all__ = [
     "risk_sets",
     "scores",
 ]
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -43,7 +42,7 @@ class RiskSets:
         For each row, the first position at which it is at risk.
     """
 
-    times: Integers
+    times: Ints
     at_risk: Floats
     deaths: Floats
     censored: Floats
@@ -74,11 +73,11 @@ class RiskSets:
 
 
 def risk_sets(
-    exit_us: Integers,
+    exit_us: Ints,
     cause: NDArray[np.intp],
     *,
     n_causes: int = 1,
-    entry_us: Integers | None = None,
+    entry_us: Ints | None = None,
     weights: Floats | None = None,
 ) -> RiskSets:
     """Count risk sets; `cause` is -1 for a row that is still open."""

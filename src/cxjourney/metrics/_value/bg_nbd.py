@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -16,9 +16,11 @@ from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.metrics._value.likelihood import Fit, maximise
 from cxjourney.metrics._value.purchases import PurchaseSummary, check_summary
 
+if TYPE_CHECKING:
+    from cxjourney._support.array_types import Floats
+
 __all__ = ["BgNbd", "fit_bg_nbd"]
 
-Floats = NDArray[np.float64]
 
 _NEAR_ONE = 1e-7
 

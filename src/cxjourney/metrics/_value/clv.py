@@ -8,9 +8,9 @@ from typing import Literal
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney._stats.estimate import Estimate
+from cxjourney._support.array_types import Floats
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -30,7 +30,6 @@ from cxjourney.metrics._value.purchases import PurchaseSummary, check_summary
 
 __all__ = ["CustomerValues", "clv_constant", "clv_curve", "clv_purchases"]
 
-Floats = NDArray[np.float64]
 FirstMargin = Literal["now", "end"]
 
 _FIRST = ("now", "end")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -15,9 +15,10 @@ from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.metrics._value.likelihood import Fit, maximise
 from cxjourney.metrics._value.purchases import PurchaseSummary, check_summary
 
-__all__ = ["GammaGamma", "fit_gamma_gamma"]
+if TYPE_CHECKING:
+    from cxjourney._support.array_types import Floats
 
-Floats = NDArray[np.float64]
+__all__ = ["GammaGamma", "fit_gamma_gamma"]
 
 
 @attrs.frozen(kw_only=True, repr=False)

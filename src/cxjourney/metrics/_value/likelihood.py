@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney._stats.intervals import normal_quantile
+from cxjourney._support.array_types import Floats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Fit", "maximise"]
 
-Floats = NDArray[np.float64]
 
 _STEP = 1e-5
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.arrays import numbers, same_length, to_array
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
@@ -20,13 +20,13 @@ from cxjourney.metrics._retention.activity import read_activity
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from numpy.typing import NDArray
+
     from cxjourney._support.arrays import Values
     from cxjourney.metrics._retention.activity import Activity
 
 __all__ = ["PurchaseSummary", "RfmScores", "purchase_summary", "rfm"]
 
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
 
 _DAY_S = 86_400.0
 
@@ -58,7 +58,7 @@ class PurchaseSummary(Result):
     title = "Purchase summary"
 
     customers: tuple[str, ...]
-    frequency: Counts = attrs.field(converter=read_only, eq=array_eq)
+    frequency: Ints = attrs.field(converter=read_only, eq=array_eq)
     recency_s: Floats = attrs.field(converter=read_only, eq=array_eq)
     age_s: Floats = attrs.field(converter=read_only, eq=array_eq)
     mean_value: Floats = attrs.field(converter=read_only, eq=array_eq)
@@ -202,11 +202,11 @@ class RfmScores(Result):
 
     customers: tuple[str, ...]
     recency_s: Floats = attrs.field(converter=read_only, eq=array_eq)
-    frequency: Counts = attrs.field(converter=read_only, eq=array_eq)
+    frequency: Ints = attrs.field(converter=read_only, eq=array_eq)
     monetary: Floats = attrs.field(converter=read_only, eq=array_eq)
-    recency_score: Counts = attrs.field(converter=read_only, eq=array_eq)
-    frequency_score: Counts = attrs.field(converter=read_only, eq=array_eq)
-    monetary_score: Counts = attrs.field(converter=read_only, eq=array_eq)
+    recency_score: Ints = attrs.field(converter=read_only, eq=array_eq)
+    frequency_score: Ints = attrs.field(converter=read_only, eq=array_eq)
+    monetary_score: Ints = attrs.field(converter=read_only, eq=array_eq)
     bins: int
     n_missing: int
     n_later: int
@@ -319,12 +319,12 @@ def rfm(
     )
 
 
-def _scores(values: NDArray[np.generic], bins: int) -> Counts:
+def _scores(values: NDArray[np.generic], bins: int) -> Ints:
     _, rank, count = np.unique(values, return_inverse=True, return_counts=True)
     if not len(values):
         return np.zeros(0, dtype=np.int64)
     middle = np.cumsum(count) - (count - 1) / 2  # mean rank of each distinct value, from 1
-    score: Counts = np.ceil(bins * (middle - 0.5) / len(values)).astype(np.int64)
+    score: Ints = np.ceil(bins * (middle - 0.5) / len(values)).astype(np.int64)
     return score[rank]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney._stats.clustered_estimates import ratio_estimate
 from cxjourney._support.arrays import codes, numbers, same_length
@@ -17,6 +16,7 @@ from cxjourney._support.validation import check_choice
 
 if TYPE_CHECKING:
     from cxjourney._stats.estimate import Estimate
+    from cxjourney._support.array_types import Floats
     from cxjourney._support.arrays import Values
 
 __all__ = [
@@ -24,9 +24,6 @@ __all__ = [
     "average_order_value",
     "purchase_frequency",
 ]
-
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
 
 
 def _per_customer(
