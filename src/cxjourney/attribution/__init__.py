@@ -33,3 +33,7 @@ __all__ = [
     "shapley_by_position",
     "time_decay",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

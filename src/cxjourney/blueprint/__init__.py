@@ -6,3 +6,7 @@ from cxjourney.blueprint._diff import BlueprintDiff, diff
 from cxjourney.blueprint._fit import BlueprintFit, fit
 
 __all__ = ["BlueprintDiff", "BlueprintFit", "diff", "fit"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -7,3 +7,7 @@ from cxjourney.compare._divergence import Divergence
 from cxjourney.compare._groups import between, segments
 
 __all__ = ["Change", "Differences", "Divergence", "between", "segments"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

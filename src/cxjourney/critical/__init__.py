@@ -33,3 +33,7 @@ __all__ = [
     "points",
     "rework",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

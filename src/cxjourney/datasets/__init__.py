@@ -6,3 +6,7 @@ from cxjourney.datasets._sample import Sample, sample
 from cxjourney.datasets._truths import CriticalTruth, HandoffTruth, SegmentTruth, Truths
 
 __all__ = ["CriticalTruth", "HandoffTruth", "Sample", "SegmentTruth", "Truths", "sample"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

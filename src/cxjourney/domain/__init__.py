@@ -37,3 +37,7 @@ __all__ = [
     "StageModel",
     "Touchpoint",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -25,3 +25,7 @@ __all__ = [
     "peak_end",
     "scores",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -9,3 +9,7 @@ from cxjourney.graph._life_table import life_table
 from cxjourney.graph._tables import edge_table, node_table
 
 __all__ = ["JourneyGraph", "edge_table", "life_table", "node_table"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

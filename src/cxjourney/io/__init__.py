@@ -19,3 +19,7 @@ __all__ = [
     "read_parquet",
     "read_xes",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

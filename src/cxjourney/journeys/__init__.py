@@ -40,3 +40,7 @@ from cxjourney.journeys._visits import visits_at as visits_at
 from cxjourney.journeys._visits import visits_of as visits_of
 
 __all__ = ["InactivitySuggestion", "JourneyRules", "Journeys", "TransitionGaps", "journey_graph"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -20,3 +20,7 @@ from cxjourney.log._objects import interaction_objects as interaction_objects
 from cxjourney.log._relations import relation_columns as relation_columns
 
 __all__ = ["Coded", "Columns", "Intake", "InteractionLog", "LogAudit"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

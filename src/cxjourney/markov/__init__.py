@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from cxjourney.markov._absorbing_chain import AbsorbingChain, Moments
+from cxjourney.markov._counterfactual import bypassed as bypassed
+from cxjourney.markov._counterfactual import (
+    conversion_with_fewer_exits as conversion_with_fewer_exits,
+)
+from cxjourney.markov._counterfactual import exit_elasticities as exit_elasticities
+from cxjourney.markov._counterfactual import exit_slopes as exit_slopes
+from cxjourney.markov._counterfactual import fewer_exits as fewer_exits
+from cxjourney.markov._counterfactual import removed as removed
+from cxjourney.markov._counterfactual import rerouted as rerouted
 from cxjourney.markov._higher_order import HigherOrder, higher_order
 from cxjourney.markov._order import LocalMemory, OrderSelection, local_memory, order_selection
 from cxjourney.markov._stacked import StackedChains as StackedChains
@@ -17,3 +26,7 @@ __all__ = [
     "local_memory",
     "order_selection",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

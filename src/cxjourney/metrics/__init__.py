@@ -184,3 +184,7 @@ __all__ = [
     "transfer_rate",
     "wilson",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

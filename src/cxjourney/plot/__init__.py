@@ -24,3 +24,7 @@ __all__ = [
     "step_curve",
     "step_sankey",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -21,3 +21,7 @@ __all__ = [
     "build",
     "journey_map",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

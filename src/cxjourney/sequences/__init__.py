@@ -15,3 +15,7 @@ __all__ = [
     "step_flow",
     "turbulence",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

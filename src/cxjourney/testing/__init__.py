@@ -31,3 +31,7 @@ __all__ = [
     "timestamps",
     "touchpoints",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -10,7 +10,7 @@ import numpy as np
 from cxjourney._support.validation import check_fraction
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.markov import _counterfactual as counterfactual
+from cxjourney.markov import bypassed, fewer_exits, removed, rerouted
 
 if TYPE_CHECKING:
     from cxjourney.markov import AbsorbingChain
@@ -68,12 +68,10 @@ class ReduceExit:
         if exit_ * self.relative == 0:
             return chain
         if self.to is not None:
-            return counterfactual.rerouted(
-                chain, self.touchpoint, away=DROPOFF, to=self.to, share=self.relative
-            )
+            return rerouted(chain, self.touchpoint, away=DROPOFF, to=self.to, share=self.relative)
         if exit_ == 1:
             return None
-        return counterfactual.fewer_exits(chain, {self.touchpoint: self.relative})
+        return fewer_exits(chain, {self.touchpoint: self.relative})
 
     def stack(self, stack: Stack) -> Stack:
         """Return the changed stack."""
@@ -110,7 +108,7 @@ class Remove:
 
     def chain(self, chain: AbsorbingChain) -> AbsorbingChain | None:
         """Return the changed chain."""
-        return counterfactual.removed(chain, self.touchpoints)
+        return removed(chain, self.touchpoints)
 
     def stack(self, stack: Stack) -> Stack:
         """Return the changed stack."""
@@ -140,7 +138,7 @@ class Bypass:
 
     def chain(self, chain: AbsorbingChain) -> AbsorbingChain | None:
         """Return the changed chain."""
-        return counterfactual.bypassed(chain, self.touchpoints)
+        return bypassed(chain, self.touchpoints)
 
     def stack(self, stack: Stack) -> Stack:
         """Return the changed stack."""
@@ -202,9 +200,7 @@ class Reroute:
                 f"nobody comes to {self.source!r}{coming}: there is nothing to lead elsewhere"
             )
         for name in comers:
-            chain = counterfactual.rerouted(
-                chain, name, away=self.source, to=self.target, share=self.share
-            )
+            chain = rerouted(chain, name, away=self.source, to=self.target, share=self.share)
         return chain
 
     def stack(self, stack: Stack) -> Stack:

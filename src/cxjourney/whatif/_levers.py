@@ -12,7 +12,7 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_fraction
 from cxjourney.domain import DROPOFF
-from cxjourney.markov import _counterfactual as counterfactual
+from cxjourney.markov import conversion_with_fewer_exits, exit_elasticities, exit_slopes
 from cxjourney.whatif._model import model_of
 
 if TYPE_CHECKING:
@@ -140,16 +140,16 @@ def levers(
     model = model_of(journeys, by=by, level=level, n_resamples=n_resamples, rng=rng)
     chain = model.chain
     names = chain.names
-    slopes = np.array(list(counterfactual.exit_slopes(chain).values()), dtype=np.float64)
+    slopes = np.array(list(exit_slopes(chain).values()), dtype=np.float64)
     drawn = _drawn(model)
     bands = _bands(drawn, slopes, level)
     p = chain.conversion_probability
     gain = np.array(
-        [counterfactual.conversion_with_fewer_exits(chain, x, relative) - p for x in names],
+        [conversion_with_fewer_exits(chain, x, relative) - p for x in names],
         dtype=np.float64,
     )
     visits, exits = chain.visits, chain.exit_probability
-    elasticity = counterfactual.exit_elasticities(chain)
+    elasticity = exit_elasticities(chain)
     columns: dict[str, Any] = {
         "touchpoint": names,
         "visits": np.array([visits[x] for x in names], dtype=np.float64),

@@ -1,0 +1,47 @@
+"""The public names: what `dir` shows of a package, and how many there are."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import cxjourney
+
+PACKAGES = [
+    f"cxjourney.{module.name}"
+    for module in pkgutil.iter_modules(cxjourney.__path__)
+    if module.ispkg and not module.name.startswith("_") and module.name != "kernels"
+]
+SOURCE = Path(cxjourney.__file__).parent
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_dir_shows_the_public_names_and_no_others(package):
+    module = importlib.import_module(package)
+    assert dir(module) == sorted(set(module.__all__))
+    assert all(hasattr(module, name) for name in module.__all__)
+
+
+def imported_modules(source: Path) -> set[str]:
+    """Return what a file imports, within functions and for type checkers too."""
+    found = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def test_private_modules_of_other_packages_are_not_imported_for_types_either():
+    # import-linter holds the imports that run; those under TYPE_CHECKING it leaves out
+    for source in SOURCE.rglob("*.py"):
+        own = f"cxjourney.{source.relative_to(SOURCE).parts[0]}"
+        for name in imported_modules(source):
+            package, private, _ = name.partition("._")
+            if private and package.startswith("cxjourney."):
+                assert package == own, f"{source} imports {name}"
