@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from cxjourney.journeys._checks import check_journeys as check_journeys
 from cxjourney.journeys._checks import check_log as check_log
+from cxjourney.journeys._graph_building import chain_of as chain_of
+from cxjourney.journeys._graph_building import graph_of as graph_of
 from cxjourney.journeys._graph_building import journey_graph
 from cxjourney.journeys._inactivity import InactivitySuggestion
 from cxjourney.journeys._inactivity import suggest_inactivity as suggest_inactivity
@@ -32,7 +34,14 @@ from cxjourney.journeys._samples import share_intervals as share_intervals
 from cxjourney.journeys._sequences import Sequences as Sequences
 from cxjourney.journeys._sequences import sequences_of as sequences_of
 from cxjourney.journeys._sequences import slices_of as slices_of
+from cxjourney.journeys._statistics import LeftOut as LeftOut
+from cxjourney.journeys._statistics import TransitionStatistics as TransitionStatistics
+from cxjourney.journeys._statistics import left_out as left_out
+from cxjourney.journeys._statistics import statistics_at as statistics_at
+from cxjourney.journeys._statistics import statistics_of as statistics_of
 from cxjourney.journeys._transition_gaps import TransitionGaps
+from cxjourney.journeys._units import journey_units as journey_units
+from cxjourney.journeys._units import split_of_paths as split_of_paths
 from cxjourney.journeys._visits import By as By
 from cxjourney.journeys._visits import Visits as Visits
 from cxjourney.journeys._visits import grain_codes as grain_codes

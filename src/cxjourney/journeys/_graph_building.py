@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
+import networkx as nx
 import numpy as np
 
-from cxjourney._stats.aalen_johansen import MOVED, OPEN, move_mass
+from cxjourney._stats.aalen_johansen import MOVED, OPEN
 from cxjourney._support.validation import duration_us
 from cxjourney.graph import JourneyGraph, life_table
+from cxjourney.journeys._statistics import TransitionStatistics, statistics_of
 from cxjourney.journeys._visits import By, Visits, grain_codes, visits_of
 from cxjourney.kernels import Follows, directly_follows, waits_of_moves
+from cxjourney.markov import AbsorbingChain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.log import Coded
 
-__all__ = ["build_graph", "journey_graph"]
+__all__ = ["build_graph", "chain_of", "graph_of", "journey_graph"]
 
 _DENSE = 4_000_000
 _EPSILON = 1e-12
@@ -89,6 +92,34 @@ def journey_graph(
         unfinished=unfinished,
     )
     return journeys.graph(by=by)
+
+
+def graph_of(journeys: Journeys, by: By = "touchpoint") -> JourneyGraph:
+    """Return the graph that all analyses of these journeys read; it is built once.
+
+    It is frozen, since it is shared: `Journeys.graph` gives people one of their own.
+    """
+    return journeys.memo.get(("graph", by), lambda: _frozen(journeys, by))
+
+
+def _frozen(journeys: Journeys, by: By) -> JourneyGraph:
+    graph = build_graph(journeys, by=by, times=False)
+    nx.freeze(graph)
+    return graph
+
+
+def chain_of(journeys: Journeys, by: By = "touchpoint") -> AbsorbingChain:
+    """Return the absorbing chain of the shared graph; where no way out is known, as unresolved.
+
+    Raises
+    ------
+    NotAbsorbing
+        If the goal does not end a journey (`after_goal="keep"`).
+    """
+    return journeys.memo.get(
+        ("chain", by),
+        lambda: AbsorbingChain.from_graph(graph_of(journeys, by), trapped="unresolved"),
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -231,23 +262,20 @@ def _add_values(journeys: Journeys, coded: Coded, edges: _Edges) -> None:
 def _add_probabilities(
     journeys: Journeys, by: By, edges: _Edges, *, times: bool
 ) -> NDArray[np.int64] | None:
-    """Add transition probabilities at the limit; return how long open visits have been open."""
-    visits = visits_of(journeys, by)
-    moved = np.flatnonzero(visits.state == MOVED)
-    at, n_edges = edges.places(visits, moved), len(edges.columns["key"])
+    """Add transition probabilities at the limit; return how long censored visits were seen."""
+    statistics = statistics_of(journeys, by)
     histogram = None
     if times:
+        visits = visits_of(journeys, by)
+        moved = np.flatnonzero(visits.state == MOVED)
+        at = edges.places(visits, moved)
         histogram = _add_life_table(journeys, visits, edges, at, moved)
-    elif np.any(visits.state == OPEN):
-        assert visits.wait_us is not None  # noqa: S101 - the caller has looked
-        mass = move_mass(visits.node, visits.wait_us, visits.state, len(visits.names))
-        total = np.bincount(at, mass[moved], minlength=n_edges)
-        edges.columns["probability"] = total.astype(np.float64)  # of nothing, bincount counts
-    else:  # nothing is censored: a share of the visits
-        share = 1.0 / np.bincount(visits.node, minlength=len(visits.names))
-        taken = np.bincount(at, minlength=n_edges)
-        edges.columns["probability"] = taken * share[edges.ends()[0]]
-    _add_silence(visits, edges)
+    else:
+        probability = np.zeros(len(edges.columns["key"]))
+        key = statistics.source * edges.size + statistics.target
+        probability[np.searchsorted(edges.columns["key"], key)] = statistics.probability
+        edges.columns["probability"] = probability
+    _add_silence(statistics, edges)
     return histogram
 
 
@@ -272,18 +300,17 @@ def _add_life_table(
     return open_visits
 
 
-def _add_silence(visits: Visits, edges: _Edges) -> None:
-    """Add what moves leave over to the edges into DROPOFF, some of which nobody took yet."""
+def _add_silence(statistics: TransitionStatistics, edges: _Edges) -> None:
+    """Add what transitions leave over to the edges into DROPOFF, some of which nobody took yet."""
     source, target = edges.ends()
-    n = len(visits.names)
+    n = len(edges.names)
     silent = 1.0 - np.bincount(source, edges.columns["probability"], minlength=n)
-    known = np.bincount(visits.node[visits.state != OPEN], minlength=n) > 0
-    inferred = known & (silent > _EPSILON)
-    inferred[source[target == visits.dropoff]] = False
-    keys = np.flatnonzero(inferred) * edges.size + visits.dropoff
+    inferred = (statistics.at_risk > 0) & (silent > _EPSILON)
+    inferred[source[target == n + 2]] = False
+    keys = np.flatnonzero(inferred) * edges.size + n + 2
     edges.columns.update(_appended(edges.columns, keys))
     source, target = edges.ends()
-    into = target == visits.dropoff
+    into = target == n + 2
     edges.columns["probability"][into] += np.maximum(silent[source[into]], 0.0)
 
 

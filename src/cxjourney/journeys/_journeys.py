@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney._support.frozen import read_only, seal
+from cxjourney._support.memo import Memo
 from cxjourney.domain import Journey, Outcome
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TimesRequired
 from cxjourney.journeys._outcomes import CONVERTED, OUTCOMES, JourneyRules, cut, outcomes
@@ -52,6 +53,8 @@ class Journeys:
         How often each journey stands for; None where each stands for itself.
     value
         Value of each converted journey [currency of the log], NaN where unknown.
+    memo
+        What the analyses share: statistics that are computed once and kept.
     """
 
     log: InteractionLog
@@ -64,6 +67,7 @@ class Journeys:
     rules: JourneyRules
     weight: NDArray[np.int64] | None = None
     value: NDArray[np.float64] = attrs.field(converter=read_only)
+    memo: Memo = attrs.field(init=False, factory=Memo)
 
     @classmethod
     def of_log(

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney.journeys._visits import grain_codes, touches_of
+from cxjourney.journeys._visits import coded_visits, grain_codes, visit_rows
 from cxjourney.kernels import group_sequences, ranges
 
 if TYPE_CHECKING:
@@ -114,10 +114,13 @@ class Sequences:
 
 def sequences_of(journeys: Journeys, by: By = "touchpoint") -> Sequences:
     """Return the touches of each journey; the goal or exit that ends it is none."""
-    coded, rows = touches_of(journeys, by)
+    coded = coded_visits(journeys, grain_codes(journeys.columns, by))
     offsets = np.concatenate([[0], np.cumsum(journeys.lengths)]).astype(np.int64)
     return Sequences(
-        names=coded.names, codes=coded.codes.astype(np.int64), offsets=offsets, rows=rows
+        names=coded.names,
+        codes=coded.codes.astype(np.int64),
+        offsets=offsets,
+        rows=visit_rows(journeys),
     )
 
 

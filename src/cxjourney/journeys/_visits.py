@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from functools import cached_property
+from typing import Literal, TypeAlias
 
 import attrs
 import numpy as np
@@ -13,13 +14,20 @@ from cxjourney._support.distinct import distinct
 from cxjourney._support.frozen import seal
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.journeys._journeys import Journeys
 from cxjourney.journeys._outcomes import CONVERTED, DROPPED, IN_PROGRESS
 from cxjourney.log import Coded, Columns
 
-if TYPE_CHECKING:
-    from cxjourney.journeys._journeys import Journeys
-
-__all__ = ["By", "Grain", "Visits", "grain_codes", "touches_of", "visits_at", "visits_of"]
+__all__ = [
+    "By",
+    "Grain",
+    "Visits",
+    "coded_visits",
+    "grain_codes",
+    "visit_rows",
+    "visits_at",
+    "visits_of",
+]
 
 Grain: TypeAlias = Literal["touchpoint", "channel", "stage", "owner"]
 By: TypeAlias = Grain | tuple[Grain, Grain]
@@ -27,13 +35,15 @@ By: TypeAlias = Grain | tuple[Grain, Grain]
 
 GRAINS = ("touchpoint", "channel", "stage", "owner")
 NEVER = np.iinfo(np.int64).max
+_SMALL = 100_000
+"""Rows of a log whose visits are kept; those of a larger one are found again when needed."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Visits:
     """All visits, journey by journey in order; the goal or exit that ends a journey is none.
 
-    With K nodes, code K is START, K + 1 is CONVERSION, K + 2 is DROPOFF and -1 is "still open".
+    With K nodes, code K is START, K + 1 is CONVERSION, K + 2 is DROPOFF and -1 is "not known yet".
 
     Attributes
     ----------
@@ -41,35 +51,20 @@ class Visits:
         Names of the K nodes.
     node
         Node of each visit.
-    previous
-        Node before, K (START) for the first of a journey.
-    following
-        Node after, or how the journey ended.
     wait_us
-        Time to the next touch, goal or exit [µs]; for an open visit the time since; for a lost
+        Time to the next visit, goal or exit [µs]; for a censored visit the time since; for a lost
         one a very large number. None for aggregated paths.
     state
         `MOVED`, `STAYED` (lost in silence) or `OPEN`, from `cxjourney._stats.aalen_johansen`.
-    journey
-        Number of the journey.
-    customer
-        Number of the customer.
-    row
-        Row in the journeys' columns.
-    weight
-        How often each visit counts; None where once.
+    journeys
+        The journeys that the visits belong to.
     """
 
     names: tuple[str, ...]
     node: NDArray[np.int64]
-    previous: NDArray[np.int64]
-    following: NDArray[np.int64]
     wait_us: NDArray[np.int64] | None
     state: NDArray[np.int8]
-    journey: NDArray[np.int64]
-    customer: NDArray[np.int64]
-    row: NDArray[np.int64]
-    weight: NDArray[np.int64] | None
+    journeys: Journeys
 
     def __len__(self) -> int:
         return len(self.node)
@@ -88,6 +83,58 @@ class Visits:
     def dropoff(self) -> int:
         """Code of DROPOFF."""
         return len(self.names) + 2
+
+    @property
+    def first(self) -> NDArray[np.int64]:
+        """Place of the first visit of each journey that has one."""
+        return first_visits(self.journeys)
+
+    @property
+    def last(self) -> NDArray[np.int64]:
+        """Place of the last visit of each journey that has one."""
+        return last_visits(self.journeys)
+
+    @cached_property
+    def journey(self) -> NDArray[np.int64]:
+        """Number of the journey of each visit."""
+        lengths = self.journeys.lengths
+        return np.repeat(np.arange(len(lengths)), lengths)
+
+    @cached_property
+    def customer(self) -> NDArray[np.int64]:
+        """Number of the customer of each visit."""
+        return self.journeys.customer[self.journey]
+
+    @cached_property
+    def row(self) -> NDArray[np.intp]:
+        """Row of each visit in the journeys' columns."""
+        return visit_rows(self.journeys)
+
+    @cached_property
+    def weight(self) -> NDArray[np.int64] | None:
+        """How often each visit counts; None where once."""
+        weight = self.journeys.weight
+        return None if weight is None else weight[self.journey]
+
+    @cached_property
+    def previous(self) -> NDArray[np.int64]:
+        """Node before each visit, K (START) for the first of a journey."""
+        previous = np.empty(len(self.node), dtype=np.int64)
+        previous[1:] = self.node[:-1]
+        previous[self.first] = self.start
+        return previous
+
+    @cached_property
+    def following(self) -> NDArray[np.int64]:
+        """Node after each visit, or how the journey ended."""
+        following = np.empty(len(self.node), dtype=np.int64)
+        following[:-1] = self.node[1:]
+        outcome = self.journeys.outcome[self.journeys.lengths > 0]
+        following[self.last] = np.select(
+            [outcome == CONVERTED, outcome == DROPPED, outcome == IN_PROGRESS],
+            [self.conversion, self.dropoff, -1],
+        )
+        return following
 
 
 def grain_codes(columns: Columns, by: By) -> Coded:
@@ -141,16 +188,30 @@ def _single(columns: Columns, by: str) -> Coded:
     return Coded(codes, (*coded.names, MISSING))
 
 
-def touches_of(journeys: Journeys, by: By) -> tuple[Coded, NDArray[np.intp]]:
-    """Return the node of each touch, and its row: the goal or exit that ends a journey is none."""
-    return _touches_at(journeys, grain_codes(journeys.columns, by))
+def visit_rows(journeys: Journeys) -> NDArray[np.intp]:
+    """Return the rows that are visits: the goal or exit that ends a journey is none."""
+    is_visit = np.ones(len(journeys.columns), dtype=np.bool_)
+    is_visit[journeys.offsets[1:][journeys.absorbed] - 1] = False
+    return np.flatnonzero(is_visit)
 
 
-def _touches_at(journeys: Journeys, nodes: Coded) -> tuple[Coded, NDArray[np.intp]]:
-    is_touch = np.ones(len(nodes), dtype=np.bool_)
-    is_touch[journeys.offsets[1:][journeys.absorbed] - 1] = False
-    row = np.flatnonzero(is_touch)
-    return Coded(seal(nodes.codes[row]), nodes.names).compacted(), row
+def coded_visits(journeys: Journeys, nodes: Coded) -> Coded:
+    """Return the node of each visit, given that of each row; nodes without a visit are left out."""
+    if journeys.absorbed.any():
+        nodes = nodes.take(visit_rows(journeys))
+    return nodes.compacted()
+
+
+def first_visits(journeys: Journeys) -> NDArray[np.int64]:
+    """Return the place of the first visit of each journey that has one."""
+    lengths = journeys.lengths
+    return (np.cumsum(lengths) - lengths)[lengths > 0]
+
+
+def last_visits(journeys: Journeys) -> NDArray[np.int64]:
+    """Return the place of the last visit of each journey that has one."""
+    lengths = journeys.lengths
+    return np.cumsum(lengths)[lengths > 0] - 1
 
 
 def visits_of(journeys: Journeys, by: By = "touchpoint") -> Visits:
@@ -163,67 +224,50 @@ def visits_of(journeys: Journeys, by: By = "touchpoint") -> Visits:
     by
         What a node is.
     """
-    return visits_at(journeys, grain_codes(journeys.columns, by))
+    if len(journeys.columns) > _SMALL:
+        return visits_at(journeys, grain_codes(journeys.columns, by))
+    return journeys.memo.get(
+        ("visits", by), lambda: visits_at(journeys, grain_codes(journeys.columns, by))
+    )
 
 
 def visits_at(journeys: Journeys, nodes: Coded) -> Visits:
     """Return the visits of journeys, given the node of each row of their columns."""
-    coded, row = _touches_at(journeys, nodes)
-    node = coded.codes.astype(np.int64)
-    k = len(coded.names)
-    lengths = journeys.lengths
-    journey = np.repeat(np.arange(len(lengths)), lengths)
-    stop = np.cumsum(lengths)
-    some = lengths > 0
-    first, last = (stop - lengths)[some], stop[some] - 1
-    previous = np.empty(len(node), dtype=np.int64)
-    previous[1:] = node[:-1]
-    previous[first] = k
-    following = np.empty(len(node), dtype=np.int64)
-    following[:-1] = node[1:]
-    outcome, absorbed = journeys.outcome[some], journeys.absorbed[some]
-    following[last] = np.select(
-        [outcome == CONVERTED, outcome == DROPPED, outcome == IN_PROGRESS], [k + 1, k + 2, -1]
+    coded = coded_visits(journeys, nodes)
+    wait, state = journeys.memo.get("waits", lambda: _waits(journeys))
+    return Visits(
+        names=coded.names,
+        node=coded.codes.astype(np.int64),
+        wait_us=wait,
+        state=state,
+        journeys=journeys,
     )
-    state = np.zeros(len(node), dtype=np.int8)
+
+
+def _waits(journeys: Journeys) -> tuple[NDArray[np.int64] | None, NDArray[np.int8]]:
+    """Return how long each visit lasted and how it ended, which do not depend on the grain."""
+    some = journeys.lengths > 0
+    last = last_visits(journeys)
+    outcome, absorbed = journeys.outcome[some], journeys.absorbed[some]
+    state = np.zeros(int(journeys.lengths.sum()), dtype=np.int8)
     state[last] = np.select(
         [outcome == IN_PROGRESS, (outcome == DROPPED) & ~absorbed], [OPEN, STAYED], default=MOVED
     )
-    return Visits(
-        names=coded.names,
-        node=node,
-        previous=previous,
-        following=following,
-        wait_us=_waits(journeys, row, last, state),
-        state=state,
-        journey=journey,
-        customer=journeys.customer[journey],
-        row=row,
-        weight=None if journeys.weight is None else journeys.weight[journey],
-    )
-
-
-def _waits(
-    journeys: Journeys, row: NDArray[np.intp], last: NDArray[np.int64], state: NDArray[np.int8]
-) -> NDArray[np.int64] | None:
     time = journeys.columns.time
     if time is None:
-        return None
+        return None, seal(state)
+    row = visit_rows(journeys)
     here = time[row]
-    after = np.empty(len(row), dtype=np.int64)
-    after[:-1] = here[1:]
-    ends = row[last] + 1  # the goal or exit, where the journey has one
-    after[last] = time[np.minimum(ends, len(time) - 1)] if len(last) else 0
-    wait = after - here
+    wait = np.empty(len(row), dtype=np.int64)
+    np.subtract(here[1:], here[:-1], out=wait[:-1])
+    ends = np.minimum(row[last] + 1, len(time) - 1)  # the goal or exit, where the journey has one
+    wait[last] = time[ends] - here[last]
     wait[state == STAYED] = NEVER
     until = journeys.log.observed_until_us
-    still_open = state == OPEN
+    censored = state == OPEN
     if until is not None:
-        # stamps after the end of the observation are counted in the audit; they waited for nothing
-        wait[still_open] = np.maximum(until - here[still_open], 0)
-    converted_without_goal = last[
-        (journeys.outcome[journeys.lengths > 0] == CONVERTED)
-        & ~journeys.absorbed[journeys.lengths > 0]
-    ]
-    wait[converted_without_goal] = 0
-    return wait
+        # timestamps after the end of the observation are counted in the audit; they waited for
+        # nothing
+        wait[censored] = np.maximum(until - here[censored], 0)
+    wait[last[(outcome == CONVERTED) & ~absorbed]] = 0
+    return seal(wait), seal(state)

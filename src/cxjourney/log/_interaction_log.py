@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import attrs
 import numpy as np
 
+from cxjourney._support.memo import Memo
 from cxjourney._support.validation import check_name
 from cxjourney._time.timestamps import utc_us
 from cxjourney.exceptions import DataQualityWarning, InvalidValue, TimesRequired, UnknownName
@@ -82,6 +83,7 @@ class InteractionLog:
     observed_until_us: int | None = None
     intake: Intake = attrs.field(factory=Intake)
     backend: str | None = None
+    memo: Memo = attrs.field(init=False, factory=Memo)
 
     # ------------------------------------------------------------------ making one
 

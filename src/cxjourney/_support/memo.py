@@ -1,0 +1,52 @@
+"""Values that an object computes once and keeps."""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+T = TypeVar("T")
+
+__all__ = ["Memo"]
+
+
+class Memo:
+    """Results by name, each computed at most once, whatever the number of threads.
+
+    What is kept can always be computed again: a copy or a pickle begins empty.
+
+    Examples
+    --------
+    >>> memo = Memo()
+    >>> memo.get("answer", lambda: 42)
+    42
+    >>> memo.get("answer", lambda: 1 / 0)  # not computed again
+    42
+    """
+
+    __slots__ = ("_lock", "_values")
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._values: dict[Hashable, Any] = {}
+
+    def get(self, name: Hashable, compute: Callable[[], T]) -> T:
+        """Return the value of this name; compute it if nobody has.
+
+        Parameters
+        ----------
+        name
+            What is kept: a name, with all that the value depends on beside the object itself.
+        compute
+            How it is computed. It may ask for other values of the same memo.
+        """
+        with self._lock:
+            if name not in self._values:
+                self._values[name] = compute()
+            return cast(T, self._values[name])
+
+    def __reduce__(self) -> tuple[type[Memo], tuple[()]]:
+        return Memo, ()

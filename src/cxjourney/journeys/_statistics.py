@@ -1,0 +1,342 @@
+"""Statistics of transitions: what the graph, the chain and the exits of a grain are made of."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from cxjourney._stats.aalen_johansen import MOVED, OPEN, left_out_probabilities, move_mass
+from cxjourney._stats.buckets import N_BUCKETS
+from cxjourney._support.distinct import distinct
+from cxjourney.journeys._units import journey_units, split_of_paths
+from cxjourney.journeys._visits import grain_codes, visits_at
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cxjourney.journeys._journeys import Journeys
+    from cxjourney.journeys._visits import By, Visits
+    from cxjourney.log import Coded
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+__all__ = ["LeftOut", "TransitionStatistics", "left_out", "statistics_at", "statistics_of"]
+
+_ROUNDING = 1e-12
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class TransitionStatistics:
+    """How journeys go from node to node.
+
+    With K nodes, code K is START, K + 1 is CONVERSION and K + 2 is DROPOFF.
+
+    Attributes
+    ----------
+    names
+        Names of the K nodes.
+    source, target
+        The M distinct transitions, in the order of source and target. Drop-off in silence is none:
+        it is what the transitions of a node leave over to 1.
+    count
+        How often each was made.
+    probability
+        Probability of each: that of Aalen and Johansen where there are times and a limit, else its
+        share of the visits whose end is known.
+    visits, censored, exits
+        Visits of each node, those whose end is not known yet, and those that ended in drop-off.
+    first
+        Journeys by their first visit, or by their end where they have none, shape (K + 3,).
+    """
+
+    names: tuple[str, ...]
+    source: Ints
+    target: Ints
+    count: Ints
+    probability: Floats
+    visits: Ints
+    censored: Ints
+    exits: Ints
+    first: Ints
+
+    @property
+    def at_risk(self) -> Ints:
+        """Visits whose end is known."""
+        return self.visits - self.censored
+
+    @property
+    def n_journeys(self) -> int:
+        """Number of journeys, weights counted."""
+        return int(self.first.sum())
+
+    @cached_property
+    def silence(self) -> Floats:
+        """Probability of drop-off in silence, shape (K,): what the transitions leave over."""
+        moved = np.bincount(self.source, self.probability, minlength=len(self.names))
+        return _silence(moved.astype(np.float64), self.at_risk)
+
+    @property
+    def matrix(self) -> Floats:
+        """Transition probabilities, shape (K, K + 3); a row of zeros where no visit has ended."""
+        (matrix,) = _matrices(self, self.probability[None], self.silence[None])
+        return np.asarray(matrix, dtype=np.float64)
+
+    @property
+    def start(self) -> Floats:
+        """Probability of each first visit or end, shape (K + 3,)."""
+        start: Floats = self.first / max(self.n_journeys, 1)
+        return start
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class LeftOut:
+    """The statistics of transitions without each bucket of customers in turn.
+
+    The first axis of every array runs over the 64 buckets.
+
+    Attributes
+    ----------
+    whole
+        The statistics of all customers.
+    probability
+        Probability of each transition, shape (buckets, M); NaN where the others have no visit of
+        its source.
+    silence
+        Probability of drop-off in silence, shape (buckets, K).
+    first
+        Journeys by their first visit or end, shape (buckets, K + 3).
+    visits, at_risk
+        Visits of each node *in* the bucket, and those whose end is known, shape (buckets, K).
+    journeys
+        Journeys in the bucket, shape (buckets,).
+    """
+
+    whole: TransitionStatistics
+    probability: Floats
+    silence: Floats
+    first: Ints
+    visits: Ints
+    at_risk: Ints
+    journeys: Ints
+
+    @property
+    def used(self) -> NDArray[np.bool_]:
+        """Whether each bucket holds a journey."""
+        return self.journeys > 0
+
+    @property
+    def matrices(self) -> Floats:
+        """Transition probabilities without each bucket, shape (buckets, K, K + 3)."""
+        return _matrices(self.whole, np.nan_to_num(self.probability), self.silence)
+
+    @property
+    def start(self) -> Floats:
+        """Probability of each first visit or end without each bucket, shape (buckets, K + 3)."""
+        start: Floats = self.first / np.maximum(self.first.sum(axis=1, keepdims=True), 1)
+        return start
+
+
+def statistics_of(journeys: Journeys, by: By = "touchpoint") -> TransitionStatistics:
+    """Return the statistics of the transitions of journeys at a grain; they are computed once.
+
+    Parameters
+    ----------
+    journeys
+        The journeys; aggregated paths count with their weights.
+    by
+        What a node is.
+    """
+    return journeys.memo.get(
+        ("statistics", by), lambda: statistics_at(journeys, grain_codes(journeys.columns, by))
+    )
+
+
+def statistics_at(journeys: Journeys, nodes: Coded) -> TransitionStatistics:
+    """Return the statistics of the transitions, given the node of each row of the columns."""
+    visits = visits_at(journeys, nodes)
+    k = len(visits.names)
+    weight = visits.weight
+    key, transition = _transitions(visits)
+    source, target = np.divmod(key, k + 3)
+    made = transition >= 0
+    count = _counted(transition[made], weight, made, len(key))
+    open_ones = visits.state == OPEN
+    n = _counted(visits.node, weight, None, k)
+    censored = _counted(visits.node[open_ones], weight, open_ones, k)
+    dropped = visits.following == visits.dropoff
+    at_risk = n - censored
+    if _timed(journeys, visits) and open_ones.any():
+        assert visits.wait_us is not None  # noqa: S101 - _timed has looked
+        mass = move_mass(visits.node, visits.wait_us, visits.state, k)
+        probability = np.bincount(transition[made], mass[made], minlength=len(key)).astype(float)
+    else:
+        base = at_risk[source]
+        probability = np.divide(count, base, out=np.zeros(len(key)), where=base > 0)
+    return TransitionStatistics(
+        names=visits.names,
+        source=source,
+        target=target,
+        count=count,
+        probability=probability,
+        visits=n,
+        censored=censored,
+        exits=_counted(visits.node[dropped], weight, dropped, k),
+        first=_by_first(journeys, visits, journeys.weight),
+    )
+
+
+def left_out(journeys: Journeys, by: By | None = None, nodes: Coded | None = None) -> LeftOut:
+    """Return the statistics of transitions without each bucket of customers in turn.
+
+    Parameters
+    ----------
+    journeys
+        The journeys.
+    by
+        What a node is: the statistics are computed once.
+    nodes
+        The node of each row of the columns, instead of a grain.
+    """
+    if nodes is not None:
+        return _left_out(journeys, nodes, statistics_at(journeys, nodes))
+    grain: By = "touchpoint" if by is None else by
+    return journeys.memo.get(
+        ("left out", grain),
+        lambda: _left_out(
+            journeys, grain_codes(journeys.columns, grain), statistics_of(journeys, grain)
+        ),
+    )
+
+
+def _left_out(journeys: Journeys, nodes: Coded, whole: TransitionStatistics) -> LeftOut:
+    visits = visits_at(journeys, nodes)
+    if journeys.weight is None:
+        return _without_buckets(journeys, visits, whole)
+    return _without_shares(journeys, visits, whole)
+
+
+def _without_buckets(journeys: Journeys, visits: Visits, whole: TransitionStatistics) -> LeftOut:
+    """Return the statistics without each bucket, for journeys that have customers."""
+    k = len(visits.names)
+    units = journey_units(journeys)
+    unit = units[visits.journey]
+    _, transition = _transitions(visits)
+    probability = left_out_probabilities(
+        visits.node,
+        visits.wait_us if _timed(journeys, visits) else None,
+        visits.state,
+        transition,
+        unit,
+        source=whole.source,
+        n_nodes=k,
+        n_units=N_BUCKETS,
+    )
+    here = _cross(unit, visits.node, k)
+    ended = visits.state != OPEN
+    at_risk = _cross(unit[ended], visits.node[ended], k)
+    first = _cross(units, _first_places(journeys, visits), k + 3)
+    return _assembled(whole, probability, here, at_risk, first)
+
+
+def _without_shares(journeys: Journeys, visits: Visits, whole: TransitionStatistics) -> LeftOut:
+    """Return the statistics without each bucket, for aggregated paths: counts alone."""
+    from scipy.sparse import csr_array
+
+    k = len(visits.names)
+    split = split_of_paths(journeys)
+
+    def by_bucket(place: Ints, journey: Ints, size: int) -> Ints:
+        shape = (size, len(split))
+        times = csr_array((np.ones(len(place), dtype=np.int64), (place, journey)), shape=shape)
+        return np.asarray((times @ split).T, dtype=np.int64)
+
+    _, transition = _transitions(visits)
+    made = transition >= 0
+    ended = visits.state != OPEN
+    here = by_bucket(visits.node, visits.journey, k)
+    at_risk = by_bucket(visits.node[ended], visits.journey[ended], k)
+    own = by_bucket(transition[made], visits.journey[made], len(whole.source))
+    others = (at_risk.sum(axis=0) - at_risk)[:, whole.source]
+    probability = np.full(own.shape, np.nan)
+    np.divide(own.sum(axis=0) - own, others, out=probability, where=others > 0)
+    places = _first_places(journeys, visits)
+    first = by_bucket(places, np.arange(len(places)), k + 3)
+    return _assembled(whole, probability, here, at_risk, first)
+
+
+def _assembled(
+    whole: TransitionStatistics, probability: Floats, visits: Ints, at_risk: Ints, first: Ints
+) -> LeftOut:
+    k = len(whole.names)
+    moved = np.zeros((N_BUCKETS, k))
+    known = np.nan_to_num(probability)
+    if len(whole.source):  # transitions stand in the order of their sources
+        begin = np.flatnonzero(np.append(True, np.diff(whole.source) > 0))
+        moved[:, whole.source[begin]] = np.add.reduceat(known, begin, axis=1)
+    return LeftOut(
+        whole=whole,
+        probability=probability,
+        silence=_silence(moved, at_risk.sum(axis=0) - at_risk),
+        first=first.sum(axis=0) - first,
+        visits=visits,
+        at_risk=at_risk,
+        journeys=first.sum(axis=1),
+    )
+
+
+def _timed(journeys: Journeys, visits: Visits) -> bool:
+    """Return whether censored visits count for as long as they were seen."""
+    return visits.wait_us is not None and journeys.rules.inactivity is not None
+
+
+def _transitions(visits: Visits) -> tuple[Ints, Ints]:
+    """Return source (K + 3) + target of the distinct transitions, and that of each visit or -1.
+
+    Silence is no transition: DROPOFF is reached by an exit touchpoint, or by what is left over.
+    """
+    made = (visits.state == MOVED) & (visits.following >= 0)
+    key, place = distinct(visits.node[made] * (len(visits.names) + 3) + visits.following[made])
+    transition = np.full(len(visits), -1, dtype=np.int64)
+    transition[made] = place
+    return key, transition
+
+
+def _first_places(journeys: Journeys, visits: Visits) -> Ints:
+    """Return the first visit of each journey, or its end where it has none."""
+    place = np.where(journeys.converted, visits.conversion, visits.dropoff).astype(np.int64)
+    place[journeys.lengths > 0] = visits.node[visits.first]
+    return place
+
+
+def _by_first(journeys: Journeys, visits: Visits, weight: Ints | None) -> Ints:
+    places = _first_places(journeys, visits)
+    return np.bincount(places, weight, minlength=len(visits.names) + 3).astype(np.int64)
+
+
+def _counted(place: Ints, weight: Ints | None, chosen: NDArray[np.bool_] | None, size: int) -> Ints:
+    if weight is not None and chosen is not None:
+        weight = weight[chosen]
+    return np.bincount(place, weight, minlength=size).astype(np.int64)
+
+
+def _cross(unit: Ints, place: Ints, size: int) -> Ints:
+    counts = np.bincount(unit * size + place, minlength=N_BUCKETS * size)
+    return counts.astype(np.int64, copy=False).reshape(N_BUCKETS, size)
+
+
+def _silence(moved: Floats, at_risk: Ints) -> Floats:
+    left = np.where(at_risk > 0, np.maximum(1.0 - moved, 0.0), 0.0)
+    left[left < _ROUNDING] = 0.0  # the rounding of a sum, not a probability
+    return left
+
+
+def _matrices(whole: TransitionStatistics, probability: Floats, silence: Floats) -> Floats:
+    k = len(whole.names)
+    matrices = np.zeros((len(probability), k, k + 3))
+    matrices[:, whole.source, whole.target] = probability
+    matrices[:, :, k + 2] += silence
+    return matrices
