@@ -28,7 +28,7 @@ def row_of(table, name):
 
 
 def test_every_node_has_its_row_with_what_the_graph_knows(graph):
-    table = cx.graph.node_table(graph)
+    table = graph.nodes_table()
     assert len(table) == len(graph)
     web = row_of(table, "web")
     assert (web["kind"], web["channel"], web["stage"]) == ("touchpoint", "web", "")
@@ -37,13 +37,13 @@ def test_every_node_has_its_row_with_what_the_graph_knows(graph):
 
 
 def test_nobody_seen_to_leave_is_zero_and_nobody_seen_at_all_is_unknown(graph):
-    table = cx.graph.node_table(graph)
+    table = graph.nodes_table()
     assert row_of(table, "cart")["exit_probability"] == 0
     assert math.isnan(row_of(table, "shop")["exit_probability"])
 
 
 def test_every_edge_has_its_row(graph):
-    table = cx.graph.edge_table(graph)
+    table = graph.edges_table()
     rows = {(row["from"], row["to"]): (row["count"], row["probability"]) for row in table}
     assert rows == {(u, v): (e["count"], e["probability"]) for u, v, e in graph.edges(data=True)}
     assert all(math.isnan(row["dwell_mean_s"]) for row in table)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cxjourney import from_sequences, from_wide, read_csv, read_xes
-from cxjourney.io import Step
+from cxjourney.io import StepColumn
 
 pytest.importorskip("duckdb")
 
@@ -111,7 +111,7 @@ def test_the_sales_pipeline_is_read_as_a_wide_table(data):
     log = from_wide(
         table,
         customer="opportunity_id",
-        steps={"engage_date": "engaged", "close_date": Step(named_by="deal_stage")},
+        steps={"engage_date": "engaged", "close_date": StepColumn(named_by="deal_stage")},
         timestamp_format="%m/%d/%Y",
     )
     told = facts(folder)["stage"]

@@ -7,7 +7,7 @@ import pytest
 
 from cxjourney import from_sequences, from_wide
 from cxjourney.exceptions import InvalidData, InvalidValue, ReservedName, UnknownName
-from cxjourney.io import Step
+from cxjourney.io import StepColumn
 
 DEALS = {
     "deal": ["a", "b", "c", "d"],
@@ -18,8 +18,8 @@ DEALS = {
     "product": ["x", "y", "x", "y"],
 }
 STEPS = {
-    "engage": Step("engaged", channel="phone", stage="consideration"),
-    "close": Step(named_by="stage", value="price"),
+    "engage": StepColumn("engaged", channel="phone", stage="consideration"),
+    "close": StepColumn(named_by="stage", value="price"),
 }
 
 
@@ -79,7 +79,7 @@ def test_missing_ids_and_names_are_refused_with_rows_of_the_table_or_dropped():
         "placed": ["2024-01-01", "2024-01-01", None, "2024-01-02"],
         "what": ["order", "order", "order", None],
     }
-    steps = {"placed": Step(named_by="what")}
+    steps = {"placed": StepColumn(named_by="what")}
     with pytest.raises(InvalidData, match="who is missing in 1 row: 1"):
         from_wide(table, customer="who", steps=steps)
     table["who"][1] = "b"
@@ -97,11 +97,11 @@ def test_missing_ids_and_names_are_refused_with_rows_of_the_table_or_dropped():
 
 def test_steps_say_what_they_are():
     with pytest.raises(InvalidValue, match="either a touchpoint or named_by"):
-        Step()
+        StepColumn()
     with pytest.raises(InvalidValue, match="either a touchpoint or named_by"):
-        Step("a", named_by="b")
+        StepColumn("a", named_by="b")
     with pytest.raises(ReservedName):
-        Step("__start__")
+        StepColumn("__start__")
     with pytest.raises(InvalidValue, match="at least one date column"):
         from_wide(DEALS, customer="deal", steps={})
     with pytest.raises(UnknownName, match=r"'engag'.*did you mean 'engage'"):

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import JourneyGraph
-from cxjourney.graph._export import read_graphml, write_graphml
 
 LIMIT = 6  # ticks; a bin each
 NAMES = ["ad", "web", "cart", "phone"]
@@ -155,8 +154,8 @@ def test_round_trips_keep_everything(log, times):
 
 def graphml_and_back(graph):
     with TemporaryDirectory() as folder:
-        write_graphml(graph, Path(folder) / "graph.graphml")
-        return read_graphml(Path(folder) / "graph.graphml")
+        graph.write_graphml(Path(folder) / "graph.graphml")
+        return JourneyGraph.read_graphml(Path(folder) / "graph.graphml")
 
 
 @given(logs, st.permutations(NAMES))

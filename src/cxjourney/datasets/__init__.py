@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from cxjourney.datasets._sample import Sample, sample
-from cxjourney.datasets._truths import CriticalTruth, HandoffTruth, SegmentTruth, Truths
+from cxjourney.datasets._truths import CriticalTruth as CriticalTruth
+from cxjourney.datasets._truths import HandoffTruth as HandoffTruth
+from cxjourney.datasets._truths import SegmentTruth as SegmentTruth
+from cxjourney.datasets._truths import Truths
 
-__all__ = ["CriticalTruth", "HandoffTruth", "Sample", "SegmentTruth", "Truths", "sample"]
+__all__ = ["Sample", "Truths", "sample"]
 
 
 def __dir__() -> list[str]:

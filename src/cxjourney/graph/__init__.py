@@ -1,14 +1,13 @@
-"""The journey graph: a `networkx.DiGraph` of directly-follows counts, its tables and exports."""
+"""The journey graph: a `networkx.DiGraph` of directly-follows counts."""
 
 from __future__ import annotations
 
 from cxjourney.graph._checks import check_graph as check_graph
 from cxjourney.graph._journey_graph import JourneyGraph
 from cxjourney.graph._layers import layers as layers
-from cxjourney.graph._life_table import life_table
-from cxjourney.graph._tables import edge_table, node_table
+from cxjourney.graph._life_table import life_table as life_table
 
-__all__ = ["JourneyGraph", "edge_table", "life_table", "node_table"]
+__all__ = ["JourneyGraph"]
 
 
 def __dir__() -> list[str]:

@@ -10,14 +10,12 @@ import networkx as nx
 
 from cxjourney._support.validation import check_choice, check_count, check_number
 from cxjourney.exceptions import InputFileError, InvalidValue
-from cxjourney.graph._checks import check_graph
-from cxjourney.graph._journey_graph import JourneyGraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["drawing", "read_graphml", "to_dot", "to_mermaid", "write_graphml"]
+__all__ = ["drawing", "graphml", "to_dot", "to_mermaid", "write_graphml"]
 
 Label = Literal["count", "probability", "none"]
 Direction = Literal["LR", "TB"]
@@ -26,13 +24,11 @@ Direction = Literal["LR", "TB"]
 _NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write_graphml(graph: JourneyGraph, path: str | Path) -> None:
+def write_graphml(graph: nx.DiGraph[str], path: str | Path) -> None:
     r"""Write the graph with all that it knows as GraphML.
 
     Parameters
     ----------
-    graph
-        The graph.
     path
         The file to write.
 
@@ -46,7 +42,6 @@ def write_graphml(graph: JourneyGraph, path: str | Path) -> None:
     --------
     read_graphml : The way back; types are kept.
     """
-    check_graph(graph)
     for text in _texts(graph):
         if found := _NOT_IN_XML.search(text):
             raise InvalidValue(
@@ -56,35 +51,19 @@ def write_graphml(graph: JourneyGraph, path: str | Path) -> None:
     nx.write_graphml(graph, path)
 
 
-def read_graphml(path: str | Path) -> JourneyGraph:
-    """Return the graph of a GraphML file that `write_graphml` wrote.
-
-    Parameters
-    ----------
-    path
-        The file to read.
-
-    Raises
-    ------
-    InputFileError
-        If the file is missing or no GraphML.
-    InvalidValue
-        If it holds a graph without the counts of a journey graph.
-    NotAFlow
-        If its counts do not add up.
-    """
+def graphml(path: str | Path) -> nx.Graph[Any]:
+    """Return the plain graph of a GraphML file; see `JourneyGraph.read_graphml`."""
     from xml.etree.ElementTree import ParseError
 
     try:
-        graph = nx.read_graphml(path)
+        return nx.read_graphml(path)
     except OSError as error:
         raise InputFileError(f"{path}: {error.strerror}") from error
     except (ParseError, nx.NetworkXError) as error:
         raise InputFileError(f"{path}: not GraphML: {error}") from error
-    return JourneyGraph.from_networkx(graph)
 
 
-def _texts(graph: JourneyGraph) -> Iterator[str]:
+def _texts(graph: nx.DiGraph[str]) -> Iterator[str]:
     rows = [graph.graph, *(node for _, node in graph.nodes(data=True))]
     rows += [edge for _, _, edge in graph.edges(data=True)]
     yield from graph
@@ -100,8 +79,6 @@ def drawing(
 
     Parameters
     ----------
-    graph
-        The graph.
     min_count
         Moves that were made less often are rare.
     max_edges
@@ -122,7 +99,6 @@ def drawing(
     Examples
     --------
     >>> import cxjourney as cx
-    >>> from cxjourney.graph import _export as export
     >>> graph = cx.JourneyGraph.from_counts(
     ...     {
     ...         (cx.START, "web"): 9,
@@ -131,11 +107,10 @@ def drawing(
     ...         ("help", cx.CONVERSION): 1,
     ...     }
     ... )
-    >>> small = export.drawing(graph, min_count=2)
+    >>> small = graph.drawing(min_count=2)
     >>> [(u, v, count) for u, v, count in small.edges(data="count") if "__other__" in (u, v)]
     [('web', '__other__', 1), ('__other__', '__conversion__', 1)]
     """
-    check_graph(graph)
     most = 0 if max_edges is None else max_edges
     for name, value in (("min_count", min_count), ("max_edges", most)):
         if check_number(value, name) < 0:
@@ -187,8 +162,6 @@ def to_dot(
 
     Parameters
     ----------
-    graph
-        The graph.
     label
         What stands at the edges: their count, their probability, or nothing.
     widths
@@ -212,9 +185,8 @@ def to_dot(
     Examples
     --------
     >>> import cxjourney as cx
-    >>> from cxjourney.graph import _export as export
     >>> graph = cx.JourneyGraph.from_counts({(cx.START, 'a "b"'): 2, ('a "b"', cx.DROPOFF): 2})
-    >>> print(export.to_dot(graph, widths=False))
+    >>> print(graph.to_dot(widths=False))
     digraph journeys {
       rankdir=LR;
       n0 [label="a \"b\"", shape=box];
@@ -255,8 +227,6 @@ def to_mermaid(
 
     Parameters
     ----------
-    graph
-        The graph.
     label
         What stands at the edges: their count, their probability, or nothing.
     widths
@@ -280,9 +250,8 @@ def to_mermaid(
     Examples
     --------
     >>> import cxjourney as cx
-    >>> from cxjourney.graph import _export as export
     >>> graph = cx.JourneyGraph.from_counts({(cx.START, "web [1]"): 2, ("web [1]", cx.DROPOFF): 2})
-    >>> print(export.to_mermaid(graph, widths=False))
+    >>> print(graph.to_mermaid(widths=False))
     flowchart LR
       n0["web #91;1#93;"]
       n1(("START"))

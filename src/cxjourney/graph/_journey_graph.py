@@ -12,14 +12,14 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney.exceptions import InvalidValue, NotAFlow, UnknownName
-from cxjourney.graph import _columns, _counts
+from cxjourney.graph import _columns, _counts, _export, _tables
 from cxjourney.graph._checks import check_graph
 from cxjourney.graph._merge import merged
-from cxjourney.graph._tables import edge_table, node_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime, timedelta
+    from pathlib import Path
 
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
@@ -392,6 +392,9 @@ class JourneyGraph(_DiGraph):
                     node=str(name),
                 )
 
+    nodes_table = _tables.nodes_table
+    edges_table = _tables.edges_table
+
     def plot(
         self,
         *,
@@ -424,7 +427,7 @@ class JourneyGraph(_DiGraph):
         Returns
         -------
         matplotlib.axes.Axes
-            Drawn is what `cxjourney.graph.node_table` and `edge_table` hold.
+            Drawn is what `nodes_table` and `edges_table` hold.
 
         Raises
         ------
@@ -435,7 +438,7 @@ class JourneyGraph(_DiGraph):
         """
         from cxjourney.domain import stage_order
 
-        nodes, edges = node_table(self), edge_table(self)
+        nodes, edges = self.nodes_table(), self.edges_table()
         names = [str(name) for name in nodes["name"]]
         staged = [str(stage) or _NO_STAGE for stage in nodes["stage"]]
         values = None if shade is None else nodes["exit_probability"]
@@ -519,6 +522,32 @@ class JourneyGraph(_DiGraph):
         result.add_nodes_from((node.pop("id"), node) for node in data["nodes"])
         result.add_edges_from((e.pop("source"), e.pop("target"), e) for e in data["edges"])
         return result
+
+    write_graphml = _export.write_graphml
+
+    @classmethod
+    def read_graphml(cls, path: str | Path) -> Self:
+        """Return the graph of a GraphML file that `write_graphml` wrote.
+
+        Parameters
+        ----------
+        path
+            The file to read.
+
+        Raises
+        ------
+        InputFileError
+            If the file is missing or no GraphML.
+        InvalidValue
+            If it holds a graph without the counts of a journey graph.
+        NotAFlow
+            If its counts do not add up.
+        """
+        return cls.from_networkx(_export.graphml(path))
+
+    to_dot = _export.to_dot
+    to_mermaid = _export.to_mermaid
+    drawing = _export.drawing
 
     def __repr__(self) -> str:
         facts = self.graph

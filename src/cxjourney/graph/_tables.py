@@ -9,23 +9,17 @@ import numpy as np
 
 from cxjourney._support.table import Table
 from cxjourney.domain import DROPOFF
-from cxjourney.graph._checks import check_graph
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["edge_table", "node_table"]
+__all__ = ["edges_table", "nodes_table"]
 
 _COUNTS = ("visits", "journeys", "starts", "conversions", "exits", "pending")
 
 
-def node_table(graph: nx.DiGraph[str]) -> Table:
+def nodes_table(graph: nx.DiGraph[str]) -> Table:
     """Return one row a node: its name, kind, channel, stage, owner and counts.
-
-    Parameters
-    ----------
-    graph
-        The graph.
 
     Returns
     -------
@@ -36,10 +30,9 @@ def node_table(graph: nx.DiGraph[str]) -> Table:
     --------
     >>> import cxjourney as cx
     >>> graph = cx.JourneyGraph.from_counts({(cx.START, "web"): 4, ("web", cx.DROPOFF): 4})
-    >>> cx.graph.node_table(graph).row(0)["exit_probability"]
+    >>> graph.nodes_table().row(0)["exit_probability"]
     1.0
     """
-    check_graph(graph)
     rows = [(name, node) for name, node in graph.nodes(data=True)]
     columns: dict[str, Any] = {"name": [name for name, _ in rows]}
     for key in ("kind", "channel", "stage", "owner"):
@@ -51,13 +44,8 @@ def node_table(graph: nx.DiGraph[str]) -> Table:
     return Table(columns, formats=formats)
 
 
-def edge_table(graph: nx.DiGraph[str]) -> Table:
+def edges_table(graph: nx.DiGraph[str]) -> Table:
     """Return one row an edge: from, to, count, journeys, probability and times.
-
-    Parameters
-    ----------
-    graph
-        The graph.
 
     Returns
     -------
@@ -69,10 +57,9 @@ def edge_table(graph: nx.DiGraph[str]) -> Table:
     --------
     >>> import cxjourney as cx
     >>> graph = cx.JourneyGraph.from_counts({(cx.START, "web"): 4, ("web", cx.DROPOFF): 4})
-    >>> cx.graph.edge_table(graph)["count"].tolist()
+    >>> graph.edges_table()["count"].tolist()
     [4, 4]
     """
-    check_graph(graph)
     rows = [(u, v, edge) for u, v, edge in graph.edges(data=True)]
     columns: dict[str, Any] = {
         "from": [source for source, _, _ in rows],

@@ -31,16 +31,18 @@ if TYPE_CHECKING:
 
     Moment = datetime | date | str
 
-__all__ = ["Step", "from_sequences", "from_wide"]
+__all__ = ["StepColumn", "from_sequences", "from_wide"]
 
 
-def _optional_name(_step: Step, attribute: attrs.Attribute[str | None], value: str | None) -> None:
+def _optional_name(
+    _step: StepColumn, attribute: attrs.Attribute[str | None], value: str | None
+) -> None:
     if value is not None:
         check_name(value, attribute.name)
 
 
 @attrs.frozen
-class Step:
+class StepColumn:
     """What a date column of a wide table stands for.
 
     Attributes
@@ -64,7 +66,9 @@ class Step:
     def __attrs_post_init__(self) -> None:
         if (self.touchpoint is None) == (self.named_by is None):
             raise InvalidValue.of(
-                "Step", "have either a touchpoint or named_by=", (self.touchpoint, self.named_by)
+                "StepColumn",
+                "have either a touchpoint or named_by=",
+                (self.touchpoint, self.named_by),
             )
 
 
@@ -72,7 +76,7 @@ def from_wide(
     frame: Any,
     *,
     customer: str,
-    steps: Mapping[str, str | Step],
+    steps: Mapping[str, str | StepColumn],
     journey: str | None = None,
     account: str | None = None,
     attributes: Sequence[str] = (),
@@ -92,7 +96,7 @@ def from_wide(
     customer
         Column of customer ids. Where a customer has several rows, `journey` names the cases.
     steps
-        Date column to the name of its touchpoint, or to a `Step` where more is known, in the
+        Date column to the name of its touchpoint, or to a `StepColumn` where more is known, in the
         order in which steps of one moment come.
     journey, account
         Columns of case and account ids.
@@ -118,7 +122,7 @@ def from_wide(
 
     Examples
     --------
-    >>> from cxjourney.io._shapes import Step, from_wide
+    >>> from cxjourney.io import StepColumn, from_wide
     >>> deals = {
     ...     "deal": ["a", "b", "c"],
     ...     "engaged": ["2024-01-02", "2024-01-03", None],
@@ -126,7 +130,9 @@ def from_wide(
     ...     "stage": ["Won", "Engaging", "Prospecting"],
     ... }
     >>> log = from_wide(
-    ...     deals, customer="deal", steps={"engaged": "engaged", "closed": Step(named_by="stage")}
+    ...     deals,
+    ...     customer="deal",
+    ...     steps={"engaged": "engaged", "closed": StepColumn(named_by="stage")},
     ... )
     >>> [(i.customer.id, i.touchpoint.name) for i in log.interactions()]
     [('a', 'engaged'), ('a', 'Won'), ('b', 'engaged')]
@@ -134,7 +140,8 @@ def from_wide(
     {'rows of the table with no dated step': 1}
     """
     plan = {
-        column: step if isinstance(step, Step) else Step(step) for column, step in steps.items()
+        column: step if isinstance(step, StepColumn) else StepColumn(step)
+        for column, step in steps.items()
     }
     if not plan:
         raise InvalidValue.of("steps", "name at least one date column", steps)
@@ -232,7 +239,7 @@ def from_sequences(
 
     Examples
     --------
-    >>> from cxjourney.io._shapes import from_sequences
+    >>> from cxjourney.io import from_sequences
     >>> months = {"id": [1, 2], "jan": ["school", "school"], "feb": ["job", None]}
     >>> log = from_sequences(
     ...     months, customer="id", states={"jan": "2024-01-01", "feb": "2024-02-01"}
@@ -303,14 +310,14 @@ def _moments(
     return moments
 
 
-def _touchpoints(columns: Mapping[str, Any], column: str, step: Step, n: int) -> Coded:
+def _touchpoints(columns: Mapping[str, Any], column: str, step: StepColumn, n: int) -> Coded:
     if step.touchpoint is not None:
         return Coded(np.zeros(n, dtype=np.int64), (step.touchpoint,))
     return encode_names(columns[f"named_by:{column}"])
 
 
 def _of_steps(
-    columns: Mapping[str, Any], plan: Mapping[str, Step], taken: Sequence[NDArray[np.intp]]
+    columns: Mapping[str, Any], plan: Mapping[str, StepColumn], taken: Sequence[NDArray[np.intp]]
 ) -> dict[str, NDArray[Any]]:
     """Return the columns that only some steps have, empty at the others."""
     steps = list(zip(plan.items(), taken, strict=True))

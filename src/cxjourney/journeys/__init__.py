@@ -17,7 +17,7 @@ from cxjourney.journeys._outcomes import CONVERTED as CONVERTED
 from cxjourney.journeys._outcomes import DROPPED as DROPPED
 from cxjourney.journeys._outcomes import IN_PROGRESS as IN_PROGRESS
 from cxjourney.journeys._outcomes import OUTCOMES as OUTCOMES
-from cxjourney.journeys._outcomes import JourneyRules
+from cxjourney.journeys._outcomes import JourneyRules as JourneyRules
 from cxjourney.journeys._replicates import Replicates as Replicates
 from cxjourney.journeys._replicates import Tally as Tally
 from cxjourney.journeys._replicates import frequencies as frequencies
@@ -48,7 +48,7 @@ from cxjourney.journeys._visits import grain_codes as grain_codes
 from cxjourney.journeys._visits import visits_at as visits_at
 from cxjourney.journeys._visits import visits_of as visits_of
 
-__all__ = ["InactivitySuggestion", "JourneyRules", "Journeys", "TransitionGaps", "journey_graph"]
+__all__ = ["InactivitySuggestion", "Journeys", "TransitionGaps", "journey_graph"]
 
 
 def __dir__() -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cxjourney.log._audit import LogAudit
-from cxjourney.log._columns import Coded, Columns
+from cxjourney.log._columns import Coded as Coded
+from cxjourney.log._columns import Columns as Columns
 from cxjourney.log._columns import Rows as Rows
 from cxjourney.log._encode import encode_ids as encode_ids
 from cxjourney.log._encode import encode_names as encode_names
@@ -11,7 +12,7 @@ from cxjourney.log._encode import encode_values as encode_values
 from cxjourney.log._encode import narrow as narrow
 from cxjourney.log._encode import numbers as numbers
 from cxjourney.log._ingest import OF_TABLE as OF_TABLE
-from cxjourney.log._ingest import Intake
+from cxjourney.log._ingest import Intake as Intake
 from cxjourney.log._ingest import columns_of as columns_of
 from cxjourney.log._interaction_log import InteractionLog
 from cxjourney.log._interaction_log import is_currency_code as is_currency_code
@@ -19,7 +20,7 @@ from cxjourney.log._objects import customer_object as customer_object
 from cxjourney.log._objects import interaction_objects as interaction_objects
 from cxjourney.log._relations import relation_columns as relation_columns
 
-__all__ = ["Coded", "Columns", "Intake", "InteractionLog", "LogAudit"]
+__all__ = ["InteractionLog", "LogAudit"]
 
 
 def __dir__() -> list[str]:

@@ -175,8 +175,6 @@ def audit_log(
 
     Parameters
     ----------
-    log
-        The log.
     inactivity
         The inactivity limit, to count left-truncated customers where `observed_from` is known.
     now

@@ -611,19 +611,12 @@ class InteractionLog:
     # Each of these is a function that takes the log first and returns another one or a result.
 
     audit = audit_log
-    """What a reader must know about the data: see `cxjourney.log._audit.audit_log`."""
     filter = _prepare.filter_rows
-    """The log of some interactions: see `cxjourney.log._prepare.filter_rows`."""
     between = _prepare.between
-    """The log as observed in a shorter window: see `cxjourney.log._prepare.between`."""
     rename = _prepare.rename
-    """The log with other names: see `cxjourney.log._prepare.rename`."""
     collapse_repeats = _prepare.collapse_repeats
-    """The log without repeats: see `cxjourney.log._prepare.collapse_repeats`."""
     drop_duplicates = _prepare.drop_duplicates
-    """The log with each interaction once: see `cxjourney.log._prepare.drop_duplicates`."""
     sessions = _prepare.sessions
-    """The log cut into sessions: see `cxjourney.log._prepare.sessions`."""
 
     def _with_rows(self, keep: Any) -> Self:
         """Return the log of the rows where `keep` is true; customers without a row go.

@@ -58,8 +58,6 @@ def filter_rows(
 
     Parameters
     ----------
-    log
-        The log.
     customers, touchpoints, channels, stages, owners
         Ids or names to keep.
     where
@@ -135,8 +133,6 @@ def between(
 
     Parameters
     ----------
-    log
-        The log.
     start, end
         The first moment that belongs, and the first that does not; None leaves that side open.
     tz
@@ -194,8 +190,6 @@ def rename(
 
     Parameters
     ----------
-    log
-        The log.
     touchpoints, channels, stages, owners
         Old name to new name; names that are not mentioned stay.
 
@@ -254,8 +248,6 @@ def collapse_repeats(
 
     Parameters
     ----------
-    log
-        The log.
     touchpoints
         Collapse repeats of these only; None means all.
     within
@@ -303,11 +295,6 @@ def drop_duplicates(log: InteractionLog) -> InteractionLog:
     Interactions are equal if customer, time and all other columns are; `seq` does not count,
     since numbering duplicates does not make them two contacts. `log.audit()` counts them.
 
-    Parameters
-    ----------
-    log
-        The log.
-
     Returns
     -------
     InteractionLog
@@ -320,8 +307,6 @@ def sessions(log: InteractionLog, *, gap: timedelta) -> InteractionLog:
 
     Parameters
     ----------
-    log
-        The log.
     gap
         A silence of at least this begins a new session. Web analytics uses 30 minutes.
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from cxjourney.report._build import build
 from cxjourney.report._journey_map import JourneyMap, journey_map
-from cxjourney.report._lanes import Lane, MapEntry
-from cxjourney.report._page import Drawing, Figure, Part, Picture, Report, Section
+from cxjourney.report._lanes import Lane as Lane
+from cxjourney.report._lanes import MapEntry
+from cxjourney.report._page import Drawing as Drawing
+from cxjourney.report._page import Figure as Figure
+from cxjourney.report._page import Part as Part
+from cxjourney.report._page import Picture as Picture
+from cxjourney.report._page import Report
+from cxjourney.report._page import Section as Section
 from cxjourney.report._sections import STEPS as STEPS
 
 __all__ = [
-    "Drawing",
-    "Figure",
     "JourneyMap",
-    "Lane",
     "MapEntry",
-    "Part",
-    "Picture",
     "Report",
-    "Section",
     "build",
     "journey_map",
 ]

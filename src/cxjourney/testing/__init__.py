@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cxjourney.testing._strategies import EventRow as EventRow
 from cxjourney.testing._strategies import (
-    EventRow,
     attributes,
     channels,
     customers,
@@ -18,7 +18,6 @@ from cxjourney.testing._strategies import (
 )
 
 __all__ = [
-    "EventRow",
     "attributes",
     "channels",
     "customers",
