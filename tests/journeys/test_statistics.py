@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 import cxjourney as cx
 from cxjourney.journeys import (
     graph_of,
-    journey_units,
     left_out,
-    split_of_paths,
     statistics_of,
+    units_of,
 )
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -54,7 +53,7 @@ def by_names(found, probability):
 @given(rows, st.sampled_from([timedelta(days=3), None]))
 def test_without_a_bucket_is_what_the_others_alone_give(rows, inactivity):
     journeys = journeys_of(rows, inactivity=inactivity)
-    units = journey_units(journeys)
+    units = units_of(journeys).of
     found = left_out(journeys)
     for bucket in np.unique(units).tolist():
         alone = statistics_of(journeys.where(units != bucket))
@@ -83,7 +82,7 @@ def test_the_graph_carries_the_probabilities_of_the_statistics(rows):
 
 def test_aggregated_paths_are_dealt_to_buckets_one_journey_at_a_time():
     journeys = cx.Journeys.from_paths([["a", "b"], ["b"]], converted=[640, 64], dropped=[0, 6400])
-    split = split_of_paths(journeys)
+    split = units_of(journeys).split
     assert split.sum(axis=1).tolist() == journeys.weight.tolist()
     # as chance deals them: the variance over buckets is that of a multinomial, not 0
     even = journeys.weight / 64
@@ -103,7 +102,7 @@ def test_aggregated_paths_are_dealt_to_buckets_one_journey_at_a_time():
 def test_paths_do_not_depend_on_their_order():
     one = cx.Journeys.from_paths([["a"], ["b"]], converted=[100, 300])
     other = cx.Journeys.from_paths([["b"], ["a"]], converted=[300, 100])
-    assert split_of_paths(one).tolist() == split_of_paths(other)[::-1].tolist()
+    assert units_of(one).split.tolist() == units_of(other).split[::-1].tolist()
 
 
 def test_what_is_shared_is_computed_once_and_not_pickled(monkeypatch):

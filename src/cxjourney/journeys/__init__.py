@@ -40,8 +40,7 @@ from cxjourney.journeys._statistics import left_out as left_out
 from cxjourney.journeys._statistics import statistics_at as statistics_at
 from cxjourney.journeys._statistics import statistics_of as statistics_of
 from cxjourney.journeys._transition_gaps import TransitionGaps
-from cxjourney.journeys._units import journey_units as journey_units
-from cxjourney.journeys._units import split_of_paths as split_of_paths
+from cxjourney.journeys._units import units_of as units_of
 from cxjourney.journeys._visits import By as By
 from cxjourney.journeys._visits import Visits as Visits
 from cxjourney.journeys._visits import grain_codes as grain_codes

@@ -9,9 +9,8 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.aalen_johansen import MOVED, OPEN, left_out_probabilities, move_mass
-from cxjourney._stats.buckets import N_BUCKETS
 from cxjourney._support.distinct import distinct
-from cxjourney.journeys._units import journey_units, split_of_paths
+from cxjourney.journeys._units import units_of
 from cxjourney.journeys._visits import grain_codes, visits_at
 
 if TYPE_CHECKING:
@@ -118,10 +117,10 @@ class LeftOut:
     whole: TransitionStatistics
     probability: Floats
     silence: Floats
-    first: Ints
-    visits: Ints
-    at_risk: Ints
-    journeys: Ints
+    first: Floats
+    visits: Floats
+    at_risk: Floats
+    journeys: Floats
 
     @property
     def used(self) -> NDArray[np.bool_]:
@@ -214,65 +213,46 @@ def left_out(journeys: Journeys, by: By | None = None, nodes: Coded | None = Non
 
 def _left_out(journeys: Journeys, nodes: Coded, whole: TransitionStatistics) -> LeftOut:
     visits = visits_at(journeys, nodes)
-    if journeys.weight is None:
-        return _without_buckets(journeys, visits, whole)
-    return _without_shares(journeys, visits, whole)
-
-
-def _without_buckets(journeys: Journeys, visits: Visits, whole: TransitionStatistics) -> LeftOut:
-    """Return the statistics without each bucket, for journeys that have customers."""
+    units = units_of(journeys)
     k = len(visits.names)
-    units = journey_units(journeys)
-    unit = units[visits.journey]
     _, transition = _transitions(visits)
-    probability = left_out_probabilities(
-        visits.node,
-        visits.wait_us if _timed(journeys, visits) else None,
-        visits.state,
-        transition,
-        unit,
-        source=whole.source,
-        n_nodes=k,
-        n_units=N_BUCKETS,
+    ended = np.flatnonzero(visits.state != OPEN)
+    at_risk = units.sums(visits.node[ended], k, item=visits.journey[ended])
+    if units.of is None:  # aggregated paths: counts, which say all that there is
+        own = units.sums(transition, len(whole.source), item=visits.journey)
+        others = (at_risk.sum(axis=0) - at_risk)[:, whole.source]
+        probability = np.full(own.shape, np.nan)
+        np.divide(own.sum(axis=0) - own, others, out=probability, where=others > 0)
+    else:
+        probability = left_out_probabilities(
+            visits.node,
+            visits.wait_us if _timed(journeys, visits) else None,
+            visits.state,
+            transition,
+            units.of[visits.journey],
+            source=whole.source,
+            n_nodes=k,
+            n_units=units.n,
+        )
+    return _assembled(
+        whole,
+        probability,
+        visits=units.sums(visits.node, k, item=visits.journey),
+        at_risk=at_risk,
+        first=units.sums(_first_places(journeys, visits), k + 3),
     )
-    here = _cross(unit, visits.node, k)
-    ended = visits.state != OPEN
-    at_risk = _cross(unit[ended], visits.node[ended], k)
-    first = _cross(units, _first_places(journeys, visits), k + 3)
-    return _assembled(whole, probability, here, at_risk, first)
-
-
-def _without_shares(journeys: Journeys, visits: Visits, whole: TransitionStatistics) -> LeftOut:
-    """Return the statistics without each bucket, for aggregated paths: counts alone."""
-    from scipy.sparse import csr_array
-
-    k = len(visits.names)
-    split = split_of_paths(journeys)
-
-    def by_bucket(place: Ints, journey: Ints, size: int) -> Ints:
-        shape = (size, len(split))
-        times = csr_array((np.ones(len(place), dtype=np.int64), (place, journey)), shape=shape)
-        return np.asarray((times @ split).T, dtype=np.int64)
-
-    _, transition = _transitions(visits)
-    made = transition >= 0
-    ended = visits.state != OPEN
-    here = by_bucket(visits.node, visits.journey, k)
-    at_risk = by_bucket(visits.node[ended], visits.journey[ended], k)
-    own = by_bucket(transition[made], visits.journey[made], len(whole.source))
-    others = (at_risk.sum(axis=0) - at_risk)[:, whole.source]
-    probability = np.full(own.shape, np.nan)
-    np.divide(own.sum(axis=0) - own, others, out=probability, where=others > 0)
-    places = _first_places(journeys, visits)
-    first = by_bucket(places, np.arange(len(places)), k + 3)
-    return _assembled(whole, probability, here, at_risk, first)
 
 
 def _assembled(
-    whole: TransitionStatistics, probability: Floats, visits: Ints, at_risk: Ints, first: Ints
+    whole: TransitionStatistics,
+    probability: Floats,
+    *,
+    visits: Floats,
+    at_risk: Floats,
+    first: Floats,
 ) -> LeftOut:
     k = len(whole.names)
-    moved = np.zeros((N_BUCKETS, k))
+    moved = np.zeros((len(visits), k))
     known = np.nan_to_num(probability)
     if len(whole.source):  # transitions stand in the order of their sources
         begin = np.flatnonzero(np.append(True, np.diff(whole.source) > 0))
@@ -323,12 +303,7 @@ def _counted(place: Ints, weight: Ints | None, chosen: NDArray[np.bool_] | None,
     return np.bincount(place, weight, minlength=size).astype(np.int64)
 
 
-def _cross(unit: Ints, place: Ints, size: int) -> Ints:
-    counts = np.bincount(unit * size + place, minlength=N_BUCKETS * size)
-    return counts.astype(np.int64, copy=False).reshape(N_BUCKETS, size)
-
-
-def _silence(moved: Floats, at_risk: Ints) -> Floats:
+def _silence(moved: Floats, at_risk: Floats | Ints) -> Floats:
     left = np.where(at_risk > 0, np.maximum(1.0 - moved, 0.0), 0.0)
     left[left < _ROUNDING] = 0.0  # the rounding of a sum, not a probability
     return left

@@ -6,45 +6,35 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from cxjourney._stats.buckets import N_BUCKETS, bucket_of, split_weights
+from cxjourney._stats.units import Units
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from cxjourney._support.array_types import Ints
     from cxjourney.journeys._journeys import Journeys
 
-__all__ = ["journey_units", "split_of_paths"]
+__all__ = ["units_of"]
 
 
-def journey_units(journeys: Journeys) -> NDArray[np.int64]:
-    """Return the bucket of each journey's customer, 0 … 63.
+def units_of(journeys: Journeys) -> Units:
+    """Return the units of variance of journeys: the buckets of their customers.
 
     The buckets are those of the whole log, so that segments and periods that share customers are
-    compared bucket by bucket. Aggregated paths have no customers: see `split_of_paths`.
+    compared bucket by bucket. Aggregated paths have no customers: each of their journeys counts
+    as a customer of its own.
     """
     return journeys.memo.get("units", lambda: _units(journeys))
 
 
-def _units(journeys: Journeys) -> NDArray[np.int64]:
+def _units(journeys: Journeys) -> Units:
+    if journeys.weight is not None:
+        return Units(n=N_BUCKETS, split=_split(journeys, journeys.weight))
     log = journeys.log
     buckets = log.memo.get("buckets", lambda: bucket_of(log.customer_ids))
-    return buckets[journeys.customer].astype(np.int64)
+    return Units.of_buckets(buckets[journeys.customer])
 
 
-def split_of_paths(journeys: Journeys) -> NDArray[np.int64]:
-    """Return how many journeys of each aggregated path fall into each bucket, shape (paths, 64).
-
-    Each journey counts as a customer of its own.
-    """
-    return journeys.memo.get("split", lambda: _split(journeys))
-
-
-def _split(journeys: Journeys) -> NDArray[np.int64]:
-    weight = journeys.weight
-    if weight is None:
-        return np.zeros((0, N_BUCKETS), dtype=np.int64)
+def _split(journeys: Journeys, weight: Ints) -> Ints:
     names = journeys.columns.coded["touchpoint"]
     words = [str(names.names[code]) for code in names.codes.tolist()]
     bounds = pairwise(journeys.offsets.tolist())

@@ -1,0 +1,99 @@
+"""Units of variance: groups of customers whose sums add up to the whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from cxjourney._stats.buckets import N_BUCKETS
+from cxjourney._support.array_types import Floats, Ints
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Units"]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Units:
+    """Whose each item is: the unit that it belongs to, or how many of it each unit has.
+
+    An item is a journey, or a row of a table that has a customer.
+
+    Attributes
+    ----------
+    n
+        Number of units.
+    of
+        Unit of each item, 0 … n - 1; None where items stand for many customers.
+    split
+        How many of each item fall into each unit, shape (items, n); None where each has one unit.
+    """
+
+    n: int
+    of: Ints | None = None
+    split: Ints | None = None
+
+    @classmethod
+    def of_buckets(cls, bucket: NDArray[np.integer]) -> Units:
+        """Return the units of items whose customers lie in these buckets."""
+        return cls(n=N_BUCKETS, of=np.asarray(bucket, dtype=np.int64))
+
+    @classmethod
+    def of_customers(cls, customer: NDArray[np.integer]) -> Units:
+        """Return every customer as a unit, given the number of the customer of each item."""
+        return cls(n=int(customer.max(initial=-1)) + 1, of=np.asarray(customer, dtype=np.int64))
+
+    def take(self, items: Ints) -> Units:
+        """Return the units of some items, or of one item several times."""
+        return attrs.evolve(
+            self,
+            of=None if self.of is None else self.of[items],
+            split=None if self.split is None else self.split[items],
+        )
+
+    def sums(
+        self, place: Ints, size: int, *, item: Ints | None = None, values: Floats | None = None
+    ) -> Floats:
+        """Return what each unit has in each place.
+
+        Parameters
+        ----------
+        place
+            Place of each entry, 0 … size - 1; entries of a negative place are left out.
+        size
+            Number of places.
+        item
+            Item of each entry; None where each is an item of its own.
+        values
+            What each entry adds; None for 1.
+
+        Returns
+        -------
+        ndarray of float64, shape (units, size)
+            Its sum over units is that of all entries, each as often as its item counts.
+        """
+        inside = place >= 0
+        if not inside.all():
+            place = place[inside]
+            item = np.flatnonzero(inside) if item is None else item[inside]
+            values = None if values is None else values[inside]
+        if self.split is not None:
+            return self._shared_out(place, size, item, values)
+        assert self.of is not None  # noqa: S101 - one of both is there
+        unit = self.of if item is None else self.of[item]
+        counted = np.bincount(unit * size + place, values, minlength=self.n * size)
+        return counted.astype(np.float64, copy=False).reshape(self.n, size)
+
+    def _shared_out(
+        self, place: Ints, size: int, item: Ints | None, values: Floats | None
+    ) -> Floats:
+        from scipy.sparse import csr_array
+
+        assert self.split is not None  # noqa: S101 - the caller has looked
+        items = np.arange(len(place)) if item is None else item
+        every = np.ones(len(place)) if values is None else np.asarray(values, dtype=np.float64)
+        times = csr_array((every, (place, items)), shape=(size, len(self.split)))
+        return np.asarray((times @ self.split.astype(np.float64)).T)
