@@ -10,13 +10,14 @@ import html
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cxjourney._support import serialize
+from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cxjourney._support.table import Table
 
-__all__ = ["Result"]
+__all__ = ["Result", "result_from_dict"]
 
 
 class Result:
@@ -99,3 +100,20 @@ class Result:
             f"<div><p><strong>{html.escape(self.title)}</strong></p>"
             f"{self._shown().to_html()}{f'<ul>{notes}</ul>' if notes else ''}</div>"
         )
+
+
+def result_from_dict(data: Mapping[str, Any]) -> Result:
+    """Return the result whose `to_dict` is `data`, whatever its class.
+
+    Raises
+    ------
+    InvalidValue
+        If no result that has been imported is of the type that it names.
+    """
+    waiting = Result.__subclasses__()
+    while waiting:
+        cls = waiting.pop()
+        if cls.__name__ == data.get("type"):
+            return cls.from_dict(data)
+        waiting += cls.__subclasses__()
+    raise InvalidValue.of("type", "be that of a result", data.get("type"))

@@ -123,6 +123,30 @@ class Table:
         }
         return type(self)(columns, formats=self._formats, backend=self.backend)
 
+    @classmethod
+    def below(cls, tables: Sequence[Table], *, leading: Mapping[str, Sequence[Cell]]) -> Table:
+        """Return tables of the same columns one below the other, with further columns in front.
+
+        Parameters
+        ----------
+        tables
+            At least one.
+        leading
+            What each table has in the columns in front, by their names.
+        """
+        lengths = [len(table) for table in tables]
+        columns: dict[str, Any] = {
+            name: [value for value, n in zip(values, lengths, strict=True) for _ in range(n)]
+            for name, values in leading.items()
+        }
+        for name in tables[0].column_names:
+            parts = [table[name] for table in tables]
+            if any(isinstance(part, tuple) for part in parts):
+                columns[name] = tuple(value for part in parts for value in part)
+            else:
+                columns[name] = np.concatenate(parts)
+        return cls(columns, formats=tables[0].formats, backend=tables[0].backend)
+
     def to_frame(self, backend: str | None = None) -> Any:
         """Return the table as a data frame.
 

@@ -31,6 +31,11 @@ from cxjourney.journeys._samples import compare_shares as compare_shares
 from cxjourney.journeys._samples import mean_interval as mean_interval
 from cxjourney.journeys._samples import share_interval as share_interval
 from cxjourney.journeys._samples import share_intervals as share_intervals
+from cxjourney.journeys._segments import BySegment
+from cxjourney.journeys._segments import SegmentBy as SegmentBy
+from cxjourney.journeys._segments import Segments as Segments
+from cxjourney.journeys._segments import by_segment as by_segment
+from cxjourney.journeys._segments import segments_of as segments_of
 from cxjourney.journeys._sequences import Sequences as Sequences
 from cxjourney.journeys._sequences import sequences_of as sequences_of
 from cxjourney.journeys._sequences import slices_of as slices_of
@@ -47,7 +52,13 @@ from cxjourney.journeys._visits import grain_codes as grain_codes
 from cxjourney.journeys._visits import visits_at as visits_at
 from cxjourney.journeys._visits import visits_of as visits_of
 
-__all__ = ["InactivitySuggestion", "Journeys", "TransitionGaps", "journey_graph"]
+__all__ = [
+    "BySegment",
+    "InactivitySuggestion",
+    "Journeys",
+    "TransitionGaps",
+    "journey_graph",
+]
 
 
 def __dir__() -> list[str]:

@@ -6,6 +6,7 @@ changed, no global state is touched. In a notebook the axes of a picture show th
 
 from __future__ import annotations
 
+from cxjourney.plot._canvas import panels as panels
 from cxjourney.plot._curves import emotion_curve, step_curve
 from cxjourney.plot._matrix import heat_map
 from cxjourney.plot._network import journey_graph

@@ -37,6 +37,7 @@ __all__ = [
     "legend",
     "marker",
     "over_lines",
+    "panels",
     "percent_axis",
     "shown",
     "whiskers",
@@ -62,6 +63,20 @@ def canvas(ax: Axes | None, *, width: float, height: float, caller: str) -> Axes
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure.add_subplot(axes_class=PictureAxes)
+
+
+def panels(n: int) -> NDArray[Any]:
+    """Return the axes of `n` pictures, one below the other in a new figure (Any: matplotlib's)."""
+    require("matplotlib", extra="plot", caller="plot()")
+    from matplotlib.figure import Figure
+
+    from cxjourney.plot._axes import PictureAxes
+
+    figure = Figure(figsize=(8.0, 3.6 * max(n, 1)), layout="constrained")
+    axes = np.empty(n, dtype=object)
+    for i in range(n):
+        axes[i] = figure.add_subplot(n, 1, i + 1, axes_class=PictureAxes)
+    return axes
 
 
 def shown(name: object, *, width: int = NAME_WIDTH) -> str:
