@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxjourney._stats.aalen_johansen import MOVED, OPEN, STAYED, exit_influence, move_mass
+from cxjourney._stats.aalen_johansen import (
+    MOVED,
+    OPEN,
+    STAYED,
+    exit_influence,
+    left_out_probabilities,
+    move_mass,
+)
 from cxjourney.metrics import kaplan_meier
 
 STEP = 1e-6
@@ -92,3 +99,64 @@ def test_no_visit_has_no_influence():
     empty = np.zeros(0, dtype=np.int64)
     assert len(exit_influence(empty, empty, empty, empty.astype(bool))) == 0
     assert len(move_mass(empty, empty, empty, 0)) == 0
+
+
+@given(visits, st.lists(st.integers(0, 3), min_size=25, max_size=25))
+def test_probabilities_without_a_unit_are_those_of_the_other_visits(rows, units):
+    node, wait, state, exits = columns(rows)
+    unit = np.array(units[: len(rows)])
+    transition = np.where(state == MOVED, 2 * node + exits, -1)
+    without = left_out_probabilities(
+        node,
+        wait,
+        state,
+        transition,
+        unit,
+        source=np.arange(6) // 2,
+        n_nodes=3,
+        n_units=4,
+    )
+    for left in range(4):
+        others = unit != left
+        mass = move_mass(node[others], wait[others], state[others], 3)
+        for move in range(6):
+            if not (others & (node == move // 2)).any():
+                assert np.isnan(without[left, move])
+                continue
+            alone = mass[transition[others] == move].sum()
+            assert without[left, move] == pytest.approx(alone, abs=1e-12)
+
+
+@given(visits)
+def test_without_times_censored_visits_are_left_out(rows):
+    node, _, state, exits = columns(rows)
+    transition = np.where(state == MOVED, 2 * node + exits, -1)
+    without = left_out_probabilities(
+        node,
+        None,
+        state,
+        transition,
+        np.zeros(len(node), dtype=np.int64),
+        source=np.arange(6) // 2,
+        n_nodes=3,
+        n_units=2,
+    )
+    for move in range(6):
+        known = (node == move // 2) & (state != OPEN)
+        share = (transition[known] == move).mean() if known.any() else np.nan
+        assert without[1, move] == pytest.approx(share, nan_ok=True)
+        assert np.isnan(without[0, move])
+
+
+def test_many_censoring_times_are_worked_through_in_blocks(monkeypatch):
+    rng = np.random.default_rng(4)
+    n = 3000
+    node, unit = rng.integers(0, 3, n), rng.integers(0, 16, n)
+    wait = rng.integers(0, 10_000, n)
+    state = rng.choice(np.array([MOVED, STAYED, OPEN], dtype=np.int8), n, p=[0.5, 0.2, 0.3])
+    transition = np.where(state == MOVED, node, -1)
+    keywords = {"source": np.arange(3), "n_nodes": 3, "n_units": 16}
+    whole = left_out_probabilities(node, wait, state, transition, unit, **keywords)
+    monkeypatch.setattr("cxjourney._stats.aalen_johansen._BLOCK", 2500)
+    parts = left_out_probabilities(node, wait, state, transition, unit, **keywords)
+    assert parts == pytest.approx(whole, abs=1e-13)
