@@ -94,7 +94,7 @@ def test_the_limit_that_is_suggested_is_printed_before_the_report(folder, capsys
 
 
 def test_closed_cases_need_no_limit(folder, capsys):
-    assert main(["report", "events.csv", "--goal", "buy", "--closed"]) == 0
+    assert main(["report", "events.csv", "--goal", "buy", "--all-closed"]) == 0
     text = capsys.readouterr().out
     assert "suggested" not in text
     assert "In progress   0" in text
@@ -105,7 +105,7 @@ def test_what_a_closed_case_does_after_its_goal_is_no_lost_journey(folder, capsy
         "customer,timestamp,touchpoint\n"
         "a,2026-01-01,open\na,2026-01-02,done\na,2026-01-03,archive\nb,2026-01-01,open\n"
     )
-    assert main(["report", "cases.csv", "--goal", "done", "--closed"]) == 0
+    assert main(["report", "cases.csv", "--goal", "done", "--all-closed"]) == 0
     text = capsys.readouterr().out
     assert "Journeys      2\n" in text
     assert "Dropped       1 " in text
@@ -221,7 +221,7 @@ def test_two_known_names_for_one_role_are_asked_about(folder, fails):
 
 def test_customers_who_came_once_suggest_no_limit(folder, fails):
     (folder / "once.csv").write_text("".join(EVENTS.splitlines(keepends=True)[:2]))
-    assert "give --inactivity, or --closed" in fails("once.csv")
+    assert "give --inactivity, or --all-closed" in fails("once.csv")
 
 
 def test_an_unreadable_stamp_names_its_row(folder, fails):

@@ -60,7 +60,7 @@ _DEFAULTS = {"out": "report.html", "tz": "UTC", "encoding": "utf-8"}  # need not
 # What the library calls its arguments, where the option is not named alike.
 _OPTIONS = {
     'missing="drop"': "--drop-missing",
-    'unfinished="dropped"': "--closed",
+    "all_closed=True": "--all-closed",
     "exit_touchpoints": "--exit",
 }
 # What stands in quotes comes from the data or the user and is no word of the library's. Only names
@@ -70,7 +70,7 @@ _NAMED = "|".join(
 )
 _ARGUMENT = re.compile(
     r"""(?<!\w)'[^']*'|(?<![\w=])"[^"]*"|(?<![\w-])(?P<argument>"""
-    r"""missing="drop"|unfinished="dropped"|timestamp_format\b|observed_until\b|"""
+    r"""missing="drop"|all_closed=True\b|timestamp_format\b|observed_until\b|"""
     rf"""exit_touchpoints\b|(?:{_NAMED}|tz)(?==|\ must\b))=?"""
 )
 _ENCODINGS = {"utf-8": "utf-8", "utf-16": "utf-16", "iso8859-1": "latin-1"}  # as codecs name them
@@ -179,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
         "one is suggested where none is given",
     )
     outcome.add_argument(
-        "--closed",
+        "--all-closed",
         action="store_true",
         help="every case is over: what did not convert was dropped, and what a case does after "
         "its goal is no journey of its own",
@@ -450,13 +450,13 @@ def _journeys(log: InteractionLog, arguments: argparse.Namespace, said: list[str
     from cxjourney._support.table import format_value
 
     inactivity = arguments.inactivity
-    if inactivity is None and not arguments.closed and not arguments.exit:
+    if inactivity is None and not arguments.all_closed and not arguments.exit:
         suggestion = log.suggest_inactivity(goal=arguments.goal)
         inactivity = suggestion.suggested
         if inactivity is None:
             raise OutcomeUndetermined(
                 "no customer came twice, so that no inactivity limit can be suggested: give "
-                "--inactivity, or --closed if every case is over"
+                "--inactivity, or --all-closed if every case is over"
             )
         limit = format_value(inactivity / timedelta(seconds=1), "duration")
         said.append(f"inactivity: {limit}, as suggested (--inactivity sets another)")
@@ -467,8 +467,8 @@ def _journeys(log: InteractionLog, arguments: argparse.Namespace, said: list[str
         goal=arguments.goal,
         inactivity=inactivity,
         exit_touchpoints=arguments.exit or (),
-        after_goal="discard" if arguments.closed else "new_journey",
-        unfinished="dropped" if arguments.closed else "in_progress",
+        after_goal="discard" if arguments.all_closed else "new_journey",
+        all_closed=arguments.all_closed,
     )
     said.extend(_warnings(journeys))
     return journeys

@@ -70,7 +70,7 @@ def _ours_graph(frame: Any) -> Prepared:
 
     def run() -> Any:
         log = cx.InteractionLog.from_frame(frame, **KEYS)
-        return log.journeys(unfinished="dropped").graph()
+        return log.journeys(all_closed=True).graph()
 
     return run, _graph_answer
 
@@ -93,7 +93,7 @@ def ours_graph_encoded(folder: Path) -> Prepared:
     import cxjourney as cx
 
     log = cx.InteractionLog.from_frame(pl.read_parquet(folder / "events.parquet"), **KEYS)
-    return lambda: log.journeys(unfinished="dropped").graph(), _graph_answer
+    return lambda: log.journeys(all_closed=True).graph(), _graph_answer
 
 
 def _polars_edges(lazy: Any) -> Any:
@@ -357,7 +357,7 @@ def ours_variants(folder: Path) -> Prepared:
     from cxjourney.sequences import paths
 
     log = cx.InteractionLog.from_frame(pl.read_parquet(folder / "events.parquet"), **KEYS)
-    journeys = log.journeys(unfinished="dropped")
+    journeys = log.journeys(all_closed=True)
     return lambda: paths(journeys, top=20), lambda found: _variants_answer(found.counts[:20])
 
 
@@ -428,7 +428,7 @@ def ours_markov(folder: Path) -> Prepared:
 
     def run() -> Any:
         log = cx.InteractionLog.from_frame(frame, **KEYS)
-        journeys = log.journeys(goal=GOAL, after_goal="discard", unfinished="dropped")
+        journeys = log.journeys(goal=GOAL, after_goal="discard", all_closed=True)
         return cx.attribution.markov(journeys, by="touchpoint", replicates=0)
 
     def answer(found: Any) -> dict[str, float]:
@@ -467,7 +467,7 @@ def ours_parquet(folder: Path) -> Prepared:
 
     def run() -> Any:
         log = cx.read_parquet(folder / "events.parquet", **KEYS)
-        return log.journeys(unfinished="dropped").graph()
+        return log.journeys(all_closed=True).graph()
 
     return run, _graph_answer
 
@@ -483,7 +483,7 @@ def ours_csv(folder: Path) -> Prepared:
 
     def run() -> Any:
         log = cx.read_csv(folder / "events.csv", **KEYS)
-        return log.journeys(unfinished="dropped").graph()
+        return log.journeys(all_closed=True).graph()
 
     return run, _graph_answer
 

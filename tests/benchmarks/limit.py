@@ -123,7 +123,7 @@ def main(n: int) -> None:
         if buffer is not None
     ]
     log = from_frame(frame)
-    journeys = log.journeys(unfinished="dropped")
+    journeys = log.journeys(all_closed=True)
     assert log.columns.time is not None
     encoded = [log.columns.time, log.columns.coded["touchpoint"].codes, log.columns.offsets]
     rows = len(log)

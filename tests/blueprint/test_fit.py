@@ -182,7 +182,7 @@ def kinds_of(found: BlueprintFit) -> set[tuple[str, str, int]]:
 def test_what_each_deviation_is_called(walk, expected, fitness):
     steps = [tuple(word.split("@")) if "@" in word else (word, "web") for word in walk.split()]
     others = {"z": [("buy", "web"), ("chat", "web"), ("cart", "shop")]}  # names that the log knows
-    journeys = log_of({"a": steps, **others}).journeys(goal="buy", unfinished="dropped")
+    journeys = log_of({"a": steps, **others}).journeys(goal="buy", all_closed=True)
     found = fit(journeys.where(np.arange(len(journeys)) == 0), SHOP)
     assert kinds_of(found) == expected
     assert found.fitness.value == pytest.approx(fitness)
@@ -197,14 +197,14 @@ def test_an_open_journey_is_compared_as_far_as_it_has_come():
     assert found.journeys["fitness"].tolist() == pytest.approx([1, 1 - 1 / 3])
     assert kinds_of(found) == {("skipped", "catalog", 1)}
     assert found.fitness.n_censored == 2
-    closed = fit(log.journeys(unfinished="dropped"), SHOP)
+    closed = fit(log.journeys(all_closed=True), SHOP)
     assert ("missing", "delivery", 2) in kinds_of(closed)
 
 
 def test_goals_are_no_steps():
     with_goal = cx.JourneyBlueprint("s", ["catalog", "buy"])
     journeys = log_of({"a": [("catalog", None), ("buy", None)], "b": [("catalog", None)]}).journeys(
-        goal="buy", unfinished="dropped"
+        goal="buy", all_closed=True
     )
     found = fit(journeys, with_goal)
     assert found.exact.value == 1
@@ -231,7 +231,7 @@ def test_differences_are_newcombe_where_each_customer_has_one_journey():
             f"{i:03}": [(w, None) for w in walk.split() + ["buy"] * won]
             for i, (walk, won) in enumerate(rows)
         }
-    ).journeys(goal="buy", unfinished="dropped")
+    ).journeys(goal="buy", all_closed=True)
     found = fit(journeys, blueprint)
     row = next(r for r in found.conversion if r["deviation"] == "skipped")
     low, high = newcombe(10, 30, 60, 80)
@@ -309,7 +309,7 @@ def planted(rng: np.random.Generator, *, harm: float) -> cx.InteractionLog:
 
 def test_customers_who_always_deviate_count_once_each():
     log = planted(np.random.default_rng(1), harm=0.2)
-    journeys = log.journeys(goal="buy", inactivity=timedelta(days=7), unfinished="dropped")
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=7), all_closed=True)
     found = fit(journeys, cx.JourneyBlueprint("s", ["a", "b", "c"]))
     row = next(r for r in found.conversion if r["deviation"] == "skipped")
     n1, n0 = row["n_with"], row["n_without"]
@@ -320,7 +320,7 @@ def test_customers_who_always_deviate_count_once_each():
 
 def test_adjusted_p_values_count_all_outcomes():
     log = planted(np.random.default_rng(1), harm=0.3)
-    journeys = log.journeys(goal="buy", unfinished="dropped")
+    journeys = log.journeys(goal="buy", all_closed=True)
     found = fit(journeys, cx.JourneyBlueprint("s", ["a", "b", "c"]))
     p = np.concatenate([found.conversion["p"], found.duration["p"], found.score["p"]])
     q = np.concatenate([t["adjusted_p"] for t in (found.conversion, found.duration, found.score)])

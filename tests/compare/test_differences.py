@@ -48,7 +48,7 @@ def closed_cases(rows) -> cx.Journeys:
         journey="case",
         attributes=attributes,
     )
-    return log.journeys(goal="buy", unfinished="dropped")
+    return log.journeys(goal="buy", all_closed=True)
 
 
 def arm(name, stratum, stays, n, *, each=1):

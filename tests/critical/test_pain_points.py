@@ -21,7 +21,7 @@ def journeys_of(rows, **options):
         )
         for i, (customer, touchpoint, emotion) in enumerate(rows)
     )
-    return log.journeys(goal="buy", unfinished="dropped", **options)
+    return log.journeys(goal="buy", all_closed=True, **options)
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def test_a_page_called_lost_does_not_hide_the_other_losses(shared):
 
 def test_the_repair_shop_loses_cases_at_the_test_and_repeats_it(shared):
     log = cx.read_xes(shared / "data/repair_example/repairExample.xes.gz", lifecycle=("complete",))
-    journeys = log.journeys(goal="Archive Repair", unfinished="dropped")
+    journeys = log.journeys(goal="Archive Repair", all_closed=True)
     names, _ = first_three(journeys)
     assert names[:2] == ("Test Repair", "Inform User")
     again = cx.critical.rework(journeys)
@@ -69,7 +69,7 @@ def test_incidents_are_not_lost_but_wait_for_the_user_and_are_passed_on(shared):
         touchpoint="lifecycle:transition",
     )
     journeys = log.journeys(
-        goal=("Resolved", "In Call", "Closed"), unfinished="dropped", after_goal="discard"
+        goal=("Resolved", "In Call", "Closed"), all_closed=True, after_goal="discard"
     )
     _, found = first_three(journeys)
     assert found.conversion_probability > 0.99

@@ -60,7 +60,7 @@ def staged(*steps):
         for i, (customer, stage) in enumerate(steps)
     ]
     log = cx.InteractionLog.from_interactions(rows)
-    return log.journeys(unfinished="dropped")
+    return log.journeys(all_closed=True)
 
 
 def test_regress_counts_moves_to_an_earlier_stage():

@@ -107,7 +107,7 @@ def test_the_log_itself_is_not_touched():
 
 def test_emotions_go_into_their_own_column():
     bound = bind(["a"], [day(2)], [-0.5], measure="emotion")
-    found = cx.experience.scores(bound.log.journeys(unfinished="dropped"))
+    found = cx.experience.scores(bound.log.journeys(all_closed=True))
     assert found.table["mean"][0] == -0.5
 
 
@@ -122,9 +122,7 @@ def test_an_option_that_breaks_its_rule_is_refused(options):
 
 def test_journeys_are_no_log():
     with pytest.raises(InvalidValue, match="log must be an InteractionLog, not Journeys"):
-        bind_answers(
-            LOG.journeys(unfinished="dropped"), customer=["a"], answered_at=[day(2)], value=[9]
-        )
+        bind_answers(LOG.journeys(all_closed=True), customer=["a"], answered_at=[day(2)], value=[9])
 
 
 def test_columns_of_different_lengths_are_refused():

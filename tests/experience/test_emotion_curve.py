@@ -32,7 +32,7 @@ def journeys_of(*rows, **options):
         )
         for i, row in enumerate(rows)
     )
-    return log.journeys(**({"unfinished": "dropped"} | options))
+    return log.journeys(**({"all_closed": True} | options))
 
 
 def felt(*values, customer="a"):
@@ -168,7 +168,7 @@ def test_peak_end_of_the_published_example_beside_its_mean():
 
 
 def test_a_journey_in_progress_has_no_end():
-    journeys = journeys_of(*felt(0.2, -0.7), inactivity=timedelta(days=7), unfinished="in_progress")
+    journeys = journeys_of(*felt(0.2, -0.7), inactivity=timedelta(days=7), all_closed=False)
     found = peak_end(journeys)
     assert found.n_in_progress == 1
     assert np.isnan(found.scores[0])

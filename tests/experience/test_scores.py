@@ -21,7 +21,7 @@ def journeys_of(rows):
         )
         for i, (customer, touchpoint, score) in enumerate(rows)
     )
-    return log.journeys(unfinished="dropped")
+    return log.journeys(all_closed=True)
 
 
 def test_a_mean_of_one_answer_a_customer_has_student_s_interval():

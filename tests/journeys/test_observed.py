@@ -39,7 +39,7 @@ def journeys(draw):
         exit_touchpoints=["leave"] if "leave" in known else (),
         after_goal=draw(st.sampled_from(["new_journey", "discard", "keep"])),
         inactivity=draw(st.sampled_from([None, timedelta(days=5)])),
-        unfinished=draw(st.sampled_from(["in_progress", "dropped"])),
+        all_closed=draw(st.booleans()),
     )
 
 

@@ -45,9 +45,9 @@ def journeys() -> cx.Journeys:
     )
 
 
-@given(st.integers(0, 30), st.sampled_from(["in_progress", "dropped"]))
-def test_counting_each_customer_once_gives_the_graph(seed, unfinished):
-    journeys = random_log(12, seed).journeys(inactivity=timedelta(days=5), unfinished=unfinished)
+@given(st.integers(0, 30), st.booleans())
+def test_counting_each_customer_once_gives_the_graph(seed, all_closed):
+    journeys = random_log(12, seed).journeys(inactivity=timedelta(days=5), all_closed=all_closed)
     tally = tally_of(journeys, visits_of(journeys))
     block = tally.block(tally.weight[:, None])
     graph = journeys.graph()

@@ -177,8 +177,8 @@ def test_what_follows_a_goal_is_no_gap_of_a_transition():
     # web after buy always comes late; it begins a journey anyway and must not count as slow
     steps = [("web", 0), ("web", 1), ("buy", 2), ("web", 500), ("web", 502), ("buy", 503)]
     log = cx.InteractionLog.from_interactions(made(steps))
-    plain = log.journeys(goal="buy", unfinished="dropped")
-    cut = log.journeys(goal="buy", unfinished="dropped", gaps=TransitionGaps(min_gaps=2))
+    plain = log.journeys(goal="buy", all_closed=True)
+    cut = log.journeys(goal="buy", all_closed=True, gaps=TransitionGaps(min_gaps=2))
     assert cut.offsets.tolist() == plain.offsets.tolist() == [0, 3, 6]
 
 

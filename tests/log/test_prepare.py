@@ -207,7 +207,7 @@ def test_sessions_are_cut_at_silences_of_the_gap_or_longer():
         ("a", "2"),
         ("b", "1"),
     ]
-    assert len(cut.journeys(unfinished="dropped")) == 3
+    assert len(cut.journeys(all_closed=True)) == 3
     with pytest.raises(InvalidValue, match="timedelta"):
         log.sessions(gap=30)
 

@@ -28,7 +28,7 @@ def permits(shared):
         timestamp="time:timestamp",
         touchpoint="concept:name",
         channel="case:channel",
-    ).journeys(unfinished="dropped")
+    ).journeys(all_closed=True)
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def test_edges_starts_and_ends_of_a_csv_equal_a_recount(shared, name):
     file = shared / "data" / path
     rows = [(r[case], datetime.fromisoformat(r[when]), r[what]) for r in rows_of(file)]
     log = cx.read_csv(file, customer=case, timestamp=when, touchpoint=what)
-    assert counts_of(log.journeys(unfinished="dropped").graph()) == recount(rows)
+    assert counts_of(log.journeys(all_closed=True).graph()) == recount(rows)
 
 
 def test_a_case_called_na_is_a_customer(shared):
@@ -76,7 +76,7 @@ def test_a_case_called_na_is_a_customer(shared):
 def test_edges_of_the_running_example_are_the_published_ones(shared):
     data = json.loads((shared / "oracles" / "dfg_variants.json").read_text())[0]
     log = cx.read_xes(shared / "data" / "pm4py_running_example" / "running-example.xes")
-    counts = counts_of(log.journeys(unfinished="dropped").graph())
+    counts = counts_of(log.journeys(all_closed=True).graph())
     published = {(u, v): c for u, v, c in data["dfg"]}
     published |= {(cx.START, name): c for name, c in data["start"].items()}
     published |= {(name, cx.DROPOFF): c for name, c in data["end"].items()}
@@ -105,4 +105,4 @@ def test_edges_equal_those_of_pm4py(shared, name):
     expected = {edge: int(c) for edge, c in dict(dfg).items()}
     expected |= {(cx.START, node): int(c) for node, c in starts.items()}
     expected |= {(node, cx.DROPOFF): int(c) for node, c in ends.items()}
-    assert counts_of(log.journeys(unfinished="dropped").graph()) == expected
+    assert counts_of(log.journeys(all_closed=True).graph()) == expected

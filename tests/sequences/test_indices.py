@@ -159,7 +159,7 @@ def test_a_journey_without_touches_has_no_value():
         timestamp="when",
         touchpoint="what",
     )
-    journeys = log.journeys(goal="buy", unfinished="dropped")
+    journeys = log.journeys(goal="buy", all_closed=True)
     for measure, of_one in ((turbulence, 1.0), (complexity, 0.0), (entropy, 0.0)):
         assert measure(journeys) == pytest.approx([math.nan, of_one], nan_ok=True)
 

@@ -314,7 +314,7 @@ def _check_graphs(a: JourneyGraph, b: JourneyGraph, by: By | None, strata: str |
             raise OutcomeUndetermined(
                 "compare.between() needs to know when a journey without the goal is over; build "
                 "the graphs from journeys with inactivity=, exit_touchpoints= or "
-                "unfinished='dropped'"
+                "all_closed=True"
             )
         graph.check_flow()
     limits = [graph.graph.get("inactivity_us") for graph in (a, b)]

@@ -340,7 +340,7 @@ def _of_graph(
     if not facts.get("determined", True):
         raise OutcomeUndetermined(
             "dropoff.exits() needs to know when a journey without the goal is over; build the "
-            "graph from journeys with inactivity=, exit_touchpoints= or unfinished='dropped'"
+            "graph from journeys with inactivity=, exit_touchpoints= or all_closed=True"
         )
     graph.check_flow()
     if not facts.get("absorbing", True) and grain == ("touchpoint",):

@@ -39,7 +39,7 @@ def journey_graph(
     inactivity: timedelta | None = None,
     exit_touchpoints: str | Iterable[str] = (),
     after_goal: Literal["new_journey", "discard", "keep"] = "new_journey",
-    unfinished: Literal["in_progress", "dropped"] = "in_progress",
+    all_closed: bool = False,
     observed_until: datetime | None = None,
     by: By = "touchpoint",
 ) -> JourneyGraph:
@@ -49,7 +49,7 @@ def journey_graph(
     ----------
     interactions
         The interactions, in any order.
-    goal, inactivity, exit_touchpoints, after_goal, unfinished
+    goal, inactivity, exit_touchpoints, after_goal, all_closed
         How journeys end; see `InteractionLog.journeys`.
     observed_until
         Until when the interactions were observed; None means the last stamp.
@@ -89,7 +89,7 @@ def journey_graph(
         inactivity=inactivity,
         exit_touchpoints=exit_touchpoints,
         after_goal=after_goal,
-        unfinished=unfinished,
+        all_closed=all_closed,
     )
     return journeys.graph(by=by)
 

@@ -78,7 +78,7 @@ class Journeys:
         inactivity: timedelta | None = None,
         exit_touchpoints: str | Iterable[str] = (),
         after_goal: Literal["new_journey", "discard", "keep"] = "new_journey",
-        unfinished: Literal["in_progress", "dropped"] = "in_progress",
+        all_closed: bool = False,
         gaps: TransitionGaps | None = None,
     ) -> Self:
         """Return the journeys of a log; see `InteractionLog.journeys`."""
@@ -87,7 +87,7 @@ class Journeys:
             inactivity=inactivity,
             exit_touchpoints=exit_touchpoints,
             after_goal=after_goal,
-            unfinished=unfinished,
+            all_closed=all_closed,
             by_journey_column="journey" in log.columns.coded,
             gaps=gaps,
         )
@@ -224,7 +224,7 @@ class Journeys:
             raise OutcomeUndetermined(
                 f"{caller} needs to know when a journey without the goal is over: give "
                 "log.journeys(inactivity=timedelta(...)) a limit, name exit_touchpoints=, or say "
-                'unfinished="dropped" where all cases are closed; log.suggest_inactivity() shows '
+                "all_closed=True where all cases are closed; log.suggest_inactivity() shows "
                 "what each limit would mean"
             )
 

@@ -49,8 +49,8 @@ class JourneyRules:
         The silence after which a customer counts as lost; None where nothing tells.
     after_goal
         What becomes of what follows the goal.
-    unfinished
-        What a journey is that neither converted nor fell silent.
+    all_closed
+        Whether every journey is over, so that one that did not convert was dropped.
     by_journey_column
         Whether a case or session id cuts, instead of silence.
     gaps
@@ -61,16 +61,14 @@ class JourneyRules:
     exit_touchpoints: tuple[str, ...] = attrs.field(default=(), converter=_exits)
     inactivity: timedelta | None = None
     after_goal: Literal["new_journey", "discard", "keep"] = "new_journey"
-    unfinished: Literal["in_progress", "dropped"] = "in_progress"
+    all_closed: bool = False
     by_journey_column: bool = False
     gaps: TransitionGaps | None = None
 
     @property
     def determined(self) -> bool:
         """Whether a journey that does not convert can come to an end."""
-        return not self.goal or bool(
-            self.inactivity or self.exit_touchpoints or self.unfinished == "dropped"
-        )
+        return not self.goal or bool(self.inactivity or self.exit_touchpoints or self.all_closed)
 
     @property
     def absorbing(self) -> bool:
@@ -80,7 +78,8 @@ class JourneyRules:
     def check(self, touchpoints: tuple[str, ...]) -> None:
         """Raise where a choice breaks its rule or names no touchpoint of the log."""
         check_choice(self.after_goal, "after_goal", ("new_journey", "discard", "keep"))
-        check_choice(self.unfinished, "unfinished", ("in_progress", "dropped"))
+        if not isinstance(self.all_closed, (bool, np.bool_)):
+            raise InvalidValue.of("all_closed", "be True or False", self.all_closed)
         if self.inactivity is not None:
             check_duration(self.inactivity, "inactivity")
         if self.gaps is not None:
@@ -225,7 +224,7 @@ def outcomes(
     n = len(offsets) - 1
     last = offsets[1:] - 1
     outcome = np.full(n, IN_PROGRESS, dtype=np.int8)
-    if rules.unfinished == "dropped":
+    if rules.all_closed:
         outcome[:] = DROPPED
     elif rules.inactivity is not None:
         if columns.time is None or observed_until_us is None:

@@ -81,7 +81,7 @@ def journeys_of_paths(
         outcome=outcome.astype(np.int8),
         absorbed=np.zeros(n, dtype=np.bool_),
         left_truncated=np.zeros(n, dtype=np.bool_),
-        rules=JourneyRules(unfinished="dropped"),
+        rules=JourneyRules(all_closed=True),
         weight=read_only(weight),
         value=total / weight,
     )

@@ -478,7 +478,7 @@ class InteractionLog:
         inactivity: timedelta | None = None,
         exit_touchpoints: str | Iterable[str] = (),
         after_goal: Literal["new_journey", "discard", "keep"] = "new_journey",
-        unfinished: Literal["in_progress", "dropped"] = "in_progress",
+        all_closed: bool = False,
         gaps: TransitionGaps | None = None,
     ) -> Journeys:
         """Cut the log into journeys with an outcome.
@@ -499,10 +499,10 @@ class InteractionLog:
         after_goal
             What follows the goal: "new_journey" begins a new journey, "discard" leaves it out
             until the next cut, "keep" leaves it in the journey, whose goal then absorbs nothing.
-        unfinished
-            What a journey is that neither converted nor fell silent: "in_progress", or "dropped"
-            where every case is known to be closed. With closed cases take `after_goal="discard"`
-            too: what follows the goal would begin a journey that cannot convert again.
+        all_closed
+            Whether every case is known to be closed, so that a journey that did not convert was
+            dropped, however short its silence. Then take `after_goal="discard"` too: what follows
+            the goal would begin a journey that cannot convert again.
         gaps
             Cut long histories also where a gap is unusual for its transition, as in
             `gaps=TransitionGaps()`. A journey that such a gap ends is dropped: its customer came
@@ -543,7 +543,7 @@ class InteractionLog:
             inactivity=inactivity,
             exit_touchpoints=exit_touchpoints,
             after_goal=after_goal,
-            unfinished=unfinished,
+            all_closed=all_closed,
             gaps=gaps,
         )
 

@@ -92,7 +92,7 @@ def _check_kind(graph: nx.DiGraph[str]) -> None:
         raise OutcomeUndetermined(
             "no journey of the graph can be dropped, so that all that ended have converted; give "
             "goal= and inactivity= to journeys(…) (log.suggest_inactivity() shows what limits "
-            "would mean), or exit_touchpoints=, or unfinished='dropped' for closed cases"
+            "would mean), or exit_touchpoints=, or all_closed=True for closed cases"
         )
 
 

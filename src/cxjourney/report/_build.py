@@ -158,7 +158,7 @@ def _rules(journeys: Journeys) -> dict[str, str]:
         "exit touchpoints": ", ".join(rules.exit_touchpoints) or "none",
         "inactivity": "none" if rules.inactivity is None else _limit(rules.inactivity),
         "after the goal": rules.after_goal,
-        "unfinished journeys": rules.unfinished,
+        "all closed": "yes" if rules.all_closed else "no",
         "cut by": "a journey column"
         if rules.by_journey_column
         else "silence and gaps that are unusual for their transition"
@@ -185,8 +185,8 @@ def _python(journeys: Journeys, reading: str) -> str:
         choices.append(f"exit_touchpoints={rules.exit_touchpoints!r}")
     if rules.after_goal != "new_journey":
         choices.append(f"after_goal={rules.after_goal!r}")
-    if rules.unfinished != "in_progress":
-        choices.append(f"unfinished={rules.unfinished!r}")
+    if rules.all_closed:
+        choices.append("all_closed=True")
     if rules.gaps:
         choices.append("gaps=cx.TransitionGaps()")
     lines = [

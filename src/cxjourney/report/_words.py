@@ -113,8 +113,11 @@ def caveats(journeys: Journeys) -> Iterator[str]:
             "Journeys in progress are censored. Counting them as lost would overstate drop-off, "
             "leaving them out would understate it."
         )
-    elif rules.unfinished == "dropped":
-        yield "Every unfinished case counts as dropped: right only where all cases are closed."
+    elif rules.all_closed:
+        yield (
+            "Every journey that did not convert counts as dropped, which is right only where all "
+            "cases are closed."
+        )
     if not rules.determined:
         yield "Nothing tells when a journey without the goal is over: there are no exits."
     yield (
