@@ -10,19 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxjourney.exceptions import InvalidValue
-from cxjourney.metrics import (
+from cxjourney._stats.intervals import (
     agresti_coull,
     clopper_pearson,
     garwood,
     jeffreys,
     katz,
     mean_t,
-    newcombe,
     quantile_ranks,
     quantile_type_7,
-    wilson,
 )
+from cxjourney.exceptions import InvalidValue
+from cxjourney.metrics import newcombe, wilson
 
 PROPORTIONS = (wilson, agresti_coull, clopper_pearson, jeffreys)
 LEVELS = st.floats(0.5, 0.999)

@@ -162,7 +162,7 @@ def test_codes_number_distinct_values_and_mark_missing_ones():
 
 def test_weights_must_be_one_each_and_not_negative():
     assert weights_of(None, 2).tolist() == [1.0, 1.0]
-    with pytest.raises(InvalidValue, match="one weight for each of 2"):
+    with pytest.raises(InvalidValue, match="one entry for each of 2"):
         weights_of([1.0], 2)
     with pytest.raises(InvalidData, match="at least 0") as caught:
         weights_of([1.0, -1.0, float("nan")], 3)

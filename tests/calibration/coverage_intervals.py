@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import binom, poisson
 
-from cxjourney.metrics import (
+from cxjourney._stats.intervals import (
     agresti_coull,
-    bootstrap_mean,
     clopper_pearson,
-    conversion_rate,
     garwood,
     jeffreys,
     katz,
     mean_t,
-    net_promoter_score,
     newcombe,
     quantile_ranks,
     wilson,
 )
+from cxjourney.metrics import bootstrap, conversion_rate
+from cxjourney.metrics._surveys.nps import score_of_groups
 
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
@@ -56,7 +55,7 @@ def score_coverage(interval: str, n: int, shares: Floats, n_samples: int) -> Flo
         )
         held = 0
         for (a, b, c), count in zip(drawn.tolist(), times.tolist(), strict=True):
-            score = net_promoter_score(a, b, c, interval=interval)  # type: ignore[arg-type]
+            score = score_of_groups(a, b, c, interval=interval)  # type: ignore[arg-type]
             held += count * (score.low <= 100 * (p - d) <= score.high)
         found.append(held / n_samples)
     return np.array(found)
@@ -108,7 +107,7 @@ def mean_coverage(kind: str, n: int, n_samples: int) -> float:
         if kind == "t":
             low, high = mean_t(float(values.mean()), float(values.std(ddof=1)), n)
         else:
-            low, high = bootstrap_mean(values, n_resamples=999, rng=rng)
+            low, high = bootstrap(values, method="percentile", n_resamples=999, rng=rng)
         held += low <= 1 <= high
     return held / n_samples
 

@@ -6,7 +6,7 @@ import runpy
 
 import pytest
 
-from cxjourney.metrics import clopper_pearson, wilson
+from cxjourney._stats.intervals import clopper_pearson, wilson
 
 
 @pytest.fixture(scope="module")

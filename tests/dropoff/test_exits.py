@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import cxjourney as cx
+from cxjourney._stats.intervals import katz
 from cxjourney.dropoff import Exits, exits
-from cxjourney.metrics import katz, wilson
+from cxjourney.metrics import wilson
 
 DAYS = {
     "a": [("ad", 0), ("web", 1), ("buy", 2), ("web", 5)],

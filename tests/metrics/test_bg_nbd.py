@@ -19,8 +19,8 @@ from cxjourney.metrics import (
     fit_gamma_gamma,
     purchase_summary,
 )
-from cxjourney.metrics import gamma_gamma as gamma_gamma_module
 from cxjourney.metrics._value import bg_nbd as bg_nbd_module
+from cxjourney.metrics._value import gamma_gamma as gamma_gamma_module
 
 WEEK = 7 * 86_400.0
 # Fader, Hardie & Lee (2005) on the CDNOW sample, as CLVTools' tests have them

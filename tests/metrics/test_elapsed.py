@@ -13,13 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cxjourney._stats.intervals import quantile_type_7
 from cxjourney.exceptions import InvalidData, InvalidValue
-from cxjourney.metrics import (
-    ElapsedTime,
-    elapsed_time,
-    kaplan_meier,
-    quantile_type_7,
-)
+from cxjourney.metrics import ElapsedTime, elapsed_time, kaplan_meier
 
 MINUTES = [timedelta(minutes=m) for m in range(1, 21)]
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxjourney.exceptions import InvalidData, InvalidValue, OutOfScale
-from cxjourney.metrics import FIVE_POINT, ExpectationGap, PeakEnd, expectation_gap, peak_end
+from cxjourney.metrics import ExpectationGap, PeakEnd, Scale, expectation_gap, peak_end_rule
 
 
 def test_a_gap_is_experience_minus_expectation():
@@ -59,11 +59,11 @@ def test_pairs_that_all_agree_have_no_test():
 
 
 def test_expectations_at_the_top_or_asked_too_late_are_said():
-    gap = expectation_gap([5, 4, 5], [5, 5, 4], scale=FIVE_POINT, asked="after")
+    gap = expectation_gap([5, 4, 5], [5, 5, 4], scale=Scale.FIVE_POINT, asked="after")
     assert any("top of the scale" in note for note in gap.notes)
     assert any("coloured" in note for note in gap.notes)
     with pytest.raises(OutOfScale, match="expectation"):
-        expectation_gap([5], [6], scale=FIVE_POINT)
+        expectation_gap([5], [6], scale=Scale.FIVE_POINT)
     with pytest.raises(InvalidValue, match="asked"):
         expectation_gap([5], [5], asked="later")
     with pytest.raises(InvalidValue, match="one length"):
@@ -79,7 +79,7 @@ def test_no_pairs_give_nan():
 
 def test_peak_end_of_four_visits():
     # METHODS §3.10
-    remembered = peak_end([0.2, -0.7, 0.1, 0.5])
+    remembered = peak_end_rule([0.2, -0.7, 0.1, 0.5])
     assert remembered.value == pytest.approx(-0.10)
     assert remembered.mean.value == pytest.approx(0.025)
 
@@ -88,21 +88,21 @@ def test_peak_end_of_four_visits():
     ("tie", "peak"), [("negative", -0.8), ("positive", 0.8), ("latest", -0.8), ("mean", 0.0)]
 )
 def test_equal_peaks_are_settled_as_asked(tie, peak):
-    assert peak_end([0.8, -0.8, 0.4], tie=tie).value == pytest.approx((peak + 0.4) / 2)
+    assert peak_end_rule([0.8, -0.8, 0.4], tie=tie).value == pytest.approx((peak + 0.4) / 2)
 
 
 def test_the_latest_of_three_equal_peaks():
-    assert peak_end([-0.8, 0.8, 0.0], tie="latest").value == pytest.approx(0.4)
+    assert peak_end_rule([-0.8, 0.8, 0.0], tie="latest").value == pytest.approx(0.4)
 
 
 def test_one_visit_is_peak_and_end():
-    remembered = peak_end([0.3])
+    remembered = peak_end_rule([0.3])
     assert remembered.value == pytest.approx(0.3)
     assert math.isnan(remembered.low)
 
 
 def test_journeys_are_scored_one_by_one_in_order_of_appearance():
-    remembered = peak_end(
+    remembered = peak_end_rule(
         [0.5, -1.0, 0.1, None, 0.3, None],
         journey=["b", "a", "b", "a", "a", "c"],
     )
@@ -114,25 +114,25 @@ def test_journeys_are_scored_one_by_one_in_order_of_appearance():
 
 
 def test_a_journey_in_progress_has_no_end():
-    remembered = peak_end([0.5, 0.9], journey=[1, 2], in_progress=[False, True])
+    remembered = peak_end_rule([0.5, 0.9], journey=[1, 2], in_progress=[False, True])
     assert (remembered.value, remembered.n_censored) == (0.5, 1)
     assert math.isnan(remembered.scores[1])
     with pytest.raises(InvalidData, match="same for all visits"):
-        peak_end([0.5, 0.9], in_progress=[False, True])
+        peak_end_rule([0.5, 0.9], in_progress=[False, True])
 
 
 def test_neutral_may_lie_elsewhere():
-    assert peak_end([1, 3, 4], neutral=3).value == pytest.approx(2.5)
+    assert peak_end_rule([1, 3, 4], neutral=3).value == pytest.approx(2.5)
     with pytest.raises(InvalidValue, match="neutral"):
-        peak_end([1], neutral=math.nan)
+        peak_end_rule([1], neutral=math.nan)
 
 
 def test_no_visits_give_nan():
-    remembered = peak_end([])
+    remembered = peak_end_rule([])
     assert math.isnan(remembered.value)
     assert remembered.scores == ()
-    assert math.isnan(peak_end([0.1, None], nan_policy="propagate").value)
-    assert PeakEnd.from_dict(json.loads(json.dumps(peak_end([0.5]).to_dict()))).value == 0.5
+    assert math.isnan(peak_end_rule([0.1, None], nan_policy="propagate").value)
+    assert PeakEnd.from_dict(json.loads(json.dumps(peak_end_rule([0.5]).to_dict()))).value == 0.5
 
 
 @given(
@@ -143,7 +143,7 @@ def test_no_visits_give_nan():
     )
 )
 def test_every_journey_equals_a_loop_by_hand(visits):
-    remembered = peak_end([v for _, v in visits], journey=[j for j, _ in visits])
+    remembered = peak_end_rule([v for _, v in visits], journey=[j for j, _ in visits])
     for journey, score in zip(dict.fromkeys(j for j, _ in visits), remembered.scores, strict=True):
         values = [v for j, v in visits if j == journey]
         strongest = max(map(abs, values))

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from cxjourney.exceptions import DataQualityWarning, InvalidData, InvalidValue, OutOfScale
 from cxjourney.metrics import (
     NetPromoterScore,
-    net_promoter_score,
     nps,
 )
 
@@ -50,14 +49,35 @@ def test_standard_errors_equal_the_published(shared):
 
     margin, package = json.loads((shared / "oracles/nps.json").read_text())
     z = NormalDist().inv_cdf(0.975)
-    thirds = net_promoter_score(162, 108, 54, interval="wald")
+    thirds = nps([10, 8, 0], counts=[162, 108, 54], interval="wald")
     assert thirds.value == pytest.approx(100 * margin["nps"])
     assert (thirds.high - thirds.value) / z == pytest.approx(100 * margin["se"])
-    cran = net_promoter_score(
-        package["promoters"], package["passives"], package["detractors"], interval="wald"
-    )
+    groups = [package[name] for name in ("promoters", "passives", "detractors")]
+    cran = nps([10, 8, 0], counts=groups, interval="wald")
     assert cran.value == pytest.approx(package["nps"])
     assert (cran.high - cran.value) / z == pytest.approx(package["se"])
+
+
+def test_a_table_of_answers_is_the_answers_themselves():
+    scores = [10, 9, 9, 7, 3, None, 3, 3, 8, 10] * 6
+    table = [10, 9, 7, 3, None, 8, 0]
+    counts = [12, 12, 6, 18, 6, 6, 0]
+    assert nps(table, counts=counts) == nps(scores)
+    for ends in ("wald", "bootstrap"):
+        by_table = nps(table, counts=counts, interval=ends, rng=5)
+        assert by_table == nps(scores, interval=ends, rng=5)
+    with pytest.warns(DataQualityWarning, match="within 1-5"):
+        nps([5, 4, 1, 10], counts=[20, 10, 5, 0])
+
+
+@pytest.mark.parametrize("wrong", [[1.5, 1], [-1, 2], [None, 2]])
+def test_counts_of_answers_are_whole(wrong):
+    with pytest.raises(InvalidData, match="counts must"):
+        nps([9, 3], counts=wrong)
+    with pytest.raises(InvalidValue, match="counts must have one entry for each of 2 values"):
+        nps([9, 3], counts=[1])
+    with pytest.raises(InvalidValue, match="weights must be left out where counts are given"):
+        nps([9, 3], counts=[1, 2], weights=[1, 2])
 
 
 def test_six_answers_by_hand():

@@ -8,10 +8,8 @@ import pytest
 
 from cxjourney.exceptions import DataQualityWarning, InvalidData, InvalidValue
 from cxjourney.metrics import (
-    churn_from_counts,
     churn_hazard,
     churn_rate,
-    retention_from_counts,
     retention_rate,
     wilson,
 )
@@ -51,37 +49,46 @@ def test_nobody_at_the_start_is_empty():
     for estimate in (retention_rate([], ["a"]), churn_rate([None], [])):
         assert math.isnan(estimate.value)
         assert estimate.notes == ("empty",)
-    assert math.isnan(retention_from_counts(start=0, end=0, acquired=0).value)
+    assert math.isnan(retention_rate(start=0, end=0, acquired=0).value)
 
 
 def test_counts_agree_with_sets_when_those_won_are_those_who_are_new():
     start, end = list("abcdef"), list("abcdxyz")
     by_sets = retention_rate(start, end)
-    by_counts = retention_from_counts(start=6, end=7, acquired=3)
+    by_counts = retention_rate(start=6, end=7, acquired=3)
     assert by_counts.value == by_sets.value
     assert (by_counts.low, by_counts.high) == (by_sets.low, by_sets.high)
 
 
 def test_customers_who_come_back_push_counts_above_one():
     with pytest.warns(DataQualityWarning, match="retention_rate is 1.1"):
-        estimate = retention_from_counts(start=100, end=130, acquired=20)
+        estimate = retention_rate(start=100, end=130, acquired=20)
     assert estimate.value == 1.1
     assert math.isnan(estimate.high)
     with pytest.warns(DataQualityWarning, match="churn_rate is -0.1"):
-        assert churn_from_counts(start=100, end=130, acquired=20).value == -0.1
+        assert churn_rate(start=100, end=130, acquired=20).value == -0.1
 
 
 def test_the_average_base_is_another_number_without_an_interval():
-    estimate = churn_from_counts(start=200, end=100, acquired=0, base="average")
+    estimate = churn_rate(start=200, end=100, acquired=0, base="average")
     assert estimate.value == pytest.approx(100 / 150)
     assert math.isnan(estimate.low)
     assert estimate.parameters["base"] == "average"
 
 
+def test_counts_and_labels_do_not_mix():
+    with pytest.raises(InvalidValue, match="acquired must be given where start and end are counts"):
+        retention_rate(200, 210)
+    with pytest.raises(InvalidValue, match="start must be a whole number"):
+        churn_rate(["a"], ["b"], acquired=3)
+    with pytest.raises(InvalidValue, match='base must be "start" where customers are given'):
+        churn_rate(["a"], ["b"], base="average")
+
+
 @pytest.mark.parametrize("bad", [-1, 1.5, True, "3"])
 def test_counts_are_whole_numbers_from_zero(bad):
     with pytest.raises(InvalidValue, match="whole number from 0"):
-        retention_from_counts(start=bad, end=1, acquired=0)
+        retention_rate(start=bad, end=1, acquired=0)
 
 
 def test_hazard_has_the_golden_interval():

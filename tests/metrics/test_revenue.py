@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from cxjourney._stats.intervals import mean_t
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.metrics import (
     CostToServe,
@@ -14,7 +15,6 @@ from cxjourney.metrics import (
     arpu,
     average_order_value,
     cost_to_serve,
-    mean_t,
     nrr_grr,
     purchase_frequency,
 )

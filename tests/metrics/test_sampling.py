@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.metrics import (
     cronbach_alpha,
-    effective_size,
     mean_score,
     poststratification_weights,
     response_rate,
 )
+from cxjourney.metrics._surveys.sampling import effective_size
 
 
 def test_only_invitations_known_to_be_lost_are_not_eligible():

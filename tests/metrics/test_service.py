@@ -8,14 +8,9 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from cxjourney._stats.intervals import garwood
 from cxjourney.exceptions import InvalidData, InvalidValue
-from cxjourney.metrics import (
-    contact_rate,
-    garwood,
-    pool,
-    reopen_rate,
-    transfer_rate,
-)
+from cxjourney.metrics import contact_rate, pool, reopen_rate, transfer_rate
 
 
 def test_transfers_are_shares_of_contacts():

@@ -14,17 +14,31 @@ from hypothesis import strategies as st
 
 from cxjourney.exceptions import InvalidData, InvalidValue, OutOfScale
 from cxjourney.metrics import (
-    SEVEN_POINT,
-    TEN_POINT,
     AnswerShare,
     Scale,
-    answer_share,
     ces,
     csat,
-    effective_size,
     mean_score,
     wilson,
 )
+from cxjourney.metrics._surveys.sampling import effective_size
+from cxjourney.metrics._surveys.scores import answer_share
+
+
+def test_a_table_of_answers_is_the_answers_themselves():
+    scores = [5, 4, 4, None, 1, 5, 5, 2]
+    table, counts = [5, 4, None, 2, 1], [3, 2, 1, 1, 1]
+    assert csat(table, counts=counts) == csat(scores)
+    assert ces(table, counts=counts, version=1) == ces(scores, version=1)
+    with pytest.raises(OutOfScale):
+        csat([6], counts=[1])
+    with pytest.raises(InvalidValue, match="weights must be left out where counts are given"):
+        csat([5], counts=[1], weights=[1])
+
+
+def test_the_usual_scales_have_names():
+    usual = (Scale.FIVE_POINT, Scale.SEVEN_POINT, Scale.TEN_POINT, Scale.ZERO_TO_TEN)
+    assert [str(scale) for scale in usual] == ["1-5", "1-7", "1-10", "0-10"]
 
 
 def test_satisfied_are_the_two_best_of_five():
@@ -62,9 +76,9 @@ def test_every_column_library_gives_the_same_share(column):
 
 def test_other_scales_need_their_boxes_said():
     with pytest.raises(InvalidValue, match="boxes must be given for the scale 1-7"):
-        csat([7], scale=SEVEN_POINT)
-    assert csat([7, 6, 5, 1], scale=SEVEN_POINT, boxes=3).value == 0.75
-    assert csat([10, 8, 7, 1], scale=TEN_POINT, boxes=3).value == 0.5
+        csat([7], scale=Scale.SEVEN_POINT)
+    assert csat([7, 6, 5, 1], scale=Scale.SEVEN_POINT, boxes=3).value == 0.75
+    assert csat([10, 8, 7, 1], scale=Scale.TEN_POINT, boxes=3).value == 0.5
     with pytest.raises(InvalidValue, match="between 1 and 4"):
         csat([5], boxes=5)
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics import (
-    net_promoter_score,
     nps_difference,
     nps_sample_size,
 )
+from cxjourney.metrics._surveys.nps import score_of_groups
 
 SCORES = st.lists(st.integers(0, 10) | st.none(), max_size=60)
 
@@ -57,7 +57,7 @@ def test_sample_size_for_a_margin():
     assert nps_sample_size(9.8) == 400
     assert nps_sample_size(9.8, promoters=0.6, detractors=0.2) < 400
     n = nps_sample_size(5, promoters=0.6, detractors=0.2)
-    score = net_promoter_score(0.6 * n, 0.2 * n, 0.2 * n, interval="wald")
+    score = score_of_groups(0.6 * n, 0.2 * n, 0.2 * n, interval="wald")
     assert score.high - score.value <= 5 + 1e-9
     for bad in ({"margin": 0}, {"margin": 5, "promoters": 0.5}):
         with pytest.raises(InvalidValue):

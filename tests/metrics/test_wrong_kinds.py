@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from cxjourney import dropoff, metrics
+from cxjourney._stats.intervals import quantile_ranks
 from cxjourney.exceptions import InvalidValue
+from cxjourney.metrics._surveys.nps import score_of_groups
 
 NOT_COLUMNS = ["abc", 3, 2.5, timedelta(days=1), object()]
 
@@ -34,7 +36,7 @@ def of_right_kind(parameter: inspect.Parameter) -> object:
         return 1
     if parameter.annotation == "float | Estimate":
         return 0.5
-    return metrics.FIVE_POINT if parameter.annotation == "Scale" else [1, 0, 1, 1, 1]
+    return metrics.Scale.FIVE_POINT if parameter.annotation == "Scale" else [1, 0, 1, 1, 1]
 
 
 def call(name: str, argument: str, value: object) -> object:
@@ -128,7 +130,7 @@ def test_notes_are_a_list(n):
         ),
         (
             "n_effective must be a number",
-            lambda x: metrics.net_promoter_score(1, 1, 1, n_effective=x),
+            lambda x: score_of_groups(1, 1, 1, n_effective=x),
         ),
         (
             "horizon must be a datetime.timedelta",
@@ -179,7 +181,7 @@ def test_resamples_are_counted(wrong):
     numbers = [float(i) for i in range(40)]
     for draw in (
         lambda: metrics.bootstrap(numbers, max, n_resamples=wrong),
-        lambda: metrics.bootstrap_mean(numbers, n_resamples=wrong),
+        lambda: metrics.bootstrap(numbers, n_resamples=wrong),
         lambda: metrics.nps([9] * 40, interval="bootstrap", n_resamples=wrong),
     ):
         with pytest.raises(InvalidValue, match="n_resamples must be a whole number from 1"):
@@ -189,7 +191,7 @@ def test_resamples_are_counted(wrong):
 @pytest.mark.parametrize("wrong", NOT_A_PAIR)
 def test_pairs_are_pairs(wrong):
     with pytest.raises(InvalidValue, match="bounds must be a pair of numbers"):
-        metrics.net_promoter_score(1, 1, 1, interval="bootstrap", bounds=wrong)
+        score_of_groups(1, 1, 1, interval="bootstrap", bounds=wrong)
     with pytest.raises(InvalidValue, match="brackets must hold pairs 0 <= first <= last"):
         metrics.cohort_retention(["a", "b", "c"], WHEN, kind="bracket", brackets=[wrong])
     with pytest.raises(InvalidValue, match="brackets must"):
@@ -197,15 +199,15 @@ def test_pairs_are_pairs(wrong):
 
 
 def test_bounds_may_be_an_array():
-    found = metrics.net_promoter_score(1, 1, 1, interval="bootstrap", bounds=np.array([-9.0, 9.0]))
+    found = score_of_groups(1, 1, 1, interval="bootstrap", bounds=np.array([-9.0, 9.0]))
     assert (found.low, found.high) == (-9.0, 9.0)
 
 
 def test_counts_are_whole():
-    with pytest.raises(InvalidValue, match=r"count must be a whole number from 0; got 2\.5"):
-        metrics.claim_test(2.5, 10, 0.5)
+    with pytest.raises(InvalidValue, match=r"start must be a whole number from 0; got 2\.5"):
+        metrics.retention_rate(2.5, 10, acquired=1)
     with pytest.raises(InvalidValue, match="n must be a whole number from 0; got nan"):
-        metrics.quantile_ranks(math.nan, 0.5)
+        quantile_ranks(math.nan, 0.5)
     with pytest.raises(InvalidValue, match=r"n_customers must be a whole number from 0; got 2\.5"):
         metrics.cost_to_serve(["a"], ["b"], {"b": 1.0}, n_customers=2.5)
     with pytest.raises(InvalidValue, match="n_missing must be a whole number from 0; got None"):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cxjourney.metrics import (
+from cxjourney._stats.intervals import (
     agresti_coull,
     clopper_pearson,
     garwood,
     jeffreys,
     katz,
-    mean_score,
     newcombe,
     wilson,
 )
+from cxjourney._stats.ratio_score import miettinen_nurminen
+from cxjourney.metrics import mean_score
 
 pytestmark = pytest.mark.oracles("statsmodels")
 
@@ -50,6 +51,8 @@ def test_two_proportions(first, second):
     assert newcombe(*first, *second) == pytest.approx(difference)
     ratio = confint_proportions_2indep(*first, *second, compare="ratio", method="log")
     assert katz(*first, *second) == pytest.approx(ratio)
+    score = confint_proportions_2indep(*first, *second, compare="ratio", method="score")
+    assert miettinen_nurminen(*first, *second) == pytest.approx(score)
 
 
 def test_a_rate():

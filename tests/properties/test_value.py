@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from cxjourney.metrics import (
     arpu,
     average_order_value,
-    claim_test,
+    benchmark_test,
     clv_constant,
     cost_to_serve,
     nrr_grr,
+    proportion,
     purchase_summary,
     retention_value,
     rfm,
@@ -97,8 +98,8 @@ def test_more_retention_is_worth_at_least_as_much_more_at_the_end(rate, discount
 @given(st.integers(0, 60), st.integers(0, 60), st.floats(0, 1))
 def test_p_values_are_probabilities_and_mirror(count, more, claimed):
     n = count + more
-    test = claim_test(count, n, claimed)
-    mirrored = claim_test(more, n, 1 - claimed)
+    test = benchmark_test(proportion(count, n), claimed)
+    mirrored = benchmark_test(proportion(more, n), 1 - claimed)
     if n:
         assert 0 <= test.p_value <= 1
         assert np.isclose(test.p_value, mirrored.p_value, atol=1e-6)

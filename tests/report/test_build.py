@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cxjourney as cx
-from cxjourney.metrics import FIVE_POINT, ZERO_TO_TEN
+from cxjourney.metrics import Scale
 from cxjourney.report import build
 from cxjourney.report._charts import Bar, Bars, Matrix
 from cxjourney.report._metrics_table import default_steps, metrics_table
@@ -182,8 +182,8 @@ def test_scores_whose_scale_is_not_plain_get_a_mean_alone(scores):
 
 def test_a_named_scale_decides():
     # three promoters, one passive, one detractor of five
-    assert metrics_of([9, 9, 10, 8, 1], ZERO_TO_TEN)[0]["nps"].startswith("40")
-    assert metrics_of([5, 4, 1, 2], FIVE_POINT)[0]["csat"] == "50.0%"
+    assert metrics_of([9, 9, 10, 8, 1], Scale.ZERO_TO_TEN)[0]["nps"].startswith("40")
+    assert metrics_of([5, 4, 1, 2], Scale.FIVE_POINT)[0]["csat"] == "50.0%"
 
 
 # ---------------------------------------------------------------------- charts

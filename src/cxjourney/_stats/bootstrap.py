@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cxjourney._stats.intervals import normal_quantile
-from cxjourney._support.arrays import Values, codes, is_undefined, numbers, same_length
+from cxjourney._support.arrays import (
+    Values,
+    codes,
+    is_undefined,
+    numbers,
+    same_length,
+    weights_of,
+)
 from cxjourney._support.validation import check_choice, check_count, check_level, check_rng
 from cxjourney.exceptions import InvalidValue
 
@@ -20,7 +27,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["bootstrap", "bootstrap_mean", "resampled_ratio"]
+    from cxjourney._support.array_types import Floats
+
+__all__ = ["bootstrap", "resampled_ratio"]
 
 BootstrapMethod = Literal["percentile", "basic", "bca"]
 
@@ -36,12 +45,12 @@ def _batches(units: int, n_resamples: int) -> Iterator[int]:
 
 
 def resampled_ratio(
-    numerator: NDArray[np.float64],
-    denominator: NDArray[np.float64],
+    numerator: Floats,
+    denominator: Floats,
     *,
     n_resamples: int,
     rng: np.random.Generator,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return bootstrap replicates of a ratio of sums, its units resampled with replacement.
 
     A unit is a respondent, or a customer whose answers have been summed. Replicates whose
@@ -57,22 +66,26 @@ def resampled_ratio(
 
 def bootstrap(
     values: Values,
-    statistic: Callable[[NDArray[np.float64]], float],
+    statistic: Callable[[Floats], float] | None = None,
     *,
+    weights: Values | None = None,
     customer: Values | None = None,
     method: BootstrapMethod = "bca",
     n_resamples: int = 9_999,
     level: float = 0.95,
     rng: np.random.Generator | int | None = None,
 ) -> tuple[float, float]:
-    """Return the bootstrap interval of any statistic of values.
+    """Return the bootstrap interval of a mean or of any other statistic of values.
 
     Parameters
     ----------
     values
         Numbers, none missing.
     statistic
-        Takes an array of values, returns a number.
+        Takes an array of values, returns a number. None is their mean, which is resampled without
+        a loop and far faster than `np.mean` is.
+    weights
+        One weight a value, at least 0, for a weighted mean; not with a statistic of your own.
     customer
         Whose value it is: then whole customers are resampled.
     method
@@ -93,56 +106,80 @@ def bootstrap(
     Raises
     ------
     InvalidData
-        If a value is missing or infinite.
+        If a value or a weight is missing, infinite or (the weight) negative.
     InvalidValue
-        If lengths differ, an option is unknown or `statistic` no function.
+        If lengths differ, an option is unknown, `statistic` is no function, or weights are given
+        with a statistic.
 
     Notes
     -----
     Efron and Tibshirani (1993). The acceleration is a jackknife over the units. Not for quantiles,
-    whose bootstrap distribution is coarse (use `quantile_ranks`), nor for maxima.
+    whose bootstrap distribution is coarse, nor for maxima.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> low, high = bootstrap(np.arange(50), np.mean, rng=1)
+    >>> low, high = bootstrap(range(50), rng=1)
     >>> 20 < low < 24.5 < high < 29
     True
     """
     check_choice(method, "method", _METHODS)
     generator = check_rng(rng)
-    tail = (1 - check_level(level)) / 2
+    check_level(level)
     check_count(n_resamples, "n_resamples")
-    if not callable(statistic):
+    if statistic is not None and not callable(statistic):
         raise InvalidValue.of("statistic", "be a function of an array", statistic)
+    if statistic is not None and weights is not None:
+        raise InvalidValue.of("weights", "be left out where a statistic is given", weights)
     array = numbers(values, "values").astype(np.float64)
     is_undefined(np.isnan(array), "raise", "values")
+    w = weights_of(weights, len(array))
     groups = _groups(array, customer)
     if len(groups) < _FEWEST:
         return math.nan, math.nan
-    estimate = float(statistic(array))
     if array.min() == array.max():
-        return estimate, estimate
-    replicates = np.array(
-        [
-            statistic(_drawn(array, groups, generator, equal=customer is None))
-            for _ in range(n_resamples)
-        ]
-    )
-    if method == "basic":
-        low, high = np.quantile(replicates, [tail, 1 - tail])
-        return float(2 * estimate - high), float(2 * estimate - low)
+        only = float(array[0] if statistic is None else statistic(array))
+        return only, only
+    if statistic is None:
+        estimate, replicates, jackknife = _mean_replicates(
+            array, w, groups, n_resamples=n_resamples, rng=generator
+        )
+    else:
+        estimate = float(statistic(array))
+        drawn = (_drawn(array, groups, generator) for _ in range(n_resamples))
+        replicates = np.array([statistic(sample) for sample in drawn])
+        if method == "bca":  # leave one unit out
+            jackknife = np.array([statistic(np.delete(array, group)) for group in groups])
+    tail = (1 - level) / 2
     ends = [tail, 1 - tail]
     if method == "bca":
-        jackknife = np.array(
-            [statistic(np.delete(array, g)) for g in groups]  # leave one unit out
-        )
         ends = _bca_ends(estimate, replicates, jackknife, level)
-    low, high = np.quantile(replicates, ends)
+    low, high = np.nanquantile(replicates, ends)
+    if method == "basic":
+        return float(2 * estimate - high), float(2 * estimate - low)
     return float(low), float(high)
 
 
-def _groups(array: NDArray[np.float64], customer: Values | None) -> list[NDArray[np.intp]]:
+def _mean_replicates(
+    array: Floats,
+    w: Floats,
+    groups: list[NDArray[np.intp]],
+    *,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> tuple[float, Floats, Floats]:
+    """Return a weighted mean, its replicates, and the means without each unit."""
+    order = np.concatenate(groups)
+    starts = np.cumsum([0, *map(len, groups[:-1])])
+    top = np.add.reduceat((w * array)[order], starts)
+    bottom = np.add.reduceat(w[order], starts)
+    replicates = resampled_ratio(top, bottom, n_resamples=n_resamples, rng=rng)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        estimate = float(top.sum() / bottom.sum())
+        without = (top.sum() - top) / (bottom.sum() - bottom)
+    return estimate, replicates, without[~np.isnan(without)]
+
+
+def _groups(array: Floats, customer: Values | None) -> list[NDArray[np.intp]]:
     if customer is None:
         return list(np.arange(len(array)).reshape(-1, 1))
     owner, n, missing = codes(customer, "customer")
@@ -152,24 +189,16 @@ def _groups(array: NDArray[np.float64], customer: Values | None) -> list[NDArray
     return np.split(order, np.cumsum(np.bincount(owner, minlength=n))[:-1])
 
 
-def _drawn(
-    array: NDArray[np.float64],
-    groups: list[NDArray[np.intp]],
-    rng: np.random.Generator,
-    *,
-    equal: bool,
-) -> NDArray[np.float64]:
-    rows = rng.integers(0, len(groups), size=len(groups))
-    if not equal:
-        rows = np.concatenate([groups[i] for i in rows])
-    drawn: NDArray[np.float64] = array[rows]
+def _drawn(array: Floats, groups: list[NDArray[np.intp]], rng: np.random.Generator) -> Floats:
+    picked = rng.integers(0, len(groups), size=len(groups))
+    drawn: Floats = array[np.concatenate([groups[i] for i in picked])]
     return drawn
 
 
 def _bca_ends(
     estimate: float,
-    replicates: NDArray[np.float64],
-    jackknife: NDArray[np.float64],
+    replicates: Floats,
+    jackknife: Floats,
     level: float,
 ) -> list[float]:
     from scipy.special import ndtr, ndtri
@@ -181,75 +210,3 @@ def _bca_ends(
     bias = float(ndtri(np.clip(below, 1 / (2 * len(replicates)), 1 - 1 / (2 * len(replicates)))))
     z = normal_quantile(level)
     return [float(ndtr(bias + (bias + x) / (1 - acceleration * (bias + x)))) for x in (-z, z)]
-
-
-def bootstrap_mean(
-    values: Values,
-    *,
-    weights: Values | None = None,
-    customer: Values | None = None,
-    n_resamples: int = 9_999,
-    level: float = 0.95,
-    rng: np.random.Generator | int | None = None,
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a mean, weighted or clustered by customer.
-
-    Parameters
-    ----------
-    values
-        Numbers, none missing.
-    weights
-        One weight a value, at least 0.
-    customer
-        Whose value it is: then whole customers are resampled.
-    n_resamples
-        Number of bootstrap samples.
-    level
-        Confidence level, in (0, 1).
-    rng
-        Generator or seed; the same one gives the same interval.
-
-    Returns
-    -------
-    tuple of two floats
-        Ends of the interval [unit of the values]; NaN for both with fewer than 10 units.
-
-    Raises
-    ------
-    InvalidData
-        If a value or a weight is missing, infinite or (the weight) negative.
-    InvalidValue
-        If `n_resamples` is not a whole number from 1.
-
-    Notes
-    -----
-    The mean is a ratio of sums over the resampled units, so that no statistic is called in a loop:
-    far faster than `bootstrap`, and what it does for customers with many answers each.
-
-    Examples
-    --------
-    >>> low, high = bootstrap_mean(range(50), rng=1)
-    >>> 20 < low < 24.5 < high < 29
-    True
-    """
-    from cxjourney._support.arrays import weights_of
-
-    generator = check_rng(rng)
-    check_count(n_resamples, "n_resamples")
-    tail = (1 - check_level(level)) / 2
-    array = numbers(values, "values").astype(np.float64)
-    is_undefined(np.isnan(array), "raise", "values")
-    w = weights_of(weights, len(array))
-    top: NDArray[np.float64] = w * array
-    bottom = w
-    if customer is not None:
-        owner, n, missing = codes(customer, "customer")
-        same_length(values=array, customer=owner)
-        is_undefined(missing, "raise", "customer")
-        top = np.bincount(owner, weights=top, minlength=n).astype(np.float64)
-        bottom = np.bincount(owner, weights=bottom, minlength=n).astype(np.float64)
-    if len(top) < _FEWEST:
-        return math.nan, math.nan
-    replicates = resampled_ratio(top, bottom, n_resamples=n_resamples, rng=generator)
-    low, high = np.nanquantile(replicates, [tail, 1 - tail])
-    return float(low), float(high)

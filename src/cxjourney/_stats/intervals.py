@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "agresti_coull",
+    "check_counts",
     "clopper_pearson",
     "garwood",
     "jeffreys",
@@ -56,7 +57,8 @@ def normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + check_level(level) / 2)
 
 
-def _check_count(count: float, n: float, suffix: str = "") -> None:
+def check_counts(count: float, n: float, suffix: str = "") -> None:
+    """Raise where a count of successes does not lie between 0 and the number of trials."""
     if not is_number(n) or not 0 <= n < math.inf:
         raise InvalidValue.of(f"n{suffix}", "be finite and at least 0", n)
     if not is_number(count) or not 0 <= count <= n:
@@ -96,7 +98,7 @@ def wilson(count: float, n: float, *, level: float = 0.95) -> tuple[float, float
     >>> round(low, 6), round(high, 6)
     (0.069508, 0.261862)
     """
-    _check_count(count, n)
+    check_counts(count, n)
     z = normal_quantile(level)
     if n == 0:
         return _UNKNOWN
@@ -140,7 +142,7 @@ def agresti_coull(count: float, n: float, *, level: float = 0.95) -> tuple[float
     >>> round(low, 6), round(high, 6)
     (0.066374, 0.264996)
     """
-    _check_count(count, n)
+    check_counts(count, n)
     z = normal_quantile(level)
     if n == 0:
         return _UNKNOWN
@@ -182,7 +184,7 @@ def clopper_pearson(count: float, n: float, *, level: float = 0.95) -> tuple[flo
     """
     from scipy.special import betaincinv
 
-    _check_count(count, n)
+    check_counts(count, n)
     tail = (1 - check_level(level)) / 2
     if n == 0:
         return _UNKNOWN
@@ -224,7 +226,7 @@ def jeffreys(count: float, n: float, *, level: float = 0.95) -> tuple[float, flo
     """
     from scipy.special import betaincinv
 
-    _check_count(count, n)
+    check_counts(count, n)
     tail = (1 - check_level(level)) / 2
     if n == 0:
         return _UNKNOWN
@@ -268,8 +270,8 @@ def newcombe(
     >>> round(low, 6), round(high, 6)
     (0.052431, 0.333873)
     """
-    _check_count(count1, n1, "1")
-    _check_count(count2, n2, "2")
+    check_counts(count1, n1, "1")
+    check_counts(count2, n2, "2")
     if n1 == 0 or n2 == 0:
         check_level(level)
         return _UNKNOWN
@@ -314,8 +316,8 @@ def katz(
     >>> round(low, 3), round(high, 3)
     (0.287, 0.87)
     """
-    _check_count(count1, n1, "1")
-    _check_count(count2, n2, "2")
+    check_counts(count1, n1, "1")
+    check_counts(count2, n2, "2")
     z = normal_quantile(level)
     if n1 == 0 or n2 == 0:
         return _UNKNOWN

@@ -21,10 +21,13 @@ from cxjourney.exceptions import InvalidData, InvalidValue
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from cxjourney._support.array_types import Ints
+
 __all__ = [
     "NanPolicy",
     "Values",
     "codes",
+    "counts_of",
     "durations",
     "flags",
     "is_undefined",
@@ -284,9 +287,24 @@ def weights_of(weights: Values | None, n: int, *, name: str = "weights") -> NDAr
         return np.ones(n)
     array = numbers(weights, name).astype(np.float64)
     if len(array) != n:
-        raise InvalidValue.of(name, f"have one weight for each of {n} values", len(array))
+        raise InvalidValue.of(name, f"have one entry for each of {n} values", len(array))
     _refuse(array, ~(array >= 0), name, "be at least 0 and not missing")
     return array
+
+
+def counts_of(counts: Values, n: int, *, name: str = "counts") -> Ints:
+    """Return one whole count a value.
+
+    Raises
+    ------
+    InvalidValue
+        If the lengths differ.
+    InvalidData
+        If a count is missing, negative or not whole; carries the positions.
+    """
+    array = weights_of(counts, n, name=name)
+    _refuse(array, array != np.rint(array), name, "be whole numbers")
+    return array.astype(np.int64)
 
 
 def same_length(**columns: Any) -> int:

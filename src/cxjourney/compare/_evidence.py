@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from cxjourney._stats.intervals import newcombe, normal_quantile
 from cxjourney._stats.significance import fisher_p
 from cxjourney._support.array_types import Floats, Ints
-from cxjourney.metrics import newcombe, normal_quantile
 
 if TYPE_CHECKING:
     from cxjourney.compare._contrast import Contrast

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxjourney._stats.clustered import grouped_ratios
-from cxjourney.metrics import normal_quantile
+from cxjourney._stats.intervals import normal_quantile
 
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats, Ints

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import attrs
 import numpy as np
 
+from cxjourney._stats.intervals import normal_quantile
 from cxjourney._support.arrays import Values, codes, numbers
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -16,7 +17,6 @@ from cxjourney.critical._importance import johnson_weights, lmg_weights
 from cxjourney.critical._moments import Moments
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.journeys import IN_PROGRESS, By, check_journeys, visits_of
-from cxjourney.metrics import normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.clustered import grouped_ratios
+from cxjourney._stats.intervals import normal_quantile
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import (
@@ -24,7 +25,6 @@ from cxjourney.exceptions import InvalidValue
 from cxjourney.experience import measured, shrunken_means
 from cxjourney.journeys import check_journeys, visits_of
 from cxjourney.markov import AbsorbingChain
-from cxjourney.metrics import normal_quantile
 
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxjourney._stats.beta_shrinkage import rank_bounds, shrunken
-from cxjourney._stats.intervals import wilson_ends
+from cxjourney._stats.intervals import katz, wilson_ends
 from cxjourney.exceptions import InvalidValue
 from cxjourney.markov import AbsorbingChain
-from cxjourney.metrics import katz
 
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Bools, Floats, Ints

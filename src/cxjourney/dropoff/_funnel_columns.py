@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
+from cxjourney._stats.intervals import quantile_type_7, wilson
 from cxjourney._stats.significance import false_discovery, fisher_p
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.table import Table
 from cxjourney.domain import MISSING
-from cxjourney.metrics import effective_n, kaplan_meier, quantile_type_7, wilson
+from cxjourney.metrics import effective_n, kaplan_meier
 
 if TYPE_CHECKING:
     from cxjourney.dropoff._steps import Step

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney._stats.clustered import grouped_ratios
+from cxjourney._stats.intervals import normal_quantile
 from cxjourney._support.arrays import numbers
 from cxjourney._support.frozen import read_only
 from cxjourney._support.result import Result
@@ -17,7 +18,7 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import IN_PROGRESS, Visits, check_journeys, visits_of
-from cxjourney.metrics import Estimate, normal_quantile
+from cxjourney.metrics import Estimate
 
 if TYPE_CHECKING:
     from cxjourney._support.arrays import Values

@@ -83,7 +83,8 @@ def peak_end(
     neutral
         The value that neither pleases nor hurts; for scores the middle of their scale.
     tie
-        Which moment is the peak where two are equally intense; see `cxjourney.metrics.peak_end`.
+        Which moment is the peak where two are equally intense; see
+        `cxjourney.metrics.peak_end_rule`.
     level
         Confidence level, in (0, 1).
 
@@ -98,8 +99,8 @@ def peak_end(
 
     Notes
     -----
-    `cxjourney.metrics.peak_end` on each journey; intervals over customers by linearisation. The end
-    is the last touch with a value: where the last touch has none, memory may differ.
+    `cxjourney.metrics.peak_end_rule` on each journey; intervals over customers by linearisation.
+    The end is the last touch with a value: where the last touch has none, memory may differ.
 
     Examples
     --------
@@ -117,7 +118,7 @@ def peak_end(
     journey, v = visits.journey[known], values[known]
     ended = journeys.outcome != IN_PROGRESS
     count = len(journeys.outcome)
-    remembered = metrics.peak_end(v, journey=journey, neutral=neutral, tie=tie, level=level)
+    remembered = metrics.peak_end_rule(v, journey=journey, neutral=neutral, tie=tie, level=level)
     present, first = np.unique(journey, return_index=True)
     last = np.append(first[1:], len(journey)) - 1
     parts = {

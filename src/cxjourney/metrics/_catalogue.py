@@ -28,7 +28,7 @@ from cxjourney.metrics._service.waiting import (
     resolution_time,
     sla_attainment,
 )
-from cxjourney.metrics._surveys.experience import expectation_gap, peak_end
+from cxjourney.metrics._surveys.experience import expectation_gap, peak_end_rule
 from cxjourney.metrics._surveys.nps import nps
 from cxjourney.metrics._surveys.sampling import cronbach_alpha, response_rate
 from cxjourney.metrics._surveys.scores import ces, csat, mean_score
@@ -36,7 +36,7 @@ from cxjourney.metrics._value.clv import clv_constant, clv_curve
 from cxjourney.metrics._value.revenue import arpu, average_order_value, purchase_frequency
 from cxjourney.metrics._value.revenue_retention import nrr_grr
 
-__all__ = ["Direction", "Figure", "FunctionMetric", "Metric", "all_metrics"]
+__all__ = ["Direction", "Figure", "Metric", "MetricLike", "all_metrics"]
 
 Figure = Estimate | Result
 """What a metric returns: an estimate, or a result that holds several."""
@@ -48,8 +48,8 @@ Direction = Literal["higher", "lower", "neither"]
 
 
 @runtime_checkable
-class Metric(Protocol):
-    """What a metric is to other tools: a name, a unit, a direction, and how it is computed."""
+class MetricLike(Protocol):
+    """Any object with a name, a unit, a direction, a definition, `compute` and `merge`."""
 
     @property
     def name(self) -> str:
@@ -81,22 +81,29 @@ class Metric(Protocol):
 
 
 @attrs.frozen(kw_only=True)
-class FunctionMetric:
+class Metric:
     """A metric made of a function that returns an `Estimate`.
 
     Attributes
     ----------
-    name, unit, direction, definition
-        As in `Metric`.
+    name
+        Identifier, such as "nps".
+    unit
+        What one of its value is, such as "points"; "money" where the currency is a choice.
+    direction
+        Which way is better: "higher", "lower" or "neither".
+    definition
+        The definition in a sentence.
     function
         Computes it.
 
     Examples
     --------
+    >>> from cxjourney.metrics import Metric
     >>> from cxjourney.metrics import proportion
     >>> def open_rate(opened, sent):
     ...     return proportion(opened, sent, name="open_rate", definition="opened / sent")
-    >>> metric = FunctionMetric(
+    >>> metric = Metric(
     ...     name="open_rate", unit="fraction", direction="higher",
     ...     definition="opened / sent", function=open_rate,
     ... )
@@ -130,8 +137,8 @@ class FunctionMetric:
 
 def _metric(
     function: Callable[..., Figure], unit: str, direction: Direction, definition: str
-) -> FunctionMetric:
-    return FunctionMetric(
+) -> Metric:
+    return Metric(
         name=function.__name__,
         unit=unit,
         direction=direction,
@@ -172,7 +179,7 @@ _BUILT_IN = (
     _metric(mean_score, "scale points", "higher", "sum of scores / number of scores"),
     _metric(nps, "points", "higher", "100 × (share of 9-10 - share of 0-6)"),
     _metric(nrr_grr, "fraction", "higher", "recurring revenue kept / at the start"),
-    _metric(peak_end, "valence", "higher", "mean over journeys of (peak + end) / 2"),
+    _metric(peak_end_rule, "valence", "higher", "mean over journeys of (peak + end) / 2"),
     _metric(purchase_frequency, "orders per buyer", "higher", "orders / unique buyers"),
     _metric(reopen_rate, "fraction", "lower", "closed cases reopened / closed cases"),
     _metric(repeat_purchase_rate, "fraction", "higher", "buyers with a second order / buyers"),
@@ -185,13 +192,14 @@ _BUILT_IN = (
 )
 
 
-def all_metrics(*more: Metric) -> Mapping[str, Metric]:
+def all_metrics(*more: MetricLike) -> Mapping[str, MetricLike]:
     """Return the metrics of the library and those of the caller, by name.
 
     Parameters
     ----------
     *more
-        Metrics of other tools. Nothing is registered anywhere: who adds metrics keeps the mapping.
+        Metrics of your own or of other tools: `Metric`, or any object with its attributes and
+        methods. Nothing is registered anywhere: who adds metrics keeps the mapping.
 
     Returns
     -------
@@ -208,9 +216,9 @@ def all_metrics(*more: Metric) -> Mapping[str, Metric]:
     >>> all_metrics()["nps"].unit
     'points'
     """
-    found: dict[str, Metric] = {}
+    found: dict[str, MetricLike] = {}
     for metric in (*_BUILT_IN, *more):
-        if not isinstance(metric, Metric):
+        if not isinstance(metric, MetricLike):
             raise InvalidValue.of("metric", "have name, unit, direction, compute and merge", metric)
         if metric.name in found:
             raise InvalidValue.of("metric.name", "be free", metric.name)

@@ -38,6 +38,8 @@ _INTERVALS = {
     "jeffreys": ("Jeffreys", jeffreys),
 }
 
+_METHODS = frozenset(method for method, _ in _INTERVALS.values())
+
 
 def proportion(
     count: float,
@@ -162,6 +164,16 @@ def event_rate(
         numerator=count,
         denominator=exposure,
         exclusions={} if exclusions is None else exclusions,
+    )
+
+
+def is_share_of_counts(estimate: Estimate) -> bool:
+    """Return whether an estimate is a plain share: successes of independent trials, unweighted."""
+    return (
+        estimate.unit == "fraction"
+        and estimate.method in _METHODS
+        and not estimate.parameters.get("weighted")
+        and None not in {estimate.numerator, estimate.denominator}
     )
 
 

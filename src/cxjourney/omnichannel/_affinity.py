@@ -9,12 +9,12 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._stats.intervals import garwood, normal_quantile
 from cxjourney._stats.normal_pooling import shrunken, spread_of
 from cxjourney._stats.significance import false_discovery, two_sided_p
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.metrics import garwood, normal_quantile
 from cxjourney.omnichannel._contacts import By, Moves, contacts_of, moves_of, order_notes
 
 if TYPE_CHECKING:

@@ -10,8 +10,6 @@ from cxjourney._stats.clustered_estimates import mean_estimate
 from cxjourney._support.table import Table, format_value
 from cxjourney.journeys import IN_PROGRESS
 from cxjourney.metrics import (
-    FIVE_POINT,
-    ZERO_TO_TEN,
     Estimate,
     Scale,
     conversion_rate,
@@ -115,7 +113,7 @@ def _of_answers(journeys: Journeys, scale: Scale | None) -> tuple[list[Estimate]
         if scale is None:
             scale = _scale_of(known)
             notes.append(_how_read(scale, known))
-        if scale == ZERO_TO_TEN:
+        if scale == Scale.ZERO_TO_TEN:
             found.append(nps(scores))
         elif scale is not None and len(scale.answers) <= 7:
             found.append(csat(scores, scale=scale))
@@ -145,8 +143,8 @@ def _scale_of(known: NDArray[np.float64]) -> Scale | None:
         return None
     lowest, highest = known.min(), known.max()
     if lowest == 0 and 7 < highest <= 10:
-        return ZERO_TO_TEN
-    return FIVE_POINT if lowest >= 1 and highest == 5 else None
+        return Scale.ZERO_TO_TEN
+    return Scale.FIVE_POINT if lowest >= 1 and highest == 5 else None
 
 
 def _how_read(scale: Scale | None, known: NDArray[np.float64]) -> str:

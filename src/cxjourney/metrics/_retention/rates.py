@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import warnings
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from numbers import Number
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import numpy as np
@@ -20,7 +21,7 @@ from cxjourney._support.validation import (
     check_level,
     duration_us,
 )
-from cxjourney.exceptions import DataQualityWarning
+from cxjourney.exceptions import DataQualityWarning, InvalidValue
 from cxjourney.metrics._rates import proportion
 from cxjourney.metrics._survival.spells import read_spells
 
@@ -29,34 +30,37 @@ if TYPE_CHECKING:
 
     from cxjourney._support.arrays import Values
 
-__all__ = [
-    "churn_from_counts",
-    "churn_hazard",
-    "churn_rate",
-    "retention_from_counts",
-    "retention_rate",
-]
+__all__ = ["churn_hazard", "churn_rate", "retention_rate"]
 
 
-def retention_rate(start: Values, end: Values, *, level: float = 0.95) -> Estimate:
+def retention_rate(
+    start: Values | int, end: Values | int, *, acquired: int | None = None, level: float = 0.95
+) -> Estimate:
     """Return the share of the customers at the start who are customers at the end.
 
     Parameters
     ----------
     start, end
-        Labels of the customers at the start and at the end of the period; repeats count once.
+        Labels of the customers at the start and at the end of the period, S and E; repeats count
+        once. Two whole numbers, with `acquired`, where only counts are known.
+    acquired
+        Customers won during the period, N, where `start` and `end` are counts; those of them who
+        left again count in N only if they count nowhere else.
     level
         Confidence level, in (0, 1).
 
     Returns
     -------
     Estimate
-        |start ∩ end| / |start| [fraction, 0-1]; NaN and "empty" if nobody was there at the start.
+        |start ∩ end| / |start|, or (E - N) / S from counts [fraction, 0-1]; NaN and "empty" if
+        nobody was there at the start. Counts that give a share outside [0, 1] give no interval, and
+        issue a `DataQualityWarning`.
 
     Raises
     ------
     InvalidValue
-        If a column is not a column of labels.
+        If a column is not a column of labels, a count is negative or not whole, or labels and
+        counts are mixed.
 
     Notes
     -----
@@ -65,12 +69,29 @@ def retention_rate(start: Values, end: Values, *, level: float = 0.95) -> Estima
     before taking the sets: the rate depends on it more than on anything else. Not for comparing
     periods of different length; see `kaplan_meier` for that.
 
+    Counts equal the set form only if the customers won are exactly those at the end who were not
+    there at the start. Customers who had left before, came back, and were not counted as won push
+    the rate up, above 1 even; customers won and lost within the period push it down. Prefer labels
+    where the customers are known.
+
     Examples
     --------
     >>> from cxjourney.metrics import retention_rate
     >>> retention_rate(["ann", "ben", "cid", "dan"], ["ann", "cid", "dan", "eve"])
     75.0% [30.1%, 95.4%] (95% Wilson, n=4)
+    >>> retention_rate(200, 210, acquired=40)
+    85.0% [79.4%, 89.3%] (95% Wilson, n=200)
     """
+    if _are_counts(start, end, acquired):
+        first, last, won = _counts(start, end, acquired)
+        return _from_counts(
+            last - won,
+            first,
+            level=level,
+            name="retention_rate",
+            definition="(customers at the end - customers won) / customers at the start",
+            parameters={"form": "counts", "start": first, "end": last, "acquired": won},
+        )
     kept, n, n_missing = _kept(start, end)
     return proportion(
         kept,
@@ -83,38 +104,79 @@ def retention_rate(start: Values, end: Values, *, level: float = 0.95) -> Estima
     )
 
 
-def churn_rate(start: Values, end: Values, *, level: float = 0.95) -> Estimate:
+def churn_rate(
+    start: Values | int,
+    end: Values | int,
+    *,
+    acquired: int | None = None,
+    base: Literal["start", "average"] = "start",
+    level: float = 0.95,
+) -> Estimate:
     """Return the share of the customers at the start who are not customers at the end.
 
     Parameters
     ----------
     start, end
-        Labels of the customers at the start and at the end of the period; repeats count once.
+        Labels of the customers at the start and at the end of the period, S and E; repeats count
+        once. Two whole numbers, with `acquired`, where only counts are known.
+    acquired
+        Customers won during the period, N, where `start` and `end` are counts.
+    base
+        What counts of customers lost are divided by: S, or the average (S + E) / 2, which some
+        reports use. The two are not comparable, and the average gives no share of anybody: no
+        interval. Labels are always divided by those at the start.
     level
         Confidence level, in (0, 1).
 
     Returns
     -------
     Estimate
-        1 - retention [fraction, 0-1]; NaN and "empty" if nobody was there at the start.
+        1 - retention, or (S + N - E) / `base` from counts [fraction, 0-1]; NaN and "empty" if
+        nobody was there at the start.
 
     Raises
     ------
     InvalidValue
-        If a column is not a column of labels.
+        If a column is not a column of labels, a count is negative or not whole, labels and counts
+        are mixed, or labels are to be divided by the average.
 
     Notes
     -----
     Customers, not revenue: see `nrr_grr` for the latter. A monthly rate c compounds to
     1 - (1 - c)¹² a year only if the hazard is constant; a mixed base decays more slowly, since
-    those who leave easily leave first.
+    those who leave easily leave first. Of counts see `retention_rate`: prefer labels.
 
     Examples
     --------
     >>> from cxjourney.metrics import churn_rate
     >>> churn_rate(["ann", "ben", "cid", "dan"], ["ann", "cid", "dan", "eve"])
     25.0% [4.6%, 69.9%] (95% Wilson, n=4)
+    >>> churn_rate(200, 210, acquired=40)
+    15.0% [10.7%, 20.6%] (95% Wilson, n=200)
     """
+    check_choice(base, "base", ("start", "average"))
+    if _are_counts(start, end, acquired):
+        first, last, won = _counts(start, end, acquired)
+        whole, of = (first, "start") if base == "start" else ((first + last) / 2, "average base")
+        estimate = _from_counts(
+            first + won - last,
+            whole,
+            level=level,
+            name="churn_rate",
+            definition=f"(start + acquired - end) / {of}",
+            parameters={
+                "form": "counts",
+                "start": first,
+                "end": last,
+                "acquired": won,
+                "base": base,
+            },
+        )
+        if base == "start":
+            return estimate
+        return attrs.evolve(estimate, low=math.nan, high=math.nan, method="no interval")
+    if base != "start":
+        raise InvalidValue.of("base", 'be "start" where customers are given by label', base)
     kept, n, n_missing = _kept(start, end)
     return proportion(
         n - kept,
@@ -124,6 +186,27 @@ def churn_rate(start: Values, end: Values, *, level: float = 0.95) -> Estimate:
         definition="customers at the start who are gone at the end / customers at the start",
         parameters={"form": "sets"},
         n_missing=n_missing,
+    )
+
+
+def _are_counts(start: object, end: object, acquired: object) -> bool:
+    """Return whether a rate is asked for from counts: three numbers, not two columns.
+
+    Raises
+    ------
+    InvalidValue
+        If a number stands for customers and nobody says how many were won.
+    """
+    if acquired is None and (isinstance(start, Number) or isinstance(end, Number)):
+        raise InvalidValue.of("acquired", "be given where start and end are counts", None)
+    return acquired is not None
+
+
+def _counts(start: Any, end: Any, acquired: Any) -> tuple[int, int, int]:
+    return (
+        check_count(start, "start", least=0),
+        check_count(end, "end", least=0),
+        check_count(acquired, "acquired", least=0),
     )
 
 
@@ -148,119 +231,6 @@ def _objects(values: Values, name: str) -> NDArray[np.object_]:
     if mask is not None:
         out[mask] = None
     return out
-
-
-def retention_from_counts(*, start: int, end: int, acquired: int, level: float = 0.95) -> Estimate:
-    """Return the retention rate (E - N) / S from three counts.
-
-    Parameters
-    ----------
-    start
-        Customers at the start of the period, S.
-    end
-        Customers at its end, E.
-    acquired
-        Customers won during the period, N; those of them who left again count in N only if they
-        count nowhere else.
-    level
-        Confidence level, in (0, 1).
-
-    Returns
-    -------
-    Estimate
-        (E - N) / S [fraction]; NaN and "empty" if S is 0. Outside [0, 1] it has no interval, and
-        a `DataQualityWarning` is issued.
-
-    Raises
-    ------
-    InvalidValue
-        If a count is negative or not whole.
-
-    Notes
-    -----
-    It equals the set form only if the customers won are exactly those at the end who were not
-    there at the start. Customers who had left before, came back, and were not counted as won push
-    it up, above 1 even; customers won and lost within the period push it down. Prefer
-    `retention_rate` where the customers are known.
-
-    Examples
-    --------
-    >>> from cxjourney.metrics import retention_from_counts
-    >>> retention_from_counts(start=200, end=210, acquired=40)
-    85.0% [79.4%, 89.3%] (95% Wilson, n=200)
-    """
-    kept = check_count(end, "end", least=0) - check_count(acquired, "acquired", least=0)
-    return _from_counts(
-        kept,
-        check_count(start, "start", least=0),
-        level=level,
-        name="retention_rate",
-        definition="(customers at the end - customers won) / customers at the start",
-        parameters={"form": "counts", "start": start, "end": end, "acquired": acquired},
-    )
-
-
-def churn_from_counts(
-    *,
-    start: int,
-    end: int,
-    acquired: int,
-    base: Literal["start", "average"] = "start",
-    level: float = 0.95,
-) -> Estimate:
-    """Return the churn rate (S + N - E) / S from three counts.
-
-    Parameters
-    ----------
-    start, end, acquired
-        Customers at the start, at the end, and won during the period: S, E and N.
-    base
-        What the customers lost are divided by: S, or the average (S + E) / 2, which some reports
-        use. The two are not comparable, and the average gives no share of anybody: no interval.
-    level
-        Confidence level, in (0, 1).
-
-    Returns
-    -------
-    Estimate
-        The rate [fraction]; NaN and "empty" if the base is 0.
-
-    Raises
-    ------
-    InvalidValue
-        If a count is negative or not whole.
-
-    Notes
-    -----
-    As `retention_from_counts`: prefer `churn_rate` where the customers are known.
-
-    Examples
-    --------
-    >>> from cxjourney.metrics import churn_from_counts
-    >>> churn_from_counts(start=200, end=210, acquired=40)
-    15.0% [10.7%, 20.6%] (95% Wilson, n=200)
-    """
-    check_choice(base, "base", ("start", "average"))
-    first, last = check_count(start, "start", least=0), check_count(end, "end", least=0)
-    lost = first + check_count(acquired, "acquired", least=0) - last
-    parameters: dict[str, str | int] = {
-        "form": "counts",
-        "start": start,
-        "end": end,
-        "acquired": acquired,
-        "base": base,
-    }
-    estimate = _from_counts(
-        lost,
-        first if base == "start" else (first + last) / 2,
-        level=level,
-        name="churn_rate",
-        definition=f"(start + acquired - end) / {'start' if base == 'start' else 'average base'}",
-        parameters=parameters,
-    )
-    if base == "start":
-        return estimate
-    return attrs.evolve(estimate, low=math.nan, high=math.nan, method="no interval")
 
 
 def _from_counts(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from cxjourney.metrics._surveys.scale import Scale
 
-__all__ = ["ExpectationGap", "PeakEnd", "expectation_gap", "peak_end"]
+__all__ = ["ExpectationGap", "PeakEnd", "expectation_gap", "peak_end_rule"]
 
 _PEAK_END = "mean over journeys of (peak + end) / 2"
 
@@ -195,7 +195,7 @@ class PeakEnd(Estimate):
     scores: tuple[float, ...]
 
 
-def peak_end(
+def peak_end_rule(
     valence: Values,
     *,
     journey: Values | None = None,
@@ -247,7 +247,7 @@ def peak_end(
 
     Examples
     --------
-    >>> remembered = peak_end([0.2, -0.7, 0.1, 0.5])
+    >>> remembered = peak_end_rule([0.2, -0.7, 0.1, 0.5])
     >>> round(remembered.value, 3), round(remembered.mean.value, 3)
     (-0.1, 0.025)
     """
@@ -268,7 +268,7 @@ def peak_end(
     n_missing = int(missing.sum())
     if is_undefined(missing, nan_policy, "valence"):
         nothing = undefined(
-            name="peak_end",
+            name="peak_end_rule",
             definition=_PEAK_END,
             n_missing=n_missing,
             unit="valence",
@@ -290,7 +290,7 @@ def peak_end(
             parameters={"neutral": neutral, "tie": tie},
         )
         for name, definition, values in (
-            ("peak_end", _PEAK_END, scores),
+            ("peak_end_rule", _PEAK_END, scores),
             ("mean_valence", "mean over journeys of their mean valence", means),
         )
     )

@@ -15,6 +15,7 @@ from cxjourney._stats.intervals import normal_quantile, wilson
 from cxjourney._support.arrays import (
     NanPolicy,
     Values,
+    counts_of,
     is_undefined,
     numbers,
     weights_of,
@@ -29,14 +30,16 @@ from cxjourney._support.validation import (
 )
 from cxjourney.exceptions import DataQualityWarning, InvalidValue
 from cxjourney.metrics._rates import check_sizes, undefined
-from cxjourney.metrics._surveys.scale import FIVE_POINT, SEVEN_POINT, ZERO_TO_TEN
+from cxjourney.metrics._surveys.scale import Scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["NetPromoterScore", "net_promoter_score", "nps"]
+    from cxjourney._support.array_types import Floats, Ints
+
+__all__ = ["NetPromoterScore", "nps", "score_of_groups"]
 
 NpsInterval = Literal["adjusted_wald", "wald", "bootstrap"]
 
@@ -72,7 +75,7 @@ class NetPromoterScore(Estimate):
             sum(int(getattr(part, group).numerator) for part in parts)
             for group in ("promoters", "passives", "detractors")
         )
-        return net_promoter_score(
+        return score_of_groups(
             promoters,
             passives,
             detractors,
@@ -96,6 +99,7 @@ class NetPromoterScore(Estimate):
 def nps(
     scores: Values,
     *,
+    counts: Values | None = None,
     weights: Values | None = None,
     interval: NpsInterval = "adjusted_wald",
     level: float = 0.95,
@@ -109,6 +113,9 @@ def nps(
     ----------
     scores
         Whole answers, 0 to 10.
+    counts
+        How many respondents gave each of `scores`: a table of answers, as a warehouse holds it.
+        None: one each.
     weights
         One weight a respondent, at least 0; the interval then rests on Kish's effective number.
     interval
@@ -132,7 +139,9 @@ def nps(
     OutOfScale
         If an answer is not a whole number from 0 to 10; carries the positions.
     InvalidValue
-        If the answers are not numbers or an option is unknown.
+        If the answers are not numbers, an option is unknown, or counts and weights are given.
+    InvalidData
+        If a count is missing, negative or not whole; carries the positions.
 
     Notes
     -----
@@ -145,28 +154,39 @@ def nps(
     Answers that are all within 1-5 or 1-7 look like those to another question: a note says so, and
     from 30 answers on a `DataQualityWarning`. A score pooled from counts cannot tell.
 
+    Any answer stands for its group where only the numbers of promoters, passives and detractors
+    are known: `nps([10, 8, 0], counts=[60, 20, 20])`.
+
     Examples
     --------
     >>> nps([10, 9, 7, 3, 9, 10, 8, 6])
     25 points [-29.4, 65.8] (95% adjusted Wald, n=8) fewer than 30 answers; 50.0% promoters, \
 25.0% passives, 25.0% detractors
+    >>> nps([10, 8, 0], counts=[60, 20, 20]).value
+    40.0
     """
     array = numbers(scores, "scores", finite=False)
     promoters: float
     passives: float
     detractors: float
     n_eff: float | None = None
-    if weights is None:
+    n: int | None = None
+    check_one_of(counts, weights)
+    if counts is not None:
+        Scale.ZERO_TO_TEN.check(array)
+        times = counts_of(counts, len(array))
+        promoters, passives, detractors = (int(part) for part in _sums_of_groups(array, times))
+        n_missing = int(times[np.isnan(array)].sum())
+        array = array[times > 0]  # what nobody answered tells nothing of the scale
+    elif weights is None:
         promoters, passives, detractors = count_groups(array)
         n_missing = len(array) - int(promoters + passives + detractors)
     else:
-        n_missing = len(array) - ZERO_TO_TEN.check(array)
+        n = Scale.ZERO_TO_TEN.check(array)
+        n_missing = len(array) - n
         w = weights_of(weights, len(array))
-        missing = np.isnan(array)
-        promoters = float(w[array >= PROMOTER].sum())
-        detractors = float(w[array <= DETRACTOR].sum())
-        passives = float(w[(array > DETRACTOR) & (array < PROMOTER)].sum())
-        square = float(np.square(w[~missing]).sum())
+        promoters, passives, detractors = (float(part) for part in _sums_of_groups(array, w))
+        square = float(np.square(w[~np.isnan(array)]).sum())
         n_eff = (promoters + passives + detractors) ** 2 / square if square else 0.0
     check_choice(nan_policy, "nan_policy", ("omit", "raise", "propagate"))
     if n_missing and nan_policy != "omit" and is_undefined(np.isnan(array), nan_policy, "scores"):
@@ -174,19 +194,22 @@ def nps(
     bounds = None
     check_choice(interval, "interval", _METHODS)
     if interval == "bootstrap":
-        bounds = _bootstrap(array, weights, level, n_resamples, check_rng(rng))
-    score = net_promoter_score(
+        groups = (promoters, passives, detractors)
+        bounds = _bootstrap(
+            array, groups, weights, level=level, n_resamples=n_resamples, rng=check_rng(rng)
+        )
+    score = score_of_groups(
         promoters,
         passives,
         detractors,
         n_missing=n_missing,
         n_effective=n_eff,
-        n=None if weights is None else len(array) - n_missing,
+        n=n,
         interval=interval,
         level=level,
         bounds=bounds,
     )
-    shorter = None if promoters else _shorter_scale(array)
+    shorter = None if promoters else _shorter_scale(array, score.n)
     if shorter is None:
         return score
     doubt = f"all answers within {shorter}: was the question asked on 0-10?"
@@ -195,13 +218,26 @@ def nps(
     return attrs.evolve(score, notes=(*score.notes, doubt))
 
 
-def _shorter_scale(array: NDArray[Any]) -> str | None:
+def check_one_of(counts: object, weights: object) -> None:
+    """Raise where answers come both as a table of counts and with weights."""
+    if counts is not None and weights is not None:
+        raise InvalidValue.of("weights", "be left out where counts are given", weights)
+
+
+def _sums_of_groups(array: NDArray[Any], size: Ints | Floats) -> tuple[float, float, float]:
+    """Return what promoters, passives and detractors add up to."""
+    high, low = array >= PROMOTER, array <= DETRACTOR
+    middle = ~high & ~low & ~np.isnan(array)
+    return size[high].sum().item(), size[middle].sum().item(), size[low].sum().item()
+
+
+def _shorter_scale(array: NDArray[Any], n: int) -> str | None:
     """Return the scale of one question in use that holds enough answers to make one wonder."""
     answers = array[~np.isnan(array)]
-    if len(answers) < _FEW or answers.min() < 1:
+    if n < _FEW or answers.min() < 1:
         return None
     highest = answers.max()
-    return next((str(s) for s in (FIVE_POINT, SEVEN_POINT) if highest <= s.high), None)
+    return next((str(s) for s in (Scale.FIVE_POINT, Scale.SEVEN_POINT) if highest <= s.high), None)
 
 
 def count_groups(array: NDArray[Any]) -> tuple[int, int, int]:
@@ -214,7 +250,7 @@ def count_groups(array: NDArray[Any]) -> tuple[int, int, int]:
     """
     promoters = detractors = present = 0
     narrow = array.dtype.kind != "f" and array.dtype.itemsize > 1
-    for piece, answers in ZERO_TO_TEN.pieces(array):
+    for piece, answers in Scale.ZERO_TO_TEN.pieces(array):
         # on the scale an answer fits into a byte, and comparing bytes is faster
         small = piece.astype(np.int8) if narrow else piece
         promoters += int(np.count_nonzero(small >= PROMOTER))
@@ -223,7 +259,7 @@ def count_groups(array: NDArray[Any]) -> tuple[int, int, int]:
     return promoters, present - promoters - detractors, detractors
 
 
-def net_promoter_score(
+def score_of_groups(
     promoters: float,
     passives: float,
     detractors: float,
@@ -235,7 +271,7 @@ def net_promoter_score(
     level: float = 0.95,
     bounds: tuple[float, float] | None = None,
 ) -> NetPromoterScore:
-    """Return the Net Promoter Score of three counts: what a table or a warehouse holds.
+    """Return the Net Promoter Score of the numbers of promoters, passives and detractors.
 
     Parameters
     ----------
@@ -266,7 +302,8 @@ def net_promoter_score(
 
     Examples
     --------
-    >>> net_promoter_score(60, 20, 20)
+    >>> from cxjourney.metrics._surveys.nps import score_of_groups
+    >>> score_of_groups(60, 20, 20)
     40 points [23.4, 54.3] (95% adjusted Wald, n=100); 60.0% promoters, 20.0% passives, \
 20.0% detractors
     """
@@ -364,7 +401,9 @@ def _share(name: str, count: float, total: float, size: float, *, n: int, level:
 
 def _bootstrap(
     array: NDArray[Any],
+    groups: tuple[float, float, float],
     weights: Values | None,
+    *,
     level: float,
     n_resamples: int,
     rng: np.random.Generator,
@@ -373,14 +412,13 @@ def _bootstrap(
 
     check_count(n_resamples, "n_resamples")
     present = ~np.isnan(array)
-    if int(present.sum()) < _TOO_FEW:
+    n = int(sum(groups)) if weights is None else int(present.sum())
+    if n < _TOO_FEW:
         return math.nan, math.nan
     tail = (1 - check_level(level)) / 2
     if weights is None:
         # resampling respondents is drawing the three counts: exact, and independent of n
-        counts = np.array(count_groups(array))
-        n = int(counts.sum())
-        drawn = rng.multinomial(n, counts / n, size=n_resamples)
+        drawn = rng.multinomial(n, np.array(groups) / n, size=n_resamples)
         replicates = 100.0 * (drawn[:, 0] - drawn[:, 2]) / n
     else:
         w = weights_of(weights, len(array))[present]

@@ -20,7 +20,7 @@ from cxjourney._support.arrays import (
 from cxjourney._support.validation import check_fraction, is_number
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._surveys.nps import DETRACTOR, PROMOTER, clip_points
-from cxjourney.metrics._surveys.scale import ZERO_TO_TEN
+from cxjourney.metrics._surveys.scale import Scale
 
 __all__ = ["NpsDifference", "nps_difference", "nps_sample_size"]
 
@@ -90,7 +90,7 @@ def nps_difference(
     """
     arrays = [numbers(first, "first", finite=False), numbers(second, "second", finite=False)]
     for array, argument in zip(arrays, ("first", "second"), strict=True):
-        ZERO_TO_TEN.check(array, argument)
+        Scale.ZERO_TO_TEN.check(array, argument)
     missing = [np.isnan(array) for array in arrays]
     parts = [(a >= PROMOTER) * 1.0 - (a <= DETRACTOR) for a in arrays]
     if paired:

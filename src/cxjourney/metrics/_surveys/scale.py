@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import numpy as np
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FIVE_POINT", "SEVEN_POINT", "TEN_POINT", "ZERO_TO_TEN", "Scale", "check_scale"]
+__all__ = ["Scale", "check_scale"]
 
 _CHUNK = 1 << 15
 _SHOWN = 5
@@ -22,7 +22,10 @@ _SHOWN = 5
 
 @attrs.frozen
 class Scale:
-    """What may be answered to a question.
+    """The answers that a question allows.
+
+    `Scale.FIVE_POINT` (1-5), `Scale.SEVEN_POINT` (1-7), `Scale.TEN_POINT` (1-10) and
+    `Scale.ZERO_TO_TEN` (0-10) are the usual ones.
 
     Parameters
     ----------
@@ -46,6 +49,11 @@ class Scale:
     >>> Scale(1, 5).answers
     (1, 2, 3, 4, 5)
     """
+
+    FIVE_POINT: ClassVar[Scale]
+    SEVEN_POINT: ClassVar[Scale]
+    TEN_POINT: ClassVar[Scale]
+    ZERO_TO_TEN: ClassVar[Scale]
 
     low: float
     high: float
@@ -160,7 +168,7 @@ def check_scale(scale: Scale) -> Scale:
     return scale
 
 
-FIVE_POINT = Scale(1, 5)
-SEVEN_POINT = Scale(1, 7)
-TEN_POINT = Scale(1, 10)
-ZERO_TO_TEN = Scale(0, 10)
+Scale.FIVE_POINT = Scale(1, 5)
+Scale.SEVEN_POINT = Scale(1, 7)
+Scale.TEN_POINT = Scale(1, 10)
+Scale.ZERO_TO_TEN = Scale(0, 10)

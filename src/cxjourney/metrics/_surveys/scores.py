@@ -11,15 +11,25 @@ import numpy as np
 
 from cxjourney._stats.estimate import Estimate, Parameter
 from cxjourney._stats.intervals import mean_t
-from cxjourney._support.arrays import NanPolicy, Values, is_undefined, numbers, weights_of
+from cxjourney._support.arrays import (
+    NanPolicy,
+    Values,
+    counts_of,
+    is_undefined,
+    numbers,
+    weights_of,
+)
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.validation import check_choice, check_level, check_number, is_number
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._rates import Interval, check_sizes, proportion, undefined
-from cxjourney.metrics._surveys.scale import FIVE_POINT, SEVEN_POINT, Scale, check_scale
+from cxjourney.metrics._surveys.nps import check_one_of
+from cxjourney.metrics._surveys.scale import Scale, check_scale
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from cxjourney._support.array_types import Floats, Ints
 
 __all__ = ["AnswerShare", "answer_share", "ces", "csat", "mean_score"]
 
@@ -74,8 +84,9 @@ class AnswerShare(Estimate):
 def csat(
     scores: Values,
     *,
-    scale: Scale = FIVE_POINT,
+    scale: Scale = Scale.FIVE_POINT,
     boxes: int | None = None,
+    counts: Values | None = None,
     weights: Values | None = None,
     level: float = 0.95,
     interval: Interval = "wilson",
@@ -92,6 +103,8 @@ def csat(
     boxes
         How many of the best answers count as satisfied. 2 on a five-point scale; on others there is
         no convention, and it must be said.
+    counts
+        How many respondents gave each of `scores`: a table of answers. None: one each.
     weights
         One weight a respondent, at least 0; the interval then rests on Kish's effective number.
     level
@@ -111,7 +124,8 @@ def csat(
     OutOfScale
         If an answer is off the scale; carries the positions.
     InvalidValue
-        If `boxes` is missing for another scale than five points, or too many.
+        If `boxes` is missing for another scale than five points, or too many, or both counts and
+        weights are given.
 
     Notes
     -----
@@ -127,12 +141,13 @@ def csat(
     3.5
     """
     if boxes is None:
-        if len(check_scale(scale).answers) != len(FIVE_POINT.answers):
+        if len(check_scale(scale).answers) != len(Scale.FIVE_POINT.answers):
             raise InvalidValue.of("boxes", f"be given for the scale {scale}", None)
         boxes = 2
     low, high = check_scale(scale).good_end(boxes)
     return _from_scores(
         scores,
+        counts=counts,
         weights=weights,
         nan_policy=nan_policy,
         low=low,
@@ -150,6 +165,7 @@ def ces(
     scores: Values,
     *,
     version: Literal[1, 2] = 2,
+    counts: Values | None = None,
     weights: Values | None = None,
     level: float = 0.95,
     interval: Interval = "wilson",
@@ -164,6 +180,8 @@ def ces(
         agree). Version 1: effort, 1 (very low) to 5 (very high).
     version
         The question that was asked.
+    counts
+        How many respondents gave each of `scores`: a table of answers. None: one each.
     weights
         One weight a respondent, at least 0; the interval then rests on Kish's effective number.
     level
@@ -185,7 +203,7 @@ def ces(
     OutOfScale
         If an answer is off the version's scale; carries the positions.
     InvalidValue
-        If the version is neither 1 nor 2.
+        If the version is neither 1 nor 2, or both counts and weights are given.
 
     Notes
     -----
@@ -200,10 +218,11 @@ def ces(
     """
     if not is_number(version) or isinstance(version, bool) or version not in {1, 2}:
         raise InvalidValue.of("version", "be 1 or 2", version)
-    scale = SEVEN_POINT if version == 2 else EFFORT_1
+    scale = Scale.SEVEN_POINT if version == 2 else EFFORT_1
     low, high = (_EASY, scale.high) if version == 2 else scale.good_end(2)
     return _from_scores(
         scores,
+        counts=counts,
         weights=weights,
         nan_policy=nan_policy,
         low=low,
@@ -223,6 +242,7 @@ EFFORT_1 = Scale(1, 5, higher_is_better=False)
 def _from_scores(
     scores: Values,
     *,
+    counts: Values | None,
     weights: Values | None,
     nan_policy: NanPolicy,
     low: float,
@@ -236,20 +256,26 @@ def _from_scores(
 ) -> AnswerShare:
     array = numbers(scores, "scores", finite=False)
     n_effective: float | None = None
-    if weights is None:
-        counts = count_answers(array, scale)
-        n_missing = len(array) - int(counts.sum())
+    n: int | None = None
+    check_one_of(counts, weights)
+    table: Ints | Floats
+    if counts is not None:
+        times = counts_of(counts, len(array))
+        table = _sums_of_answers(array, times, scale).astype(np.int64)
+        n_missing = int(times.sum() - table.sum())
+    elif weights is None:
+        table = count_answers(array, scale)
+        n_missing = len(array) - int(table.sum())
     else:
-        scale.check(array)
-        missing = np.isnan(array)
-        n_missing = int(missing.sum())
-        w = weights_of(weights, len(array))[~missing]
-        offset = (array[~missing] - scale.low).astype(np.intp)
-        counts = np.bincount(offset, weights=w, minlength=len(scale.answers))
+        w = weights_of(weights, len(array))
+        table = _sums_of_answers(array, w, scale)
+        n = int(np.count_nonzero(~np.isnan(array)))
+        n_missing = len(array) - n
+        w = w[~np.isnan(array)]
         square = float(w @ w)
         n_effective = float(w.sum()) ** 2 / square if square else 0.0
     share = answer_share(
-        counts,
+        table,
         low=low,
         high=high,
         name=name,
@@ -257,7 +283,7 @@ def _from_scores(
         parameters={**parameters, "weighted": weights is not None},
         scale=scale,
         n_missing=n_missing,
-        n=len(array) - n_missing,
+        n=n,
         n_effective=n_effective,
         level=level,
         interval=interval,
@@ -266,6 +292,15 @@ def _from_scores(
     if n_missing and nan_policy != "omit" and is_undefined(np.isnan(array), nan_policy, "scores"):
         return attrs.evolve(_blank(share), mean=_blank(share.mean))
     return share
+
+
+def _sums_of_answers(array: NDArray[Any], size: Ints | Floats, scale: Scale) -> Floats:
+    """Return what each answer of the scale adds up to, once each answer is checked."""
+    scale.check(array)
+    present = ~np.isnan(array)
+    offset = (array[present] - scale.low).astype(np.intp)
+    sums = np.bincount(offset, weights=size[present], minlength=len(scale.answers))
+    return sums.astype(np.float64)
 
 
 def _blank(estimate: E) -> E:
@@ -344,6 +379,8 @@ def answer_share(
 
     Examples
     --------
+    >>> from cxjourney.metrics import Scale
+    >>> from cxjourney.metrics._surveys.scores import answer_share
     >>> answer_share([1, 1, 1, 3, 2], low=4, high=5, scale=Scale(1, 5)).value
     0.625
     """
