@@ -78,8 +78,8 @@ def test_edges_carry_the_counts_of_the_example(graph):
         ("web", cx.DROPOFF): 2,
         ("store", cx.DROPOFF): 1,
     }
-    assert dict(graph.nodes(data="pending"))["web"] == 1
-    assert dict(graph.nodes(data="pending"))["store"] == 1
+    assert dict(graph.nodes(data="censored"))["web"] == 1
+    assert dict(graph.nodes(data="censored"))["store"] == 1
     assert dict(graph.nodes(data="visits"))["web"] == 6
     assert "buy" not in graph
     graph.check_flow()

@@ -136,7 +136,7 @@ def unequal_follow_up(seed: int) -> dict:
     short, long = follow_up(2 * seed, until=8), follow_up(2 * seed + 1, until=40)
     found = cx.compare.between(short, long, n_permutations=99, rng=permutations(seed))
     nodes = [journeys.graph().nodes["web"] for journeys in (short, long)]
-    raw = [node["exits"] / (node["visits"] - node["pending"]) for node in nodes]
+    raw = [node["exits"] / (node["visits"] - node["censored"]) for node in nodes]
     estimate = found.estimate("web")
     return {
         "p <= .05": found.ranking[0].p_value <= 0.05,

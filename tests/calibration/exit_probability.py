@@ -91,7 +91,7 @@ def simulate(
 def naive(journeys: cx.Journeys, name: str) -> tuple[float, float]:
     """Return the exit rate with open visits counted as lost, and with them left out."""
     node = journeys.graph().nodes[name]
-    lost, open_, visits = node["exits"], node["pending"], node["visits"]
+    lost, open_, visits = node["exits"], node["censored"], node["visits"]
     return (lost + open_) / visits, lost / (visits - open_)
 
 
@@ -124,7 +124,7 @@ def coverage(
         for name, rows in hits.items():
             node = journeys.graph().nodes[name]
             bands = [(e.low, e.high) for e in (clustered.estimate(name), greenwood.estimate(name))]
-            bands.append(wilson(node["exits"], node["visits"] - node["pending"], level=level))
+            bands.append(wilson(node["exits"], node["visits"] - node["censored"], level=level))
             rows.append([low <= truth.rate[name] <= high for low, high in bands])
     return {name: np.array(rows) for name, rows in hits.items()}
 

@@ -57,7 +57,7 @@ def busy() -> JourneyGraph:
             ("web", DROPOFF): 32,
             ("cart", CONVERSION): 59,
         },
-        pending={"cart": 1, "help": 1},
+        censored={"cart": 1, "help": 1},
     )
 
 

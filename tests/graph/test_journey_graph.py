@@ -32,7 +32,7 @@ UNTIL = datetime(2026, 1, 21, tzinfo=UTC)
 def worked() -> JourneyGraph:
     return JourneyGraph.from_counts(
         EDGES,
-        pending={"web": 1, "store": 1},
+        censored={"web": 1, "store": 1},
         journeys={"ad": 2, "web": 5, "store": 2},
         channel={"web": "online", "store": "shop"},
         goal=["buy"],
@@ -86,8 +86,8 @@ def on_days(customers: str) -> JourneyGraph:
         count=count,
         dwell_sum_us=total,
         gap_histogram=histogram,
-        pending=open_days.sum(axis=1),
-        open_histogram=open_days,
+        censored=open_days.sum(axis=1),
+        censored_histogram=open_days,
         grid_us=[d * DAY for d in range(8)],
         goal=["buy"],
         inactivity=timedelta(days=7),
@@ -111,7 +111,7 @@ def test_nodes_of_the_worked_example_follow_from_its_edges(worked):
         "starts": 3,
         "conversions": 2,
         "exits": 2,
-        "pending": 1,
+        "censored": 1,
         "channel": "online",
     }
     assert worked.nodes["ad"]["visits"] == 2
@@ -167,8 +167,8 @@ def test_merging_infers_exits_that_nobody_was_seen_to_make():
         target=[0, 2],
         count=[2, 1],
         gap_histogram=[[0, 0], [1, 0]],
-        pending=[1],
-        open_histogram=[[0, 1]],
+        censored=[1],
+        censored_histogram=[[0, 1]],
         grid_us=[0, DAY, 2 * DAY],
         inactivity=timedelta(days=2),
     )
@@ -294,7 +294,7 @@ def test_a_journey_can_begin_with_its_end():
 
 def test_a_leak_is_named(worked):
     with pytest.raises(NotAFlow, match="'web'") as caught:
-        JourneyGraph.from_counts(EDGES, pending={"store": 1})
+        JourneyGraph.from_counts(EDGES, censored={"store": 1})
     assert caught.value.node == "web"
     cut = worked.subgraph(["ad", "web", CONVERSION])
     with pytest.raises(NotAFlow, match="for drawing"):
@@ -304,9 +304,9 @@ def test_a_leak_is_named(worked):
 
 def test_unknown_touchpoints_of_columns_are_named():
     with pytest.raises(UnknownName, match="did you mean 'web'"):
-        JourneyGraph.from_counts(EDGES, pending={"web": 1, "store": 1}, channel={"wep": "x"})
+        JourneyGraph.from_counts(EDGES, censored={"web": 1, "store": 1}, channel={"wep": "x"})
     with pytest.raises(InvalidValue, match="terminal has no open visits"):
-        JourneyGraph.from_counts({}, pending={START: 1})
+        JourneyGraph.from_counts({}, censored={START: 1})
 
 
 def test_probabilities_that_do_not_sum_to_one_are_refused():
@@ -330,10 +330,10 @@ def test_probabilities_that_do_not_sum_to_one_are_refused():
         ({"count": [1.5, 1]}, "whole numbers"),
         ({"count": [1]}, "edges must have 1 values; source has 2"),
         ({"journeys": [1]}, "journeys has 1"),
-        ({"pending": [0, 0]}, "nodes must have 1 values; pending has 2"),
+        ({"censored": [0, 0]}, "nodes must have 1 values; censored has 2"),
         ({"channels": []}, "channels has 0"),
         ({"names": [START]}, "that of a terminal"),
-        ({"names": ["a", "a"], "pending": [0, 0]}, "unique"),
+        ({"names": ["a", "a"], "censored": [0, 0]}, "unique"),
         ({"target": [0, 9]}, r"0 … 3"),
         ({"source": [1, 1], "target": [0, 0]}, "edges must be unique"),
     ],
@@ -347,10 +347,10 @@ def test_columns_that_do_not_fit_are_refused(change, message):
 
 def test_without_any_drop_open_journeys_leave_the_outcome_undetermined():
     edges = {(START, "web"): 2, ("web", CONVERSION): 1}
-    assert not JourneyGraph.from_counts(edges, pending={"web": 1}).graph["determined"]
-    said = JourneyGraph.from_counts(edges, pending={"web": 1}, determined=True)
+    assert not JourneyGraph.from_counts(edges, censored={"web": 1}).graph["determined"]
+    said = JourneyGraph.from_counts(edges, censored={"web": 1}, determined=True)
     assert said.graph["determined"]
-    limited = JourneyGraph.from_counts(edges, pending={"web": 1}, inactivity=timedelta(days=1))
+    limited = JourneyGraph.from_counts(edges, censored={"web": 1}, inactivity=timedelta(days=1))
     assert limited.graph["determined"]
 
 
@@ -423,7 +423,7 @@ def test_any_directed_graph_with_counts_will_do():
     plain = nx.DiGraph()
     plain.add_edge(START, "a", weight=np.int64(2))
     plain.add_edge("a", DROPOFF, weight=1)
-    plain.add_node("a", pending=1, owner="sales", colour="red")
+    plain.add_node("a", censored=1, owner="sales", colour="red")
     graph = JourneyGraph.from_networkx(plain, count="weight")
     assert graph.nodes["a"]["visits"] == 2
     assert graph.nodes["a"]["owner"] == "sales"
@@ -455,7 +455,10 @@ def test_an_empty_graph_has_its_terminals():
     ("build", "message"),
     [
         (lambda: JourneyGraph.from_counts([(START, "web")]), "edges must be a dict of counts"),
-        (lambda: JourneyGraph.from_counts({}, pending=7), "pending must be a dict by name; got 7"),
+        (
+            lambda: JourneyGraph.from_counts({}, censored=7),
+            "censored must be a dict by name; got 7",
+        ),
         (lambda: JourneyGraph.from_counts({}, channel=7), "channel must be a dict by name; got 7"),
         (lambda: JourneyGraph.from_networkx({}), "graph must be a JourneyGraph"),
         (lambda: JourneyGraph.from_json(7), "text must be JSON"),

@@ -18,7 +18,7 @@ def graph():
             ("web", DROPOFF): 2,
             ("cart", CONVERSION): 2,
         },
-        pending={"cart": 1, "shop": 1},
+        censored={"cart": 1, "shop": 1},
         channel={"web": "web"},
     )
 

@@ -54,7 +54,7 @@ def test_golden_log_conversion_and_hitting(t1):
         {"ad": 0.28125, "web": 0.375, "cart": 0.59375, "email": 0.583333, "store": 0.5}
     )
     assert t1.dropoff_probability == pytest.approx(0.6)
-    assert t1.unresolved == 0
+    assert t1.censored == 0
 
 
 def test_golden_log_steps(t1):
@@ -105,7 +105,7 @@ def test_worked_example_of_the_design():
         target=[0, 1, 2, 4, 1, 1, 4, 5, 5],
         count=[2, 3, 2, 1, 2, 1, 2, 2, 1],
         probability=[*[np.nan] * 4, 1, 1 / 6, 7 / 18, 4 / 9, 1],
-        pending=[0, 1, 1],
+        censored=[0, 1, 1],
         estimator="aalen-johansen",
         inactivity=timedelta(days=7),
     )
@@ -184,7 +184,7 @@ def test_a_goal_that_ends_nothing_is_refused():
 
 
 def test_an_undetermined_outcome_is_refused_with_both_arguments():
-    graph = JourneyGraph.from_counts({(START, "a"): 2, ("a", CONVERSION): 1}, pending={"a": 1})
+    graph = JourneyGraph.from_counts({(START, "a"): 2, ("a", CONVERSION): 1}, censored={"a": 1})
     with pytest.raises(OutcomeUndetermined, match=r"goal= and inactivity=.*suggest_inactivity"):
         AbsorbingChain.from_graph(graph)
 
@@ -197,12 +197,12 @@ def test_pending_visits_alone_are_unresolved_not_lost():
             ("a", CONVERSION): 1,
             ("a", DROPOFF): 1,
         },
-        pending={"b": 2},
+        censored={"b": 2},
     )
     chain = AbsorbingChain.from_graph(graph)
     assert chain.conversion_probability == 1 / 4
     assert chain.dropoff_probability == 1 / 4
-    assert chain.unresolved == 1 / 2
+    assert chain.censored == 1 / 2
     assert chain.hitting["b"] == 0
     assert chain.removal_effect("b") == 0
 
@@ -218,19 +218,19 @@ def trap() -> JourneyGraph:
             ("y", "x"): 4,
             ("y", "y"): 3,
         },
-        pending={"x": 1, "y": 1},
+        censored={"x": 1, "y": 1},
     )
 
 
 def test_a_trap_is_named():
-    with pytest.raises(TrappedClass, match=r"'x', 'y'.*pending") as caught:
+    with pytest.raises(TrappedClass, match=r"'x', 'y'.*censored") as caught:
         AbsorbingChain.from_graph(trap())
     assert caught.value.nodes == ("x", "y")
 
 
 def test_journeys_in_a_trap_can_count_as_unresolved():
-    chain = AbsorbingChain.from_graph(trap(), trapped="unresolved")
-    assert chain.unresolved == pytest.approx(1 / 2)
+    chain = AbsorbingChain.from_graph(trap(), trapped="censored")
+    assert chain.censored == pytest.approx(1 / 2)
     assert chain.conversion_probability == pytest.approx(1 / 4)
     assert chain.hitting["x"] == 0
     with pytest.raises(InvalidValue, match="trapped"):

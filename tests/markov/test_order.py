@@ -173,7 +173,7 @@ def test_states_know_their_touchpoint_and_weights_their_journeys():
 
 def test_journeys_in_progress_are_pending():
     model = higher_order(["a", "b"], [0, 1, 0, 1, 4], [0, 2, 5], order=2, weights=[3, 1])
-    assert model.graph.nodes['["a", "b"]']["pending"] == 3
+    assert model.graph.nodes['["a", "b"]']["censored"] == 3
     assert model.graph.graph["n_in_progress"] == 3
 
 

@@ -33,7 +33,7 @@ def chain_of(probability, start) -> cx.AbsorbingChain:
                 counts[labels[i], labels[j]] = p
     graph = cx.JourneyGraph()
     for name in labels[:k]:
-        graph.add_node(name, kind="touchpoint", visits=scale, pending=0)
+        graph.add_node(name, kind="touchpoint", visits=scale, censored=0)
     for name, kind in zip(labels[k:], ("start", "conversion", "dropoff"), strict=True):
         graph.add_node(name, kind=kind)
     for (u, v), p in counts.items():

@@ -133,16 +133,16 @@ open_walks = st.lists(
 
 @given(open_walks)
 def test_what_is_not_known_to_end_is_unresolved_and_nothing_else(log):
-    # With trapped="unresolved" the ends are those of the same chain with one more end, UNKNOWN,
+    # With trapped="censored" the ends are those of the same chain with one more end, UNKNOWN,
     # entered from wherever no end can be reached.
     moves = Counter()
-    pending = Counter()
+    censored = Counter()
     for touches, end in log:
         moves.update(pairwise([START, *touches, *([end] if end else [])]))
-        pending[touches[-1]] += end is None
-    graph = JourneyGraph.from_counts(moves, pending=pending, determined=True)
-    chain = AbsorbingChain.from_graph(graph, trapped="unresolved")
-    outcomes = (chain.conversion_probability, chain.dropoff_probability, chain.unresolved)
+        censored[touches[-1]] += end is None
+    graph = JourneyGraph.from_counts(moves, censored=censored, determined=True)
+    chain = AbsorbingChain.from_graph(graph, trapped="censored")
+    outcomes = (chain.conversion_probability, chain.dropoff_probability, chain.censored)
     assert sum(outcomes) == pytest.approx(1, abs=1e-12)
     _, matrix = matrix_of(graph)
     power = matrix.copy()

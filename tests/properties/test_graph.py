@@ -63,11 +63,11 @@ def graph_of(log, *, times=True):
         target=[code[v] for _, v in edges],
         count=[count[e] for e in edges],
         dwell_sum_us=histogram @ np.arange(LIMIT) if edges else [],
-        pending=opened.sum(axis=1),
+        censored=opened.sum(axis=1),
         node_journeys=[sum(n in touches for touches, *_ in log) for n in names],
         channels=[{n[0], "all"} if n == "web" else {n[0]} for n in names],
         gap_histogram=histogram.reshape(len(edges), LIMIT) if times else None,
-        open_histogram=opened if times else None,
+        censored_histogram=opened if times else None,
         grid_us=range(LIMIT + 1) if times else None,
     )
 
@@ -103,7 +103,7 @@ def test_flow_holds_and_a_row_sums_to_one(log):
         node = graph.nodes[name]
         out = [data for _, _, data in graph.out_edges(name, data=True)]
         assert node["visits"] == sum(touches.count(name) for touches, *_ in log)
-        assert node["visits"] == node["pending"] + sum(data["count"] for data in out)
+        assert node["visits"] == node["censored"] + sum(data["count"] for data in out)
         if out:
             assert sum(data["probability"] for data in out) == pytest.approx(1, abs=1e-12)
     assert graph.graph["n_journeys"] == len(log)

@@ -142,7 +142,7 @@ def contrast_of_graphs(first: JourneyGraph, second: JourneyGraph) -> Contrast:
     for g, graph in enumerate(graphs):
         for i, (u, v) in enumerate(moves):
             node = graph.nodes.get(labels[u], {})
-            at_risk[g, i] = node.get("visits", 0) - node.get("pending", 0)
+            at_risk[g, i] = node.get("visits", 0) - node.get("censored", 0)
             if at_risk[g, i] > 0:
                 edge = graph.get_edge_data(labels[u], labels[v], {})
                 count[g, i] = edge.get("count", 0)

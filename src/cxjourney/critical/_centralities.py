@@ -114,7 +114,7 @@ def centralities(
     check_count(pivots, "pivots")
     graph = graph_of(journeys, by, "critical.centralities()")
     names = touchpoints_of(graph)
-    chain = AbsorbingChain.from_graph(graph, trapped="unresolved")
+    chain = AbsorbingChain.from_graph(graph, trapped="censored")
     inner = _inner(graph, names)
     sampled = len(names) > pivots
     between = nx.betweenness_centrality(

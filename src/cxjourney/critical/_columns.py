@@ -28,7 +28,7 @@ def observed(
     graph: JourneyGraph, names: tuple[str, ...], rate: Floats, peers: Peers
 ) -> dict[str, Any]:
     """Return the figures of the chain of the log itself, per journey."""
-    chain = AbsorbingChain.from_graph(graph, trapped="unresolved")
+    chain = AbsorbingChain.from_graph(graph, trapped="censored")
 
     def column(values: Mapping[str, float]) -> Floats:
         return np.array([values[name] for name in names], dtype=np.float64)

@@ -114,7 +114,7 @@ def must_pass(
     share = check_fraction(threshold, "threshold")
     graph = graph_of(journeys, by, "critical.must_pass()")
     names = touchpoints_of(graph)
-    chain = AbsorbingChain.from_graph(graph, trapped="unresolved")
+    chain = AbsorbingChain.from_graph(graph, trapped="censored")
     effects = chain.removal_effect()
     effect = np.array([effects[name] for name in names], dtype=np.float64)
     conversions, losses = _dominators(graph, CONVERSION), _dominators(graph, DROPOFF)

@@ -223,7 +223,7 @@ def _impact(journeys: Journeys, names: tuple[str, ...], level: float) -> tuple[F
     found = exits(journeys, level=level).table
     rows = list(found["touchpoint"])
     order = [rows.index(name) for name in names]
-    chain = AbsorbingChain.from_graph(journeys.graph(), trapped="unresolved")
+    chain = AbsorbingChain.from_graph(journeys.graph(), trapped="censored")
     conversions = len(journeys) * (chain.conversion_probability or math.nan)
     columns = ("lost_conversions", "lost_low", "lost_high")
     return tuple(np.asarray(found[name], dtype=np.float64)[order] / conversions for name in columns)

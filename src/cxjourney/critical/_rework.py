@@ -202,7 +202,7 @@ def _returning(
 ) -> NDArray[np.float64]:
     if not journeys.rules.determined or not journeys.rules.absorbing:
         return np.full(len(names), np.nan)
-    returning = AbsorbingChain.from_graph(graph, trapped="unresolved").returning
+    returning = AbsorbingChain.from_graph(graph, trapped="censored").returning
     return np.array([returning[name] for name in names], dtype=np.float64)
 
 

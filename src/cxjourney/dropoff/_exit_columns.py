@@ -31,7 +31,7 @@ def _lost(graph: JourneyGraph, rates: NodeRates) -> tuple[Floats, Floats]:
     pointless = not facts["n_converted"] and facts.get("goal", "[]") == "[]"
     if not facts["n_journeys"] or pointless or not facts.get("absorbing", True):
         return nothing, nothing
-    chain = AbsorbingChain.from_graph(graph, trapped="unresolved")
+    chain = AbsorbingChain.from_graph(graph, trapped="censored")
     visits, hitting = chain.visits, chain.hitting
     v = np.array([visits[name] for name in rates.names], dtype=np.float64)
     h = np.array([hitting[name] for name in rates.names], dtype=np.float64)

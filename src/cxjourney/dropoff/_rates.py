@@ -107,7 +107,7 @@ def rates_of_graph(graph: JourneyGraph, *, legitimate: frozenset[str]) -> NodeRa
     names = tuple(name for name, node in graph.nodes(data=True) if node.get("kind") == "touchpoint")
     visits, exits, pending = (
         np.array([graph.nodes[name].get(key, 0) for name in names], dtype=np.int64)
-        for key in ("visits", "exits", "pending")
+        for key in ("visits", "exits", "censored")
     )
     at_risk = visits - pending
     rate = np.array(

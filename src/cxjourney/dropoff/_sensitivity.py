@@ -209,7 +209,7 @@ def sensitivity(
 
 def _at(journeys: Journeys, by: By, level: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the row of one limit, and the columns of its nodes."""
-    chain = AbsorbingChain.from_graph(journeys.graph(by=by), trapped="unresolved")
+    chain = AbsorbingChain.from_graph(journeys.graph(by=by), trapped="censored")
     found = exits(journeys, by=by, level=level)
     p, error = chain.conversion_probability, chain.standard_error
     low = high = math.nan

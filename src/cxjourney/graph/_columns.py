@@ -56,13 +56,15 @@ class Nodes:
     """Columns of the touchpoints, all of the length of `names`."""
 
     names: tuple[str, ...] = attrs.field(converter=_names)
-    pending: NDArray[np.int64] = attrs.field(converter=_counts)
+    censored: NDArray[np.int64] = attrs.field(converter=_counts)
     journeys: NDArray[np.int64] | None = attrs.field(default=None, converter=_optional_counts)
     channels: Sequence[Collection[str]] | None = None
     stages: Sequence[Collection[str]] | None = None
     owners: Sequence[Collection[str]] | None = None
     touchpoint: Sequence[str | None] | None = None
-    open_histogram: NDArray[np.int64] | None = attrs.field(default=None, converter=_optional_counts)
+    censored_histogram: NDArray[np.int64] | None = attrs.field(
+        default=None, converter=_optional_counts
+    )
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -174,18 +176,18 @@ def node_records(nodes: Nodes, edges: Edges) -> list[tuple[str, dict[str, Any]]]
     Raises
     ------
     NotAFlow
-        If what comes in at a touchpoint is not what goes out, ends or is pending.
+        If what comes in at a touchpoint is not what goes out, ends or is censored.
     """
     size = len(nodes.names)
     start, conversion, dropoff = size, size + 1, size + 2
     visits, left = edges.arriving(size), edges.leaving(size)
-    wrong = np.flatnonzero(visits != left + nodes.pending)
+    wrong = np.flatnonzero(visits != left + nodes.censored)
     if wrong.size:
         x = int(wrong[0])
         name = nodes.names[x]
         raise NotAFlow(
             f"counts do not add up at {name!r}: {int(visits[x])} visits come in, but "
-            f"{int(left[x])} go on or end and {int(nodes.pending[x])} are pending",
+            f"{int(left[x])} go on or end and {int(nodes.censored[x])} are censored",
             node=name,
         )
     records = _records(
@@ -197,9 +199,9 @@ def node_records(nodes: Nodes, edges: Edges) -> list[tuple[str, dict[str, Any]]]
             "starts": edges.arriving(size, start).tolist(),
             "conversions": edges.leaving(size, conversion).tolist(),
             "exits": edges.leaving(size, dropoff).tolist(),
-            "pending": nodes.pending.tolist(),
+            "censored": nodes.censored.tolist(),
             "touchpoint": nodes.touchpoint,
-            "open_histogram": _histograms(nodes.open_histogram),
+            "censored_histogram": _histograms(nodes.censored_histogram),
         },
     )
     _add_sets(records, "channel", nodes.channels)

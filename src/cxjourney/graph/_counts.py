@@ -48,45 +48,45 @@ FACTS = (
 
 @attrs.frozen(kw_only=True, eq=False)
 class CountColumns:
-    """Edges and pending visits as columns; codes K, K + 1, K + 2 are the terminals."""
+    """Edges and censored visits as columns; codes K, K + 1, K + 2 are the terminals."""
 
     names: tuple[str, ...]
     source: NDArray[np.int64]
     target: NDArray[np.int64]
     count: NDArray[np.int64]
-    pending: NDArray[np.int64]
+    censored: NDArray[np.int64]
 
     def can_be_dropped(self, *, inactivity: bool) -> bool:
         """Return whether the counts, without a word about it, leave outcomes determined."""
         dropped = self.count[self.target == len(self.names) + 2].sum() > 0
-        return bool(dropped or inactivity or not self.pending.any())
+        return bool(dropped or inactivity or not self.censored.any())
 
 
-def columns(edges: Mapping[tuple[str, str], int], pending: Mapping[str, int]) -> CountColumns:
-    """Return the edges and pending visits as columns.
+def columns(edges: Mapping[tuple[str, str], int], censored: Mapping[str, int]) -> CountColumns:
+    """Return the edges and censored visits as columns.
 
     Raises
     ------
     InvalidValue
         If a name or a count breaks its rule.
     """
-    check_mapping(pending, "pending")
+    check_mapping(censored, "censored")
     ends = (name for edge in edges for name in edge)
-    names = tuple(dict.fromkeys(n for n in (*ends, *pending) if n not in TERMINAL_NODES))
-    if set(pending) & set(TERMINAL_NODES):
-        raise InvalidValue("pending must be of touchpoints; a terminal has no open visits")
+    names = tuple(dict.fromkeys(n for n in (*ends, *censored) if n not in TERMINAL_NODES))
+    if set(censored) & set(TERMINAL_NODES):
+        raise InvalidValue("censored must be of touchpoints; a terminal has no open visits")
     for name in names:
         if not isinstance(name, str) or not name:
             raise InvalidValue.of("a touchpoint's name", "be a non-empty str", name)
     code = {name: i for i, name in enumerate((*names, *TERMINAL_NODES))}
     counts = [_whole(n, f"the count of {u!r} -> {v!r}") for (u, v), n in edges.items()]
-    waiting = [_whole(pending.get(n, 0), f"pending of {n!r}") for n in names]
+    waiting = [_whole(censored.get(n, 0), f"censored of {n!r}") for n in names]
     return CountColumns(
         names=names,
         source=np.array([code[u] for u, _ in edges], dtype=np.int64),
         target=np.array([code[v] for _, v in edges], dtype=np.int64),
         count=np.array(counts, dtype=np.int64),
-        pending=np.array(waiting, dtype=np.int64),
+        censored=np.array(waiting, dtype=np.int64),
     )
 
 
@@ -162,8 +162,8 @@ def from_networkx(
         if count not in data:
             raise InvalidValue(f"edge {u!r} -> {v!r} has no attribute {count!r}; name it: count=")
     inner = {n: data for n, data in graph.nodes(data=True) if n not in TERMINAL_NODES}
-    open_visits = {n: data.get("pending", 0) for n, data in inner.items()}
-    base = columns({(u, v): data[count] for u, v, data in rows}, open_visits)
+    censored_visits = {n: data.get("censored", 0) for n, data in inner.items()}
+    base = columns({(u, v): data[count] for u, v, data in rows}, censored_visits)
     nodes = [inner[n] for n in base.names]
     edges = [data for _, _, data in rows]
     facts = {key: graph.graph[key] for key in FACTS if key in graph.graph}
@@ -179,13 +179,13 @@ def from_networkx(
     return (
         Nodes(
             names=base.names,
-            pending=base.pending,
+            censored=base.censored,
             journeys=_column(nodes, "journeys", -1),
             channels=[names_of(node, "channel") for node in nodes],
             stages=[names_of(node, "stage") for node in nodes],
             owners=[names_of(node, "owner") for node in nodes],
             touchpoint=[node.get("touchpoint") for node in nodes],
-            open_histogram=_histogram(nodes, "open_histogram", grid),
+            censored_histogram=_histogram(nodes, "censored_histogram", grid),
         ),
         Edges(
             source=base.source,

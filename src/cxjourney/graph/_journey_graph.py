@@ -49,7 +49,7 @@ class JourneyGraph(_DiGraph):
 
     Attributes of a node
         `kind` ("touchpoint", "start", "conversion", "dropoff"); `visits`; `journeys` that come
-        by; `starts`, `conversions`, `exits`; `pending` visits of journeys in progress; `channel`,
+        by; `starts`, `conversions`, `exits`; `censored` visits of journeys in progress; `channel`,
         `stage`, `owner` where unique at the node, else `n_channels` and `channels` (a JSON list),
         and so on. The terminals carry the journeys that start, convert and drop as `visits`.
 
@@ -69,7 +69,7 @@ class JourneyGraph(_DiGraph):
     Notes
     -----
     At every touchpoint flow is conserved: visits = moves in + starts = moves out + conversions +
-    exits + pending. A subgraph breaks it on purpose: it is for drawing, not for computing.
+    exits + censored. A subgraph breaks it on purpose: it is for drawing, not for computing.
 
     Examples
     --------
@@ -81,7 +81,7 @@ class JourneyGraph(_DiGraph):
     ...         ("web", cx.DROPOFF): 2,
     ...         ("cart", cx.CONVERSION): 2,
     ...     },
-    ...     pending={"cart": 1},
+    ...     censored={"cart": 1},
     ... )
     >>> graph
     JourneyGraph(2 touchpoints, 4 edges, 5 journeys, grain 'touchpoint', estimator 'count')
@@ -94,7 +94,7 @@ class JourneyGraph(_DiGraph):
         cls,
         edges: Mapping[tuple[str, str], int],
         *,
-        pending: Mapping[str, int] | None = None,
+        censored: Mapping[str, int] | None = None,
         journeys: Mapping[str, int] | None = None,
         channel: Mapping[str, str] | None = None,
         stage: Mapping[str, str] | None = None,
@@ -113,7 +113,7 @@ class JourneyGraph(_DiGraph):
         edges
             (from, to) to how often. Journeys leave `START`; `CONVERSION` and `DROPOFF` end them,
             at once where the only touch is a goal or an exit touchpoint.
-        pending
+        censored
             Touchpoint to the number of journeys in progress that stand there.
         journeys
             Touchpoint to the number of journeys that come by, where it is known.
@@ -139,12 +139,12 @@ class JourneyGraph(_DiGraph):
             If a count is not a whole number from 0, or an edge enters `START` or leaves another
             terminal.
         NotAFlow
-            If what comes in at a touchpoint is not what goes out, ends or is pending.
+            If what comes in at a touchpoint is not what goes out, ends or is censored.
         """
         if not isinstance(edges, Mapping):
             raise InvalidValue.of("edges", "be a dict of counts by (from, to)", edges)
         _counts.check_edges(edges)
-        columns = _counts.columns(edges, pending or {})
+        columns = _counts.columns(edges, censored or {})
         names = columns.names
         if determined is None:
             determined = columns.can_be_dropped(inactivity=inactivity is not None)
@@ -153,7 +153,7 @@ class JourneyGraph(_DiGraph):
             source=columns.source,
             target=columns.target,
             count=columns.count,
-            pending=columns.pending,
+            censored=columns.censored,
             node_journeys=_counts.known(journeys, names, "journeys"),
             channels=_counts.sets(channel, names, "channel"),
             stages=_counts.sets(stage, names, "stage"),
@@ -174,7 +174,7 @@ class JourneyGraph(_DiGraph):
         ----------
         graph
             A directed graph, not a multigraph, with the terminals as nodes. What a
-            `JourneyGraph` knows is picked up where it is there: `pending`, `journeys`, `channel`,
+            `JourneyGraph` knows is picked up where it is there: `censored`, `journeys`, `channel`,
             `stage`, `owner` of nodes; `journeys`, dwell times and `value_sum` of edges; the
             attributes of the graph. Probabilities are kept if the graph says by which
             `estimator` they came about, and counted otherwise.
@@ -186,7 +186,7 @@ class JourneyGraph(_DiGraph):
         InvalidValue
             If the graph is not a directed simple graph or a count is missing or invalid.
         NotAFlow
-            If what comes in at a touchpoint is not what goes out, ends or is pending.
+            If what comes in at a touchpoint is not what goes out, ends or is censored.
         """
         check_graph(graph)
         _counts.check_edges(graph.edges())
@@ -209,13 +209,13 @@ class JourneyGraph(_DiGraph):
         dwell_m2: ArrayLike | None = None,
         value_sum: ArrayLike | None = None,
         gap_histogram: ArrayLike | None = None,
-        pending: ArrayLike | None = None,
+        censored: ArrayLike | None = None,
         node_journeys: ArrayLike | None = None,
         channels: Sequence[Collection[str]] | None = None,
         stages: Sequence[Collection[str]] | None = None,
         owners: Sequence[Collection[str]] | None = None,
         touchpoint: Sequence[str | None] | None = None,
-        open_histogram: ArrayLike | None = None,
+        censored_histogram: ArrayLike | None = None,
         grid_us: Sequence[int] | None = None,
         estimator: Estimator = "count",
         grain: str = "touchpoint",
@@ -249,11 +249,11 @@ class JourneyGraph(_DiGraph):
             mean [s²].
         value_sum
             Value of the conversions by the edge.
-        gap_histogram, open_histogram, grid_us
+        gap_histogram, censored_histogram, grid_us
             Times on a grid, for exact merging: moves of each edge by their time, shape (edges,
             bins); open visits of each node by the time that they had been open, shape (nodes,
             bins); bounds of the bins [µs], from 0 to the limit, bins + 1 of them.
-        pending, node_journeys
+        censored, node_journeys
             Open visits, and journeys that come by, shape (nodes,).
         channels, stages, owners
             The distinct channels, stages, owners of each node.
@@ -268,17 +268,17 @@ class JourneyGraph(_DiGraph):
             If columns disagree in length, a node or an edge is there twice, or probabilities do
             not sum to one.
         NotAFlow
-            If what comes in at a touchpoint is not what goes out, ends or is pending.
+            If what comes in at a touchpoint is not what goes out, ends or is censored.
         """
         nodes = _columns.Nodes(
             names=names,
-            pending=np.zeros(len(names), dtype=np.int64) if pending is None else pending,
+            censored=np.zeros(len(names), dtype=np.int64) if censored is None else censored,
             journeys=node_journeys,
             channels=channels,
             stages=stages,
             owners=owners,
             touchpoint=touchpoint,
-            open_histogram=open_histogram,
+            censored_histogram=censored_histogram,
         )
         edges = _columns.Edges(
             source=source,
@@ -326,7 +326,7 @@ class JourneyGraph(_DiGraph):
             n_journeys=started,
             n_converted=converted,
             n_dropped=dropped,
-            n_in_progress=int(nodes.pending.sum()),
+            n_in_progress=int(nodes.censored.sum()),
         )
 
     @property
@@ -382,12 +382,12 @@ class JourneyGraph(_DiGraph):
             kind = node.get("kind")
             incoming = visits if kind == "start" else came
             outgoing = (
-                visits if kind in {"conversion", "dropoff"} else left + node.get("pending", 0)
+                visits if kind in {"conversion", "dropoff"} else left + node.get("censored", 0)
             )
             if not visits == incoming == outgoing:
                 raise NotAFlow(
                     f"counts do not add up at {name!r}: it has {visits} visits, {came} come in, "
-                    f"{left} go on or end and {node.get('pending', 0)} are pending; compute on "
+                    f"{left} go on or end and {node.get('censored', 0)} are censored; compute on "
                     "the whole graph (a subgraph or a filtered graph is for drawing)",
                     node=str(name),
                 )

@@ -21,7 +21,7 @@ __all__ = ["life_table"]
 
 
 def life_table(
-    visits: ArrayLike, open_visits: ArrayLike, moves: ArrayLike, source: ArrayLike
+    visits: ArrayLike, censored_visits: ArrayLike, moves: ArrayLike, source: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the probability of each move and the probability of no touch within the limit.
 
@@ -29,7 +29,7 @@ def life_table(
     ----------
     visits
         Visits of each node, shape (nodes,).
-    open_visits
+    censored_visits
         Visits that were open when observation ended, by the time that they had been open;
         shape (nodes, bins). The bins cover [0, limit) in order.
     moves
@@ -76,7 +76,7 @@ def life_table(
     ([0.1667, 0.3889], [0.4444])
     """
     n_visits = whole_numbers(visits, "visits")
-    opened = whole_numbers(open_visits, "open_visits")
+    opened = whole_numbers(censored_visits, "censored_visits")
     moved = whole_numbers(moves, "moves")
     origin = whole_numbers(source, "source")
     _check_shapes(n_visits, opened, moved, origin)
@@ -118,7 +118,7 @@ def _check_shapes(
     )
     if not good:
         raise InvalidValue(
-            "a life table must have visits (nodes,), open_visits (nodes, bins), "
+            "a life table must have visits (nodes,), censored_visits (nodes, bins), "
             "moves (edges, bins) and source (edges,); got shapes "
             f"{visits.shape}, {opened.shape}, {moved.shape}, {source.shape}"
         )

@@ -89,13 +89,13 @@ def _nodes(
             parts[i] = parts[i] if part is None else part
     return Nodes(
         names=names,
-        pending=_total(size, places, (a.pending, b.pending), here),
+        censored=_total(size, places, (a.censored, b.censored), here),
         journeys=_total(size, places, (a.journeys, b.journeys), here),
         channels=sets("channels"),
         stages=sets("stages"),
         owners=sets("owners"),
         touchpoint=parts,
-        open_histogram=_histograms(size, places, (a.open_histogram, b.open_histogram)),
+        censored_histogram=_histograms(size, places, (a.censored_histogram, b.censored_histogram)),
     )
 
 
@@ -199,7 +199,7 @@ def _life_table(nodes: Nodes, edges: Edges) -> Edges:
     silent_at = np.flatnonzero((edges.source < size) & (edges.target == dropoff))
     moves, silent = life_table(
         edges.arriving(size),
-        _known(nodes.open_histogram),
+        _known(nodes.censored_histogram),
         _known(edges.gap_histogram)[inner],
         edges.source[inner],
     )
@@ -212,7 +212,7 @@ def _life_table(nodes: Nodes, edges: Edges) -> Edges:
 
 def _known(histogram: NDArray[np.int64] | None) -> NDArray[np.int64]:
     if histogram is None:  # a grid without histograms is no graph of ours
-        raise InvalidValue("a graph with grid_us must carry open_histogram and gap_histogram")
+        raise InvalidValue("a graph with grid_us must carry censored_histogram and gap_histogram")
     return histogram
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["edges_table", "nodes_table"]
 
-_COUNTS = ("visits", "journeys", "starts", "conversions", "exits", "pending")
+_COUNTS = ("visits", "journeys", "starts", "conversions", "exits", "censored")
 
 
 def nodes_table(graph: nx.DiGraph[str]) -> Table:
@@ -84,5 +84,5 @@ def _exit(graph: nx.DiGraph[str], name: str, node: dict[str, Any]) -> float:
     if graph.has_edge(name, DROPOFF):
         return float(graph.edges[name, DROPOFF].get("probability", math.nan))
     # nobody was seen to leave; with no visit that came to an end, nobody knows
-    ended = node.get("visits", 0) - node.get("pending", 0)
+    ended = node.get("visits", 0) - node.get("censored", 0)
     return 0.0 if ended > 0 else math.nan

@@ -109,7 +109,7 @@ def _frozen(journeys: Journeys, by: By) -> JourneyGraph:
 
 
 def chain_of(journeys: Journeys, by: By = "touchpoint") -> AbsorbingChain:
-    """Return the absorbing chain of the shared graph; where no way out is known, as unresolved.
+    """Return the absorbing chain of the shared graph; where no way out is known, as censored.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def chain_of(journeys: Journeys, by: By = "touchpoint") -> AbsorbingChain:
     """
     return journeys.memo.get(
         ("chain", by),
-        lambda: AbsorbingChain.from_graph(graph_of(journeys, by), trapped="unresolved"),
+        lambda: AbsorbingChain.from_graph(graph_of(journeys, by), trapped="censored"),
     )
 
 
@@ -175,10 +175,10 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
         edges.columns.update(_dwell(journeys, coded, follows, journeys.columns.time))
     _add_values(journeys, coded, edges)
     estimator: Literal["count", "aalen-johansen", "life-table"] = "count"
-    open_histogram = None
+    censored_histogram = None
     if journeys.columns.time is not None and rules.inactivity is not None:
         estimator = "life-table" if times else "aalen-johansen"
-        open_histogram = _add_probabilities(journeys, by, edges, times=times)
+        censored_histogram = _add_probabilities(journeys, by, edges, times=times)
     columns = _with_starts(journeys, follows.first, used, edges)
     source, target = np.divmod(columns.pop("key"), edges.size)
     return JourneyGraph.from_arrays(
@@ -186,12 +186,12 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
         source=source,
         target=target,
         **columns,
-        pending=follows.pending[used],
+        censored=follows.censored[used],
         node_journeys=follows.visiting[used],
         channels=_members(journeys, coded, used, "channel"),
         stages=_members(journeys, coded, used, "stage"),
         owners=_members(journeys, coded, used, "owner"),
-        open_histogram=open_histogram,
+        censored_histogram=censored_histogram,
         grid_us=_grid_us(rules.inactivity) if times and rules.inactivity else None,
         estimator=estimator,
         grain=by if isinstance(by, str) else ", ".join(by),

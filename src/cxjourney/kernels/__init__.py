@@ -273,12 +273,12 @@ def directly_follows(
     n, count = len(codes), _compiled.directly_follows
     parts = side_by_side(n, *[partial(count, *arguments, *s) for s in shares(n, offsets)])
     sums = (np.add.reduce(arrays) for arrays in zip(*parts, strict=True))
-    counts, journeys, first, visits, visiting, pending, untimed, waited = sums
+    counts, journeys, first, visits, visiting, censored, untimed, waited = sums
     keys = np.flatnonzero(counts)
     counts, waited = counts[keys], waited[keys]
     waited[counts == untimed[keys]] = -1
     timed = tuple(part[0] - part[6] for part in parts)  # of its counts, those that are not untimed
-    return Follows(keys, counts, journeys[keys], first, visits, visiting, pending, waited, timed)
+    return Follows(keys, counts, journeys[keys], first, visits, visiting, censored, waited, timed)
 
 
 def waits_of_moves(

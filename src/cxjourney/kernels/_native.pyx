@@ -199,7 +199,7 @@ cdef enum:
     JOURNEYS = 1
     LAST = 2        # journey that came by, from 1
     WAITED = 3
-    PENDING = 3
+    CENSORED = 3
 
 
 def directly_follows(
@@ -254,7 +254,7 @@ def directly_follows(
                         inside = False
                         break
                 elif outcome[j] == 2:
-                    node[here, PENDING] += 1
+                    node[here, CENSORED] += 1
                     break
                 else:
                     after = n_codes + 1 + outcome[j]
@@ -278,7 +278,7 @@ def directly_follows(
         first_array,
         node_array[:, VISITS],
         node_array[:, JOURNEYS],
-        node_array[:, PENDING],
+        node_array[:, CENSORED],
         untimed_array,
         move_array[:, WAITED],
     )

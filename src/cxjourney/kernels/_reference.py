@@ -254,7 +254,7 @@ class Follows(NamedTuple):
         How often each occurs, and in how many journeys.
     first
         Journeys by their first touch, or by their end where they have no touch, shape (K + 3,).
-    visits, visiting, pending
+    visits, visiting, censored
         Visits of each code, journeys that come by, and visits that nothing has followed yet.
     waited
         How long each move took in total [µs], from a touch to the row after it; -1 where no time
@@ -269,7 +269,7 @@ class Follows(NamedTuple):
     first: NDArray[np.int64]
     visits: NDArray[np.int64]
     visiting: NDArray[np.int64]
-    pending: NDArray[np.int64]
+    censored: NDArray[np.int64]
     waited: NDArray[np.int64]
     timed: tuple[NDArray[np.int64], ...] = ()
 
@@ -323,7 +323,7 @@ def directly_follows(
     key = here * size + after
     moved_key, moved_journey = (key, journey) if moved.all() else (key[moved], journey[moved])
     keys, counts = _weighted_counts(moved_key, moved_journey, weight, size * size)
-    pending = _bincount(here[still_open], journey[still_open], weight, n_codes)
+    censored = _bincount(here[still_open], journey[still_open], weight, n_codes)
     move = _places(keys, moved_key, size)
     waited = np.full(len(keys), -1, dtype=np.int64)
     if time is not None:
@@ -346,7 +346,7 @@ def directly_follows(
         first=_bincount(first, np.arange(len(first)), weight, size),
         visits=_bincount(here, journey, weight, n_codes),
         visiting=visiting,
-        pending=pending,
+        censored=censored,
         waited=waited,
     )
 

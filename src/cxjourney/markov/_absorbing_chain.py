@@ -58,7 +58,7 @@ class AbsorbingChain:
         The touchpoints.
     source, target, probability
         The moves: codes 0 … K - 1 are `names`, then START, CONVERSION, DROPOFF and
-        `unresolved`, the outcome of journeys of which the graph does not know the end.
+        `censored`, the outcome of journeys of which the graph does not know the end.
     at_risk
         Visits that each row of probabilities rests on, START last.
     dwell_mean_s, dwell_square_s
@@ -92,7 +92,7 @@ class AbsorbingChain:
     ... )
     >>> chain = cx.AbsorbingChain.from_graph(graph)
     >>> chain
-    AbsorbingChain(2 touchpoints, conversion 50.0%, dropoff 50.0%, unresolved 0.0%)
+    AbsorbingChain(2 touchpoints, conversion 50.0%, dropoff 50.0%, censored 0.0%)
     >>> chain.hitting
     {'web': 0.5, 'cart': 0.6666666666666666}
     """
@@ -107,7 +107,7 @@ class AbsorbingChain:
 
     @classmethod
     def from_graph(
-        cls, graph: nx.DiGraph[str], *, trapped: Literal["error", "unresolved"] = "error"
+        cls, graph: nx.DiGraph[str], *, trapped: Literal["error", "censored"] = "error"
     ) -> AbsorbingChain:
         """Return the chain of a graph; only its edges' `probability` makes it.
 
@@ -117,8 +117,8 @@ class AbsorbingChain:
             A journey graph whose goal ends a journey and where journeys can be dropped.
         trapped
             What to do with touchpoints from which no journey can end (they only lead to one
-            another; every other way out is still pending): raise an error that names them,
-            or count journeys that come there as unresolved.
+            another; every other visit is censored): raise an error that names them,
+            or count journeys that come there as censored.
 
         Raises
         ------
@@ -133,8 +133,8 @@ class AbsorbingChain:
 
         Notes
         -----
-        A touchpoint whose visits are all pending has no outgoing probability: journeys that
-        come there are `unresolved`, neither converted nor lost.
+        A touchpoint whose visits are all censored has no outgoing probability: journeys that
+        come there are `censored`, neither converted nor lost.
         """
         return cls(**_transitions.read(graph, trapped=trapped))
 
@@ -144,11 +144,11 @@ class AbsorbingChain:
         inner = (self.source < size) & (self.target < size)
         return Solver(self.source[inner], self.target[inner], self.probability[inner], size)
 
-    def _ends(self, *, conversion: float, dropoff: float, unresolved: float) -> NDArray[np.float64]:
+    def _ends(self, *, conversion: float, dropoff: float, censored: float) -> NDArray[np.float64]:
         """Return what the end of a journey is worth on average, from every code."""
         size = len(self.names)
         ends = np.zeros(size + 4)
-        ends[size + 1 :] = conversion, dropoff, unresolved
+        ends[size + 1 :] = conversion, dropoff, censored
         rows = self._rows(self.probability * ends[self.target])
         ends[:size] = self._solver.right(rows[:size])
         ends[size] = self._rows(self.probability * ends[self.target])[size]
@@ -168,7 +168,7 @@ class AbsorbingChain:
     @cached_property
     def _converts(self) -> NDArray[np.float64]:
         """Probability of CONVERSION from every code."""
-        return self._ends(conversion=1, dropoff=0, unresolved=0)
+        return self._ends(conversion=1, dropoff=0, censored=0)
 
     @cached_property
     def _visits(self) -> NDArray[np.float64]:
@@ -184,13 +184,13 @@ class AbsorbingChain:
     @cached_property
     def dropoff_probability(self) -> float:
         """Probability that a journey is lost; NaN where no journey starts."""
-        ends = self._ends(conversion=0, dropoff=1, unresolved=0)
+        ends = self._ends(conversion=0, dropoff=1, censored=0)
         return self._from_start(ends[len(self.names)])
 
     @cached_property
-    def unresolved(self) -> float:
+    def censored(self) -> float:
         """Probability that a journey comes where the graph does not know its end."""
-        ends = self._ends(conversion=0, dropoff=0, unresolved=1)
+        ends = self._ends(conversion=0, dropoff=0, censored=1)
         return self._from_start(ends[len(self.names)])
 
     @property
@@ -453,7 +453,7 @@ class AbsorbingChain:
         shares = {
             "conversion": self.conversion_probability,
             "dropoff": self.dropoff_probability,
-            "unresolved": self.unresolved,
+            "censored": self.censored,
         }
         parts = [f"{what} {share:.1%}" for what, share in shares.items()]
         return f"AbsorbingChain({len(self.names):,} touchpoints, {', '.join(parts)})"

@@ -152,7 +152,7 @@ def higher_order(
         source=source[edge],
         target=node[edge],
         count=sums(move, steps.weight, edge.size),
-        pending=sums(node[open_], steps.weight[open_], n),
+        censored=sums(node[open_], steps.weight[open_], n),
         touchpoint=[path[-1] for path in paths],
         grain=f"last {order} touches",
         determined=determined,

@@ -28,7 +28,7 @@ _TOLERANCE = 1e-9
 
 def read(graph: nx.DiGraph[str], *, trapped: str) -> dict[str, Any]:
     """Return the fields of the chain of a graph; see `AbsorbingChain.from_graph`."""
-    check_choice(trapped, "trapped", ("error", "unresolved"))
+    check_choice(trapped, "trapped", ("error", "censored"))
     check_graph(graph)
     _check_kind(graph)
     names = tuple(n for n in graph if n not in {START, CONVERSION, DROPOFF})
@@ -47,33 +47,33 @@ def read(graph: nx.DiGraph[str], *, trapped: str) -> dict[str, Any]:
         [data.get("dwell_m2", np.nan) / (data.get("count") or np.nan) for *_, data in rows],
         dtype=np.float64,
     )
-    visits, pending = (
+    visits, censored = (
         np.array([graph.nodes[n].get(key, 0) for n in names], dtype=np.float64)
-        for key in ("visits", "pending")
+        for key in ("visits", "censored")
     )
     ending = sums(source, probability, size + 1)
-    _check_rows(names, ending, visits - pending)
+    _check_rows(names, ending, visits - censored)
     starts = graph.nodes[START].get("visits", 0) if START in graph else 0
-    unresolved = np.flatnonzero(ending[:size] == 0)
-    nowhere = np.full(unresolved.size, size + 3)
+    silent = np.flatnonzero(ending[:size] == 0)
+    nowhere = np.full(silent.size, size + 3)
     closed = trapped_among(
-        np.concatenate([source, unresolved]), np.concatenate([target, nowhere]), size
+        np.concatenate([source, silent]), np.concatenate([target, nowhere]), size
     )
     if closed.size and trapped == "error":
         raise TrappedClass.of(
             (names[i] for i in closed),
-            hint='every way out is still pending; trapped="unresolved" counts journeys that '
-            "come there as unresolved",
+            hint='all other visits there are censored; trapped="censored" counts journeys that '
+            "come there as censored",
         )
     stays = np.isin(source, closed)
-    lost = np.concatenate([unresolved, closed])
+    lost = np.concatenate([silent, closed])
     nothing = np.zeros(lost.size)
     return {
         "names": names,
         "source": np.concatenate([source[~stays], lost]),
         "target": np.concatenate([target[~stays], np.full(lost.size, size + 3)]),
         "probability": np.concatenate([probability[~stays], nothing + 1]),
-        "at_risk": np.append(visits - pending, float(starts)),
+        "at_risk": np.append(visits - censored, float(starts)),
         "dwell_mean_s": np.concatenate([mean[~stays], nothing]),
         "dwell_square_s": np.concatenate([(spread + mean**2)[~stays], nothing]),
     }

@@ -199,7 +199,7 @@ def _node(graph: JourneyGraph, name: str, number: int, place: tuple[float, float
                 ("starts", "journeys begin here"),
                 ("conversions", "go on to convert at once"),
                 ("exits", "are the last of a journey that was dropped"),
-                ("pending", "are still open"),
+                ("censored", "are still open"),
             )
             if data.get(key)
         ),

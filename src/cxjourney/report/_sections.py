@@ -147,7 +147,7 @@ def _touchpoints(graph: JourneyGraph) -> Table:
         ("starts", "starts"),
         ("conversions", "conversions"),
         ("exits", "exits"),
-        ("open", "pending"),
+        ("open", "censored"),
     ):
         columns[title] = np.array([graph.nodes[name].get(key, 0) for name in names], dtype=np.int64)
     return Table(columns)

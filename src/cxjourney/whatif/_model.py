@@ -93,9 +93,9 @@ class Model:
                 "a graph knows no customers: visits are taken as independent, which makes "
                 "intervals somewhat too narrow"
             )
-        if self.chain.unresolved > 0:
+        if self.chain.censored > 0:
             notes.append(
-                f"of {100 * self.chain.unresolved:.1f}% of the journeys the end is not known"
+                f"of {100 * self.chain.censored:.1f}% of the journeys the end is not known"
             )
         notes.append(
             "the next touch is taken to depend on the present one only, and nothing here is "
@@ -128,7 +128,7 @@ def model_of(
         if by is not None and ", ".join(check_names(by, "by")) != grain:
             raise InvalidValue.of("by", f"be the graph's own grain {grain!r}, or None", by)
     return Model(
-        chain=AbsorbingChain.from_graph(graph, trapped="unresolved"),
+        chain=AbsorbingChain.from_graph(graph, trapped="censored"),
         journeys=journeys,
         by=by or "touchpoint",
         n_journeys=int(graph.nodes[START].get("visits", 0)) if START in graph else 0,

@@ -77,7 +77,7 @@ def stacks_of_chain(chain: AbsorbingChain, *, n: int, seed: int) -> Iterator[Sta
     """
     rng = np.random.default_rng(seed)
     k = len(chain.names)
-    known = chain.target < k + 3  # what is unresolved stays so
+    known = chain.target < k + 3  # what is censored stays so
     source, target = chain.source[known], chain.target[known]
     shape = chain.probability[known] * chain.at_risk[source]
     block = max(1, min(n, _BLOCK_CELLS // ((k + 1) * (k + 3))))
