@@ -9,13 +9,24 @@ import numpy as np
 
 from cxjourney._stats.estimate import Estimate
 from cxjourney._stats.ratios import mean_figures
+from cxjourney._support.validation import check_level
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cxjourney._stats.buckets import BucketFigures
+    from cxjourney._stats.estimate import Parameter
     from cxjourney._stats.units import Units
     from cxjourney._support.array_types import Bools, Floats, Ints
 
-__all__ = ["CLUSTERED", "NO_INTERVAL", "mean_estimate", "share_estimate", "why_no_interval"]
+__all__ = [
+    "CLUSTERED",
+    "NO_INTERVAL",
+    "mean_estimate",
+    "ratio_estimate",
+    "share_estimate",
+    "why_no_interval",
+]
 
 CLUSTERED = "clustered by customer"
 NO_INTERVAL = "There is no interval: the figure rests on fewer than three customers or so."
@@ -104,4 +115,60 @@ def mean_estimate(
         notes=(*(() if n else ("empty",)), *notes, *why_no_interval(found)),
         name=name,
         definition=definition,
+    )
+
+
+def ratio_estimate(
+    numerator: Floats,
+    denominator: Floats,
+    *,
+    level: float,
+    unit: str,
+    name: str,
+    definition: str,
+    n_missing: int = 0,
+    parameters: Mapping[str, Parameter] | None = None,
+    exclusions: Mapping[str, int] | None = None,
+    notes: tuple[str, ...] = (),
+) -> Estimate:
+    """Return Σ numerator / Σ denominator over independent rows, with Student's interval.
+
+    Parameters
+    ----------
+    numerator, denominator
+        One a customer.
+    level
+        Confidence level.
+    unit, name, definition, n_missing, parameters, exclusions, notes
+        As of `Estimate`.
+
+    Notes
+    -----
+    The variance of R = Σ y / Σ x is n/(n - 1) Σ (y - R x)² / (Σ x)² (Cochran 1977, ch. 6).
+    """
+    from scipy.special import stdtrit
+
+    check_level(level)
+    n, total = len(numerator), float(denominator.sum())
+    ratio = float(numerator.sum()) / total if total > 0 else math.nan
+    half = math.nan
+    if n > 1 and total > 0:
+        spread = float(((numerator - ratio * denominator) ** 2).sum())
+        half = float(stdtrit(n - 1, 0.5 + level / 2)) * math.sqrt(n / (n - 1) * spread) / total
+    return Estimate(
+        value=ratio,
+        low=ratio - half,
+        high=ratio + half,
+        level=level,
+        n=n,
+        n_missing=n_missing,
+        unit=unit,
+        method="ratio of sums, t over customers",
+        notes=(*(() if total else ("empty",)), *notes),
+        name=name,
+        definition=definition,
+        parameters=parameters or {},
+        numerator=float(numerator.sum()),
+        denominator=total,
+        exclusions=exclusions or {},
     )

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cxjourney._stats.clustered import grouped_ratios
 from cxjourney._stats.estimate import Estimate, Parameter, note_texts
+from cxjourney._stats.estimates import why_no_interval
 from cxjourney._stats.intervals import agresti_coull, clopper_pearson, garwood, jeffreys, wilson
+from cxjourney._stats.ratios import mean_figures
+from cxjourney._stats.units import Units
 from cxjourney._support.arrays import (
     NanPolicy,
     Values,
@@ -209,15 +211,8 @@ def undefined(
 
 def effective_n(successes: NDArray[np.bool_], customer: NDArray[np.int64]) -> float:
     """Return the number of independent trials that say as much about the share as these do."""
-    n = len(successes)
-    found = grouped_ratios(
-        successes.astype(np.float64),
-        np.ones(n),
-        group=np.zeros(n, dtype=np.int64),
-        n_groups=1,
-        customer=customer,
-    )
-    return float(found.effective[0])
+    units = Units.of_customers(customer)
+    return float(mean_figures(successes.astype(np.float64), units).trials[0])
 
 
 def flag_share(
@@ -293,15 +288,21 @@ def _clustered(
     if (unknown & kept).any():
         raise InvalidValue.of("customer", "not be missing where a unit counts", None)
     _, owner = np.unique(owner[kept], return_inverse=True)
-    n_customers = int(owner.max()) + 1 if owner.size else 0
-    n_eff = effective_n(hits[kept], owner)
+    figures = mean_figures(hits[kept].astype(np.float64), Units.of_customers(owner))
     method, function = _INTERVALS[interval]
-    low, high = function(estimate.value * n_eff if n_eff else 0.0, n_eff, level=estimate.level)
-    note = f"clustered: {n_customers:,} customers, worth {n_eff:,.0f} independent units"
+    if interval == "wilson":
+        (low,), (high,) = figures.wilson(estimate.level)
+    else:
+        n = float(figures.trials[0])
+        low, high = function(estimate.value * n, n, level=estimate.level)
+    note = (
+        f"The interval leaves out each of {figures.units.size:,} customers in turn; they are worth "
+        f"{figures.effective[0]:,.0f} customers of equal weight."
+    )
     return attrs.evolve(
         estimate,
-        low=low,
-        high=high,
+        low=float(low),
+        high=float(high),
         method=f"{method}, clustered by customer",
-        notes=(*estimate.notes, note),
+        notes=(*estimate.notes, note, *why_no_interval(figures)),
     )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.clustered_estimates import ratio_estimate
 from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.estimates import ratio_estimate
 from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.arrays import codes, durations, same_length
 from cxjourney._support.frozen import array_eq, read_only

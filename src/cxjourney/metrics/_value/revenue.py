@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cxjourney._stats.clustered_estimates import ratio_estimate
+from cxjourney._stats.estimates import ratio_estimate
 from cxjourney._support.arrays import codes, numbers, same_length
 from cxjourney._support.validation import check_choice
 

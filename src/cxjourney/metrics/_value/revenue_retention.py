@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.clustered_estimates import ratio_estimate
 from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.estimates import ratio_estimate
 from cxjourney._support.arrays import numbers, same_length
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
