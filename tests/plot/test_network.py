@@ -7,7 +7,6 @@ from matplotlib.patches import FancyArrowPatch
 
 from cxjourney import plot
 from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.plot._layout import MOST_ROWS, depths, layout
 
 NAMES = ["start", "web", "cart", "won", "lost"]
 KINDS = ["start", "touchpoint", "touchpoint", "conversion", "dropoff"]
@@ -131,40 +130,3 @@ def test_hostile_names_are_drawn(hostile):
         hostile, ["touchpoint"] * size, [1] * size, source=[], target=[], count=[], stage=hostile
     )
     ax.figure.draw_without_rendering()
-
-
-def test_a_circle_is_cut_at_its_rarest_move():
-    # 0 -> 1 -> 2 -> 3 and back from 3 to 1, rarely
-    source, target = np.array([0, 1, 2, 3]), np.array([1, 2, 3, 1])
-    assert depths(4, source, target, np.array([9.0, 9, 9, 1])).tolist() == [0, 1, 2, 3]
-
-
-def test_a_node_that_is_left_more_often_by_a_circle_still_stands_behind_its_way_in():
-    # 2 and 3 feed one another more than 1 feeds 2
-    source, target = np.array([0, 1, 2, 3]), np.array([1, 2, 3, 2])
-    assert depths(4, source, target, np.array([9.0, 1, 8, 7])).tolist() == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize("n", [1, 5, 30, 60])
-@pytest.mark.parametrize("staged", [False, True])
-def test_no_two_nodes_lie_on_one_another(n, staged):
-    rng = np.random.default_rng(n)
-    size = n + 3
-    kind = np.array(["start", *["touchpoint"] * n, "conversion", "dropoff"])
-    source, target = rng.integers(0, size - 2, 8 * n), rng.integers(1, size, 8 * n)
-    group = rng.integers(0, 3, size) if staged else None
-    found = layout(kind, group, source, target, rng.integers(1, 99, 8 * n).astype(float))
-    places = np.stack([found.x, found.y], axis=1)
-    gaps = np.linalg.norm(places[:, None] - places[None], axis=2)[~np.eye(size, dtype=bool)]
-    assert gaps.min() >= 1 - 1e-9
-    for at in np.unique(found.x):
-        assert np.count_nonzero(found.x == at) <= MOST_ROWS
-    if staged:
-        inner = slice(1, n + 1)
-        for a in np.unique(group[inner]):
-            for b in np.unique(group[inner]):
-                if a < b:
-                    assert (
-                        found.x[inner][group[inner] == a].max()
-                        < found.x[inner][group[inner] == b].min()
-                    )

@@ -36,7 +36,6 @@ Estimator = Literal["count", "aalen-johansen", "life-table"]
 
 _ESTIMATORS = ("count", "aalen-johansen", "life-table")
 _SCHEMA = 1
-_NO_STAGE = "several stages"  # or none: such a node has a column of its own
 
 
 class JourneyGraph(_DiGraph):
@@ -436,11 +435,8 @@ class JourneyGraph(_DiGraph):
         MissingDependency
             If matplotlib is not installed.
         """
-        from cxjourney.domain import stage_order
-
         nodes, edges = self.nodes_table(), self.edges_table()
         names = [str(name) for name in nodes["name"]]
-        staged = [str(stage) or _NO_STAGE for stage in nodes["stage"]]
         values = None if shade is None else nodes["exit_probability"]
         if not isinstance(shade, str) and shade is not None:
             for name in shade:
@@ -448,8 +444,7 @@ class JourneyGraph(_DiGraph):
                     raise UnknownName.among("touchpoint", name, self.touchpoints, where="the graph")
             values = np.array([shade.get(name, np.nan) for name in names], dtype=np.float64)
             shade_label = shade_label or ""
-        found = {str(stage) for stage in nodes["stage"]} - {""}
-        order = stage_order(sorted(found), stages)
+        stage, order = _tables.stage_columns(self, stages)
         return plot.journey_graph(
             names,
             [str(kind) for kind in nodes["kind"]],
@@ -457,8 +452,8 @@ class JourneyGraph(_DiGraph):
             source=[str(name) for name in edges["from"]],
             target=[str(name) for name in edges["to"]],
             count=edges["count"],
-            stage=staged if 2 * sum(map(bool, nodes["stage"])) >= len(self.touchpoints) else None,
-            stages=None if order is None else (*order, _NO_STAGE),
+            stage=None if stage is None else [stage[name] for name in names],
+            stages=order,
             shade=values,
             shade_label="exit probability" if shade_label is None else shade_label,
             diverging=values is not None and bool(np.any(np.asarray(values) < 0)),

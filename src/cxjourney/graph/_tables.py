@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxjourney._support.table import Table
-from cxjourney.domain import DROPOFF
+from cxjourney.domain import DROPOFF, stage_order
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import networkx as nx
 
-__all__ = ["edges_table", "nodes_table"]
+    from cxjourney.domain import StageModel
 
+__all__ = ["edges_table", "nodes_table", "stage_columns"]
+
+_NO_STAGE = "several stages"  # or none: such a node has a column of its own
 _COUNTS = ("visits", "journeys", "starts", "conversions", "exits", "censored")
 
 
@@ -75,6 +80,38 @@ def edges_table(graph: nx.DiGraph[str]) -> Table:
         "dwell_median_s": "duration",
     }
     return Table(columns, formats=formats)
+
+
+def stage_columns(
+    graph: nx.DiGraph[str], stages: StageModel | Sequence[str] | None = None
+) -> tuple[dict[str, str] | None, tuple[str, ...] | None]:
+    """Return the stage of each node for a drawing, and the order of the stages.
+
+    Parameters
+    ----------
+    graph
+        The graph.
+    stages
+        The stages in their order; None takes the standard model that has all stages of the graph.
+
+    Returns
+    -------
+    tuple
+        None in place of the stages where fewer than half of the touchpoints have one; None in
+        place of the order where neither `stages` nor a standard model gives it.
+
+    Raises
+    ------
+    UnknownName
+        If `stages` lacks a stage of the graph.
+    """
+    stage = {name: str(node.get("stage", "")) for name, node in graph.nodes(data=True)}
+    order = stage_order(sorted({*stage.values()} - {""}), stages)
+    places = sum(node.get("kind") == "touchpoint" for _, node in graph.nodes(data=True))
+    if 2 * sum(map(bool, stage.values())) < places or not any(stage.values()):
+        return None, order
+    named = {name: own or _NO_STAGE for name, own in stage.items()}
+    return named, None if order is None else (*order, _NO_STAGE)
 
 
 def _exit(graph: nx.DiGraph[str], name: str, node: dict[str, Any]) -> float:

@@ -1,4 +1,4 @@
-"""Where the nodes of a journey graph stand: columns from left to right, few crossings within."""
+"""Positions of the nodes of a journey graph: columns from left to right, few crossings."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ import attrs
 import numpy as np
 
 from cxjourney._support.array_types import Floats
+from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.plot._canvas import codes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Positions = NDArray[np.intp]
 
 __all__ = ["Layout", "layout"]
 
+_TERMINALS = ("start", "conversion", "dropoff")
 MOST_COLUMNS = 8  # of names, without stages
 MOST_ROWS = 12  # of a column; a fuller one is split
 SWEEPS = 6
@@ -30,12 +35,12 @@ class Layout:
     x, y
         Column and height of each node; neighbours in a column are 1 apart, around 0.
     bands
-        First and last column of each stage, in the order of the stages.
+        Each stage that occurs, in order: its name, its first and its last column.
     """
 
     x: Floats
     y: Floats
-    bands: tuple[tuple[float, float], ...]
+    bands: tuple[tuple[str, float, float], ...]
 
     @property
     def columns(self) -> float:
@@ -49,45 +54,77 @@ class Layout:
 
 
 def layout(
-    kind: NDArray[np.str_],
-    group: Positions | None,
+    kind: Sequence[str],
     source: Positions,
     target: Positions,
     count: Floats,
+    *,
+    stage: Sequence[str] | None = None,
+    stages: Sequence[str] | None = None,
 ) -> Layout:
-    """Return where nodes stand: start left, ends right, the others by stage or by depth.
+    """Return the positions of nodes: start left, ends right, the others by stage or by depth.
 
     Parameters
     ----------
     kind
         "start", "conversion", "dropoff" or anything else, one a node.
-    group
-        Number of the stage of each node, in the order of the stages; None where there are none.
     source, target, count
-        The edges.
+        The edges, by the numbers of their nodes, and how often each was made.
+    stage
+        Stage of each node; None places the nodes by depth.
+    stages
+        The stages in their order; None sorts them by how deep their nodes lie.
+
+    Raises
+    ------
+    InvalidValue
+        If `stage` does not hold one stage a node.
+    UnknownName
+        If `stages` lacks a stage.
     """
-    inner = np.flatnonzero(~np.isin(kind, ["start", "conversion", "dropoff"]))
-    depth = depths(len(kind), source, target, count)
-    if group is None:
-        layer = _compressed(depth, inner)
-    else:
-        layer = np.zeros(len(kind), dtype=np.intp)
-        layer[inner] = np.unique(group[inner], return_inverse=True)[1]
-    x = np.zeros(len(kind))
+    kinds = np.array(kind, dtype=str)
+    inner = np.flatnonzero(~np.isin(kinds, _TERMINALS))
+    depth = depths(len(kinds), source, target, count)
+    names, layer = _layers(stage, stages, depth, inner)
+    x = np.zeros(len(kinds))
     at = 1.0
     bands = []
-    for k in range(int(layer[inner].max()) + 1 if len(inner) else 0):
-        members = inner[layer[inner] == k]
+    for k in range(int(layer.max()) + 1 if len(inner) else 0):
+        members = inner[layer == k]
         parts = -(-len(members) // MOST_ROWS)
         # within a stage the earlier ones stand further to the left
         ordered = members[np.argsort(depth[members], kind="stable")]
         for part in np.array_split(ordered, parts):
             x[part] = at
             at += 1.0
-        bands.append((at - parts, at - 1.0))
-    x[np.isin(kind, ["conversion", "dropoff"])] = at
-    y = _heights(x, kind, source, target, count)
-    return Layout(x=x, y=y, bands=tuple(bands) if group is not None else ())
+        if names:
+            bands.append((names[k], at - parts, at - 1.0))
+    x[np.isin(kinds, ["conversion", "dropoff"])] = at
+    y = _heights(x, kinds, source, target, count)
+    return Layout(x=x, y=y, bands=tuple(bands))
+
+
+def _layers(
+    stage: Sequence[str] | None,
+    stages: Sequence[str] | None,
+    depth: Positions,
+    inner: Positions,
+) -> tuple[list[str], Positions]:
+    """Return the names of the layers, if they are stages, and the layer of each inner node."""
+    if stage is None:
+        return [], _compressed(depth[inner])
+    if len(stage) != len(depth):
+        raise InvalidValue.of("stage", f"hold {len(depth)} stages, one a node", len(stage))
+    found, of_inner = codes([stage[i] for i in inner.tolist()])
+    if stages is None:
+        mean = [float(depth[inner][of_inner == k].mean()) for k in range(len(found))]
+        order = [found[k] for k in sorted(range(len(found)), key=lambda k: (mean[k], found[k]))]
+    else:
+        for name in found:
+            if name not in stages:
+                raise UnknownName.among("stage", name, stages, where="stages")
+        order = [name for name in stages if name in found]
+    return order, np.array([order.index(found[k]) for k in of_inner], dtype=np.intp)
 
 
 def depths(n: int, source: Positions, target: Positions, count: Floats) -> Positions:
@@ -114,15 +151,11 @@ def depths(n: int, source: Positions, target: Positions, count: Floats) -> Posit
     return depth
 
 
-def _compressed(depth: Positions, inner: Positions) -> Positions:
+def _compressed(depth: Positions) -> Positions:
     """Return depths as numbers of columns without gaps, neighbours together where too many."""
-    layer = np.zeros_like(depth)
-    if not len(inner):
-        return layer
-    distinct, place = np.unique(depth[inner], return_inverse=True)
-    squeeze = min(1.0, MOST_COLUMNS / len(distinct))
-    layer[inner] = (place * squeeze).astype(np.intp)
-    return layer
+    distinct, place = np.unique(depth, return_inverse=True)
+    squeeze = min(1.0, MOST_COLUMNS / max(len(distinct), 1))
+    return (place * squeeze).astype(np.intp)
 
 
 def _heights(

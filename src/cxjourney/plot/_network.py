@@ -14,7 +14,6 @@ from cxjourney.plot._canvas import (
     DROPPED,
     INK,
     canvas,
-    codes,
     column,
     count_text,
     finish,
@@ -22,7 +21,7 @@ from cxjourney.plot._canvas import (
     percent_axis,
     shown,
 )
-from cxjourney.plot._layout import depths, layout
+from cxjourney.plot._layout import layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,8 +166,7 @@ def journey_graph(
     )
     seen = column(visits, "visits", size=size)
     areas = _areas(seen)
-    group, headings = _groups(stage, stages, kinds, edges)
-    where = layout(kinds, group, edges.tail, edges.head, edges.flow)
+    where = layout(kind, edges.tail, edges.head, edges.flow, stage=stage, stages=stages)
     ax = canvas(
         ax,
         width=max(6.5, 1.45 * where.columns + 2.0),
@@ -177,7 +175,7 @@ def journey_graph(
     )
     most = 20 + 2 * size if max_edges is None else max_edges
     drawn = edges.take(np.argsort(-edges.flow, kind="stable")[:most])
-    _bands(ax, where, headings)
+    _bands(ax, where)
     _moves(ax, where, kinds, areas, drawn)
     dots = _nodes(ax, where, kinds, areas, _Shade.of(shade, size, diverging=diverging))
     if dots is not None:
@@ -194,41 +192,14 @@ def journey_graph(
     return finish(ax, title=title, x=_share(edges, drawn))
 
 
-def _groups(
-    stage: Sequence[str] | None,
-    stages: Sequence[str] | None,
-    kinds: NDArray[np.str_],
-    edges: _Edges,
-) -> tuple[NDArray[np.intp] | None, list[str]]:
-    """Return the number of the stage of each node, and the names of the stages that occur."""
-    if stage is None:
-        return None, []
-    if len(stage) != len(kinds):
-        raise InvalidValue.of("stage", f"hold {len(kinds)} stages, one a node", len(stage))
-    inner = np.flatnonzero(~np.isin(kinds, list(_ENDS)))
-    found, of_inner = codes([stage[i] for i in inner.tolist()])
-    if stages is None:
-        depth = depths(len(kinds), edges.tail, edges.head, edges.flow)[inner]
-        mean = [float(depth[of_inner == k].mean()) for k in range(len(found))]
-        order = [found[k] for k in sorted(range(len(found)), key=lambda k: (mean[k], found[k]))]
-    else:
-        for name in found:
-            if name not in stages:
-                raise UnknownName.among("stage", name, stages, where="stages")
-        order = [name for name in stages if name in found]
-    group = np.zeros(len(kinds), dtype=np.intp)
-    group[inner] = [order.index(found[k]) for k in of_inner]
-    return group, order
-
-
 def _areas(visits: NDArray[np.float64]) -> NDArray[np.float64]:
     most = np.nanmax(visits) if len(visits) else 1.0
     share: NDArray[np.float64] = np.nan_to_num(visits) / most if most > 0 else np.zeros_like(visits)
     return _SMALLEST + (_LARGEST - _SMALLEST) * share
 
 
-def _bands(ax: Axes, where: Layout, headings: list[str]) -> None:
-    for k, ((first, last), name) in enumerate(zip(where.bands, headings, strict=True)):
+def _bands(ax: Axes, where: Layout) -> None:
+    for k, (name, first, last) in enumerate(where.bands):
         if k % 2 == 0:
             ax.axvspan(first - 0.5, last + 0.5, color="#F4F6F8", zorder=0, linewidth=0)
         ax.annotate(

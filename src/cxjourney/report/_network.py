@@ -1,4 +1,4 @@
-"""The journey graph as a drawing: SVG that stands by itself, and comes alive with a script."""
+"""Drawing of the journey graph for the page: SVG that a script makes interactive."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import numpy as np
 
 from cxjourney._support.table import format_value
 from cxjourney.domain import CONVERSION, DROPOFF, START
-from cxjourney.graph import layers
+from cxjourney.graph import stage_columns
+from cxjourney.plot import layout
 from cxjourney.report._render import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cxjourney.graph import JourneyGraph
+    from cxjourney.plot import Layout
 
 __all__ = ["TERMINALS", "Network", "network"]
 
@@ -116,31 +119,27 @@ class Network:
 
 
 def network(graph: JourneyGraph, *, stages: Sequence[str] = ()) -> Network:
-    """Return the drawing of a journey graph: by stage, else by the longest path.
+    """Return the drawing of a journey graph: by stage, else by depth.
 
     Parameters
     ----------
     graph
         The graph; the numbers at its nodes are those of the whole graph, whatever is drawn.
     stages
-        The stages in their order.
+        The stages in their order; none takes the order that `graph.plot()` takes.
     """
     busiest = sorted(graph.touchpoints, key=lambda x: (-graph.nodes[x]["visits"], x))
     drawn = busiest[:MOST_NODES]
-    columns = layers(graph, drawn, stages=stages)
-    rows = max((len(column.nodes) for column in columns), default=1)
-    height = _TOP + max(rows, 3) * _ROW
-    middle = _TOP + (height - _TOP) / 2
-    places: dict[str, tuple[float, float]] = {START: (0.0, middle)}
-    heads: list[tuple[str, float]] = []
-    for k, column in enumerate(columns, start=1):
-        first = middle - (len(column.nodes) - 1) / 2 * _ROW
-        places |= {x: (k * _COLUMN, first + i * _ROW) for i, x in enumerate(column.nodes)}
-        if column.stage and column.stage not in [head for head, _ in heads]:
-            heads.append((column.stage, k * _COLUMN))
-    last = (len(columns) + 1) * _COLUMN
-    places |= {CONVERSION: (last, middle - _ROW), DROPOFF: (last, middle + _ROW)}
-    numbers = {x: i for i, x in enumerate(x for x in places if x in graph)}
+    seen = {*drawn, *TERMINALS}
+    names = [x for x in graph if x in seen]
+    where = _layout(graph, names, stages)
+    middle = _TOP + _ROW * max(3.0, where.rows + 1) / 2
+    height = _TOP + _ROW * max(3.0, where.rows + 1)
+    places = {
+        x: (where.x[i] * _COLUMN, middle - where.y[i] * _ROW)  # y points downwards on the page
+        for i, x in enumerate(names)
+    }
+    numbers = {x: i for i, x in enumerate(sorted(names, key=places.__getitem__))}
     moves = _moves(graph, numbers)
     left_out = []
     if len(busiest) > len(drawn):
@@ -152,10 +151,25 @@ def network(graph: JourneyGraph, *, stages: Sequence[str] = ()) -> Network:
     return Network(
         nodes=tuple(_node(graph, x, number, places[x]) for x, number in numbers.items()),
         edges=tuple(_edges(graph, moves[:MOST_EDGES], numbers, places, height)),
-        heads=tuple(heads),
-        size=(last + _WIDTH, height + _ROW),
+        heads=tuple((head, first * _COLUMN) for head, first, _ in where.bands),
+        size=(where.columns * _COLUMN + _WIDTH, height + _ROW),
         total=sum(data["count"] for _, _, data in graph.edges(data=True)),
         left_out=" and ".join(left_out),
+    )
+
+
+def _layout(graph: JourneyGraph, names: Sequence[str], stages: Sequence[str]) -> Layout:
+    """Return the positions of these nodes, those of the picture that `graph.plot()` draws."""
+    place = {x: i for i, x in enumerate(names)}
+    moves = [(u, v, data) for u, v, data in graph.edges(data=True) if u in place and v in place]
+    stage, order = stage_columns(graph, stages or None)
+    return layout(
+        [str(graph.nodes[x]["kind"]) for x in names],
+        np.array([place[u] for u, _, _ in moves], dtype=np.intp),
+        np.array([place[v] for _, v, _ in moves], dtype=np.intp),
+        np.array([data["count"] for _, _, data in moves], dtype=np.float64),
+        stage=None if stage is None else [stage[x] for x in names],
+        stages=order,
     )
 
 
