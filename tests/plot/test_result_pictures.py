@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 import cxjourney as cx
 from cxjourney import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.journeys import BySegment
 from cxjourney.plot._axes import PictureAxes
 
 DAY = 86_400
@@ -54,7 +55,8 @@ def plotting_classes() -> list[type]:
         if module.name.endswith((".__main__", ".native", ".native_text")):
             continue
         members = vars(importlib.import_module(module.name)).values()
-        found |= {c for c in members if inspect.isclass(c) and hasattr(c, "plot")} - {PictureAxes}
+        found |= {c for c in members if inspect.isclass(c) and hasattr(c, "plot")}
+    found -= {PictureAxes, BySegment}  # a protocol; panels, one a segment, have no axes to give
     return sorted(
         (c for c in found if c.__module__.startswith("cxjourney")), key=lambda c: c.__name__
     )
