@@ -63,12 +63,21 @@ def journeys_of(
                     # what comes next begins a journey, and no silence ended this one
                     current = None
     for journey in found:
-        journey.outcome = _outcome(journey, goal, exits, limit, after_goal, all_closed, until)
+        journey.outcome = _outcome(
+            journey,
+            goal=goal,
+            exits=exits,
+            limit=limit,
+            after_goal=after_goal,
+            all_closed=all_closed,
+            until=until,
+        )
     return found
 
 
 def _outcome(
     journey: Journey,
+    *,
     goal: set[str],
     exits: set[str],
     limit: int | None,
