@@ -166,8 +166,8 @@ def test_weights_are_customers():
     ("counts", "said"),
     [
         ({"a b": 10, "b a": 5}, "fits any such switches exactly"),
-        ({"a a": 10}, "there is one channel"),
-        ({"a a": 10, "b b": 5}, "every journey stays at one channel"),
+        ({"a a": 10}, "There is one channel"),
+        ({"a a": 10, "b b": 5}, "Every journey stays at one channel"),
         ({"a b": 10, "b c": 5}, "fits any such switches exactly"),
     ],
 )

@@ -27,8 +27,12 @@ def journeys():
         ("consistency", {"score": ["score"]}, "score must be a name, which is a text; got"),
         ("consistency", {"adjust": ["region"]}, "adjust must be a name, which is a text; got"),
         ("consistency", {"outcome": {"a": 1}}, "outcome must be a name, which is a text; got"),
-        ("switch_cost", {"strata": ["region"]}, "strata must be a name, which is a text; got"),
-        ("switch_cost", {"score": ["score"]}, "score must be a name, which is a text; got"),
+        (
+            "cross_channel_cost",
+            {"strata": ["region"]},
+            "strata must be a name, which is a text; got",
+        ),
+        ("cross_channel_cost", {"score": ["score"]}, "score must be a name, which is a text; got"),
     ],
 )
 def test_what_an_argument_must_be_is_said(name, options, said, journeys):

@@ -107,7 +107,7 @@ def test_channels_without_a_common_case_cannot_be_adjusted():
     found = consistency(logged(rows).journeys(), adjust="topic")
     assert np.isnan(found.spread.value)
     assert np.isnan(found.channels["mean"]).all()
-    assert any("nothing to compare" in note for note in found.notes)
+    assert any("nothing can be compared" in note for note in found.notes)
 
 
 def test_few_scores_are_drawn_to_the_mean_and_worst_comes_first():
@@ -150,14 +150,14 @@ def test_missing_scores_are_counted():
     rows = [(f"c{i}", "web" if i % 2 else "app", 5 if i % 3 else None, {}) for i in range(30)]
     found = consistency(logged(rows).journeys())
     assert sum(found.channels["n"]) == 20
-    assert "10 of 30 contacts have no score" in repr(found)
+    assert "10 of 30 interactions have no score" in repr(found)
 
 
 def test_one_channel_has_nothing_to_be_consistent_with():
     found = consistency(logged([(f"c{i}", "web", i % 5, {}) for i in range(20)]).journeys())
     for measure in (found.spread, found.i2, found.omega2, found.icc, found.cramers_v):
         assert np.isnan(measure.value)
-    assert any("fewer than two channels" in note for note in found.notes)
+    assert any("Fewer than two channels" in note for note in found.notes)
 
 
 def test_what_is_not_there_is_named():

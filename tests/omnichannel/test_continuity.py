@@ -36,7 +36,7 @@ TOLD = {
         ("search", "web", 0, {"stage": "awareness", "issue": "1"}),
         ("call", "phone", 1, {"stage": "purchase", "issue": "1"}),
     ],
-    # late, back, again (the search, after two more contacts), another issue
+    # late, back, again (the search, after two more interactions), another issue
     "b": [
         ("search", "web", 0, {"stage": "purchase", "issue": "1"}),
         ("call", "phone", 48, {"stage": "awareness", "issue": "2"}),
@@ -121,10 +121,10 @@ def test_what_the_log_does_not_hold_is_left_out_and_named():
     assert np.isnan(found.onward.value)
     assert np.isnan(found.same_issue.value)
     assert found.seamless.value == 1
-    assert "the log has no stages" in repr(found)
-    assert "the log has no issues" in repr(found)
+    assert "The log has no stages" in repr(found)
+    assert "The log has no issues" in repr(found)
     own = {"a": [("x", "web", 0, {"stage": "lead"}), ("y", "app", 1, {"stage": "lead"})]}
-    assert "stages= gives no order" in repr(continuity(logged(own).journeys()))
+    assert "order of the log's stages is not known" in repr(continuity(logged(own).journeys()))
 
 
 def test_paths_have_no_times_but_an_order():
@@ -144,7 +144,7 @@ def test_without_switches_there_is_nothing_to_judge():
     found = continuity(paths)
     assert np.isnan(found.seamless.value)
     assert len(found.pairs) == 0
-    assert "every journey stays at one channel" in repr(found)
+    assert "Every journey stays at one channel" in repr(found)
 
 
 def test_arguments_are_checked(journeys):

@@ -8,7 +8,7 @@ import pytest
 
 import cxjourney as cx
 from cxjourney.exceptions import UnknownName
-from cxjourney.omnichannel import SwitchCost, switch_cost
+from cxjourney.omnichannel import CrossChannelCost, cross_channel_cost
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 LIMIT = timedelta(days=7)
@@ -34,10 +34,11 @@ def logged(told, *, until=60.0):
 
 EUR = {"currency": "EUR"}
 TOLD = {
-    # single: 2 h, 2 contacts, score 8, 50 EUR; 4 h, 2 contacts, score 6, lost
+    # single: 2 h, 2 interactions, score 8, 50 EUR; 4 h, 2 interactions, score 6, lost
     "a": [("t", "web", 0, {"score": 8}), ("buy", "web", 2, {"value": 50, **EUR})],
     "b": [("t", "web", 0, {"score": 6}), ("t", "web", 4, {})],
-    # cross: 10 h, 2 contacts, score 4, 20 EUR; 8 h, 2 contacts, score 2, lost; 1 h, 3 contacts
+    # cross: 10 h, 2 interactions, score 4, 20 EUR; 8 h, 2 interactions, score 2, lost;
+    # 1 h, 3 interactions
     "c": [("t", "web", 0, {"score": 4}), ("buy", "phone", 10, {"value": 20, **EUR})],
     "d": [("t", "web", 0, {"score": 2}), ("t", "phone", 8, {})],
     "e": [("t", "web", 0, {}), ("t", "phone", 0.5, {}), ("t", "web", 1, {})],
@@ -53,9 +54,9 @@ def journeys():
 
 
 def test_differences_by_hand(journeys):
-    found = switch_cost(journeys)
+    found = cross_channel_cost(journeys)
     assert found.time.value == pytest.approx((9 - 3) * 3600)  # the journey of three has no like
-    assert found.contacts.value == pytest.approx(7 / 3 - 2)
+    assert found.interactions.value == pytest.approx(7 / 3 - 2)
     assert found.score.value == pytest.approx(3 - 7)
     assert found.value.value == pytest.approx(20 - 50)
     assert found.value.unit == "EUR"
@@ -67,13 +68,16 @@ def test_differences_by_hand(journeys):
 
 
 def test_a_handful_of_journeys_has_no_interval(journeys):
-    found = switch_cost(journeys)
+    found = cross_channel_cost(journeys)
     assert np.isnan(found.time.low)
-    assert any("time, contacts, score, value, conversion: fewer than 5" in n for n in found.notes)
+    assert any(
+        "time, interactions, score, value, conversion: there is no interval" in n
+        for n in found.notes
+    )
 
 
 def test_length_is_matched_unless_told_otherwise(journeys):
-    found = switch_cost(journeys, match_length=False)
+    found = cross_channel_cost(journeys, match_length=False)
     assert found.time.value == pytest.approx((19 / 3 - 3) * 3600)
 
 
@@ -90,8 +94,8 @@ def test_strata_undo_simpsons_paradox():
             end = ("buy" if i < won[0] else "t", "phone" if cross else "web", 1, {})
             told[f"{topic}{cross}{i}"] = [("t", "web", 0, {"attributes": {"topic": topic}}), end]
     journeys = logged(told).journeys(goal="buy", inactivity=LIMIT)
-    assert switch_cost(journeys).conversion.value == pytest.approx(0.391, abs=5e-4)
-    fair = switch_cost(journeys, strata="topic")
+    assert cross_channel_cost(journeys).conversion.value == pytest.approx(0.391, abs=5e-4)
+    fair = cross_channel_cost(journeys, strata="topic")
     assert fair.conversion.value == pytest.approx(-0.1)
     assert any("conversion: the crude difference has the other sign" in n for n in fair.notes)
 
@@ -112,7 +116,7 @@ def test_the_interval_covers_a_planted_difference():
                 ]
                 at += 200 + k
             told[f"c{i}"] = touches
-        found = switch_cost(logged(told).journeys(goal="buy", inactivity=LIMIT)).time
+        found = cross_channel_cost(logged(told).journeys(goal="buy", inactivity=LIMIT)).time
         covered += found.low <= 2 * 3600 <= found.high
     assert covered >= 53
 
@@ -126,7 +130,7 @@ def test_paths_have_contacts_and_conversions_but_no_times():
         channels=True,
         currency="EUR",
     )
-    found = switch_cost(paths)
+    found = cross_channel_cost(paths)
     assert found.conversion.value == pytest.approx(-0.3)
     assert found.value.value == pytest.approx(15 - 10)
     assert np.isnan(found.time.value)
@@ -139,20 +143,20 @@ def test_paths_have_contacts_and_conversions_but_no_times():
 
 @pytest.mark.parametrize("path", [["web", "web"], ["web", "phone"], ["web"]])
 def test_without_both_kinds_of_journeys_nothing_is_compared(path):
-    found = switch_cost(cx.Journeys.from_paths([path], converted=[5], channels=True))
-    assert np.isnan(found.contacts.value)
-    assert "nothing to compare" in repr(found)
+    found = cross_channel_cost(cx.Journeys.from_paths([path], converted=[5], channels=True))
+    assert np.isnan(found.interactions.value)
+    assert "nothing can be compared" in repr(found)
 
 
 def test_where_no_journey_is_over_nothing_is_known():
-    found = switch_cost(logged(TOLD).journeys())
+    found = cross_channel_cost(logged(TOLD).journeys())
     assert np.isnan(found.time.value)
-    assert "no journey is known to be over" in repr(found)
+    assert "No journey is known to be over" in repr(found)
 
 
 def test_where_nobody_converts_there_is_no_conversion_to_compare():
     told = {k: v for k, v in TOLD.items() if k in "bd"}
-    found = switch_cost(logged(told).journeys(inactivity=LIMIT))
+    found = cross_channel_cost(logged(told).journeys(inactivity=LIMIT))
     assert np.isnan(found.conversion.value)
     assert np.isnan(found.value.value)
     assert found.time.value == pytest.approx(4 * 3600)
@@ -160,11 +164,11 @@ def test_where_nobody_converts_there_is_no_conversion_to_compare():
 
 def test_unknown_attributes_are_named(journeys):
     with pytest.raises(UnknownName, match="'topic' is not in the log"):
-        switch_cost(journeys, strata="topic")
+        cross_channel_cost(journeys, strata="topic")
 
 
 def test_the_result_survives_a_dictionary(journeys):
-    found = switch_cost(journeys)
-    again = SwitchCost.from_dict(json.loads(json.dumps(found.to_dict())))
+    found = cross_channel_cost(journeys)
+    again = CrossChannelCost.from_dict(json.loads(json.dumps(found.to_dict())))
     assert again.table == found.table
     assert repr(again) == repr(found)

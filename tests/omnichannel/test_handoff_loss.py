@@ -65,7 +65,7 @@ def test_the_columns_that_others_rely_on_come_first():
 def test_losses_by_hand():
     found = handoff_loss(paths(SHOP))
     row = pair(found, "web", "phone")
-    assert (row["arrivals"], row["compared"], row["stays"], row["pending"]) == (100, 100, 200, 0)
+    assert (row["arrivals"], row["compared"], row["stays"], row["censored"]) == (100, 100, 200, 0)
     assert row["dropped_after"] == pytest.approx(60 / 100)
     assert row["dropped_without"] == pytest.approx(30 / 200)
     assert row["loss"] == pytest.approx(0.45)
@@ -135,8 +135,8 @@ def test_open_arrivals_count_for_as_long_as_they_were_seen():
     row = pair(found, "mail", "web")
     assert row["dropped_after"] == pytest.approx(4 / 9)  # 2/5 without the open one, 3/6 if lost
     assert row["dropped_without"] == pytest.approx(1 / 2)
-    assert (row["arrivals"], row["pending"]) == (6, 1)
-    assert any("1 arrivals by a switch are still open" in note for note in found.notes)
+    assert (row["arrivals"], row["censored"]) == (6, 1)
+    assert any("1 arrivals by a switch are censored" in note for note in found.notes)
 
 
 def test_journeys_that_begin_there_can_be_the_reference():
@@ -223,7 +223,7 @@ def test_where_nobody_is_lost_there_is_nothing_to_compare():
     found = handoff_loss(paths({"web phone": (5, 0), "phone phone": (5, 0)}))
     assert np.isnan(pair(found, "web", "phone")["loss"])
     assert np.isnan(found.pooled.value)
-    assert "no journey was lost" in repr(found)
+    assert "No journey dropped off" in repr(found)
 
 
 def test_arrivals_that_are_all_open_tell_nothing():
@@ -246,7 +246,7 @@ def test_arrivals_that_are_nearly_all_open_raise_no_alarm():
     told["t"] = [("y", "web", 1), ("y", "web", 2)]
     found = handoff_loss(logged(told).journeys(goal="buy", inactivity=LIMIT))
     row = pair(found, "app", "web")
-    assert (row["arrivals"], row["pending"]) == (41, 40)
+    assert (row["arrivals"], row["censored"]) == (41, 40)
     # nobody has moved on yet, and one is known to be lost: that is one observation
     assert row["dropped_after"] == 1
     assert row["low"] < 0.2
@@ -256,9 +256,9 @@ def test_arrivals_that_are_nearly_all_open_raise_no_alarm():
 @pytest.mark.parametrize(
     ("told", "said"),
     [
-        ({"web web": (3, 3)}, "there is one channel"),
-        ({"web": (3, 3), "app": (1, 1)}, "no journey has two contacts"),
-        ({"web web": (3, 3), "app": (1, 1)}, "every journey stays at one channel"),
+        ({"web web": (3, 3)}, "There is one channel"),
+        ({"web": (3, 3), "app": (1, 1)}, "No journey has two interactions"),
+        ({"web web": (3, 3), "app": (1, 1)}, "Every journey stays at one channel"),
     ],
 )
 def test_no_switch_gives_an_empty_table_and_says_why(told, said):

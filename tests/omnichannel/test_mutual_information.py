@@ -9,7 +9,12 @@ import pytest
 
 import cxjourney as cx
 from cxjourney.exceptions import InvalidValue
-from cxjourney.omnichannel import Entropy, MutualInformation, entropy, mutual_information
+from cxjourney.omnichannel import (
+    ChannelEntropy,
+    MutualInformation,
+    channel_entropy,
+    mutual_information,
+)
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -69,7 +74,7 @@ def test_theils_u_is_the_share_of_the_next_entropy_that_is_removed():
 
 
 def test_a_planted_order_is_found():
-    # every journey holds the same contacts, always in the same order
+    # every journey holds the same interactions, always in the same order
     found = mutual_information(logged([["a", "b", "c"] * 2] * 30).journeys(), rng=1)
     assert found.p == pytest.approx(1 / 1000)
     assert found.shuffled < found.raw / 5
@@ -141,43 +146,43 @@ def test_permutations_are_counted():
 
 
 def test_entropy_of_known_shares():
-    # 16 contacts: a 8, b 4, c 2, d 2 give 1.75 bits; three more channels than one: 3 / (32 ln 2)
-    found = entropy(paths({"a a a a": 2, "b b": 2, "c d": 2}))
-    assert found.contacts.value == pytest.approx(1.75 + 3 / (32 * math.log(2)))
-    assert found.contacts.n == 16
-    assert found.normalised == pytest.approx(found.contacts.value / 2)
+    # a 8, b 4, c 2, d 2 of 16 give 1.75 bits; three more channels than one: 3 / (32 ln 2)
+    found = channel_entropy(paths({"a a a a": 2, "b b": 2, "c d": 2}))
+    assert found.interactions.value == pytest.approx(1.75 + 3 / (32 * math.log(2)))
+    assert found.interactions.n == 16
+    assert found.normalised == pytest.approx(found.interactions.value / 2)
 
 
 def test_entropy_after_a_contact_is_that_of_its_row():
     # after a: b three times of four; after b: always a
-    found = entropy(paths({"a b": 75, "a c": 25, "b a": 100}))
+    found = channel_entropy(paths({"a b": 75, "a c": 25, "b a": 100}))
     row = -(0.75 * math.log2(0.75) + 0.25 * math.log2(0.25))
     assert found.transitions.value == pytest.approx(row / 2 + 1 / (400 * math.log(2)))
 
 
 def test_entropy_never_exceeds_its_largest_value():
-    found = entropy(paths({"a": 1, "b": 1, "c": 1}))
-    assert found.contacts.value == pytest.approx(math.log2(3))
+    found = channel_entropy(paths({"a": 1, "b": 1, "c": 1}))
+    assert found.interactions.value == pytest.approx(math.log2(3))
 
 
 def test_long_journeys_do_not_look_richer():
-    short = entropy(paths({"a b": 50, "b a": 50, "a a": 50, "b b": 50}))
+    short = channel_entropy(paths({"a b": 50, "b a": 50, "a a": 50, "b b": 50}))
     rng = np.random.default_rng(0)
-    long = entropy(logged([rng.choice(["a", "b"], size=30) for _ in range(200)]).journeys())
+    long = channel_entropy(logged([rng.choice(["a", "b"], size=30) for _ in range(200)]).journeys())
     assert short.within_journeys.value == pytest.approx(0.5)
     assert long.within_journeys.value == pytest.approx(0.5, abs=0.02)
 
 
 def test_one_channel_has_no_entropy_and_no_normalised_one():
-    found = entropy(paths({"a a": 5}))
-    assert found.contacts.value == found.transitions.value == found.within_journeys.value == 0
+    found = channel_entropy(paths({"a a": 5}))
+    assert found.interactions.value == found.transitions.value == found.within_journeys.value == 0
     assert math.isnan(found.normalised)
-    assert any("there is one channel" in note for note in found.notes)
+    assert any("There is one channel" in note for note in found.notes)
 
 
 def test_no_contact_has_no_entropy():
-    found = entropy(cx.Journeys.from_paths([], converted=[], channels=True))
-    assert math.isnan(found.contacts.value)
+    found = channel_entropy(cx.Journeys.from_paths([], converted=[], channels=True))
+    assert math.isnan(found.interactions.value)
     assert math.isnan(found.within_journeys.value)
 
 
@@ -187,14 +192,14 @@ def test_the_interval_covers_the_entropy_of_the_source():
     covered = 0
     for _ in range(100):
         draws = rng.choice(["a", "b", "c"], size=(80, 3), p=[0.6, 0.3, 0.1])
-        found = entropy(logged(draws).journeys()).contacts
+        found = channel_entropy(logged(draws).journeys()).interactions
         covered += found.low <= truth <= found.high
     assert covered >= 89
 
 
 def test_results_survive_a_dictionary():
-    found = entropy(paths(FOUR))
-    assert Entropy.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    found = channel_entropy(paths(FOUR))
+    assert ChannelEntropy.from_dict(json.loads(json.dumps(found.to_dict()))) == found
     shared = mutual_information(paths(FOUR), rng=1, n_permutations=9)
     again = MutualInformation.from_dict(json.loads(json.dumps(shared.to_dict())))
     assert again == shared

@@ -11,9 +11,9 @@ import cxjourney as cx
 from cxjourney.omnichannel import (
     affinity,
     continuity,
+    cross_channel_cost,
     handoff_loss,
     mutual_information,
-    switch_cost,
     switching,
     transitions,
 )
@@ -33,7 +33,7 @@ def permits(shared):
 
 @pytest.fixture(scope="module")
 def complaints(shared):
-    """Return 289 complaints whose stamps are dates, six of them in another channel than before."""
+    """Return 289 complaints that have dates only, six of them in another channel than before."""
     return cx.read_csv(
         shared / "data" / "bpi2016_uwv_complaints" / "BPI2016_Complaints.csv",
         customer="CustomerID",
@@ -48,7 +48,7 @@ def test_one_channel_a_case_says_nothing_about_moves(permits):
     moves = transitions(permits)
     assert moves.n == 7_143
     assert np.count_nonzero(moves.matrix() - np.diag(np.diag(moves.matrix()))) == 0
-    said = "every journey stays at one channel"
+    said = "Every journey stays at one channel"
     for found in (
         moves,
         switching(permits),
@@ -56,18 +56,20 @@ def test_one_channel_a_case_says_nothing_about_moves(permits):
         affinity(permits),
         continuity(permits),
         handoff_loss(permits),
-        switch_cost(permits),
+        cross_channel_cost(permits),
     ):
         assert said in repr(found)
     assert np.isnan(mutual_information(permits, rng=1).information.value)
     assert np.isnan(handoff_loss(permits).pooled.value)
-    assert np.isnan(switch_cost(permits).contacts.value)
+    assert np.isnan(cross_channel_cost(permits).interactions.value)
 
 
 def test_dates_have_no_order_within_a_day(complaints):
     found = transitions(complaints)
     assert found.n == 57
-    assert "stamps are dates only, and 60% of consecutive contacts fall on one day" in repr(found)
+    assert "timestamps are dates only, and 60% of consecutive interactions fall on one day" in repr(
+        found
+    )
 
 
 def test_six_switches_are_no_finding(complaints):
@@ -75,4 +77,4 @@ def test_six_switches_are_no_finding(complaints):
     assert mutual_information(complaints, rng=1, n_permutations=99).p > 0.05
     assert len(handoff_loss(complaints).alarms) == 0
     assert np.nanmin(affinity(complaints).pairs["adjusted_p"]) > 0.05
-    assert np.isnan(switch_cost(complaints).time.low)
+    assert np.isnan(cross_channel_cost(complaints).time.low)

@@ -26,7 +26,7 @@ def test_a_segment_is_measured_as_if_alone(journeys):
 
 
 def test_journeys_without_a_segment_are_in_none(journeys):
-    # issues are known of some contacts only
+    # issues are known of some interactions only
     parts = by_segment(journeys, "issue", transitions)
     known = int(np.count_nonzero(journeys.segment("issue").codes >= 0))
     assert 0 < known < len(journeys)

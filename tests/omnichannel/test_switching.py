@@ -61,7 +61,7 @@ def test_an_unknown_contact_between_two_channels_is_no_switch():
     assert found.per_transition.n == 3  # web > app, web > app, app > web
     assert found.per_transition.value == 1
     assert found.bounce_back.value == pytest.approx(1 / 3)
-    assert any("2 contacts without a recorded channel" in note for note in found.notes)
+    assert any("2 interactions without a recorded channel" in note for note in found.notes)
 
 
 def test_running_journeys_may_still_come_back():
@@ -74,7 +74,7 @@ def test_containment_by_hand():
     told = {"bot": (3, 1), "bot chat": (2, 4), "chat chat": (1, 1), "chat": (1, 0)}
     rows = {row["channel"]: row for row in switching(paths(told)).channels}
     bot, chat = rows["bot"], rows["chat"]
-    assert (bot["journeys"], bot["contained"], bot["open"]) == (10, 4, 0)
+    assert (bot["journeys"], bot["contained"], bot["in_progress"]) == (10, 4, 0)
     assert bot["containment"] == pytest.approx(0.4)
     assert bot["converted"] == pytest.approx(3 / 4)
     assert bot["low"] < 0.4 < bot["high"]
@@ -100,7 +100,7 @@ def test_without_moves_the_rates_are_not_numbers():
     assert np.isnan(found.bounce_back.value)
     assert found.multichannel.value == 0
     assert found.channels.row(0)["containment"] == 1
-    assert any("there is one channel" in note for note in found.notes)
+    assert any("There is one channel" in note for note in found.notes)
 
 
 def test_without_a_goal_nothing_is_said_of_conversion():

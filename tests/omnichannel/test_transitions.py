@@ -47,7 +47,7 @@ def test_moves_into_the_goal_count_in_its_channel(journeys):
     assert found.names == ("phone", "store", "web")
     assert found.matrix().tolist() == [[0, 0, 1], [0, 0, 0], [1, 1, 2]]
     assert found.n == 5
-    row = found.moves.row(0)
+    row = found.table.row(0)
     assert (row["from_channel"], row["to_channel"], row["count"], row["customers"]) == (
         "web", "web", 2, 1,
     )  # fmt: skip
@@ -73,7 +73,7 @@ def test_a_row_nobody_left_has_no_probabilities(journeys):
 def test_the_limit_leaves_late_moves_out_and_says_so(journeys):
     found = transitions(journeys, max_lag=timedelta(hours=12))
     assert found.matrix().tolist() == [[0, 0, 0], [0, 0, 0], [1, 1, 2]]
-    assert any("1 moves later than max_lag" in note for note in found.notes)
+    assert any("1 transitions later than max_lag" in note for note in found.notes)
 
 
 def test_first_and_last_channel_of_each_journey(journeys):
@@ -87,7 +87,7 @@ def test_first_and_last_channel_of_each_journey(journeys):
 def test_one_move_a_customer_gives_wilsons_interval():
     told = {f"c{i}": [("x", "web", 0), ("y", "app" if i < 7 else "web", 1)] for i in range(50)}
     row = next(
-        row for row in transitions(log_of(told).journeys()).moves if row["to_channel"] == "app"
+        row for row in transitions(log_of(told).journeys()).table if row["to_channel"] == "app"
     )
     low, high = wilson(7, 50)
     # G/(G-1) makes the effective sample 49, not 50
@@ -101,7 +101,7 @@ def test_customers_that_repeat_themselves_widen_the_interval():
             f"c{i}": [("x", "web" if i % 2 else ("app", "web")[k % 2], k) for k in range(repeats)]
             for i in range(20)
         }
-        moves = transitions(log_of(told).journeys()).moves
+        moves = transitions(log_of(told).journeys()).table
         row = next(r for r in moves if r["from_channel"] == r["to_channel"] == "web")
         return row["high"] - row["low"]
 
@@ -114,7 +114,7 @@ def test_weights_are_frequencies():
     weighted = cx.Journeys.from_paths(paths, converted=[7, 43], channels=True)
     told = {f"c{i}": [("x", "web", 0), ("y", "app" if i < 7 else "web", 1)] for i in range(50)}
     one_each = transitions(log_of(told).journeys())
-    assert transitions(weighted).moves == one_each.moves
+    assert transitions(weighted).table == one_each.table
 
 
 def test_kinds_of_channels_are_a_grain(journeys):
@@ -128,26 +128,26 @@ def test_an_unknown_channel_is_left_out_and_not_bridged_over():
     found = transitions(log_of(told).journeys())
     assert found.n == 1
     assert found.matrix().tolist() == [[0, 1], [0, 0]]
-    assert any("1 contacts without a recorded channel" in note for note in found.notes)
-    assert any("2 moves to or from them" in note for note in found.notes)
+    assert any("1 interactions without a recorded channel" in note for note in found.notes)
+    assert any("2 transitions to or from them" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
     ("told", "said"),
     [
-        ({"a": [("x", "web", 0), ("x", "web", 1)]}, "there is one channel"),
-        ({"a": [("x", "web", 0)], "b": [("x", "app", 0)]}, "no journey has two contacts"),
+        ({"a": [("x", "web", 0), ("x", "web", 1)]}, "There is one channel"),
+        ({"a": [("x", "web", 0)], "b": [("x", "app", 0)]}, "No journey has two interactions"),
         (
             {"a": [("x", "web", 0), ("x", "web", 1)], "b": [("x", "app", 0)]},
-            "every journey stays at one channel",
+            "Every journey stays at one channel",
         ),
         (
             {"a": [("x", "web", 0), ("x", "app", 0), ("x", "web", 48)]},
-            "stamps are dates only",
+            "timestamps are dates only",
         ),
         (
             {"a": [("x", "web", 0), ("x", "app", 0), ("x", "web", 5)]},
-            "50% of consecutive contacts have equal stamps",
+            "50% of consecutive interactions have equal timestamps",
         ),
     ],
 )
@@ -160,7 +160,7 @@ def test_an_empty_log_has_an_empty_matrix():
     found = transitions(paths)
     assert found.n == 0
     assert found.matrix().shape == (0, 0)
-    assert len(found.moves) == len(found.ends) == 0
+    assert len(found.table) == len(found.ends) == 0
 
 
 def test_a_log_without_channels_is_refused():

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 import cxjourney as cx
 from cxjourney.omnichannel import (
     affinity,
+    channel_entropy,
     consistency,
     continuity,
-    entropy,
+    cross_channel_cost,
     handoff_loss,
     mutual_information,
-    switch_cost,
     switching,
     transitions,
 )
@@ -60,7 +60,7 @@ def journeys_of(log):
 
 def counts(found):
     return {
-        (row["from_channel"], row["to_channel"]): row["count"] for row in found.moves
+        (row["from_channel"], row["to_channel"]): row["count"] for row in found.table
     }  # fmt: skip
 
 
@@ -82,8 +82,8 @@ def test_transitions_are_what_a_plain_recount_gives(people):
     probability = found.matrix("probability")
     for row in probability[~np.isnan(probability).any(axis=1)]:
         assert np.isclose(row.sum(), 1)
-    assert np.all(np.asarray(found.moves["low"]) <= found.moves["probability"])
-    assert np.all(np.asarray(found.moves["high"]) >= found.moves["probability"])
+    assert np.all(np.asarray(found.table["low"]) <= found.table["probability"])
+    assert np.all(np.asarray(found.table["high"]) >= found.table["probability"])
 
 
 @given(people, st.permutations(CHANNELS))
@@ -94,10 +94,10 @@ def test_other_names_give_the_same_transitions(people, names):
     numbers = ("count", "customers", "probability", "low", "high")
     told = {
         (rename[r["from_channel"]], rename[r["to_channel"]]): [r[n] for n in numbers]
-        for r in before.moves
+        for r in before.table
     }
     assert told == {
-        (r["from_channel"], r["to_channel"]): [r[n] for n in numbers] for r in after.moves
+        (r["from_channel"], r["to_channel"]): [r[n] for n in numbers] for r in after.table
     }
 
 
@@ -107,7 +107,7 @@ def test_the_order_of_customers_does_not_matter(people, random):
     random.shuffle(order)
     plain = transitions(journeys_of(log_of(people)))
     shuffled = transitions(journeys_of(log_of(people, order=order)))
-    assert plain.moves == shuffled.moves
+    assert plain.table == shuffled.table
     assert plain.ends == shuffled.ends
 
 
@@ -174,7 +174,7 @@ def test_rates_and_bits_do_not_depend_on_names_nor_on_the_order_of_customers(peo
     after = journeys_of(log_of(people, rename=rename, order=order))
 
     def told(journeys):
-        rates, bits = switching(journeys), entropy(journeys)
+        rates, bits = switching(journeys), channel_entropy(journeys)
         shared = mutual_information(journeys, n_permutations=9, rng=0)
         assert np.isnan(shared.p) or 0 < shared.p <= 1
         return numbers(
@@ -182,7 +182,7 @@ def test_rates_and_bits_do_not_depend_on_names_nor_on_the_order_of_customers(peo
             rates.per_journey,
             rates.multichannel,
             rates.bounce_back,
-            bits.contacts,
+            bits.interactions,
             bits.transitions,
             bits.within_journeys,
             shared.information,
@@ -203,8 +203,8 @@ def test_rates_and_bits_are_what_a_plain_recount_gives(people):
     assert np.isclose(found.multichannel.value, np.mean(multi))
     assert sum(found.channels["journeys"]) == len(journeys)
     assert sum(found.channels["contained"]) == len(multi) - sum(multi)
-    bits = entropy(journeys)
-    assert 0 <= bits.contacts.value <= np.log2(max(2, bits.n_channels)) + 1e-12
+    bits = channel_entropy(journeys)
+    assert 0 <= bits.interactions.value <= np.log2(max(2, bits.n_channels)) + 1e-12
 
 
 # store and web lead to phone alone, and phone to app: no other switches have these totals
@@ -225,14 +225,14 @@ def test_quality_and_cost_do_not_depend_on_names_nor_on_the_order_of_customers(p
     after = journeys_of(log_of(people, rename=rename, order=order))
 
     def told(journeys):
-        seams, cost = continuity(journeys), switch_cost(journeys)
+        seams, cost = continuity(journeys), cross_channel_cost(journeys)
         even = consistency(journeys)
         return numbers(
             seams.in_time,
             seams.not_redone,
             seams.seamless,
             cost.time,
-            cost.contacts,
+            cost.interactions,
             cost.conversion,
             cost.score,
             even.spread,

@@ -47,7 +47,7 @@ assert_type(cx.omnichannel.transitions(paths), cx.omnichannel.Transitions)
 assert_type(cx.omnichannel.handoff_loss(paths, by="kind").pooled, Estimate)
 rates = cx.omnichannel.by_segment(paths, "region", cx.omnichannel.switching)
 assert_type(rates["north"], cx.omnichannel.Switching)
-assert_type(cx.omnichannel.switch_cost(paths).time.value, float)
+assert_type(cx.omnichannel.cross_channel_cost(paths).time.value, float)
 
 log = cx.read_csv("events.csv", customer="id", timestamp="at", touchpoint="what", channel="how")
 assert_type(log, cx.InteractionLog)

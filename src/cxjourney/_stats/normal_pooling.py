@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Spread",
     "decreasing_root",
-    "shrunken",
+    "shrunken_effects",
     "spread_of",
     "tau_interval",
 ]
@@ -111,7 +111,7 @@ def decreasing_root(function: Callable[[float], float], value: float) -> float:
     return (low + high) / 2
 
 
-def shrunken(
+def shrunken_effects(
     values: NDArray[np.float64], variances: NDArray[np.float64], spread: Spread
 ) -> NDArray[np.float64]:
     """Return effects drawn toward their mean, each by as much as its own error deserves.

@@ -1,12 +1,12 @@
-"""How customers move across channels, and whether the experience survives the move."""
+"""Transitions between channels, hand-offs, and what crossing channels costs."""
 
 from __future__ import annotations
 
 from cxjourney.omnichannel._affinity import Affinity, affinity
+from cxjourney.omnichannel._channel_entropy import ChannelEntropy, channel_entropy
 from cxjourney.omnichannel._consistency import Consistency, consistency
 from cxjourney.omnichannel._continuity import Continuity, continuity
-from cxjourney.omnichannel._cross_channel_cost import SwitchCost, switch_cost
-from cxjourney.omnichannel._entropy import Entropy, entropy
+from cxjourney.omnichannel._cross_channel_cost import CrossChannelCost, cross_channel_cost
 from cxjourney.omnichannel._handoff_loss import HandoffLoss, handoff_loss
 from cxjourney.omnichannel._mutual_information import MutualInformation, mutual_information
 from cxjourney.omnichannel._segments import by_segment
@@ -15,22 +15,22 @@ from cxjourney.omnichannel._transitions import Transitions, transitions
 
 __all__ = [
     "Affinity",
+    "ChannelEntropy",
     "Consistency",
     "Continuity",
-    "Entropy",
+    "CrossChannelCost",
     "HandoffLoss",
     "MutualInformation",
-    "SwitchCost",
     "Switching",
     "Transitions",
     "affinity",
     "by_segment",
+    "channel_entropy",
     "consistency",
     "continuity",
-    "entropy",
+    "cross_channel_cost",
     "handoff_loss",
     "mutual_information",
-    "switch_cost",
     "switching",
     "transitions",
 ]

@@ -1,4 +1,4 @@
-"""Which channels attract each other's customers, beyond how much each gives and takes."""
+"""Affinity of channels: switches beyond what their sizes explain."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney._stats.intervals import garwood, normal_quantile
-from cxjourney._stats.normal_pooling import shrunken, spread_of
+from cxjourney._stats.normal_pooling import shrunken_effects, spread_of
 from cxjourney._stats.significance import false_discovery, two_sided_p
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.omnichannel._contacts import By, Moves, contacts_of, moves_of, order_notes
+from cxjourney.omnichannel._channel_transitions import (
+    ChannelBy,
+    ChannelTransitions,
+    interactions_of,
+    order_notes,
+    transitions_between,
+)
 
 if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
@@ -51,7 +57,7 @@ class Affinity(Result):
 
     title = "Affinity"
 
-    by: By
+    by: ChannelBy
     pairs: Table
     n: int
     free: int
@@ -63,14 +69,17 @@ class Affinity(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"{self.n:,} switches; {100 * self.level:g}% intervals of the raw lift, by customer",
-            "ranked by shrunken values; the first of many is overstated even so (winner's curse)",
+            f"There are {self.n:,} switches. {100 * self.level:g}% intervals are of the raw lift.",
+            (
+                "Rows are ranked by shrunken values; the first of many is still overstated "
+                "(winner's curse)."
+            ),
             *self.notes,
         )
 
 
 def affinity(
-    journeys: Journeys, *, by: By = "channel", closing: bool = True, level: float = 0.95
+    journeys: Journeys, *, by: ChannelBy = "channel", closing: bool = True, level: float = 0.95
 ) -> Affinity:
     """Return how much more often one channel follows another than their sizes explain.
 
@@ -81,7 +90,7 @@ def affinity(
     by
         "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
     closing
-        Whether the goal or exit that ends a journey counts as a contact in its channel.
+        Whether the goal or exit that ends a journey counts as an interaction in its channel.
     level
         Confidence level, in (0, 1).
 
@@ -116,24 +125,25 @@ def affinity(
     (60, 1.5)
     """
     check_level(level)
-    contacts = contacts_of(journeys, by, closing=closing)
-    moves = moves_of(journeys, contacts)
-    notes = list(order_notes(journeys, contacts, moves, by))
-    fit = _fit(moves, len(contacts.names))
+    interactions = interactions_of(journeys, by, closing=closing)
+    transitions = transitions_between(journeys, interactions)
+    notes = list(order_notes(journeys, interactions, transitions, by))
+    fit = _fit(transitions, len(interactions.names))
     if fit.free < 1 and fit.count.sum():
         notes.append(
-            "quasi-independence fits any such switches exactly: there is no affinity to find"
+            "Quasi-independence fits any such switches exactly, so that there is no "
+            "affinity to find."
         )
     shown = np.flatnonzero((fit.count > 0) | (fit.expected >= _WORTH_SHOWING))
-    a, b = np.divmod(shown, max(1, len(contacts.names)))
+    a, b = np.divmod(shown, max(1, len(interactions.names)))
     count, expected = fit.count[shown], fit.expected[shown]
     numbers = _Numbers.of(count, expected, fit, shown, level)
     log_lift = np.log((count + 0.5) / (expected + 0.5))
     variance = np.where(count > 0, numbers.log_variance, 1 / (expected + 0.5))
     if fit.free < 1:
         log_lift = np.full(len(shown), np.nan)
-    drawn = np.exp(shrunken(log_lift, variance, spread_of(log_lift, variance)))
-    names = np.array([*contacts.names, ""], dtype=object)
+    drawn = np.exp(shrunken_effects(log_lift, variance, spread_of(log_lift, variance)))
+    names = np.array([*interactions.names, ""], dtype=object)
     table = Table(
         {
             f"from_{by}": names[a].tolist(),
@@ -177,13 +187,15 @@ class _Fit:
     free: int
 
 
-def _fit(moves: Moves, k: int) -> _Fit:
+def _fit(transitions: ChannelTransitions, k: int) -> _Fit:
     from scipy.sparse import coo_array, csr_array, diags_array
 
-    switched = moves.switched
-    cell = moves.source[switched] * k + moves.target[switched]
+    switched = transitions.switched
+    cell = transitions.source[switched] * k + transitions.target[switched]
     weight = (
-        np.ones(len(cell)) if moves.weight is None else moves.weight[switched].astype(np.float64)
+        np.ones(len(cell))
+        if transitions.weight is None
+        else transitions.weight[switched].astype(np.float64)
     )
     count = np.bincount(cell, weight, minlength=k * k).astype(np.float64)
     block = _blocks(count.reshape(k, k))
@@ -194,7 +206,9 @@ def _fit(moves: Moves, k: int) -> _Fit:
     cover = _inverse(expected, rank)
     free = int(np.count_nonzero(support)) - rank
 
-    _, first, who = np.unique(moves.customer[switched], return_index=True, return_inverse=True)
+    _, first, who = np.unique(
+        transitions.customer[switched], return_index=True, return_inverse=True
+    )
     weights, people = weight[first], len(first)
     own, times = np.unique(who * max(1, k * k) + cell, return_counts=True)
     owner, at = np.divmod(own, max(1, k * k))

@@ -1,4 +1,4 @@
-"""Losses of groups of visits, open ones included, and the differences between such groups."""
+"""Drop-off of groups of visits, and the differences between such groups."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Arms:
     ----------
     key
         What each arm stands for, ascending.
-    n, pending
-        Visits of each arm, and those still open; weights counted.
+    n, censored
+        Visits of each arm, and those censored; weights counted.
     loss
-        Probability that no touch follows within the limit [fraction]; NaN where all are open.
+        Probability that no touch follows within the limit [fraction]; NaN where all are censored.
     offsets
         The visits of arm i are [offsets[i], offsets[i + 1]) of the arrays below.
     customer, weight, influence
@@ -42,7 +42,7 @@ class Arms:
 
     key: NDArray[np.int64]
     n: NDArray[np.int64]
-    pending: NDArray[np.int64]
+    censored: NDArray[np.int64]
     loss: NDArray[np.float64]
     offsets: NDArray[np.int64]
     customer: NDArray[np.int64]
@@ -67,7 +67,7 @@ def arms_of(visits: Visits, key: NDArray[np.int64]) -> Arms:
     ones = np.ones(len(used), dtype=np.int64)
     weight = ones if visits.weight is None else visits.weight[used]
     n = np.bincount(arm, weight, minlength=len(keys)).astype(np.int64)
-    pending = np.bincount(arm, weight * (state == OPEN), minlength=len(keys)).astype(np.int64)
+    censored = np.bincount(arm, weight * (state == OPEN), minlength=len(keys)).astype(np.int64)
     if visits.wait_us is None:
         lost = visits.following[used] == visits.dropoff
         loss = np.bincount(arm, weight * lost, minlength=len(keys)) / n
@@ -78,11 +78,11 @@ def arms_of(visits: Visits, key: NDArray[np.int64]) -> Arms:
         loss = np.clip(1 - np.bincount(arm, mass, minlength=len(keys)), 0, 1)
         loss[np.abs(loss) < 1e-12] = 0.0  # sums of masses end a few bits off 1
         influence = exit_influence(arm, wait, state, lost_at_once)
-    loss = np.where(pending == n, np.nan, loss)
+    loss = np.where(censored == n, np.nan, loss)
     return Arms(
         key=keys,
         n=n,
-        pending=pending,
+        censored=censored,
         loss=loss,
         offsets=np.concatenate([[0], np.cumsum(n_rows)]).astype(np.int64),
         customer=visits.customer[used],
@@ -101,8 +101,8 @@ class Difference:
         The difference and its interval [fraction, -1 to 1]; NaN where nothing can be compared.
     exposed, reference
         The two losses, strata weighted alike [fraction].
-    n_exposed, n_reference, pending
-        Visits of the strata compared, and those of the exposed still open.
+    n_exposed, n_reference, censored
+        Visits of the strata compared, and those of the exposed that are censored.
     variance
         Sampling variance of the difference, away from 0 where no visit or every visit was lost.
     p
@@ -116,7 +116,7 @@ class Difference:
     reference: float = math.nan
     n_exposed: int = 0
     n_reference: int = 0
-    pending: int = 0
+    censored: int = 0
     variance: float = math.nan
     p: float = math.nan
 
@@ -162,7 +162,7 @@ def difference(
         reference=side0.loss,
         n_exposed=int(n1.sum()),
         n_reference=int(n0.sum()),
-        pending=int(arms.pending[one].sum()),
+        censored=int(arms.censored[one].sum()),
         variance=side1.error**2 + side0.error**2,
         p=_p(side1, side0, correlation),
     )
@@ -195,12 +195,12 @@ def _side(arms: Arms, places: NDArray[np.int64], share: NDArray[np.float64]) -> 
     ).astype(np.float64)
     loss = min(1.0, max(0.0, float(share @ arms.loss[places])))
     groups, n = float(weight.sum()), float(arms.n[places].sum())
-    closed = n - float(arms.pending[places].sum())
+    closed = n - float(arms.censored[places].sum())
     effective = groups * closed / n  # where all agree, the variance says nothing
     if 0 < loss < 1 and groups > 1:
         variance = groups / (groups - 1) * float(weight @ residual**2)
         effective = loss * (1 - loss) / variance if variance > 0 else effective
-    # an open visit has not shown its end: a group is worth no more than those that have
+    # a censored visit has not shown its end: a group is worth no more than those that have
     effective = max(1.0, min(closed, effective))
     return _Side(
         loss=loss, effective=effective, customer=customer, weight=weight, residual=residual

@@ -1,4 +1,4 @@
-"""Whether the experience is the same in every channel."""
+"""Consistency of the experience over channels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cxjourney._stats.clustered import shares
 from cxjourney._stats.clustered_estimates import mean_estimate
-from cxjourney._stats.normal_pooling import shrunken, spread_of, tau_interval
+from cxjourney._stats.normal_pooling import shrunken_effects, spread_of, tau_interval
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level, check_name
@@ -26,7 +26,7 @@ from cxjourney.omnichannel._agreement import (
     omega_interval,
     v_interval,
 )
-from cxjourney.omnichannel._contacts import By, Contacts, contacts_of
+from cxjourney.omnichannel._channel_transitions import ChannelBy, Interactions, interactions_of
 
 if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
@@ -44,7 +44,7 @@ class Consistency(Result):
     by
         What is compared.
     score
-        Which number of the contacts.
+        Which number of the interactions.
     channels
         One row a channel, lowest first by the shrunken value: `n`, `customers`, `mean` with `low`
         and `high` [points], `shrunken`.
@@ -68,7 +68,7 @@ class Consistency(Result):
 
     title = "Consistency"
 
-    by: By
+    by: ChannelBy
     score: str
     channels: Table
     spread: Estimate
@@ -93,14 +93,14 @@ class Consistency(Result):
         return Table(columns, backend=self.channels.backend)
 
     def _notes(self) -> tuple[str, ...]:
-        return (f"{100 * self.level:g}% intervals, clustered by customer", *self.notes)
+        return (f"{100 * self.level:g}% intervals are clustered by customer.", *self.notes)
 
 
 def consistency(
     journeys: Journeys,
     *,
     score: str = "score",
-    by: By = "channel",
+    by: ChannelBy = "channel",
     adjust: str | None = None,
     outcome: str | None = None,
     level: float = 0.95,
@@ -112,15 +112,15 @@ def consistency(
     journeys
         The journeys.
     score
-        Which number of the contacts: "score", "emotion", "expectation" …
+        Which number of the interactions: "score", "emotion", "expectation" …
     by
         "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
     adjust
         Attribute whose mix differs between channels, such as the type of issue or the stage: the
         scores are compared as if every channel had the mix of all. None compares them as they are.
     outcome
-        Categorical attribute of contacts whose association with the channel is measured; None takes
-        how journeys ended, by their first channel.
+        Categorical attribute of interactions whose association with the channel is measured; None
+        takes how journeys ended, by their first channel.
     level
         Confidence level, in (0, 1).
 
@@ -147,9 +147,9 @@ def consistency(
     >>> from datetime import datetime, timezone
     >>> import cxjourney as cx
     >>> def at(customer, channel, score):
-    ...     stamp = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    ...     timestamp = datetime(2026, 1, 1, tzinfo=timezone.utc)
     ...     return cx.Interaction(
-    ...         customer=customer, touchpoint="t", channel=channel, timestamp=stamp, score=score
+    ...         customer=customer, touchpoint="t", channel=channel, timestamp=timestamp, score=score
     ...     )
     >>> log = cx.InteractionLog.from_interactions(
     ...     [at(f"c{i}", "web", 4 + i % 2) for i in range(20)]
@@ -164,20 +164,26 @@ def consistency(
     numeric = journeys.columns.numeric
     if check_name(score, "score") not in numeric:
         raise UnknownName.among("score=", score, numeric, where="the numbers of the log")
-    contacts = contacts_of(journeys, by)
-    rated = _Rated.of(journeys, contacts, score, adjust)
+    interactions = interactions_of(journeys, by)
+    rated = _Rated.of(journeys, interactions, score, adjust)
     means = _means(rated, level=level)
     spread = spread_of(means.value, means.variance)
     low, high = tau_interval(means.value, means.variance, level=level)
     noise = _typical_variance(means.variance)
     notes = list(rated.notes)
     if spread.n < 2:
-        notes.append(f"fewer than two {by}s have scores of two customers: nothing to compare")
+        notes.append(
+            f"Fewer than two {by}s have scores of enough customers, so that nothing can be "
+            "compared."
+        )
     table = anova(rated.score, rated.node)
     agreement = _of_same_customers(rated)
     if agreement.icc < 0:
-        notes.append(f"ICC is negative ({agreement.icc:.3g}), less agreement than by chance: 0")
-    crossed = _crossed(journeys, contacts, outcome)
+        notes.append(
+            f"The ICC is negative ({agreement.icc:.3g}), less agreement than by chance, "
+            "and shown as 0."
+        )
+    crossed = _crossed(journeys, interactions, outcome)
     n = len(rated.score)
     return Consistency(
         by=by,
@@ -250,7 +256,7 @@ def _estimate(
 
 @attrs.frozen(kw_only=True)
 class _Rated:
-    """Contacts with a known score, adjusted for the case mix where that is asked for."""
+    """Interactions with a known score, adjusted for the case mix where that is asked for."""
 
     names: tuple[str, ...]
     score: NDArray[np.float64]
@@ -259,31 +265,39 @@ class _Rated:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, journeys: Journeys, contacts: Contacts, score: str, adjust: str | None) -> _Rated:
-        raw = np.asarray(journeys.columns.numeric[score], dtype=np.float64)[contacts.row]
+    def of(
+        cls, journeys: Journeys, interactions: Interactions, score: str, adjust: str | None
+    ) -> _Rated:
+        raw = np.asarray(journeys.columns.numeric[score], dtype=np.float64)[interactions.row]
         known = ~np.isnan(raw)
         notes = []
         if not known.all():
-            notes.append(f"{np.count_nonzero(~known):,} of {len(known):,} contacts have no {score}")
+            notes.append(
+                f"{np.count_nonzero(~known):,} of {len(known):,} interactions have no {score}."
+            )
         codes = None
         if adjust is not None:
-            codes = _attribute(journeys, adjust, "adjust").codes[contacts.row].astype(np.int64)
+            codes = _attribute(journeys, adjust, "adjust").codes[interactions.row].astype(np.int64)
             without = known & (codes < 0)
             if without.any():
-                notes.append(f"{np.count_nonzero(without):,} scores have no {adjust}: left out")
+                notes.append(
+                    f"{np.count_nonzero(without):,} scores without a known {adjust} are left out."
+                )
             known &= codes >= 0
-        node = contacts.node[known]
+        node = interactions.node[known]
         adjusted = raw[known]
         if codes is not None and len(node):
             category = np.unique(codes[known], return_inverse=True)[1]
-            adjusted, comparable = _adjusted(adjusted, node, category, len(contacts.names))
+            adjusted, comparable = _adjusted(adjusted, node, category, len(interactions.names))
             if not comparable:
-                notes.append(f"{adjust} has no value that links all of them: nothing to compare")
+                notes.append(
+                    f"No values of {adjust} link all of them, so that nothing can be compared."
+                )
         return cls(
-            names=contacts.names,
+            names=interactions.names,
             score=adjusted,
             node=node,
-            customer=contacts.customer[known],
+            customer=interactions.customer[known],
             notes=tuple(notes),
         )
 
@@ -409,22 +423,22 @@ class _Crossed:
     design: float
 
 
-def _crossed(journeys: Journeys, contacts: Contacts, outcome: str | None) -> _Crossed:
+def _crossed(journeys: Journeys, interactions: Interactions, outcome: str | None) -> _Crossed:
     """Return channels against outcomes, and the design effect of their customers."""
     if outcome is None:
-        first = contacts.first
-        node, customer = contacts.node[first], contacts.customer[first]
-        codes = journeys.outcome[contacts.journey[first]].astype(np.int64)
+        first = interactions.first
+        node, customer = interactions.node[first], interactions.customer[first]
+        codes = journeys.outcome[interactions.journey[first]].astype(np.int64)
         over = codes != IN_PROGRESS
         size = 2
     else:
         coded = _attribute(journeys, outcome, "outcome")
-        codes = coded.codes[contacts.row].astype(np.int64)
-        node, customer = contacts.node, contacts.customer
+        codes = coded.codes[interactions.row].astype(np.int64)
+        node, customer = interactions.node, interactions.customer
         over = codes >= 0
         size = max(1, len(coded.names))
     node, customer, codes = node[over], customer[over], codes[over]
-    k = len(contacts.names)
+    k = len(interactions.names)
     counts = np.bincount(node * size + codes, minlength=k * size).astype(np.float64)
     found = shares(node * size + codes, np.arange(k * size) // size, customer, None, level=0.95)
     inner = (found.value > 0) & (found.value < 1)
@@ -435,8 +449,8 @@ def _crossed(journeys: Journeys, contacts: Contacts, outcome: str | None) -> _Cr
     return _Crossed(counts.reshape(k, size), max(1.0, design))
 
 
-def _channels(journeys: Journeys, rated: _Rated, means: _Means, by: By) -> Table:
-    drawn = shrunken(means.value, means.variance, spread_of(means.value, means.variance))
+def _channels(journeys: Journeys, rated: _Rated, means: _Means, by: ChannelBy) -> Table:
+    drawn = shrunken_effects(means.value, means.variance, spread_of(means.value, means.variance))
     columns = {
         by: rated.names,
         "n": means.n,

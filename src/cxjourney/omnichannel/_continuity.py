@@ -1,4 +1,4 @@
-"""Whether a switch is seamless: in time, onward, without doing things again, about the same."""
+"""Continuity of switches: in time, onward, nothing done again, the same issue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from cxjourney._stats.clustered import shares
 from cxjourney._stats.clustered_estimates import share_estimate
-from cxjourney._stats.normal_pooling import shrunken, spread_of
+from cxjourney._stats.normal_pooling import shrunken_effects, spread_of
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import (
@@ -24,7 +24,13 @@ from cxjourney._support.validation import (
 from cxjourney.domain import stage_order
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.metrics import Estimate
-from cxjourney.omnichannel._contacts import By, Moves, contacts_of, moves_of, order_notes
+from cxjourney.omnichannel._channel_transitions import (
+    ChannelBy,
+    ChannelTransitions,
+    interactions_of,
+    order_notes,
+    transitions_between,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,7 +55,7 @@ class Continuity(Result):
     by
         What is switched.
     in_time
-        Share of the switches with the next contact within `max_gap` [fraction].
+        Share of the switches with the next interaction within `max_gap` [fraction].
     onward
         Share of the switches that do not lead back to an earlier stage [fraction].
     not_redone
@@ -69,7 +75,7 @@ class Continuity(Result):
 
     title = "Continuity"
 
-    by: By
+    by: ChannelBy
     in_time: Estimate
     onward: Estimate
     not_redone: Estimate
@@ -93,13 +99,13 @@ class Continuity(Result):
         return Table(columns, formats=formats, backend=self.pairs.backend)
 
     def _notes(self) -> tuple[str, ...]:
-        return (f"{100 * self.level:g}% intervals, clustered by customer", *self.notes)
+        return (f"{100 * self.level:g}% intervals are clustered by customer.", *self.notes)
 
 
 def continuity(
     journeys: Journeys,
     *,
-    by: By = "channel",
+    by: ChannelBy = "channel",
     max_gap: timedelta = _DAY,
     stages: StageModel | Sequence[str] | None = None,
     redo: Iterable[str] = (),
@@ -116,17 +122,17 @@ def continuity(
     by
         "channel", "kind" (of the channel) or "owner".
     max_gap
-        Longest time between the two contacts of a seamless switch.
+        Longest time between the two interactions of a seamless switch.
     stages
         The stages in their order: a `StageModel` or names. None takes the standard model that has
         all stages of the log, and leaves the component out where there is none.
     redo
         Touchpoints that nobody should have to do twice: "identify", "explain the issue". None given
-        means the touchpoint of the contact just left.
+        means the touchpoint of the interaction just left.
     within
-        Number of contacts after the switch in which such a touchpoint must not come again.
+        Number of interactions after the switch in which such a touchpoint must not come again.
     closing
-        Whether the goal or exit that ends a journey counts as a contact in its channel.
+        Whether the goal or exit that ends a journey counts as an interaction in its channel.
     level
         Confidence level, in (0, 1).
 
@@ -153,9 +159,9 @@ def continuity(
     >>> from datetime import datetime, timedelta, timezone
     >>> import cxjourney as cx
     >>> def at(touchpoint, channel, hour):
-    ...     stamp = datetime(2026, 1, 1, hour, tzinfo=timezone.utc)
+    ...     timestamp = datetime(2026, 1, 1, hour, tzinfo=timezone.utc)
     ...     return cx.Interaction(
-    ...         customer="a", touchpoint=touchpoint, channel=channel, timestamp=stamp
+    ...         customer="a", touchpoint=touchpoint, channel=channel, timestamp=timestamp
     ...     )
     >>> log = cx.InteractionLog.from_interactions(
     ...     [at("identify", "bot", 8), at("identify", "phone", 9), at("pay", "web", 10)]
@@ -170,23 +176,23 @@ def continuity(
         raise InvalidValue.of("within", "be at least 1", within)
     check_count(within, "within")
     again = check_names(redo, "redo")
-    contacts = contacts_of(journeys, by, closing=closing)
-    moves = moves_of(journeys, contacts)
-    switched = np.flatnonzero(moves.switched)
-    row = contacts.row[moves.begin[switched]]
-    notes = list(order_notes(journeys, contacts, moves, by))
+    interactions = interactions_of(journeys, by, closing=closing)
+    transitions = transitions_between(journeys, interactions)
+    switched = np.flatnonzero(transitions.switched)
+    row = interactions.row[transitions.begin[switched]]
+    notes = list(order_notes(journeys, interactions, transitions, by))
     parts = {
-        "in time": _in_time(moves, switched, max_gap, notes),
+        "in time": _in_time(transitions, switched, max_gap, notes),
         "onward": _onward(journeys, row, stages, notes),
         "not redone": _not_redone(
-            journeys, row, moves.journey[switched], redo=again, within=within, closing=closing
+            journeys, row, transitions.journey[switched], redo=again, within=within, closing=closing
         ),
         "same issue": _same_issue(journeys, row, notes),
     }
     every = np.array(list(parts.values()))
     joint = np.where((every == _UNKNOWN).all(axis=0), _UNKNOWN, (every != 0).all(axis=0))
-    customer = moves.customer[switched]
-    weight = None if moves.weight is None else moves.weight[switched]
+    customer = transitions.customer[switched]
+    weight = None if transitions.weight is None else transitions.weight[switched]
 
     def estimate(name: str, held: NDArray[np.int8], definition: str) -> Estimate:
         known = held != _UNKNOWN
@@ -203,28 +209,31 @@ def continuity(
 
     return Continuity(
         by=by,
-        in_time=estimate("in time", parts["in time"], f"next contact within {max_gap}"),
+        in_time=estimate("in time", parts["in time"], f"next interaction within {max_gap}"),
         onward=estimate("onward", parts["onward"], "stage not lower than before"),
         not_redone=estimate(
             "not redone",
             parts["not redone"],
-            f"{'none of redo' if again else 'the touchpoint left'} not again in {within} contacts",
+            f"{'none of redo' if again else 'the touchpoint left'} not again in the next {within}",
         ),
         same_issue=estimate("same issue", parts["same issue"], "issue the same as before"),
         seamless=estimate("seamless", joint, "all that is known of the switch"),
-        pairs=_pairs(journeys, moves, switched, joint, by=by, level=level),
+        pairs=_pairs(journeys, transitions, switched, joint, by=by, level=level),
         level=level,
         notes=tuple(notes),
     )
 
 
 def _in_time(
-    moves: Moves, switched: NDArray[np.intp], max_gap: timedelta, notes: list[str]
+    transitions: ChannelTransitions,
+    switched: NDArray[np.intp],
+    max_gap: timedelta,
+    notes: list[str],
 ) -> NDArray[np.int8]:
-    if moves.lag_us is None:
-        notes.append("aggregated paths have no times: 'in time' is not known")
+    if transitions.lag_us is None:
+        notes.append("Aggregated paths have no times, so that 'in time' is not known.")
         return np.full(len(switched), _UNKNOWN, dtype=np.int8)
-    return (moves.lag_us[switched] <= duration_us(max_gap)).astype(np.int8)
+    return (transitions.lag_us[switched] <= duration_us(max_gap)).astype(np.int8)
 
 
 def _onward(
@@ -236,15 +245,17 @@ def _onward(
     unknown = np.full(len(row), _UNKNOWN, dtype=np.int8)
     coded = journeys.columns.coded.get("stage")
     if coded is None:
-        notes.append("the log has no stages: 'onward' is not known")
+        notes.append("The log has no stages, so that 'onward' is not known.")
         return unknown
     used = coded.compacted()
     order = stage_order(used.names, stages)
     if order is None:
-        notes.append("stages= gives no order of the log's stages: 'onward' is not known")
+        notes.append(
+            "The order of the log's stages is not known, and hence not 'onward'; give stages=."
+        )
         return unknown
     if stages is None:
-        notes.append(f"stages in the order {' < '.join(order)}")
+        notes.append(f"The stages are in the order {' < '.join(order)}.")
     rank = np.array([*(order.index(name) for name in used.names), _UNKNOWN])[used.codes]
     before, after = rank[row], rank[row + 1]
     known = (before >= 0) & (after >= 0)
@@ -260,7 +271,7 @@ def _not_redone(
     within: int,
     closing: bool,
 ) -> NDArray[np.int8]:
-    """Return whether nothing is done again in the contacts that follow the switch."""
+    """Return whether nothing is done again in the interactions that follow the switch."""
     touchpoint = journeys.columns.coded["touchpoint"]
     code = touchpoint.codes.astype(np.int64)
     end = journeys.offsets[journey + 1] - (0 if closing else journeys.absorbed[journey])
@@ -285,7 +296,7 @@ def _not_redone(
 def _same_issue(journeys: Journeys, row: NDArray[np.int64], notes: list[str]) -> NDArray[np.int8]:
     coded = journeys.columns.coded.get("issue")
     if coded is None:
-        notes.append("the log has no issues: 'same issue' is not known")
+        notes.append("The log has no issues, so that 'same issue' is not known.")
         return np.full(len(row), _UNKNOWN, dtype=np.int8)
     before, after = coded.codes[row], coded.codes[row + 1]
     known = (before >= 0) & (after >= 0)
@@ -294,28 +305,30 @@ def _same_issue(journeys: Journeys, row: NDArray[np.int64], notes: list[str]) ->
 
 def _pairs(
     journeys: Journeys,
-    moves: Moves,
+    transitions: ChannelTransitions,
     switched: NDArray[np.intp],
     joint: NDArray[np.int8],
     *,
-    by: By,
+    by: ChannelBy,
     level: float,
 ) -> Table:
-    k = max(1, len(moves.names))
+    k = max(1, len(transitions.names))
     known = switched[joint != _UNKNOWN]
-    pair, place = np.unique(moves.source[known] * k + moves.target[known], return_inverse=True)
-    weight = None if moves.weight is None else moves.weight[known]
+    pair, place = np.unique(
+        transitions.source[known] * k + transitions.target[known], return_inverse=True
+    )
+    weight = None if transitions.weight is None else transitions.weight[known]
     found = shares(
         2 * place + (joint[joint != _UNKNOWN] == 1),
         np.arange(2 * len(pair)) // 2,
-        moves.customer[known],
+        transitions.customer[known],
         weight,
         level=level,
     )
     held = slice(1, None, 2)
     value, variance = found.value[held], found.variance[held]
-    drawn = shrunken(value, variance, spread_of(value, variance))
-    names = np.array([*moves.names, ""], dtype=object)
+    drawn = shrunken_effects(value, variance, spread_of(value, variance))
+    names = np.array([*transitions.names, ""], dtype=object)
     order = np.lexsort((value, drawn))
     columns = {
         f"from_{by}": names[pair // k].tolist(),

@@ -1,4 +1,4 @@
-"""What cases that cross channels cost, against like cases that stay in one."""
+"""Cross-channel cost: journeys over several channels against like journeys in one."""
 
 from __future__ import annotations
 
@@ -14,19 +14,25 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level, check_name
 from cxjourney.journeys import CONVERTED, IN_PROGRESS
 from cxjourney.metrics import Estimate
-from cxjourney.omnichannel._contacts import By, Contacts, contacts_of, moves_of, order_notes
+from cxjourney.omnichannel._channel_transitions import (
+    ChannelBy,
+    Interactions,
+    interactions_of,
+    order_notes,
+    transitions_between,
+)
 
 if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
 
-__all__ = ["SwitchCost", "switch_cost"]
+__all__ = ["CrossChannelCost", "cross_channel_cost"]
 
 _FEWEST = 5  # customers on a side below which no interval is given
 _LENGTHS = (2, 3, 4, 5, 7, 10, 15, 25)  # bands of lengths: 2, 3, 4, 5-6, 7-9, 10-14, 15-24, 25+
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class SwitchCost(Result):
+class CrossChannelCost(Result):
     """Differences between cases that cross channels and like cases that stay in one.
 
     Attributes
@@ -34,9 +40,9 @@ class SwitchCost(Result):
     by
         What is crossed.
     time
-        Difference in time from the first contact to the last [seconds].
-    contacts
-        Difference in the number of contacts; length is not matched here.
+        Difference in time from the first interaction to the last [seconds].
+    interactions
+        Difference in the number of interactions; length is not matched here.
     score
         Difference in the mean score [points].
     value
@@ -54,11 +60,11 @@ class SwitchCost(Result):
         What a reader must know.
     """
 
-    title = "Cost of switching"
+    title = "Cross-channel cost"
 
-    by: By
+    by: ChannelBy
     time: Estimate
-    contacts: Estimate
+    interactions: Estimate
     score: Estimate
     value: Estimate
     conversion: Estimate
@@ -72,45 +78,48 @@ class SwitchCost(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"{100 * self.level:g}% intervals, clustered by customer; journeys that are over",
+            (
+                f"{100 * self.level:g}% intervals are clustered by customer; only journeys "
+                "that are over count."
+            ),
             *self.notes,
         )
 
 
-def switch_cost(
+def cross_channel_cost(
     journeys: Journeys,
     *,
-    by: By = "channel",
+    by: ChannelBy = "channel",
     strata: str | None = None,
     score: str = "score",
     match_length: bool = True,
     closing: bool = True,
     level: float = 0.95,
-) -> SwitchCost:
-    """Return what cases that cross channels cost in time, contacts, score, money and conversion.
+) -> CrossChannelCost:
+    """Compare journeys that cross channels with like journeys that stay in one.
 
     Parameters
     ----------
     journeys
-        The journeys; those in progress are left out, as are those of one contact.
+        The journeys; those in progress are left out, as are those of one interaction.
     by
         "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
     strata
         Attribute of customers or interactions (its first known value) within which journeys are
         compared, such as the type of issue; None compares all.
     score
-        Which number of the contacts is the score.
+        Which number of the interactions is the score.
     match_length
-        Whether to compare only journeys with about as many contacts: longer ones see more channels,
-        whatever these are. The number of contacts itself is never matched.
+        Whether to compare only journeys with about as many interactions: longer ones see more
+        channels, whatever these are. The number of interactions itself is never matched.
     closing
-        Whether the goal or exit that ends a journey counts as a contact in its channel.
+        Whether the goal or exit that ends a journey counts as an interaction in its channel.
     level
         Confidence level, in (0, 1).
 
     Returns
     -------
-    SwitchCost
+    CrossChannelCost
         NaN where no stratum has both kinds of journeys, and for measures that the data lacks.
 
     Raises
@@ -132,40 +141,50 @@ def switch_cost(
     >>> journeys = Journeys.from_paths(
     ...     paths, converted=[60, 30], dropped=[40, 70], channels=True
     ... )
-    >>> round(switch_cost(journeys).conversion.value, 2)
+    >>> round(cross_channel_cost(journeys).conversion.value, 2)
     -0.3
     """
     check_level(level)
     check_name(score, "score")
-    contacts = contacts_of(journeys, by, closing=closing)
-    cases = _Cases.of(journeys, contacts, strata)
-    notes = list(order_notes(journeys, contacts, moves_of(journeys, contacts), by))
+    interactions = interactions_of(journeys, by, closing=closing)
+    cases = _Cases.of(journeys, interactions, strata)
+    notes = list(
+        order_notes(journeys, interactions, transitions_between(journeys, interactions), by)
+    )
     running = int(np.count_nonzero(journeys.outcome == IN_PROGRESS))
     if running:
-        notes.append(f"{running:,} journeys in progress are left out")
+        notes.append(f"{running:,} journeys in progress are left out.")
         if running == len(journeys.outcome):
-            notes.append("no journey is known to be over: log.journeys(inactivity=…) tells")
-    measures = _measures(journeys, contacts, cases, score, notes)
+            notes.append("No journey is known to be over; give log.journeys(inactivity=…) a limit.")
+    measures = _measures(journeys, interactions, cases, score, notes)
     banded = np.searchsorted(_LENGTHS, cases.length, side="right")
     found = {}
     for name, measure in measures.items():
-        matched = match_length and name != "contacts"
+        matched = match_length and name != "interactions"
         stratum = cases.stratum * (len(_LENGTHS) + 1) + (banded if matched else 0)
         found[name] = _compare(cases, measure, stratum, name, level)
     if not any(c.estimate.n for c in found.values()):
-        notes.append(f"there are not both journeys of one {by} and of several: nothing to compare")
+        notes.append(
+            f"There are not both journeys of one {by} and of several, so that nothing can "
+            "be compared."
+        )
     else:
-        notes.append("who switches differs from who does not: an association, not an effect")
+        notes.append(
+            "Customers who switch differ from those who do not: this is an association, "
+            "not an effect."
+        )
     few = [name for name, c in found.items() if c.estimate.n and math.isnan(c.estimate.low)]
     if few:
-        notes.append(f"{', '.join(few)}: fewer than {_FEWEST} customers on a side, no interval")
+        notes.append(
+            f"{', '.join(few)}: there is no interval with fewer than {_FEWEST} customers on a side."
+        )
     notes += [
-        f"{name}: the crude difference has the other sign (Simpson's paradox)"
+        f"{name}: the crude difference has the other sign (Simpson's paradox)."
         for name, compared in found.items()
         if compared.crude * compared.estimate.value < 0
     ]
     rows = found.values()
-    return SwitchCost(
+    return CrossChannelCost(
         by=by,
         **{name: compared.estimate for name, compared in found.items()},
         table=Table(
@@ -191,7 +210,7 @@ def switch_cost(
 
 @attrs.frozen(kw_only=True)
 class _Cases:
-    """Journeys that are over and have at least two contacts."""
+    """Journeys that are over and have at least two interactions."""
 
     journey: NDArray[np.int64]
     cross: NDArray[np.bool_]
@@ -201,13 +220,13 @@ class _Cases:
     weight: NDArray[np.float64]
 
     @classmethod
-    def of(cls, journeys: Journeys, contacts: Contacts, strata: str | None) -> _Cases:
-        starts = np.flatnonzero(contacts.first)
-        journey = contacts.journey[starts]
-        length = np.diff(np.append(starts, len(contacts)))
+    def of(cls, journeys: Journeys, interactions: Interactions, strata: str | None) -> _Cases:
+        starts = np.flatnonzero(interactions.first)
+        journey = interactions.journey[starts]
+        length = np.diff(np.append(starts, len(interactions)))
         if len(starts):
-            lowest = np.minimum.reduceat(contacts.node, starts)
-            cross = lowest != np.maximum.reduceat(contacts.node, starts)
+            lowest = np.minimum.reduceat(interactions.node, starts)
+            cross = lowest != np.maximum.reduceat(interactions.node, starts)
         else:
             cross = np.zeros(0, dtype=np.bool_)
         stratum = np.zeros(len(journey), dtype=np.int64)
@@ -234,30 +253,30 @@ class _Measure:
 
 
 def _measures(
-    journeys: Journeys, contacts: Contacts, cases: _Cases, score: str, notes: list[str]
+    journeys: Journeys, interactions: Interactions, cases: _Cases, score: str, notes: list[str]
 ) -> dict[str, _Measure]:
     """Return what is compared, one value a case; NaN where it is not known."""
     unknown = np.full(len(cases.journey), np.nan)
     time, rated = unknown, unknown
-    stamps = journeys.columns.time
+    timestamps = journeys.columns.time
     begin, end = journeys.offsets[cases.journey], journeys.offsets[cases.journey + 1] - 1
-    if stamps is None:
-        notes.append("aggregated paths have neither times nor scores: both are left out")
+    if timestamps is None:
+        notes.append("Aggregated paths have neither times nor scores; both are left out.")
     else:
-        time = (stamps[end] - stamps[begin]) / 1e6
+        time = (timestamps[end] - timestamps[begin]) / 1e6
         numbers = journeys.columns.numeric.get(score)
         if numbers is None:
-            notes.append(f"the log has no {score!r}")
+            notes.append(f"The log has no {score!r}.")
         else:
-            rated = _journey_means(np.asarray(numbers)[contacts.row], contacts, cases)
+            rated = _journey_means(np.asarray(numbers)[interactions.row], interactions, cases)
     worth = journeys.value[cases.journey]
     converted = (journeys.outcome[cases.journey] == CONVERTED).astype(np.float64)
     return {
-        "time": _Measure(values=time, unit="seconds", definition="first contact to last"),
-        "contacts": _Measure(
+        "time": _Measure(values=time, unit="seconds", definition="first interaction to last"),
+        "interactions": _Measure(
             values=cases.length.astype(np.float64),
-            unit="contacts",
-            definition="contacts of a journey",
+            unit="interactions",
+            definition="interactions of a journey",
         ),
         "score": _Measure(values=rated, unit="points", definition=f"mean {score} of a journey"),
         "value": _Measure(
@@ -274,12 +293,12 @@ def _measures(
 
 
 def _journey_means(
-    values: NDArray[np.float64], contacts: Contacts, cases: _Cases
+    values: NDArray[np.float64], interactions: Interactions, cases: _Cases
 ) -> NDArray[np.float64]:
     known = ~np.isnan(values)
-    size = int(contacts.journey[-1]) + 1 if len(contacts) else 0
-    total = np.bincount(contacts.journey[known], values[known], minlength=size)
-    count = np.bincount(contacts.journey[known], minlength=size)
+    size = int(interactions.journey[-1]) + 1 if len(interactions) else 0
+    total = np.bincount(interactions.journey[known], values[known], minlength=size)
+    count = np.bincount(interactions.journey[known], minlength=size)
     with np.errstate(invalid="ignore"):
         means: NDArray[np.float64] = (total / count)[cases.journey]
     return means

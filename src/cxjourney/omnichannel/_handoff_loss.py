@@ -1,4 +1,4 @@
-"""What a hand-off loses: drop-off after a switch against drop-off after arriving without one."""
+"""Hand-off loss: drop-off after a switch against drop-off after arriving without one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney import plot
-from cxjourney._stats.normal_pooling import shrunken, spread_of
+from cxjourney._stats.normal_pooling import shrunken_effects, spread_of
 from cxjourney._stats.significance import false_discovery
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -17,12 +17,12 @@ from cxjourney._support.validation import check_choice, check_level
 from cxjourney.journeys import DROPPED, check_journeys, visits_of
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._arms import Arms, Difference, arms_of, difference
-from cxjourney.omnichannel._contacts import (
-    By,
+from cxjourney.omnichannel._channel_transitions import (
+    ChannelBy,
     coded_at,
-    contacts_of,
-    moves_of,
+    interactions_of,
     order_notes,
+    transitions_between,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HandoffLoss", "handoff_loss"]
 
-_DETAILS = ("dropped_after", "dropped_without", "compared", "stays", "pending")
+_DETAILS = ("dropped_after", "dropped_without", "compared", "stays", "censored")
 _PERCENT = dict.fromkeys(
     ("loss", "low", "high", "shrunken", "dropped_after", "dropped_without"), "percent"
 )
@@ -50,10 +50,9 @@ class HandoffLoss(Result):
         One row an observed switch, worst first by the shrunken value: where from and to,
         `arrivals`, `loss` with `low` and `high` [fraction, -1 to 1], `shrunken`, `p` and
         `adjusted_p` (Benjamini and Yekutieli, as pairs share those they are compared with),
-        `dropped_after` and `dropped_without` (the two
-        drop-off probabilities compared [fraction]), `compared` and `stays` (arrivals with and
-        without a switch in strata that have both), `pending` (of those compared, still open). NaN
-        where no stratum has both.
+        `dropped_after` and `dropped_without` (the two drop-off probabilities compared [fraction]),
+        `compared` and `stays` (arrivals with and without a switch in strata that have both),
+        `censored` (of those compared, how many are censored). NaN where no stratum has both.
     destinations
         The same for each destination, all switches into it together.
     pooled
@@ -70,12 +69,12 @@ class HandoffLoss(Result):
 
     title = "Hand-off loss"
 
-    by: By
+    by: ChannelBy
     pairs: Table
     destinations: Table
     pooled: Estimate
     spread: float
-    strata: By | None
+    strata: ChannelBy | None
     level: float
     notes: tuple[str, ...]
 
@@ -123,15 +122,15 @@ class HandoffLoss(Result):
         return self.pairs
 
     def _notes(self) -> tuple[str, ...]:
-        return (f"all destinations together: {self.pooled!r}", *self.notes)
+        return (f"All destinations together: {self.pooled!r}.", *self.notes)
 
 
 def handoff_loss(
     journeys: Journeys,
     *,
-    by: By = "channel",
+    by: ChannelBy = "channel",
     reference: Literal["stayed", "stayed_or_started"] = "stayed",
-    strata: By | None = "touchpoint",
+    strata: ChannelBy | None = "touchpoint",
     level: float = 0.95,
 ) -> HandoffLoss:
     """Return how many more customers are lost after a switch than after arriving without one.
@@ -144,8 +143,8 @@ def handoff_loss(
         "channel"; "owner" for hand-overs between teams; "kind" for those between kinds of channel,
         such as from automated to human; "stage" or "touchpoint".
     reference
-        With whom arrivals are compared: those whose contact before was at the destination already
-        ("stayed"), or also journeys that began there ("stayed_or_started").
+        With whom arrivals are compared: those whose interaction before was at the destination
+        already ("stayed"), or also journeys that began there ("stayed_or_started").
     strata
         Compare arrivals at the same touchpoint (or stage …) with each other, and pool over these
         (Mantel and Haenszel): who switches mostly arrives elsewhere than who stays, and no place
@@ -168,9 +167,9 @@ def handoff_loss(
     Notes
     -----
     Each drop-off probability is the Kaplan-Meier survival of the time to the next touch at the
-    inactivity limit, so that open visits count for as long as they were seen: "no touch within the
-    limit", not "never returns". The interval is Newcombe's hybrid on effective samples, clustered
-    by customer. Pairs are ranked by values shrunken toward their mean (DerSimonian-Laird,
+    inactivity limit, so that censored visits count for as long as they were seen: "no touch within
+    the limit", not "never returns". The interval is Newcombe's hybrid on effective samples,
+    clustered by customer. Pairs are ranked by values shrunken toward their mean (DerSimonian-Laird,
     normal-normal), because the largest of many raw losses is mostly that of a small pair; even so
     the worst of many, picked after looking, is overstated. Customers who switch differ from those
     who do not: this is an association.
@@ -193,15 +192,17 @@ def handoff_loss(
     check_journeys(journeys).require_determined("handoff_loss")
     visits = visits_of(journeys)  # waits and ends do not depend on the grain
     arrivals = _arrivals_of(journeys, visits, by, strata, reference)
-    contacts = contacts_of(journeys, by, closing=False)
-    notes = list(order_notes(journeys, contacts, moves_of(journeys, contacts), by))
+    interactions = interactions_of(journeys, by, closing=False)
+    notes = list(
+        order_notes(journeys, interactions, transitions_between(journeys, interactions), by)
+    )
 
     k, s = arrivals.n_nodes, arrivals.n_strata
     by_pair = arms_of(visits, arrivals.key(arrivals.before))
     # all that switched come from one place: a code of its own
     by_destination = arms_of(visits, arrivals.key(np.where(arrivals.switched, k, arrivals.node)))
     if not np.any(journeys.outcome == DROPPED):
-        notes.append("no journey was lost: there is no loss to compare")
+        notes.append("No journey dropped off, so that there is no loss to compare.")
         by_pair, by_destination = _unknown(by_pair), _unknown(by_destination)
 
     pair = np.unique(by_pair.key // s)
@@ -211,7 +212,7 @@ def handoff_loss(
     columns = _columns(found, arrivals.counts(pair))
     values, variances = columns["loss"], np.array([d.variance for d in found])
     spread = spread_of(values, variances)
-    ranked = shrunken(values, variances, spread)
+    ranked = shrunken_effects(values, variances, spread)
     order = np.lexsort((-values / np.sqrt(variances), -ranked))  # alike: the surer one first
     table = {
         f"from_{by}": names[pair // k].tolist(),
@@ -286,7 +287,7 @@ class _Arrivals:
 
 
 def _arrivals_of(
-    journeys: Journeys, visits: Visits, by: By, strata: By | None, reference: str
+    journeys: Journeys, visits: Visits, by: ChannelBy, strata: ChannelBy | None, reference: str
 ) -> _Arrivals:
     coded = coded_at(journeys, by)
     node = coded.codes[visits.row].astype(np.int64)
@@ -334,7 +335,7 @@ def _pooled(
         high=found.high,
         level=level,
         n=found.n_exposed,
-        n_censored=found.pending,
+        n_censored=found.censored,
         unit="fraction",
         method="Mantel-Haenszel, Newcombe hybrid clustered by customer",
         notes=() if found.n_exposed else ("empty",),
@@ -357,7 +358,7 @@ def _columns(found: list[Difference], arrivals: NDArray[np.int64]) -> dict[str, 
         "dropped_without": numbers("reference"),
         "compared": np.array([d.n_exposed for d in found], dtype=np.int64),
         "stays": np.array([d.n_reference for d in found], dtype=np.int64),
-        "pending": np.array([d.pending for d in found], dtype=np.int64),
+        "censored": np.array([d.censored for d in found], dtype=np.int64),
     }
 
 
@@ -371,26 +372,32 @@ def _caveats(
     """Return what to keep in mind with any such table, and what is particular to this one."""
     notes = []
     alone = sum(np.isnan(d.value) for d in found)
-    pending = sum(d.pending for d in found)
+    censored = sum(d.censored for d in found)
     left_out = int(arrivals.sum()) - sum(d.n_exposed for d in found)
     if left_out:
         notes.append(
             f"{left_out:,} of {arrivals.sum():,} arrivals by a switch have nothing to be compared "
-            f"with, and {alone:,} of {len(found):,} pairs altogether"
+            f"with, nor have {alone:,} of {len(found):,} pairs."
         )
-    if pending:
+    if censored:
         notes.append(
-            f"{pending:,} arrivals by a switch are still open: Kaplan-Meier at the inactivity limit"
+            f"{censored:,} arrivals by a switch are censored. They count for as long as "
+            "they were seen "
+            "(Kaplan-Meier at the inactivity limit)."
         )
     if len(found) - alone > 1:
         notes.append(
-            f"ranked by shrunken values, intervals ({100 * level:g}%) of the raw ones; the worst "
-            "of many is overstated even so (winner's curse)"
+            f"Pairs are ranked by shrunken values; {100 * level:g}% intervals are of the "
+            "raw ones. The "
+            "worst of many is still overstated (winner's curse)."
         )
         if tau == 0:
             notes.append(
-                "the pairs differ by no more than chance: every shrunken value is the mean"
+                "The pairs differ by no more than chance, so that every shrunken value is the mean."
             )
     if len(found) > alone:
-        notes.append("who switches differs from who does not: an association, not an effect")
+        notes.append(
+            "Customers who switch differ from those who do not: this is an association, "
+            "not an effect."
+        )
     return notes

@@ -1,4 +1,4 @@
-"""How much one channel says about the next."""
+"""Mutual information of one channel and the next."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from cxjourney._support.validation import check_count, check_level, check_number
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._bits import bits_estimate, entropy_of
-from cxjourney.omnichannel._contacts import By, Contacts, Moves, contacts_of, moves_of, order_notes
+from cxjourney.omnichannel._channel_transitions import (
+    ChannelBy,
+    ChannelTransitions,
+    Interactions,
+    interactions_of,
+    order_notes,
+    transitions_between,
+)
 
 if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["MutualInformation", "mutual_information"]
 
 _DENSE = 1 << 16  # cells that are counted in place rather than sorted
-_MOVES_A_PAIR = 5  # moves for each pair seen, below which entropies are mostly bias
+_FEWEST_A_PAIR = 5  # transitions for each pair seen, below which entropies are mostly bias
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -33,14 +40,14 @@ class MutualInformation(Result):
     Attributes
     ----------
     by
-        What moves are between.
+        What transitions are between.
     information
         Mutual information of consecutive channels [bits], corrected for bias.
     raw
         The plug-in value [bits].
     shuffled
-        Mean plug-in value when the contacts of each journey are put in random order [bits]: what
-        journeys that keep to their channels bring about without any order.
+        Mean plug-in value when the interactions of each journey are put in random order [bits]:
+        what journeys that keep to their channels bring about without any order.
     p
         Probability that a random order within journeys reaches `raw`, in (0, 1].
     n_permutations
@@ -55,9 +62,9 @@ class MutualInformation(Result):
         What a reader must know.
     """
 
-    title = "Mutual information of consecutive contacts"
+    title = "Mutual information of consecutive interactions"
 
-    by: By
+    by: ChannelBy
     information: Estimate
     raw: float
     shuffled: float
@@ -94,8 +101,14 @@ class MutualInformation(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"{self.information.n:,} moves; {self.n_permutations:,} random orders within journeys",
-            f"{100 * self.level:g}% interval, clustered by customer; near 0 it is p that decides",
+            (
+                f"There are {self.information.n:,} transitions and {self.n_permutations:,} "
+                "random orders."
+            ),
+            (
+                f"The {100 * self.level:g}% interval is clustered by customer; near 0 look at "
+                "p instead."
+            ),
             *self.notes,
         )
 
@@ -103,7 +116,7 @@ class MutualInformation(Result):
 def mutual_information(
     journeys: Journeys,
     *,
-    by: By = "channel",
+    by: ChannelBy = "channel",
     closing: bool = True,
     n_permutations: int = 999,
     rng: np.random.Generator | int | None = None,
@@ -118,9 +131,9 @@ def mutual_information(
     by
         "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
     closing
-        Whether the goal or exit that ends a journey counts as a contact in its channel.
+        Whether the goal or exit that ends a journey counts as an interaction in its channel.
     n_permutations
-        Number of random orders of the contacts within journeys.
+        Number of random orders of the interactions within journeys.
     rng
         Generator or seed; the same one gives the same p-value.
     level
@@ -129,9 +142,9 @@ def mutual_information(
     Returns
     -------
     MutualInformation
-        The information is NaN with fewer than five moves for each pair seen. All is NaN where no
-        journey has two channels: that each case keeps its channel says much about the next contact
-        and nothing about moves.
+        The information is NaN with fewer than five transitions for each pair seen. All is NaN where
+        no journey has two channels: that each case keeps its channel says much about the next
+        interaction and nothing about transitions.
 
     Raises
     ------
@@ -142,8 +155,8 @@ def mutual_information(
     -----
     I = Σ p(a,b) log₂(p(a,b) / p(a) p(b)), each of its three entropies corrected as Miller and Madow
     do: with all R × C pairs seen that takes away (R - 1)(C - 1) / (2 n ln 2). Comparing I with a χ²
-    distribution takes moves as independent and finds order where there is none; shuffling the
-    contacts of each journey keeps what customers bring along and destroys the order alone.
+    distribution takes transitions as independent and finds order where there is none; shuffling the
+    interactions of each journey keeps what customers bring along and destroys the order alone.
 
     Examples
     --------
@@ -159,15 +172,15 @@ def mutual_information(
         raise InvalidValue.of("n_permutations", "be at least 1", n_permutations)
     check_count(n_permutations, "n_permutations")
     generator = check_rng(rng)
-    contacts = contacts_of(journeys, by, closing=closing)
-    moves = moves_of(journeys, contacts)
-    notes = order_notes(journeys, contacts, moves, by)
+    interactions = interactions_of(journeys, by, closing=closing)
+    transitions = transitions_between(journeys, interactions)
+    notes = order_notes(journeys, interactions, transitions, by)
     noun = "kind of channel" if by == "kind" else by
-    if not moves.switched.any():
+    if not transitions.switched.any():
         return MutualInformation(
             by=by,
             information=Estimate(
-                value=math.nan, level=level, n=moves.total, unit="bits", notes=("no switch",)
+                value=math.nan, level=level, n=transitions.total, unit="bits", notes=("no switch",)
             ),
             raw=math.nan,
             shuffled=math.nan,
@@ -178,24 +191,27 @@ def mutual_information(
             level=level,
             notes=notes,
         )
-    k = len(contacts.names)
-    pair = moves.source * k + moves.target
-    joint = _Joint.of(pair, moves.weight, k)
-    by_chance = _shuffled(contacts, moves, k, generator, n_permutations)
+    k = len(interactions.names)
+    pair = transitions.source * k + transitions.target
+    joint = _Joint.of(pair, transitions.weight, k)
+    by_chance = _shuffled(interactions, transitions, k, generator, n_permutations)
     reached = np.count_nonzero(by_chance >= joint.information - 1e-12)
     information = bits_estimate(
         joint.gain[np.searchsorted(joint.pair, pair)],
-        moves.customer,
-        moves.weight,
+        transitions.customer,
+        transitions.weight,
         correction=joint.correction,
         bound=math.inf,
         level=level,
         name="mutual information",
-        definition=f"of the {noun} of a contact and of the next",
+        definition=f"of the {noun} of an interaction and of the next",
     )
-    if moves.total < _MOVES_A_PAIR * len(joint.pair):
-        seldom = f"{moves.total:,} moves are few for {len(joint.pair):,} kinds of them"
-        notes = (*notes, f"{seldom}: the information cannot be told from its bias, but p can")
+    if transitions.total < _FEWEST_A_PAIR * len(joint.pair):
+        few = (
+            f"{transitions.total:,} transitions are too few for {len(joint.pair):,} kinds of them: "
+            "the information cannot be told from its bias. p still holds."
+        )
+        notes = (*notes, few)
         information = attrs.evolve(information, value=math.nan, low=math.nan, high=math.nan)
     return MutualInformation(
         by=by,
@@ -215,7 +231,7 @@ def mutual_information(
 
 @attrs.frozen(kw_only=True)
 class _Joint:
-    """Moves by pair: the pairs seen, ascending, their counts, and the entropies in bits."""
+    """Transitions by pair: the pairs seen, ascending, their counts, and the entropies in bits."""
 
     pair: NDArray[np.int64]
     counts: NDArray[np.float64]
@@ -266,38 +282,38 @@ class _Joint:
 
 
 def _shuffled(
-    contacts: Contacts,
-    moves: Moves,
+    interactions: Interactions,
+    transitions: ChannelTransitions,
     k: int,
     rng: np.random.Generator,
     n_permutations: int,
 ) -> NDArray[np.float64]:
     """Return the plug-in information of random orders within journeys.
 
-    Only journeys of two channels can be ordered otherwise; the moves of the others stay as they
-    are. A path of weight w is w journeys, each in an order of its own.
+    Only journeys of two channels can be ordered otherwise; the transitions of the others stay as
+    they are. A path of weight w is w journeys, each in an order of its own.
     """
-    mixed = np.zeros(int(contacts.journey[-1]) + 1, dtype=np.bool_)
-    mixed[moves.journey[moves.switched]] = True
-    some = mixed[contacts.journey]
-    moved = mixed[moves.journey]
+    mixed = np.zeros(int(interactions.journey[-1]) + 1, dtype=np.bool_)
+    mixed[transitions.journey[transitions.switched]] = True
+    some = mixed[interactions.journey]
+    moved = mixed[transitions.journey]
     stay = ~moved
-    weight = None if moves.weight is None else moves.weight[stay]
-    fixed = _Joint.of(moves.source[stay] * k + moves.target[stay], weight, k)
+    weight = None if transitions.weight is None else transitions.weight[stay]
+    fixed = _Joint.of(transitions.source[stay] * k + transitions.target[stay], weight, k)
 
     place = np.cumsum(some) - 1
-    begin = place[moves.begin[moved]]
-    node = contacts.node[some]
-    journey = contacts.journey[some]
-    if contacts.weight is not None:
-        copies = contacts.weight[some]
+    begin = place[transitions.begin[moved]]
+    node = interactions.node[some]
+    journey = interactions.journey[some]
+    if interactions.weight is not None:
+        copies = interactions.weight[some]
         first = np.flatnonzero(np.append(True, journey[1:] != journey[:-1]))
         length = np.diff(np.append(first, len(node)))
         start = np.repeat(first, copies[first])
         size = np.repeat(length, copies[first])
         offset = np.cumsum(size) - size
         rows = np.repeat(start - offset, size) + np.arange(size.sum())
-        # a path keeps all its moves: each contact but the last of a copy begins one
+        # a path keeps all its transitions: each interaction but the last of a copy begins one
         last = np.zeros(len(rows), dtype=np.bool_)
         last[offset + size - 1] = True
         begin = np.flatnonzero(~last)

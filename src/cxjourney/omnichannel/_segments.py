@@ -39,7 +39,7 @@ def by_segment(
     Returns
     -------
     Mapping of str to the measure's result
-        By the segment's value, sorted; segments without a journey are not in it.
+        ChannelBy the segment's value, sorted; segments without a journey are not in it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How often customers switch, whether they come back, and which channels keep them."""
+"""Switching rates, bounce-back, and containment of channels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.journeys import CONVERTED, IN_PROGRESS
 from cxjourney.metrics import Estimate
-from cxjourney.omnichannel._contacts import By, Contacts, contacts_of, moves_of, order_notes
+from cxjourney.omnichannel._channel_transitions import (
+    ChannelBy,
+    Interactions,
+    interactions_of,
+    order_notes,
+    transitions_between,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,16 +39,16 @@ class Switching(Result):
     by
         What is switched.
     per_transition
-        Share of the moves between consecutive contacts that are switches [fraction].
+        Share of the transitions between consecutive interactions that are switches [fraction].
     per_journey
-        The same share for each journey of at least two contacts, averaged [fraction].
+        The same share for each journey of at least two interactions, averaged [fraction].
     multichannel
-        Share of the journeys with contacts in at least two channels [fraction].
+        Share of the journeys with interactions in at least two channels [fraction].
     bounce_back
         Share of the switches A → B after which the next channel is A again [fraction].
     channels
         One row a channel where journeys begin: `journeys`, `contained` (those that never leave it)
-        and of these `open` (still running) and `converted` [fraction]; `containment` [fraction]
+        and of these `in_progress` and `converted` [fraction]; `containment` [fraction]
         with `low` and `high`.
     level
         Confidence level of the intervals.
@@ -52,7 +58,7 @@ class Switching(Result):
 
     title = "Switching"
 
-    by: By
+    by: ChannelBy
     per_transition: Estimate
     per_journey: Estimate
     multichannel: Estimate
@@ -75,11 +81,11 @@ class Switching(Result):
         return Table(columns, formats=formats, backend=self.channels.backend)
 
     def _notes(self) -> tuple[str, ...]:
-        return (f"{100 * self.level:g}% intervals, clustered by customer", *self.notes)
+        return (f"{100 * self.level:g}% intervals are clustered by customer.", *self.notes)
 
 
 def switching(
-    journeys: Journeys, *, by: By = "channel", closing: bool = True, level: float = 0.95
+    journeys: Journeys, *, by: ChannelBy = "channel", closing: bool = True, level: float = 0.95
 ) -> Switching:
     """Return how often customers switch channels, come back, and stay where they began.
 
@@ -90,7 +96,7 @@ def switching(
     by
         "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
     closing
-        Whether the goal or exit that ends a journey counts as a contact in its channel.
+        Whether the goal or exit that ends a journey counts as an interaction in its channel.
     level
         Confidence level, in (0, 1).
 
@@ -106,10 +112,10 @@ def switching(
 
     Notes
     -----
-    A journey of one contact has no moves: it counts among the single-channel journeys, not among
-    the rates. A journey in progress may still switch or come back: containment is then too high and
-    bouncing back too low; how many are open stands beside them. Longer journeys see more channels,
-    whatever the channels are.
+    A journey of one interaction has no transitions: it counts among the single-channel journeys,
+    not among the rates. A journey in progress may still switch or come back: containment is then
+    too high and bouncing back too low; how many are in progress stands beside them. Longer journeys
+    see more channels, whatever the channels are.
 
     Examples
     --------
@@ -123,115 +129,127 @@ def switching(
     0.5
     """
     check_level(level)
-    contacts = contacts_of(journeys, by, closing=closing)
-    moves = moves_of(journeys, contacts)
+    interactions = interactions_of(journeys, by, closing=closing)
+    transitions = transitions_between(journeys, interactions)
     noun = "kind of channel" if by == "kind" else by
     per_transition = share_estimate(
-        moves.switched,
-        moves.customer,
-        moves.weight,
+        transitions.switched,
+        transitions.customer,
+        transitions.weight,
         level=level,
         name="switches per transition",
-        definition=f"moves to another {noun} / moves",
+        definition=f"transitions to another {noun} / transitions",
     )
-    begins, mixed = contacts.first, _mixed(contacts)
-    weight = None if contacts.weight is None else contacts.weight[begins]
+    begins, mixed = interactions.first, _mixed(interactions)
+    weight = None if interactions.weight is None else interactions.weight[begins]
     return Switching(
         by=by,
         per_transition=per_transition,
-        per_journey=_per_journey(contacts, moves.journey, moves.switched, noun, level),
+        per_journey=_per_journey(
+            interactions, transitions.journey, transitions.switched, noun, level
+        ),
         multichannel=share_estimate(
             mixed,
-            contacts.customer[begins],
+            interactions.customer[begins],
             weight,
             level=level,
             name=f"multi-{by} journeys",
             definition=f"journeys with at least two {noun}s / journeys",
         ),
-        bounce_back=_bounce_back(journeys, contacts, noun, level),
-        channels=_containment(journeys, contacts, mixed, by, level),
+        bounce_back=_bounce_back(journeys, interactions, noun, level),
+        channels=_containment(journeys, interactions, mixed, by, level),
         level=level,
-        notes=order_notes(journeys, contacts, moves, by),
+        notes=order_notes(journeys, interactions, transitions, by),
     )
 
 
-def _mixed(contacts: Contacts) -> NDArray[np.bool_]:
-    """Return for each journey with a known contact whether it has two nodes."""
-    starts = np.flatnonzero(contacts.first)
+def _mixed(interactions: Interactions) -> NDArray[np.bool_]:
+    """Return for each journey with a known interaction whether it has two nodes."""
+    starts = np.flatnonzero(interactions.first)
     if not len(starts):
         return np.zeros(0, dtype=np.bool_)
-    lowest = np.minimum.reduceat(contacts.node, starts)
-    highest = np.maximum.reduceat(contacts.node, starts)
+    lowest = np.minimum.reduceat(interactions.node, starts)
+    highest = np.maximum.reduceat(interactions.node, starts)
     different: NDArray[np.bool_] = lowest != highest
     return different
 
 
 def _per_journey(
-    contacts: Contacts,
+    interactions: Interactions,
     journey: NDArray[np.int64],
     switched: NDArray[np.bool_],
     noun: str,
     level: float,
 ) -> Estimate:
-    size = int(contacts.journey[-1]) + 1 if len(contacts) else 0
-    moves = np.bincount(journey, minlength=size)
+    size = int(interactions.journey[-1]) + 1 if len(interactions) else 0
+    transitions = np.bincount(journey, minlength=size)
     switches = np.bincount(journey, weights=switched, minlength=size)
-    here = contacts.journey[contacts.first]
-    some = moves[here] > 0
-    weight = None if contacts.weight is None else contacts.weight[contacts.first]
+    here = interactions.journey[interactions.first]
+    some = transitions[here] > 0
+    weight = None if interactions.weight is None else interactions.weight[interactions.first]
     alone = np.count_nonzero(~some) if weight is None else weight[~some].sum()
     here = here[some]
     return mean_estimate(
-        switches[here] / moves[here],
-        contacts.customer[contacts.first][some],
+        switches[here] / transitions[here],
+        interactions.customer[interactions.first][some],
         None if weight is None else weight[some],
         level=level,
         name="switches per journey",
-        definition=f"mean over journeys of: moves to another {noun} / moves",
+        definition=f"mean over journeys of: transitions to another {noun} / transitions",
         unit="fraction",
         n_missing=int(alone),
         of_shares=True,
     )
 
 
-def _bounce_back(journeys: Journeys, contacts: Contacts, noun: str, level: float) -> Estimate:
-    """Return the share of switches that are taken back, over runs of contacts at one node."""
-    new = contacts.first.copy()
+def _bounce_back(
+    journeys: Journeys, interactions: Interactions, noun: str, level: float
+) -> Estimate:
+    """Return the share of switches that are taken back, over runs of interactions at one node."""
+    new = interactions.first.copy()
     if len(new):
-        gap = np.diff(contacts.row) != 1  # between them lies a contact of unknown node
-        new[1:] |= (np.diff(contacts.node) != 0) | gap
-        follows = np.append(False, ~gap) & ~contacts.first
+        gap = np.diff(interactions.row) != 1  # between them lies an interaction of unknown node
+        new[1:] |= (np.diff(interactions.node) != 0) | gap
+        follows = np.append(False, ~gap) & ~interactions.first
     else:
         follows = new
     run = np.flatnonzero(new)
-    node, journey, joined = contacts.node[run], contacts.journey[run], follows[run]
+    node, journey, joined = interactions.node[run], interactions.journey[run], follows[run]
     begin = np.flatnonzero(joined[1:])  # runs with a switch out of them
     onward = begin + 2
     there = np.minimum(onward, max(0, len(run) - 1))
     goes_on = (onward < len(run)) & joined[there]
     back = goes_on & (node[there] == node[begin])
-    open_end = ~goes_on & (journeys.outcome[journey[begin]] == IN_PROGRESS)
+    censored = ~goes_on & (journeys.outcome[journey[begin]] == IN_PROGRESS)
     return share_estimate(
         back,
-        contacts.customer[run][begin],
-        None if contacts.weight is None else contacts.weight[run][begin],
+        interactions.customer[run][begin],
+        None if interactions.weight is None else interactions.weight[run][begin],
         level=level,
         name="bounce-back",
         definition=f"switches after which the next {noun} is the one just left / switches",
-        n_censored=int(np.count_nonzero(open_end)),
+        n_censored=int(np.count_nonzero(censored)),
     )
 
 
 def _containment(
-    journeys: Journeys, contacts: Contacts, mixed: NDArray[np.bool_], by: By, level: float
+    journeys: Journeys,
+    interactions: Interactions,
+    mixed: NDArray[np.bool_],
+    by: ChannelBy,
+    level: float,
 ) -> Table:
-    begins = contacts.first
-    journey, first = contacts.journey[begins], contacts.node[begins]
-    weight = None if contacts.weight is None else contacts.weight[begins]
+    begins = interactions.first
+    journey, first = interactions.journey[begins], interactions.node[begins]
+    weight = None if interactions.weight is None else interactions.weight[begins]
     ones = np.ones(len(first)) if weight is None else weight.astype(np.float64)
-    k = len(contacts.names)
+    k = len(interactions.names)
     found = shares(
-        2 * first + ~mixed, np.arange(2 * k) // 2, contacts.customer[begins], weight, level=level
+        2 * first + ~mixed,
+        np.arange(2 * k) // 2,
+        interactions.customer[begins],
+        weight,
+        level=level,
     )
     stayed = slice(1, None, 2)
     outcome = journeys.outcome[journey]
@@ -245,10 +263,10 @@ def _containment(
         converted = among_contained(outcome == CONVERTED) / contained
     some = found.base[stayed] > 0
     columns = {
-        by: np.array(contacts.names, dtype=object)[some].tolist(),
+        by: np.array(interactions.names, dtype=object)[some].tolist(),
         "journeys": found.base[stayed][some],
         "contained": contained[some],
-        "open": among_contained(outcome == IN_PROGRESS).astype(np.int64)[some],
+        "in_progress": among_contained(outcome == IN_PROGRESS).astype(np.int64)[some],
         "converted": converted[some] if has_goal else np.full(int(some.sum()), np.nan),
         "containment": found.value[stayed][some],
         "low": found.low[stayed][some],

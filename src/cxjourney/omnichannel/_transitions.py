@@ -1,4 +1,4 @@
-"""How customers move: the matrix of transitions, and where journeys begin and end."""
+"""Matrix of transitions, and first and last channels of journeys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from cxjourney._support.distinct import distinct
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
-from cxjourney.omnichannel._contacts import By, contacts_of, moves_of, order_notes
+from cxjourney.omnichannel._channel_transitions import (
+    ChannelBy,
+    interactions_of,
+    order_notes,
+    transitions_between,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +42,7 @@ class Transitions(Result):
         What a row and a column of the matrix is.
     names
         The channels, sorted; the order of `matrix()`.
-    moves
+    table
         One row an observed transition, most frequent first: from, to, `count`, `customers`,
         `probability` of the one after the other [fraction] with `low` and `high`.
     ends
@@ -46,7 +51,7 @@ class Transitions(Result):
     n
         Number of transitions, those within a channel included.
     max_lag
-        Longest time between two contacts that still makes a transition; None where any.
+        Longest time between two interactions that still makes a transition; None where any.
     level
         Confidence level of the intervals.
     notes
@@ -55,9 +60,9 @@ class Transitions(Result):
 
     title = "Transitions"
 
-    by: By
+    by: ChannelBy
     names: tuple[str, ...]
-    moves: Table
+    table: Table
     ends: Table
     n: int
     max_lag: timedelta | None
@@ -72,7 +77,7 @@ class Transitions(Result):
         Parameters
         ----------
         values
-            Which column of `moves` fills it.
+            Which column of `table` fills it.
 
         Returns
         -------
@@ -82,12 +87,12 @@ class Transitions(Result):
         """
         check_choice(values, "values", _CELLS)
         place = {name: i for i, name in enumerate(self.names)}
-        source = [place[str(name)] for name in self.moves[f"from_{self.by}"]]
-        target = [place[str(name)] for name in self.moves[f"to_{self.by}"]]
+        source = [place[str(name)] for name in self.table[f"from_{self.by}"]]
+        target = [place[str(name)] for name in self.table[f"to_{self.by}"]]
         square = np.zeros((len(self.names), len(self.names)))
         if values not in {"count", "customers"}:
             square[np.setdiff1d(np.arange(len(self.names)), source)] = np.nan
-        square[source, target] = self.moves[values]
+        square[source, target] = self.table[values]
         return square
 
     def plot(
@@ -127,13 +132,13 @@ class Transitions(Result):
         )
 
     def _table(self) -> Table:
-        return self.moves
+        return self.table
 
     def _notes(self) -> tuple[str, ...]:
-        within = "" if self.max_lag is None else f" at most {self.max_lag} apart"
+        within = "" if self.max_lag is None else f" that are at most {self.max_lag} apart"
         return (
-            f"{self.n:,} moves between consecutive contacts of a journey{within}",
-            f"{100 * self.level:g}% intervals: Wilson, clustered by customer",
+            f"There are {self.n:,} transitions between consecutive interactions{within}.",
+            f"{100 * self.level:g}% intervals are Wilson's, clustered by customer.",
             *self.notes,
         )
 
@@ -141,7 +146,7 @@ class Transitions(Result):
 def transitions(
     journeys: Journeys,
     *,
-    by: By = "channel",
+    by: ChannelBy = "channel",
     max_lag: timedelta | None = None,
     closing: bool = True,
     level: float = 0.95,
@@ -156,11 +161,11 @@ def transitions(
         "channel", "kind" (of the channel: digital, physical, human, automated), "owner", "stage" or
         "touchpoint".
     max_lag
-        Longest time between two contacts that still makes a transition; None takes any.
+        Longest time between two interactions that still makes a transition; None takes any.
     closing
-        Whether the goal or exit that ends a journey counts as a contact in its channel: a purchase
-        in the store after research on the web is a transition. False gives the counts of the edges
-        of `journeys.graph(by=…)`.
+        Whether the goal or exit that ends a journey counts as an interaction in its channel: a
+        purchase in the store after research on the web is a transition. False gives the counts of
+        the edges of `journeys.graph(by=…)`.
     level
         Confidence level, in (0, 1).
 
@@ -177,8 +182,8 @@ def transitions(
 
     Notes
     -----
-    p(b|a) = C_ab / Σ_b C_ab over consecutive contacts, repeats within a channel included. It is the
-    share among contacts that were followed by another: what never came back is in
+    p(b|a) = C_ab / Σ_b C_ab over consecutive interactions, repeats within a channel included. It is
+    the share among interactions that were followed by another: what never came back is in
     `cxjourney.dropoff`. Counts of disjoint customers add up.
 
     Examples
@@ -193,13 +198,13 @@ def transitions(
     [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [1.0, 3.0, 1.0]]
     """
     check_level(level)
-    contacts = contacts_of(journeys, by, closing=closing)
-    moves = moves_of(journeys, contacts, max_lag=max_lag)
-    names = np.array([*contacts.names, ""], dtype=object)
-    k = max(1, len(contacts.names))
+    interactions = interactions_of(journeys, by, closing=closing)
+    made = transitions_between(journeys, interactions, max_lag=max_lag)
+    names = np.array([*interactions.names, ""], dtype=object)
+    k = max(1, len(interactions.names))
 
-    cells, cell = distinct(moves.source * k + moves.target)
-    found = shares(cell, cells // k, moves.customer, moves.weight, level=level)
+    cells, cell = distinct(made.source * k + made.target)
+    found = shares(cell, cells // k, made.customer, made.weight, level=level)
     order = np.lexsort((cells, -found.count))
     table = Table(
         {
@@ -215,15 +220,15 @@ def transitions(
         backend=journeys.log.backend,
     )
 
-    first, last = contacts.first, contacts.last
-    pairs, pair = distinct(contacts.node[first] * k + contacts.node[last])
-    weight = None if contacts.weight is None else contacts.weight[first]
-    ends = shares(pair, [0] * len(pairs), contacts.customer[first], weight, level=level)
+    first, last = interactions.first, interactions.last
+    pairs, pair = distinct(interactions.node[first] * k + interactions.node[last])
+    weight = None if interactions.weight is None else interactions.weight[first]
+    ends = shares(pair, [0] * len(pairs), interactions.customer[first], weight, level=level)
     order = np.lexsort((pairs, -ends.count))
     return Transitions(
         by=by,
-        names=contacts.names,
-        moves=table,
+        names=interactions.names,
+        table=table,
         ends=Table(
             {
                 f"first_{by}": names[pairs[order] // k].tolist(),
@@ -236,8 +241,8 @@ def transitions(
             formats={"share": "percent", "low": "percent", "high": "percent"},
             backend=journeys.log.backend,
         ),
-        n=moves.total,
+        n=made.total,
         max_lag=max_lag,
         level=level,
-        notes=order_notes(journeys, contacts, moves, by),
+        notes=order_notes(journeys, interactions, made, by),
     )

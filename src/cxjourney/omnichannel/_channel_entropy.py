@@ -1,4 +1,4 @@
-"""How spread contacts are: over all channels, after each other, within a journey."""
+"""Entropy of channels: of all interactions, of the next one, within a journey."""
 
 from __future__ import annotations
 
@@ -14,32 +14,38 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._bits import bits_estimate
-from cxjourney.omnichannel._contacts import By, Contacts, contacts_of, moves_of, order_notes
+from cxjourney.omnichannel._channel_transitions import (
+    ChannelBy,
+    Interactions,
+    interactions_of,
+    order_notes,
+    transitions_between,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney.journeys import Journeys
 
-__all__ = ["Entropy", "entropy"]
+__all__ = ["ChannelEntropy", "channel_entropy"]
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Entropy(Result):
-    """How spread contacts are over channels.
+class ChannelEntropy(Result):
+    """How spread interactions are over channels.
 
     Attributes
     ----------
     by
-        What contacts are spread over.
-    contacts
-        Entropy of the channel of a contact [bits], corrected for bias.
+        What interactions are spread over.
+    interactions
+        Entropy of the channel of an interaction [bits], corrected for bias.
     transitions
         Entropy of the next channel given the present one [bits], corrected for bias.
     within_journeys
-        Expected entropy of two contacts of one journey [bits]: the chance that they differ.
+        Expected entropy of two interactions of one journey [bits]: the chance that they differ.
     normalised
-        `contacts` over its largest possible value, in [0, 1]; NaN with one channel.
+        `interactions` over its largest possible value, in [0, 1]; NaN with one channel.
     n_channels
         Number of channels in use.
     level
@@ -48,10 +54,10 @@ class Entropy(Result):
         What a reader must know.
     """
 
-    title = "Entropy"
+    title = "Channel entropy"
 
-    by: By
-    contacts: Estimate
+    by: ChannelBy
+    interactions: Estimate
     transitions: Estimate
     within_journeys: Estimate
     normalised: float
@@ -60,20 +66,20 @@ class Entropy(Result):
     notes: tuple[str, ...]
 
     def _table(self) -> Table:
-        return _rows(self.contacts, self.transitions, self.within_journeys)
+        return _rows(self.interactions, self.transitions, self.within_journeys)
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"{self.n_channels} in use; Miller-Madow correction",
-            f"{100 * self.level:g}% intervals, clustered by customer",
+            f"{self.n_channels} are in use. Values have Miller and Madow's correction.",
+            f"{100 * self.level:g}% intervals are clustered by customer.",
             *self.notes,
         )
 
 
-def entropy(
-    journeys: Journeys, *, by: By = "channel", closing: bool = True, level: float = 0.95
-) -> Entropy:
-    """Return how spread contacts are: over all channels, after each other, within a journey.
+def channel_entropy(
+    journeys: Journeys, *, by: ChannelBy = "channel", closing: bool = True, level: float = 0.95
+) -> ChannelEntropy:
+    """Return how spread interactions are: over all channels, after each other, within a journey.
 
     Parameters
     ----------
@@ -82,14 +88,14 @@ def entropy(
     by
         "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
     closing
-        Whether the goal or exit that ends a journey counts as a contact in its channel.
+        Whether the goal or exit that ends a journey counts as an interaction in its channel.
     level
         Confidence level, in (0, 1).
 
     Returns
     -------
-    Entropy
-        0 bits with one channel; NaN without contacts.
+    ChannelEntropy
+        0 bits with one channel; NaN without interactions.
 
     Raises
     ------
@@ -98,10 +104,11 @@ def entropy(
 
     Notes
     -----
-    H = -Σ p log₂ p + (K - 1) / (2 n ln 2) over the K channels that occur (Miller 1955), and
-    -Σ p(a) p(b|a) log₂ p(b|a), corrected in each row. The entropy of a whole journey grows with its
-    length, so it is rarefied to two contacts: long and short journeys compare. The correction takes
-    contacts as independent, which within a customer they are not: it is a lower bound of the bias.
+    H = -Σ p log₂ p + (K - 1) / (2 n ln 2) over the K channels that occur (Miller 1955), and -Σ p(a)
+    p(b|a) log₂ p(b|a), corrected in each row. The entropy of a whole journey grows with its length,
+    so it is rarefied to two interactions: long and short journeys compare. The correction takes
+    interactions as independent, which within a customer they are not: it is a lower bound of the
+    bias.
 
     Examples
     --------
@@ -109,50 +116,52 @@ def entropy(
     >>> journeys = Journeys.from_paths(
     ...     [["web", "app"], ["web", "web"]], converted=[500, 500], channels=True
     ... )
-    >>> found = entropy(journeys)
-    >>> round(found.contacts.value, 3), round(found.within_journeys.value, 3)
+    >>> found = channel_entropy(journeys)
+    >>> round(found.interactions.value, 3), round(found.within_journeys.value, 3)
     (0.812, 0.5)
     """
     check_level(level)
-    contacts = contacts_of(journeys, by, closing=closing)
-    moves = moves_of(journeys, contacts)
+    interactions = interactions_of(journeys, by, closing=closing)
+    transitions = transitions_between(journeys, interactions)
     noun = "kind of channel" if by == "kind" else by
-    k = len(contacts.names)
-    p = _frequencies(contacts.node, contacts.weight, k)
+    k = len(interactions.names)
+    p = _frequencies(interactions.node, interactions.weight, k)
     bound = math.log2(k) if k else math.nan
     found = bits_estimate(
-        -np.log2(p, where=p > 0, out=np.zeros(k))[contacts.node],
-        contacts.customer,
-        contacts.weight,
+        -np.log2(p, where=p > 0, out=np.zeros(k))[interactions.node],
+        interactions.customer,
+        interactions.weight,
         correction=k - 1,
         bound=bound,
         level=level,
-        name=f"{noun} of a contact",
+        name=f"{noun} of an interaction",
         definition="-Σ p log₂ p",
     )
-    pairs, pair = np.unique(moves.source * max(1, k) + moves.target, return_inverse=True)
-    joint = _frequencies(pair, moves.weight, len(pairs))
+    pairs, pair = np.unique(
+        transitions.source * max(1, k) + transitions.target, return_inverse=True
+    )
+    joint = _frequencies(pair, transitions.weight, len(pairs))
     source = pairs // max(1, k)
     row = np.bincount(source, joint, minlength=k)
     following = bits_estimate(
         -np.log2(joint / row[source])[pair],
-        moves.customer,
-        moves.weight,
+        transitions.customer,
+        transitions.weight,
         correction=len(pairs) - len(np.unique(source)),
         bound=bound,
         level=level,
         name=f"next {noun}, given the present one",
         definition="-Σ p(a) p(b|a) log₂ p(b|a)",
     )
-    return Entropy(
+    return ChannelEntropy(
         by=by,
-        contacts=found,
+        interactions=found,
         transitions=following,
-        within_journeys=_rarefied(contacts, noun, level),
+        within_journeys=_rarefied(interactions, noun, level),
         normalised=found.value / bound if k > 1 else math.nan,
         n_channels=k,
         level=level,
-        notes=order_notes(journeys, contacts, moves, by),
+        notes=order_notes(journeys, interactions, transitions, by),
     )
 
 
@@ -175,23 +184,23 @@ def _rows(*estimates: Estimate) -> Table:
     )
 
 
-def _rarefied(contacts: Contacts, noun: str, level: float) -> Estimate:
-    """Return the chance that two contacts of a journey differ, averaged over journeys."""
-    begins = contacts.first
-    k = max(1, len(contacts.names))
+def _rarefied(interactions: Interactions, noun: str, level: float) -> Estimate:
+    """Return the chance that two interactions of a journey differ, averaged over journeys."""
+    begins = interactions.first
+    k = max(1, len(interactions.names))
     place = np.cumsum(begins) - 1
     size = np.bincount(place)
-    cells, count = np.unique(place * k + contacts.node, return_counts=True)
+    cells, count = np.unique(place * k + interactions.node, return_counts=True)
     same = np.bincount(cells // k, count * (count - 1.0), minlength=len(size))
     some = size > 1
     alike = same[some] / (size[some] * (size[some] - 1.0))
     return mean_estimate(
         1 - alike,
-        contacts.customer[begins][some],
-        None if contacts.weight is None else contacts.weight[begins][some],
+        interactions.customer[begins][some],
+        None if interactions.weight is None else interactions.weight[begins][some],
         level=level,
-        name="two contacts of a journey",
-        definition=f"chance that two contacts of a journey differ in {noun}",
+        name="two interactions of a journey",
+        definition=f"chance that two interactions of a journey differ in {noun}",
         unit="bits",
         n_missing=int(np.count_nonzero(~some)),
         of_shares=True,

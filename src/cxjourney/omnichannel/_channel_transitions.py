@@ -1,4 +1,4 @@
-"""Contacts and the moves between them, at a grain: what every measure of this package reads."""
+"""Interactions of known channel, and the transitions between them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,18 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import Journeys
 
-__all__ = ["By", "Contacts", "Moves", "coded_at", "contacts_of", "moves_of", "order_notes"]
+__all__ = [
+    "ChannelBy",
+    "ChannelTransitions",
+    "Interactions",
+    "coded_at",
+    "interactions_of",
+    "order_notes",
+    "transitions_between",
+]
 
-By: TypeAlias = Literal["channel", "kind", "owner", "stage", "touchpoint"]
-"""What moves are between; "kind" is that of the channel: digital, physical, human, automated."""
+ChannelBy: TypeAlias = Literal["channel", "kind", "owner", "stage", "touchpoint"]
+"""What transitions are between; "kind" is that of the channel: digital, human, automated …"""
 
 GRAINS = ("channel", "kind", "owner", "stage", "touchpoint")
 _DAY_US = 86_400_000_000
@@ -30,8 +38,8 @@ _TIES_WORTH_SAYING = 0.01
 
 
 @attrs.frozen(kw_only=True)
-class Contacts:
-    """Contacts whose node is known, journey by journey in order.
+class Interactions:
+    """Interactions whose node is known, journey by journey in order.
 
     Attributes
     ----------
@@ -40,11 +48,11 @@ class Contacts:
     node, journey, customer, row
         Node, number of the journey and of the customer, and row in the journeys' columns.
     weight
-        How often each contact counts; None where once.
+        How often each interaction counts; None where once.
     n_unknown
-        Contacts left out because their node was not recorded.
+        Interactions left out because their node was not recorded.
     n_pairs
-        Pairs of consecutive contacts, those of unknown node included.
+        Pairs of consecutive interactions, those of unknown node included.
     """
 
     names: tuple[str, ...]
@@ -61,23 +69,23 @@ class Contacts:
 
     @property
     def ones(self) -> NDArray[np.int64]:
-        """How often each contact counts, written out."""
+        """How often each interaction counts, written out."""
         return np.ones(len(self), dtype=np.int64) if self.weight is None else self.weight
 
     @property
     def first(self) -> NDArray[np.bool_]:
-        """Whether each contact is the first known one of its journey."""
+        """Whether each interaction is the first known one of its journey."""
         return np.append(True, self.journey[1:] != self.journey[:-1])[: len(self)]
 
     @property
     def last(self) -> NDArray[np.bool_]:
-        """Whether each contact is the last known one of its journey."""
+        """Whether each interaction is the last known one of its journey."""
         return np.append(self.journey[1:] != self.journey[:-1], True)[: len(self)]
 
 
 @attrs.frozen(kw_only=True)
-class Moves:
-    """Pairs of consecutive contacts of a journey, both of known node.
+class ChannelTransitions:
+    """Pairs of consecutive interactions of a journey, both of known node.
 
     Attributes
     ----------
@@ -86,13 +94,13 @@ class Moves:
     source, target
         Node left and node reached.
     begin
-        Place of the contact left among the contacts; the one reached follows it there.
+        Place of the interaction left among the interactions; the one reached follows it there.
     journey, customer, weight
-        As for contacts.
+        As for interactions.
     lag_us
         Time between the two [µs]; None for aggregated paths.
     n_unknown, n_late
-        Moves left out: to or from a contact of unknown node, or later than `max_lag`.
+        Transitions left out: to or from an interaction of unknown node, or later than `max_lag`.
     """
 
     names: tuple[str, ...]
@@ -111,17 +119,17 @@ class Moves:
 
     @property
     def switched(self) -> NDArray[np.bool_]:
-        """Whether each move leaves its node."""
+        """Whether each transition leaves its node."""
         changed: NDArray[np.bool_] = self.source != self.target
         return changed
 
     @property
     def total(self) -> int:
-        """Number of moves, weights counted."""
+        """Number of transitions, weights counted."""
         return len(self) if self.weight is None else int(self.weight.sum())
 
 
-def coded_at(journeys: Journeys, by: By) -> Coded:
+def coded_at(journeys: Journeys, by: ChannelBy) -> Coded:
     """Return the node of each row of the journeys' columns; -1 where it was not recorded.
 
     Raises
@@ -152,8 +160,8 @@ def coded_at(journeys: Journeys, by: By) -> Coded:
     return Coded(codes, coded.names[:unknown]).compacted()
 
 
-def contacts_of(journeys: Journeys, by: By, *, closing: bool = True) -> Contacts:
-    """Return the contacts of journeys whose node is known.
+def interactions_of(journeys: Journeys, by: ChannelBy, *, closing: bool = True) -> Interactions:
+    """Return the interactions of journeys whose node is known.
 
     Parameters
     ----------
@@ -162,7 +170,7 @@ def contacts_of(journeys: Journeys, by: By, *, closing: bool = True) -> Contacts
     by
         What a node is.
     closing
-        Whether the goal or exit that ends a journey is a contact too.
+        Whether the goal or exit that ends a journey is an interaction too.
     """
     coded = coded_at(check_journeys(journeys), by)
     kept = coded.codes >= 0
@@ -174,7 +182,7 @@ def contacts_of(journeys: Journeys, by: By, *, closing: bool = True) -> Contacts
     n_counted = lengths if closing else journeys.lengths
     journey = np.repeat(np.arange(len(lengths)), lengths)[row]
     weight = None if journeys.weight is None else journeys.weight[journey]
-    return Contacts(
+    return Interactions(
         names=coded.names,
         node=coded.codes[row].astype(np.int64),
         journey=journey,
@@ -186,10 +194,13 @@ def contacts_of(journeys: Journeys, by: By, *, closing: bool = True) -> Contacts
     )
 
 
-def moves_of(journeys: Journeys, contacts: Contacts, *, max_lag: timedelta | None = None) -> Moves:
-    """Return the moves between consecutive contacts.
+def transitions_between(
+    journeys: Journeys, interactions: Interactions, *, max_lag: timedelta | None = None
+) -> ChannelTransitions:
+    """Return the transitions between consecutive interactions.
 
-    A contact of unknown node is not bridged over: what came between two known ones is not known.
+    An interaction of unknown node is not bridged over: what came between two known ones is not
+    known.
 
     Raises
     ------
@@ -199,64 +210,66 @@ def moves_of(journeys: Journeys, contacts: Contacts, *, max_lag: timedelta | Non
     if max_lag is not None:
         check_duration(max_lag, "max_lag")
         journeys.require_times("max_lag=")
-    begin = np.flatnonzero(~contacts.last[:-1] & (np.diff(contacts.row) == 1))
-    n_unknown = contacts.n_pairs - len(begin)
+    begin = np.flatnonzero(~interactions.last[:-1] & (np.diff(interactions.row) == 1))
+    n_unknown = interactions.n_pairs - len(begin)
     time = journeys.columns.time
     lag = None
     n_late = 0
     if time is not None:
-        row = contacts.row[begin]
+        row = interactions.row[begin]
         lag = time[row + 1] - time[row]
         if max_lag is not None:
             soon = lag <= duration_us(max_lag)
             n_late = int(np.count_nonzero(~soon))
             begin, lag = begin[soon], lag[soon]
-    return Moves(
-        names=contacts.names,
-        source=contacts.node[begin],
-        target=contacts.node[begin + 1],
+    return ChannelTransitions(
+        names=interactions.names,
+        source=interactions.node[begin],
+        target=interactions.node[begin + 1],
         begin=begin,
-        journey=contacts.journey[begin],
-        customer=contacts.customer[begin],
-        weight=None if contacts.weight is None else contacts.weight[begin],
+        journey=interactions.journey[begin],
+        customer=interactions.customer[begin],
+        weight=None if interactions.weight is None else interactions.weight[begin],
         lag_us=lag,
         n_unknown=n_unknown,
         n_late=n_late,
     )
 
 
-def order_notes(journeys: Journeys, contacts: Contacts, moves: Moves, by: By) -> tuple[str, ...]:
-    """Return what a reader must know of the order and the spread of contacts, before any number."""
+def order_notes(
+    journeys: Journeys, interactions: Interactions, transitions: ChannelTransitions, by: ChannelBy
+) -> tuple[str, ...]:
+    """Return the notes on the order and the spread of interactions."""
     notes = []
     noun = "kind of channel" if by == "kind" else by
     time = journeys.columns.time
-    if time is not None and moves.lag_us is not None and len(moves):
-        tied = float(np.mean(moves.lag_us == 0))
+    if time is not None and transitions.lag_us is not None and len(transitions):
+        tied = float(np.mean(transitions.lag_us == 0))
         if tied > 0 and not np.any((time - time[0]) % _DAY_US):
             notes.append(
-                f"stamps are dates only, and {tied:.0%} of consecutive contacts fall on one day: "
-                "their order is that of the input, and no evidence"
+                f"The timestamps are dates only, and {tied:.0%} of consecutive "
+                "interactions fall on "
+                "one day. Their order is that of the input and says nothing."
             )
         elif tied > _TIES_WORTH_SAYING:
             notes.append(
-                f"{tied:.0%} of consecutive contacts have equal stamps: their order is that of "
-                "the input"
+                f"{tied:.0%} of consecutive interactions have equal timestamps. Their "
+                "order is that "
+                "of the input."
             )
-    if contacts.n_unknown:
+    if interactions.n_unknown:
         notes.append(
-            f"{contacts.n_unknown:,} contacts without a recorded {noun} are left out, and the "
-            f"{moves.n_unknown:,} moves to or from them"
+            f"{interactions.n_unknown:,} interactions without a recorded {noun} are left out, and "
+            f"the {transitions.n_unknown:,} transitions to or from them."
         )
-    if moves.n_late:
-        notes.append(f"{moves.n_late:,} moves later than max_lag are left out")
-    if not contacts.names:
-        notes.append(f"no {noun} was recorded: there is nothing to say")
-    elif len(contacts.names) == 1:
-        notes.append(f"there is one {noun}: nothing to move between")
-    elif not len(moves):
-        notes.append("no journey has two contacts: there are no moves")
-    elif not moves.switched.any():
-        notes.append(
-            f"every journey stays at one {noun}: the log says nothing about moves between them"
-        )
+    if transitions.n_late:
+        notes.append(f"{transitions.n_late:,} transitions later than max_lag are left out.")
+    if not interactions.names:
+        notes.append(f"No {noun} was recorded, so that nothing can be measured.")
+    elif len(interactions.names) == 1:
+        notes.append(f"There is one {noun} only, so that there are no switches.")
+    elif not len(transitions):
+        notes.append("No journey has two interactions, so that there are no transitions.")
+    elif not transitions.switched.any():
+        notes.append(f"Every journey stays at one {noun}, so that there are no switches.")
     return tuple(notes)
