@@ -40,7 +40,7 @@ def published() -> dict[str, Any]:
         schema = schema_of(cls)
         parts |= schema.pop("$defs", {})
         del schema["$schema"]
-        # a result within another one comes without its stamp: it is kept apart
+        # a result within another one comes without version and type: it is kept apart
         parts[f"{cls.__name__}.stamped"] = schema
     whole = [{"$ref": f"#/$defs/{name}"} for name in parts if name.endswith(".stamped")]
     return {

@@ -224,7 +224,7 @@ def test_customers_who_came_once_suggest_no_limit(folder, fails):
     assert "give --inactivity, or --all-closed" in fails("once.csv")
 
 
-def test_an_unreadable_stamp_names_its_row(folder, fails):
+def test_an_unreadable_timestamp_names_its_row(folder, fails):
     (folder / "events.csv").write_text(EVENTS.replace("2026-01-04T12:00:00Z", "soon"))
     assert "4" in fails("events.csv", *RULES)
 

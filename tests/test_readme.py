@@ -50,8 +50,8 @@ def reader_folder(tmp_path, monkeypatch) -> Path:
         writer.writerow(["user_id", "timestamp", "event", "channel"])
         for customer, visits in paths.items():
             for event, channel, day in visits:
-                stamp = start + timedelta(days=day)
-                writer.writerow([customer, stamp.isoformat(), event, channel])
+                timestamp = start + timedelta(days=day)
+                writer.writerow([customer, timestamp.isoformat(), event, channel])
     return tmp_path
 
 

@@ -186,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     reading = report.add_argument_group("reading")
-    reading.add_argument("--tz", default="UTC", metavar="ZONE", help="of stamps without a zone")
+    reading.add_argument("--tz", default="UTC", metavar="ZONE", help="of timestamps without a zone")
     reading.add_argument("--timestamp-format", metavar="FORMAT", help="as strptime takes it")
     reading.add_argument(
         "--delimiter",
@@ -201,7 +201,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="of a CSV: utf-8, utf-16 or latin-1 (iso-8859-1)",
     )
-    reading.add_argument("--observed-until", metavar="MOMENT", help="the last stamp if not given")
+    reading.add_argument(
+        "--observed-until", metavar="MOMENT", help="the last timestamp if not given"
+    )
     reading.add_argument(
         "--drop-missing",
         action="store_true",

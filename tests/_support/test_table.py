@@ -47,7 +47,7 @@ def test_a_long_name_is_cut_in_a_terminal_and_whole_on_a_page():
     assert "n" * 300 not in Table({"name": ["n" * 300]}).to_html()
 
 
-def test_texts_are_said_in_other_words_and_numbers_stay():
+def test_strings_are_said_in_other_words_and_numbers_stay():
     table = Table({"to": ["__dropoff__", "cart"], "count": [1, 2]}, formats={"count": "integer"})
     said = table.renamed({"__dropoff__": "(dropped)"})
     assert said["to"] == ("(dropped)", "cart")

@@ -105,7 +105,7 @@ def test_impossible_schedules_are_refused(schedule, message):
         BusinessHours(time_zone="Europe/Warsaw", **schedule)
 
 
-def test_the_zone_must_exist_and_stamps_must_have_one():
+def test_the_zone_must_exist_and_timestamps_must_have_one():
     with pytest.raises(UnknownName, match="Europe/Warsaw"):
         BusinessHours.weekdays(time(9), time(17), time_zone="Europe/Warsow")
     with pytest.raises(InvalidValue, match="time zone"):
@@ -128,8 +128,8 @@ STAMPS = st.datetimes(datetime(2024, 3, 20), datetime(2024, 4, 10), timezones=st
 
 
 @given(st.lists(STAMPS, min_size=3, max_size=3).map(sorted))
-def test_open_time_adds_up_and_never_exceeds_the_time_that_passes(stamps):
-    a, b, c = stamps
+def test_open_time_adds_up_and_never_exceeds_the_time_that_passes(timestamps):
+    a, b, c = timestamps
     assert OFFICE.open_time(a, b) + OFFICE.open_time(b, c) == OFFICE.open_time(a, c)
     assert timedelta(0) <= OFFICE.open_time(a, c) <= c - a
     assert ALWAYS.open_time(a, c) == c - a

@@ -1,4 +1,4 @@
-# ruff: noqa: DTZ001, DTZ007 - naive stamps are the subject
+# ruff: noqa: DTZ001, DTZ007 - naive timestamps are the subject
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxjourney._time.timestamps import Stamps, to_utc_us
+from cxjourney._time.timestamps import Timestamps, to_utc_us
 from cxjourney._time.zones import localise
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 
@@ -30,8 +30,8 @@ def us(when: datetime) -> int:
     return (when - EPOCH) // timedelta(microseconds=1)
 
 
-def read(*texts, **options):
-    return to_utc_us(np.array(texts, dtype=object), **options)
+def read(*strings, **options):
+    return to_utc_us(np.array(strings, dtype=object), **options)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_iso_8601_is_read_in_all_its_usual_forms(text, instant):
         "9999-12-31T23:59:59-01:00",
     ],
 )
-def test_what_is_no_stamp_is_refused_with_its_row(text):
+def test_what_is_no_timestamp_is_refused_with_its_row(text):
     with pytest.raises(InvalidData) as caught:
         read("2024-01-01", "", text, "2024-01-02")
     assert caught.value.rows == (2,)
@@ -99,28 +99,30 @@ def test_a_hostile_cell_is_not_printed_whole():
     assert len(str(caught.value)) < 300
 
 
-def test_missing_stamps_are_marked_and_naive_ones_counted():
+def test_missing_timestamps_are_marked_and_naive_ones_counted():
     pandas = pytest.importorskip("pandas")
-    stamps = read(None, "", "   ", float("nan"), pandas.NA, pandas.NaT, "2024-01-01", "2024-01-01Z")
-    assert stamps.missing.tolist() == [True] * 6 + [False] * 2
-    assert stamps.us[:6].tolist() == [0] * 6
-    assert stamps.n_naive == 1
+    timestamps = read(
+        None, "", "   ", float("nan"), pandas.NA, pandas.NaT, "2024-01-01", "2024-01-01Z"
+    )
+    assert timestamps.missing.tolist() == [True] * 6 + [False] * 2
+    assert timestamps.us[:6].tolist() == [0] * 6
+    assert timestamps.n_naive == 1
 
 
 def test_masked_rows_are_missing():
-    texts = np.ma.MaskedArray(np.array(["2024-01-01", "?"], dtype=object), mask=[False, True])
-    assert to_utc_us(texts).missing.tolist() == [False, True]
+    strings = np.ma.MaskedArray(np.array(["2024-01-01", "?"], dtype=object), mask=[False, True])
+    assert to_utc_us(strings).missing.tolist() == [False, True]
 
 
 def test_objects_are_read_as_their_iso_text():
     berlin = datetime(2024, 7, 1, 12, tzinfo=ZoneInfo("Europe/Berlin"))
-    stamps = read(berlin, date(2024, 7, 1), datetime(2024, 7, 1, 1), tz="Europe/Berlin")
-    assert stamps.us.tolist() == [
+    timestamps = read(berlin, date(2024, 7, 1), datetime(2024, 7, 1, 1), tz="Europe/Berlin")
+    assert timestamps.us.tolist() == [
         us(datetime(2024, 7, 1, 10, tzinfo=UTC)),
         us(datetime(2024, 6, 30, 22, tzinfo=UTC)),
         us(datetime(2024, 6, 30, 23, tzinfo=UTC)),
     ]
-    assert stamps.n_naive == 2
+    assert timestamps.n_naive == 2
 
 
 def test_numbers_are_not_guessed_to_be_times():
@@ -131,7 +133,7 @@ def test_numbers_are_not_guessed_to_be_times():
 
 
 @pytest.mark.parametrize("tz", ["Europe/Pragu", "../../etc/passwd", "", "Europe"])
-def test_an_unknown_zone_is_refused_even_if_no_stamp_needs_it(tz):
+def test_an_unknown_zone_is_refused_even_if_no_timestamp_needs_it(tz):
     with pytest.raises(UnknownName, match="time zone"):
         read("2024-01-01Z", tz=tz)
 
@@ -168,9 +170,9 @@ def test_formats_mean_what_strptime_means(text, fmt):
     ],
 )
 def test_times_since_the_epoch_and_named_zones_are_utc(text, fmt, instant):
-    stamps = read(text, fmt=fmt, tz="America/New_York")
-    assert stamps.us.tolist() == [us(instant)]
-    assert stamps.n_naive == 0
+    timestamps = read(text, fmt=fmt, tz="America/New_York")
+    assert timestamps.us.tolist() == [us(instant)]
+    assert timestamps.n_naive == 0
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,7 @@ def test_times_since_the_epoch_and_named_zones_are_utc(text, fmt, instant):
         ("9999999999999", "%s"),
     ],
 )
-def test_texts_that_do_not_fit_their_format_are_refused(text, fmt):
+def test_strings_that_do_not_fit_their_format_are_refused(text, fmt):
     with pytest.raises(InvalidData, match="timestamp_format"):
         read(text, fmt=fmt)
 
@@ -199,7 +201,7 @@ def test_formats_that_cannot_work_are_refused(fmt):
 
 def test_daylight_saving_takes_the_earlier_offset_and_counts():
     # Prague, 31 March 2024: 02:00 becomes 03:00; 27 October 2024: 03:00 becomes 02:00.
-    stamps = read(
+    timestamps = read(
         "2024-03-31 01:59:59.999999",
         "2024-03-31 02:30",
         "2024-03-31 03:00",
@@ -209,7 +211,7 @@ def test_daylight_saving_takes_the_earlier_offset_and_counts():
         "2024-10-27 02:30+01:00",  # the second 02:30, said so
         tz="Europe/Prague",
     )
-    assert stamps.us.astype("M8[us]").astype("M8[s]").astype(str).tolist() == [
+    assert timestamps.us.astype("M8[us]").astype("M8[s]").astype(str).tolist() == [
         "2024-03-31T00:59:59",
         "2024-03-31T01:30:00",
         "2024-03-31T01:00:00",
@@ -218,16 +220,16 @@ def test_daylight_saving_takes_the_earlier_offset_and_counts():
         "2024-10-27T02:00:00",
         "2024-10-27T01:30:00",
     ]
-    assert (stamps.n_naive, stamps.n_ambiguous, stamps.n_nonexistent) == (6, 1, 1)
+    assert (timestamps.n_naive, timestamps.n_ambiguous, timestamps.n_nonexistent) == (6, 1, 1)
 
 
 def test_datetime64_of_any_unit_is_wall_clock_time():
     for unit in ("ns", "us", "ms", "s", "m", "h"):
         values = np.array(["2024-07-01T12", "NaT"], dtype=f"M8[{unit}]")
-        stamps = to_utc_us(values, tz="Europe/Prague")
-        assert stamps.us[0] == us(datetime(2024, 7, 1, 10, tzinfo=UTC))
-        assert stamps.missing.tolist() == [False, True]
-        assert stamps.n_naive == 1
+        timestamps = to_utc_us(values, tz="Europe/Prague")
+        assert timestamps.us[0] == us(datetime(2024, 7, 1, 10, tzinfo=UTC))
+        assert timestamps.missing.tolist() == [False, True]
+        assert timestamps.n_naive == 1
 
 
 def test_datetime64_beyond_the_calendar_is_refused():
@@ -239,9 +241,9 @@ def test_datetime64_beyond_the_calendar_is_refused():
 def test_instants_beyond_the_calendar_are_refused():
     masked = np.ma.MaskedArray([0, 2**62, 2**62], [False, True, False])
     with pytest.raises(InvalidData, match="years 1 to 9999") as caught:
-        Stamps.placed(masked)
+        Timestamps.placed(masked)
     assert caught.value.rows == (2,)
-    assert Stamps.placed(masked[:2]).missing.tolist() == [False, True]
+    assert Timestamps.placed(masked[:2]).missing.tolist() == [False, True]
 
 
 def test_the_array_of_the_caller_is_left_alone():
@@ -250,20 +252,20 @@ def test_the_array_of_the_caller_is_left_alone():
     assert values[0] == np.datetime64("2024-07-01T12", "us")
 
 
-def test_an_empty_column_has_no_stamps():
+def test_an_empty_column_has_no_timestamps():
     for dtype in ("U1", object, "M8[us]"):
-        stamps = to_utc_us(np.array([], dtype=dtype), tz="Europe/Prague")
-        assert (len(stamps.us), stamps.n_naive) == (0, 0)
+        timestamps = to_utc_us(np.array([], dtype=dtype), tz="Europe/Prague")
+        assert (len(timestamps.us), timestamps.n_naive) == (0, 0)
 
 
-stamps_around_changes = st.one_of(
+timestamps_around_changes = st.one_of(
     st.datetimes(datetime(1900, 1, 1), datetime(2036, 12, 31)),
     st.datetimes(datetime(2024, 3, 30), datetime(2024, 4, 8)),
     st.datetimes(datetime(2011, 12, 28), datetime(2012, 1, 2)),
 )
 
 
-@given(st.lists(stamps_around_changes, max_size=40), st.sampled_from(ZONES))
+@given(st.lists(timestamps_around_changes, max_size=40), st.sampled_from(ZONES))
 def test_localising_a_column_equals_zoneinfo_row_by_row(whens, zone):
     local = np.array(whens, dtype="M8[us]").view(np.int64)
     placed = localise(local, zone)
@@ -292,17 +294,17 @@ offsets = st.integers(-1439, 1439).map(lambda m: timezone(timedelta(minutes=m)))
     )
 )
 def test_a_mixed_column_equals_fromisoformat_row_by_row(rows):
-    texts = [when.replace(tzinfo=zone).isoformat(sep, spec) for when, zone, sep, spec in rows]
-    parsed = [datetime.fromisoformat(text) for text in texts]
+    strings = [when.replace(tzinfo=zone).isoformat(sep, spec) for when, zone, sep, spec in rows]
+    parsed = [datetime.fromisoformat(text) for text in strings]
     expected = [us(when if when.tzinfo else when.replace(tzinfo=UTC)) for when in parsed]
-    stamps = read(*texts)
-    assert stamps.us.tolist() == expected
-    assert stamps.n_naive == sum(zone is None for _, zone, _, _ in rows)
+    timestamps = read(*strings)
+    assert timestamps.us.tolist() == expected
+    assert timestamps.n_naive == sum(zone is None for _, zone, _, _ in rows)
 
 
 @given(st.lists(st.text(alphabet="0123456789-:+TZ. ", max_size=30), max_size=20))
-def test_no_text_is_read_otherwise_than_python_reads_it(texts):
-    for text in texts:
+def test_no_text_is_read_otherwise_than_python_reads_it(strings):
+    for text in strings:
         try:
             ours = read(text)
         except InvalidData:

@@ -22,8 +22,8 @@ ZONES = ("UTC", "Europe/Prague", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific
 def test_the_clock_shows_what_datetime_shows(us, tz):
     got = to_local(np.array(us, dtype=np.int64), tz)
     for utc, local in zip(us, got.tolist(), strict=True):
-        stamp = (EPOCH + timedelta(microseconds=utc)).astimezone(zoneinfo.ZoneInfo(tz))
-        assert EPOCH.replace(tzinfo=None) + timedelta(microseconds=local) == stamp.replace(
+        timestamp = (EPOCH + timedelta(microseconds=utc)).astimezone(zoneinfo.ZoneInfo(tz))
+        assert EPOCH.replace(tzinfo=None) + timedelta(microseconds=local) == timestamp.replace(
             tzinfo=None
         )
 
@@ -33,8 +33,8 @@ def test_every_hour_of_a_year_with_its_changes():
     got = to_local(hours, "Europe/Prague") - hours
     zone = zoneinfo.ZoneInfo("Europe/Prague")
     for utc, shift in zip(hours.tolist(), got.tolist(), strict=True):
-        stamp = (EPOCH + timedelta(microseconds=utc)).astimezone(zone)
-        assert stamp.utcoffset() == timedelta(microseconds=shift)
+        timestamp = (EPOCH + timedelta(microseconds=utc)).astimezone(zone)
+        assert timestamp.utcoffset() == timedelta(microseconds=shift)
 
 
 def test_an_unknown_zone_names_the_nearest():

@@ -63,9 +63,9 @@ def test_costs_may_be_a_series(journeys):
         ("compare_models", {"orders": "12"}, "each of orders must be a whole number from 1"),
         ("compare_models", {"orders": [1, 0]}, "each of orders must be a whole number from 1"),
         ("last_touch", {"ignore": 3}, "ignore must be a name or a list of names; got 3"),
-        ("last_touch", {"ignore": [None]}, "ignore must hold names only, each a text; got None"),
+        ("last_touch", {"ignore": [None]}, "ignore must hold names only, each a string; got None"),
         ("by_segment", {"segment": "region", "model": "linear"}, "model must be a function"),
-        ("by_segment", {"segment": ["region"]}, "segment must be a name, which is a text"),
+        ("by_segment", {"segment": ["region"]}, "segment must be a name, which is a string"),
     ],
 )
 def test_what_an_argument_must_be_is_said(name, options, said, journeys):

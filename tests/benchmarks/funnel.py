@@ -36,18 +36,20 @@ def make(n: int, seed: int = 7) -> pl.DataFrame:
     gap = rng.exponential(0.7 * 86_400e6, len(customer)).astype(np.int64) + 1
     total = np.cumsum(gap)
     first = np.repeat(np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
-    stamp = begin + total - total[first]
+    timestamp = begin + total - total[first]
     # a third of the touches are at the five steps
     touch = np.where(
         rng.random(len(customer)) < 1 / 3,
         rng.integers(0, 5, len(customer)),
         rng.integers(5, TOUCHPOINTS, len(customer)),
     )
-    order = np.argsort(stamp, kind="stable")
+    order = np.argsort(timestamp, kind="stable")
     return pl.DataFrame(
         {
             "customer_id": [f"c{i:07}" for i in customer[order].tolist()],
-            "timestamp": pl.Series(stamp[order] + 1_700_000_000_000_000).cast(pl.Datetime("us")),
+            "timestamp": pl.Series(timestamp[order] + 1_700_000_000_000_000).cast(
+                pl.Datetime("us")
+            ),
             "touchpoint": [f"tp_{i}" for i in touch[order].tolist()],
         }
     )

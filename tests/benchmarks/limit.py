@@ -107,11 +107,11 @@ def bytes_of_a_row(frame: pl.DataFrame) -> tuple[float, float]:
 
 def main(n: int) -> None:
     """Print bytes and times."""
-    customer, stamp, touchpoint = columns(n)
+    customer, timestamp, touchpoint = columns(n)
     frame = pl.DataFrame(
         {
             "customer_id": "c" + pl.Series(customer).cast(pl.String).str.zfill(7),
-            "timestamp": pl.Series(stamp).cast(pl.Datetime("us")),
+            "timestamp": pl.Series(timestamp).cast(pl.Datetime("us")),
             "touchpoint": "tp_" + pl.Series(touchpoint).cast(pl.String),
         }
     )

@@ -64,12 +64,12 @@ def interpreter(environment: str, folder: Path) -> str | None:
     if not python.exists():
         venv.create(folder / environment, with_pip=True)
     wanted = HERE / "environments" / f"{environment}.txt"
-    stamp = folder / environment / "installed"
-    if not stamp.exists():
+    timestamp = folder / environment / "installed"
+    if not timestamp.exists():
         command = [python, "-m", "pip", "install", "-q", "-r", wanted]
         if subprocess.run(command, check=False).returncode:
             return None
-        stamp.touch()
+        timestamp.touch()
     return str(python)
 
 

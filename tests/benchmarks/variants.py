@@ -37,19 +37,19 @@ def make(n: int, seed: int = 7) -> pl.DataFrame:
         touch[row] = np.minimum((next_of[touch[row - 1]] < draw[row, None]).sum(axis=1), 59)
     gap = rng.exponential(2 * 86_400e6, len(customer)).astype(np.int64) + 1
     total = np.cumsum(gap)
-    stamp = total - np.repeat(total[first], lengths) + 1_700_000_000_000_000
-    order = np.argsort(stamp, kind="stable")
+    timestamp = total - np.repeat(total[first], lengths) + 1_700_000_000_000_000
+    order = np.argsort(timestamp, kind="stable")
     return pl.DataFrame(
         {
             "customer_id": [f"c{i:07}" for i in customer[order].tolist()],
-            "timestamp": pl.Series(stamp[order]).cast(pl.Datetime("us")),
+            "timestamp": pl.Series(timestamp[order]).cast(pl.Datetime("us")),
             "touchpoint": [f"tp_{i}" for i in touch[order].tolist()],
         }
     )
 
 
 def in_polars(frame: pl.DataFrame) -> list[int]:
-    """Join the touchpoints of each customer and count the texts."""
+    """Join the touchpoints of each customer and count the strings."""
     return (
         frame.lazy()
         .sort("timestamp")

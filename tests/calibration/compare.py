@@ -116,11 +116,11 @@ def follow_up(seed: int, *, until: float, customers: int = 3_000) -> cx.Journeys
     name = np.repeat(["web", "buy"], [customers, buys.sum()])
     who = np.concatenate([np.arange(customers), np.flatnonzero(buys)])
     seen = day <= until
-    stamps = np.datetime64(BEGIN.replace(tzinfo=None), "us")
+    timestamps = np.datetime64(BEGIN.replace(tzinfo=None), "us")
     log = cx.InteractionLog.from_frame(
         {
             "customer": np.char.add(f"{seed} ", who[seen].astype(str)),
-            "time": stamps + (day[seen] * 86_400e6).astype("timedelta64[us]"),
+            "time": timestamps + (day[seen] * 86_400e6).astype("timedelta64[us]"),
             "touchpoint": name[seen],
         },
         customer="customer",

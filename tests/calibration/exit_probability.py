@@ -52,7 +52,7 @@ def simulate(
         rate[name] = own[customer]
     back_share = BACK if concentration is None else 0.0
     alive, at_a, time = np.arange(n), np.ones(n, dtype=bool), rng.uniform(0, SNAPSHOT, n)
-    rows, stamps, names = [alive], [time], [np.full(n, "A")]
+    rows, timestamps, names = [alive], [time], [np.full(n, "A")]
     while len(alive):
         e = np.where(at_a, rate["A"][alive], rate["B"][alive])
         stays = rng.random(len(alive)) >= e
@@ -63,7 +63,7 @@ def simulate(
         name = np.where(at_a, "B", np.where(back, "A", "goal"))
         seen = time <= SNAPSHOT
         rows.append(alive[seen])
-        stamps.append(time[seen])
+        timestamps.append(time[seen])
         names.append(name[seen])
         goes_on = seen & (name != "goal")
         alive, at_a, time = alive[goes_on], name[goes_on] == "A", time[goes_on]
@@ -72,7 +72,7 @@ def simulate(
     columns = {
         "customer": customer[row],
         "case": row,
-        "time": start + (np.concatenate(stamps) * DAY_US).astype("timedelta64[us]"),
+        "time": start + (np.concatenate(timestamps) * DAY_US).astype("timedelta64[us]"),
         "touchpoint": np.concatenate(names),
     }
     log = cx.InteractionLog.from_frame(

@@ -43,7 +43,7 @@ def test_counts_are_whole_numbers(name, option, wrong, journeys):
         ("pain_points", {"neutral": "0"}, "neutral must be a number; got '0'"),
         ("pain_points", {"worst": [-1]}, r"worst must be a number; got \[-1\]"),
         ("rework", {"stages": 3}, "stages must be a name or a list of names; got 3"),
-        ("rework", {"stages": [None]}, "stages must hold names only, each a text; got None"),
+        ("rework", {"stages": [None]}, "stages must hold names only, each a string; got None"),
     ],
 )
 def test_what_an_argument_must_be_is_said(name, options, said, journeys):

@@ -12,9 +12,9 @@ from cxjourney.exceptions import TimesRequired
 
 def at(customer, touchpoint, hour, minutes=None):
     duration = None if minutes is None else timedelta(minutes=minutes)
-    stamp = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
+    timestamp = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
     return cx.Interaction(
-        customer=customer, touchpoint=touchpoint, timestamp=stamp, duration=duration
+        customer=customer, touchpoint=touchpoint, timestamp=timestamp, duration=duration
     )
 
 

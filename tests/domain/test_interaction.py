@@ -68,7 +68,7 @@ def test_a_moment_is_kept_in_utc():
     assert warsaw.timestamp.tzinfo is UTC
 
 
-def test_stamps_in_the_repeated_hour_are_forty_minutes_apart_not_minus_twenty():
+def test_timestamps_in_the_repeated_hour_are_forty_minutes_apart_not_minus_twenty():
     # The example of METHODS, section 0: 02:30 before the change, 02:10 after it.
     zone = ZoneInfo("Europe/Warsaw")
     first = contact(timestamp=datetime(2024, 10, 27, 2, 30, fold=0, tzinfo=zone))

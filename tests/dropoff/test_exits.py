@@ -207,7 +207,7 @@ def test_an_empty_log_has_no_rows_but_all_columns():
     assert repr(found)
 
 
-def test_equal_stamps_are_moves_that_took_no_time():
+def test_equal_timestamps_are_moves_that_took_no_time():
     days = {"a": [("web", 0), ("cart", 0), ("buy", 0)], "b": [("web", 0), ("cart", 0)]}
     found = exits(log_of(days).journeys(goal="buy", inactivity=WEEK))
     assert row(found, "web")["exit_probability"] == 0.0

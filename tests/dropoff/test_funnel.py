@@ -276,7 +276,7 @@ def test_round_trip_without_the_log():
         (["web", set()], {}, "at least one touchpoint"),
         (7, {}, "steps must be a sequence of steps; got 7"),
         (["web", None], {}, r"steps\[1\] must be a touchpoint or several; got None"),
-        ([{"web", 7}], {}, r"steps\[0\] must hold names only, each a text; got 7"),
+        ([{"web", 7}], {}, r"steps\[0\] must hold names only, each a string; got 7"),
         (STEPS, {"exclude": 7}, "exclude must be a sequence of names or Exclusions; got 7"),
         (STEPS, {"exclude": ["x", 7]}, r"exclude\[1\] must be a touchpoint or several; got 7"),
         (STEPS, {"order": "any"}, "order must be one of"),

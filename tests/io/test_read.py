@@ -99,7 +99,7 @@ def test_a_touchpoint_named_like_a_terminal_is_refused(write):
         read(write("id,when,where\n1,2024-01-01,__start__\n"))
 
 
-def test_mixed_stamps_are_resolved_by_tz_and_by_nothing_else(write, monkeypatch):
+def test_mixed_timestamps_are_resolved_by_tz_and_by_nothing_else(write, monkeypatch):
     path = write(
         "id,when,where\n1,2024-07-01 12:00,a\n1,2024-07-01T12:00:00+05:00,b\n"
         "1,2024-07-01T12:00:00.5Z,c\n"
@@ -114,14 +114,14 @@ def test_mixed_stamps_are_resolved_by_tz_and_by_nothing_else(write, monkeypatch)
     assert log.intake.naive == 1
 
 
-def test_unreadable_stamps_are_refused_with_their_rows(write):
+def test_unreadable_timestamps_are_refused_with_their_rows(write):
     path = write("id,when,where\n1,2024-01-01,a\n1,yesterday,a\n\n1,01.02.2024,a\n")
     with pytest.raises(InvalidData, match="yesterday") as caught:
         read(path)
     assert caught.value.rows == (1, 2)  # blank lines are no rows
 
 
-def test_a_format_reads_other_stamps(write):
+def test_a_format_reads_other_timestamps(write):
     path = write("id,when,where\n1,31.12.2024 23:59,a\n")
     log = read(path, timestamp_format="%d.%m.%Y %H:%M")
     assert rows(log) == [("1", "2024-12-31 23:59:00", "a")]
@@ -389,7 +389,7 @@ def test_parquet_intervals_are_durations_and_numbers_are_no_times(tmp_path):
         read_parquet(path, **NAMES, duration="n")
 
 
-def test_naive_parquet_stamps_are_read_in_tz(tmp_path):
+def test_naive_parquet_timestamps_are_read_in_tz(tmp_path):
     path = parquet(
         tmp_path / "e.parquet",
         "SELECT 'x' AS id, TIMESTAMP '2024-07-01 12:00' AS \"when\", 'a' AS \"where\"",

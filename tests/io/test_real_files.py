@@ -51,7 +51,8 @@ def test_the_running_example_is_the_same_as_csv_and_as_xes(data):
     by_csv = read_csv(folder / "running-example.csv", **XES_KEYS, owner="org:resource")
     assert by_csv == read_xes(folder / "running-example.xes")
     assert (len(by_csv), by_csv.n_customers) == (42, 6)
-    # the stamps carry +01:00 and +02:00 in the files; the first event of case 3 is known by heart
+    # the timestamps carry +01:00 and +02:00 in the files; the first event of case 3 is known by
+    # heart
     assert (
         by_csv.columns.time.min()
         == int(datetime(2010, 12, 30, 10, 2, tzinfo=UTC).timestamp()) * 10**6

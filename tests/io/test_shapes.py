@@ -54,7 +54,7 @@ def test_a_customer_of_several_rows_has_a_journey_a_row():
     assert [i.journey for i in log.interactions()] == ["2", "1"]
 
 
-def test_stamps_of_steps_are_read_in_tz_and_by_format():
+def test_timestamps_of_steps_are_read_in_tz_and_by_format():
     table = {"who": ["a"], "placed": ["31.12.2024 23:30"]}
     log = from_wide(
         table,

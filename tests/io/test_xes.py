@@ -121,7 +121,7 @@ def test_lifecycle_filters_and_silence_means_complete(write):
     assert len(read_xes(write(content), lifecycle=("start",))) == 1
 
 
-def test_missing_ids_names_and_stamps_are_refused_or_dropped(write):
+def test_missing_ids_names_and_timestamps_are_refused_or_dropped(write):
     content = log_of(
         trace("1", event("a", "2024-01-01")),
         trace(None, event("a", "2024-01-01")),

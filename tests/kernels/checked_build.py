@@ -22,7 +22,7 @@ ROOT = HERE.parents[1]
 TESTS = (
     "tests/kernels",
     "tests/properties/test_kernels.py",
-    "tests/properties/test_iso_stamps.py",
+    "tests/properties/test_iso_timestamps.py",
 )
 
 DIRECTIVES = "language_level=3, boundscheck=True, wraparound=False, initializedcheck=True"

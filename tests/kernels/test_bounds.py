@@ -111,13 +111,13 @@ def test_sequences_without_a_row_are_all_the_same():
 @given(
     st.lists(st.none() | st.text(max_size=20), max_size=8), st.sampled_from([np.int32, np.int64])
 )
-def test_texts_are_read_to_the_last_byte_of_their_buffer_and_no_further(texts, offset):
+def test_strings_are_read_to_the_last_byte_of_their_buffer_and_no_further(strings, offset):
     # Arrow's own buffers are padded to 64 bytes, which would hide a read beyond the end
-    encoded = [b"" if text is None else text.encode() for text in texts]
-    there = np.array([text is not None for text in texts], dtype=bool)
+    encoded = [b"" if text is None else text.encode() for text in strings]
+    there = np.array([text is not None for text in strings], dtype=bool)
     column = pa.Array.from_buffers(
         pa.string() if offset is np.int32 else pa.large_string(),
-        len(texts),
+        len(strings),
         [
             pa.py_buffer(np.packbits(there, bitorder="little")),
             pa.py_buffer(offsets_of([len(text) for text in encoded]).astype(offset)),
@@ -125,7 +125,7 @@ def test_texts_are_read_to_the_last_byte_of_their_buffer_and_no_further(texts, o
         ],
     )
     codes, names = kernels.encode_strings(pa.chunked_array([column]))
-    expected = reference.encode_strings(texts)
+    expected = reference.encode_strings(strings)
     assert np.array_equal(codes, expected[0])
     assert list(names) == expected[1]
 

@@ -61,8 +61,8 @@ def with_channels() -> cx.InteractionLog:
     )
 
 
-def test_goals_are_texts(log):
-    with pytest.raises(InvalidValue, match="goal must hold names only, each a text; got None"):
+def test_goals_are_strings(log):
+    with pytest.raises(InvalidValue, match="goal must hold names only, each a string; got None"):
         log.journeys(goal=[None])
 
 

@@ -48,7 +48,7 @@ def test_missing_cells_are_refused_with_their_rows(column):
         assert list(caught.value.rows) == [3, 4, 5]
 
 
-def test_texts_as_stamps_and_numbers_are_read_as_from_arrays():
+def test_strings_as_timestamps_and_numbers_are_read_as_from_arrays():
     more = """select *, "at"::varchar as said, 7::smallint as n, 0.5::float as joy,
                      null::double as none from rows"""
     keys = KEYS | {"timestamp": "said", "seq": "n", "emotion": "joy", "score": "none"}

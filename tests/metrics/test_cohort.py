@@ -86,23 +86,27 @@ def test_a_window_that_ends_at_the_end_of_observation_has_elapsed():
 
 def test_the_edge_of_a_cohort_is_midnight_in_the_zone():
     edge = datetime(2026, 3, 1, tzinfo=PRAGUE)
-    stamps = [edge - timedelta(microseconds=1), edge]
+    timestamps = [edge - timedelta(microseconds=1), edge]
     result = cohort_retention(
-        ["before", "after"], stamps, unit="month", time_zone="Europe/Prague", observed_until=END
+        ["before", "after"], timestamps, unit="month", time_zone="Europe/Prague", observed_until=END
     )
     assert result.cohorts == ()  # both lie after the end of observation
     assert result.n_later == 2
-    result = cohort_retention(["before", "after"], stamps, unit="month", time_zone="Europe/Prague")
+    result = cohort_retention(
+        ["before", "after"], timestamps, unit="month", time_zone="Europe/Prague"
+    )
     assert result.cohorts == ("2026-02", "2026-03")
     assert result.size.tolist() == [1, 1]
-    result = cohort_retention(["before", "after"], stamps, unit="month", time_zone="UTC")
+    result = cohort_retention(["before", "after"], timestamps, unit="month", time_zone="UTC")
     assert result.size.tolist() == [2]
 
 
 def test_a_customer_of_one_minute_to_midnight_is_a_day_old_after_it():
-    stamps = [datetime(2026, 1, 1, 23, 59, tzinfo=UTC), datetime(2026, 1, 2, 0, 1, tzinfo=UTC)]
-    by_day = cohort_retention(["a", "a"], stamps, periods=1, observed_until=END)
-    by_hours = cohort_retention(["a", "a"], stamps, periods=1, window="rolling", observed_until=END)
+    timestamps = [datetime(2026, 1, 1, 23, 59, tzinfo=UTC), datetime(2026, 1, 2, 0, 1, tzinfo=UTC)]
+    by_day = cohort_retention(["a", "a"], timestamps, periods=1, observed_until=END)
+    by_hours = cohort_retention(
+        ["a", "a"], timestamps, periods=1, window="rolling", observed_until=END
+    )
     assert by_day.retained[0].tolist() == [1, 1]
     assert by_hours.retained[0].tolist() == [1, 0]
 
@@ -132,20 +136,20 @@ def test_daylight_saving_nights(start, back, calendar, rolling):
 
 
 def test_weeks_begin_on_monday():
-    stamps = [datetime(2026, 1, 4, tzinfo=UTC), datetime(2026, 1, 5, tzinfo=UTC)]
-    result = cohort_retention(["sun", "mon"], stamps, unit="week", observed_until=END)
+    timestamps = [datetime(2026, 1, 4, tzinfo=UTC), datetime(2026, 1, 5, tzinfo=UTC)]
+    result = cohort_retention(["sun", "mon"], timestamps, unit="week", observed_until=END)
     assert result.cohorts[:2] == ("2025-12-29", "2026-01-05")
 
 
 def test_weekly_cohorts_with_daily_ages():
-    stamps = [
+    timestamps = [
         datetime(2026, 1, 5, tzinfo=UTC),
         datetime(2026, 1, 9, tzinfo=UTC),
         datetime(2026, 1, 10, tzinfo=UTC),
     ]
     result = cohort_retention(
         ["a", "b", "b"],
-        stamps,
+        timestamps,
         cohort="week",
         periods=1,
         observed_until=datetime(2026, 1, 11, tzinfo=UTC),
@@ -158,10 +162,10 @@ def test_weekly_cohorts_with_daily_ages():
 
 def test_only_rows_marked_as_starts_start_a_customer():
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    stamps = [start, start + timedelta(days=2), start + timedelta(days=3), start]
+    timestamps = [start, start + timedelta(days=2), start + timedelta(days=3), start]
     result = cohort_retention(
         ["a", "a", "a", "visitor"],
-        stamps,
+        timestamps,
         starts=[False, True, False, False],
         periods=1,
         observed_until=END,
@@ -171,7 +175,7 @@ def test_only_rows_marked_as_starts_start_a_customer():
     assert result.retained[0].tolist() == [1, 1]
     rolling = cohort_retention(
         ["a", "a", "a", "visitor"],
-        stamps,
+        timestamps,
         starts=[False, True, False, False],
         periods=1,
         window="rolling",
@@ -200,10 +204,10 @@ def brute(who, when, kind, periods, end):
 def test_totals_equal_a_loop_over_customers(kind):
     rng = np.random.default_rng(7)
     who, when = rng.integers(0, 25, 200).tolist(), rng.integers(0, 24 * 20, 200).tolist()
-    stamps = np.datetime64("2026-01-01T05:00") + np.array(when) * np.timedelta64(1, "h")
+    timestamps = np.datetime64("2026-01-01T05:00") + np.array(when) * np.timedelta64(1, "h")
     end = datetime(2026, 1, 1, 5, tzinfo=UTC) + timedelta(hours=24 * 20)
     result = cohort_retention(
-        who, stamps, kind=kind, periods=6, window="rolling", observed_until=end
+        who, timestamps, kind=kind, periods=6, window="rolling", observed_until=end
     )
     got = [(int(t.numerator), int(t.denominator)) for t in result.total]
     assert got == brute(who, when, kind, 6, 24 * 20)
@@ -215,7 +219,7 @@ def test_every_cell_has_wilsons_interval():
     assert (result.low[0, 1], result.high[0, 1]) == pytest.approx((0.045587, 0.699358), abs=1e-6)
 
 
-def test_missing_customers_and_stamps_are_counted():
+def test_missing_customers_and_timestamps_are_counted():
     result = cohort_retention(
         ["a", None, "b", "b"],
         [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC), None, END],
@@ -232,7 +236,7 @@ def test_empty_input_has_no_cohorts():
     assert cohort_retention([None], [None]).cohorts == ()
 
 
-def test_dates_and_frames_serve_as_stamps():
+def test_dates_and_frames_serve_as_timestamps():
     import pandas as pd
     import polars as pl
 
@@ -240,8 +244,8 @@ def test_dates_and_frames_serve_as_stamps():
     want = cohort_retention(who, when, periods=3).to_dict()
     naive = [w.replace(tzinfo=None) for w in when]
     local = pd.Series(pd.to_datetime(when)).dt.tz_convert("Asia/Tokyo")
-    for stamps in ([date(w.year, w.month, w.day) for w in when], naive, local, pl.Series(when)):
-        assert cohort_retention(who, stamps, periods=3).to_dict() == want
+    for timestamps in ([date(w.year, w.month, w.day) for w in when], naive, local, pl.Series(when)):
+        assert cohort_retention(who, timestamps, periods=3).to_dict() == want
 
 
 @pytest.mark.parametrize(
@@ -264,11 +268,11 @@ def test_contradictions_are_refused(options, message):
         cohort_retention(*toy(), **options)
 
 
-def test_stamps_that_are_none_are_refused_with_their_rows():
-    with pytest.raises(InvalidData, match="time stamps") as error:
+def test_timestamps_that_are_none_are_refused_with_their_rows():
+    with pytest.raises(InvalidData, match="timestamps") as error:
         cohort_retention(["a", "b"], [END, "2026-01-01"])
     assert error.value.rows == (1,)
-    with pytest.raises(InvalidValue, match="time stamps"):
+    with pytest.raises(InvalidValue, match="timestamps"):
         cohort_retention(["a"], np.array([1.5]))
 
 

@@ -104,19 +104,19 @@ def test_the_result_goes_to_json_and_back():
 def test_throughput_and_processing_times_equal_edear(shared):
     stored = json.loads((shared / "oracles/throughput_processing_edeaR.json").read_text())
     rows, expected = stored["rows"], stored["expected_minutes"]
-    stamp = [datetime.fromisoformat(row["timestamp"]).replace(tzinfo=UTC) for row in rows]
+    timestamp = [datetime.fromisoformat(row["timestamp"]).replace(tzinfo=UTC) for row in rows]
     started = {
         row["activity_instance"]: at
-        for row, at in zip(rows, stamp, strict=True)
+        for row, at in zip(rows, timestamp, strict=True)
         if row["status"] == "start"
     }
     processing = [
         at - started.get(row["activity_instance"], at)
         if row["status"] == "complete"
         else timedelta(0)
-        for row, at in zip(rows, stamp, strict=True)
+        for row, at in zip(rows, timestamp, strict=True)
     ]
-    found = effort([row["patient"] for row in rows], stamp, waited=processing)
+    found = effort([row["patient"] for row in rows], timestamp, waited=processing)
     assert found.elapsed_s / 60 == pytest.approx(expected["throughput_by_case"], abs=1e-4)
     assert found.means["elapsed_s"].value / 60 == pytest.approx(expected["throughput_mean"])
     assert found.waited_s / 60 == pytest.approx(expected["processing_by_case"], abs=1e-4)

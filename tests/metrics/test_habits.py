@@ -67,8 +67,8 @@ def test_lifecycle_states():
 
 def test_lifecycle_flows_are_conserved():
     rng = np.random.default_rng(3)
-    stamps = np.datetime64("2026-01-01") + rng.integers(0, 200, 400) * np.timedelta64(1, "D")
-    result = lifecycle(rng.integers(0, 60, 400), stamps, period="month")
+    timestamps = np.datetime64("2026-01-01") + rng.integers(0, 200, 400) * np.timedelta64(1, "D")
+    result = lifecycle(rng.integers(0, 60, 400), timestamps, period="month")
     assert result.new.sum() == result.n
     assert (result.returning[1:-1] + result.dormant[1:-1]).tolist() == result.active[:-2].tolist()
 

@@ -42,9 +42,12 @@ def test_purchases_of_one_day_are_one_and_their_values_add_up():
 
 
 def test_days_are_cut_in_the_zone():
-    stamps = [datetime(2026, 1, 1, 22, 30, tzinfo=UTC), datetime(2026, 1, 1, 23, 30, tzinfo=UTC)]
-    assert purchase_summary(["a", "a"], stamps).frequency.tolist() == [0]
-    prague = purchase_summary(["a", "a"], stamps, time_zone="Europe/Prague")
+    timestamps = [
+        datetime(2026, 1, 1, 22, 30, tzinfo=UTC),
+        datetime(2026, 1, 1, 23, 30, tzinfo=UTC),
+    ]
+    assert purchase_summary(["a", "a"], timestamps).frequency.tolist() == [0]
+    prague = purchase_summary(["a", "a"], timestamps, time_zone="Europe/Prague")
     assert prague.frequency.tolist() == [1]
 
 

@@ -56,7 +56,7 @@ def test_impossible_cases_are_refused_by_position():
         resolution_time([day(1)], [day(2)], which="last")
     with pytest.raises(InvalidValue, match="one length"):
         resolution_time([day(1)], [day(2), day(3)])
-    with pytest.raises(InvalidData, match="time stamps"):
+    with pytest.raises(InvalidData, match="timestamps"):
         resolution_time(["2026-01-01"], ["2026-01-02"])
 
 

@@ -107,7 +107,7 @@ def test_what_is_looked_up_by_name_is_a_dict(name, argument, wrong):
 
 @pytest.mark.parametrize("n", [0, 2])
 def test_notes_are_a_list(n):
-    with pytest.raises(InvalidValue, match="notes must be a list of texts; got 3"):
+    with pytest.raises(InvalidValue, match="notes must be a list of strings; got 3"):
         metrics.proportion(0, n, notes=3)
 
 

@@ -24,15 +24,19 @@ def journeys():
         ("continuity", {"stages": 3}, "stages must be a name or a list of names; got 3"),
         ("mutual_information", {"n_permutations": "99"}, "n_permutations must be a number; got"),
         ("mutual_information", {"n_permutations": 2.5}, "n_permutations must be a whole number"),
-        ("consistency", {"score": ["score"]}, "score must be a name, which is a text; got"),
-        ("consistency", {"adjust": ["region"]}, "adjust must be a name, which is a text; got"),
-        ("consistency", {"outcome": {"a": 1}}, "outcome must be a name, which is a text; got"),
+        ("consistency", {"score": ["score"]}, "score must be a name, which is a string; got"),
+        ("consistency", {"adjust": ["region"]}, "adjust must be a name, which is a string; got"),
+        ("consistency", {"outcome": {"a": 1}}, "outcome must be a name, which is a string; got"),
         (
             "cross_channel_cost",
             {"strata": ["region"]},
-            "strata must be a name, which is a text; got",
+            "strata must be a name, which is a string; got",
         ),
-        ("cross_channel_cost", {"score": ["score"]}, "score must be a name, which is a text; got"),
+        (
+            "cross_channel_cost",
+            {"score": ["score"]},
+            "score must be a name, which is a string; got",
+        ),
     ],
 )
 def test_what_an_argument_must_be_is_said(name, options, said, journeys):
@@ -43,7 +47,7 @@ def test_what_an_argument_must_be_is_said(name, options, said, journeys):
 def test_segments_need_journeys_a_name_and_a_measure(journeys):
     with pytest.raises(InvalidValue, match="journeys must be Journeys, not InteractionLog"):
         omnichannel.by_segment(journeys.log, "region", omnichannel.switching)
-    with pytest.raises(InvalidValue, match="segment must be a name, which is a text; got"):
+    with pytest.raises(InvalidValue, match="segment must be a name, which is a string; got"):
         omnichannel.by_segment(journeys, ["region"], omnichannel.switching)
     with pytest.raises(InvalidValue, match=r"measure must be a function of journeys, .* 'entropy'"):
         omnichannel.by_segment(journeys, "region", "entropy")

@@ -37,9 +37,9 @@ def run(case, *, reverse=False, **options):
         cx.Interaction(
             customer=user,
             touchpoint=event,
-            timestamp=datetime.fromisoformat(stamp).replace(tzinfo=UTC),
+            timestamp=datetime.fromisoformat(timestamp).replace(tzinfo=UTC),
         )
-        for user, event, stamp in events
+        for user, event, timestamp in events
     )
     exclude = [
         Exclusion(x["event"], between=(x["from_step"] + 1, x["to_step"] + 1))

@@ -220,11 +220,11 @@ def test_ordered_and_strict_funnels_equal_the_matcher_that_tries_everything(bloc
 
 
 @pytest.mark.parametrize("block", range(4))
-def test_equal_stamps_in_either_order_equal_the_matcher_that_tries_everything(block):
+def test_equal_timestamps_in_either_order_equal_the_matcher_that_tries_everything(block):
     for seed in range(150 * block, 150 * (block + 1)):
         events, steps, exclude, within = random_case(seed)
         if any(a.match & b.match for a, b in itertools.combinations(steps, 2)):
-            continue  # one stamp could then serve a step and the next but one
+            continue  # one timestamp could then serve a step and the next but one
         found = funnel(
             log_of(events),
             steps,
@@ -308,7 +308,7 @@ def test_posthog_removes_whoever_meets_an_exclusion_under_way(block):
         steps = tuple(Step(step.match) for step in steps)
         if any(a.match & b.match for a, b in itertools.combinations(steps, 2)):
             continue
-        # stamps apart, so that ties decide nothing
+        # timestamps apart, so that ties decide nothing
         events = {c: [(i, name) for i, (_, name) in enumerate(rows)] for c, rows in events.items()}
         found = funnel(
             log_of(events), steps, within=hours(within), exclude=exclude, semantics="posthog"

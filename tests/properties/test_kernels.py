@@ -45,16 +45,18 @@ def equal(a: tuple, b: tuple) -> bool:
 
 
 @given(TEXTS, st.integers(1, 5), st.integers(0, 5))
-def test_texts_of_every_layout_have_the_codes_of_the_reference(texts, chunk, offset):
-    expected = reference.encode_strings(texts)
-    small = pa.array(texts, pa.string())
+def test_strings_of_every_layout_have_the_codes_of_the_reference(strings, chunk, offset):
+    expected = reference.encode_strings(strings)
+    small = pa.array(strings, pa.string())
     columns = [
         small,
-        pa.array(texts, pa.large_string()),
-        pa.array(texts, pa.string_view()),
-        pa.chunked_array([small[i : i + chunk] for i in range(0, len(texts), chunk)], pa.string()),
-        pl.Series(texts, dtype=pl.String),
-        pa.array(["x"] * offset + texts, pa.string())[offset:],
+        pa.array(strings, pa.large_string()),
+        pa.array(strings, pa.string_view()),
+        pa.chunked_array(
+            [small[i : i + chunk] for i in range(0, len(strings), chunk)], pa.string()
+        ),
+        pl.Series(strings, dtype=pl.String),
+        pa.array(["x"] * offset + strings, pa.string())[offset:],
     ]
     for column in columns:
         stream = pa.chunked_array([column]) if isinstance(column, pa.Array) else column
@@ -64,23 +66,23 @@ def test_texts_of_every_layout_have_the_codes_of_the_reference(texts, chunk, off
 
 
 @given(TEXTS, st.sampled_from([0, 120, 127, 128, 300]))
-def test_names_are_sorted_whether_or_not_their_codes_are_bytes(texts, more):
-    texts = [*(f"n{i}" for i in range(more)), *texts]
-    codes, names = kernels.arrow_texts(pl.Series(texts, dtype=pl.String)).names()
-    assert list(names) == sorted({text for text in texts if text})
-    assert codes.dtype == (np.int8 if len(set(texts) - {None}) <= 127 else np.int32)
-    assert [(*names, None)[code] for code in codes] == [text or None for text in texts]
+def test_names_are_sorted_whether_or_not_their_codes_are_bytes(strings, more):
+    strings = [*(f"n{i}" for i in range(more)), *strings]
+    codes, names = kernels.arrow_strings(pl.Series(strings, dtype=pl.String)).names()
+    assert list(names) == sorted({text for text in strings if text})
+    assert codes.dtype == (np.int8 if len(set(strings) - {None}) <= 127 else np.int32)
+    assert [(*names, None)[code] for code in codes] == [text or None for text in strings]
 
 
-def test_many_distinct_texts_outgrow_the_first_table():
-    texts = [f"customer-{i % 70_001:07d}" for i in range(200_000)]
-    codes, names = kernels.encode_strings(pl.Series(texts))
-    expected = reference.encode_strings(texts)
+def test_many_distinct_strings_outgrow_the_first_table():
+    strings = [f"customer-{i % 70_001:07d}" for i in range(200_000)]
+    codes, names = kernels.encode_strings(pl.Series(strings))
+    expected = reference.encode_strings(strings)
     assert list(names) == expected[1]
     assert np.array_equal(codes, expected[0])
 
 
-def test_columns_that_are_no_texts_are_left_to_their_library():
+def test_columns_that_are_no_strings_are_left_to_their_library():
     assert kernels.encode_strings(pl.Series([1, 2])) is None
     assert kernels.encode_strings([1, 2]) is None
 
@@ -234,10 +236,10 @@ def test_sequences_out_of_range_are_refused():
     )
 )
 def test_records_are_read_as_their_columns_are(rows):
-    texts, whole, real = ([row[i] for row in rows] for i in range(3))
+    strings, whole, real = ([row[i] for row in rows] for i in range(3))
     table = pa.table(
         {
-            "a": pa.array(texts, pa.string()),
+            "a": pa.array(strings, pa.string()),
             "b": pa.array(whole, pa.int64()),
             "c": pa.array(real, pa.float64()),
         }
@@ -245,10 +247,10 @@ def test_records_are_read_as_their_columns_are(rows):
     sliced = pa.concat_tables([table.slice(0, 3), table.slice(3)])
     column, *numbers = kernels.record_columns(sliced)
     codes, names = column.encoded()
-    expected = reference.encode_strings(texts)
+    expected = reference.encode_strings(strings)
     assert np.array_equal(codes, expected[0])
     assert list(names) == expected[1]
-    assert column.objects().tolist() == texts
+    assert column.objects().tolist() == strings
     for (values, missing), given_values in zip(numbers, [whole, real], strict=True):
         assert np.ma.MaskedArray(values, missing).tolist() == given_values
 

@@ -90,7 +90,7 @@ def test_flow_is_conserved_at_every_node(rows, rules):
 
 @given(simple_rows(), st.randoms(use_true_random=False), RULES)
 def test_neither_the_order_of_rows_nor_the_names_of_customers_matter(rows, random, rules):
-    rows = list(dict.fromkeys(rows))  # equal stamps keep input order, so make them distinct
+    rows = list(dict.fromkeys(rows))  # equal timestamps keep input order, so make them distinct
     rows = [(c, t, w + timedelta(minutes=i)) for i, (c, t, w) in enumerate(rows)]
     log = log_of(rows)
     mixed = [("x" + c[::-1], t, w) for c, t, w in rows]

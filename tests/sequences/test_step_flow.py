@@ -85,7 +85,7 @@ def test_no_journey_gets_lost_on_the_way(rows, steps, top):
 def test_the_worked_example_of_the_library():
     # journeys of five customers: see tests/test_worked_example.py
     day = timedelta(days=1)
-    stamps = {"a": [("ad", 0), ("web", 1), ("buy", 2), ("web", 5)], "e": [("store", 19)],
+    timestamps = {"a": [("ad", 0), ("web", 1), ("buy", 2), ("web", 5)], "e": [("store", 19)],
               "b": [("web", 0), ("web", 1), ("store", 10)], "c": [("ad", 15), ("web", 16)],
               "d": [("web", 2), ("buy", 7), ("buy", 8)]}  # fmt: skip
     from datetime import UTC, datetime
@@ -94,7 +94,7 @@ def test_the_worked_example_of_the_library():
     log = cx.InteractionLog.from_interactions(
         [
             cx.Interaction(customer=who, touchpoint=what, timestamp=start + when * day)
-            for who, rows in stamps.items()
+            for who, rows in timestamps.items()
             for what, when in rows
         ],
         observed_until=start + 20 * day,

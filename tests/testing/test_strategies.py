@@ -20,7 +20,7 @@ def test_within_a_list_a_name_means_one_thing(interactions):
 
 
 @given(cxst.event_rows(min_size=1))
-def test_rows_hold_aware_utc_stamps(rows):
+def test_rows_hold_aware_utc_timestamps(rows):
     assert all(row["timestamp"].tzinfo is UTC for row in rows)
 
 

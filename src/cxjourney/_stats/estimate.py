@@ -31,9 +31,9 @@ def _frozen_counts(mapping: Mapping[str, int]) -> Mapping[str, int]:
     return FrozenMapping(check_mapping(mapping, "exclusions"))
 
 
-def note_texts(notes: Iterable[str]) -> tuple[str, ...]:
+def note_strings(notes: Iterable[str]) -> tuple[str, ...]:
     if not isinstance(notes, Iterable):
-        raise InvalidValue.of("notes", "be a list of texts", notes)
+        raise InvalidValue.of("notes", "be a list of strings", notes)
     return tuple(notes)
 
 
@@ -90,7 +90,7 @@ class Estimate:
     n_censored: int = 0
     unit: str = ""
     method: str = ""
-    notes: tuple[str, ...] = attrs.field(default=(), converter=note_texts)
+    notes: tuple[str, ...] = attrs.field(default=(), converter=note_strings)
     name: str = ""
     definition: str = ""
     parameters: Mapping[str, Parameter] = attrs.field(

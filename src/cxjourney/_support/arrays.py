@@ -60,7 +60,7 @@ def to_array(values: Values, name: str) -> tuple[NDArray[Any], NDArray[np.bool_]
     """Return a one-dimensional array and the mask of missing values where the source keeps one.
 
     NaN, NaT and None that stand among the values stay there; a None mask says that the source has
-    no mask of its own. Stamps with a zone come back as UTC.
+    no mask of its own. Timestamps with a zone come back as UTC.
 
     Raises
     ------

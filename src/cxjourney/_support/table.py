@@ -114,7 +114,7 @@ class Table:
         return type(self)(columns, formats=self._formats, backend=self.backend)
 
     def renamed(self, words: Mapping[str, str]) -> Self:
-        """Return the table with these texts said in other words, wherever they stand."""
+        """Return the table with these strings said in other words, wherever they stand."""
         columns: dict[str, Any] = {
             name: values
             if isinstance(values, np.ndarray)

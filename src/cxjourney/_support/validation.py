@@ -58,14 +58,14 @@ def check_count(value: int, name: str, least: int = 1) -> int:
 
 
 def check_name(value: str, name: str) -> str:
-    """Return `value` if it is a name, which is a text."""
+    """Return `value` if it is a name, which is a string."""
     if not isinstance(value, str):
-        raise InvalidValue.of(name, "be a name, which is a text", value)
+        raise InvalidValue.of(name, "be a name, which is a string", value)
     return value
 
 
 def check_names(value: str | Iterable[str] | None, name: str) -> tuple[str, ...]:
-    """Return distinct names in their order: one text, several, or none for None."""
+    """Return distinct names in their order: one string, several, or none for None."""
     if value is None:
         return ()
     names = (value,) if isinstance(value, str) else value
@@ -74,7 +74,7 @@ def check_names(value: str | Iterable[str] | None, name: str) -> tuple[str, ...]
     names = tuple(names)
     for one in names:
         if not isinstance(one, str):
-            raise InvalidValue.of(name, "hold names only, each a text", one)
+            raise InvalidValue.of(name, "hold names only, each a string", one)
     return tuple(dict.fromkeys(names))
 
 

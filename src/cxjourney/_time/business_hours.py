@@ -136,12 +136,12 @@ class BusinessHours:
         Parameters
         ----------
         start, end
-            Time stamps with a zone, `end` not before `start`.
+            Timestamps with a zone, `end` not before `start`.
 
         Raises
         ------
         InvalidValue
-            If a stamp has no zone, or `end` is before `start`.
+            If a timestamp has no zone, or `end` is before `start`.
 
         Examples
         --------
@@ -152,9 +152,9 @@ class BusinessHours:
         >>> office.open_time(friday, monday)
         datetime.timedelta(seconds=7200)
         """
-        for name, stamp in (("start", start), ("end", end)):
-            if not isinstance(stamp, datetime) or stamp.tzinfo is None:
-                raise InvalidValue.of(name, "be a datetime with a time zone", stamp)
+        for name, timestamp in (("start", start), ("end", end)):
+            if not isinstance(timestamp, datetime) or timestamp.tzinfo is None:
+                raise InvalidValue.of(name, "be a datetime with a time zone", timestamp)
         first, last = instant(start, "start"), instant(end, "end")
         if last < first:
             raise InvalidValue.of("end", "not be before start", end)
@@ -164,7 +164,7 @@ class BusinessHours:
     def elapsed_us(
         self, start_us: NDArray[np.int64], end_us: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Return the open microseconds between stamps, a column at a time.
+        """Return the open microseconds between timestamps, a column at a time.
 
         Parameters
         ----------
@@ -192,7 +192,7 @@ class BusinessHours:
     def _spans_between(
         self, first_us: int, last_us: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return opening and closing of every span on the days of these stamps [UTC µs]."""
+        """Return opening and closing of every span on the days of these timestamps [UTC µs]."""
         # two days more on either side: a zone may be a day away from UTC
         days = np.arange(first_us // _DAY_US - 2, last_us // _DAY_US + 3)
         shut = np.array([(day - _EPOCH).days for day in self.holidays], dtype=np.int64)

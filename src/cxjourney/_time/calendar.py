@@ -1,4 +1,4 @@
-"""Time stamps of any kind as UTC microseconds, and the calendar periods that they fall in."""
+"""Timestamps of any kind as UTC microseconds, and the calendar periods that they fall in."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _MISSING_TYPES = frozenset({"NoneType", "NAType", "NaTType"})
 
 
 def instants(values: Values, name: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return time stamps as microseconds since 1970-01-01 UTC and the missing mask (0 there).
+    """Return timestamps as microseconds since 1970-01-01 UTC and the missing mask (0 there).
 
-    Stamps with a zone are converted, stamps without one are UTC; a date is its midnight.
+    Timestamps with a zone are converted, timestamps without one are UTC; a date is its midnight.
 
     Raises
     ------
     InvalidValue
-        If the column holds text, numbers or anything else than time stamps.
+        If the column holds text, numbers or anything else than timestamps.
     InvalidData
-        If single values are not time stamps; carries their positions.
+        If single values are not timestamps; carries their positions.
     """
     array, mask = to_array(values, name)
     missing = np.zeros(len(array), dtype=bool) if mask is None else mask.copy()
@@ -46,26 +46,26 @@ def instants(values: Values, name: str) -> tuple[NDArray[np.int64], NDArray[np.b
         us = [None if missing[i] else _object_us(v) for i, v in enumerate(array)]
         bad = [i for i, v in enumerate(us) if v is NotImplemented]
         if bad:
-            problem = f"{name} must hold time stamps (datetime); got {array[bad[0]]!r}"
+            problem = f"{name} must hold timestamps (datetime); got {array[bad[0]]!r}"
             raise InvalidData.at_rows(problem, bad)
         missing = np.array([v is None for v in us], dtype=bool)
         return np.array([0 if v is None else v for v in us], dtype=np.int64), missing
     if len(array) == 0:
         return np.zeros(0, dtype=np.int64), missing
     if array.dtype.kind != "M":
-        raise InvalidValue.of(name, "hold time stamps (datetime)", f"a column of {array.dtype}")
+        raise InvalidValue.of(name, "hold timestamps (datetime)", f"a column of {array.dtype}")
     missing |= np.isnat(array)
-    stamps = np.where(missing, np.datetime64(0, "us"), array.astype("datetime64[us]"))
-    return stamps.astype(np.int64), missing
+    timestamps = np.where(missing, np.datetime64(0, "us"), array.astype("datetime64[us]"))
+    return timestamps.astype(np.int64), missing
 
 
 def instant(value: datetime, name: str) -> int:
-    """Return one time stamp as microseconds since 1970-01-01 UTC.
+    """Return one timestamp as microseconds since 1970-01-01 UTC.
 
     Raises
     ------
     InvalidValue
-        If it is not a time stamp.
+        If it is not a timestamp.
     """
     us = _object_us(value)
     if us is None or us is NotImplemented:
@@ -76,7 +76,7 @@ def instant(value: datetime, name: str) -> int:
 def _object_us(value: Any) -> Any:
     if type(value).__name__ in _MISSING_TYPES:
         return None
-    if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN marks a missing stamp
+    if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN marks a missing timestamp
         return None
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else int(value.astype("datetime64[us]").astype(np.int64))

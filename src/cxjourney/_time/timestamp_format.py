@@ -1,4 +1,4 @@
-"""The grammar of time stamps: ISO 8601 and `strptime` formats, read down a column."""
+"""The grammar of timestamps: ISO 8601 and `strptime` formats, read down a column."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ _NAMED = 9  # letters of the longest month and of the longest day
 
 
 class Scanner:
-    """A cursor in each row of a column of texts; a row whose text does not fit stops counting.
+    """A cursor in each row of a column of strings; a row whose text does not fit stops counting.
 
     Parameters
     ----------
-    texts
+    strings
         Array of str, unicode or object.
     longest
-        Characters that are looked at; a longer text never fits.
+        Characters that are looked at; a longer string never fits.
     """
 
     __slots__ = ("_at", "_chars", "_end", "_start", "ok")
 
-    def __init__(self, texts: NDArray[Any], *, longest: int) -> None:
-        n = len(texts)
-        length = np.fromiter(map(len, texts), dtype=np.int64, count=n)
+    def __init__(self, strings: NDArray[Any], *, longest: int) -> None:
+        n = len(strings)
+        length = np.fromiter(map(len, strings), dtype=np.int64, count=n)
         width = max(1, min(int(length.max(initial=0)), longest))
         chars = np.zeros((n, width + 1), dtype=np.uint32)  # a zero at the end stops every read
-        chars[:, :width] = texts.astype(f"U{width}").view(np.uint32).reshape(n, width)
+        chars[:, :width] = strings.astype(f"U{width}").view(np.uint32).reshape(n, width)
         self._chars = chars.ravel()
         self._start = np.arange(n, dtype=np.int64) * (width + 1)
         self._end = self._start + np.minimum(length, width)
@@ -61,7 +61,7 @@ class Scanner:
         return np.equal(self._at, self._end)
 
     def finished(self) -> NDArray[np.bool_]:
-        """Return which texts fitted and were read to their end, but for blanks."""
+        """Return which strings fitted and were read to their end, but for blanks."""
         self.blanks()
         return self.ok & self.at_end()
 
@@ -131,7 +131,7 @@ def _is_blank(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
 
 
 class Fields:
-    """What was read from a column of stamps, part by part; [`us` and `offset` in microseconds]."""
+    """The parts read from a column of timestamps; `us` and `offset` are in microseconds."""
 
     __slots__ = (
         "aware", "day", "epoch_us", "hour", "minute", "month", "offset", "ok", "second", "us_part",

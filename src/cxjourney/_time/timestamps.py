@@ -1,9 +1,10 @@
-"""Columns of time stamps, as text or `datetime64`, to UTC microseconds.
+"""Columns of timestamps, as text or `datetime64`, to UTC microseconds.
 
 There is one parser for every way in, and it reads a whole column at a time: the characters of
 all rows form a matrix, and a cursor per row walks over it. No session zone, no locale and no
-guess about the order of day and month takes part. Where kernels are compiled, ISO texts in Arrow
-buffers are read by the same grammar row by row; a column with a text that does not fit comes here.
+guess about the order of day and month takes part. Where kernels are compiled, ISO strings in Arrow
+buffers are read by the same grammar row by row; a column with a string that does not fit comes
+here.
 """
 
 from __future__ import annotations
@@ -18,35 +19,35 @@ from numpy.typing import NDArray
 from cxjourney._time.timestamp_format import Fields, Scanner, read_format, read_iso
 from cxjourney._time.zones import FIRST_US, LAST_US, check_zone, localise
 from cxjourney.exceptions import InvalidData, InvalidValue
-from cxjourney.kernels import ArrowTexts, arrow_texts
+from cxjourney.kernels import ArrowStrings, arrow_strings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Stamps", "read_stamps", "to_utc_us", "utc_us"]
+__all__ = ["Timestamps", "read_timestamps", "to_utc_us", "utc_us"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHUNK = 1 << 15  # rows whose characters fit into the second-level cache
-_LONGEST = 64  # no stamp is longer, and a hostile cell must not blow up the matrix
+_LONGEST = 64  # no timestamp is longer, and a hostile cell must not blow up the matrix
 _MISSING_TYPES = frozenset({"NoneType", "NAType", "NaTType", "Null"})
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Stamps:
-    """A column of stamps on the UTC axis.
+class Timestamps:
+    """A column of timestamps on the UTC axis.
 
     Attributes
     ----------
     us
         Microseconds since 1970-01-01 UTC; 0 where missing.
     missing
-        Whether the row has no stamp: null, NaT, or an empty text.
+        Whether the row has no timestamp: null, NaT, or an empty string.
     n_naive
-        Stamps without an offset, read in `tz`.
+        Timestamps without an offset, read in `tz`.
     n_ambiguous
-        Naive stamps that the clock of `tz` showed twice; the earlier instant was taken.
+        Naive timestamps that the clock of `tz` showed twice; the earlier instant was taken.
     n_nonexistent
-        Naive stamps that the clock of `tz` skipped; the offset before the change was taken.
+        Naive timestamps that the clock of `tz` skipped; the offset before the change was taken.
     """
 
     us: NDArray[np.int64]
@@ -57,7 +58,7 @@ class Stamps:
 
     @classmethod
     def placed(cls, us: NDArray[np.int64], *, name: str = "timestamp") -> Self:
-        """Return stamps that are instants already.
+        """Return timestamps that are instants already.
 
         Parameters
         ----------
@@ -79,8 +80,8 @@ class Stamps:
 
 def to_utc_us(
     values: NDArray[Any], *, tz: str = "UTC", fmt: str | None = None, name: str = "timestamp"
-) -> Stamps:
-    """Turn a column of stamps into UTC microseconds.
+) -> Timestamps:
+    """Turn a column of timestamps into UTC microseconds.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def to_utc_us(
         Objects that are dates or datetimes are read as their ISO text. A masked array's masked
         rows are missing.
     tz
-        IANA name of the zone in which stamps without an offset are read.
+        IANA name of the zone in which timestamps without an offset are read.
     fmt
         `strptime` format of the text; None reads ISO 8601. See Notes.
     name
@@ -97,13 +98,13 @@ def to_utc_us(
 
     Returns
     -------
-    Stamps
+    Timestamps
         The instants, which rows have none, and how many needed `tz`.
 
     Raises
     ------
     InvalidData
-        If a text is not a stamp or lies outside the years 1 to 9999; carries the row numbers.
+        If a string is not a timestamp or lies outside the years 1 to 9999; carries the row numbers.
     InvalidValue
         If the array holds neither text nor `datetime64`, or `fmt` has an unknown directive.
     UnknownName
@@ -127,12 +128,12 @@ def to_utc_us(
     --------
     >>> import numpy as np
     >>> from cxjourney._time.timestamps import to_utc_us
-    >>> stamps = to_utc_us(
+    >>> timestamps = to_utc_us(
     ...     np.array(["2024-07-01 12:00", "2024-07-01T12:00:00+02:00", ""]), tz="Europe/Prague"
     ... )
-    >>> stamps.us.view("M8[us]")[:2].astype("M8[s]").astype(str).tolist()
+    >>> timestamps.us.view("M8[us]")[:2].astype("M8[s]").astype(str).tolist()
     ['2024-07-01T10:00:00', '2024-07-01T10:00:00']
-    >>> stamps.n_naive, stamps.missing.tolist()
+    >>> timestamps.n_naive, timestamps.missing.tolist()
     (1, [False, False, True])
     """
     zone = check_zone(tz)
@@ -140,7 +141,7 @@ def to_utc_us(
         us = values.view(np.int64)
         if not len(us) or (us.min() >= FIRST_US and us.max() <= LAST_US):  # NaT is the least
             us.setflags(write=False)
-            return Stamps(us=us, missing=np.zeros(len(us), dtype=np.bool_), n_naive=len(us))
+            return Timestamps(us=us, missing=np.zeros(len(us), dtype=np.bool_), n_naive=len(us))
     if values.dtype.kind == "M":
         local, missing = _from_datetime64(values, name)
         naive = ~missing
@@ -148,22 +149,22 @@ def to_utc_us(
         local, missing, naive = _from_text(values, fmt, name)
     else:
         raise InvalidValue.of(name, "hold text or datetime64", values.dtype)
-    stamps = _on_axis(local, missing, naive, tz)
-    _refuse(_outside(stamps.us), "outside the years 1 to 9999", values, name)
-    return stamps
+    timestamps = _on_axis(local, missing, naive, tz)
+    _refuse(_outside(timestamps.us), "outside the years 1 to 9999", values, name)
+    return timestamps
 
 
 def _on_axis(
     local: NDArray[np.int64], missing: NDArray[np.bool_], naive: NDArray[np.bool_], tz: str
-) -> Stamps:
-    """Return stamps, of which the naive ones are what the clock of `tz` showed."""
+) -> Timestamps:
+    """Return timestamps, of which the naive ones are what the clock of `tz` showed."""
     placed = localise(local[naive], tz)
     us = local
     us[naive] = placed.us
     us[missing] = 0
     us.setflags(write=False)
     missing.setflags(write=False)
-    return Stamps(
+    return Timestamps(
         us=us,
         missing=missing,
         n_naive=int(np.count_nonzero(naive)),
@@ -176,16 +177,16 @@ def _outside(us: NDArray[np.int64]) -> NDArray[np.bool_]:
     return (us < FIRST_US) | (us > LAST_US)
 
 
-def read_stamps(
+def read_timestamps(
     column: Any, *, tz: str = "UTC", fmt: str | None = None, name: str = "timestamp"
-) -> Stamps:
-    """Return a column of any frame as stamps; see `to_utc_us`.
+) -> Timestamps:
+    """Return a column of any frame as timestamps; see `to_utc_us`.
 
     Parameters
     ----------
     column
-        A narwhals series, an array, texts in Arrow buffers, or stamps that were placed before;
-        hence Any. Stamps of an aware column are taken as they are.
+        A narwhals series, an array, strings in Arrow buffers, or timestamps that were placed
+        before; hence Any. Timestamps of an aware column are taken as they are.
     tz, fmt, name
         As for `to_utc_us`.
 
@@ -194,11 +195,11 @@ def read_stamps(
     InvalidData, InvalidValue, UnknownName
         As for `to_utc_us`.
     """
-    if isinstance(column, Stamps):
+    if isinstance(column, Timestamps):
         return column
-    if isinstance(column, ArrowTexts):
-        stamps = _from_buffers(column, tz, fmt)
-        return stamps or to_utc_us(column.objects(), tz=tz, fmt=fmt, name=name)
+    if isinstance(column, ArrowStrings):
+        timestamps = _from_buffers(column, tz, fmt)
+        return timestamps or to_utc_us(column.objects(), tz=tz, fmt=fmt, name=name)
     if isinstance(column, np.ndarray):
         return to_utc_us(column, tz=tz, fmt=fmt, name=name)
     import narwhals as nw
@@ -209,11 +210,11 @@ def read_stamps(
     if not isinstance(dtype, nw.Datetime):
         if dtype.is_numeric() or dtype == nw.Boolean:
             raise InvalidValue.of(
-                name, "be a column of dates or ISO texts: a number has no unit", str(dtype)
+                name, "be a column of dates or ISO strings: a number has no unit", str(dtype)
             )
-        texts = arrow_texts(column.to_native()) if dtype == nw.String else None
-        if texts is not None and (stamps := _from_buffers(texts, tz, fmt)) is not None:
-            return stamps
+        strings = arrow_strings(column.to_native()) if dtype == nw.String else None
+        if strings is not None and (timestamps := _from_buffers(strings, tz, fmt)) is not None:
+            return timestamps
         return to_utc_us(np.array(column.to_list(), dtype=object), tz=tz, fmt=fmt, name=name)
     missing = column.is_null().to_numpy()
     if dtype.time_zone is None and dtype.time_unit == "us" and not missing.any():
@@ -221,20 +222,20 @@ def read_stamps(
     micros = column.dt.timestamp("us")
     us = np.asarray((micros.fill_null(0) if missing.any() else micros).to_numpy(), dtype=np.int64)
     if dtype.time_zone is not None:
-        return Stamps.placed(np.ma.MaskedArray(us, missing), name=name)
+        return Timestamps.placed(np.ma.MaskedArray(us, missing), name=name)
     naive = us.view("M8[us]")
     values = np.where(missing, np.datetime64("NaT"), naive) if missing.any() else naive
     return to_utc_us(values, tz=tz, fmt=fmt, name=name)
 
 
-def _from_buffers(texts: ArrowTexts, tz: str, fmt: str | None) -> Stamps | None:
+def _from_buffers(strings: ArrowStrings, tz: str, fmt: str | None) -> Timestamps | None:
     """Return what `to_utc_us` would; None where a format is given, or it might refuse a row."""
     if fmt is not None:
         return None
     check_zone(tz)
-    found = texts.stamps()
-    stamps = None if found is None else _on_axis(*found, tz)
-    return None if stamps is None or _outside(stamps.us).any() else stamps
+    found = strings.timestamps()
+    timestamps = None if found is None else _on_axis(*found, tz)
+    return None if timestamps is None or _outside(timestamps.us).any() else timestamps
 
 
 def utc_us(moment: datetime | date | str, name: str, tz: str) -> int:
@@ -277,14 +278,14 @@ def _from_text(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
     """Return the wall-clock or UTC microseconds, which are missing, and which are wall-clock."""
     read: Callable[[Scanner], Fields] = read_iso if fmt is None else read_format(fmt)
-    texts, missing = _as_text(values)
-    n = len(texts)
+    strings, missing = _as_text(values)
+    n = len(strings)
     us = np.zeros(n, dtype=np.int64)
     aware = np.zeros(n, dtype=bool)
     bad = np.zeros(n, dtype=bool)
     for start in range(0, n, _CHUNK):
         rows = slice(start, start + _CHUNK)
-        scanner = Scanner(texts[rows], longest=_LONGEST)
+        scanner = Scanner(strings[rows], longest=_LONGEST)
         empty = scanner.at_end()
         fields = read(scanner)
         us[rows] = fields.us()
@@ -297,29 +298,29 @@ def _from_text(
         if fmt is None
         else f"timestamp_format is {fmt!r}"
     )
-    _refuse(bad, "cannot be read", texts, name, hint=hint)
+    _refuse(bad, "cannot be read", strings, name, hint=hint)
     return us, missing, ~aware & ~missing
 
 
 def _as_text(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return an array of str, "" where the value is missing, and a mask of those."""
     missing = np.ma.getmaskarray(values).copy()
-    texts = np.ma.getdata(values)
-    if texts.dtype.kind == "U":
-        return texts, missing
-    texts = texts.astype(object)
-    kinds = np.fromiter(map(id, map(type, texts)), dtype=np.int64, count=len(texts))
+    strings = np.ma.getdata(values)
+    if strings.dtype.kind == "U":
+        return strings, missing
+    strings = strings.astype(object)
+    kinds = np.fromiter(map(id, map(type, strings)), dtype=np.int64, count=len(strings))
     for kind in np.unique(kinds):
         if kind == id(str):
             continue
         rows = np.flatnonzero(kinds == kind)
-        if type(texts[rows[0]]).__name__ in _MISSING_TYPES:
+        if type(strings[rows[0]]).__name__ in _MISSING_TYPES:
             missing[rows] = True
-        elif isinstance(texts[rows[0]], float):
-            missing[rows[np.isnan(texts[rows].astype(float))]] = True
-        texts[rows] = texts[rows].astype(str).astype(object)
-    texts[missing] = ""
-    return texts, missing
+        elif isinstance(strings[rows[0]], float):
+            missing[rows[np.isnan(strings[rows].astype(float))]] = True
+        strings[rows] = strings[rows].astype(str).astype(object)
+    strings[missing] = ""
+    return strings, missing
 
 
 def _refuse(

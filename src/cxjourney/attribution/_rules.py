@@ -318,9 +318,9 @@ def time_decay(
     >>> from datetime import datetime, timedelta, timezone
     >>> import cxjourney as cx
     >>> def at(touchpoint, channel, day):
-    ...     stamp = datetime(2026, 1, day, tzinfo=timezone.utc)
+    ...     timestamp = datetime(2026, 1, day, tzinfo=timezone.utc)
     ...     return cx.Interaction(
-    ...         customer="a", touchpoint=touchpoint, channel=channel, timestamp=stamp)
+    ...         customer="a", touchpoint=touchpoint, channel=channel, timestamp=timestamp)
     >>> log = cx.InteractionLog.from_interactions(
     ...     [at("ad", "social", 1), at("page", "web", 8), at("buy", "web", 15)])
     >>> journeys = log.journeys(goal="buy", inactivity=timedelta(days=30))

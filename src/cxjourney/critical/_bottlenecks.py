@@ -170,7 +170,7 @@ def _split(
     known = ~np.isnan(worked)
     node = visits.node[moved][known]
     n = np.bincount(node, minlength=k)
-    # an interaction may outlast the time to the next one where stamps are starts
+    # an interaction may outlast the time to the next one where timestamps are starts
     parts = (worked[known], np.maximum(wait[known] - worked[known], 0.0))
     sums = (np.bincount(node, part, minlength=k) for part in parts)
     working, queue = (np.divide(s, n, out=nothing.copy(), where=n > 0) for s in sums)

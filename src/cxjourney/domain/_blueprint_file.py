@@ -72,7 +72,8 @@ def to_yaml(data: Mapping[str, Any]) -> str:
 
     class Dumper(yaml.SafeDumper):  # type: ignore[name-defined,misc]  # imported above
         def represent_text(self, value: str) -> Any:
-            # plain and single-quoted texts would lose these line breaks; double quotes escape them
+            # plain and single-quoted strings would lose these line breaks; double quotes escape
+            # them
             style = '"' if _BREAKS & set(value) else None
             return self.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 

@@ -68,18 +68,18 @@ def _to_emotion(value: Emotion | float) -> Emotion:
 def _to_utc(value: datetime) -> datetime:
     """Return the moment in UTC.
 
-    Python subtracts and compares stamps of one zone by the wall clock, which is wrong by an hour
-    where clocks change; in UTC equal moments are equal objects.
+    Python subtracts and compares timestamps of one zone by the wall clock, which is wrong by an
+    hour where clocks change; in UTC equal moments are equal objects.
     """
     if type(value) is datetime and value.tzinfo is UTC:
         return value
-    if not isinstance(value, datetime) or value != value:  # noqa: PLR0124 - a missing pandas stamp is a datetime that differs from itself
+    if not isinstance(value, datetime) or value != value:  # noqa: PLR0124 - a missing pandas timestamp is a datetime that differs from itself
         raise InvalidValue.of("timestamp", "be a datetime.datetime", value)
     if value.utcoffset() is None:
         raise InvalidValue.of(
             "timestamp",
             "carry a time zone: add one, as in datetime(2026, 1, 31, tzinfo=timezone.utc) or "
-            'stamp.replace(tzinfo=ZoneInfo("Europe/Warsaw"))',
+            'timestamp.replace(tzinfo=ZoneInfo("Europe/Warsaw"))',
             value,
         )
     try:

@@ -77,8 +77,8 @@ class Journey:
     --------
     >>> from datetime import datetime, timezone
     >>> def at(touchpoint, day):
-    ...     stamp = datetime(2026, 1, day, tzinfo=timezone.utc)
-    ...     return Interaction(customer="anna", touchpoint=touchpoint, timestamp=stamp)
+    ...     timestamp = datetime(2026, 1, day, tzinfo=timezone.utc)
+    ...     return Interaction(customer="anna", touchpoint=touchpoint, timestamp=timestamp)
     >>> journey = Journey(
     ...     customer="anna", interactions=[at("ad", 1), at("buy", 3)], outcome="converted"
     ... )

@@ -66,7 +66,7 @@ def explain_unit(
     codes, names
         The touchpoint of each row, and their names.
     time
-        Stamp of each row [µs]; None for aggregated paths.
+        Timestamp of each row [µs]; None for aggregated paths.
     rules
         How to match.
     """
@@ -85,10 +85,12 @@ def explain_unit(
     depth = 0
     if matched.hit.shape[1]:
         depth = int(np.flatnonzero(matched.hit[:, 0] >= 0)[-1]) + 1
-    stamps = [""] * len(codes) if time is None else [str(_EPOCH + int(t)) for t in time.tolist()]
+    timestamps = (
+        [""] * len(codes) if time is None else [str(_EPOCH + int(t)) for t in time.tolist()]
+    )
     rows_ = [
-        {"timestamp": stamp, "touchpoint": names[code], "verdict": verdict or "no step"}
-        for stamp, code, verdict in zip(stamps, codes.tolist(), verdicts, strict=True)
+        {"timestamp": timestamp, "touchpoint": names[code], "verdict": verdict or "no step"}
+        for timestamp, code, verdict in zip(timestamps, codes.tolist(), verdicts, strict=True)
     ]
     removed = not matched.hit.shape[1] and matched.excluded > 0
     return rows_, depth, removed

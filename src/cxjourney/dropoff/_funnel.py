@@ -239,7 +239,7 @@ class Funnel(Result):
         if self.within is not None:
             window = f"within {format_value(self.within.total_seconds(), 'duration')} of entering"
         matching = f"{self.order}, entry {self.entry}, {window}"
-        return (f"{matching}, equal stamps in {self.ties} order, immature: {self.immature}",)
+        return (f"{matching}, equal timestamps in {self.ties} order, immature: {self.immature}",)
 
     def _notes(self) -> tuple[str, ...]:
         base = "that entered" if self.base == "entered" else "in all"
@@ -332,8 +332,8 @@ def funnel(
     >>> import cxjourney as cx
     >>> from cxjourney.dropoff import funnel
     >>> def at(customer, touchpoint, day):
-    ...     stamp = datetime(2026, 1, day, tzinfo=timezone.utc)
-    ...     return cx.Interaction(customer=customer, touchpoint=touchpoint, timestamp=stamp)
+    ...     timestamp = datetime(2026, 1, day, tzinfo=timezone.utc)
+    ...     return cx.Interaction(customer=customer, touchpoint=touchpoint, timestamp=timestamp)
     >>> log = cx.InteractionLog.from_interactions(
     ...     [at("a", "web", 1), at("a", "cart", 2), at("a", "buy", 3), at("b", "web", 2)],
     ...     observed_until=datetime(2026, 1, 31, tzinfo=timezone.utc),

@@ -115,7 +115,7 @@ def match(
     offsets
         Rows of unit i are [offsets[i], offsets[i + 1]).
     time
-        Stamp of each row [µs]; None for aggregated paths.
+        Timestamp of each row [µs]; None for aggregated paths.
     rules
         The steps and exclusions.
     """
@@ -212,11 +212,13 @@ def _ends(found: Candidates, rules: Rules, starts: Ints, reached: list[Reached])
     """Return the last position that belongs to each attempt; the very last if it never ends."""
     ends = np.full(len(starts), len(found.row), dtype=np.int64)
     if rules.within_us is not None:
-        # ranks instead of stamps: unit and stamp in one number would not fit
-        stamps = np.unique(found.time)
-        clock = found.unit * (len(stamps) + 1) + np.searchsorted(stamps, found.time)
-        last_in = np.searchsorted(stamps, found.time[starts] + rules.within_us, side="right") - 1
-        limit = found.unit[starts] * (len(stamps) + 1) + last_in
+        # ranks instead of timestamps: unit and timestamp in one number would not fit
+        timestamps = np.unique(found.time)
+        clock = found.unit * (len(timestamps) + 1) + np.searchsorted(timestamps, found.time)
+        last_in = (
+            np.searchsorted(timestamps, found.time[starts] + rules.within_us, side="right") - 1
+        )
+        limit = found.unit[starts] * (len(timestamps) + 1) + last_in
         ends = np.searchsorted(clock, limit, side="right") - 1
     last = reached[-1]
     done = np.searchsorted(starts, last.start)

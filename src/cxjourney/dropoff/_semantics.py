@@ -34,9 +34,9 @@ class Semantics:
         attempt at a time, the next after the last one "ended" by conversion, time-out or
         exclusion.
     ties
-        Interactions with equal stamps count in the order of the "log" (`seq`, then input), or in
-        "either" order, so that a step may follow another of the same stamp whichever stands first;
-        exclusions with the stamp of a step are then no obstacle to it.
+        Interactions with equal timestamps count in the order of the "log" (`seq`, then input), or
+        in "either" order, so that a step may follow another of the same timestamp whichever stands
+        first; exclusions with the timestamp of a step are then no obstacle to it.
     exclusion
         What an exclusion ends: the "attempt", or membership of the whole "unit", which then does
         not count at any step.

@@ -163,8 +163,8 @@ def sensitivity(
     >>> import cxjourney as cx
     >>> from cxjourney.dropoff import sensitivity
     >>> def at(customer, touchpoint, day):
-    ...     stamp = datetime(2026, 1, day, tzinfo=timezone.utc)
-    ...     return cx.Interaction(customer=customer, touchpoint=touchpoint, timestamp=stamp)
+    ...     timestamp = datetime(2026, 1, day, tzinfo=timezone.utc)
+    ...     return cx.Interaction(customer=customer, touchpoint=touchpoint, timestamp=timestamp)
     >>> log = cx.InteractionLog.from_interactions(
     ...     [at("a", "web", 1), at("a", "buy", 5), at("b", "web", 1), at("c", "web", 27)],
     ...     observed_until=datetime(2026, 1, 31, tzinfo=timezone.utc),

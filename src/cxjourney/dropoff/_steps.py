@@ -107,7 +107,7 @@ def as_steps(steps: Sequence[StepLike]) -> tuple[Step, ...]:
         If there are no steps, or the first or the last is optional.
     """
     if isinstance(steps, str):
-        raise InvalidValue.of("steps", "be a sequence of steps, not one text", steps)
+        raise InvalidValue.of("steps", "be a sequence of steps, not one string", steps)
     if not isinstance(steps, Iterable):
         raise InvalidValue.of("steps", "be a sequence of steps", steps)
     typed = tuple(

@@ -225,5 +225,5 @@ def _histogram(
         return None
     bins = grid.count(",")
     empty = ",".join("0" * bins)
-    texts = [row.get(key, empty).split(",") for row in rows]
-    return np.array(texts, dtype=np.int64).reshape(len(rows), bins)
+    strings = [row.get(key, empty).split(",") for row in rows]
+    return np.array(strings, dtype=np.int64).reshape(len(rows), bins)

@@ -42,7 +42,7 @@ def write_graphml(graph: nx.DiGraph[str], path: str | Path) -> None:
     --------
     read_graphml : The way back; types are kept.
     """
-    for text in _texts(graph):
+    for text in _strings(graph):
         if found := _NOT_IN_XML.search(text):
             raise InvalidValue(
                 f"GraphML cannot hold the character {found.group()!r} of {text!r}; "
@@ -63,7 +63,7 @@ def graphml(path: str | Path) -> nx.Graph[Any]:
         raise InputFileError(f"{path}: not GraphML: {error}") from error
 
 
-def _texts(graph: nx.DiGraph[str]) -> Iterator[str]:
+def _strings(graph: nx.DiGraph[str]) -> Iterator[str]:
     rows = [graph.graph, *(node for _, node in graph.nodes(data=True))]
     rows += [edge for _, _, edge in graph.edges(data=True)]
     yield from graph

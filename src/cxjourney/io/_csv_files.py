@@ -1,4 +1,4 @@
-"""CSV files to columns: the texts of cells stay in the Arrow buffers of DuckDB where they can."""
+"""CSV files to columns: the strings of cells stay in the Arrow buffers of DuckDB where they can."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
 from cxjourney.io._files import compression_of, file_errors, reason_of, show_path
-from cxjourney.kernels import ArrowTexts, record_columns
+from cxjourney.kernels import ArrowStrings, record_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ _PLAIN = "auto_detect=false, comment='', nullstr='', hive_partitioning=false, fi
 def csv_columns(
     connection: Any,
     files: Sequence[str],
-    texts: Sequence[str],
+    strings: Sequence[str],
     numbers: Sequence[str] = (),
     integers: Sequence[str] = (),
     *,
@@ -46,8 +46,8 @@ def csv_columns(
         A DuckDB connection.
     files
         The files, read in this order.
-    texts
-        Columns to return as texts in Arrow buffers, or else as arrays of str; missing (None)
+    strings
+        Columns to return as strings in Arrow buffers, or else as arrays of str; missing (None)
         where a cell is empty and not quoted.
     numbers
         Columns to return as float64, NaN where a cell is empty or blank.
@@ -72,12 +72,12 @@ def csv_columns(
     rows_before = 0
     for file in files:
         source = _Source(glob.escape(file), compression_of(file), encoding)
-        header, chosen = _header(connection, file, source, [*texts, *kinds], delimiter)
-        query = _query(header, texts, kinds)
+        header, chosen = _header(connection, file, source, [*strings, *kinds], delimiter)
+        query = _query(header, strings, kinds)
         with file_errors(file):
             parameters = [source.path, chosen, source.compression, source.encoding]
             fetched = _fetched(connection.sql(query, params=parameters))
-        piece = {f"text:{name}": fetched[f"t{i}"] for i, name in enumerate(texts)}
+        piece = {f"text:{name}": fetched[f"t{i}"] for i, name in enumerate(strings)}
         for i, (name, kind) in enumerate(kinds.items()):
             _refuse_bad(fetched[f"bad{i}"], name, kind, rows_before)
             numbers_read = fetched[f"n{i}"]
@@ -125,13 +125,13 @@ class _Source:
     encoding: str
 
 
-def _query(header: Sequence[str], texts: Sequence[str], kinds: Mapping[str, str]) -> str:
+def _query(header: Sequence[str], strings: Sequence[str], kinds: Mapping[str, str]) -> str:
     """Return the SQL that reads cells as text t0, t1 and so on, and as numbers n0 with bad0.
 
     Cells are numbered, not named: DuckDB's names ignore case and must not repeat.
     """
     schema = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header)))
-    wanted = [f"c{header.index(name)} AS t{i}" for i, name in enumerate(texts)]
+    wanted = [f"c{header.index(name)} AS t{i}" for i, name in enumerate(strings)]
     for i, (name, kind) in enumerate(kinds.items()):
         cell = f"nullif(trim(c{header.index(name)}), '')"
         number = f"TRY_CAST({cell} AS {kind})"
@@ -147,7 +147,7 @@ def _query(header: Sequence[str], texts: Sequence[str], kinds: Mapping[str, str]
 
 
 def _fetched(relation: Any) -> dict[str, Any]:
-    """Return the columns of a query: texts as `ArrowTexts` where kernels are compiled.
+    """Return the columns of a query: strings as `ArrowStrings` where kernels are compiled.
 
     A stream that breaks off is read again, to hear why.
     """
@@ -172,8 +172,8 @@ def _refuse_bad(bad: NDArray[np.int64], name: str, kind: str, rows_before: int) 
 def _stacked(columns: list[Any]) -> Any:
     if len(columns) == 1:
         return columns[0]
-    if all(isinstance(column, ArrowTexts) for column in columns):
-        return ArrowTexts.stacked(columns)
+    if all(isinstance(column, ArrowStrings) for column in columns):
+        return ArrowStrings.stacked(columns)
     if any(isinstance(column, np.ma.MaskedArray) for column in columns):
         return np.ma.concatenate(columns)  # type: ignore[no-untyped-call]  # no stubs
     return np.concatenate(columns)
@@ -183,9 +183,9 @@ def _objects(column: NDArray[Any]) -> NDArray[Any]:
     """Return a column of text with None where it is masked; numbers as they are."""
     if column.dtype != object or not isinstance(column, np.ma.MaskedArray):
         return column
-    texts: NDArray[Any] = np.ma.getdata(column).copy()
-    texts[np.ma.getmaskarray(column)] = None
-    return texts
+    strings: NDArray[Any] = np.ma.getdata(column).copy()
+    strings[np.ma.getmaskarray(column)] = None
+    return strings
 
 
 def _header(

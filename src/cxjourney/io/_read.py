@@ -91,7 +91,7 @@ def read_csv(
         What stands between cells; None takes the one of `,` `;` tab `|` that splits the header
         into the columns asked for.
     timestamp_format
-        `strptime` format of the stamps; None reads ISO 8601 (see `cxjourney._time.timestamps`).
+        `strptime` format of the timestamps; None reads ISO 8601 (see `cxjourney._time.timestamps`).
     duration_unit
         What 1 means in the `duration` column, such as `timedelta(seconds=1)`.
     encoding
@@ -131,8 +131,8 @@ def read_csv(
     by_role |= column_names(columns)
     numbers = [by_role[role] for role in _NUMERIC if role in by_role]
     integers = [by_role["seq"]] if "seq" in by_role else []
-    texts = [name for role, name in by_role.items() if role not in {*_NUMERIC, "seq"}]
-    texts += columns.get("attributes", ())
+    strings = [name for role, name in by_role.items() if role not in {*_NUMERIC, "seq"}]
+    strings += columns.get("attributes", ())
     if "duration" in by_role and duration_unit is None:
         raise InvalidValue.of(
             "duration_unit", "say what 1 means in the duration column, as a timedelta", None
@@ -141,7 +141,7 @@ def read_csv(
         frame = csv_columns(
             connection,
             find_files(path),
-            list(dict.fromkeys(texts)),
+            list(dict.fromkeys(strings)),
             list(dict.fromkeys(numbers)),
             integers,
             delimiter=delimiter,
@@ -177,7 +177,7 @@ def read_parquet(
     customer, timestamp, touchpoint
         Names of the columns that every log needs.
     timestamp_format
-        `strptime` format of stamps that are text; None reads ISO 8601.
+        `strptime` format of timestamps that are text; None reads ISO 8601.
     **columns
         Further columns and options: see `InteractionLog.from_frame`. Other columns of the file
         are not read.
@@ -199,8 +199,8 @@ def read_parquet(
 
     Notes
     -----
-    Stamps with a zone are instants already; stamps without one are read in `tz`. A column of
-    durations holds intervals, since a number has no unit. See `read_csv` for what DuckDB may do.
+    Timestamps with a zone are instants already; timestamps without one are read in `tz`. A column
+    of durations holds intervals, since a number has no unit. See `read_csv` for what DuckDB may do.
     """
     roles = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
     roles |= column_names(columns)

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney._support.validation import check_duration, duration_us
-from cxjourney._time.timestamps import Stamps, read_stamps, utc_us
+from cxjourney._time.timestamps import Timestamps, read_timestamps, utc_us
 from cxjourney.domain import check_name
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.log import (
@@ -151,11 +151,11 @@ def from_wide(
         wanted[f"named_by:{column}"] = step.named_by
         wanted[f"value:{column}"] = step.value
     columns, backend = columns_of(frame, wanted, attributes)
-    stamps = [
-        read_stamps(columns[f"steps:{column}"], tz=tz, fmt=timestamp_format, name=column)
+    timestamps = [
+        read_timestamps(columns[f"steps:{column}"], tz=tz, fmt=timestamp_format, name=column)
         for column in plan
     ]
-    taken = [np.flatnonzero(~s.missing) for s in stamps]
+    taken = [np.flatnonzero(~s.missing) for s in timestamps]
     rows = np.concatenate(taken)
     ids = encode_ids(columns["customer"])
     touchpoints = [_touchpoints(columns, column, step, len(ids)) for column, step in plan.items()]
@@ -165,7 +165,7 @@ def from_wide(
             _refuse_missing(named.codes[own] < 0, own, step.named_by or "touchpoint")
     long: dict[str, Any] = {
         "customer": ids.take(rows),
-        "timestamp": _joined(stamps, taken),
+        "timestamp": _joined(timestamps, taken),
         "touchpoint": _stacked_names(touchpoints, taken),
         "seq": np.repeat(np.arange(len(plan)), [len(own) for own in taken]),
     }
@@ -261,7 +261,7 @@ def from_sequences(
     times = np.repeat(np.array(list(moments.values()), dtype=np.int64), [len(own) for own in taken])
     long: dict[str, Any] = {
         "customer": ids.take(rows),
-        "timestamp": Stamps.placed(times),
+        "timestamp": Timestamps.placed(times),
         "touchpoint": _stacked_names(coded, taken),
     }
     for name in attributes:
@@ -351,13 +351,13 @@ def _lookup(coded: Coded) -> NDArray[Any]:
     return names
 
 
-def _joined(stamps: Sequence[Stamps], taken: Sequence[NDArray[np.intp]]) -> Stamps:
-    us = np.concatenate([s.us[own] for s, own in zip(stamps, taken, strict=True)])
+def _joined(timestamps: Sequence[Timestamps], taken: Sequence[NDArray[np.intp]]) -> Timestamps:
+    us = np.concatenate([s.us[own] for s, own in zip(timestamps, taken, strict=True)])
     return attrs.evolve(
-        Stamps.placed(us),
-        n_naive=sum(s.n_naive for s in stamps),
-        n_ambiguous=sum(s.n_ambiguous for s in stamps),
-        n_nonexistent=sum(s.n_nonexistent for s in stamps),
+        Timestamps.placed(us),
+        n_naive=sum(s.n_naive for s in timestamps),
+        n_ambiguous=sum(s.n_ambiguous for s in timestamps),
+        n_nonexistent=sum(s.n_nonexistent for s in timestamps),
     )
 
 

@@ -52,7 +52,7 @@ def journey_graph(
     goal, inactivity, exit_touchpoints, after_goal, all_closed
         How journeys end; see `InteractionLog.journeys`.
     observed_until
-        Until when the interactions were observed; None means the last stamp.
+        Until when the interactions were observed; None means the last timestamp.
     by
         What a node is: "touchpoint", "channel", "stage", "owner", or a pair of them.
 
@@ -71,8 +71,8 @@ def journey_graph(
     >>> from datetime import datetime, timedelta, timezone
     >>> import cxjourney as cx
     >>> def at(customer, touchpoint, day):
-    ...     stamp = datetime(2026, 1, day, tzinfo=timezone.utc)
-    ...     return cx.Interaction(customer=customer, touchpoint=touchpoint, timestamp=stamp)
+    ...     timestamp = datetime(2026, 1, day, tzinfo=timezone.utc)
+    ...     return cx.Interaction(customer=customer, touchpoint=touchpoint, timestamp=timestamp)
     >>> graph = cx.journey_graph(
     ...     [at("a", "web", 1), at("a", "buy", 2), at("b", "web", 1)],
     ...     goal="buy", inactivity=timedelta(days=7), observed_until=datetime(

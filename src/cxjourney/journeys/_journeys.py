@@ -147,7 +147,7 @@ class Journeys:
         Raises
         ------
         InvalidValue
-            If lengths differ, a path is one text, or a count is negative or no whole number.
+            If lengths differ, a path is one string, or a count is negative or no whole number.
 
         Examples
         --------

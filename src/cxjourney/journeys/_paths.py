@@ -89,7 +89,7 @@ def journeys_of_paths(
 
 def _path(path: Any, i: int) -> tuple[str, ...]:
     if isinstance(path, str):
-        raise InvalidValue.of(f"paths[{i}]", "be a sequence of names, not one text", path)
+        raise InvalidValue.of(f"paths[{i}]", "be a sequence of names, not one string", path)
     names = tuple(path)
     if not names:
         raise InvalidValue.of(f"paths[{i}]", "hold at least one touchpoint", path)

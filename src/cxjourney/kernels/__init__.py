@@ -22,7 +22,7 @@ from cxjourney._support.parallel import shares, side_by_side
 from cxjourney.exceptions import InvalidValue, MissingDependency
 from cxjourney.kernels import _reference as reference
 from cxjourney.kernels import _reference_customers as reference_customers
-from cxjourney.kernels._arrow import ArrowTexts
+from cxjourney.kernels._arrow import ArrowStrings
 from cxjourney.kernels._reference import (
     Attempts,
     Follows,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cxjourney._support.texts import Texts
+    from cxjourney._support.strings import Strings
 
 from cxjourney.kernels._reference_funnel import NEVER as NEVER
 from cxjourney.kernels._reference_funnel import Candidates as Candidates
@@ -55,12 +55,12 @@ from cxjourney.kernels._reference_funnel import rank_of as rank_of
 
 __all__ = [
     "ACTIVE",
-    "ArrowTexts",
+    "ArrowStrings",
     "ClusteredSums",
     "Follows",
     "Ordered",
     "Waits",
-    "arrow_texts",
+    "arrow_strings",
     "clustered_sums",
     "customer_cells",
     "cut_journeys",
@@ -108,8 +108,8 @@ ACTIVE = "reference" if _compiled is None else "native"
 """Which kernels run: "native" or "reference"."""
 
 
-def arrow_texts(column: Any) -> ArrowTexts | None:
-    """Return a column of texts to be read from its Arrow buffers.
+def arrow_strings(column: Any) -> ArrowStrings | None:
+    """Return a column of strings to be read from its Arrow buffers.
 
     Parameters
     ----------
@@ -118,20 +118,20 @@ def arrow_texts(column: Any) -> ArrowTexts | None:
 
     Returns
     -------
-    ArrowTexts or None
-        None where the column offers no Arrow stream of texts, or nothing is compiled.
+    ArrowStrings or None
+        None where the column offers no Arrow stream of strings, or nothing is compiled.
     """
     if _text is None or not hasattr(column, "__arrow_c_stream__"):
         return None
     try:
-        texts = _text.text_column(column)
+        strings = _text.text_column(column)
     except (ImportError, TypeError, ValueError):  # pandas: no pyarrow, or objects of many kinds
         return None
-    return None if texts is None else ArrowTexts((texts,))
+    return None if strings is None else ArrowStrings((strings,))
 
 
-def encode_strings(column: Any) -> tuple[NDArray[np.int32], Texts] | None:
-    """Return codes in order of appearance (-1 missing) and the distinct texts of a column.
+def encode_strings(column: Any) -> tuple[NDArray[np.int32], Strings] | None:
+    """Return codes in order of appearance (-1 missing) and the distinct strings of a column.
 
     Parameters
     ----------
@@ -140,15 +140,17 @@ def encode_strings(column: Any) -> tuple[NDArray[np.int32], Texts] | None:
 
     Returns
     -------
-    codes and texts, or None
-        None as for `arrow_texts`: then the column's own library is the fastest way.
+    codes and strings, or None
+        None as for `arrow_strings`: then the column's own library is the fastest way.
     """
-    texts = arrow_texts(column)
-    return None if texts is None else texts.encoded()
+    strings = arrow_strings(column)
+    return None if strings is None else strings.encoded()
 
 
-def record_columns(table: Any) -> list[ArrowTexts | tuple[NDArray[Any], NDArray[np.bool_]]] | None:
-    """Return the columns of a table of texts and 64-bit numbers.
+def record_columns(
+    table: Any,
+) -> list[ArrowStrings | tuple[NDArray[Any], NDArray[np.bool_]]] | None:
+    """Return the columns of a table of strings and 64-bit numbers.
 
     Parameters
     ----------
@@ -158,15 +160,16 @@ def record_columns(table: Any) -> list[ArrowTexts | tuple[NDArray[Any], NDArray[
     Returns
     -------
     list or None
-        Texts to be read from their buffers, or numbers, 0 where missing, and a mask of the missing
-        ones; None where nothing is compiled, a column is of another kind, or the stream breaks off.
+        Strings to be read from their buffers, or numbers, 0 where missing, and a mask of the
+        missing ones; None where nothing is compiled, a column is of another kind, or the stream
+        breaks off.
     """
     if _text is None or not hasattr(table, "__arrow_c_stream__"):
         return None
     columns = _text.record_columns(table)
     if columns is None:
         return None
-    return [column if isinstance(column, tuple) else ArrowTexts((column,)) for column in columns]
+    return [column if isinstance(column, tuple) else ArrowStrings((column,)) for column in columns]
 
 
 def order_rows(
@@ -249,9 +252,9 @@ def cut_journeys(
     """Cut the rows of customers where a silence or an end is; see `reference.cut_journeys`."""
     if _compiled is None:
         return reference.cut_journeys(customers, time, codes, ends, limit)
-    stamps = _NO_TIME if time is None else time
+    timestamps = _NO_TIME if time is None else time
     journeys: tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]
-    journeys = _compiled.cut_journeys(customers, stamps, codes, ends.view(np.uint8), limit)
+    journeys = _compiled.cut_journeys(customers, timestamps, codes, ends.view(np.uint8), limit)
     return journeys
 
 
@@ -268,8 +271,8 @@ def directly_follows(
     size = n_codes + 3
     if _compiled is None or weight is not None or size * size > _DENSE:
         return reference.directly_follows(codes, offsets, absorbed, outcome, n_codes, weight, time)
-    stamps = _NO_TIME if time is None else time
-    arguments = codes, offsets, absorbed.view(np.uint8), outcome, stamps, n_codes
+    timestamps = _NO_TIME if time is None else time
+    arguments = codes, offsets, absorbed.view(np.uint8), outcome, timestamps, n_codes
     n, count = len(codes), _compiled.directly_follows
     parts = side_by_side(n, *[partial(count, *arguments, *s) for s in shares(n, offsets)])
     sums = (np.add.reduce(arrays) for arrays in zip(*parts, strict=True))

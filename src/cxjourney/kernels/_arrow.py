@@ -1,4 +1,4 @@
-"""A column of texts where Arrow has them: its codes, its stamps, or its Python texts."""
+"""A column of strings where Arrow has them: its codes, its timestamps, or its Python strings."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import attrs
 import numpy as np
 
 from cxjourney._support.parallel import shares, side_by_side
-from cxjourney._support.texts import Texts
+from cxjourney._support.strings import Strings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
-__all__ = ["ArrowTexts"]
+__all__ = ["ArrowStrings"]
 
 _NAIVE, _MISSING = 0, 2  # of `Reading` in iso_stamp.pxd
 
 
 @attrs.frozen(eq=False, repr=False)
-class ArrowTexts:
-    """A column of texts in the buffers of one Arrow stream, or of several below one another.
+class ArrowStrings:
+    """A column of strings in the buffers of one Arrow stream, or of several below one another.
 
     Parameters
     ----------
@@ -41,23 +41,23 @@ class ArrowTexts:
     def __len__(self) -> int:
         return sum(piece.length for piece in self.pieces)
 
-    def encoded(self) -> tuple[NDArray[np.int32], Texts]:
-        """Return codes in order of appearance (-1 missing) and the distinct texts."""
+    def encoded(self) -> tuple[NDArray[np.int32], Strings]:
+        """Return codes in order of appearance (-1 missing) and the distinct strings."""
         codes, table = self._encoded(np.empty(len(self), dtype=np.int32))
-        return codes, Texts(*table.texts_utf8())
+        return codes, Strings(*table.texts_utf8())
 
     def names(self) -> tuple[NDArray[np.int8] | NDArray[np.int32], tuple[str, ...]]:
-        """Return codes into the sorted distinct texts; a missing or an empty one is -1.
+        """Return codes into the sorted distinct strings; a missing or an empty one is -1.
 
         Codes are of one byte where that holds them all.
         """
         codes, table = self._encoded(np.empty(len(self), dtype=np.int8))
         if table is None:
             codes, table = self._encoded(np.empty(len(self), dtype=np.int32))
-        texts = Texts(*table.texts_utf8())
-        names = tuple(sorted(text for text in texts if text))
+        strings = Strings(*table.texts_utf8())
+        names = tuple(sorted(text for text in strings if text))
         place = {name: code for code, name in enumerate(names)}
-        rank = np.array([place.get(text, -1) for text in texts], dtype=np.int32)
+        rank = np.array([place.get(text, -1) for text in strings], dtype=np.int32)
         rows = [slice(*share) for share in shares(len(codes))]
         side_by_side(len(codes), *[partial(table.renumber, codes[r], rank) for r in rows])
         return codes, names
@@ -76,7 +76,7 @@ class ArrowTexts:
                 return codes, None
         return codes, first
 
-    def stamps(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]] | None:
+    def timestamps(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]] | None:
         """Read ISO 8601, as `cxjourney._time.timestamps` does.
 
         Returns
@@ -96,9 +96,9 @@ class ArrowTexts:
         return us, np.equal(reading, _MISSING), np.equal(reading, _NAIVE)
 
     def objects(self) -> NDArray[np.object_]:
-        """Return the texts as an array of str, None where missing."""
-        codes, texts = self.encoded()
-        return np.array([*texts, None], dtype=object)[codes]
+        """Return the strings as an array of str, None where missing."""
+        codes, strings = self.encoded()
+        return np.array([*strings, None], dtype=object)[codes]
 
     def _parts(self) -> list[tuple[Any, int, slice]]:
         """Return work for each core: a piece, its row to begin with, and the rows of the column.

@@ -42,12 +42,12 @@ _KEY_BITS = 62
 _DENSE = 4_000_000
 
 
-def encode_strings(texts: Sequence[str | None]) -> tuple[NDArray[np.int32], list[str]]:
-    """Return codes in order of appearance (-1 missing) and the distinct texts."""
-    distinct = [text for text in dict.fromkeys(texts) if text is not None]
+def encode_strings(strings: Sequence[str | None]) -> tuple[NDArray[np.int32], list[str]]:
+    """Return codes in order of appearance (-1 missing) and the distinct strings."""
+    distinct = [text for text in dict.fromkeys(strings) if text is not None]
     place: dict[str | None, int] = {text: code for code, text in enumerate(distinct)}
     place[None] = -1
-    codes = np.fromiter(map(place.__getitem__, texts), dtype=np.int32, count=len(texts))
+    codes = np.fromiter(map(place.__getitem__, strings), dtype=np.int32, count=len(strings))
     return codes, distinct
 
 

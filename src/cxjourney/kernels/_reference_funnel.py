@@ -130,10 +130,10 @@ class Candidates(NamedTuple):
     unit
         Number of the unit.
     time
-        Stamp [µs].
+        Timestamp [µs].
     begin, end
         Positions [begin, end) that are not told apart in time: that of the row alone, or those of
-        its stamp where ties count either way.
+        its timestamp where ties count either way.
     of_step, of_exclusion
         Positions (in these arrays) of the rows that match each step, and each exclusion.
     """
@@ -196,18 +196,20 @@ def candidates_of(
     code = codes[row]
     positions = [np.flatnonzero(one[code]) for one in pattern.matches]
     unit = np.repeat(np.arange(len(offsets) - 1), np.diff(_count_before(matches)[offsets]))
-    stamp = np.zeros(len(row), dtype=np.int64) if time is None else time[row]
+    timestamp = np.zeros(len(row), dtype=np.int64) if time is None else time[row]
     begin = np.arange(len(row))
     end = begin + 1
     if pattern.either and time is not None:
-        new = np.append(True, (unit[1:] != unit[:-1]) | (stamp[1:] != stamp[:-1]))[: len(row)]
+        new = np.append(True, (unit[1:] != unit[:-1]) | (timestamp[1:] != timestamp[:-1]))[
+            : len(row)
+        ]
         bounds = np.append(np.flatnonzero(new), len(row))
         group = np.cumsum(new) - 1
         begin, end = bounds[group], bounds[group + 1]
     return Candidates(
         row=row,
         unit=unit,
-        time=stamp,
+        time=timestamp,
         begin=begin,
         end=end,
         of_step=positions[: pattern.n_steps],

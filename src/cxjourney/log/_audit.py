@@ -41,7 +41,7 @@ class LogAudit(Result):
     customers, touchpoints, channels
         How many there are.
     first, last
-        The first and the last stamp (UTC); None for an empty log.
+        The first and the last timestamp (UTC); None for an empty log.
     observed_from, observed_until
         The observation window (UTC); None where not known.
     rows_received
@@ -52,11 +52,11 @@ class LogAudit(Result):
     out_of_order
         Rows that came in before an earlier row of the same customer; they were sorted.
     naive
-        Stamps that came in without a zone, read in `tz`.
+        Timestamps that came in without a zone, read in `tz`.
     tz
         The zone in which they were read.
     ambiguous, nonexistent
-        Naive stamps that the clock of `tz` showed twice, or skipped.
+        Naive timestamps that the clock of `tz` showed twice, or skipped.
     duplicates
         Interactions that equal an earlier one in everything.
     tied
@@ -66,9 +66,9 @@ class LogAudit(Result):
     missing
         Column to number of interactions in which it is missing.
     future
-        Stamps later than the moment of the audit.
+        Timestamps later than the moment of the audit.
     after_observed_until
-        Stamps later than the end of the observation.
+        Timestamps later than the end of the observation.
     one_event_customers
         Customers with a single interaction.
     left_truncated
@@ -151,7 +151,7 @@ class LogAudit(Result):
     def _notes(self) -> tuple[str, ...]:
         if self.first is None or self.last is None:
             return ("empty",)
-        notes = [f"stamps from {_shown(self.first)} to {_shown(self.last)}"]
+        notes = [f"timestamps from {_shown(self.first)} to {_shown(self.last)}"]
         since = "" if self.observed_from is None else f"from {_shown(self.observed_from)} "
         if self.observed_until is not None:
             notes.append(f"observed {since}until {_shown(self.observed_until)}")
@@ -178,7 +178,7 @@ def audit_log(
     inactivity
         The inactivity limit, to count left-truncated customers where `observed_from` is known.
     now
-        The moment after which a stamp lies in the future; None means the present.
+        The moment after which a timestamp lies in the future; None means the present.
 
     Returns
     -------

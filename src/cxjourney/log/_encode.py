@@ -1,6 +1,6 @@
 """Columns of any data frame as integer codes and numbers, each by its own library's fastest way.
 
-A column is a narwhals series, or a NumPy array, texts in Arrow buffers or a coded column where a
+A column is a narwhals series, or a NumPy array, strings in Arrow buffers or a coded column where a
 frame was given as a mapping.
 """
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from cxjourney._support.frozen import seal
-from cxjourney._support.texts import Texts
+from cxjourney._support.strings import Strings
 from cxjourney.exceptions import InvalidData, InvalidValue
-from cxjourney.kernels import ArrowTexts, arrow_texts, encode_strings
+from cxjourney.kernels import ArrowStrings, arrow_strings, encode_strings
 from cxjourney.log._columns import Coded
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ __all__ = ["encode_ids", "encode_names", "encode_values", "narrow", "numbers"]
 def encode_names(column: Any) -> Coded:
     """Return a column of names as codes into its sorted distinct names; missing is -1.
 
-    Integers become their decimal text. An empty text counts as missing: nothing has no name.
+    Integers become their decimal text. An empty string counts as missing: nothing has no name.
     """
-    texts = column
-    if not isinstance(column, (Coded, ArrowTexts, np.ndarray)):
-        texts = arrow_texts(column.to_native())
-    if isinstance(texts, ArrowTexts):
-        found, sorted_names = texts.names()
+    strings = column
+    if not isinstance(column, (Coded, ArrowStrings, np.ndarray)):
+        strings = arrow_strings(column.to_native())
+    if isinstance(strings, ArrowStrings):
+        found, sorted_names = strings.names()
         return Coded(seal(narrow(found, len(sorted_names))), sorted_names)
     coded = encode_ids(column)
     if "" in coded.names:
@@ -55,7 +55,7 @@ def encode_ids(column: Any) -> Coded:
     Identifiers are text: 7 and "7" are the same, "007", "NA" and "" are identifiers of their own.
     """
     codes, values = _factorize(column)
-    if isinstance(values, Texts):
+    if isinstance(values, Strings):
         # a tuple in all but the type, which a hundred thousand ids need not become
         return Coded(seal(codes), cast(tuple[str, ...], values))
     if set(map(type, values)) <= {str}:
@@ -125,7 +125,7 @@ def _factorize(column: Any) -> tuple[NDArray[Any], Sequence[Any]]:
     """Return codes (-1 for missing) and the distinct values that they stand for."""
     if isinstance(column, Coded):
         return column.codes, column.names
-    if isinstance(column, ArrowTexts):
+    if isinstance(column, ArrowStrings):
         return column.encoded()
     if isinstance(column, np.ndarray):
         return _factorize_array(column)

@@ -18,7 +18,7 @@ __all__ = ["log_frame"]
 
 
 def log_frame(log: InteractionLog, backend: str | None) -> Any:
-    """Return the rows of a log as a frame; stamps aware in UTC, durations as durations."""
+    """Return the rows of a log as a frame; timestamps aware in UTC, durations as durations."""
     import narwhals as nw
 
     columns = log.columns

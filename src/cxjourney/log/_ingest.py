@@ -14,10 +14,10 @@ from cxjourney._support.frozen import seal
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.parallel import side_by_side
 from cxjourney._support.validation import check_choice
-from cxjourney._time.timestamps import Stamps, read_stamps
+from cxjourney._time.timestamps import Timestamps, read_timestamps
 from cxjourney.domain import check_name
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
-from cxjourney.kernels import ArrowTexts, gather, order_rows
+from cxjourney.kernels import ArrowStrings, gather, order_rows
 from cxjourney.log._columns import Coded, Columns
 from cxjourney.log._encode import encode_ids, encode_names, encode_values, numbers
 from cxjourney.log._relations import relation_columns
@@ -51,11 +51,11 @@ class Intake:
         Reason to number of rows left out; what begins with `OF_TABLE` counts rows of the table, of
         which several interactions may come.
     naive
-        Stamps without a zone, read in `tz`.
+        Timestamps without a zone, read in `tz`.
     tz
-        The zone in which naive stamps were read.
+        The zone in which naive timestamps were read.
     ambiguous, nonexistent
-        Naive stamps in an hour that a clock change repeats or skips.
+        Naive timestamps in an hour that a clock change repeats or skips.
     out_of_order
         Rows that stood before an earlier row of the same customer.
     """
@@ -88,7 +88,7 @@ def columns_of(
     """Return the wanted columns by role, attributes by `"attribute:name"`, and the backend.
 
     `frame` is any frame that narwhals knows, eager or lazy, or a mapping of names to arrays; in a
-    mapping, columns may also be texts in Arrow buffers or coded already, and stamps placed.
+    mapping, columns may also be strings in Arrow buffers or coded already, and timestamps placed.
     """
     roles = {role: name for role, name in wanted.items() if name is not None}
     roles |= {f"attribute:{name}": name for name in attributes}
@@ -120,7 +120,7 @@ def columns_of(
 
 
 def _array(values: Any) -> Any:
-    if isinstance(values, (np.ndarray, ArrowTexts, Coded, Stamps)):
+    if isinstance(values, (np.ndarray, ArrowStrings, Coded, Timestamps)):
         return values
     return np.array(list(values), dtype=object)
 
@@ -146,16 +146,16 @@ def from_columns(
     """Encode, check and sort the columns of a frame."""
     check_choice(missing, "missing", ("refuse", "drop"))
     n = len(columns["customer"])
-    customer, touchpoint, stamps = side_by_side(
+    customer, touchpoint, timestamps = side_by_side(
         n,
         lambda: encode_ids(columns["customer"]),
         lambda: _names(columns["touchpoint"], "touchpoint"),
-        lambda: read_stamps(columns["timestamp"], tz=tz, fmt=timestamp_format),
+        lambda: read_timestamps(columns["timestamp"], tz=tz, fmt=timestamp_format),
     )
     keep, dropped = _present(
         {
             "customer": _absent(customer),
-            "timestamp": stamps.missing,
+            "timestamp": timestamps.missing,
             "touchpoint": _absent(touchpoint),
         },
         missing,
@@ -186,7 +186,7 @@ def from_columns(
         seq = None if seq is None else seq[keep]
     sorted_columns, ids, order, out_of_order = sort_columns(
         customer,
-        stamps.us if keep is None else stamps.us[keep],
+        timestamps.us if keep is None else timestamps.us[keep],
         seq=seq,
         coded=coded,
         numeric=numeric,
@@ -200,7 +200,7 @@ def from_columns(
         account=None if account is None else _per_customer(account, sorted_columns, "account"),
         customer_attributes=_customer_attributes(customers, customer_column, ids),
         currency=code,
-        intake=_intake(n, dropped, stamps, tz, out_of_order),
+        intake=_intake(n, dropped, timestamps, tz, out_of_order),
         backend=backend,
     )
 
@@ -243,15 +243,15 @@ def sort_columns(
 
 
 def _intake(
-    rows: int, dropped: Mapping[str, int], stamps: Stamps, tz: str, out_of_order: int
+    rows: int, dropped: Mapping[str, int], timestamps: Timestamps, tz: str, out_of_order: int
 ) -> Intake:
     return Intake(
         rows=rows,
         dropped=FrozenMapping(dropped),
-        naive=stamps.n_naive,
+        naive=timestamps.n_naive,
         tz=tz,
-        ambiguous=stamps.n_ambiguous,
-        nonexistent=stamps.n_nonexistent,
+        ambiguous=timestamps.n_ambiguous,
+        nonexistent=timestamps.n_nonexistent,
         out_of_order=out_of_order,
     )
 

@@ -102,7 +102,7 @@ class InteractionLog:
         interactions
             The interactions; `log.interactions()` gives them back.
         observed_until
-            Until when the log was observed; None means its last stamp.
+            Until when the log was observed; None means its last timestamp.
         observed_from
             Since when the log was observed; None where it holds every customer's beginning.
 
@@ -157,7 +157,7 @@ class InteractionLog:
         channel, stage, owner, account, journey, issue
             Names of further columns of names and ids. `journey` holds a case or session id.
         seq
-            Name of a column of whole numbers that orders equal stamps.
+            Name of a column of whole numbers that orders equal timestamps.
         score, emotion, expectation, value
             Names of numeric columns; emotion is a valence in [-1, 1].
         currency
@@ -170,14 +170,14 @@ class InteractionLog:
             A frame with one row a customer, its ids in a column named as `customer`; its other
             columns become attributes of the customers. Any frame as above, hence Any.
         tz
-            IANA zone in which stamps without a zone are read.
+            IANA zone in which timestamps without a zone are read.
         timestamp_format
-            `strptime` format of stamps given as text; None reads ISO forms.
+            `strptime` format of timestamps given as text; None reads ISO forms.
         missing
             What becomes of rows without customer, timestamp or touchpoint: "refuse" raises with
             their numbers, "drop" leaves them out and counts them in the audit.
         observed_until
-            Until when the log was observed; None means its last stamp.
+            Until when the log was observed; None means its last timestamp.
         observed_from
             Since when the log was observed; None where it holds every customer's beginning.
 
@@ -421,7 +421,8 @@ class InteractionLog:
     def to_frame(self, backend: str | None = None) -> Any:
         """Return the log as a data frame with one row an interaction.
 
-        The type depends on what is installed, hence Any. Stamps are UTC, durations are durations.
+        The type depends on what is installed, hence Any. Timestamps are UTC, durations are
+        durations.
 
         Parameters
         ----------
@@ -527,8 +528,8 @@ class InteractionLog:
         >>> from datetime import datetime, timedelta, timezone
         >>> import cxjourney as cx
         >>> def at(customer, touchpoint, day):
-        ...     stamp = datetime(2026, 1, day, tzinfo=timezone.utc)
-        ...     return cx.Interaction(customer=customer, touchpoint=touchpoint, timestamp=stamp)
+        ...     timestamp = datetime(2026, 1, day, tzinfo=timezone.utc)
+        ...     return cx.Interaction(customer=customer, touchpoint=touchpoint, timestamp=timestamp)
         >>> log = cx.InteractionLog.from_interactions(
         ...     [at("a", "web", 1), at("a", "buy", 2), at("b", "web", 1), at("c", "web", 19)]
         ... )

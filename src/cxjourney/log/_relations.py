@@ -1,4 +1,4 @@
-"""Columns of a DuckDB relation: from its Arrow stream where it holds texts and numbers only."""
+"""Columns of a DuckDB relation: from its Arrow stream where it holds strings and numbers only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxjourney._time.timestamps import Stamps
+from cxjourney._time.timestamps import Timestamps
 from cxjourney.kernels import record_columns
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ _NUMERIC = {"score", "emotion", "expectation", "value"}
 def relation_columns(relation: Any, roles: Mapping[str, str]) -> dict[str, Any]:
     """Return the columns of a relation by role; Any: DuckDB is optional.
 
-    Texts come as `ArrowTexts` or arrays of str, aware stamps as `Stamps`, all else as arrays.
+    Strings come as `ArrowStrings` or arrays of str, aware timestamps as `Timestamps`, all else as
+    arrays.
     """
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
     streamed = _streamed(relation, roles, types)
@@ -53,7 +54,7 @@ def _streamed(
         values, missing = column
         known: Any = np.ma.MaskedArray(values, missing) if missing.any() else values
         if types[name] == "TIMESTAMP WITH TIME ZONE":
-            known = Stamps.placed(known, name=name)
+            known = Timestamps.placed(known, name=name)
         elif types[name] == "TIMESTAMP":
             known = np.ma.filled(known.view("M8[us]"), np.datetime64("NaT"))
         columns[role] = known
@@ -75,7 +76,7 @@ def _as_arrow(role: str, name: str, kind: str) -> str | None:
 
 
 def _fetched(relation: Any, roles: Mapping[str, str], types: Mapping[str, str]) -> dict[str, Any]:
-    """Return the columns with NumPy alone, aware stamps as what they are."""
+    """Return the columns with NumPy alone, aware timestamps as what they are."""
     parts, placed = [], set()
     for i, (role, name) in enumerate(roles.items()):
         column = _quoted(name)
@@ -88,7 +89,7 @@ def _fetched(relation: Any, roles: Mapping[str, str], types: Mapping[str, str]) 
         parts.append(f"{column} AS c{i}")
     fetched = relation.project(", ".join(parts)).fetchnumpy()
     columns = {role: fetched[f"c{i}"] for i, role in enumerate(roles)}
-    return columns | {role: Stamps.placed(columns[role], name=roles[role]) for role in placed}
+    return columns | {role: Timestamps.placed(columns[role], name=roles[role]) for role in placed}
 
 
 def _quoted(name: str) -> str:

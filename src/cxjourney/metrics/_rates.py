@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cxjourney._stats.estimate import Estimate, Parameter, note_texts
+from cxjourney._stats.estimate import Estimate, Parameter, note_strings
 from cxjourney._stats.estimates import why_no_interval
 from cxjourney._stats.intervals import agresti_coull, clopper_pearson, garwood, jeffreys, wilson
 from cxjourney._stats.ratios import mean_figures
@@ -98,7 +98,7 @@ def proportion(
         n_censored=n_censored,
         unit="fraction",
         method=method,
-        notes=notes if n else ("empty", *note_texts(notes)),
+        notes=notes if n else ("empty", *note_strings(notes)),
         name=name,
         definition=definition,
         parameters={} if parameters is None else parameters,
@@ -159,7 +159,7 @@ def event_rate(
         n_missing=n_missing,
         unit=unit,
         method="Garwood",
-        notes=notes if exposure else ("empty", *note_texts(notes)),
+        notes=notes if exposure else ("empty", *note_strings(notes)),
         name=name,
         definition=definition,
         parameters={} if parameters is None else parameters,

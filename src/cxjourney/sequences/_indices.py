@@ -278,7 +278,7 @@ def _spells(
         sequences = sequences.take(first)
         return _merged(sequences, np.ones(len(sequences.codes))), _Expand(group)
     if isinstance(of, str):
-        raise InvalidValue.of("of", "be a sequence of names or journeys, not one text", of)
+        raise InvalidValue.of("of", "be a sequence of names or journeys, not one string", of)
     if hasattr(of, "columns"):  # a log or a data frame, whose elements are no touches
         check_journeys(of, "of")  # type: ignore[arg-type]  # it refuses
     try:

@@ -113,7 +113,7 @@ def emotions() -> SearchStrategy[Emotion]:
 
 
 def timestamps(*, days: int = 60) -> SearchStrategy[datetime]:
-    """Return a strategy for aware stamps in UTC: often whole days, so that ties are common.
+    """Return a strategy for aware timestamps in UTC: often whole days, so that ties are common.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ def dwell_time(
     sessions
         Label of the session of each view.
     timestamps
-        When the view began (naive stamps are UTC).
+        When the view began (naive timestamps are UTC).
     of
         True for the views whose dwell time is wanted, such as those of one page; the others still
         end them. None: all.

@@ -1,4 +1,4 @@
-"""Reading who was active when: a column of customers and a column of time stamps."""
+"""Reading who was active when: a column of customers and a column of timestamps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Activity:
     n_customers
         Number of distinct customers.
     n_missing
-        Rows without a customer or a time stamp.
+        Rows without a customer or a timestamp.
     n_later
         Rows after the end of observation.
     n_rows
@@ -61,11 +61,11 @@ class Activity:
 def read_activity(
     customers: Values, timestamps: Values, *, observed_until: datetime | None = None
 ) -> Activity:
-    """Read, clean and sort; the end of observation is the last stamp unless given."""
+    """Read, clean and sort; the end of observation is the last timestamp unless given."""
     who, _, no_customer = codes(customers, "customers")
-    us, no_stamp = instants(timestamps, "timestamps")
+    us, no_timestamp = instants(timestamps, "timestamps")
     same_length(customers=who, timestamps=us)
-    present = ~(no_customer | no_stamp)
+    present = ~(no_customer | no_timestamp)
     if observed_until is None:
         end = int(us[present].max()) if present.any() else 0
     else:

@@ -79,7 +79,7 @@ class CohortRetention(Result):
     n
         Number of customers.
     n_missing
-        Rows without a customer or a time stamp.
+        Rows without a customer or a timestamp.
     n_later
         Rows after the end of observation, left out.
     """
@@ -229,7 +229,7 @@ def cohort_retention(
     customers
         Label of the customer of each row.
     timestamps
-        When the customer was active (naive stamps are UTC). Rows may come in any order.
+        When the customer was active (naive timestamps are UTC). Rows may come in any order.
     unit
         Unit of age.
     cohort
@@ -254,7 +254,7 @@ def cohort_retention(
     time_zone
         IANA name of the zone of cohorts and calendar windows.
     observed_until
-        End of observation; rows after it are left out. None: the last stamp.
+        End of observation; rows after it are left out. None: the last timestamp.
     level
         Confidence level, in (0, 1).
 
@@ -269,7 +269,7 @@ def cohort_retention(
     InvalidValue
         If options contradict one another, or columns differ in length.
     InvalidData
-        If a value is not a time stamp.
+        If a value is not a timestamp.
     UnknownName
         If there is no such time zone.
 
@@ -346,7 +346,7 @@ def cohort_retention(
         unit=unit,
         horizon=periods if kind == "unbounded" else None,
         time_zone=time_zone,
-        observed_until=None if not activity.n_rows else _stamp(activity.end_us),
+        observed_until=None if not activity.n_rows else _timestamp(activity.end_us),
         level=level,
     )
     return _matrix(
@@ -445,5 +445,5 @@ def _bands(retained: Ints, eligible: Ints, level: float) -> tuple[Floats, Floats
     return wilson_ends(share, eligible.astype(np.float64), level=level)
 
 
-def _stamp(us: int) -> datetime:
+def _timestamp(us: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)

@@ -46,11 +46,11 @@ def stickiness(
     customers
         Label of the customer of each row.
     timestamps
-        When the customer was active (naive stamps are UTC).
+        When the customer was active (naive timestamps are UTC).
     days
         Length of the window [calendar days].
     last_day
-        Last day of the window; None: the day of the last stamp.
+        Last day of the window; None: the day of the last timestamp.
     time_zone
         IANA name of the zone in which days begin.
     level
@@ -140,7 +140,7 @@ class Lifecycle(Result):
     n
         Number of customers.
     n_missing
-        Rows without a customer or a time stamp.
+        Rows without a customer or a timestamp.
     n_later
         Rows after the end of observation, left out.
     """
@@ -200,13 +200,13 @@ def lifecycle(
     customers
         Label of the customer of each row.
     timestamps
-        When the customer was active (naive stamps are UTC).
+        When the customer was active (naive timestamps are UTC).
     period
         Calendar days, weeks from Monday, or months.
     time_zone
         IANA name of the zone in which periods begin.
     observed_until
-        End of observation; rows after it are left out. None: the last stamp.
+        End of observation; rows after it are left out. None: the last timestamp.
 
     Returns
     -------
@@ -280,7 +280,7 @@ def repeat_purchase_rate(
     customers
         Label of the customer of each order; leave refunded orders out.
     timestamps
-        When it was placed (naive stamps are UTC).
+        When it was placed (naive timestamps are UTC).
     horizon
         How soon after the first order; buyers observed for less are censored. None: at any time
         in the data, which the young customers had little of.
@@ -288,7 +288,7 @@ def repeat_purchase_rate(
         Orders at most so long after the customer's previous one belong to it (split orders).
         None: every row is an order of its own.
     observed_until
-        End of observation; orders after it are left out. None: the last stamp.
+        End of observation; orders after it are left out. None: the last timestamp.
     level
         Confidence level, in (0, 1).
 

@@ -127,7 +127,7 @@ def effort(
     issue
         Which issue each interaction belongs to. One row an interaction, in any order.
     at
-        When it happened (stamps; those without a zone are UTC).
+        When it happened (timestamps; those without a zone are UTC).
     touchpoint, channel, owner
         Where it happened, in which channel, and who served; for repeats, switches and transfers.
     waited

@@ -57,8 +57,8 @@ def first_contact_resolution(
     Parameters
     ----------
     contacted
-        When each inbound contact happened, in whatever channel (stamps; those without a zone are
-        UTC). One row a contact, in any order.
+        When each inbound contact happened, in whatever channel (timestamps; those without a zone
+        are UTC). One row a contact, in any order.
     issue
         Which issue the contact was about. Without it, contacts of one customer (and category) that
         follow each other within the window are one issue.
@@ -211,7 +211,7 @@ def _within(
     low: NDArray[np.int64],
     high: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Return how many stamps of each group lie from its `low` to before its `high`."""
+    """Return how many timestamps of each group lie from its `low` to before its `high`."""
     if not len(starts):
         return np.zeros(0, dtype=np.int64)
     sizes = np.diff(np.r_[starts, len(at)])
@@ -222,13 +222,13 @@ def _within(
 def _closings(
     closed: Values, rows: NDArray[np.intp], starts: NDArray[np.intp], sizes: NDArray[np.intp]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    stamps, blank = instants(closed, "closed")
-    stamps, blank = stamps[rows], blank[rows]
-    differs = (stamps != np.repeat(stamps[starts], sizes)) | (
+    timestamps, blank = instants(closed, "closed")
+    timestamps, blank = timestamps[rows], blank[rows]
+    differs = (timestamps != np.repeat(timestamps[starts], sizes)) | (
         blank != np.repeat(blank[starts], sizes)
     )
     _refuse_at(rows[differs], "rows of one issue disagree about closed")
-    return stamps[starts], blank[starts].copy()
+    return timestamps[starts], blank[starts].copy()
 
 
 def _refuse_at(rows: NDArray[np.intp], problem: str) -> None:

@@ -52,7 +52,7 @@ def resolution_time(
     Parameters
     ----------
     opened
-        When each case was opened (stamps; those without a zone are UTC).
+        When each case was opened (timestamps; those without a zone are UTC).
     resolved
         When it was resolved; missing: still open.
     observed_until
@@ -145,7 +145,7 @@ def first_response_time(
     Parameters
     ----------
     received
-        When each request came in (stamps; those without a zone are UTC).
+        When each request came in (timestamps; those without a zone are UTC).
     responded
         When it was first answered by a person; missing: not yet.
     automatic
@@ -185,9 +185,11 @@ def first_response_time(
     if automatic is not None:
         robot, unknown = flags(automatic, "automatic")
         is_undefined(unknown, "raise", "automatic")
-        stamps, absent = instants(responded, "responded")
-        same_length(responded=stamps, automatic=robot)
-        responded = np.where(absent | robot, np.datetime64("NaT"), stamps.astype("datetime64[us]"))
+        timestamps, absent = instants(responded, "responded")
+        same_length(responded=timestamps, automatic=robot)
+        responded = np.where(
+            absent | robot, np.datetime64("NaT"), timestamps.astype("datetime64[us]")
+        )
     us, ended, missing = _between(
         received, responded, ("received", "responded"), observed_until, business_hours
     )

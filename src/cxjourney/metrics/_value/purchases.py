@@ -48,7 +48,7 @@ class PurchaseSummary(Result):
     mean_value
         Mean value of the repeat purchase days; NaN without a repeat or without values.
     n_missing
-        Rows without a customer or a time stamp.
+        Rows without a customer or a timestamp.
     n_later
         Rows after the end of observation, left out.
     time_zone
@@ -110,13 +110,13 @@ def purchase_summary(
     customers
         Label of the customer of each purchase.
     timestamps
-        When it was made (naive stamps are UTC).
+        When it was made (naive timestamps are UTC).
     values
         What it was worth, in one currency; None: no values.
     time_zone
         IANA name of the zone in which days begin.
     observed_until
-        End of observation: its day is the last one. None: the last stamp.
+        End of observation: its day is the last one. None: the last timestamp.
 
     Returns
     -------
@@ -193,7 +193,7 @@ class RfmScores(Result):
     bins
         Number of scores.
     n_missing
-        Rows without a customer or a time stamp.
+        Rows without a customer or a timestamp.
     n_later
         Rows after the end of observation, left out.
     """
@@ -263,13 +263,13 @@ def rfm(
     customers
         Label of the customer of each purchase.
     timestamps
-        When it was made (naive stamps are UTC).
+        When it was made (naive timestamps are UTC).
     values
         What it was worth, in one currency, net of refunds.
     bins
         Number of scores, at least 2.
     observed_until
-        End of observation; rows after it are left out. None: the last stamp.
+        End of observation; rows after it are left out. None: the last timestamp.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Many texts as one run of bytes, decoded when somebody looks."""
+"""Sequences of strings that are kept as one run of bytes until they are used."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Texts"]
+__all__ = ["Strings"]
 
 
-class Texts(Sequence[str]):
-    """A tuple of texts in all that can be seen, which costs a Python object a text only once used.
+class Strings(Sequence[str]):
+    """A sequence of strings that acts as a tuple of them and makes Python objects only once used.
 
     Parameters
     ----------
     data
-        The texts in UTF-8, one after the other.
+        The strings in UTF-8, one after the other.
     offsets
         Text i is `data[offsets[i]:offsets[i + 1]]`.
 
     Examples
     --------
     >>> import numpy as np
-    >>> texts = Texts(np.frombuffer(b"adweb", dtype=np.uint8), np.array([0, 2, 5]))
-    >>> len(texts), texts[1], texts == ("ad", "web")
+    >>> strings = Strings(np.frombuffer(b"adweb", dtype=np.uint8), np.array([0, 2, 5]))
+    >>> len(strings), strings[1], strings == ("ad", "web")
     (2, 'web', True)
     """
 
-    __slots__ = ("_data", "_offsets", "_texts")
+    __slots__ = ("_data", "_offsets", "_strings")
 
     def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
         self._data: NDArray[np.uint8] | None = data
         self._offsets: NDArray[np.int64] | None = offsets
-        self._texts: tuple[str, ...] | None = None
+        self._strings: tuple[str, ...] | None = None
 
     def _decoded(self) -> tuple[str, ...]:
         data, offsets = self._data, self._offsets
-        if self._texts is None and data is not None and offsets is not None:
+        if self._strings is None and data is not None and offsets is not None:
             every = data.tobytes()
             pairs = pairwise(offsets.tolist())
-            self._texts = tuple(every[begin:end].decode() for begin, end in pairs)
+            self._strings = tuple(every[begin:end].decode() for begin, end in pairs)
             self._data = self._offsets = None
-        return self._texts or ()
+        return self._strings or ()
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -66,7 +66,7 @@ class Texts(Sequence[str]):
         return text in self._decoded()
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, (tuple, Texts)):
+        if not isinstance(other, (tuple, Strings)):
             return NotImplemented
         return self._decoded() == tuple(other)
 

@@ -1,4 +1,4 @@
-"""The compiled reader of ISO stamps reads what the reader of whole columns reads, and no more."""
+"""Compiled reading of ISO timestamps reads what the reader of whole columns reads, and no more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxjourney import kernels
-from cxjourney._time.timestamps import _from_text, read_stamps, to_utc_us
+from cxjourney._time.timestamps import _from_text, read_timestamps, to_utc_us
 from cxjourney.exceptions import InvalidData
 
 pytestmark = pytest.mark.native
@@ -49,23 +49,27 @@ zones = st.sampled_from(
     | st.builds("{}{}".format, st.sampled_from(["", ":", "."]), clock)
     | st.builds(":{}:{}".format, clock, clock),
 )
-stamps = st.builds("{}{}{}{}{}{}".format, blanks, dates, st.just("") | times, blanks, zones, blanks)
+timestamps = st.builds(
+    "{}{}{}{}{}{}".format, blanks, dates, st.just("") | times, blanks, zones, blanks
+)
 exported = st.datetimes().map(str) | st.datetimes(timezones=st.timezones()).map(str)
 characters = st.sampled_from("0123456789-:+.,TtZzUuCcGgMm \t\x00é\u0661🛒")
 spoilt = st.builds(
     lambda text, at, character: text[:at] + character + text[at + 1 :],
-    exported | stamps,
+    exported | timestamps,
     st.integers(0, 40),
     characters | st.just(""),
 )
-texts = exported | stamps | spoilt | st.text(characters, max_size=70) | st.sampled_from(["", " "])
+strings = (
+    exported | timestamps | spoilt | st.text(characters, max_size=70) | st.sampled_from(["", " "])
+)
 
 
 def read(column: list[str | None]):
-    return kernels.arrow_texts(pa.chunked_array([pa.array(column, pa.string())])).stamps()
+    return kernels.arrow_strings(pa.chunked_array([pa.array(column, pa.string())])).timestamps()
 
 
-@given(texts)
+@given(strings)
 def test_a_text_is_read_alike_or_left_to_the_other(text):
     found = read([text])
     try:
@@ -96,18 +100,19 @@ def test_months_have_the_days_of_the_calendar(year):
 
 
 @given(
-    st.lists(st.none() | exported | stamps, max_size=8), st.sampled_from(["UTC", "Europe/Prague"])
+    st.lists(st.none() | exported | timestamps, max_size=8),
+    st.sampled_from(["UTC", "Europe/Prague"]),
 )
-def test_a_column_has_the_stamps_and_the_errors_of_its_texts(column, tz):
+def test_a_column_has_the_timestamps_and_the_errors_of_its_strings(column, tz):
     def outcome(values):
         try:
-            found = read_stamps(values, tz=tz)
+            found = read_timestamps(values, tz=tz)
         except InvalidData as error:
             return str(error), error.rows
         counts = found.n_naive, found.n_ambiguous, found.n_nonexistent
         return found.us.tolist(), found.missing.tolist(), counts
 
-    buffers = kernels.arrow_texts(pa.chunked_array([pa.array(column, pa.string())]))
+    buffers = kernels.arrow_strings(pa.chunked_array([pa.array(column, pa.string())]))
     objects = np.array(column, dtype=object)
     assert outcome(buffers) == outcome(objects)
 
@@ -115,11 +120,11 @@ def test_a_column_has_the_stamps_and_the_errors_of_its_texts(column, tz):
 def test_columns_of_several_streams_are_read_as_one():
     column = [f"2024-01-{1 + i % 28:02d}T{i % 24:02d}:00" for i in range(450_000)]
     pieces = [column[:3], [], column[3:400_000], [*column[400_000:], None]]
-    stacked = kernels.ArrowTexts.stacked(
-        kernels.arrow_texts(pa.chunked_array([pa.array(piece, pa.large_string())]))
+    stacked = kernels.ArrowStrings.stacked(
+        kernels.arrow_strings(pa.chunked_array([pa.array(piece, pa.large_string())]))
         for piece in pieces
     )
-    us, missing, naive = stacked.stamps()
+    us, missing, naive = stacked.timestamps()
     expected = to_utc_us(np.array(column, dtype="M8[us]"))
     assert np.array_equal(us[:-1], expected.us)
     assert np.flatnonzero(missing).tolist() == [450_000]
@@ -131,7 +136,7 @@ def test_columns_of_several_streams_are_read_as_one():
 
 
 def test_rows_out_of_range_are_refused():
-    (piece,) = kernels.arrow_texts(pa.chunked_array([pa.array(["2024-01-01"])])).pieces
+    (piece,) = kernels.arrow_strings(pa.chunked_array([pa.array(["2024-01-01"])])).pieces
     us, reading = np.zeros(2, dtype=np.int64), np.zeros(2, dtype=np.uint8)
     with pytest.raises(ValueError, match="out of range"):
         piece.stamps(0, us, reading)
