@@ -122,12 +122,12 @@ def test_a_stretch_of_holidays_alone_has_no_open_time():
     assert closed.elapsed_us(np.empty(0, np.int64), np.empty(0, np.int64)).tolist() == []
 
 
-STAMPS = st.datetimes(datetime(2024, 3, 20), datetime(2024, 4, 10), timezones=st.just(UTC)) | (  # noqa: DTZ001
+TIMESTAMPS = st.datetimes(datetime(2024, 3, 20), datetime(2024, 4, 10), timezones=st.just(UTC)) | (  # noqa: DTZ001
     st.datetimes(datetime(2024, 10, 20), datetime(2024, 11, 5), timezones=st.just(UTC))  # noqa: DTZ001
 )
 
 
-@given(st.lists(STAMPS, min_size=3, max_size=3).map(sorted))
+@given(st.lists(TIMESTAMPS, min_size=3, max_size=3).map(sorted))
 def test_open_time_adds_up_and_never_exceeds_the_time_that_passes(timestamps):
     a, b, c = timestamps
     assert OFFICE.open_time(a, b) + OFFICE.open_time(b, c) == OFFICE.open_time(a, c)
@@ -135,7 +135,7 @@ def test_open_time_adds_up_and_never_exceeds_the_time_that_passes(timestamps):
     assert ALWAYS.open_time(a, c) == c - a
 
 
-@given(STAMPS, st.integers(0, 4000))
+@given(TIMESTAMPS, st.integers(0, 4000))
 def test_open_time_equals_a_count_of_minutes(start, minutes):
     start = start.replace(second=0, microsecond=0)
     count = 0

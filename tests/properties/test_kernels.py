@@ -27,7 +27,7 @@ def _threads_for_a_few_rows():
         yield
 
 
-TEXTS = st.lists(
+STRINGS = st.lists(
     st.none()
     | st.sampled_from(["", "NA", "a", "b" * 12, "b" * 13, "żółć", "\U0001f6d2", "c\x00d", "é" * 40])
     | st.text(max_size=20).filter(lambda t: not any("\ud800" <= c <= "\udfff" for c in t)),
@@ -44,7 +44,7 @@ def equal(a: tuple, b: tuple) -> bool:
     )
 
 
-@given(TEXTS, st.integers(1, 5), st.integers(0, 5))
+@given(STRINGS, st.integers(1, 5), st.integers(0, 5))
 def test_strings_of_every_layout_have_the_codes_of_the_reference(strings, chunk, offset):
     expected = reference.encode_strings(strings)
     small = pa.array(strings, pa.string())
@@ -65,7 +65,7 @@ def test_strings_of_every_layout_have_the_codes_of_the_reference(strings, chunk,
         assert np.array_equal(codes, expected[0])
 
 
-@given(TEXTS, st.sampled_from([0, 120, 127, 128, 300]))
+@given(STRINGS, st.sampled_from([0, 120, 127, 128, 300]))
 def test_names_are_sorted_whether_or_not_their_codes_are_bytes(strings, more):
     strings = [*(f"n{i}" for i in range(more)), *strings]
     codes, names = kernels.arrow_strings(pl.Series(strings, dtype=pl.String)).names()
