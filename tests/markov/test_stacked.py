@@ -63,11 +63,25 @@ def test_a_stack_is_its_chains_one_by_one(seed):
         assert joint[i] == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
-def test_a_chain_that_never_ends_is_counted_and_spoils_no_other():
+def test_a_loop_without_a_way_out_ends_there_and_spoils_no_other():
     probability, start = random_stack(1)
     probability[1, 0] = 0
     probability[1, 0, 0] = 1
     stack = StackedChains.of(probability, start)
-    assert stack.n_singular == 1
-    assert not np.isnan(stack.conversion[[0, 2]]).any()
+    # who comes to node 0 is not heard of again: its row leads nowhere
+    probability[1, 0, 0] = 0
+    inner = np.eye(4) - probability[1, :, :4]
+    assert stack.fundamental[1] == pytest.approx(np.linalg.inv(inner))
+    assert stack.hitting[1, 0] == 0.0
+    assert not np.isnan(stack.conversion).any()
+    alone = StackedChains.of(probability[[0, 2]], start[[0, 2]])
+    assert stack.conversion[[0, 2]] == pytest.approx(alone.conversion)
+
+
+def test_a_chain_that_hardly_ever_ends_is_unknown():
+    probability, start = random_stack(1)
+    probability[1, 0] = 0
+    probability[1, 0, 0], probability[1, 0, -1] = 1 - 1e-11, 1e-11
+    stack = StackedChains.of(probability, start)
+    assert np.isnan(stack.conversion).tolist() == [False, True, False]
     assert np.isnan(stack.joint_removal_effect([0])[1])

@@ -14,6 +14,8 @@ from cxjourney.journeys._units import units_of
 from cxjourney.journeys._visits import grain_codes, visits_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from cxjourney.journeys._journeys import Journeys
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["LeftOut", "TransitionStatistics", "left_out", "statistics_at", "statistics_of"]
 
 _ROUNDING = 1e-12
+_BLOCK_CELLS = 20_000_000
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -131,6 +134,16 @@ class LeftOut:
     def matrices(self) -> Floats:
         """Transition probabilities without each bucket, shape (buckets, K, K + 3)."""
         return _matrices(self.whole, np.nan_to_num(self.probability), self.silence)
+
+    def blocks(self) -> Iterator[tuple[Floats, Floats]]:
+        """Yield `matrices` and `start` of some buckets after the others: of few, if K is large."""
+        cells = len(self.whole.names) * (len(self.whole.names) + 3)
+        size = max(1, _BLOCK_CELLS // max(cells, 1))
+        start = self.start
+        for begin in range(0, len(self.first), size):
+            block = slice(begin, begin + size)
+            known = np.nan_to_num(self.probability[block])
+            yield _matrices(self.whole, known, self.silence[block]), start[block]
 
     @property
     def start(self) -> Floats:

@@ -1,4 +1,4 @@
-"""Many absorbing chains at once, for replicates: the closed forms on stacks of matrices."""
+"""Many absorbing chains at once: the closed forms on stacks of matrices."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 from numpy.typing import NDArray
+
+from cxjourney.markov._transitions import trapped_among
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +20,9 @@ __all__ = ["StackedChains"]
 class StackedChains:
     """The chains of a stack of transition matrices.
 
-    A chain that never ends (a loop without a way out) is NaN in every array;
-    `cxjourney.AbsorbingChain` names such loops, a stack counts them in `n_singular`.
+    Journeys that come into a loop without a way out neither convert nor drop off, as in
+    `AbsorbingChain.from_graph(graph, trapped="unresolved")`: their visits end there. A chain that
+    hardly ever ends is NaN in every array.
 
     Attributes
     ----------
@@ -51,20 +54,26 @@ class StackedChains:
         """
         k = probability.shape[1]
         fundamental = _inverses(np.eye(k) - probability[:, :, :k])
+        endless = np.flatnonzero(np.isnan(fundamental).any(axis=(1, 2)))
+        if endless.size:
+            probability = probability.copy()
+            for chain in endless.tolist():
+                probability[chain, _trapped(probability[chain])] = 0.0
+            fundamental[endless] = _inverses(np.eye(k) - probability[endless, :, :k])
         hitting = np.einsum("bij,bj->bi", fundamental, probability[:, :, k + 1])
         visits = np.einsum("bi,bij->bj", start[:, :k], fundamental)
         conversion = np.einsum("bi,bi->b", start[:, :k], hitting) + start[:, k + 1]
         return cls(fundamental=fundamental, visits=visits, hitting=hitting, conversion=conversion)
 
     @property
-    def n_singular(self) -> int:
-        """Number of chains that never end."""
-        return int(np.count_nonzero(np.isnan(self.conversion)))
+    def diagonal(self) -> NDArray[np.float64]:
+        """Expected visits of each node from itself on, its own included, shape (chains, K)."""
+        own: NDArray[np.float64] = np.einsum("bii->bi", self.fundamental)
+        return own
 
     def removal_effect(self) -> NDArray[np.float64]:
         """Return the removal effect of each node, shape (chains, K); NaN without conversions."""
-        diagonal = np.einsum("bii->bi", self.fundamental)
-        credit = self.visits * self.hitting / diagonal
+        credit = self.visits * self.hitting / self.diagonal
         total = np.where(self.conversion > 0, self.conversion, np.nan)
         effect: NDArray[np.float64] = credit / total[:, None]
         return effect
@@ -87,6 +96,18 @@ class StackedChains:
             self.conversion > 0, self.conversion, np.nan
         )
         return effect
+
+
+def _trapped(probability: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the nodes of one chain from which no end can be reached."""
+    k = len(probability)
+    source, target = np.nonzero(probability)
+    # what a row leaves over to 1 is not known to end, and no loop
+    unknown = np.flatnonzero(probability.sum(axis=1) < 1 - 1e-9)
+    nowhere = np.full(unknown.size, k + 3)
+    return trapped_among(
+        np.concatenate([source, unknown]), np.concatenate([target, nowhere]), k
+    )
 
 
 def _inverses(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
