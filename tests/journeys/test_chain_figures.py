@@ -23,7 +23,7 @@ def test_without_a_bucket_they_are_those_of_the_others(journeys):
         for i, name in enumerate(names):
             if name not in chain.names:
                 continue
-            # times of censored visits are binned: the chain without a bucket is that to a thousandth
+            # times of censored visits are binned, which costs up to a thousandth
             assert found.visits.without[bucket, i] == pytest.approx(chain.visits[name], rel=2e-3)
             assert found.hitting.without[bucket, i] == pytest.approx(chain.hitting[name], rel=2e-3)
             assert found.removal.without[bucket, i] == pytest.approx(effects[name], rel=2e-3)

@@ -8,7 +8,6 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures
-from cxjourney._support.array_types import Floats
 from cxjourney.journeys._graph_building import chain_of
 from cxjourney.journeys._statistics import left_out, statistics_of
 from cxjourney.markov import StackedChains
@@ -16,6 +15,7 @@ from cxjourney.markov import StackedChains
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cxjourney._support.array_types import Bools, Floats
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.journeys._visits import By
 
@@ -67,7 +67,7 @@ def chain_figures(journeys: Journeys, by: By = "touchpoint") -> ChainFigures:
     return journeys.memo.get(("chain figures", by), lambda: _figures(journeys, by))
 
 
-def units_of_nodes(visits: Floats, used: Floats) -> Floats:
+def units_of_nodes(visits: Floats, used: Bools) -> Floats:
     """Return what the figures of nodes stand on in each bucket: their visits.
 
     A bucket without a visit of a node takes part in the variance of the node's figures all the
@@ -108,7 +108,7 @@ def _figures(journeys: Journeys, by: By) -> ChainFigures:
         diagonal=of_nodes(own, diagonal),
         removal=of_nodes(chain.removal_effect(), removal),
         conversion=BucketFigures(
-            whole=np.float64(chain.conversion_probability),
+            whole=np.array(chain.conversion_probability),
             without=conversion,
             units=left.journeys,
         ),

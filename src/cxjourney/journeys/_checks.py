@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cxjourney.exceptions import InvalidValue
+from cxjourney.graph import JourneyGraph
 from cxjourney.journeys._journeys import Journeys
 from cxjourney.log import InteractionLog
 
@@ -11,13 +12,15 @@ __all__ = ["check_journeys", "check_log"]
 _HOW = "InteractionLog.from_frame(frame, customer=..., timestamp=..., touchpoint=...)"
 
 
-def check_journeys(journeys: Journeys, name: str = "journeys") -> Journeys:
+def check_journeys(journeys: object, name: str = "journeys") -> Journeys:
     """Return the journeys, or raise InvalidValue that says how to make them."""
     if isinstance(journeys, Journeys):
         return journeys
     kind = type(journeys).__name__
     if isinstance(journeys, InteractionLog):
         how = "cut the log first, as in log.journeys(goal=..., inactivity=timedelta(...))"
+    elif isinstance(journeys, JourneyGraph):
+        how = "a graph does not know them, hand over those that it was made of"
     elif callable(getattr(journeys, "journeys", None)):
         how = "hand over what its journeys() returns"
     else:

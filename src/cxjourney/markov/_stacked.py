@@ -105,9 +105,7 @@ def _trapped(probability: NDArray[np.float64]) -> NDArray[np.int64]:
     # what a row leaves over to 1 is not known to end, and no loop
     unknown = np.flatnonzero(probability.sum(axis=1) < 1 - 1e-9)
     nowhere = np.full(unknown.size, k + 3)
-    return trapped_among(
-        np.concatenate([source, unknown]), np.concatenate([target, nowhere]), k
-    )
+    return trapped_among(np.concatenate([source, unknown]), np.concatenate([target, nowhere]), k)
 
 
 def _inverses(matrices: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""What would happen if customers were lost less, led elsewhere, or a touchpoint were gone."""
+"""Scenarios: fewer customers leave, some are led elsewhere, or a touchpoint is gone."""
 
 from __future__ import annotations
 

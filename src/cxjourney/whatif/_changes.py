@@ -1,4 +1,4 @@
-"""The changes that a scenario is made of, each for one chain and for a stack of them."""
+"""Changes of a chain, and of the same chain without each bucket of customers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cxjourney.markov import bypassed, fewer_exits, removed, rerouted
 
 if TYPE_CHECKING:
     from cxjourney.markov import AbsorbingChain
-    from cxjourney.whatif._stack import Stack
+    from cxjourney.whatif._model import Stack
 
 __all__ = ["Bypass", "Change", "ReduceExit", "Remove", "Reroute"]
 
@@ -30,6 +30,10 @@ class Change(Protocol):
     def assumption(self) -> str:
         """What must be true for the numbers to hold."""
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Touchpoints and terminals that it names."""
+
     def chain(self, chain: AbsorbingChain) -> AbsorbingChain | None:
         """Return the changed chain; None where the data do not say what it would be."""
 
@@ -44,6 +48,11 @@ class ReduceExit:
     touchpoint: str
     relative: float
     to: str | None
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Touchpoints and terminals that it names."""
+        return (self.touchpoint, *(() if self.to is None else (self.to,)))
 
     @property
     def words(self) -> str:
@@ -97,6 +106,11 @@ class Remove:
     touchpoints: tuple[str, ...]
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """Touchpoints and terminals that it names."""
+        return self.touchpoints
+
+    @property
     def words(self) -> str:
         """What is changed."""
         return f"{_named(self.touchpoints)} removed"
@@ -125,6 +139,11 @@ class Bypass:
     """Touchpoints are skipped and who came there goes on at once."""
 
     touchpoints: tuple[str, ...]
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Touchpoints and terminals that it names."""
+        return self.touchpoints
 
     @property
     def words(self) -> str:
@@ -164,6 +183,11 @@ class Reroute:
     target: str
     share: float
     at: str | None
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Touchpoints and terminals that it names."""
+        return (self.source, self.target, *(() if self.at is None else (self.at,)))
 
     @property
     def words(self) -> str:

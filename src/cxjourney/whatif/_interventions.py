@@ -1,20 +1,45 @@
-"""One change of the journey: fewer leave, touchpoints are closed or skipped, customers led on."""
+"""Scenarios of one change: fewer leave, touchpoints close or are skipped, customers are led on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
-from cxjourney.whatif._scenario import Scenario, baseline
+from cxjourney.whatif._changes import Bypass, ReduceExit, Remove, Reroute
+from cxjourney.whatif._scenario import Scenario, changed, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    import numpy as np
-
     from cxjourney.graph import JourneyGraph
-    from cxjourney.journeys import By, Journeys
+    from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
 
 __all__ = ["bypass", "reduce_exit", "remove", "reroute"]
+
+
+@overload
+def reduce_exit(
+    journeys: Journeys | JourneyGraph,
+    touchpoint: str,
+    relative: float = 0.1,
+    *,
+    to: str | None = None,
+    by: By | None = None,
+    level: float = 0.95,
+    segment: None = None,
+) -> Scenario: ...
+
+
+@overload
+def reduce_exit(
+    journeys: Journeys,
+    touchpoint: str,
+    relative: float = 0.1,
+    *,
+    to: str | None = None,
+    by: By | None = None,
+    level: float = 0.95,
+    segment: SegmentBy,
+) -> BySegment[Scenario]: ...
 
 
 def reduce_exit(
@@ -25,9 +50,8 @@ def reduce_exit(
     to: str | None = None,
     by: By | None = None,
     level: float = 0.95,
-    n_resamples: int = 200,
-    rng: np.random.Generator | int | None = None,
-) -> Scenario:
+    segment: SegmentBy | None = None,
+) -> Scenario | BySegment[Scenario]:
     """Return what would happen if fewer left at a touchpoint.
 
     Parameters
@@ -37,11 +61,11 @@ def reduce_exit(
     touchpoint
         Where fewer leave.
     relative
-        Share of the exits there that is mended, in [0, 1].
+        Share of the exits there that is prevented, in [0, 1].
     to
         Where those go who are kept: a touchpoint or `cxjourney.CONVERSION`; None spreads them
         over where the others go.
-    by, level, n_resamples, rng
+    by, level, segment
         As in `baseline`.
 
     Returns
@@ -74,14 +98,36 @@ def reduce_exit(
     ...         ("cart", cx.DROPOFF): 10,
     ...     }
     ... )
-    >>> scenario = cx.whatif.reduce_exit(graph, "web", 0.1, rng=1)
+    >>> scenario = cx.whatif.reduce_exit(graph, "web", 0.1)
     >>> round(scenario.base.value, 6), round(scenario.conversion.value, 6)
     (0.4, 0.44)
     >>> round(scenario.remove("cart").conversion.value, 6)
     0.0
     """
-    now = baseline(journeys, by=by, level=level, n_resamples=n_resamples, rng=rng)
-    return now.reduce_exit(touchpoint, relative, to=to)
+    change = ReduceExit(touchpoint, relative, to)
+    return changed(journeys, change, by=by, level=level, segment=segment)
+
+
+@overload
+def remove(
+    journeys: Journeys | JourneyGraph,
+    touchpoints: str | Collection[str],
+    *,
+    by: By | None = None,
+    level: float = 0.95,
+    segment: None = None,
+) -> Scenario: ...
+
+
+@overload
+def remove(
+    journeys: Journeys,
+    touchpoints: str | Collection[str],
+    *,
+    by: By | None = None,
+    level: float = 0.95,
+    segment: SegmentBy,
+) -> BySegment[Scenario]: ...
 
 
 def remove(
@@ -90,9 +136,8 @@ def remove(
     *,
     by: By | None = None,
     level: float = 0.95,
-    n_resamples: int = 200,
-    rng: np.random.Generator | int | None = None,
-) -> Scenario:
+    segment: SegmentBy | None = None,
+) -> Scenario | BySegment[Scenario]:
     """Return what would happen if touchpoints were closed and who comes there were lost.
 
     Parameters
@@ -101,7 +146,7 @@ def remove(
         The journeys, or their graph.
     touchpoints
         One, or several that are closed together, such as all of a channel.
-    by, level, n_resamples, rng
+    by, level, segment
         As in `baseline`.
 
     Returns
@@ -124,11 +169,33 @@ def remove(
     >>> journeys = cx.Journeys.from_paths(
     ...     [["ad", "web"], ["web"]], converted=[30, 20], dropped=[20, 30]
     ... )
-    >>> cx.whatif.remove(journeys, "ad", rng=1).conversion.value
+    >>> cx.whatif.remove(journeys, "ad").conversion.value
     0.25
     """
-    now = baseline(journeys, by=by, level=level, n_resamples=n_resamples, rng=rng)
-    return now.remove(touchpoints)
+    change = Remove(names_of(touchpoints))
+    return changed(journeys, change, by=by, level=level, segment=segment)
+
+
+@overload
+def bypass(
+    journeys: Journeys | JourneyGraph,
+    touchpoints: str | Collection[str],
+    *,
+    by: By | None = None,
+    level: float = 0.95,
+    segment: None = None,
+) -> Scenario: ...
+
+
+@overload
+def bypass(
+    journeys: Journeys,
+    touchpoints: str | Collection[str],
+    *,
+    by: By | None = None,
+    level: float = 0.95,
+    segment: SegmentBy,
+) -> BySegment[Scenario]: ...
 
 
 def bypass(
@@ -137,9 +204,8 @@ def bypass(
     *,
     by: By | None = None,
     level: float = 0.95,
-    n_resamples: int = 200,
-    rng: np.random.Generator | int | None = None,
-) -> Scenario:
+    segment: SegmentBy | None = None,
+) -> Scenario | BySegment[Scenario]:
     """Return what would happen if touchpoints were skipped: who came there goes on at once.
 
     Parameters
@@ -148,7 +214,7 @@ def bypass(
         The journeys, or their graph.
     touchpoints
         One, or several that are skipped together.
-    by, level, n_resamples, rng
+    by, level, segment
         As in `baseline`.
 
     Returns
@@ -164,7 +230,7 @@ def bypass(
     Notes
     -----
     The stochastic complement (Meyer 1989). It keeps the exits: who left there leaves before. To
-    mend those as well, use `reduce_exit` first.
+    prevent those as well, use `reduce_exit` first.
 
     Examples
     --------
@@ -172,12 +238,40 @@ def bypass(
     >>> journeys = cx.Journeys.from_paths(
     ...     [["ad", "web"], ["web"]], converted=[30, 20], dropped=[20, 30]
     ... )
-    >>> without = cx.whatif.bypass(journeys, "ad", rng=1)
+    >>> without = cx.whatif.bypass(journeys, "ad")
     >>> without.conversion.value, round(without.contacts.value, 6)
     (0.5, -50.0)
     """
-    now = baseline(journeys, by=by, level=level, n_resamples=n_resamples, rng=rng)
-    return now.bypass(touchpoints)
+    change = Bypass(names_of(touchpoints))
+    return changed(journeys, change, by=by, level=level, segment=segment)
+
+
+@overload
+def reroute(
+    journeys: Journeys | JourneyGraph,
+    source: str,
+    target: str,
+    share: float = 0.1,
+    *,
+    at: str | None = None,
+    by: By | None = None,
+    level: float = 0.95,
+    segment: None = None,
+) -> Scenario: ...
+
+
+@overload
+def reroute(
+    journeys: Journeys,
+    source: str,
+    target: str,
+    share: float = 0.1,
+    *,
+    at: str | None = None,
+    by: By | None = None,
+    level: float = 0.95,
+    segment: SegmentBy,
+) -> BySegment[Scenario]: ...
 
 
 def reroute(
@@ -189,9 +283,8 @@ def reroute(
     at: str | None = None,
     by: By | None = None,
     level: float = 0.95,
-    n_resamples: int = 200,
-    rng: np.random.Generator | int | None = None,
-) -> Scenario:
+    segment: SegmentBy | None = None,
+) -> Scenario | BySegment[Scenario]:
     """Return what would happen if customers came to one touchpoint instead of another.
 
     Parameters
@@ -206,7 +299,7 @@ def reroute(
         Share of the arrivals at `source` that comes to `target`, in [0, 1].
     at
         Only who comes from there is led elsewhere: a touchpoint or `cxjourney.START`.
-    by, level, n_resamples, rng
+    by, level, segment
         As in `baseline`.
 
     Returns
@@ -231,8 +324,8 @@ def reroute(
     >>> journeys = cx.Journeys.from_paths(
     ...     [["call"], ["chat"]], converted=[20, 30], dropped=[30, 20]
     ... )
-    >>> round(cx.whatif.reroute(journeys, "call", "chat", 0.5, rng=1).conversion.value, 6)
+    >>> round(cx.whatif.reroute(journeys, "call", "chat", 0.5).conversion.value, 6)
     0.55
     """
-    now = baseline(journeys, by=by, level=level, n_resamples=n_resamples, rng=rng)
-    return now.reroute(source, target, share, at=at)
+    change = Reroute(source, target, share, at)
+    return changed(journeys, change, by=by, level=level, segment=segment)

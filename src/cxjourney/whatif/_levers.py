@@ -1,33 +1,38 @@
-"""`levers`: where mending exits would move conversion most."""
+"""Levers: touchpoints ranked by what fewer exits there would gain."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import attrs
 import numpy as np
 
+from cxjourney._stats.buckets import BucketFigures
+from cxjourney._stats.estimates import why_no_interval
+from cxjourney._stats.figure_ranks import Draws, rank_ranges
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_fraction
+from cxjourney._support.validation import check_fraction, check_rng
 from cxjourney.domain import DROPOFF
+from cxjourney.journeys import by_segment, check_journeys
 from cxjourney.markov import conversion_with_fewer_exits, exit_elasticities, exit_slopes
 from cxjourney.whatif._model import model_of
 
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
     from cxjourney.graph import JourneyGraph
-    from cxjourney.journeys import By, Journeys
-    from cxjourney.whatif._model import Model
-    from cxjourney.whatif._stack import Stack
+    from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
+    from cxjourney.whatif._model import Model, Stack
 
 __all__ = ["Levers", "levers"]
+
+_N_DRAWS = 1_000
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class Levers(Result):
-    """Every touchpoint as a lever: what mending its exits would bring.
+    """Every touchpoint as a lever: what fewer exits there would bring.
 
     Attributes
     ----------
@@ -36,7 +41,7 @@ class Levers(Result):
     conversion_probability
         Probability that a journey converts as things are [fraction].
     relative
-        The share of exits that `gain` supposes mended [fraction].
+        The share of exits that `gain` supposes prevented [fraction].
     n_journeys
         Number of journeys observed.
     level
@@ -66,13 +71,37 @@ class Levers(Result):
         return self.table
 
     def _notes(self) -> tuple[str, ...]:
-        mended = f"{100 * self.relative:g}% of the exits were mended"
         return (
-            f"a journey converts with probability {self.conversion_probability:.1%}",
-            f"slope: conversions per journey lost there, to first order; gain: if {mended}",
-            f"{100 * self.level:g}% {self.method}",
+            f"A journey converts with probability {self.conversion_probability:.1%}.",
+            "The slope is the conversions per journey that are lost there, to first order.",
+            f"The gain is that of {100 * self.relative:g}% fewer exits.",
+            f"The intervals are {100 * self.level:g}% intervals ({self.method}).",
             *self.caveats,
         )
+
+
+@overload
+def levers(
+    journeys: Journeys | JourneyGraph,
+    *,
+    relative: float = 0.1,
+    by: By | None = None,
+    level: float = 0.95,
+    segment: None = None,
+    rng: np.random.Generator | int | None = 0,
+) -> Levers: ...
+
+
+@overload
+def levers(
+    journeys: Journeys,
+    *,
+    relative: float = 0.1,
+    by: By | None = None,
+    level: float = 0.95,
+    segment: SegmentBy,
+    rng: np.random.Generator | int | None = 0,
+) -> BySegment[Levers]: ...
 
 
 def levers(
@@ -81,29 +110,40 @@ def levers(
     relative: float = 0.1,
     by: By | None = None,
     level: float = 0.95,
-    n_resamples: int = 200,
-    rng: np.random.Generator | int | None = None,
-) -> Levers:
-    """Rank touchpoints by how fast conversion grows as their exits are mended.
+    segment: SegmentBy | None = None,
+    rng: np.random.Generator | int | None = 0,
+) -> Levers | BySegment[Levers]:
+    """Rank touchpoints by how fast conversion grows as their exits are prevented.
 
     Parameters
     ----------
     journeys
         The journeys, with a goal and a way to be dropped, or their graph.
     relative
-        Share of the exits that is mended in the column `gain`, in [0, 1].
-    by, level, n_resamples, rng
+        Share of the exits that is prevented in the column `gain`, in [0, 1].
+    by, level, segment
         As in `cxjourney.whatif.baseline`.
+    rng
+        A generator or seed for the draws behind the column `first`; None draws anew each time.
 
     Returns
     -------
     Levers
-        Columns: `touchpoint`; `visits` per journey; `exit_probability`; `slope`
-        (`∂p/∂δ`, with `low` and `high`); `gain` in conversion probability
-        and `conversions` gained over the journeys observed; `value` where it is known;
-        `elasticity`; `rank_low`, `rank_high` (the ranks that the replicates leave open, 1 for
-        the longest) and `first` (the share of replicates in which it is the longest). NaN where
-        everybody leaves: nobody shows what staying would bring.
+        One row a touchpoint, the longest lever first; NaN where everybody leaves, since nobody
+        shows what staying would bring. `BySegment` of them with `segment`. Columns:
+
+        - `touchpoint`: its name;
+        - `visits`: expected visits per journey;
+        - `exit_probability`: probability that a visit is the last and the journey is dropped
+          [fraction];
+        - `slope`, `low`, `high`: `∂p/∂δ`, conversions per journey lost there, to first order;
+        - `gain`: gain in the conversion probability if `relative` of the exits were prevented;
+        - `conversions`: the same in conversions over the journeys observed;
+        - `value`: the same in money, where values are known [currency];
+        - `elasticity`: by how many percent conversion changes when exits grow by one percent;
+        - `rank_low`, `rank_high`: best and worst rank that customers leave open, 1 for the longest
+          lever;
+        - `first`: share of 1,000 draws of the slopes in which it is the longest [fraction].
 
     Raises
     ------
@@ -114,15 +154,17 @@ def levers(
     NotAFlow
         If the graph is a subgraph or was filtered.
     InvalidValue
-        If an argument breaks its rule.
+        If an argument breaks its rule, or a graph is to be divided by a segment.
 
     Notes
     -----
     `D_x = v_x h_x e_x / (1 - e_x)`: how many come by, how near they are to converting, and how
     many leave. It is never negative, so that an interval above 0 says little: every touchpoint
-    loses somebody. What can be mended is rather the excess over comparable touchpoints; `rank_low`
-    and `rank_high` say how sure the order is. Gains at several touchpoints do not add up: chain
-    `reduce_exit`.
+    loses somebody. What can be prevented is rather the excess over comparable touchpoints. The best
+    rank counts the touchpoints whose slope is surely higher, by the interval of the difference, the
+    worst rank those that are surely lower. The draws are normal with the covariance of the slopes
+    over buckets of customers; they do not know that the first of many was picked after looking,
+    and so claim too much. Gains at several touchpoints do not add up: chain `reduce_exit`.
 
     Examples
     --------
@@ -130,19 +172,26 @@ def levers(
     >>> journeys = cx.Journeys.from_paths(
     ...     [["web"], ["web", "cart"]], converted=[0, 60], dropped=[60, 80]
     ... )
-    >>> found = cx.whatif.levers(journeys, rng=1)
+    >>> found = cx.whatif.levers(journeys)
     >>> found.ranking
     ('cart', 'web')
     >>> found.table["slope"].round(4).tolist()
     [0.4, 0.1286]
     """
+    if segment is not None:
+        return by_segment(
+            check_journeys(journeys),
+            segment,
+            lambda part: levers(part, relative=relative, by=by, level=level, rng=rng),
+        )
     check_fraction(relative, "relative")
-    model = model_of(journeys, by=by, level=level, n_resamples=n_resamples, rng=rng)
+    generator = check_rng(rng)
+    model = model_of(journeys, by=by, level=level)
     chain = model.chain
     names = chain.names
     slopes = np.array(list(exit_slopes(chain).values()), dtype=np.float64)
-    drawn = _drawn(model)
-    bands = _bands(drawn, slopes, level)
+    figures = _figures(model, slopes)
+    bands = _bands(figures, level, generator)
     p = chain.conversion_probability
     gain = np.array(
         [conversion_with_fewer_exits(chain, x, relative) - p for x in names],
@@ -159,40 +208,45 @@ def levers(
         "high": bands["high"],
         "gain": gain,
         "conversions": gain * model.n_journeys,
-        "value": gain * model.n_journeys * model.worth,
+        "value": gain * model.n_journeys * model.mean_conversion_value,
         "elasticity": np.array(list(elasticity.values()), dtype=np.float64),
         "rank_low": bands["rank_low"],
         "rank_high": bands["rank_high"],
         "first": bands["first"],
     }
-    if math.isnan(model.worth):
+    if math.isnan(model.mean_conversion_value):
         del columns["value"]
     formats = dict.fromkeys(("exit_probability", "first"), "percent")
     formats |= {"rank_low": "integer", "rank_high": "integer", "value": "money"}
     order = sorted(range(len(names)), key=lambda i: (-np.nan_to_num(slopes[i], nan=-1.0), names[i]))
     caveats = [
-        "those who are kept are taken to do as those who stay: an upper bound",
-        "the first of many, picked after looking, is overstated (winner's curse)",
+        "Those who are kept are taken to do as those who stay: the gains are upper bounds.",
+        "The first of many, picked after looking, is overstated (winner's curse).",
         *model.notes(),
     ]
+    if model.has_intervals:
+        caveats[:0] = why_no_interval(figures)
     closed = int(np.count_nonzero(np.isnan(slopes)))
     if closed:
-        caveats.insert(0, f"everybody leaves at {closed:,} touchpoints: no slope there")
+        caveats.insert(0, f"Everybody leaves at {closed:,} touchpoints: there is no slope there.")
     return Levers(
         table=Table(columns, formats=formats, backend=model.backend).take(order),
         conversion_probability=p,
         relative=relative,
         n_journeys=model.n_journeys,
         level=level,
-        method=model.method,
+        method=model.method("Student"),
         caveats=tuple(caveats),
     )
 
 
-def _drawn(model: Model) -> Floats:
-    """Return the slopes of all replicates, shape (replicates, K)."""
-    parts = [_slopes(stack) for stack in model.stacks()]
-    return np.concatenate(parts) if parts else np.empty((0, len(model.chain.names)))
+def _figures(model: Model, slopes: Floats) -> BucketFigures:
+    """Return the slopes of all customers and without each bucket."""
+    if not model.has_intervals:
+        without = np.full((1, len(slopes)), np.nan)
+        return BucketFigures(whole=slopes, without=without, units=np.zeros((1, len(slopes))))
+    without = np.concatenate([_slopes(stack) for stack in model.stacks()])
+    return BucketFigures(whole=slopes, without=without, units=model.units)
 
 
 def _slopes(stack: Stack) -> Floats:
@@ -204,24 +258,20 @@ def _slopes(stack: Stack) -> Floats:
     return slopes
 
 
-def _bands(drawn: Floats, slopes: Floats, level: float) -> dict[str, Floats]:
-    """Return the percentile intervals of slopes and of their ranks."""
-    k = len(slopes)
-    names = ("low", "high", "rank_low", "rank_high", "first")
-    out = {name: np.full(k, np.nan) for name in names}
-    whole = drawn[~np.isnan(drawn).all(axis=1)] if k else drawn
-    defined = ~np.isnan(slopes)
-    if not len(whole) or not defined.any():
-        return out
-    tail = (1 - level) / 2
-    # what has no slope in a replicate has no rank there either: it stands behind the others
-    rank = np.argsort(np.argsort(-np.nan_to_num(whole, nan=-1.0), axis=1, kind="stable"), axis=1)
-    for i in np.flatnonzero(defined):
-        known = whole[~np.isnan(whole[:, i]), i]
-        if not len(known):
-            continue
-        out["low"][i], out["high"][i] = np.quantile(known, [tail, 1 - tail])
-        ends = np.quantile(rank[:, i] + 1, [tail, 1 - tail], method="inverted_cdf")
-        out["rank_low"][i], out["rank_high"][i] = ends
-        out["first"][i] = np.mean(rank[:, i] == 0)
-    return out
+def _bands(figures: BucketFigures, level: float, rng: np.random.Generator) -> dict[str, Floats]:
+    """Return the intervals of the slopes, the ranks left open, and how often each came first."""
+    low, high = figures.student(level)
+    best, worst = rank_ranges(figures, level=level)
+    drawn = Draws.of(_N_DRAWS, len(figures.without), rng).around(figures)
+    first = np.full(len(best), np.nan)
+    sure = ~np.isnan(figures.variance)
+    if sure.any():
+        longest = np.argmax(np.nan_to_num(drawn, nan=-1.0), axis=1)
+        first[sure] = np.bincount(longest, minlength=len(best))[sure] / _N_DRAWS
+    return {
+        "low": np.maximum(low, 0.0),
+        "high": high,
+        "rank_low": np.where(sure, best, np.nan),
+        "rank_high": np.where(sure, worst, np.nan),
+        "first": first,
+    }

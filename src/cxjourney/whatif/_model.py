@@ -1,32 +1,101 @@
-"""What a scenario is computed from: a chain, its replicates, and the facts that it counts with."""
+"""The chain that scenarios change, and the same chain without each bucket of customers."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
-from cxjourney._support.validation import check_count, check_level, check_names, check_rng
-from cxjourney.domain import START
-from cxjourney.exceptions import InvalidValue
+from cxjourney._stats.buckets import split_weights
+from cxjourney._stats.estimates import CLUSTERED
+from cxjourney._support.array_types import Floats, Ints
+from cxjourney._support.validation import check_level, check_names
+from cxjourney.domain import CONVERSION, DROPOFF, START
+from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.graph import JourneyGraph
-from cxjourney.journeys import By, Journeys, check_journeys, mean_value_of_graph
-from cxjourney.markov import AbsorbingChain
-from cxjourney.whatif._stack import MOST_TOUCHPOINTS, stacks_of_chain, stacks_of_journeys
+from cxjourney.journeys import (
+    By,
+    Journeys,
+    chain_of,
+    check_journeys,
+    graph_of,
+    left_out,
+    mean_value_of_graph,
+    units_of_nodes,
+)
+from cxjourney.markov import AbsorbingChain, StackedChains
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
-    import numpy as np
+__all__ = ["MOST_TOUCHPOINTS", "Model", "Stack", "model_of"]
 
-    from cxjourney.whatif._stack import Stack
+MOST_TOUCHPOINTS = 500
+"""Of more, intervals would take minutes: there are none."""
 
-__all__ = ["Model", "model_of"]
+_BLOCK_CELLS = 20_000_000
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Stack:
+    """Transition matrices without each of some buckets.
+
+    Attributes
+    ----------
+    names
+        The K touchpoints.
+    matrix
+        Shape (buckets, K + 1, K + 3): from the touchpoints and START, to the touchpoints, START
+        (never), CONVERSION and DROPOFF. A row may sum to less than one: the rest is not known to
+        end.
+    """
+
+    names: tuple[str, ...]
+    matrix: Floats
+
+    def code(self, name: str) -> int:
+        """Return the code of a touchpoint or terminal."""
+        places = (*self.names, START, CONVERSION, DROPOFF)
+        if name not in places:
+            raise UnknownName.among("touchpoint", name, self.names, where="the chain")
+        return places.index(name)
+
+    def solved(self) -> StackedChains:
+        """Return the chains of the matrices."""
+        k = len(self.names)
+        return StackedChains.of(self.matrix[:, :k], self.matrix[:, k])
+
+    def conversion_and_steps(self) -> Floats:
+        """Return the conversion probability and the expected steps, shape (2, buckets)."""
+        found = self.solved()
+        return np.stack([found.conversion, 1 + found.visits.sum(axis=1)])
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Split:
+    """Transitions of a graph, dealt to the buckets as chance would.
+
+    Attributes
+    ----------
+    source, target
+        Codes of each transition.
+    others
+        How often it was made outside each bucket, shape (buckets, transitions).
+    visits
+        Transitions from each touchpoint, and from START, in each bucket, shape (buckets, K + 1).
+    """
+
+    source: Ints
+    target: Ints
+    others: Floats
+    visits: Floats
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Model:
-    """A chain and where it came from.
+    """A chain and what it was made of.
 
     Attributes
     ----------
@@ -38,16 +107,12 @@ class Model:
         What a node is.
     n_journeys
         Number of journeys, those in progress among them.
-    worth
+    mean_conversion_value
         Mean value of a conversion [currency]; NaN where unknown.
     currency
         Code of the currency; empty where unknown.
     level
         Confidence level.
-    n_resamples
-        Number of replicates.
-    seed
-        The same for all scenarios of one baseline, so that they differ by what is changed alone.
     backend
         The data-frame library of the input.
     """
@@ -56,86 +121,136 @@ class Model:
     journeys: Journeys | None
     by: By
     n_journeys: int
-    worth: float
+    mean_conversion_value: float
     currency: str
     level: float
-    n_resamples: int
-    seed: int
     backend: str | None
 
+    @property
+    def has_intervals(self) -> bool:
+        """Whether there are few enough touchpoints."""
+        return 0 < len(self.chain.names) <= MOST_TOUCHPOINTS
+
     def stacks(self) -> Iterator[Stack]:
-        """Yield the replicates; none where there are too many touchpoints."""
-        names = self.chain.names
-        if not self.n_resamples or not names or len(names) > MOST_TOUCHPOINTS:
-            return iter(())
+        """Yield the chains without each bucket, some buckets after the others."""
         if self.journeys is None:
-            return stacks_of_chain(self.chain, n=self.n_resamples, seed=self.seed)
-        return stacks_of_journeys(self.journeys, self.by, names, n=self.n_resamples, seed=self.seed)
+            yield from self._stacks_of_graph()
+            return
+        found = left_out(self.journeys, self.by)
+        k, place = len(self.chain.names), found.whole.names.index
+        order = [*(place(name) for name in self.chain.names), k, k + 1, k + 2]
+        for matrices, start in found.blocks():
+            rows = np.concatenate([matrices, start[:, None, :]], axis=1)
+            yield Stack(names=self.chain.names, matrix=rows[:, order[: k + 1]][:, :, order])
+
+    @cached_property
+    def before(self) -> Floats:
+        """Conversion and steps without each bucket before any change, shape (2, buckets)."""
+        return np.concatenate([stack.conversion_and_steps() for stack in self.stacks()], axis=1)
+
+    @cached_property
+    def visits(self) -> Floats:
+        """Visits of each touchpoint in each bucket, shape (buckets, K)."""
+        if self.journeys is None:
+            return self._split.visits[:, :-1]
+        found = left_out(self.journeys, self.by)
+        order = [found.whole.names.index(name) for name in self.chain.names]
+        return found.visits[:, order]
+
+    @cached_property
+    def journeys_of_buckets(self) -> Floats:
+        """Journeys in each bucket, shape (buckets,)."""
+        if self.journeys is None:
+            return self._split.visits[:, -1]
+        return left_out(self.journeys, self.by).journeys
 
     @property
-    def method(self) -> str:
-        """How intervals are made."""
-        if not self.n_resamples or len(self.chain.names) > MOST_TOUCHPOINTS:
+    def units(self) -> Floats:
+        """What a figure of each touchpoint stands on in each bucket, shape (buckets, K)."""
+        used = (self.journeys_of_buckets > 0) | (self.visits.sum(axis=1) > 0)
+        return units_of_nodes(self.visits, used)
+
+    def units_of(self, touchpoints: Collection[str]) -> Floats:
+        """Return what a change at some touchpoints stands on; the journeys where there are none."""
+        codes = [self.chain.names.index(name) for name in touchpoints]
+        return self.units[:, codes].sum(axis=1) if codes else self.journeys_of_buckets
+
+    def method(self, interval: str) -> str:
+        """Return how an interval of this kind was made."""
+        if not self.has_intervals:
             return "no interval"
-        return (
-            "percentile, visits resampled"
-            if self.journeys is None
-            else ("percentile, customers resampled")
-        )
+        return f"{interval}, {CLUSTERED if self.journeys is not None else 'visits independent'}"
 
     def notes(self) -> tuple[str, ...]:
         """Return what a reader must know about the numbers."""
         notes = []
-        if len(self.chain.names) > MOST_TOUCHPOINTS and self.n_resamples:
-            notes.append(f"no intervals for more than {MOST_TOUCHPOINTS:,} touchpoints")
-        if self.journeys is None and self.n_resamples:
+        if len(self.chain.names) > MOST_TOUCHPOINTS:
+            notes.append(f"There are no intervals for more than {MOST_TOUCHPOINTS:,} touchpoints.")
+        elif self.journeys is None:
             notes.append(
-                "a graph knows no customers: visits are taken as independent, which makes "
-                "intervals somewhat too narrow"
+                "A graph does not know its customers: visits are taken as independent, which "
+                "makes the intervals somewhat too narrow."
             )
         if self.chain.censored > 0:
             notes.append(
-                f"of {100 * self.chain.censored:.1f}% of the journeys the end is not known"
+                f"The end of {100 * self.chain.censored:.1f}% of the journeys is not known."
             )
         notes.append(
-            "the next touch is taken to depend on the present one only, and nothing here is "
-            "causal: an experiment tells"
+            "The next touchpoint is taken to depend on the present one only. Nothing here is "
+            "causal; only an experiment shows what a change does."
         )
         return tuple(notes)
 
+    @cached_property
+    def _split(self) -> _Split:
+        chain, k = self.chain, len(self.chain.names)
+        known = chain.target < k + 3  # what is censored stays so
+        source, target = chain.source[known], chain.target[known]
+        made = chain.probability[known] * chain.at_risk[source]
+        labels = (*chain.names, START, CONVERSION, DROPOFF)
+        moves = [f"{labels[a]}\0{labels[b]}" for a, b in zip(source, target, strict=True)]
+        whole = np.rint(made).astype(np.int64)
+        # masses of censored visits are no whole numbers: they are dealt in the same proportions
+        scale = np.divide(made, whole, out=np.zeros(len(made)), where=whole > 0)
+        own = (split_weights(moves, whole) * scale[:, None]).T
+        visits = np.zeros((len(own), k + 1))
+        np.add.at(visits.T, source, own.T)
+        return _Split(source=source, target=target, others=made - own, visits=visits)
 
-def model_of(
-    source: Journeys | JourneyGraph,
-    *,
-    by: By | None,
-    level: float,
-    n_resamples: int,
-    rng: np.random.Generator | int | None,
-) -> Model:
+    def _stacks_of_graph(self) -> Iterator[Stack]:
+        split, k = self._split, len(self.chain.names)
+        size = max(1, _BLOCK_CELLS // ((k + 1) * (k + 3)))
+        for begin in range(0, len(split.others), size):
+            others = split.others[begin : begin + size]
+            matrix = np.zeros((len(others), k + 1, k + 3))
+            matrix[:, split.source, split.target] = others
+            total = matrix.sum(axis=2, keepdims=True)
+            np.divide(matrix, total, out=matrix, where=total > 1e-9)
+            yield Stack(names=self.chain.names, matrix=matrix)
+
+
+def model_of(source: Journeys | JourneyGraph, *, by: By | None, level: float) -> Model:
     """Return the model of journeys or of a graph, its arguments checked."""
     if not isinstance(source, JourneyGraph):
         check_journeys(source)
     check_level(level)
-    check_count(n_resamples, "n_resamples", 0)
-    seed = int(check_rng(rng).integers(2**63))
-    journeys = source if isinstance(source, Journeys) else None
+    grain: By = "touchpoint" if by is None else by
     if isinstance(source, Journeys):
         source.require_determined("a what-if")
-        graph = source.graph(by=by or "touchpoint")
+        graph, chain = graph_of(source, grain), chain_of(source, grain)
     else:
         graph = source
-        grain = str(graph.graph.get("grain", "touchpoint"))
-        if by is not None and ", ".join(check_names(by, "by")) != grain:
-            raise InvalidValue.of("by", f"be the graph's own grain {grain!r}, or None", by)
+        own = str(graph.graph.get("grain", "touchpoint"))
+        if by is not None and ", ".join(check_names(by, "by")) != own:
+            raise InvalidValue.of("by", f"be the graph's own grain {own!r}, or None", by)
+        chain = AbsorbingChain.from_graph(graph, trapped="censored")
     return Model(
-        chain=AbsorbingChain.from_graph(graph, trapped="censored"),
-        journeys=journeys,
-        by=by or "touchpoint",
+        chain=chain,
+        journeys=source if isinstance(source, Journeys) else None,
+        by=grain,
         n_journeys=int(graph.nodes[START].get("visits", 0)) if START in graph else 0,
-        worth=mean_value_of_graph(graph),
+        mean_conversion_value=mean_value_of_graph(graph),
         currency=str(graph.graph.get("currency", "")),
         level=level,
-        n_resamples=n_resamples,
-        seed=seed,
-        backend=None if journeys is None else journeys.log.backend,
+        backend=source.log.backend if isinstance(source, Journeys) else None,
     )

@@ -1,37 +1,42 @@
-"""`Scenario`: the journey with something changed, and what that would do."""
+"""Scenarios: the journey with something changed, beside the journey as it is."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import attrs
 import numpy as np
 
+from cxjourney._stats.buckets import BucketFigures
+from cxjourney._stats.estimates import why_no_interval
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_names
 from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys import Journeys, by_segment, check_journeys
 from cxjourney.markov import AbsorbingChain
 from cxjourney.metrics import Estimate
 from cxjourney.whatif._changes import Bypass, Change, ReduceExit, Remove, Reroute
 from cxjourney.whatif._model import Model, model_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
-    from numpy.typing import NDArray
-
+    from cxjourney._support.array_types import Floats
     from cxjourney.graph import JourneyGraph
-    from cxjourney.journeys import By, Journeys
+    from cxjourney.journeys import By, BySegment, SegmentBy
 
-__all__ = ["Scenario", "baseline"]
+__all__ = ["Scenario", "baseline", "changed", "names_of"]
 
 _UNDEFINED = (
-    "everybody leaves at {!r}, so that nobody shows where those would go who are kept; say it "
-    "with to="
+    "Everybody leaves at {!r}, so that nobody shows where those would go who are kept: say it "
+    "with to=."
 )
+
+
+_LOGARITHM = "Student on the scale of logarithms"
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -90,21 +95,21 @@ class Scenario(Result):
 
         See `cxjourney.whatif.reduce_exit`.
         """
-        return self._with(ReduceExit(touchpoint, relative, to))
+        return self._changed(ReduceExit(touchpoint, relative, to))
 
     def remove(self, touchpoints: str | Collection[str]) -> Scenario:
         """Return the scenario with touchpoints closed; see `cxjourney.whatif.remove`."""
-        return self._with(Remove(_names(touchpoints)))
+        return self._changed(Remove(names_of(touchpoints)))
 
     def bypass(self, touchpoints: str | Collection[str]) -> Scenario:
         """Return the scenario with touchpoints skipped; see `cxjourney.whatif.bypass`."""
-        return self._with(Bypass(_names(touchpoints)))
+        return self._changed(Bypass(names_of(touchpoints)))
 
     def reroute(
         self, source: str, target: str, share: float = 0.1, *, at: str | None = None
     ) -> Scenario:
         """Return the scenario with customers led elsewhere; see `cxjourney.whatif.reroute`."""
-        return self._with(Reroute(source, target, share, at))
+        return self._changed(Reroute(source, target, share, at))
 
     @property
     def chain(self) -> AbsorbingChain:
@@ -134,7 +139,7 @@ class Scenario(Result):
             )
         return self._state
 
-    def _with(self, change: Change) -> Scenario:
+    def _changed(self, change: Change) -> Scenario:
         state = self._known()
         chain = None if state.chain is None else change.chain(state.chain)
         undefined = state.undefined
@@ -178,8 +183,12 @@ class Scenario(Result):
         return Table(columns, backend=backend)
 
     def _notes(self) -> tuple[str, ...]:
-        what = "; ".join(self.changes) or "nothing is changed"
-        return (what, *(f"assumes: {a}" for a in self.assumptions), *self.caveats)
+        what = "; ".join(self.changes) or "nothing"
+        return (
+            f"What is changed: {what}.",
+            *(f"It is assumed that {assumption}." for assumption in self.assumptions),
+            *self.caveats,
+        )
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -192,14 +201,33 @@ class _State:
     undefined: str | None = None
 
 
+@overload
 def baseline(
     journeys: Journeys | JourneyGraph,
     *,
     by: By | None = None,
     level: float = 0.95,
-    n_resamples: int = 200,
-    rng: np.random.Generator | int | None = None,
-) -> Scenario:
+    segment: None = None,
+) -> Scenario: ...
+
+
+@overload
+def baseline(
+    journeys: Journeys,
+    *,
+    by: By | None = None,
+    level: float = 0.95,
+    segment: SegmentBy,
+) -> BySegment[Scenario]: ...
+
+
+def baseline(
+    journeys: Journeys | JourneyGraph,
+    *,
+    by: By | None = None,
+    level: float = 0.95,
+    segment: SegmentBy | None = None,
+) -> Scenario | BySegment[Scenario]:
     """Return the journey as it is: the scenario from which others are made.
 
     Parameters
@@ -211,15 +239,13 @@ def baseline(
         "touchpoint", or the grain of the graph.
     level
         Confidence level of the intervals, in (0, 1).
-    n_resamples
-        Number of replicates that make the intervals; 0 makes none.
-    rng
-        A generator or seed for them. Scenarios of one baseline use the same replicates.
+    segment
+        An attribute that divides journeys: a scenario of each segment on its own.
 
     Returns
     -------
     Scenario
-        With nothing changed.
+        With nothing changed; `BySegment` of them with `segment`.
 
     Raises
     ------
@@ -230,15 +256,15 @@ def baseline(
     NotAFlow
         If the graph is a subgraph or was filtered.
     InvalidValue
-        If an argument breaks its rule.
+        If an argument breaks its rule, or a graph is to be divided by a segment.
 
     Notes
     -----
-    Everything is read off the absorbing chain (`cxjourney.AbsorbingChain`). Intervals are
-    percentiles over replicates: of journeys, customers resampled (Poisson frequencies, open
-    visits censored); of a graph, the moves from each touchpoint drawn anew from a Dirichlet
-    distribution, as if visits were independent. Replicates in which a change is not defined
-    are left out, and their number is said.
+    Everything is read off the absorbing chain (`cxjourney.AbsorbingChain`), solved once for all
+    customers and once without each of 64 buckets of them. Probabilities have Wilson's interval,
+    steps Student's on the scale of logarithms, and what a change gains is one figure with
+    Student's interval. Of a graph each visit counts as a customer of its own. There is no
+    interval where a change is not defined without one of the buckets.
 
     Examples
     --------
@@ -246,7 +272,7 @@ def baseline(
     >>> journeys = cx.Journeys.from_paths(
     ...     [["web"], ["web", "cart"]], converted=[0, 60], dropped=[60, 80]
     ... )
-    >>> now = cx.whatif.baseline(journeys, rng=1)
+    >>> now = cx.whatif.baseline(journeys)
     >>> now.conversion.value
     0.3
     >>> both = now.reduce_exit("web", 0.5).reduce_exit("cart", 0.5)
@@ -254,74 +280,139 @@ def baseline(
     >>> round(both.change.value, 4), round(sum(s.change.value for s in alone), 4)
     (0.3071, 0.2643)
     """
-    model = model_of(journeys, by=by, level=level, n_resamples=n_resamples, rng=rng)
+    if segment is not None:
+        return by_segment(
+            check_journeys(journeys), segment, lambda part: baseline(part, by=by, level=level)
+        )
+    model = model_of(journeys, by=by, level=level)
     return _solved(_State(model=model, chain=model.chain))
 
 
-def _names(touchpoints: str | Collection[str]) -> tuple[str, ...]:
+def changed(
+    journeys: Journeys | JourneyGraph,
+    change: Change,
+    *,
+    by: By | None,
+    level: float,
+    segment: SegmentBy | None,
+) -> Scenario | BySegment[Scenario]:
+    """Return the scenario with one change, or that of each segment.
+
+    In a segment where nobody comes to a place that is changed nothing changes.
+    """
+    if segment is None:
+        return baseline(journeys, by=by, level=level)._changed(change)  # noqa: SLF001 - ours
+    model = model_of(check_journeys(journeys), by=by, level=level)
+    change.chain(model.chain)  # what is wrong with it is wrong for all
+
+    def of_part(part: Journeys) -> Scenario:
+        now = baseline(part, by=by, level=level)
+        try:
+            return now._changed(change)  # noqa: SLF001 - ours
+        except InvalidValue:
+            caveat = f"Nobody of this segment comes where something changes: {change.words}."
+            return attrs.evolve(now, caveats=(caveat, *now.caveats))
+
+    return by_segment(check_journeys(journeys), segment, of_part)
+
+
+def names_of(touchpoints: str | Collection[str]) -> tuple[str, ...]:
+    """Return the names of touchpoints, or raise InvalidValue."""
     if not isinstance(touchpoints, Iterable):
         raise InvalidValue.of("touchpoints", "be a name or a list of names", touchpoints)
     return check_names(touchpoints, "touchpoints")
 
 
 def _solved(state: _State) -> Scenario:
-    """Return the scenario of a state, with intervals from the replicates of its model."""
-    model, chain = state.model, state.chain
-    n = model.n_journeys
-    base, after = _both(model.chain), _both(chain)
-    drawn = _replicates(state)
-    lost = int(np.count_nonzero(np.isnan(drawn).any(axis=0)))
-    drawn = drawn[:, ~np.isnan(drawn).any(axis=0)]
-    before, now = drawn[:2], drawn[2:]
-
-    def estimate(
-        value: float, replicated: NDArray[np.float64], unit: str, definition: str
-    ) -> Estimate:
-        low = high = math.nan
-        if replicated.size and not math.isnan(value):
-            tail = (1 - model.level) / 2
-            low, high = np.quantile(replicated, [tail, 1 - tail]).tolist()
-        notes = () if state.undefined is None or not math.isnan(value) else (state.undefined,)
-        return Estimate(
-            value=value,
-            low=low,
-            high=high,
-            level=model.level,
-            n=n,
-            unit=unit,
-            method=model.method,
-            notes=notes,
-            definition=definition,
-        )
-
-    gain, replicated_gain = after[0] - base[0], now[0] - before[0]
-    steps, replicated_steps = after[1] - base[1], now[1] - before[1]
+    """Return the scenario of a state."""
+    figures = _figures(state)
+    model, n = state.model, state.model.n_journeys
+    gain, steps = figures.gain, figures.more_steps
+    mean_value = model.mean_conversion_value
     caveats = list(model.notes())
     if state.undefined is not None:
         caveats.insert(0, state.undefined)
-    elif lost:
-        caveats.insert(0, f"{lost:,} of {model.n_resamples:,} replicates have no answer")
-    if not math.isnan(model.worth):
-        caveats.append("a conversion is taken to be worth what it is worth on average")
+    elif model.has_intervals:
+        caveats[:0] = why_no_interval(gain)
+    if not math.isnan(mean_value):
+        caveats.append("A conversion is taken to bring what it brings on average.")
+    probability, length = "probability that a journey converts", "expected steps of a journey"
+
+    def estimate(found: BucketFigures, interval: str, unit: str, definition: str) -> Estimate:
+        ends = {"Wilson": found.wilson, "Student": found.student}.get(interval, found.positive)
+        low, high = ends(model.level) if model.has_intervals else (math.nan, math.nan)
+        value = float(found.whole)
+        unknown = state.undefined is not None and math.isnan(value)
+        return Estimate(
+            value=value,
+            low=float(low),
+            high=float(high),
+            level=model.level,
+            n=n,
+            unit=unit,
+            method=model.method(interval),
+            notes=(state.undefined,) if unknown and state.undefined else (),
+            definition=definition,
+        )
+
     return Scenario(
         changes=tuple(change.words for change in state.changes),
         assumptions=tuple(dict.fromkeys(change.assumption for change in state.changes)),
-        base=estimate(base[0], before[0], "fraction", "probability that a journey converts"),
-        conversion=estimate(after[0], now[0], "fraction", "probability that a journey converts"),
-        change=estimate(gain, replicated_gain, "fraction", "gain in the conversion probability"),
-        base_steps=estimate(base[1], before[1], "steps", "expected steps of a journey"),
-        steps=estimate(after[1], now[1], "steps", "expected steps of a journey"),
-        conversions=estimate(n * gain, n * replicated_gain, "conversions", "conversions gained"),
-        contacts=estimate(n * steps, n * replicated_steps, "contacts", "contacts gained"),
+        base=estimate(figures.base, "Wilson", "fraction", probability),
+        conversion=estimate(figures.conversion, "Wilson", "fraction", probability),
+        change=estimate(gain, "Student", "fraction", "gain in the conversion probability"),
+        base_steps=estimate(figures.base_steps, _LOGARITHM, "steps", length),
+        steps=estimate(figures.steps, _LOGARITHM, "steps", length),
+        conversions=estimate(
+            gain.map(lambda x: n * x), "Student", "conversions", "conversions gained"
+        ),
+        contacts=estimate(steps.map(lambda x: n * x), "Student", "contacts", "contacts gained"),
         value=estimate(
-            n * gain * model.worth,
-            n * replicated_gain * model.worth,
+            gain.map(lambda x: n * mean_value * x),
+            "Student",
             model.currency or "currency unknown",
             "money gained at the mean value of a conversion",
         ),
         n_journeys=n,
         caveats=tuple(caveats),
         state=state,
+    )
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Figures:
+    """Conversion and steps before and after the changes, and what is gained, one figure each."""
+
+    base: BucketFigures
+    conversion: BucketFigures
+    gain: BucketFigures
+    base_steps: BucketFigures
+    steps: BucketFigures
+    more_steps: BucketFigures
+
+
+def _figures(state: _State) -> _Figures:
+    model = state.model
+    whole = np.array([_both(model.chain), _both(state.chain)])
+    if not model.has_intervals:
+        without = np.full((2, 2, 1), np.nan)
+        everybody = units = np.zeros(1)
+    else:
+        without = np.stack([model.before, _after(state)])
+        everybody = model.journeys_of_buckets
+        places = {place for change in state.changes for place in change.places}
+        units = model.units_of([name for name in model.chain.names if name in places])
+
+    def figure(of: Callable[[Floats], Floats], stands_on: Floats) -> BucketFigures:
+        return BucketFigures(whole=of(whole), without=of(without), units=stands_on)
+
+    return _Figures(
+        base=figure(lambda x: x[0, 0], everybody),
+        conversion=figure(lambda x: x[1, 0], everybody),
+        gain=figure(lambda x: x[1, 0] - x[0, 0], units),
+        base_steps=figure(lambda x: x[0, 1], everybody),
+        steps=figure(lambda x: x[1, 1], everybody),
+        more_steps=figure(lambda x: x[1, 1] - x[0, 1], units),
     )
 
 
@@ -332,15 +423,13 @@ def _both(chain: AbsorbingChain | None) -> tuple[float, float]:
     return chain.conversion_probability, chain.expected_steps
 
 
-def _replicates(state: _State) -> NDArray[np.float64]:
-    """Return conversion and steps before, conversion and steps after: shape (4, replicates)."""
-    columns = []
+def _after(state: _State) -> Floats:
+    """Return conversion and steps after the changes without each bucket, shape (2, buckets)."""
+    if not state.changes:
+        return state.model.before
+    found = []
     for stack in state.model.stacks():
-        changed = stack
         for change in state.changes:
-            changed = change.stack(changed)
-        solved = (stack.solved(), changed.solved() if state.changes else stack.solved())
-        columns.append(
-            np.stack([part for s in solved for part in (s.conversion, 1 + s.visits.sum(axis=1))])
-        )
-    return np.concatenate(columns, axis=1) if columns else np.empty((4, 0))
+            stack = change.stack(stack)
+        found.append(stack.conversion_and_steps())
+    return np.concatenate(found, axis=1)

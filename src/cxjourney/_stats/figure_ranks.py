@@ -1,0 +1,83 @@
+"""Ranks of figures: what their buckets leave open, and draws of what the figures could be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from cxjourney._stats.buckets import t_quantile
+from cxjourney._support.array_types import Floats
+
+if TYPE_CHECKING:
+    from cxjourney._stats.buckets import BucketFigures
+
+__all__ = ["Draws", "rank_ranges"]
+
+
+def rank_ranges(figures: BucketFigures, *, level: float) -> tuple[Floats, Floats]:
+    """Return the best and the worst rank that the buckets leave open, 1 for the highest figure.
+
+    A figure's best rank counts those that are surely higher, its worst rank those that are surely
+    lower: those whose difference from it has an interval on one side of 0. The interval of a
+    difference is Student's, with the smaller degrees of freedom of the two.
+
+    Parameters
+    ----------
+    figures
+        Figures of one axis. A figure that is NaN has no rank; one without a variance has every
+        rank.
+    level
+        Confidence level of each difference.
+    """
+    value = figures.whole
+    known = np.flatnonzero(~np.isnan(value))
+    low, high = np.full(len(value), np.nan), np.full(len(value), np.nan)
+    spread = _deviations(figures)[:, known]
+    own = figures.variance[known]
+    quantile = t_quantile(level, figures.freedom[known])
+    for place, figure in enumerate(known.tolist()):
+        together = spread.T @ spread[:, place]
+        variance = np.maximum(own + own[place] - 2 * together, 0.0)
+        gap = value[known] - value[figure]
+        # fewer degrees of freedom have the larger quantile
+        bound = np.fmax(quantile, quantile[place]) * np.sqrt(variance)
+        low[figure] = 1 + np.count_nonzero(gap > bound)
+        high[figure] = len(known) - np.count_nonzero(gap < -bound)
+    return low, high
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Draws:
+    """Draws of what figures could be: normal, with the covariance of their buckets.
+
+    The same draws serve several sets of figures, which then move together as their buckets do.
+
+    Attributes
+    ----------
+    z
+        Standard normal numbers, shape (draws, buckets).
+    """
+
+    z: Floats
+
+    @classmethod
+    def of(cls, n: int, n_buckets: int, rng: np.random.Generator) -> Draws:
+        """Return n draws of figures that have so many buckets."""
+        return cls(z=rng.standard_normal((n, n_buckets)))
+
+    def around(self, figures: BucketFigures) -> Floats:
+        """Return draws around figures of one axis, shape (draws, figures).
+
+        A bucket without which a figure is not defined takes no part.
+        """
+        return np.asarray(figures.whole) + self.z @ _deviations(figures)
+
+
+def _deviations(figures: BucketFigures) -> Floats:
+    """Return the deviation of each bucket, so that the sum of squares is the variance."""
+    deviation = np.where(figures.present, figures.without - figures.whole, 0.0)
+    n = np.maximum(figures.present.sum(axis=0), 1)
+    scaled: Floats = np.nan_to_num(deviation) * np.sqrt((n - 1) / n)
+    return scaled

@@ -1,0 +1,66 @@
+"""Ranks that buckets leave open, and draws with their covariance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import t
+
+from cxjourney._stats.buckets import BucketFigures
+from cxjourney._stats.figure_ranks import Draws, rank_ranges
+
+
+def figures_of(sums):
+    """Return the means of columns over equal buckets."""
+    total, n = sums.sum(axis=0), len(sums)
+    return BucketFigures(
+        whole=total / n, without=(total - sums) / (n - 1), units=np.ones_like(sums)
+    )
+
+
+def test_the_rank_of_one_figure_counts_the_paired_t_tests_that_it_loses_or_wins():
+    rng = np.random.default_rng(1)
+    sums = rng.normal([5.0, 4.9, 4.2, 1.0], 1.0, size=(64, 4)) + rng.normal(size=(64, 1))
+    low, high = rank_ranges(figures_of(sums), level=0.95)
+    mean = sums.mean(axis=0)
+    bound = t.ppf(0.975, 63)
+    for i in range(4):
+        above = below = 0
+        for j in range(4):
+            gap = sums[:, j] - sums[:, i]
+            error = gap.std(ddof=1) / 8 if i != j else np.inf
+            above += (mean[j] - mean[i]) / error > bound
+            below += (mean[j] - mean[i]) / error < -bound
+        assert (low[i], high[i]) == (1 + above, 4 - below)
+    assert (low[3], high[3]) == (4, 4)
+    assert high[0] >= 2
+
+
+def test_a_figure_without_variance_has_every_rank_and_one_without_value_none():
+    sums = np.tile([3.0, 2.0, np.nan], (8, 1)) + np.linspace(0, 0.1, 8)[:, None] * [1, -1, 1]
+    found = figures_of(sums)
+    low, high = rank_ranges(found, level=0.95)
+    assert (low[:2].tolist(), high[:2].tolist()) == ([1, 2], [1, 2])
+    assert np.isnan([low[2], high[2]]).all()
+    units = np.ones((8, 3))
+    units[2:, 1] = 0  # two customers: no variance
+    low, high = rank_ranges(
+        BucketFigures(whole=found.whole, without=found.without, units=units), level=0.95
+    )
+    assert (low[:2].tolist(), high[:2].tolist()) == ([1, 1], [2, 2])
+
+
+def test_draws_have_the_variance_and_the_covariance_of_the_buckets():
+    rng = np.random.default_rng(2)
+    shared = rng.normal(size=(64, 1))
+    one = figures_of(10 + shared + rng.normal(size=(64, 2)))
+    other = figures_of(5 - shared)
+    draws = Draws.of(100_000, 64, np.random.default_rng(3))
+    a, b = draws.around(one), draws.around(other)
+    assert a.mean(axis=0) == pytest.approx(one.whole, abs=0.005)
+    assert a.var(axis=0) == pytest.approx(one.variance, rel=0.03)
+    assert b.var(axis=0) == pytest.approx(other.variance, rel=0.03)
+    # means of 64 sums: the covariance of the means is that of the sums over 64
+    sums = [64 * f.whole - 63 * f.without for f in (one, other)]
+    expected = np.cov(sums[0][:, 0], sums[1][:, 0])[0, 1] / 64
+    assert np.cov(a[:, 0], b[:, 0])[0, 1] == pytest.approx(expected, rel=0.05)
