@@ -21,7 +21,7 @@ class StackedChains:
     """The chains of a stack of transition matrices.
 
     Journeys that come into a loop without a way out neither convert nor drop off, as in
-    `AbsorbingChain.from_graph(graph, trapped="unresolved")`: their visits end there. A chain that
+    `AbsorbingChain.from_graph(graph, trapped="censored")`: their visits end there. A chain that
     hardly ever ends is NaN in every array.
 
     Attributes

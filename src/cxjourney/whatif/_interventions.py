@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, overload
 
 from cxjourney.whatif._changes import Bypass, ReduceExit, Remove, Reroute
+from cxjourney.whatif._model import check_source
 from cxjourney.whatif._scenario import Scenario, changed, names_of
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ def remove(
     >>> cx.whatif.remove(journeys, "ad").conversion.value
     0.25
     """
+    check_source(journeys)
     change = Remove(names_of(touchpoints))
     return changed(journeys, change, by=by, level=level, segment=segment)
 
@@ -242,6 +244,7 @@ def bypass(
     >>> without.conversion.value, round(without.contacts.value, 6)
     (0.5, -50.0)
     """
+    check_source(journeys)
     change = Bypass(names_of(touchpoints))
     return changed(journeys, change, by=by, level=level, segment=segment)
 

@@ -30,7 +30,7 @@ from cxjourney.markov import AbsorbingChain, StackedChains
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["MOST_TOUCHPOINTS", "Model", "Stack", "model_of"]
+__all__ = ["MOST_TOUCHPOINTS", "Model", "Stack", "check_source", "model_of"]
 
 MOST_TOUCHPOINTS = 500
 """Of more, intervals would take minutes: there are none."""
@@ -229,10 +229,15 @@ class Model:
             yield Stack(names=self.chain.names, matrix=matrix)
 
 
-def model_of(source: Journeys | JourneyGraph, *, by: By | None, level: float) -> Model:
-    """Return the model of journeys or of a graph, its arguments checked."""
+def check_source(source: Journeys | JourneyGraph) -> None:
+    """Raise InvalidValue if it is neither journeys nor a graph."""
     if not isinstance(source, JourneyGraph):
         check_journeys(source)
+
+
+def model_of(source: Journeys | JourneyGraph, *, by: By | None, level: float) -> Model:
+    """Return the model of journeys or of a graph, its arguments checked."""
+    check_source(source)
     check_level(level)
     grain: By = "touchpoint" if by is None else by
     if isinstance(source, Journeys):
