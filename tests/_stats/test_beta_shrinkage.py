@@ -7,7 +7,7 @@ import pytest
 from scipy.special import betaln
 from scipy.stats import betabinom
 
-from cxjourney._stats.beta_shrinkage import beta_prior, rank_bounds, shrunken
+from cxjourney._stats.beta_shrinkage import beta_prior, peer_priors, rank_bounds, shrunken
 
 
 def log_likelihood(k, n, a, b):
@@ -53,28 +53,50 @@ def test_rates_that_vary_by_chance_alone_are_pooled():
     assert a + b == pytest.approx(5000)
 
 
+def drawn(rate, trials, peers, usable=None):
+    rate, trials = np.array(rate, dtype=float), np.array(trials, dtype=float)
+    usable = ~np.isnan(rate) if usable is None else np.array(usable)
+    return shrunken(rate, trials, peers, peer_priors(rate, trials, peers, usable))
+
+
 def test_all_or_none():
-    assert shrunken(np.array([0.0, 0.0]), np.array([9.0, 5.0]), np.zeros(2, int))[0].max() < 0.05
-    assert shrunken(np.array([1.0, 1.0]), np.array([9.0, 5.0]), np.zeros(2, int))[0].min() > 0.95
+    assert drawn([0.0, 0.0], [9.0, 5.0], ["", ""])[0].max() < 0.05
+    assert drawn([1.0, 1.0], [9.0, 5.0], ["", ""])[0].min() > 0.95
     assert beta_prior(np.zeros(0), np.zeros(0)) == (1.0, 1.0)
 
 
 def test_small_groups_are_drawn_towards_all():
     rate = np.array([0.2, 0.21, 0.19, 0.2, 0.8, 0.75])
-    trials = np.full(6, 50.0)
-    own, _, _ = shrunken(rate, trials, np.array([0, 0, 0, 0, 1, 1]))
+    own, _, _ = drawn(rate, np.full(6, 50.0), ["a"] * 4 + ["b"] * 2)
     assert own[:4] == pytest.approx(rate[:4], abs=0.02)
     assert 0.5 < own[4] < 0.8
 
 
-def test_what_is_unknown_or_left_out_stays_out():
-    value, a, b = shrunken(
-        np.array([np.nan, 0.3, 0.4, 0.5]), np.array([0.0, 9, 9, 9]), np.array([0, 0, 0, -1])
-    )
-    assert np.isnan(value[[0, 3]]).all()
+def test_a_group_has_the_prior_of_its_own_members():
+    rate, trials = np.array([0.2, 0.21, 0.19, 0.8, 0.75, 0.7, 0.5]), np.full(7, 50.0)
+    peers = ["a"] * 3 + ["b"] * 3 + [""]
+    priors = peer_priors(rate, trials, peers, np.ones(7, dtype=bool))
+    assert list(priors) == ["", "a", "b"]
+    assert priors["b"] == pytest.approx(beta_prior(rate[3:6] * 50, trials[3:6]))
+    assert priors[""] == pytest.approx(beta_prior(rate * 50, trials))
+
+
+def test_what_is_unknown_stays_so_and_what_says_nothing_is_the_prior():
+    value, a, b = drawn([np.nan, 0.3, 0.4, 0.9], [0.0, 9, 9, 0], [""] * 4)
+    assert np.isnan(value[0])
+    prior = beta_prior(np.array([2.7, 3.6]), np.array([9.0, 9.0]))
+    assert (a[3], b[3]) == pytest.approx(prior)
     low, high = rank_bounds(a, b, level=0.95)
-    assert np.isnan(low[[0, 3]]).all()
-    assert (low[1:3].tolist(), high[1:3].tolist()) == ([1, 1], [2, 2])
+    assert np.isnan(low[0])
+    assert (low[1:3].tolist(), high[1:3].tolist()) == ([1, 1], [3, 3])
+
+
+def test_who_is_not_usable_says_nothing_of_the_others():
+    usable = [True, True, True, False]
+    priors = peer_priors(
+        np.array([0.2, 0.3, 0.4, 1.0]), np.full(4, 9.0), [""] * 4, np.array(usable)
+    )
+    assert priors[""] == pytest.approx(beta_prior(np.array([1.8, 2.7, 3.6]), np.full(3, 9.0)))
 
 
 def test_ranks_are_certain_where_posteriors_are_apart():

@@ -19,24 +19,23 @@ from cxjourney.metrics import wilson
 PLANTED = ("store advice", "payment")
 
 
-def hits(seed: int, *, customers: int = 5_000) -> dict[str, tuple[bool, bool, bool, float]]:
-    """Return for every touchpoint whether three intervals hold the truth, and the error.
+def hits(seed: int, *, customers: int = 5_000) -> dict[str, tuple[bool, bool, float]]:
+    """Return for every touchpoint whether two intervals hold the truth, and the error.
 
-    The intervals are the clustered one, Greenwood's, and Wilson's of exits with every open visit
-    counted as lost.
+    The intervals are the one over buckets of customers, and Wilson's of exits with every censored
+    visit counted as lost.
     """
     made = sample(seed=seed, customers=customers)
     journeys = made.journeys()
-    clustered, greenwood = exits(journeys), exits(journeys, variance="greenwood")
+    result = exits(journeys)
     found = {}
-    for row in clustered.table:
+    for row in result.table:
         name = str(row["touchpoint"])
         truth = made.truths.exits[name]
-        e, g = clustered.estimate(name), greenwood.estimate(name)
-        low, high = wilson(row["exits"] + row["pending"], row["visits"])
+        e = result.estimate(name)
+        low, high = wilson(row["exits"] + row["censored"], row["visits"])
         found[name] = (
             e.low <= truth <= e.high,
-            g.low <= truth <= g.high,
             low <= truth <= high,
             e.value - truth,
         )
@@ -44,26 +43,26 @@ def hits(seed: int, *, customers: int = 5_000) -> dict[str, tuple[bool, bool, bo
 
 
 def main(seeds: int) -> None:
-    rows: dict[str, list[tuple[bool, bool, bool, float]]] = {}
+    rows: dict[str, list[tuple[bool, bool, float]]] = {}
     for seed in range(seeds):
         for name, row in hits(seed).items():
             rows.setdefault(name, []).append(row)
         print(f"seed {seed}", file=sys.stderr, flush=True)
-    print("| touchpoint | samples | clustered | Greenwood | open as lost | mean error |")
-    print("|---|---|---|---|---|---|")
+    print("| touchpoint | samples | over buckets | censored as lost | mean error |")
+    print("|---|---|---|---|---|")
     ordered = sorted(
         rows, key=lambda name: (name not in PLANTED, np.mean([r[0] for r in rows[name]]))
     )
     for name in ordered:
         table = np.array(rows[name], dtype=np.float64)
-        counts = table[:, :3].sum(axis=0).astype(int)
+        counts = table[:, :2].sum(axis=0).astype(int)
         mark = " (planted)" if name in PLANTED else ""
         print(
-            f"| {name}{mark} | {len(table)} | {counts[0]} | {counts[1]} | {counts[2]} "
-            f"| {table[:, 3].mean():+.4f} |"
+            f"| {name}{mark} | {len(table)} | {counts[0]} | {counts[1]} "
+            f"| {table[:, 2].mean():+.4f} |"
         )
     share = np.concatenate([np.array(r, dtype=np.float64) for r in rows.values()]).mean(axis=0)
-    print(f"| all | | {share[0]:.3f} | {share[1]:.3f} | {share[2]:.3f} | {share[3]:+.4f} |")
+    print(f"| all | | {share[0]:.3f} | {share[1]:.3f} | {share[2]:+.4f} |")
 
 
 if __name__ == "__main__":

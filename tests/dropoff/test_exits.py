@@ -1,4 +1,4 @@
-"""`exits`: the worked example by hand, closed forms, and data at the edge of meaning."""
+"""Exits: the worked example by hand, closed forms, and data at the edge of meaning."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from scipy.stats import t as student_t
 
 import cxjourney as cx
-from cxjourney._stats.intervals import katz
-from cxjourney.dropoff import Exits, exits
-from cxjourney.metrics import wilson
+from cxjourney.dropoff import Exits, exits, rates_of_journeys
+from cxjourney.journeys import BySegment, units_of
 
 DAYS = {
     "a": [("ad", 0), ("web", 1), ("buy", 2), ("web", 5)],
@@ -25,7 +25,7 @@ COLUMNS = [
     "visits",
     "at_risk",
     "exits",
-    "pending",
+    "censored",
     "exit_probability",
     "low",
     "high",
@@ -74,6 +74,39 @@ def journeys():
     return log_of(DAYS).journeys(goal="buy", inactivity=WEEK)
 
 
+def wilson_t(share: float, trials: float, effective: float, level: float = 0.95):
+    """Wilson's interval on a number of trials, with Student's quantile at `effective` - 1."""
+    q = float(student_t.ppf(0.5 + level / 2, effective - 1))
+    centre = (share + q**2 / (2 * trials)) / (1 + q**2 / trials)
+    half = q / (1 + q**2 / trials)
+    half *= math.sqrt(share * (1 - share) / trials + q**2 / (4 * trials**2))
+    return centre - half, centre + half
+
+
+def left_out_one_by_one(journeys, statistic):
+    """Return a statistic of all journeys, and the same without each bucket that holds any."""
+    units = units_of(journeys)
+    assert units.of is not None
+    without = [statistic(journeys.where(units.of != b)) for b in np.unique(units.of)]
+    return statistic(journeys), np.array(without), np.unique(units.of)
+
+
+def jackknife(whole, without):
+    n = len(without)
+    return (n - 1) / n * ((without - whole) ** 2).sum()
+
+
+def on_logs(whole, without, effective, level=0.95):
+    """Student's interval on the scale of logarithms."""
+    error = math.sqrt(jackknife(math.log(whole), np.log(without)))
+    half = float(student_t.ppf(0.5 + level / 2, effective - 1)) * error
+    return whole * math.exp(-half), whole * math.exp(half)
+
+
+def kish(counts):
+    return counts.sum() ** 2 / (counts**2).sum()
+
+
 def row(found: Exits, name: str) -> dict:
     (only,) = (r for r in found.table if r[found.grain[0]] == name)
     return only
@@ -97,22 +130,119 @@ def test_what_costs_most_comes_first(journeys):
     assert exits(journeys).table["touchpoint"] == ("web", "ad", "store")
 
 
-def test_a_graph_gives_the_same_probabilities_with_wilson_at_the_visits_at_risk(journeys):
+def test_a_graph_gives_the_same_probabilities(journeys):
     of_graph, of_journeys = exits(journeys.graph()), exits(journeys)
     for name in ("web", "ad", "store"):
         mine, theirs = row(of_graph, name), row(of_journeys, name)
         for column in (*COLUMNS[:5], "lift", "lost_conversions"):
             assert mine[column] == pytest.approx(theirs[column], nan_ok=True)
-        assert (mine["low"], mine["high"]) == pytest.approx(
-            wilson(mine["exit_probability"] * mine["at_risk"], mine["at_risk"])
-        )
 
 
-def test_lift_is_the_ratio_to_all_others_with_katz_interval():
+def test_visits_of_a_graph_are_independent_trials():
+    # 4,000 visits, a quarter of which leave: Wilson's interval, within the noise of 64 buckets
+    graph = cx.JourneyGraph.from_counts(
+        {
+            (cx.START, "web"): 4000,
+            ("web", cx.DROPOFF): 1000,
+            ("web", "cart"): 3000,
+            ("cart", cx.CONVERSION): 3000,
+        }
+    )
+    web = exits(graph).estimate("web")
+    low, high = wilson_t(0.25, 4000, 64)
+    assert (web.low, web.high) == pytest.approx((low, high), abs=0.3 * (high - low) / 2)
+    assert web == exits(graph).estimate("web")
+
+
+def test_lift_is_the_ratio_to_all_others():
     web = row(exits(t1().graph()), "web")
     # of the other nodes: ad 1 of 4, cart 1 of 4, email 0 of 3, store 1 of 2
     assert web["lift"] == pytest.approx((3 / 10) / (3 / 13))
-    assert (web["lift_low"], web["lift_high"]) == pytest.approx(katz(3, 10, 3, 13))
+
+
+@pytest.fixture(scope="module")
+def many():
+    """The journeys of two hundred customers, some of whom come far more often than others."""
+    rng = np.random.default_rng(5)
+    days: dict[str, list] = {}
+    for i in range(200):
+        when, touches = float(rng.uniform(0, 60)), []
+        for _ in range(min(int(rng.pareto(1.2)) + 1, 12)):
+            node = str(rng.choice(["ad", "web"]))
+            while node != "none":
+                touches.append((node, when))
+                when += float(rng.uniform(0.2, 3))
+                onward = {"ad": ["web", "none"], "web": ["shop", "web", "none"]}
+                node = str(rng.choice(onward.get(node, ["buy", "web", "none"])))
+                if node == "buy":
+                    touches.append((node, when))
+                    break
+            when += float(rng.uniform(8, 12))
+        days[f"c{i}"] = [(name, d) for name, d in touches if d < 100]
+    return log_of(days, until=100).journeys(goal="buy", inactivity=WEEK)
+
+
+def exits_of(name):
+    def statistic(part):
+        table = exits(part).table
+        i = table["touchpoint"].index(name)
+        others = [k for k in range(len(table)) if k != i]
+        at_risk = np.asarray(table["at_risk"], dtype=float)
+        rate = np.asarray(table["exit_probability"])
+        rest = (rate[others] * at_risk[others]).sum() / at_risk[others].sum()
+        return np.array([rate[i], rest, table["lost_rate"][i], at_risk[i], at_risk[others].sum()])
+
+    return statistic
+
+
+@pytest.mark.parametrize("name", ["web", "shop"])
+def test_intervals_are_those_of_leaving_out_one_bucket_after_the_other(many, name):
+    whole, without, _ = left_out_one_by_one(many, exits_of(name))
+    rate, rest, lost, n, n_rest = whole
+    # what each bucket holds of the node and of all others
+    own, others = n - without[:, 3], n_rest - without[:, 4]
+    assert own.sum() == n
+    used = own > 0
+    effective = kish(own)
+    trials = rate * (1 - rate) / jackknife(rate, without[used, 0])
+    found = row(exits(many), name)
+    assert (found["low"], found["high"]) == pytest.approx(wilson_t(rate, trials, effective))
+    bounds = on_logs(lost * len(many), without[used, 2] * len(many), effective)
+    assert (found["lost_low"], found["lost_high"]) == pytest.approx(bounds)
+    rates = rates_of_journeys(many, "touchpoint")
+    i = rates.names.index(name)
+    assert rates.rest.whole[i] == pytest.approx(rest)
+    assert rates.rest.variance[i] == pytest.approx(jackknife(rest, without[others > 0, 1]))
+    lift = without[:, 0] / without[:, 1]
+    either = kish(own / n**2 + others / n_rest**2)
+    assert (found["lift_low"], found["lift_high"]) == pytest.approx(
+        on_logs(rate / rest, lift[(own > 0) | (others > 0)], either)
+    )
+
+
+def test_the_rest_is_less_sure_where_its_customers_differ():
+    # ten customers always leave from "ad" or never do: the rest of "web" is as unsure as they
+    days = {
+        f"c{c}": [("web", 0), *[("ad", 10 * k + 1) for k in range(8)]]
+        + ([] if c % 2 else [("buy", 10 * k + 2) for k in range(8)])
+        for c in range(10)
+    }
+    found = log_of(days, until=200).journeys(goal="buy", inactivity=timedelta(days=5))
+    rates = rates_of_journeys(found, "touchpoint")
+    rest = rates.rest.variance[rates.names.index("web")]
+    # shares 0 or 1 of ten equal customers: Var = Σ (x - 1/2)² / (10 · 9)
+    assert rest == pytest.approx(10 * 0.25 / 90)
+
+
+def test_the_mean_over_others_leaves_the_node_itself_out(many):
+    rates = rates_of_journeys(many, "touchpoint")
+    for i, name in enumerate(rates.names):
+        others = [k for k in range(len(rates.names)) if k != i]
+        weight = rates.at_risk[others]
+        assert rates.rest.whole[i] == pytest.approx(
+            (rates.rate[others] * weight).sum() / weight.sum()
+        )
+        assert rates.lift.whole[i] == pytest.approx(rates.rate[i] / rates.rest.whole[i]), name
 
 
 def test_lost_conversions_are_the_slopes_of_the_closed_form():
@@ -125,15 +255,12 @@ def test_lost_conversions_are_the_slopes_of_the_closed_form():
 
 
 def test_frequencies_count_as_that_many_customers():
-    paths, converted, dropped = zip(*T1, strict=True)
-    listed = cx.Journeys.from_paths(
-        [path for path in paths for _ in range(3)],
-        converted=[c for c in converted for _ in range(3)],
-        dropped=[d for d in dropped for _ in range(3)],
-    )
-    weighted = exits(t1(times=3))
-    for name in ("visits", "exit_probability", "low", "high", "lift_low", "lost_conversions"):
-        assert weighted.table[name] == pytest.approx(exits(listed).table[name], nan_ok=True)
+    # each journey is a customer of its own: 3,000 visits of "web", of which 900 leave
+    found = row(exits(t1(times=300)), "web")
+    assert (found["visits"], found["exits"]) == (3000, 900)
+    low, high = wilson_t(0.3, 3000, 64)
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=0.5 * (high - low) / 2)
+    assert exits(t1(times=300)).table == exits(t1(times=300)).table
 
 
 def test_visits_of_one_customer_are_not_independent():
@@ -143,12 +270,10 @@ def test_visits_of_one_customer_are_not_independent():
         for c in range(10)
     }
     journeys = log_of(days, until=200).journeys(goal="buy", inactivity=timedelta(days=5))
-    clustered = exits(journeys).estimate("web")
-    naive = exits(journeys, variance="greenwood").estimate("web")
-    assert (clustered.value, naive.value) == pytest.approx((0.5, 0.5))
-    # Var = C/(C-1) Σ (±5/100)² = 10/9 · 10 · .0025, so that e(1-e)/Var = 9
-    assert (clustered.low, clustered.high) == pytest.approx(wilson(4.5, 9))
-    assert (naive.low, naive.high) == pytest.approx(wilson(50, 100))
+    found = exits(journeys).estimate("web")
+    assert found.value == pytest.approx(0.5)
+    # without one customer 4/9 or 5/9: Var = 9/10 · 10 · (1/18)² = 1/36, so that e(1-e)/Var = 9
+    assert (found.low, found.high) == pytest.approx(wilson_t(0.5, 9, 10))
 
 
 def _round(*, leaves):
@@ -156,16 +281,42 @@ def _round(*, leaves):
 
 
 def test_where_all_end_alike_customers_are_the_trials():
-    days = {c: [("web", 0), ("buy", 1), ("web", 8), ("buy", 9)] for c in "abc"}
+    days = {c: [("web", 0), ("buy", 1), ("web", 8), ("buy", 9)] for c in "abcd"}
     found = exits(log_of(days).journeys(goal="buy", inactivity=WEEK)).estimate("web")
-    assert (found.value, found.low, found.high) == pytest.approx((0.0, *wilson(0, 3)))
-    assert found.n == 6
+    assert (found.value, found.low) == (0.0, 0.0)
+    assert found.high == pytest.approx(wilson_t(0.0, 4, 4)[1])
+    assert found.n == 8
 
 
-def test_one_customer_is_one_trial():
-    days = {"a": [("web", 0), ("buy", 1), ("web", 5)]}
+def test_censored_visits_alone_are_no_trials():
+    # four have moved on, sixty have just come: it is four customers that tell of leaving
+    days = {c: [("web", 0), ("buy", 1)] for c in "abcd"}
+    days |= {f"new{i}": [("web", 19.5)] for i in range(50)}
     found = exits(log_of(days).journeys(goal="buy", inactivity=WEEK)).estimate("web")
-    assert (found.value, found.low, found.high) == pytest.approx((0.5, *wilson(0.5, 1)))
+    assert found.high == pytest.approx(wilson_t(0.0, 4, 4)[1], rel=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_one_or_two_customers_are_no_interval(n):
+    days = {c: [("web", 0), ("buy", 1), ("web", 5)] for c in "ab"[:n]}
+    found = exits(log_of(days).journeys(goal="buy", inactivity=WEEK))
+    web = row(found, "web")
+    assert web["exit_probability"] == pytest.approx(0.5)
+    assert math.isnan(web["low"])
+    assert math.isnan(web["high"])
+    assert any("no interval" in note for note in found.caveats)
+    # what nothing is known of is drawn all the way to the prior
+    assert web["shrunken"] == pytest.approx(0.5)
+
+
+def test_nobody_lost_is_no_interval_of_what_is_lost(many):
+    days = {f"c{i}": [("web", 0), ("cart", 1), *([("buy", 2)] if i % 2 else [])] for i in range(9)}
+    found = exits(log_of(days).journeys(goal="buy", inactivity=WEEK))
+    web = row(found, "web")
+    assert (web["lost_conversions"], web["lift"]) == (0.0, 0.0)
+    assert all(math.isnan(web[name]) for name in ("lost_low", "lost_high", "lift_low"))
+    cart = row(found, "cart")
+    assert 0 < cart["lost_low"] < cart["lost_conversions"] < cart["lost_high"]
 
 
 def test_explicit_exits_are_exits_without_silence():
@@ -174,7 +325,7 @@ def test_explicit_exits_are_exits_without_silence():
     web = row(exits(journeys), "web")
     assert web["exits"] == 1
     assert web["exit_probability"] == pytest.approx(1 / 2)
-    assert web["pending"] == 1
+    assert web["censored"] == 1
 
 
 def test_without_a_limit_open_visits_are_left_out():
@@ -183,7 +334,7 @@ def test_without_a_limit_open_visits_are_left_out():
     found = exits(journeys)
     assert row(found, "web")["exit_probability"] == pytest.approx(1 / 2)
     assert found.method.startswith("exits/at_risk")
-    assert any("left out for want of a limit" in note for note in found.caveats)
+    assert any("left out, because there is no inactivity limit" in n for n in found.caveats)
 
 
 def test_all_in_progress_says_nothing():
@@ -191,12 +342,13 @@ def test_all_in_progress_says_nothing():
     web = row(found, "web")
     assert [web[name] for name in COLUMNS[:4]] == [2, 0, 0, 2]
     assert all(math.isnan(web[name]) for name in COLUMNS[4:])
-    assert "still open" in repr(found)
+    assert "The end of 2 visits is not known yet; they count as censored." in repr(found)
 
 
 def test_one_event():
     dropped = exits(log_of({"a": [("web", 0)]}).journeys(inactivity=WEEK)).estimate("web")
-    assert (dropped.value, dropped.low, dropped.high) == pytest.approx((1.0, *wilson(1, 1)))
+    assert dropped.value == 1.0
+    assert math.isnan(dropped.low)
 
 
 def test_an_empty_log_has_no_rows_but_all_columns():
@@ -222,27 +374,27 @@ def test_a_rate_that_nobody_was_followed_for_is_called_a_ceiling():
     assert any("ceiling" in note for note in found.caveats)
 
 
-def test_legitimate_ends_stand_apart():
+def test_expected_exits_stand_apart():
     days = {
         "a": [("web", 0), ("thanks", 1)],
         "b": [("web", 0), ("thanks", 1)],
         "c": [("web", 0)],
         "d": [("mail", 0), ("web", 1)],
     }
-    found = exits(log_of(days).journeys(inactivity=WEEK), legitimate=["thanks"])
+    found = exits(log_of(days).journeys(inactivity=WEEK), expected_exits=["thanks"])
     last = found.table.row(len(found.table) - 1)
     assert last["touchpoint"] == "thanks"
     assert last["exit_probability"] == 1.0
-    assert last["legitimate"]
+    assert last["expected_exit"]
     assert all(math.isnan(last[name]) for name in ("lift", "lost_conversions", "shrunken"))
     # web 2 of 4 against mail 0 of 1: the two visits of "thanks" are not among the others
     assert math.isinf(row(found, "web")["lift"]) or math.isnan(row(found, "web")["lift"])
 
 
-def test_a_goal_that_does_not_absorb_is_a_legitimate_end():
+def test_a_goal_that_does_not_end_its_journeys_is_an_expected_exit():
     journeys = log_of(DAYS).journeys(goal="buy", inactivity=WEEK, after_goal="keep")
     for found in (exits(journeys), exits(journeys.graph())):
-        assert row(found, "buy")["legitimate"]
+        assert row(found, "buy")["expected_exit"]
         assert np.isnan(found.table["lost_conversions"]).all()
 
 
@@ -261,11 +413,28 @@ def test_segments_are_the_rows_of_their_journeys():
     log = cx.InteractionLog.from_interactions(interactions, observed_until=day(20))
     journeys = log.journeys(goal="buy", inactivity=WEEK)
     found = exits(journeys, segment="tier")
-    assert found.table.column_names[:2] == ("tier", "touchpoint")
-    assert found.estimate("gold", "web").n + found.estimate("tin", "web").n == 5
+    assert isinstance(found, BySegment)
+    assert list(found.to_frame("pandas").columns)[:2] == ["segment", "touchpoint"]
+    assert found["gold"].estimate("web").n + found["tin"].estimate("web").n == 5
     coded = journeys.segment("tier")
     gold = journeys.where(coded.codes == coded.names.index("gold"))
-    assert found.estimate("gold", "web") == exits(gold).estimate("web")
+    assert found["gold"].table == exits(gold).table
+    assert BySegment.from_dict(found.to_dict()) == found
+
+
+def test_an_expected_exit_may_be_unknown_to_a_segment():
+    log = cx.InteractionLog.from_interactions(
+        [
+            cx.Interaction(customer=c, touchpoint=t, timestamp=day(k), channel=channel)
+            for c, channel, touches in (("a", "app", ["web", "thanks"]), ("b", "shop", ["web"]))
+            for k, t in enumerate(touches)
+        ],
+        observed_until=day(20),
+    )
+    journeys = log.journeys(inactivity=WEEK)
+    found = exits(journeys, segment="channel", expected_exits="thanks")
+    assert row(found["app"], "thanks")["expected_exit"]
+    assert found["shop"].table["touchpoint"] == ("web",)
 
 
 def test_a_pair_has_a_column_for_each_part():
@@ -337,18 +506,16 @@ def test_wrong_arguments_are_named(journeys):
     with pytest.raises(cx.exceptions.InvalidValue, match="segment"):
         exits(journeys.graph(), segment="tier")
     with pytest.raises(cx.exceptions.UnknownName, match="did you mean 'web'"):
-        exits(journeys, legitimate=["wep"])
-    with pytest.raises(cx.exceptions.UnknownName, match="row"):
+        exits(journeys, expected_exits=["wep"])
+    with pytest.raises(cx.exceptions.UnknownName, match="node"):
         exits(journeys).estimate("webb")
-    with pytest.raises(cx.exceptions.InvalidValue, match="variance"):
-        exits(journeys, variance="jackknife")
     with pytest.raises(cx.exceptions.InvalidValue, match=r"journeys must be .*cut the log first"):
         exits(journeys.log)
-    with pytest.raises(cx.exceptions.InvalidValue, match="legitimate must be a name or a list"):
-        exits(journeys, legitimate=3)
+    with pytest.raises(cx.exceptions.InvalidValue, match="expected_exits must be a name or a list"):
+        exits(journeys, expected_exits=3)
     with pytest.raises(cx.exceptions.InvalidValue, match="by must be a name or a list"):
         exits(journeys.graph(), by=3)
-    with pytest.raises(cx.exceptions.UnknownName, match="row '3'"):
+    with pytest.raises(cx.exceptions.UnknownName, match="node '3'"):
         exits(journeys).estimate(3)
     with pytest.raises(cx.exceptions.InvalidValue, match="max_rows must be a whole number"):
         exits(journeys).plot(max_rows="all")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -10,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cxjourney as cx
-from cxjourney.dropoff import exits
-from cxjourney.dropoff._rates import rates_of_journeys
+from cxjourney.dropoff import exits, rates_of_journeys
 from cxjourney.metrics import kaplan_meier
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -51,7 +51,7 @@ def test_journeys_and_their_graph_agree(rows):
     mine, theirs = by_name(exits(journeys)), by_name(exits(journeys.graph()))
     assert mine.keys() == theirs.keys()
     for name, row in mine.items():
-        for column in ("visits", "at_risk", "exits", "pending"):
+        for column in ("visits", "at_risk", "exits", "censored"):
             assert row[column] == theirs[name][column]
         for column in ("exit_probability", "lift", "lost_conversions"):
             expected = pytest.approx(theirs[name][column], abs=1e-9, nan_ok=True)
@@ -65,10 +65,10 @@ def test_counts_and_intervals_hold_together(rows):
     table = found.table
     touched = int((journeys.lengths > 0).sum())
     if len(table):
-        ends = table["exits"].sum() + table["pending"].sum()
+        ends = table["exits"].sum() + table["censored"].sum()
         converted_after_a_touch = int((journeys.converted & (journeys.lengths > 0)).sum())
         assert ends + converted_after_a_touch == touched
-        assert np.array_equal(table["visits"], table["at_risk"] + table["pending"])
+        assert np.array_equal(table["visits"], table["at_risk"] + table["censored"])
     known = ~np.isnan(np.asarray(table["low"], dtype=float))
     e, low, high = (np.asarray(table[c])[known] for c in ("exit_probability", "low", "high"))
     assert np.all((low >= 0) & (low <= e + 1e-12) & (e <= high + 1e-12) & (high <= 1))
@@ -92,10 +92,10 @@ def test_names_and_customers_do_not_matter(rows, letters):
 
 
 @given(events)
-def test_variance_is_that_of_kaplan_and_meier_clustered_by_customer(rows):
+def test_variance_is_that_of_kaplan_and_meier_without_each_customer(rows):
     # no explicit exits: then it is the survival curve of the waits, estimated elsewhere
     journeys = journeys_of(rows, left="none")
-    rates = rates_of_journeys(journeys, "touchpoint", variance="clustered", legitimate=frozenset())
+    rates = rates_of_journeys(journeys, "touchpoint")
     waits: dict[str, list] = {name: [] for name in rates.names}
     for journey in journeys:
         converted = journey.outcome is cx.Outcome.CONVERTED
@@ -108,21 +108,25 @@ def test_variance_is_that_of_kaplan_and_meier_clustered_by_customer(rows):
             wait = end - here.timestamp
             lost = not moved and journey.outcome is cx.Outcome.DROPPED
             wait = LIMIT * HOUR if lost else wait
-            ended = moved or lost
-            waits[here.touchpoint.name].append((wait, moved, journey.customer.id, ended))
+            waits[here.touchpoint.name].append((wait, moved, journey.customer.id, moved or lost))
     for k, name in enumerate(rates.names):
-        duration, moved, customer, ended = zip(*waits[name], strict=True)
-        if rates.at_risk[k] == 0:
-            continue
-        curve = kaplan_meier(duration, moved, customer=customer)
-        assert rates.rate[k] == pytest.approx(curve.survival[-1], abs=1e-12)
-        # ours corrects by the customers of whom any end is known, not by all of them
-        n, known = len(set(customer)), len({c for c, e in zip(customer, ended, strict=True) if e})
-        if known < 2:
-            assert rates.effective[k] == known
-            continue
-        variance = float(curve.std_error[-1]) ** 2 * (n - 1) / n * known / (known - 1)
-        e = rates.rate[k]
-        if variance > 1e-15 and 0 < e < 1:
-            trials = min(e * (1 - e) / variance, rates.visits[k])
-            assert rates.effective[k] == pytest.approx(trials)
+        whole = survival_of(waits[name])
+        assert rates.rate[k] == pytest.approx(whole, abs=1e-12, nan_ok=True)
+        customers = sorted({row[2] for row in waits[name]})
+        without = np.array([survival_of([r for r in waits[name] if r[2] != c]) for c in customers])
+        n = len(customers)
+        variance = (n - 1) / n * ((without - whole) ** 2).sum()
+        ended = np.array([sum(r[3] for r in waits[name] if r[2] == c) for c in customers], float)
+        effective = ended.sum() ** 2 / (ended**2).sum() if ended.any() else 0.0
+        if abs(effective - 3) < 1e-4:
+            continue  # the line below which there is no interval
+        expected = variance if effective > 3 else math.nan
+        assert rates.figures.variance[k] == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+def survival_of(rows):
+    """Return the share without a touch by the limit; NaN where no wait has come to an end."""
+    if not any(ended for *_, ended in rows):
+        return math.nan
+    wait, moved, _, _ = zip(*rows, strict=True)
+    return kaplan_meier(wait, moved).survival[-1]

@@ -9,12 +9,12 @@ import numpy as np
 from cxjourney._stats.intervals import normal_quantile
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Mapping, Sequence
 
-    from cxjourney._support.array_types import Floats
+    from cxjourney._support.array_types import Bools, Floats
 
 
-__all__ = ["beta_prior", "rank_bounds", "shrunken"]
+__all__ = ["beta_prior", "peer_priors", "rank_bounds", "shrunken"]
 
 _LEAST_TRIALS = 0.1
 _USUAL_TRIALS = 30.0
@@ -70,32 +70,62 @@ def beta_prior(count: Floats, trials: Floats) -> tuple[float, float]:
     return float(m * s), float((1.0 - m) * s)
 
 
+def peer_priors(
+    rate: Floats, trials: Floats, peers: Sequence[str], usable: Bools
+) -> dict[str, tuple[float, float]]:
+    """Return the Beta priors of rates: that of all, and those of groups of peers.
+
+    Parameters
+    ----------
+    rate, trials
+        Rate and effective number of trials of each unit; 0 trials where nothing is known.
+    peers
+        Group of each unit: its stage, say; "" where it has none.
+    usable
+        Which units take part.
+
+    Returns
+    -------
+    dict of str to two floats
+        a and b of Beta(a, b); "" is the prior of all units. A group of fewer than three says too
+        little about itself and has none.
+    """
+    group = np.array(peers, dtype=object)
+    known = usable & (trials > 0)
+    count = np.where(known, np.nan_to_num(rate) * trials, 0.0)
+    priors = {"": beta_prior(count[known], trials[known])}
+    for name in sorted(set(group[known].tolist()) - {""}):
+        members = known & (group == name)
+        if np.count_nonzero(members) >= _FEW:
+            priors[name] = beta_prior(count[members], trials[members])
+    return priors
+
+
 def shrunken(
-    rate: Floats, trials: Floats, peers: NDArray[np.integer]
+    rate: Floats,
+    trials: Floats,
+    peers: Sequence[str],
+    priors: Mapping[str, tuple[float, float]],
 ) -> tuple[Floats, Floats, Floats]:
     """Return rates drawn towards those of their peers, and their Beta posteriors.
 
     Parameters
     ----------
     rate, trials
-        Rate and effective number of trials of each unit; NaN and 0 where unknown.
-    peers
-        Group of each unit: its stage, say; negative leaves it out. A group of fewer than three
-        says too little about itself: its units are drawn towards all.
+        Rate and effective number of trials of each unit. A rate of 0 trials is the prior's.
+    peers, priors
+        Group of each unit, and the prior of each group; see `peer_priors`.
 
     Returns
     -------
     three arrays
-        The shrunken rate (posterior mean), and a and b of the posterior; NaN where left out.
+        The shrunken rate (posterior mean), and a and b of the posterior; NaN where the rate is.
     """
-    a, b = np.full(len(rate), np.nan), np.full(len(rate), np.nan)
-    usable = (trials > 0) & ~np.isnan(rate) & (peers >= 0)
-    everyone = beta_prior(rate[usable] * trials[usable], trials[usable])
-    for group in np.unique(peers[usable]).tolist():
-        units = usable & (peers == group)
-        k, n = rate[units] * trials[units], trials[units]
-        prior = beta_prior(k, n) if len(k) >= _FEW else everyone
-        a[units], b[units] = k + prior[0], n - k + prior[1]
+    a, b = (
+        np.array([priors.get(name, priors[""])[i] for name in peers], dtype=np.float64)
+        for i in (0, 1)
+    )
+    a, b = a + rate * trials, b + (1.0 - rate) * trials
     return a / (a + b), a, b
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cxjourney.critical._excess import gain_per_journey
 from cxjourney.critical._must_pass import must_pass
-from cxjourney.dropoff import exit_columns
+from cxjourney.dropoff import exit_columns, lost_per_journey
 from cxjourney.markov import AbsorbingChain
 
 if TYPE_CHECKING:
@@ -40,12 +40,10 @@ def observed(
     mean = peers.rate(rate)
     excess = rate - mean
     shrunken = peers.keeps() * excess
-    with np.errstate(invalid="ignore", divide="ignore"):
-        lost = v * h * rate / np.where(rate < 1, 1 - rate, np.nan)
     return {
         "conversion": chain.conversion_probability,
         "removal": column(chain.removal_effect()),
-        "lost": lost,
+        "lost": lost_per_journey(v, h, rate),
         "rate": rate,
         "peers": mean,
         "excess": excess,
@@ -95,12 +93,10 @@ def drawn_columns(
     }
 
 
-def exit_interval_columns(
-    rates: NodeRates, graph: JourneyGraph, ends: frozenset[str], level: float
-) -> dict[str, Floats]:
+def exit_interval_columns(rates: NodeRates, level: float) -> dict[str, Floats]:
     """Return the interval of the exit probability, and its lift, as `dropoff.exits` has them."""
     found = exit_columns(
-        rates, graph, grain=("touchpoint",), ends=ends, worth=math.nan, level=level
+        rates, None, grain=("touchpoint",), n_journeys=0, worth=math.nan, level=level
     )
     rows = list(found["touchpoint"])
     order = [rows.index(name) for name in rates.names]

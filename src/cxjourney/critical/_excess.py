@@ -9,6 +9,7 @@ import numpy as np
 
 from cxjourney._stats.beta_shrinkage import beta_prior
 from cxjourney._support.array_types import Bools, Floats
+from cxjourney.dropoff import lost_per_journey
 from cxjourney.journeys import replicates
 from cxjourney.markov import StackedChains
 
@@ -187,13 +188,10 @@ def resample(
         mean = peers.rate(exits)
         excess = exits - mean
         v, h = chains.visits, chains.hitting
-        with np.errstate(invalid="ignore", divide="ignore"):
-            stay = np.where(exits < 1, 1 - exits, np.nan)
-            lost = v * h * exits / stay
         parts.append(
             Resampled(
                 removal=chains.removal_effect(),
-                lost=lost,
+                lost=lost_per_journey(v, h, exits),
                 rate=exits,
                 peers=mean,
                 gain=gain_per_journey(excess, exits, v, h, diagonal),

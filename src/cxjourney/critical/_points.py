@@ -297,9 +297,7 @@ def points(
     journeys.require_determined("critical.points()")
     graph = journeys.graph()
     worth = _worth(journeys, value)
-    rates = rates_of_journeys(
-        journeys, "touchpoint", variance="clustered", legitimate=frozenset(legitimate)
-    )
+    rates = rates_of_journeys(journeys, "touchpoint", expected_exits=frozenset(legitimate))
     names = rates.names
     for name in legitimate:
         if name not in names:
@@ -308,8 +306,8 @@ def points(
     ends = np.array([name in set(legitimate) for name in names], dtype=np.bool_)
     stage = tuple(str(graph.nodes[name].get("stage", "")) for name in names)
     # where everybody leaves, a journey ends by itself: that says nothing of the others
-    usable = ~ends & (rates.rate < 1) & (rates.effective > 0)
-    peers = peers_of(rates.rate, rates.effective, stage, usable)
+    usable = ~ends & (rates.rate < 1) & (rates.trials > 0)
+    peers = peers_of(rates.rate, rates.trials, stage, usable)
     n = float(graph.graph["n_journeys"])
     by_journey = np.array([graph.nodes[name]["journeys"] for name in names], dtype=np.int64)
     seen = observed(graph, names, rates.rate, peers)
@@ -327,7 +325,7 @@ def points(
     columns: dict[str, Any] = {"touchpoint": names, "visits": rates.visits, "journeys": by_journey}
     columns |= visit_columns(journeys, names, level)
     columns |= drawn_columns(names, peers, seen, drawn, n=n, level=level)
-    columns |= exit_interval_columns(rates, graph, frozenset(legitimate), level)
+    columns |= exit_interval_columns(rates, level)
     for end in ("", "_low", "_high"):
         columns[f"gain_value{end}"] = worth * columns[f"gain{end}"]
     columns |= must_pass_column(graph, names)

@@ -1,24 +1,36 @@
-"""`exits`: where customers are lost, how sure that is, and what it costs."""
+"""Exits of nodes: where customers are lost, how sure that is, and what it costs."""
 
 from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import attrs
 import numpy as np
 
 from cxjourney import plot
+from cxjourney._stats.estimates import CLUSTERED, why_no_interval
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
-from cxjourney._support.validation import check_choice, check_count, check_level, check_names
-from cxjourney.domain import MISSING
-from cxjourney.dropoff._exit_columns import exit_columns, joined
-from cxjourney.dropoff._rates import Variance, rates_of_graph, rates_of_journeys
+from cxjourney._support.validation import check_count, check_level, check_names
+from cxjourney.dropoff._exit_columns import exit_columns
+from cxjourney.dropoff._lost_conversions import loses_nothing, lost_figures
+from cxjourney.dropoff._rates import rates_of_graph, rates_of_journeys
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.graph import JourneyGraph
-from cxjourney.journeys import check_journeys, mean_value, mean_value_of_graph
+from cxjourney.journeys import (
+    BySegment,
+    by_segment,
+    chain_of,
+    check_journeys,
+    graph_of,
+    left_out,
+    left_out_of_graph,
+    mean_value,
+    mean_value_of_graph,
+)
+from cxjourney.markov import AbsorbingChain
 from cxjourney.metrics import Estimate
 
 if TYPE_CHECKING:
@@ -26,35 +38,37 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from cxjourney.journeys import By, Journeys
+    from cxjourney._stats.buckets import BucketFigures
+    from cxjourney.dropoff._rates import NodeRates
+    from cxjourney.journeys import By, Journeys, SegmentBy
 
 __all__ = ["Exits", "exits"]
 
 
 _CURSE = (
-    "the highest of many, picked after looking, is overstated (winner's curse): see shrunken and "
-    "the ranks that it leaves open"
+    "The highest rate of many is overstated, because it was picked for being high (winner's "
+    "curse): read `shrunken` and the ranks that it leaves open."
 )
 _LEFT_OUT = (
-    "are left out for want of a limit, which understates exits where leaving takes longer to be "
-    "seen than going on"
+    "are left out, because there is no inactivity limit; this understates exits where leaving "
+    "takes longer to be seen than going on"
 )
 _UPPER_BOUND = (
-    "lost conversions assume that those who leave would go on like those who stay: an upper "
-    "bound, not causal"
+    "Lost conversions assume that those who leave would go on like those who stay. They are an "
+    "upper bound and no causal claim."
 )
 _SHOWN = (
     "visits",
     "at_risk",
     "exits",
-    "pending",
+    "censored",
     "exit_probability",
     "low",
     "high",
     "lift",
     "lost_conversions",
 )
-_INTEGERS = ("visits", "at_risk", "exits", "pending")
+_INTEGERS = ("visits", "at_risk", "exits", "censored")
 _PERCENT = ("exit_probability", "low", "high", "shrunken")
 
 
@@ -68,8 +82,6 @@ class Exits(Result):
         The rows; see `exits` for the columns.
     grain
         What a node is: "touchpoint", or two names for a pair.
-    segment
-        The attribute by which the rows are broken down; None where they are not.
     level
         Confidence level of the intervals.
     method
@@ -86,7 +98,6 @@ class Exits(Result):
 
     table: Table
     grain: tuple[str, ...]
-    segment: str | None
     level: float
     method: str
     inactivity: timedelta | None
@@ -97,23 +108,22 @@ class Exits(Result):
     caveats: tuple[str, ...]
 
     def estimate(self, *names: str) -> Estimate:
-        """Return the exit probability of one row as an `Estimate`.
+        """Return the exit probability of one node as an `Estimate`.
 
         Parameters
         ----------
         names
-            The segment if there is one, then the node: the values of the leading columns.
+            The node: the values of the leading columns.
 
         Raises
         ------
         UnknownName
-            If there is no such row.
+            If there is no such node.
         """
-        leading = (*((self.segment,) if self.segment else ()), *self.grain)
-        rows = list(zip(*(self.table[column] for column in leading), strict=True))
+        rows = list(zip(*(self.table[column] for column in self.grain), strict=True))
         if names not in rows:
             known = [", ".join(row) for row in rows]
-            raise UnknownName.among("row", ", ".join(map(str, names)), known, where="the result")
+            raise UnknownName.among("node", ", ".join(map(str, names)), known, where="the result")
         i = rows.index(names)
         return Estimate(
             value=float(self.table["exit_probability"][i]),
@@ -121,11 +131,11 @@ class Exits(Result):
             high=float(self.table["high"][i]),
             level=self.level,
             n=int(self.table["at_risk"][i]),
-            n_censored=int(self.table["pending"][i]),
+            n_censored=int(self.table["censored"][i]),
             unit="fraction",
             method=self.method,
             name="exit_probability",
-            definition="probability that a visit is the last touch of its journey",
+            definition="probability that a visit is the last one of a journey that drops off",
         )
 
     def plot(
@@ -158,8 +168,6 @@ class Exits(Result):
             table["exit_probability"],
             table["low"],
             table["high"],
-            group=None if self.segment is None else [str(s) for s in table[self.segment]],
-            group_label=self.segment or "",
             n=table["at_risk"],
             percent=True,
             label=f"exit probability, {100 * self.level:g}% interval",
@@ -171,29 +179,52 @@ class Exits(Result):
         return self.table
 
     def _shown(self) -> Table:
-        shown = (*((self.segment,) if self.segment else ()), *self.grain, *_SHOWN)
-        return self.table.select(shown)
+        return self.table.select((*self.grain, *_SHOWN))
 
     def _notes(self) -> tuple[str, ...]:
-        ends = f"{self.n_converted:,} converted, {self.n_dropped:,} dropped"
+        ends = f"{self.n_converted:,} converted and {self.n_dropped:,} dropped"
         facts = [
-            f"{100 * self.level:g}% {self.method}",
-            f"{self.n_journeys:,} journeys: {ends}, {self.n_in_progress:,} in progress",
+            f"Exit probabilities have {100 * self.level:g}% intervals ({self.method}).",
+            f"Of {self.n_journeys:,} journeys {ends}; {self.n_in_progress:,} are in progress.",
         ]
         if self.inactivity is not None:
-            facts.append(f"lost means: no touch within {_shown(self.inactivity)}, not: never again")
+            facts.append(
+                f"A journey counts as dropped after a silence of {_shown(self.inactivity)}; its "
+                "customer may still come back."
+            )
         return (*facts, *self.caveats)
+
+
+@overload
+def exits(
+    journeys: Journeys | JourneyGraph,
+    *,
+    by: By | None = None,
+    segment: None = None,
+    expected_exits: Collection[str] = (),
+    level: float = 0.95,
+) -> Exits: ...
+
+
+@overload
+def exits(
+    journeys: Journeys,
+    *,
+    by: By | None = None,
+    segment: SegmentBy,
+    expected_exits: Collection[str] = (),
+    level: float = 0.95,
+) -> BySegment[Exits]: ...
 
 
 def exits(
     journeys: Journeys | JourneyGraph,
     *,
     by: By | None = None,
-    segment: str | None = None,
-    legitimate: Collection[str] = (),
-    variance: Variance = "clustered",
+    segment: SegmentBy | None = None,
+    expected_exits: Collection[str] = (),
     level: float = 0.95,
-) -> Exits:
+) -> Exits | BySegment[Exits]:
     """Return where customers are lost: exit probabilities and what they cost in conversions.
 
     Parameters
@@ -205,27 +236,34 @@ def exits(
         What a node is: "touchpoint", "channel", "stage", "owner" or a pair of them; None means
         "touchpoint", or the grain of the graph.
     segment
-        An attribute of customers or interactions that breaks the rows down.
-    legitimate
-        Nodes where a journey may well end, such as a confirmation page. They are listed last,
-        with their exit probability and nothing else, and no other node is compared with them.
-        A goal that does not end its journeys (`after_goal="keep"`) is one by itself.
-    variance
-        "clustered": a customer's visits are not independent; "greenwood": as if they were.
+        An attribute of customers or interactions; the result is then one of each segment.
+    expected_exits
+        Nodes where an exit is no loss, such as a confirmation page; see below.
     level
         Confidence level, in (0, 1).
 
     Returns
     -------
     Exits
-        One row a node, by `lost_conversions`. After the segment and the grain come `visits`;
-        `at_risk` (visits that came to an end); `exits`; `pending` (visits that are still open);
-        `exit_probability` with `low`, `high`; `lift` (its ratio to that of all other nodes);
-        `lost_conversions`. Then `lift_low`, `lift_high`; `lost_low`, `lost_high` (only the
-        uncertainty of the exit probability); `lost_rate` (per journey); `value_at_stake` where
-        values are known; `shrunken` (drawn towards the peers of the same stage, else towards
-        all); `rank_low`, `rank_high` (the ranks that the shrunken rates leave open, 1 for the
-        highest); `legitimate`. NaN where a number is not defined.
+        One row a node, by `lost_conversions`; NaN where a number is not defined. The columns are
+        those of the grain, and
+
+        | column | what it is |
+        |---|---|
+        | `visits` | visits of the node |
+        | `at_risk` | visits whose end is known |
+        | `exits` | visits that ended in drop-off |
+        | `censored` | visits whose end is not known yet |
+        | `exit_probability`, `low`, `high` | probability of an exit [fraction], its interval |
+        | `lift`, `lift_low`, `lift_high` | its ratio to that of all other nodes |
+        | `lost_conversions`, `lost_low`, `lost_high` | conversions that exits cost |
+        | `lost_rate` | the same per journey |
+        | `value_at_stake` | their mean value [currency]; only where values are known |
+        | `shrunken` | the rate drawn towards those of the same stage, else towards all |
+        | `rank_low`, `rank_high` | ranks that these leave open, 1 for the highest |
+        | `expected_exit` | whether the node is among `expected_exits` |
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -236,27 +274,36 @@ def exits(
     InvalidValue
         If a graph is asked for another grain or for segments, or an argument breaks its rule.
     UnknownName
-        If the log has no such column or attribute, or no node has a name in `legitimate`.
+        If the log has no such column or attribute, or no node has a name in `expected_exits`.
 
     Notes
     -----
-    The exit probability is the Kaplan-Meier survival of the time to the next touch at the
-    inactivity limit: `e = 1 - Σ_y P_xy` with Aalen-Johansen probabilities of all that is
-    not an exit. Visits still open are censored. To count them as lost overstates drop-off, to
-    leave them out understates it. Where there are no times or no limit it is exits/at_risk.
+    `expected_exits=` is not the `exit_touchpoints=` of `log.journeys`. An exit touchpoint says how
+    journeys are cut: reaching it *is* dropping off, and it is no node of the graph. An expected
+    exit changes no journey, no count and no probability: the node stays, and its row stands last
+    with its exit probability and nothing else, because leaving there costs nothing and no other
+    node should be compared with it. A goal that does not end its journeys (`after_goal="keep"`)
+    is an expected exit by itself.
 
-    The variance is the infinitesimal jackknife over customers, times C/(C - 1). The interval is
-    Wilson's with `n = e (1 - e) / Var(e)` trials, at most the visits; where all visits ended
-    alike, with as many trials as there are customers. The lift has Katz's interval on the same
-    trials.
+    The exit probability is the Kaplan-Meier survival of the time to the next visit at the
+    inactivity limit: `e = 1 - Σ_y P_xy` with Aalen-Johansen probabilities of all that is
+    not an exit. Visits whose end is not known are censored. To count them as lost overstates
+    drop-off, to leave them out understates it. Where there are no times or no limit it is
+    exits/at_risk.
+
+    Every figure is computed again without each of 64 buckets of customers, and its variance is
+    that of these answers (delete-a-group jackknife). The interval of the exit probability is
+    Wilson's with `n = e (1 - e) / Var(e)` trials; where all visits ended alike, n is the number of
+    buckets that they are worth. Lift and lost conversions have Student's interval on the scale of
+    logarithms; it needs exits in more than one bucket.
 
     Lost conversions are `J v_x h_x e_x / (1 - e_x)` with visits v and hitting probabilities h of
     the absorbing chain: what would be gained, to first order, if nobody left at x and those who
     now leave went on like those who stay. They are usually weaker prospects: an upper bound, and
     no causal claim. It is not defined where everybody leaves.
 
-    Open visits must be open for reasons that have nothing to do with leaving; a snapshot is
-    fine, a calendar drift of the exit probability is not.
+    Censoring must have nothing to do with leaving; a snapshot is fine, a calendar drift of the
+    exit probability is not.
 
     Examples
     --------
@@ -273,106 +320,92 @@ def exits(
     ... )
     >>> found = exits(graph)
     >>> found.estimate("web")
-    50.0% [40.4%, 59.6%] (95% count, Wilson, visits independent, n=100)
+    50.0% [40.3%, 59.7%] (95% count, Wilson, visits independent, n=100)
     >>> found.table["lost_conversions"].round(6).tolist()
     [40.0, 10.0]
     """
-    if not isinstance(journeys, JourneyGraph):
-        check_journeys(journeys)
     check_level(level)
-    check_choice(variance, "variance", ("clustered", "greenwood"))
-    ends = frozenset(check_names(legitimate, "legitimate"))
+    ends = frozenset(check_names(expected_exits, "expected_exits"))
     if isinstance(journeys, JourneyGraph):
-        return _of_graph(journeys, by, segment, ends, level)
+        if segment is not None:
+            rule = "be None for a graph, which knows no segments"
+            raise InvalidValue.of("segment", rule, segment)
+        return _of_graph(journeys, by, ends, level)
+    check_journeys(journeys)
     journeys.require_determined("dropoff.exits()")
     grain: By = "touchpoint" if by is None else by
+    _check_expected(ends, graph_of(journeys, grain))
     if not journeys.rules.absorbing and grain == "touchpoint":
         ends |= set(journeys.rules.goal)
-    parts = [("", journeys)]
     if segment is not None:
-        coded = journeys.segment(segment)
-        names = [*map(str, coded.names), MISSING]
-        kept = np.unique(coded.codes).tolist()
-        parts = [(names[code], journeys.where(coded.codes == code)) for code in kept]
-    tables = []
-    ceilings = 0
-    for label, part in parts:
-        rates = rates_of_journeys(part, grain, variance=variance, legitimate=ends)
-        ceilings += int(np.count_nonzero(rates.ceiling))
-        columns = exit_columns(
-            rates,
-            part.graph(by=grain),
-            grain=_as_tuple(grain),
-            ends=ends,
-            worth=mean_value(part),
-            level=level,
-        )
-        leading = {} if segment is None else {segment: (label,) * len(rates.names)}
-        tables.append(leading | columns)
+        return by_segment(journeys, segment, lambda part: _of_journeys(part, grain, ends, level))
+    return _of_journeys(journeys, grain, ends, level)
+
+
+def _of_journeys(journeys: Journeys, by: By, ends: frozenset[str], level: float) -> Exits:
+    rates = rates_of_journeys(journeys, by, expected_exits=ends)
+    lost = None
+    if not loses_nothing(graph_of(journeys, by)):
+        lost = lost_figures(rates, chain_of(journeys, by), left_out(journeys, by))
     counts = {outcome.value: n for outcome, n in journeys.outcomes.items()}
     return _result(
-        tables,
-        grain=_as_tuple(grain),
-        segment=segment,
+        rates,
+        lost,
+        grain=(by,) if isinstance(by, str) else tuple(by),
+        worth=mean_value(journeys),
         level=level,
-        method=_method(journeys, variance),
+        method=_method(journeys),
         inactivity=journeys.rules.inactivity,
         counts=(counts["converted"], counts["dropped"], counts["in_progress"]),
-        ends=ends,
-        ceilings=ceilings,
         backend=journeys.log.backend,
     )
 
 
-def _of_graph(
-    graph: JourneyGraph,
-    by: By | None,
-    segment: str | None,
-    ends: frozenset[str],
-    level: float,
-) -> Exits:
-    grain = tuple(str(graph.graph.get("grain", "touchpoint")).split(", "))
+def _of_graph(graph: JourneyGraph, by: By | None, ends: frozenset[str], level: float) -> Exits:
+    facts = graph.graph
+    grain = tuple(str(facts.get("grain", "touchpoint")).split(", "))
     if by is not None and check_names(by, "by") != grain:
         raise InvalidValue.of("by", f"be the graph's own grain {', '.join(grain)!r}, or None", by)
-    if segment is not None:
-        raise InvalidValue.of("segment", "be None for a graph, which knows no segments", segment)
-    facts = graph.graph
     if not facts.get("determined", True):
         raise OutcomeUndetermined(
             "dropoff.exits() needs to know when a journey without the goal is over; build the "
             "graph from journeys with inactivity=, exit_touchpoints= or all_closed=True"
         )
     graph.check_flow()
+    _check_expected(ends, graph)
     if not facts.get("absorbing", True) and grain == ("touchpoint",):
         ends |= set(json.loads(facts.get("goal", "[]"))) & set(graph)
-    rates = rates_of_graph(graph, legitimate=ends)
-    columns = exit_columns(
-        rates, graph, grain=grain, ends=ends, worth=mean_value_of_graph(graph), level=level
-    )
+    left = left_out_of_graph(graph)
+    rates = rates_of_graph(graph, expected_exits=ends)
+    lost = None
+    if not loses_nothing(graph):
+        lost = lost_figures(rates, AbsorbingChain.from_graph(graph, trapped="censored"), left)
     limit = facts.get("inactivity_us")
     return _result(
-        [columns],
+        rates,
+        lost,
         grain=grain,
-        segment=None,
+        worth=mean_value_of_graph(graph),
         level=level,
         method=f"{facts.get('estimator', 'count')}, Wilson, visits independent",
         inactivity=None if limit is None else timedelta(microseconds=limit),
         counts=(facts["n_converted"], facts["n_dropped"], facts["n_in_progress"]),
-        ends=ends,
-        ceilings=0,
         backend=None,
     )
+
+
+def _check_expected(ends: frozenset[str], graph: JourneyGraph) -> None:
+    nodes = {name for name, node in graph.nodes(data=True) if node.get("kind") == "touchpoint"}
+    for name in sorted(ends):
+        if nodes and name not in nodes:
+            raise UnknownName.among("expected exit", name, nodes, where="the nodes")
 
 
 def _shown(limit: timedelta) -> str:
     return format_value(limit.total_seconds(), "duration")
 
 
-def _as_tuple(by: By) -> tuple[str, ...]:
-    return (by,) if isinstance(by, str) else tuple(by)
-
-
-def _method(journeys: Journeys, variance: Variance) -> str:
+def _method(journeys: Journeys) -> str:
     timed = journeys.columns.time is not None and journeys.rules.inactivity is not None
     if not timed:
         estimator = "exits/at_risk"
@@ -380,53 +413,47 @@ def _method(journeys: Journeys, variance: Variance) -> str:
         estimator = "Aalen-Johansen at the limit"
     else:
         estimator = "Kaplan-Meier at the limit"
-    spread = "clustered by customer" if variance == "clustered" else "Greenwood"
-    return f"{estimator}, Wilson, {spread}"
+    return f"{estimator}, Wilson, {CLUSTERED}"
 
 
 def _result(
-    tables: list[dict[str, Any]],
+    rates: NodeRates,
+    lost: BucketFigures | None,
     *,
     grain: tuple[str, ...],
-    segment: str | None,
+    worth: float,
     level: float,
     method: str,
     inactivity: timedelta | None,
     counts: tuple[int, int, int],
-    ends: frozenset[str],
-    ceilings: int,
     backend: str | None,
 ) -> Exits:
-    columns = joined(tables)
-    nodes = {" @ ".join(row) for row in zip(*(columns[name] for name in grain), strict=True)}
-    for name in ends:
-        if nodes and name not in nodes:
-            raise UnknownName.among("legitimate end", name, nodes, where="the nodes")
+    n_journeys = sum(counts)
+    columns = exit_columns(
+        rates, lost, grain=grain, n_journeys=n_journeys, worth=worth, level=level
+    )
     if np.isnan(columns["value_at_stake"]).all():
         del columns["value_at_stake"]
     formats = dict.fromkeys(_PERCENT, "percent") | dict.fromkeys(_INTEGERS, "integer")
     formats |= {"rank_low": "integer", "rank_high": "integer", "value_at_stake": "money"}
-    caveats = [
-        _CURSE,
-        _UPPER_BOUND,
-    ]
-    pending = int(columns["pending"].sum())
-    if pending:
+    caveats = [_CURSE, _UPPER_BOUND, *why_no_interval(rates.figures)]
+    censored = int(rates.censored.sum())
+    if censored:
         used = "count as censored" if inactivity is not None else _LEFT_OUT
-        caveats.insert(0, f"{pending:,} visits are still open and {used}")
+        caveats.insert(0, f"The end of {censored:,} visits is not known yet; they {used}.")
+    ceilings = int(np.count_nonzero(rates.ceiling))
     if ceilings:
         caveats.append(
-            f"nodes where no visit was followed up to the limit, so that the exit probability is "
-            f"a ceiling: {ceilings:,}"
+            f"At {ceilings:,} nodes no visit was followed up to the limit, so that the exit "
+            "probability is a ceiling."
         )
     return Exits(
         table=Table(columns, formats=formats, backend=backend),
         grain=grain,
-        segment=segment,
         level=level,
         method=method,
         inactivity=inactivity,
-        n_journeys=sum(counts),
+        n_journeys=n_journeys,
         n_converted=counts[0],
         n_dropped=counts[1],
         n_in_progress=counts[2],

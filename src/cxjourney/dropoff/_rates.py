@@ -1,26 +1,27 @@
-"""Exit probabilities of nodes, and what each of them is worth in independent trials."""
+"""Exit probabilities of nodes, with those of all others and of their peers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
-from cxjourney._stats.aalen_johansen import MOVED, OPEN, exit_influence, move_mass
-from cxjourney._stats.clustered import effective_sample
+from cxjourney._stats.beta_shrinkage import peer_priors
+from cxjourney._stats.buckets import BucketFigures
 from cxjourney._support.array_types import Bools, Floats, Ints
-from cxjourney.domain import DROPOFF
-from cxjourney.journeys import By, Visits, visits_of
-from cxjourney.kernels import customer_cells
+from cxjourney.journeys import By, LeftOut, graph_of, left_out, left_out_of_graph
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cxjourney.graph import JourneyGraph
     from cxjourney.journeys import Journeys
 
-__all__ = ["NodeRates", "Variance", "rates_of_graph", "rates_of_journeys"]
+__all__ = ["NodeRates", "rates_of_graph", "rates_of_journeys"]
 
-Variance = Literal["clustered", "greenwood"]
+_NEXT_TO_NOTHING = 1e-6
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -30,15 +31,17 @@ class NodeRates:
     Attributes
     ----------
     names
-        Names of the nodes.
-    visits, exits, pending
+        Names of the K nodes.
+    visits, exits, censored
         Counts; a visit is an exit if the journey was dropped there.
-    rate
-        Exit probability; NaN where no visit has come to an end.
-    effective
-        Number of independent visits that would say as much about `rate`.
-    rest, rest_effective
-        The same of all other nodes that count, weighted by their visits at risk.
+    figures
+        The exit probabilities, shape (K,); NaN where no visit has come to an end.
+    rest
+        The exit probability of all other nodes that count, weighted by their visits at risk.
+    stage
+        Stage of each node, whose nodes are its peers; "" where it has none of its own.
+    expected
+        Whether an exit is expected at each node, so that it is compared with no other.
     ceiling
         Whether the rate is a ceiling: no visit was followed up to the limit.
     """
@@ -46,211 +49,126 @@ class NodeRates:
     names: tuple[str, ...]
     visits: Ints
     exits: Ints
-    pending: Ints
-    rate: Floats
-    effective: Floats
-    rest: Floats
-    rest_effective: Floats
+    censored: Ints
+    figures: BucketFigures
+    rest: BucketFigures
+    stage: tuple[str, ...]
+    expected: Bools
     ceiling: Bools
+
+    @property
+    def rate(self) -> Floats:
+        """Exit probability; NaN where no visit has come to an end."""
+        return self.figures.whole
 
     @property
     def at_risk(self) -> Ints:
         """Visits that came to an end."""
-        return self.visits - self.pending
+        return self.visits - self.censored
+
+    @cached_property
+    def trials(self) -> Floats:
+        """Independent visits that say as much about the rate; 0 where customers are too few."""
+        return np.nan_to_num(self.figures.trials)
+
+    @cached_property
+    def lift(self) -> BucketFigures:
+        """The ratio of each rate to that of all others; NaN where an exit is expected."""
+        own, rest = self.figures, self.rest
+        whole, without = (
+            np.where(self.expected, np.nan, _quotient(a, b))
+            for a, b in ((own.whole, rest.whole), (own.without, rest.without))
+        )
+        # each bucket's part in the variance, were visits independent
+        units = sum(
+            part.units / np.maximum(part.units.sum(axis=0), 1.0) ** 2 for part in (own, rest)
+        )
+        return BucketFigures(whole=whole, without=without, units=np.asarray(units))
+
+    @cached_property
+    def priors(self) -> Mapping[str, tuple[float, float]]:
+        """The Beta priors of the rates: "" is that of all nodes, a stage has its own."""
+        usable = ~self.expected & ~np.isnan(self.rate)
+        return peer_priors(self.rate, self.trials, self.stage, usable)
 
 
 def rates_of_journeys(
-    journeys: Journeys, by: By, *, variance: Variance, legitimate: frozenset[str]
+    journeys: Journeys, by: By, *, expected_exits: frozenset[str] = frozenset()
 ) -> NodeRates:
-    """Return the rates of journeys: Kaplan-Meier where there are times and a limit."""
-    visits = visits_of(journeys, by)
-    n = len(visits.names)
-    weight = visits.weight
-    ended = visits.state != OPEN
-    exited = visits.following == visits.dropoff
-    total = _counts(visits.node, weight, n)
-    pending = _counts(visits.node[~ended], None if weight is None else weight[~ended], n)
-    exits = _counts(visits.node[exited], None if weight is None else weight[exited], n)
-    at_risk = total - pending
-    if visits.wait_us is None or journeys.rules.inactivity is None:
-        rate = _ratio(exits, at_risk)
-        influence = np.where(ended, exited - rate[visits.node], 0.0)
-        influence[ended] /= at_risk[visits.node[ended]]
-        ceiling = np.zeros(n, dtype=np.bool_)
-    else:
-        rate, influence, ceiling = _kaplan_meier(visits, exited, at_risk)
-    counts = np.array([name not in legitimate for name in visits.names], dtype=np.bool_)
-    share = np.where(counts, at_risk, 0).astype(np.float64)
-    share /= max(share.sum(), 1.0)
-    clusters = _Clusters.of(visits, influence, clustered=variance == "clustered")
-    rest = _others(rate, share)
-    return NodeRates(
-        names=visits.names,
-        visits=total,
-        exits=exits,
-        pending=pending,
-        rate=rate,
-        effective=effective_sample(rate, clusters.variance(), total, clusters.units),
-        rest=rest,
-        rest_effective=effective_sample(
-            rest,
-            clusters.variance_of_others(share),
-            (total * counts).sum() - total * counts,
-            clusters.n_customers,
-        ),
-        ceiling=ceiling,
-    )
+    """Return the rates of journeys: Kaplan-Meier where there are times and a limit.
 
+    They are computed once.
 
-def rates_of_graph(graph: JourneyGraph, *, legitimate: frozenset[str]) -> NodeRates:
-    """Return the rates of a graph: its probabilities, visits taken as independent."""
-    names = tuple(name for name, node in graph.nodes(data=True) if node.get("kind") == "touchpoint")
-    visits, exits, pending = (
-        np.array([graph.nodes[name].get(key, 0) for name in names], dtype=np.int64)
-        for key in ("visits", "exits", "censored")
-    )
-    at_risk = visits - pending
-    rate = np.array(
-        [
-            graph.edges[name, DROPOFF].get("probability", 0.0)
-            if graph.has_edge(name, DROPOFF)
-            else 0.0
-            for name in names
-        ],
-        dtype=np.float64,
-    )
-    rate = np.where(at_risk > 0, rate, np.nan)
-    counts = np.array([name not in legitimate for name in names], dtype=np.bool_)
-    share = np.where(counts, at_risk, 0).astype(np.float64)
-    total = share.sum()
-    return NodeRates(
-        names=names,
-        visits=visits,
-        exits=exits,
-        pending=pending,
-        rate=rate,
-        effective=at_risk.astype(np.float64),
-        rest=_others(rate, share / max(total, 1.0)),
-        rest_effective=total - share,
-        ceiling=np.zeros(len(names), dtype=np.bool_),
-    )
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class _Clusters:
-    """Influences summed within the customers of each node.
-
-    Attributes
+    Parameters
     ----------
-    node, customer, sums, ended, weight
-        One entry a customer at a node; `ended` is whether any visit there came to an end,
-        `weight` is how many such customers there are.
-    n_nodes
-        Number of nodes.
-    corrected
-        Whether variances carry C / (C - 1).
+    journeys
+        The journeys.
+    by
+        What a node is.
+    expected_exits
+        Nodes that are compared with no other.
     """
-
-    node: Ints
-    customer: Ints
-    sums: Floats
-    ended: Bools
-    weight: Floats
-    n_nodes: int
-    corrected: bool
-
-    @classmethod
-    def of(cls, visits: Visits, influence: Floats, *, clustered: bool) -> _Clusters:
-        n = len(visits.names)
-        # an aggregated path stands for many customers, each with this one journey
-        unit = visits.customer if clustered else np.arange(len(visits))
-        first, at = customer_cells(visits.node, unit, n)
-        weight = np.ones(len(first))
-        if visits.weight is not None:
-            weight[at] = visits.weight
-        return cls(
-            node=visits.node[first],
-            customer=unit[first],
-            sums=np.bincount(at, influence, minlength=len(first)).astype(np.float64),
-            ended=np.bincount(at[visits.state != OPEN], minlength=len(first)) > 0,
-            weight=weight,
-            n_nodes=n,
-            corrected=clustered,
-        )
-
-    @property
-    def units(self) -> Floats:
-        """Number of customers with a visit that came to an end, at each node."""
-        return self._total(self.ended.astype(np.float64))
-
-    @property
-    def n_customers(self) -> float:
-        """Number of customers with a visit that came to an end, at any node."""
-        weight = np.zeros(int(self.customer.max()) + 1 if len(self.customer) else 0)
-        weight[self.customer[self.ended]] = self.weight[self.ended]
-        return float(weight.sum())
-
-    def variance(self) -> Floats:
-        """Return the variance of each node's rate; NaN with a single customer."""
-        return self._total(self.sums**2) * self._correction(self.units)
-
-    def variance_of_others(self, share: Floats) -> Floats:
-        """Return the variance of the rate of all other nodes, weighted by `share`."""
-        own = self.sums * share[self.node]
-        whole = np.bincount(self.customer, own)
-        n = np.bincount(self.customer, self.weight) / np.maximum(np.bincount(self.customer), 1)
-        spread = (n * whole**2).sum() - self._total(2 * whole[self.customer] * own - own**2)
-        left = 1.0 - share
-        with np.errstate(divide="ignore", invalid="ignore"):
-            variance: Floats = np.where(left > 0, np.maximum(spread, 0.0) / left**2, np.nan)
-        return variance * self._correction(np.full(self.n_nodes, self.n_customers))
-
-    def _total(self, values: Floats) -> Floats:
-        return np.bincount(self.node, values * self.weight, minlength=self.n_nodes).astype(
-            np.float64
-        )
-
-    def _correction(self, units: Floats) -> Floats:
-        if not self.corrected:
-            return np.ones(len(units))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            factor: Floats = np.where(units > 1, units / (units - 1), np.nan)
-        return factor
+    return journeys.memo.get(
+        ("exit rates", by, expected_exits),
+        lambda: _rates(left_out(journeys, by), graph_of(journeys, by), expected_exits),
+    )
 
 
-def _kaplan_meier(visits: Visits, exited: Bools, at_risk: Ints) -> tuple[Floats, Floats, Bools]:
-    assert visits.wait_us is not None  # noqa: S101 - the caller has looked
-    n = len(visits.names)
-    mass = move_mass(visits.node, visits.wait_us, visits.state, n)
-    goes_on = (visits.state == MOVED) & ~exited
-    moves = np.bincount(visits.node[goes_on], mass[goes_on], minlength=n)
-    rate: Floats = (1.0 - moves).astype(np.float64)
+def rates_of_graph(graph: JourneyGraph, *, expected_exits: frozenset[str]) -> NodeRates:
+    """Return the rates of a graph: its probabilities, visits taken as independent."""
+    return _rates(left_out_of_graph(graph), graph, expected_exits)
+
+
+def _rates(left: LeftOut, graph: JourneyGraph, expected_exits: frozenset[str]) -> NodeRates:
+    whole = left.whole
+    k = len(whole.names)
+    leaves = np.flatnonzero(whole.target == k + 2)
+    at_risk = np.asarray(whole.at_risk, dtype=np.float64)
+    others = at_risk - left.at_risk
+    rate = whole.silence + np.bincount(whole.source[leaves], whole.probability[leaves], minlength=k)
     rate[at_risk == 0] = np.nan
-    # rounding of a sum of masses, not a probability
-    rate[np.abs(rate) < 1e-12] = 0.0
-    explicit = exited & (visits.state == MOVED)
-    influence = exit_influence(visits.node, visits.wait_us, visits.state, explicit)
-    longest = np.full(n, -1, dtype=np.int64)
-    np.maximum.at(longest, visits.node[visits.state != OPEN], visits.wait_us[visits.state != OPEN])
-    still = np.full(n, -1, dtype=np.int64)
-    np.maximum.at(still, visits.node[visits.state == OPEN], visits.wait_us[visits.state == OPEN])
-    return rate, influence, (still >= longest) & (rate > 0)
+    without = left.silence.copy()
+    without[:, whole.source[leaves]] += left.probability[:, leaves]
+    without[others <= 0] = np.nan
+    expected = np.array([name in expected_exits for name in whole.names], dtype=np.bool_)
+    # where visits are censored alone a bucket says little, but it says something
+    units = np.where(left.visits > 0, np.maximum(left.at_risk, _NEXT_TO_NOTHING), 0.0)
+    counted = np.where(expected, 0.0, units)
+    silent = whole.exits - np.bincount(whole.source[leaves], whole.count[leaves], minlength=k)
+    return NodeRates(
+        names=whole.names,
+        visits=whole.visits,
+        exits=whole.exits,
+        censored=whole.censored,
+        figures=BucketFigures(whole=rate, without=without, units=units),
+        rest=BucketFigures(
+            whole=_of_others(rate, np.where(expected, 0.0, at_risk)),
+            without=_of_others(without, np.where(expected, 0.0, others)),
+            units=counted.sum(axis=1, keepdims=True) - counted,
+        ),
+        stage=_stages(graph, whole.names),
+        expected=expected,
+        # silence that was never seen is what the longest of the censored visits leave open
+        ceiling=(silent == 0) & (whole.silence > 0),
+    )
 
 
-def _counts(node: Ints, weight: Ints | None, n: int) -> Ints:
-    return np.bincount(node, weight, minlength=n).astype(np.int64)
+def _of_others(rate: Floats, weight: Floats) -> Floats:
+    """Return the mean rate of all other nodes, along the last axis; NaN where there are none."""
+    weighted = np.where(weight > 0, rate * weight, 0.0)
+    left = weight.sum(axis=-1, keepdims=True) - weight
+    mean = _quotient(weighted.sum(axis=-1, keepdims=True) - weighted, left)
+    return np.clip(mean, 0.0, 1.0)
 
 
-def _ratio(part: Ints, whole: Ints) -> Floats:
-    out = np.full(len(whole), np.nan)
-    np.divide(part, whole, out=out, where=whole > 0)
+def _stages(graph: JourneyGraph, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the stage of each node; one group where the nodes are stages themselves."""
+    if "stage" in str(graph.graph.get("grain", "")).split(", "):
+        return ("",) * len(names)
+    return tuple(str(graph.nodes[name].get("stage", "")) for name in names)
+
+
+def _quotient(part: Floats, whole: Floats) -> Floats:
+    out = np.full(np.shape(part), np.nan)
+    np.divide(part, whole, out=out, where=np.asarray(whole) > 0)
     return out
-
-
-def _others(rate: Floats, share: Floats) -> Floats:
-    """Return the mean rate of all other nodes, weighted by share; NaN where there are none."""
-    weighted = np.where(share > 0, rate * share, 0.0)
-    left = share.sum() - share
-    out = np.full(len(rate), np.nan)
-    np.divide(weighted.sum() - weighted, left, out=out, where=left > 1e-12)
-    return out.clip(0.0, 1.0)

@@ -1,4 +1,4 @@
-"""`sensitivity`: what of the answer depends on the inactivity limit."""
+"""Sensitivity of outcomes and exits to the inactivity limit."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import attrs
 import numpy as np
 
 from cxjourney import plot
+from cxjourney._stats.estimates import CLUSTERED
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_duration, check_level, check_names, duration_us
 from cxjourney.dropoff._exits import exits
+from cxjourney.dropoff._lost_conversions import conversion_figures
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import IN_PROGRESS, check_log
-from cxjourney.markov import AbsorbingChain
-from cxjourney.metrics import wilson
+from cxjourney.journeys import IN_PROGRESS, chain_of, check_log, left_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,13 +104,13 @@ class Sensitivity(Result):
 
     def _notes(self) -> tuple[str, ...]:
         notes = [
-            "conversion, dropoff: of the absorbing chain, open visits censored",
-            f"{100 * self.level:g}% Wilson at the delta-method variance, journeys independent",
-            "a longer limit joins journeys, so that the same customers make fewer of them",
+            "Conversion and drop-off are those of the absorbing chain, which knows of censoring.",
+            f"They have {100 * self.level:g}% intervals (Wilson, {CLUSTERED}).",
+            "A longer limit joins journeys, so that the same customers make fewer of them.",
         ]
         first = set(self.table["costliest"])
         if len(first) > 1:
-            notes.append("which node costs most depends on the limit: do not build on its rank")
+            notes.append("Which node costs most depends on the limit: do not build on its rank.")
         return tuple(notes)
 
 
@@ -123,7 +123,7 @@ def sensitivity(
     by: By = "touchpoint",
     level: float = 0.95,
 ) -> Sensitivity:
-    """Return how conversion, drop-off, open journeys and length move with the inactivity limit.
+    """Return how outcomes, exits and lengths of journeys move with the inactivity limit.
 
     Parameters
     ----------
@@ -141,9 +141,16 @@ def sensitivity(
     Returns
     -------
     Sensitivity
-        One row a limit: `limit_s`; `journeys`, `converted`, `dropped`, `in_progress`;
-        `conversion` with `low`, `high` and `dropoff`, both of the absorbing chain; `mean_length`
-        (touches of a journey that has ended); `costliest`, the node with most lost conversions.
+        One row a limit, with the columns
+
+        | column | what it is |
+        |---|---|
+        | `limit_s` | the inactivity limit [s] |
+        | `journeys`, `converted`, `dropped`, `in_progress` | journeys by outcome |
+        | `conversion`, `low`, `high` | probability of conversion [fraction], its interval |
+        | `dropoff` | probability of drop-off [fraction] |
+        | `mean_length` | mean number of visits of the journeys that have ended |
+        | `costliest` | the node with most lost conversions |
 
     Raises
     ------
@@ -209,14 +216,9 @@ def sensitivity(
 
 def _at(journeys: Journeys, by: By, level: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the row of one limit, and the columns of its nodes."""
-    chain = AbsorbingChain.from_graph(journeys.graph(by=by), trapped="censored")
+    chain = chain_of(journeys, by)
     found = exits(journeys, by=by, level=level)
-    p, error = chain.conversion_probability, chain.standard_error
-    low = high = math.nan
-    if not math.isnan(p):
-        n = len(journeys)
-        trials = min(p * (1 - p) / error**2, n) if error > 0 else n
-        low, high = wilson(min(p * trials, trials), trials, level=level)
+    low, high = conversion_figures(chain, left_out(journeys, by)).wilson(level)
     over = journeys.outcome != IN_PROGRESS
     lengths = journeys.lengths[over]
     row = {
@@ -224,9 +226,9 @@ def _at(journeys: Journeys, by: By, level: float) -> tuple[dict[str, Any], dict[
         "converted": found.n_converted,
         "dropped": found.n_dropped,
         "in_progress": found.n_in_progress,
-        "conversion": p,
-        "low": low,
-        "high": high,
+        "conversion": chain.conversion_probability,
+        "low": float(low),
+        "high": float(high),
         "dropoff": chain.dropoff_probability,
         "mean_length": float(lengths.mean()) if len(lengths) else math.nan,
         "costliest": " @ ".join(found.table[name][0] for name in found.grain)

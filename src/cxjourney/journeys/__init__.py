@@ -10,6 +10,7 @@ from cxjourney.journeys._checks import check_log as check_log
 from cxjourney.journeys._graph_building import chain_of as chain_of
 from cxjourney.journeys._graph_building import graph_of as graph_of
 from cxjourney.journeys._graph_building import journey_graph
+from cxjourney.journeys._graph_statistics import left_out_of_graph as left_out_of_graph
 from cxjourney.journeys._inactivity import InactivitySuggestion
 from cxjourney.journeys._inactivity import suggest_inactivity as suggest_inactivity
 from cxjourney.journeys._journeys import Journeys

@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["LeftOut", "TransitionStatistics", "left_out", "statistics_at", "statistics_of"]
+__all__ = [
+    "LeftOut",
+    "TransitionStatistics",
+    "assembled",
+    "left_out",
+    "statistics_at",
+    "statistics_of",
+]
 
 _ROUNDING = 1e-12
 _BLOCK_CELLS = 20_000_000
@@ -247,7 +254,7 @@ def _left_out(journeys: Journeys, nodes: Coded, whole: TransitionStatistics) -> 
             n_nodes=k,
             n_units=units.n,
         )
-    return _assembled(
+    return assembled(
         whole,
         probability,
         visits=units.sums(visits.node, k, item=visits.journey),
@@ -256,7 +263,7 @@ def _left_out(journeys: Journeys, nodes: Coded, whole: TransitionStatistics) -> 
     )
 
 
-def _assembled(
+def assembled(
     whole: TransitionStatistics,
     probability: Floats,
     *,
