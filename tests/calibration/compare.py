@@ -1,9 +1,9 @@
-"""Does a comparison find what is planted, and stay silent where nothing is? Run by hand:
+"""Study of comparisons: what is planted is found, and nothing where nothing is. Run by hand:
 
     python tests/calibration/compare.py [seeds] [first seed]
 
-On the sample of the library, segments are compared at every touchpoint and move; with the planted
-difference, and without it. Beside the ranking stands a naive one: by the raw difference.
+On the sample of the library, segments are compared at every touchpoint and transition; with the
+planted difference, and without it. Beside the ranking stands a naive one: by the raw difference.
 """
 
 from __future__ import annotations
@@ -79,13 +79,20 @@ def without(seed: int, *, customers: int = 5_000, n_permutations: int = 99) -> d
         rng=permutations(seed),
     )
     p = found.table["p_value"][: found.n_comparisons]
+    low, high = (found.table[name][: found.n_comparisons] for name in ("low", "high"))
+    missing = float(np.isnan(found.table["low"]).mean())
     return {
         "any discovery": found.n_discoveries > 0,
         "any p <= .05 (no correction)": bool((p <= 0.05).any()),
         "overall test of the first segment, p <= .05": found.overall[0].p_value <= 0.05,
         "two halves of the journeys: any discovery": halves.n_discoveries > 0,
         "two halves: overall test, p <= .05": halves.overall[0].p_value <= 0.05,
-        "mean share of p <= .05": float((p <= 0.05).mean()),
+        **{
+            f"mean share of p <= {alpha}": float((p <= alpha).mean())
+            for alpha in (0.05, 0.01, 0.001)
+        },
+        "mean share of intervals that hold 0": float(((low <= 0) & (high >= 0)).mean()),
+        "mean share of rows without an interval": missing,
     }
 
 

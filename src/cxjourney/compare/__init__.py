@@ -1,4 +1,4 @@
-"""What differs between segments or periods, how much, and how sure that is."""
+"""Comparisons of segments, of periods and of graphs."""
 
 from __future__ import annotations
 

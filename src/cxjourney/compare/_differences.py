@@ -1,4 +1,4 @@
-"""`Differences`: where groups of journeys differ, ranked by how sure that is."""
+"""Differences of groups of journeys, ranked by how sure they are."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Change:
     group, against
         The groups.
     touchpoint, to
-        The move: `to` is `cxjourney.DROPOFF` where it is the exit probability that differs.
+        The transition: `to` is `cxjourney.DROPOFF` where it is the exit probability that differs.
     difference
         Probability in `group` minus that in `against`.
     p_value, q_value
@@ -51,7 +51,7 @@ class Change:
 
 @attrs.frozen(kw_only=True, repr=False)
 class Differences(Result):
-    """Where groups of journeys differ: one row a move and a pair of groups, the surest first.
+    """Where groups of journeys differ: one row a transition and pair of groups, the surest first.
 
     Attributes
     ----------
@@ -68,7 +68,8 @@ class Differences(Result):
     n_discoveries
         Rows with a q-value of at most `fdr`.
     min_count
-        Moves made, or not made, less often than this by both groups together were not tested.
+        Transitions made, or not made, less often than this by both groups together were not
+        tested.
     n_missing
         Journeys that belong to no group because their value is unknown.
     strata
@@ -112,7 +113,7 @@ class Differences(Result):
         Parameters
         ----------
         touchpoint
-            Where the move begins.
+            Where the transition begins.
         to
             Where it goes: the default is the exit.
         group
@@ -159,26 +160,27 @@ class Differences(Result):
         return self.table
 
     def _shown(self) -> Table:
-        hidden = {"kind", "visits", "visits_against", "test", "adjusted_low", "adjusted_high"}
+        hidden = {"kind", "visits", "visits_against", "adjusted_low", "adjusted_high"}
         shown = self.table.select([n for n in self.table.column_names if n not in hidden])
         return shown.renamed({START: "(start)", CONVERSION: "(converted)", DROPOFF: "(dropped)"})
 
     def _notes(self) -> tuple[str, ...]:
-        found = f"{self.n_discoveries:,} of {self.n_comparisons:,} comparisons"
+        found = f"{self.n_discoveries:,} of {self.n_comparisons:,} comparisons are discoveries"
         notes = [
-            f"{found} are discoveries at a false-discovery rate of {100 * self.fdr:g}%",
-            f"{100 * self.level:g}% {self.method}",
+            f"{found} at a false-discovery rate of {100 * self.fdr:g}%.",
+            f"Intervals: {100 * self.level:g}% {self.method}.",
         ]
         untested = len(self.table) - self.n_comparisons
         if untested:
             notes.append(
-                f"{untested:,} rows were not tested: made, or not made, less than "
-                f"{self.min_count} times, or unknown in one group"
+                f"{untested:,} rows were not tested: the transition was made, or not made, less "
+                f"than {self.min_count} times, or a group has too few customers there."
             )
         for whole in self.overall:
             p = f"p = {whole.p_value:.3g}" if whole.p_value == whole.p_value else "not tested"
             notes.append(
-                f"{whole.group} against {whole.against}: {whole.bits:.3g} bits a move, {p}"
+                f"{whole.group} against {whole.against}: the groups differ by {whole.bits:.3g} "
+                f"bits a transition ({p})."
             )
         return (*notes, *self.caveats)
 
@@ -211,8 +213,8 @@ def differences_of(
         turned = int(np.count_nonzero(columns.get("reversed", ())))
         if turned:
             simpson = (
-                f"{turned:,} differences turn round within {strata!r} (Simpson's paradox): the "
-                "mix makes them, see adjusted"
+                f"{turned:,} differences have the other sign within {strata!r} (Simpson's "
+                "paradox); compare the column adjusted."
             )
             caveats = [simpson, *caveats]
     formats = dict.fromkeys((*_PERCENT, "adjusted", "adjusted_low", "adjusted_high"), "percent")
@@ -221,7 +223,7 @@ def differences_of(
         size = np.nan_to_num(np.abs(columns["difference"]), nan=-1.0)
         table = table.take(np.lexsort((-size, columns["p_value"])))
     if n_missing:
-        caveats = [*caveats, f"{n_missing:,} journeys have no known {segment!r} and are left out"]
+        caveats = [*caveats, f"{n_missing:,} journeys have no known {segment!r} and are left out."]
     return Differences(
         table=table,
         segment=segment,

@@ -1,4 +1,4 @@
-"""How different two groups are as a whole: the information that a move gives about the group."""
+"""Divergence of two groups: the information that a transition gives about the group."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cxjourney._support.array_types import Floats, Ints
     from cxjourney.compare._contrast import Contrast
-    from cxjourney.compare._moves import Observed
+    from cxjourney.compare._observations import Observations
 
 __all__ = ["Divergence"]
 
@@ -30,8 +30,8 @@ class Divergence:
     group, against
         The groups.
     bits
-        Jensen-Shannon divergence of the next move, averaged over visits: how many bits a move
-        tells about the group whose it is, where it begins being known. 0 if all is alike.
+        Jensen-Shannon divergence of what comes next, averaged over visits: how many bits a
+        transition tells about its group, where it begins being known. 0 if all is alike.
     p_value
         Of no difference at all; NaN where it was not asked for.
     n_permutations
@@ -46,7 +46,12 @@ class Divergence:
 
 
 def permuted(
-    found: Observed, *, group: str, against: str, n: int, rng: np.random.Generator
+    first: Observations,
+    second: Observations,
+    *,
+    names: tuple[str, str],
+    n: int,
+    rng: np.random.Generator,
 ) -> Divergence:
     """Return the divergence of two groups, tested by permuting customers between them.
 
@@ -54,13 +59,20 @@ def permuted(
     """
     from scipy.sparse import csr_array
 
-    unit, first, of = np.unique(
-        found.customer * 2 + found.group, return_index=True, return_inverse=True
+    group, against = names
+    kept = [side.weight > 0 for side in (first, second)]
+    customer, key, weights, multiplicity = (
+        np.concatenate(
+            [getattr(side, name)[k] for side, k in zip((first, second), kept, strict=True)]
+        )
+        for name in ("customer", "key", "weight", "multiplicity")
     )
-    side, weight = unit % 2, found.multiplicity[first]
-    size = len(found.names) + 3
-    keys, cell = np.unique(found.source * size + found.target, return_inverse=True)
-    table: Any = csr_array((found.weight, (of, cell)), shape=(len(unit), len(keys)))
+    sides = np.repeat([0, 1], [np.count_nonzero(k) for k in kept])
+    unit, one, of = np.unique(customer * 2 + sides, return_index=True, return_inverse=True)
+    side, weight = unit % 2, multiplicity[one]
+    size = len(first.names) + 3
+    keys, cell = np.unique(key, return_inverse=True)
+    table: Any = csr_array((weights, (of, cell)), shape=(len(unit), len(keys)))
     whole = weight @ table
     starts = np.flatnonzero(np.append(True, np.diff(keys // size) > 0))[: len(keys)]
     bits = float(_bits(((1 - side) * weight @ table)[None, :], whole, starts)[0])
@@ -82,10 +94,11 @@ def permuted(
     )
 
 
-def chi_squared(contrast: Contrast, *, group: str, against: str) -> Divergence:
+def chi_squared(contrast: Contrast, *, names: tuple[str, str]) -> Divergence:
     """Return the divergence of two graphs, tested as if all visits were independent."""
     from scipy.special import chdtrc
 
+    group, against = names
     hits = np.nan_to_num(contrast.probability) * contrast.at_risk
     source = contrast.source
     starts = np.flatnonzero(np.append(True, np.diff(source) > 0))[: len(source)]
@@ -134,7 +147,7 @@ def _shuffled(
 
 
 def _bits(first: Floats, whole: Floats, starts: NDArray[np.intp]) -> Floats:
-    """Return the divergence of each row of `first` from the rest of `whole`, in bits a move."""
+    """Return the divergence of each row of `first` from the rest of `whole` [bits a transition]."""
     total = float(whole.sum())
     if not total:
         return np.full(len(first), math.nan)
@@ -145,7 +158,7 @@ def _bits(first: Floats, whole: Floats, starts: NDArray[np.intp]) -> Floats:
 
 
 def _row_information(hits: Floats, starts: NDArray[np.intp]) -> Floats:
-    """Return Σ h ln(h / n) over all moves, n the moves from the same place."""
+    """Return Σ h ln(h / n) over all transitions, n those from the same place."""
     from scipy.special import xlogy
 
     visits = np.add.reduceat(hits, starts, axis=1)

@@ -1,62 +1,34 @@
-"""How sure a difference of two probabilities is: intervals, tests, false discoveries, strata."""
+"""Evidence that probabilities differ: intervals, tests, and differences within strata."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
-from cxjourney._stats.intervals import newcombe, normal_quantile
-from cxjourney._stats.significance import fisher_p
+from cxjourney._stats.buckets import BucketFigures, difference_of_shares
 from cxjourney._support.array_types import Floats, Ints
 
 if TYPE_CHECKING:
     from cxjourney.compare._contrast import Contrast
-    from cxjourney.compare._moves import Observed
+    from cxjourney.compare._observations import Observations
 
-__all__ = ["Adjusted", "adjusted", "intervals", "p_values"]
-
-
-_EXPECTED = 5  # below, the normal approximation is not trusted
+__all__ = ["Adjusted", "adjusted", "differences"]
 
 
-def intervals(contrast: Contrast, *, level: float) -> tuple[Floats, Floats]:
-    """Return Newcombe's intervals of the differences on effective visits; NaN where empty."""
-    ends = [
-        newcombe(p * m, m, q * n, n, level=level) if m > 0 and n > 0 else (math.nan, math.nan)
-        for p, q, m, n in zip(
-            *np.nan_to_num(contrast.probability).tolist(), *contrast.effective.tolist(), strict=True
-        )
-    ]
-    low, high = np.array(ends, dtype=np.float64).reshape(-1, 2).T
-    return low, high
+def differences(
+    contrast: Contrast, *, level: float, min_count: int
+) -> tuple[Floats, Floats, Floats]:
+    """Return both ends of the interval of each difference, and its p-value.
 
-
-def p_values(contrast: Contrast, *, min_count: int) -> tuple[Floats, tuple[str, ...]]:
-    """Return two-sided p-values of equal probabilities, and which test each is of.
-
-    Where four counts of at least 5 are expected it is the pooled z test, else Fisher's exact one;
-    both on trials, which are visits divided by the design effect. NaN where a group has no ended
-    visit, and where both groups together made the move, or another, less than `min_count` times.
+    The p-value is NaN where both groups together made the transition, or another, less than
+    `min_count` times; all three are where a group has no ended visit or too few customers.
     """
-    from scipy.special import ndtr
-
-    p, n, pooled = contrast.probability, contrast.trials, contrast.pooled
+    low, high, p = difference_of_shares(contrast.first, contrast.second, level=level)
     made, visits = contrast.count.sum(axis=0), contrast.at_risk.sum(axis=0)
     enough = np.minimum(made, visits - made) >= min_count
-    tested = enough & (n > 0).all(axis=0) & (contrast.at_risk > 0).all(axis=0)
-    many = np.min(n, axis=0) * np.minimum(pooled, 1 - pooled) >= _EXPECTED - 1e-9
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = (p[0] - p[1]) / np.sqrt(pooled * (1 - pooled) * (1 / n[0] + 1 / n[1]))
-    values = np.where(tested & many, 2 * ndtr(-np.abs(z)), np.nan)
-    for i in np.flatnonzero(tested & ~many):
-        whole = np.maximum(np.rint(n[:, i]), 1)
-        hits = np.minimum(np.rint(p[:, i] * n[:, i]), whole)
-        values[i] = fisher_p(hits[0], whole[0], hits[1], whole[1])
-    names = np.where(tested, np.where(many, "z", "Fisher"), "")
-    return np.minimum(values, 1.0), tuple(names.tolist())
+    return low, high, np.where(enough & (contrast.at_risk > 0).all(axis=0), p, np.nan)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -65,54 +37,107 @@ class Adjusted:
 
     Attributes
     ----------
-    difference, low, high
-        The common difference and its interval; NaN where no stratum has both groups.
+    first, second
+        The share of each group, standardised to the strata that have both.
+    low, high
+        The interval of their difference; NaN where no stratum has both groups.
     """
 
-    difference: Floats
+    first: BucketFigures
+    second: BucketFigures
     low: Floats
     high: Floats
 
+    @property
+    def difference(self) -> Floats:
+        """The common difference."""
+        return self.first.whole - self.second.whole
 
-def adjusted(contrast: Contrast, found: Observed, stratum: Ints, *, level: float) -> Adjusted:
+
+def adjusted(
+    contrast: Contrast,
+    groups: tuple[Observations, Observations],
+    strata: tuple[Ints, Ints],
+    *,
+    level: float,
+) -> Adjusted:
     """Return the Mantel-Haenszel differences over strata.
 
     Parameters
     ----------
     contrast
         The contrast of all strata together.
-    found
+    groups
         What it was made of.
-    stratum
-        Stratum of each observation, 0 … S - 1.
+    strata
+        Stratum of each observation of each group, 0 … S - 1.
     level
         Confidence level.
 
     Notes
     -----
-    `Σ_s w_s (p_1s - p_2s) / Σ_s w_s` with `w_s = n_1s n_2s / (n_1s + n_2s)`;
-    the variance is that of Greenland & Robins (1985) times the design effect.
+    `Σ_s w_s (p_1s - p_2s) / Σ_s w_s` with `w_s = n_1s n_2s / (n_1s + n_2s)`: the difference of two
+    shares, both standardised to the same strata.
     """
-    size, n_moves = len(found.names) + 3, len(contrast.source)
-    n_strata = int(stratum.max(initial=-1)) + 1
-    cell = np.searchsorted(
-        contrast.source * size + contrast.target, found.source * size + found.target
+    n_strata = 1 + max(int(codes.max(initial=-1)) for codes in strata)
+    whole, without = zip(
+        *(_in_strata(contrast, g, s, n_strata) for g, s in zip(groups, strata, strict=True)),
+        strict=True,
     )
-    weight = found.weight * found.multiplicity
-    hits, visits = np.empty((2, n_moves, n_strata)), np.empty((2, n_moves, n_strata))
-    for g in (0, 1):
-        own = weight * (found.group == g)
-        hits[g] = np.bincount(cell * n_strata + stratum, own, minlength=n_moves * n_strata).reshape(
-            n_moves, n_strata
+    shares, weight = _standardised(*whole)
+    left_out, _ = _standardised(*without)
+    common = weight[0] > 0  # (transitions, strata) that have both groups
+    figures = []
+    for i, (group, stratum) in enumerate(zip(groups, strata, strict=True)):
+        place = group.source * n_strata + stratum
+        size = (len(group.names) + 1) * n_strata
+        visits = group.units.sums(place, size, item=group.journey)
+        visits = visits.reshape(len(visits), -1, n_strata)[:, contrast.source]
+        figures.append(
+            BucketFigures(
+                whole=shares[i][0], without=left_out[i], units=(visits * common).sum(axis=2)
+            )
         )
-        there = np.bincount(found.source * n_strata + stratum, own, minlength=size * n_strata)
-        visits[g] = there.reshape(size, n_strata)[contrast.source]
-    (a, b), (m, n) = hits, visits
-    both = (m > 0) & (n > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        total = np.where(both, m * n / (m + n), 0.0).sum(axis=1)
-        difference = np.where(both, (a * n - b * m) / (m + n), 0.0).sum(axis=1) / total
-        each = (a * (m - a) * n**3 + b * (n - b) * m**3) / (m * n * (m + n) ** 2)
-        variance = np.where(both, each, 0.0).sum(axis=1) / total**2 * contrast.design_effect
-    half = normal_quantile(level) * np.sqrt(np.maximum(variance, 0.0))
-    return Adjusted(difference=difference, low=difference - half, high=difference + half)
+    low, high, _ = difference_of_shares(*figures, level=level)
+    return Adjusted(first=figures[0], second=figures[1], low=low, high=high)
+
+
+def _in_strata(
+    contrast: Contrast, group: Observations, stratum: Ints, n_strata: int
+) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Return hits and visits of each transition in each stratum, of all and without each bucket.
+
+    The shapes are (1, M, S) and (buckets, M, S).
+    """
+    size, m = len(contrast.names) + 3, len(contrast.source)
+    cell = group.cells(contrast.source * size + contrast.target)
+    inside = cell >= 0
+    place = np.where(inside, cell * n_strata + stratum, -1)
+    weight = group.weight * group.multiplicity
+    hits = np.bincount(place[inside], weight[inside], minlength=m * n_strata).astype(np.float64)
+    share = group.without_buckets(place, np.repeat(contrast.source, n_strata))
+    every = group.visits.sum(axis=0) - group.visits
+    left_out = np.nan_to_num(share) * np.repeat(every[:, contrast.source], n_strata, axis=1)
+    both = []
+    for made in (hits[None], left_out):
+        made_in = made.reshape(len(made), m, n_strata)
+        there = np.zeros((len(made), size, n_strata))
+        np.add.at(there.transpose(1, 0, 2), contrast.source, made_in.transpose(1, 0, 2))
+        both.append((made_in, there[:, contrast.source]))
+    return both[0], both[1]
+
+
+def _standardised(
+    one: tuple[Floats, Floats], other: tuple[Floats, Floats]
+) -> tuple[tuple[Floats, Floats], Floats]:
+    """Return the shares of both groups, standardised by the weights of Mantel and Haenszel."""
+    m, n = one[1], other[1]
+    weight = np.divide(m * n, m + n, out=np.zeros(m.shape), where=(m > 0) & (n > 0))
+    total = weight.sum(axis=2)
+    shares = []
+    for hits, visits in (one, other):
+        each = np.divide(hits, visits, out=np.zeros(hits.shape), where=visits > 0)
+        mean = np.full(total.shape, np.nan)
+        np.divide((weight * each).sum(axis=2), total, out=mean, where=total > 0)
+        shares.append(np.clip(mean, 0.0, 1.0))
+    return (shares[0], shares[1]), weight

@@ -1,8 +1,8 @@
-"""`segments` and `between`: compare groups of journeys, or two sets of them."""
+"""Comparisons of segments of journeys, and of two sets of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from cxjourney._support.validation import (
 from cxjourney.compare._contrast import contrast_of, contrast_of_graphs
 from cxjourney.compare._differences import Differences, differences_of
 from cxjourney.compare._divergence import chi_squared, permuted
-from cxjourney.compare._moves import moves_of, observed, put_together
+from cxjourney.compare._observations import observations_of, side_by_side
 from cxjourney.compare._rows import Part
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined
 from cxjourney.graph import JourneyGraph
@@ -26,12 +26,15 @@ from cxjourney.journeys import check_journeys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxjourney._support.array_types import Bools, Ints
     from cxjourney.journeys import By, Journeys
 
 __all__ = ["between", "segments"]
 
 _REST = "the rest"
-_CURSE = "the first of many, picked after looking, is overstated (winner's curse)"
+_CURSE = "The first of many differences, picked after looking, is overstated (winner's curse)."
+_NO_EXPERIMENT = "Segments are not experiments: a difference is an association, not an effect."
+_NO_TRIAL = "Before and after is no experiment: a difference is an association, not an effect."
 
 
 def segments(
@@ -48,7 +51,7 @@ def segments(
     rng: np.random.Generator | int | None = None,
     begin: Callable[[str], None] | None = None,
 ) -> Differences:
-    """Compare segments: every exit probability and every move, ranked by how sure it differs.
+    """Compare segments: every exit and transition probability, ranked by how sure it differs.
 
     Parameters
     ----------
@@ -64,7 +67,8 @@ def segments(
     strata
         Another attribute, such as the device: differences are also taken within its values.
     min_count
-        Moves made, or not made, less often by both groups together are not tested, at least 1.
+        Transitions made, or not made, less often by both groups together are not tested, at
+        least 1.
     fdr
         Accepted share of false discoveries, in (0, 1).
     level
@@ -80,15 +84,23 @@ def segments(
     Returns
     -------
     Differences
-        Columns: `group`, `against`; `kind` ("exit" or "move"), `touchpoint` (`cxjourney.START`
-        for how journeys begin) and `to`; `visits`, `visits_against` (that came to an end);
-        `probability`, `probability_against`, their `difference` with `low` and `high`;
-        `p_value`, `q_value`, `test`. With `strata` also `adjusted` with `adjusted_low` and
-        `adjusted_high` (the Mantel-Haenszel difference), and `reversed`, where it has the other
-        sign than the difference. NaN where a number is not defined or a move was not tested. Where
-        a touchpoint has one move and the exit, the exit alone has a row, since the move only says
-        the same with the other sign. How journeys began that may have been under way when the
-        observation did is not counted.
+        One row a transition and pair of groups, the surest first:
+
+        | column | |
+        |---|---|
+        | `group`, `against` | the groups |
+        | `kind` | "exit" or "transition" |
+        | `touchpoint`, `to` | where it begins (`cxjourney.START`: a journey) and goes |
+        | `visits`, `visits_against` | visits there that came to an end |
+        | `probability`, `probability_against` | of the transition in each group [fraction] |
+        | `difference`, `low`, `high` | the first minus the second, with its interval |
+        | `p_value`, `q_value` | of no difference; NaN where it was not tested |
+        | `adjusted`, `adjusted_low`, `adjusted_high` | with `strata`: the difference within them |
+        | `reversed` | with `strata`: whether it has the other sign than the difference |
+
+        Where a touchpoint has one transition and the exit, the exit alone has a row, since the
+        transition only says the same with the other sign. How journeys began that may have been
+        under way when the observation did is not counted.
 
     Raises
     ------
@@ -102,15 +114,16 @@ def segments(
     Notes
     -----
     Probabilities are Aalen-Johansen's at the inactivity limit in each group, so that journeys in
-    progress are open, and groups that were followed for unequal times compare. Intervals are
-    Newcombe's (1998) with `p (1 - p) / Var(p)` trials, the variance clustered by customer.
+    progress are censored, and groups that were followed for unequal times compare. Their variance
+    is that over buckets of customers, each of which is left out in both groups at once; customers
+    may be in both. Intervals are Newcombe's (1998) hybrid, p-values those of the pooled score test
+    on the same effective trials, both with Student's quantile. There are none where the visits of a
+    group belong to fewer than three customers or so.
 
-    Tests take as many trials as there are ended visits over the design effect: the clustered
-    variance of the difference, were both groups alike, over that of independent visits. With
-    four expected counts of at least 5 it is the pooled z test, else Fisher's. The weights of
-    open visits are taken as known, which is slightly conservative, in the test of the whole too.
-    Benjamini and Hochberg's (1995) rule runs over all tests of the call. Moves from one
-    touchpoint sum to one, so that several rows can tell of one change.
+    The test of the whole permutes customers between the groups. It takes the weights of censored
+    visits as known, which is slightly conservative. Benjamini and Hochberg's (1995) rule runs over
+    all tests of the call. Transitions from one touchpoint sum to one, so that several rows can tell
+    of one change. The adjusted difference is that of Mantel and Haenszel.
 
     Segments are not experiments: customers differ in other ways too. Name the likely ones as
     `strata`, one at a time: where `reversed` is true, the mix of strata makes the difference
@@ -135,9 +148,9 @@ def segments(
     values = np.unique(coded.codes[coded.codes >= 0]).tolist()
     names = [str(coded.names[value]) for value in values]
     stratum = None if strata is None else journeys.segment(strata).codes
-    moves = moves_of(journeys, by)
+    seen = observations_of(journeys, by)
     value_of = np.searchsorted(values, coded.codes) if values else coded.codes
-    value_of = np.where(coded.codes < 0, -1, value_of)[moves.journey]
+    value_of = np.where(coded.codes < 0, -1, value_of)[seen.journey]
     n = len(values)
     pairs: list[tuple[int, int | None, str]] = []
     if against == "pairs" or n == 2:
@@ -148,14 +161,19 @@ def segments(
     for i, j, other in pairs:
         if begin is not None:
             begin(f"{names[i]} against {other}")
-        inside = value_of >= 0 if j is None else value_of == j
-        group = np.where(value_of == i, 0, np.where(inside, 1, -1))
-        found = observed(moves, group)
-        whole = permuted(found, group=names[i], against=other, n=n_permutations, rng=generator)
-        parts.append(Part.of(contrast_of(found), whole, found, stratum))
-    caveats = [_CURSE, "segments are not experiments: association, not effect"]
+        others = (value_of >= 0) & (value_of != i) if j is None else value_of == j
+        pair = (seen.take(value_of == i), seen.take(others))
+        parts.append(
+            Part(
+                contrast=contrast_of(*pair),
+                whole=permuted(*pair, names=(names[i], other), n=n_permutations, rng=generator),
+                groups=pair,
+                strata=None if stratum is None else (stratum, stratum),
+            )
+        )
+    caveats = [_CURSE, _NO_EXPERIMENT]
     if n < 2:
-        caveats.insert(0, f"{segment!r} has {n} value{'' if n == 1 else 's'}: nothing to compare")
+        caveats.insert(0, f"{segment!r} has {n} value{'' if n == 1 else 's'}: nothing to compare.")
     return differences_of(
         parts,
         segment=segment,
@@ -229,7 +247,7 @@ def between(
     ...                                dropped=[40, 80])
     >>> found = cx.compare.between(after, before, names=("after", "before"), rng=1)
     >>> found.estimate("cart")
-    32.1% [18.7%, 43.6%] (95% Newcombe, n=220)
+    32.1% [19.0%, 43.3%] (95% Newcombe, n=220)
     """
     for name, given in (("a", a), ("b", b)):
         if not isinstance(given, JourneyGraph):
@@ -238,31 +256,37 @@ def between(
     pair = check_names(names, "names")
     if len(pair) != 2:
         raise InvalidValue.of("names", "be two different names", names)
-    caveats = [_CURSE, "before and after is no experiment: association, not effect"]
+    pair = (pair[0], pair[1])
+    caveats = [_CURSE, _NO_TRIAL]
     if isinstance(a, JourneyGraph) and isinstance(b, JourneyGraph):
         _check_graphs(a, b, by, strata)
         contrast = contrast_of_graphs(a, b)
-        whole = chi_squared(contrast, group=pair[0], against=pair[1])
+        whole = chi_squared(contrast, names=pair)
         return differences_of(
-            [Part.of(contrast, whole)],
+            [Part(contrast=contrast, whole=whole)],
             segment=None,
             strata=None,
             level=level,
             fdr=fdr,
             min_count=min_count,
             n_missing=0,
-            method="Newcombe, visits independent; z or Fisher, Benjamini-Hochberg",
-            caveats=[*caveats, "a graph knows no customers: intervals are somewhat too narrow"],
+            method="Newcombe, visits independent; score test, Benjamini-Hochberg",
+            caveats=[*caveats, "A graph knows no customers, so its intervals are too narrow."],
             backend=None,
         )
     if isinstance(a, JourneyGraph) or isinstance(b, JourneyGraph):
         raise InvalidValue("a and b must both be journeys or both be graphs; use journeys.graph()")
     _check_rules(a, b)
     grain: By = "touchpoint" if by is None else by
-    found = put_together(moves_of(a, grain), moves_of(b, grain))
-    whole = permuted(found, group=pair[0], against=pair[1], n=n_permutations, rng=generator)
+    groups = side_by_side(observations_of(a, grain), observations_of(b, grain))
+    part = Part(
+        contrast=contrast_of(*groups),
+        whole=permuted(*groups, names=pair, n=n_permutations, rng=generator),
+        groups=groups,
+        strata=None if strata is None else _strata_of(a, b, strata),
+    )
     return differences_of(
-        [Part.of(contrast_of(found), whole, found, _strata_of(a, b, strata))],
+        [part],
         segment=None,
         strata=strata,
         level=level,
@@ -322,27 +346,22 @@ def _check_graphs(a: JourneyGraph, b: JourneyGraph, by: By | None, strata: str |
         raise InvalidValue.of("graphs", "have one inactivity limit", limits)
 
 
-def _strata_of(a: Journeys, b: Journeys, strata: str | None) -> Any:
-    """Return the stratum of each journey, equal names having equal codes; Any: or None."""
-    if strata is None:
-        return None
+def _strata_of(a: Journeys, b: Journeys, strata: str) -> tuple[Ints, Ints]:
+    """Return the stratum of each journey of both, equal names having equal codes."""
     first, second = a.segment(strata), b.segment(strata)
     code = {name: i for i, name in enumerate(dict.fromkeys((*first.names, *second.names)))}
-    parts = []
-    for coded in (first, second):
-        place = np.array([*(code[name] for name in coded.names), -1], dtype=np.int64)
-        parts.append(place[coded.codes])
-    return np.concatenate(parts)
+    places = [
+        np.array([*(code[name] for name in coded.names), -1], dtype=np.int64)[coded.codes]
+        for coded in (first, second)
+    ]
+    return places[0], places[1]
 
 
-def _journeys_where(journeys: Journeys, chosen: Any) -> int:
+def _journeys_where(journeys: Journeys, chosen: Bools) -> int:
     return int(chosen.sum() if journeys.weight is None else journeys.weight[chosen].sum())
 
 
 def _method(journeys: Journeys) -> str:
     timed = journeys.columns.time is not None and journeys.rules.inactivity is not None
     estimator = "Aalen-Johansen at the limit" if timed else "counts"
-    return (
-        f"{estimator}, Newcombe, clustered by customer; z or Fisher over the design effect, "
-        "Benjamini-Hochberg"
-    )
+    return f"{estimator}, Newcombe, clustered by customer; score test, Benjamini-Hochberg"

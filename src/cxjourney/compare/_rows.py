@@ -1,4 +1,4 @@
-"""The rows of a pair of groups: what one comparison puts into the table."""
+"""Rows of a pair of groups: what one comparison puts into the table."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
+from cxjourney._support.array_types import Ints
 from cxjourney.compare._contrast import Contrast
 from cxjourney.compare._divergence import Divergence
-from cxjourney.compare._evidence import adjusted, intervals, p_values
-from cxjourney.compare._moves import Observed
+from cxjourney.compare._evidence import adjusted, differences
+from cxjourney.compare._observations import Observations
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cxjourney.compare._evidence import Adjusted
 
 __all__ = ["Part"]
@@ -29,58 +31,50 @@ class Part:
         Their probabilities.
     whole
         Their divergence.
-    found
-        The observations; None for graphs.
-    stratum
-        Stratum of each observation; None where there are no strata.
+    groups
+        The observations of both; None for graphs.
+    strata
+        Stratum of each journey of both, -1 where it is unknown; None where there are no strata.
     """
 
     contrast: Contrast
     whole: Divergence
-    found: Observed | None
-    stratum: NDArray[np.int64] | None
-
-    @classmethod
-    def of(
-        cls,
-        contrast: Contrast,
-        whole: Divergence,
-        found: Observed | None = None,
-        stratum: NDArray[np.int64] | None = None,
-    ) -> Part:
-        """Return a pair of groups; `stratum` has one code a journey."""
-        codes = None
-        if found is not None and stratum is not None:
-            # what is unknown is a stratum of its own
-            codes = np.where(stratum < 0, stratum.max(initial=-1) + 1, stratum)[found.journey]
-        return cls(contrast=contrast, whole=whole, found=found, stratum=codes)
+    groups: tuple[Observations, Observations] | None = None
+    strata: tuple[Ints, Ints] | None = None
 
     def _within(self, level: float) -> Adjusted | None:
-        if self.found is None or self.stratum is None:
+        if self.groups is None or self.strata is None:
             return None
-        return adjusted(self.contrast, self.found, self.stratum, level=level)
+        # what is unknown is a stratum of its own
+        unknown = 1 + max(int(codes.max(initial=-1)) for codes in self.strata)
+        codes = [
+            np.where(stratum < 0, unknown, stratum)[group.journey]
+            for group, stratum in zip(self.groups, self.strata, strict=True)
+        ]
+        return adjusted(self.contrast, self.groups, (codes[0], codes[1]), level=level)
 
     def columns(self, *, level: float, min_count: int) -> dict[str, Any]:
         """Return the columns of the pair, without q-values, which need all pairs."""
-        every = self._every_move(level=level, min_count=min_count)
+        every = self._every_transition(level=level, min_count=min_count)
         kept = np.flatnonzero(~_mirrors(self.contrast)).tolist()
         return {
             name: tuple(column[i] for i in kept) if isinstance(column, tuple) else column[kept]
             for name, column in every.items()
         }
 
-    def _every_move(self, *, level: float, min_count: int) -> dict[str, Any]:
+    def _every_transition(self, *, level: float, min_count: int) -> dict[str, Any]:
         contrast = self.contrast
         labels = contrast.labels
         n = len(contrast.source)
         p, at_risk = contrast.probability, np.rint(contrast.at_risk).astype(np.int64)
-        low, high = intervals(contrast, level=level)
-        values, tests = p_values(contrast, min_count=min_count)
+        low, high, values = differences(contrast, level=level, min_count=min_count)
         dropoff = len(contrast.names) + 2
         columns: dict[str, Any] = {
             "group": (self.whole.group,) * n,
             "against": (self.whole.against,) * n,
-            "kind": tuple("exit" if y == dropoff else "move" for y in contrast.target.tolist()),
+            "kind": tuple(
+                "exit" if y == dropoff else "transition" for y in contrast.target.tolist()
+            ),
             "touchpoint": tuple(labels[x] for x in contrast.source.tolist()),
             "to": tuple(labels[y] for y in contrast.target.tolist()),
             "visits": at_risk[0],
@@ -92,7 +86,6 @@ class Part:
             "high": high,
             "p_value": values,
             "q_value": np.full(n, np.nan),
-            "test": tests,
         }
         within = self._within(level)
         if within is not None:
@@ -108,14 +101,15 @@ class Part:
 
 
 def _mirrors(contrast: Contrast) -> NDArray[np.bool_]:
-    """Return the moves that only say again what the exit beside them says.
+    """Return the transitions that only say again what the exit beside them says.
 
-    Where a touchpoint has one move and the exit, the two probabilities sum to one: the move has
-    the difference of the exit with the other sign, and a test of its own would count it twice.
+    Where a touchpoint has one transition and the exit, the two probabilities sum to one: the
+    transition has the difference of the exit with the other sign, and a test of its own would count
+    it twice.
     """
     n = len(contrast.names) + 3
-    moves = np.bincount(contrast.source, minlength=n)
+    ways = np.bincount(contrast.source, minlength=n)
     is_exit = contrast.target == n - 1
     exits = np.bincount(contrast.source[is_exit], minlength=n)
-    mirrored: NDArray[np.bool_] = ((moves == 2) & (exits == 1))[contrast.source] & ~is_exit
+    mirrored: NDArray[np.bool_] = ((ways == 2) & (exits == 1))[contrast.source] & ~is_exit
     return mirrored

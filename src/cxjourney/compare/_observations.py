@@ -1,0 +1,274 @@
+"""Visits and beginnings of journeys, and what followed each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._stats.aalen_johansen import (
+    MOVED,
+    OPEN,
+    STAYED,
+    left_out_probabilities,
+    move_mass,
+)
+from cxjourney._stats.buckets import N_BUCKETS, bucket_of
+from cxjourney._stats.units import Units
+from cxjourney._support.array_types import Bools, Floats, Ints
+from cxjourney.journeys import By, units_of, visits_of
+
+if TYPE_CHECKING:
+    from cxjourney.journeys import Journeys
+
+__all__ = ["Observations", "observations_of", "side_by_side"]
+
+_ROUNDING = 1e-12
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Observations:
+    """Visits and beginnings of the journeys of a group, one entry each.
+
+    Attributes
+    ----------
+    names
+        Touchpoints: codes 0 … K - 1; K is START, K + 1 CONVERSION, K + 2 DROPOFF.
+    source, target
+        Where, and where to next; the target of a censored visit is -1.
+    wait_us
+        How long until then, or how long a censored visit was seen [µs].
+    state
+        `MOVED`, `STAYED` or `OPEN`, from `cxjourney._stats.aalen_johansen`.
+    journey, customer
+        Whose.
+    multiplicity
+        How many customers the entry stands for.
+    customer_ids
+        Id of each customer number; None where numbers are not those of persons.
+    units
+        The bucket of each journey.
+    """
+
+    names: tuple[str, ...]
+    source: Ints
+    target: Ints
+    wait_us: Ints
+    state: NDArray[np.int8]
+    journey: Ints
+    customer: Ints
+    multiplicity: Floats
+    customer_ids: Sequence[str] | None
+    units: Units
+
+    def take(self, chosen: Bools) -> Observations:
+        """Return some of the entries."""
+        columns = ("source", "target", "wait_us", "state", "journey", "customer", "multiplicity")
+        return attrs.evolve(self, **{name: getattr(self, name)[chosen] for name in columns})
+
+    @cached_property
+    def weight(self) -> Floats:
+        """What each entry counts for: more than 1 where it also stands for censored visits.
+
+        A censored visit hands its own weight to those of its touchpoint that lasted longer (Efron's
+        redistribution to the right), so that shares of weights are Aalen-Johansen probabilities. It
+        keeps one where nobody was followed up to the limit, and stands for the silent then.
+        """
+        if not np.any(self.state == OPEN):
+            return np.ones(len(self.source))
+        return _weights(self.source, self.wait_us, self.state, len(self.names) + 1)
+
+    def cells(self, keys: Ints) -> Ints:
+        """Return the place of each entry's transition among sorted keys; -1 where it is none."""
+        own = self.key
+        place = np.minimum(np.searchsorted(keys, own), max(len(keys) - 1, 0))
+        found = keys[place] == own if len(keys) else np.zeros(len(own), dtype=np.bool_)
+        return np.where(found, place, -1)
+
+    @property
+    def key(self) -> Ints:
+        """Source and target as one number; a visit that goes nowhere goes to DROPOFF."""
+        size = len(self.names) + 3
+        return self.source * size + np.where(self.target < 0, size - 1, self.target)
+
+    @cached_property
+    def at_risk(self) -> Floats:
+        """Ended visits of each place in each bucket, shape (buckets, K + 1)."""
+        ended = np.flatnonzero(self.state != OPEN)
+        return self.units.sums(self.source[ended], len(self.names) + 1, item=self.journey[ended])
+
+    @cached_property
+    def visits(self) -> Floats:
+        """Visits of each place in each bucket, shape (buckets, K + 1)."""
+        return self.units.sums(self.source, len(self.names) + 1, item=self.journey)
+
+    def without_buckets(self, cell: Ints, source: Ints) -> Floats:
+        """Return the probability of each cell, without each bucket of customers in turn.
+
+        Parameters
+        ----------
+        cell
+            What followed each entry: a target, or a target within a stratum; -1 for none.
+        source
+            Where each cell begins, ascending. The probabilities of its cells sum to 1.
+
+        Returns
+        -------
+        ndarray of float64, shape (buckets, cells)
+            NaN where the others have no ended visit.
+        """
+        censored = self.state == OPEN
+        others = (self.at_risk.sum(axis=0) - self.at_risk)[:, source]
+        if not censored.any():
+            made = self._counted(cell, len(source), ~censored)
+            return _quotient(made, others)
+        assert self.units.of is not None  # noqa: S101 - aggregated paths are not timed
+        mass = left_out_probabilities(
+            self.source,
+            self.wait_us,
+            self.state,
+            np.where(self.state == MOVED, cell, -1),
+            self.units.of[self.journey],
+            source=source,
+            n_nodes=len(self.names) + 1,
+            n_units=self.units.n,
+        )
+        mass = np.nan_to_num(mass)
+        silence = np.maximum(1.0 - _by_source(mass, source), 0.0)
+        silence[silence < _ROUNDING] = 0.0  # of a sum of masses, not a probability
+        stayed = self._counted(cell, len(source), self.state == STAYED)
+        still = self._counted(cell, len(source), censored)
+        bearers = np.where(_by_source(stayed, source) > 0, stayed, still)
+        mass += silence * np.nan_to_num(_quotient(bearers, _by_source(bearers, source)))
+        return np.where(others > 0, np.minimum(mass, 1.0), np.nan)
+
+    def _counted(self, cell: Ints, size: int, which: Bools) -> Floats:
+        """Return how many entries of each cell are not in each bucket."""
+        rows = np.flatnonzero(which)
+        own = self.units.sums(cell[rows], size, item=self.journey[rows])
+        others: Floats = own.sum(axis=0) - own
+        return others
+
+
+def observations_of(journeys: Journeys, by: By) -> Observations:
+    """Return the visits and beginnings of journeys at a grain.
+
+    Where nothing tells how long a censored visit could have lasted it is left out.
+    """
+    visits = visits_of(journeys, by)
+    first = np.where(journeys.converted, visits.conversion, visits.dropoff).astype(np.int64)
+    first[journeys.lengths > 0] = visits.node[visits.first]
+    # how a journey began that was under way when the observation did, nobody has seen
+    begun = np.flatnonzero(~journeys.left_truncated)
+    timed = visits.wait_us is not None and journeys.rules.inactivity is not None
+    seen = np.arange(len(visits)) if timed else np.flatnonzero(visits.state != OPEN)
+    journey = np.concatenate([visits.journey[seen], begun])
+    nothing = np.zeros(len(begun), dtype=np.int64)
+    waited = visits.wait_us if timed else np.zeros(len(visits), dtype=np.int64)
+    assert waited is not None  # noqa: S101 - looked at above
+    every = np.ones(len(journeys.outcome)) if journeys.weight is None else journeys.weight
+    return Observations(
+        names=visits.names,
+        source=np.concatenate([visits.node[seen], np.full(len(begun), visits.start)]),
+        target=np.concatenate([visits.following[seen], first[begun]]),
+        wait_us=np.concatenate([waited[seen], nothing]),
+        state=np.concatenate([visits.state[seen], np.full(len(begun), MOVED, dtype=np.int8)]),
+        journey=journey,
+        customer=journeys.customer[journey].astype(np.int64),
+        multiplicity=every[journey].astype(np.float64),
+        customer_ids=None if journeys.weight is not None else journeys.log.customer_ids,
+        units=units_of(journeys),
+    )
+
+
+def side_by_side(first: Observations, second: Observations) -> tuple[Observations, Observations]:
+    """Return two groups that may be of different logs with codes and buckets in common.
+
+    Customers of the same id are the same customer and lie in the same bucket; aggregated paths are
+    nobody's, so that the same path in both groups is dealt to other buckets.
+    """
+    names = tuple(dict.fromkeys((*first.names, *second.names)))
+    code = {name: i for i, name in enumerate(names)}
+    customers, buckets = _matched(first, second)
+    sides = []
+    for number, group in enumerate((first, second)):
+        own = [code[name] for name in group.names]
+        k = len(names)
+        place = np.array([*own, k, k + 1, k + 2, -1], dtype=np.int64)
+        sides.append(
+            attrs.evolve(
+                group,
+                names=names,
+                source=place[group.source],
+                target=place[group.target],
+                customer=customers[number][group.customer],
+                units=buckets[number],
+            )
+        )
+    return sides[0], sides[1]
+
+
+def _matched(
+    first: Observations, second: Observations
+) -> tuple[tuple[Ints, Ints], tuple[Units, Units]]:
+    """Return one number a customer, for the customer numbers of both, and the units of both."""
+    units = (first.units, second.units)
+    if first.customer_ids is None or second.customer_ids is None:
+        counts = [int(group.customer.max(initial=-1)) + 1 for group in (first, second)]
+        if units[0].split is not None and units[1].split is not None:
+            units = (units[0], attrs.evolve(units[1], split=np.roll(units[1].split, 1, axis=1)))
+        return (np.arange(counts[0]), np.arange(counts[0], sum(counts))), units
+    known = {name: i for i, name in enumerate(first.customer_ids)}
+    others = [known.setdefault(name, len(known)) for name in second.customer_ids]
+    numbers = (np.arange(len(first.customer_ids)), np.array(others, dtype=np.int64))
+    if min(len(group.customer_ids or ()) for group in (first, second)) > N_BUCKETS:
+        return numbers, units  # by the id alone
+    # a log of few customers has a bucket for each, in an order of its own
+    bucket = bucket_of(tuple(known))
+    return numbers, (_unit_of(first, bucket[numbers[0]]), _unit_of(second, bucket[numbers[1]]))
+
+
+def _unit_of(group: Observations, bucket: NDArray[np.uint8]) -> Units:
+    """Return the unit of each journey, given the bucket of each customer."""
+    unit = np.zeros(int(group.journey.max(initial=-1)) + 1, dtype=np.int64)
+    unit[group.journey] = bucket[group.customer]
+    return Units.of_buckets(unit)
+
+
+def _weights(node: Ints, wait_us: Ints, state: NDArray[np.int8], n_nodes: int) -> Floats:
+    """Return the weight of each visit; those of a node sum to its number of visits.
+
+    All are 0 at a node where no visit came to an end.
+    """
+    visits = np.bincount(node, minlength=n_nodes)
+    mass = move_mass(node, wait_us, state, n_nodes)
+    silence = np.maximum(1.0 - np.bincount(node, mass, minlength=n_nodes), 0.0)
+    silence[silence < _ROUNDING] = 0.0  # of a sum of masses, not a probability
+    stayed = np.bincount(node[state == STAYED], minlength=n_nodes)
+    still_open = np.bincount(node[state == OPEN], minlength=n_nodes)
+    ended = visits > still_open  # where no visit came to an end, nothing is known
+    bearers = np.where(stayed > 0, stayed, still_open)
+    bears = (state == STAYED) | ((state == OPEN) & (stayed[node] == 0) & ended[node])
+    each = np.divide(silence, bearers, out=np.zeros(n_nodes), where=bearers > 0)
+    weight: Floats = np.where(bears, each[node], mass) * visits[node]
+    return weight
+
+
+def _by_source(values: Floats, source: Ints) -> Floats:
+    """Return, for each cell, the sum over all cells that begin where it does."""
+    if not len(source):
+        return values
+    first = np.append(True, np.diff(source) > 0)
+    sums = np.add.reduceat(values, np.flatnonzero(first), axis=1)
+    spread: Floats = sums[:, np.cumsum(first) - 1]
+    return spread
+
+
+def _quotient(part: Floats, whole: Floats) -> Floats:
+    out = np.full(np.shape(part), np.nan)
+    np.divide(part, whole, out=out, where=whole > 0)
+    return out
