@@ -280,7 +280,7 @@ def _spells(
     if isinstance(of, str):
         raise InvalidValue.of("of", "be a sequence of names or journeys, not one string", of)
     if hasattr(of, "columns"):  # a log or a data frame, whose elements are no touches
-        check_journeys(of, "of")  # type: ignore[arg-type]  # it refuses
+        check_journeys(of, "of")
     try:
         names = tuple(dict.fromkeys(of))
     except TypeError:
