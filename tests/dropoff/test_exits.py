@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -207,7 +209,8 @@ def test_intervals_are_those_of_leaving_out_one_bucket_after_the_other(many, nam
     trials = rate * (1 - rate) / jackknife(rate, without[used, 0])
     found = row(exits(many), name)
     assert (found["low"], found["high"]) == pytest.approx(wilson_t(rate, trials, effective))
-    bounds = on_logs(lost * len(many), without[used, 2] * len(many), effective)
+    # customers who never come by make up the share that does
+    bounds = on_logs(lost * len(many), without[:, 2] * len(many), effective)
     assert (found["lost_low"], found["lost_high"]) == pytest.approx(bounds)
     rates = rates_of_journeys(many, "touchpoint")
     i = rates.names.index(name)
@@ -218,6 +221,45 @@ def test_intervals_are_those_of_leaving_out_one_bucket_after_the_other(many, nam
     assert (found["lift_low"], found["lift_high"]) == pytest.approx(
         on_logs(rate / rest, lift[(own > 0) | (others > 0)], either)
     )
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_many_nodes_are_solved_by_their_moves(many, graph, monkeypatch):
+    source = many.graph() if graph else many
+    dense = exits(source).table
+    monkeypatch.setattr("cxjourney.dropoff._lost_conversions._DENSE", 0)
+    sparse = exits(source).table
+    for name in ("lost_conversions", "lost_low", "lost_high"):
+        np.testing.assert_allclose(sparse[name], dense[name], rtol=1e-9)
+
+
+def test_what_exits_rest_on_is_computed_once(many, monkeypatch):
+    journeys = many.where(np.ones(len(many), dtype=bool))  # with nothing kept yet
+    counts: Counter[str] = Counter()
+
+    def counting(module, name):
+        computed = getattr(importlib.import_module(module), name)
+
+        def counted(*args, **kwargs):
+            counts[name] += 1
+            return computed(*args, **kwargs)
+
+        monkeypatch.setattr(f"{module}.{name}", counted)
+
+    counting("cxjourney.journeys._statistics", "statistics_at")
+    counting("cxjourney.journeys._statistics", "_left_out")
+    counting("cxjourney.journeys._graph_building", "build_graph")
+    counting("cxjourney.journeys._chain_figures", "_figures")
+    counting("cxjourney.dropoff._rates", "peer_priors")
+    exits(journeys)
+    exits(journeys, level=0.9)
+    assert rates_of_journeys(journeys, "touchpoint").priors  # what critical points read
+    assert set(counts.values()) == {1}
+    assert len(counts) == 5
+    exits(journeys, expected_exits=["shop"])
+    # other peers have another prior, and everything else is there
+    assert counts.pop("peer_priors") == 2
+    assert set(counts.values()) == {1}
 
 
 def test_the_rest_is_less_sure_where_its_customers_differ():

@@ -15,22 +15,19 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_count, check_level, check_names
 from cxjourney.dropoff._exit_columns import exit_columns
-from cxjourney.dropoff._lost_conversions import loses_nothing, lost_figures
+from cxjourney.dropoff._lost_conversions import loses_nothing, lost_of_graph, lost_of_journeys
 from cxjourney.dropoff._rates import rates_of_graph, rates_of_journeys
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.graph import JourneyGraph
 from cxjourney.journeys import (
     BySegment,
     by_segment,
-    chain_of,
     check_journeys,
     graph_of,
-    left_out,
     left_out_of_graph,
     mean_value,
     mean_value_of_graph,
 )
-from cxjourney.markov import AbsorbingChain
 from cxjourney.metrics import Estimate
 
 if TYPE_CHECKING:
@@ -346,7 +343,7 @@ def _of_journeys(journeys: Journeys, by: By, ends: frozenset[str], level: float)
     rates = rates_of_journeys(journeys, by, expected_exits=ends)
     lost = None
     if not loses_nothing(graph_of(journeys, by)):
-        lost = lost_figures(rates, chain_of(journeys, by), left_out(journeys, by))
+        lost = lost_of_journeys(rates, journeys, by)
     counts = {outcome.value: n for outcome, n in journeys.outcomes.items()}
     return _result(
         rates,
@@ -376,10 +373,10 @@ def _of_graph(graph: JourneyGraph, by: By | None, ends: frozenset[str], level: f
     if not facts.get("absorbing", True) and grain == ("touchpoint",):
         ends |= set(json.loads(facts.get("goal", "[]"))) & set(graph)
     left = left_out_of_graph(graph)
-    rates = rates_of_graph(graph, expected_exits=ends)
+    rates = rates_of_graph(graph, left, expected_exits=ends)
     lost = None
     if not loses_nothing(graph):
-        lost = lost_figures(rates, AbsorbingChain.from_graph(graph, trapped="censored"), left)
+        lost = lost_of_graph(rates, graph, left)
     limit = facts.get("inactivity_us")
     return _result(
         rates,

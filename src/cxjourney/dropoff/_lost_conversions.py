@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
 import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures
+from cxjourney.journeys import chain_figures, chain_of, left_out, units_of_nodes
 from cxjourney.markov import AbsorbingChain, StackedChains
 
 if TYPE_CHECKING:
-    from cxjourney._support.array_types import Floats, Ints
+    from cxjourney._support.array_types import Floats
     from cxjourney.dropoff._rates import NodeRates
     from cxjourney.graph import JourneyGraph
-    from cxjourney.journeys import LeftOut
+    from cxjourney.journeys import By, Journeys, LeftOut
 
-__all__ = ["conversion_figures", "loses_nothing", "lost_figures", "lost_per_journey"]
+__all__ = ["loses_nothing", "lost_of_graph", "lost_of_journeys", "lost_per_journey"]
 
 _DENSE = 400
 """Nodes up to which chains are solved as a stack of matrices."""
-_BLOCK = 4_000_000
 _ENDLESS = 1e9
 
 
@@ -60,96 +59,86 @@ def loses_nothing(graph: JourneyGraph) -> bool:
     return not facts["n_journeys"] or pointless or not facts.get("absorbing", True)
 
 
-def lost_figures(rates: NodeRates, chain: AbsorbingChain, left: LeftOut) -> BucketFigures:
-    """Return the lost conversions per journey of each node, and the same without each bucket.
+def lost_of_journeys(rates: NodeRates, journeys: Journeys, by: By) -> BucketFigures:
+    """Return the lost conversions per journey of each node of journeys.
 
     Parameters
     ----------
     rates
         Exit probabilities of the nodes.
-    chain
-        The chain of all customers.
-    left
-        The statistics of transitions without each bucket.
+    journeys
+        The journeys.
+    by
+        What a node is.
     """
+    left = left_out(journeys, by)
+    if len(rates.names) > _DENSE:
+        return _figures(rates, chain_of(journeys, by), left, *_sparse(left))
+    solved = chain_figures(journeys, by)
+    return _figures(
+        rates, chain_of(journeys, by), left, solved.visits.without, solved.hitting.without
+    )
+
+
+def lost_of_graph(rates: NodeRates, graph: JourneyGraph, left: LeftOut) -> BucketFigures:
+    """Return the lost conversions per journey of each node of a graph.
+
+    Parameters
+    ----------
+    rates
+        Exit probabilities of the nodes.
+    graph
+        The graph.
+    left
+        Its statistics of transitions without each bucket.
+    """
+    chain = AbsorbingChain.from_graph(graph, trapped="censored")
+    if len(rates.names) > _DENSE:
+        return _figures(rates, chain, left, *_sparse(left))
+    solved = [StackedChains.of(*block) for block in left.blocks()]
+    visits, hitting = (
+        np.concatenate([getattr(stack, name) for stack in solved]) for name in ("visits", "hitting")
+    )
+    return _figures(rates, chain, left, visits, hitting)
+
+
+def _figures(
+    rates: NodeRates, chain: AbsorbingChain, left: LeftOut, visits: Floats, hitting: Floats
+) -> BucketFigures:
     v, h = (
         np.array([column[name] for name in rates.names], dtype=np.float64)
         for column in (chain.visits, chain.hitting)
     )
-    visits, hitting = _without(left, chain)
     return BucketFigures(
         whole=lost_per_journey(v, h, rates.rate),
         without=lost_per_journey(visits, hitting, rates.figures.without),
-        units=rates.figures.units,
+        units=units_of_nodes(rates.figures.units, left.used),
     )
 
 
-def conversion_figures(chain: AbsorbingChain, left: LeftOut) -> BucketFigures:
-    """Return the conversion probability of a journey, and the same without each bucket.
-
-    Parameters
-    ----------
-    chain
-        The chain of all customers.
-    left
-        The statistics of transitions without each bucket.
-    """
-    _, hitting = _without(left, chain)
-    start, k = left.start, len(left.whole.names)
-    return BucketFigures(
-        whole=np.array(chain.conversion_probability),
-        without=(start[:, :k] * hitting).sum(axis=1) + start[:, k + 1],
-        units=left.journeys,
-    )
-
-
-def _without(left: LeftOut, chain: AbsorbingChain) -> tuple[Floats, Floats]:
-    """Return visits and hitting probabilities without each bucket, shape (buckets, K)."""
-    n, k = len(left.journeys), len(left.whole.names)
-    place = {name: i for i, name in enumerate(left.whole.names)}
-    nowhere = chain.source[chain.target == len(chain.names) + 3]
-    trapped = np.array([place[chain.names[i]] for i in nowhere.tolist()], dtype=np.int64)
-    size = 1 if k > _DENSE else max(1, _BLOCK // max(k * (k + 3), 1))
-    parts = []
-    for first in range(0, n, size):
-        block = slice(first, first + size)
-        some = attrs.evolve(
-            left,
-            **{
-                name: getattr(left, name)[block]
-                for name in ("probability", "silence", "first", "visits", "at_risk", "journeys")
-            },
-        )
-        parts.append(_solved(some, trapped) if k <= _DENSE else _sparse(some, trapped))
-    visits, hitting = (np.concatenate(column) for column in zip(*parts, strict=True))
+def _sparse(left: LeftOut) -> tuple[Floats, Floats]:
+    """Return visits and hitting probabilities without each bucket: few moves, many nodes."""
+    solved = [_solved(left, bucket) for bucket in range(len(left.journeys))]
+    visits, hitting = (np.array(part) for part in zip(*solved, strict=True))
     return visits, hitting
 
 
-def _solved(left: LeftOut, trapped: Ints) -> tuple[Floats, Floats]:
-    matrices = left.matrices
-    matrices[:, trapped] = 0.0  # no journey ends from there: what comes is not resolved
-    chains = StackedChains.of(matrices, left.start)
-    return chains.visits, chains.hitting
-
-
-def _sparse(left: LeftOut, trapped: Ints) -> tuple[Floats, Floats]:
-    """Solve the chain of one bucket by its transitions, which are few among many nodes."""
+def _solved(left: LeftOut, bucket: int) -> tuple[Floats, Floats]:
     from scipy.sparse import csc_array, eye_array
     from scipy.sparse.linalg import splu
 
     whole, k = left.whole, len(left.whole.names)
-    probability = np.nan_to_num(left.probability[0])
-    probability[np.isin(whole.source, trapped)] = 0.0
+    probability = np.nan_to_num(left.probability[bucket])
     inner = whole.target < k
     moves = (probability[inner], (whole.source[inner], whole.target[inner]))
     converts = whole.target == k + 1
     ends = np.bincount(whole.source[converts], probability[converts], minlength=k)
     try:
-        factors = splu(eye_array(k, format="csc") - csc_array(moves, shape=(k, k)))
+        factors = splu(csc_array(eye_array(k, format="csc") - csc_array(moves, shape=(k, k))))
     except RuntimeError:  # a loop without a way out
-        return np.full((1, k), np.nan), np.full((1, k), np.nan)
+        return np.full(k, np.nan), np.full(k, np.nan)
     hitting = factors.solve(ends)
-    visits = factors.solve(left.start[0, :k], "T")  # type: ignore[call-overload]  # not in stubs
+    visits = factors.solve(left.start[bucket, :k], "T")  # type: ignore[call-overload]  # not in stubs
     if np.abs(visits).max(initial=0.0) > _ENDLESS:
-        visits[:], hitting[:] = np.nan, np.nan
-    return visits[None], hitting[None]
+        visits, hitting = np.full((2, k), np.nan)
+    return visits, hitting

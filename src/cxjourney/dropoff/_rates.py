@@ -11,7 +11,7 @@ import numpy as np
 from cxjourney._stats.beta_shrinkage import peer_priors
 from cxjourney._stats.buckets import BucketFigures
 from cxjourney._support.array_types import Bools, Floats, Ints
-from cxjourney.journeys import By, LeftOut, graph_of, left_out, left_out_of_graph
+from cxjourney.journeys import By, LeftOut, graph_of, left_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,9 +114,21 @@ def rates_of_journeys(
     )
 
 
-def rates_of_graph(graph: JourneyGraph, *, expected_exits: frozenset[str]) -> NodeRates:
-    """Return the rates of a graph: its probabilities, visits taken as independent."""
-    return _rates(left_out_of_graph(graph), graph, expected_exits)
+def rates_of_graph(
+    graph: JourneyGraph, left: LeftOut, *, expected_exits: frozenset[str]
+) -> NodeRates:
+    """Return the rates of a graph: its probabilities, visits taken as independent.
+
+    Parameters
+    ----------
+    graph
+        The graph.
+    left
+        Its statistics of transitions without each bucket.
+    expected_exits
+        Nodes that are compared with no other.
+    """
+    return _rates(left, graph, expected_exits)
 
 
 def _rates(left: LeftOut, graph: JourneyGraph, expected_exits: frozenset[str]) -> NodeRates:

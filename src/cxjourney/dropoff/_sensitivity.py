@@ -16,9 +16,8 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_duration, check_level, check_names, duration_us
 from cxjourney.dropoff._exits import exits
-from cxjourney.dropoff._lost_conversions import conversion_figures
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import IN_PROGRESS, chain_of, check_log, left_out
+from cxjourney.journeys import IN_PROGRESS, chain_figures, chain_of, check_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -218,7 +217,7 @@ def _at(journeys: Journeys, by: By, level: float) -> tuple[dict[str, Any], dict[
     """Return the row of one limit, and the columns of its nodes."""
     chain = chain_of(journeys, by)
     found = exits(journeys, by=by, level=level)
-    low, high = conversion_figures(chain, left_out(journeys, by)).wilson(level)
+    low, high = chain_figures(journeys, by).conversion.wilson(level)
     over = journeys.outcome != IN_PROGRESS
     lengths = journeys.lengths[over]
     row = {
