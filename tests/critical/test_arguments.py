@@ -24,7 +24,7 @@ def answers():
 
 @pytest.mark.parametrize(
     ("name", "option"),
-    [("centralities", "pivots"), ("pain_points", "draws"), ("points", "replicates")],
+    [("centralities", "pivots")],
 )
 @pytest.mark.parametrize("wrong", [None, "many", 2.5, [200], True, 0])
 def test_counts_are_whole_numbers(name, option, wrong, journeys):

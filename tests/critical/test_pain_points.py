@@ -8,6 +8,7 @@ import pytest
 import cxjourney as cx
 from cxjourney.critical import pain_points
 from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.journeys import units_of
 
 
 def journeys_of(rows, **options):
@@ -41,7 +42,7 @@ def row(found, name):
 
 
 def test_the_three_factors_are_what_they_say(journeys):
-    found = pain_points(journeys, rng=1)
+    found = pain_points(journeys)
     call = row(found, "call")
     assert call["reach"] == pytest.approx(0.5)
     assert call["severity"] == pytest.approx(0.61, abs=0.02)
@@ -52,13 +53,13 @@ def test_the_three_factors_are_what_they_say(journeys):
 
 
 def test_where_customers_feel_well_there_is_no_pain(journeys):
-    web = row(pain_points(journeys, rng=1), "web")
+    web = row(pain_points(journeys), "web")
     assert web["severity"] == 0.0
     assert web["pain"] == 0.0
 
 
 def test_intervals_hold_their_values(journeys):
-    found = pain_points(cx.datasets.sample(seed=2, customers=1500).journeys(), rng=1)
+    found = pain_points(cx.datasets.sample(seed=2, customers=1500).journeys())
     for name in ("reach", "impact"):
         known = ~np.isnan(found.table[name])
         assert (found.table[f"{name}_low"][known] <= found.table[name][known] + 1e-12).all()
@@ -68,13 +69,13 @@ def test_intervals_hold_their_values(journeys):
 
 
 def test_the_planted_worst_feeling_leads():
-    found = pain_points(cx.datasets.sample(seed=6).journeys(), rng=1)
+    found = pain_points(cx.datasets.sample(seed=6).journeys())
     assert found.table["touchpoint"][0] == "payment"
     assert found.table["rank_high"][0] == 1
 
 
 def test_those_without_pain_share_their_ranks():
-    found = pain_points(cx.datasets.sample(seed=6).journeys(), rng=1)
+    found = pain_points(cx.datasets.sample(seed=6).journeys())
     painless = np.asarray(found.table["pain"]) == 0
     assert painless.sum() > 10
     known = ~np.isnan(found.table["pain"])
@@ -84,14 +85,40 @@ def test_those_without_pain_share_their_ranks():
 def test_reach_counts_journeys_and_clusters_by_customer():
     rows = [(f"c{i}", "web", 0.1) for i in range(10) for _ in range(3)]
     rows += [("c1", "buy", None), ("z", "shop", 0.1)]
-    web = row(pain_points(journeys_of(rows), rng=1), "web")
+    web = row(pain_points(journeys_of(rows)), "web")
     # c1 to c9 and c0 come by, z does not
     assert web["reach"] == pytest.approx(10 / 11)
     assert web["reach_low"] < 10 / 11 < web["reach_high"]
 
 
-def test_the_same_seed_repeats(journeys):
-    assert pain_points(journeys, rng=3) == pain_points(journeys, rng=3)
+def test_ranks_are_those_of_the_differences_without_each_bucket():
+    journeys = cx.datasets.sample(seed=2, customers=1500).journeys()
+    found = pain_points(journeys)
+    # payment and store advice hurt; most others do not
+    names = list(found.table["touchpoint"][:3])
+    unit = units_of(journeys).of
+    without = []
+    for bucket in range(64):
+        left = pain_points(journeys.where(unit != bucket)).table
+        place = list(left["touchpoint"])
+        without.append([left["pain"][place.index(name)] for name in names])
+    whole = np.asarray(found.table["pain"])[:3]
+    error = np.sqrt(63 / 64 * ((np.array(without) - whole) ** 2).sum(axis=0))
+    gap = np.abs(whole[0] - whole[1:])
+    # far apart compared with the errors of both: the ranks say so
+    apart = gap > 2.5 * (error[0] + error[1:])
+    assert apart.any()
+    assert found.table["rank_high"][0] <= 1 + np.count_nonzero(~apart)
+    assert found == pain_points(journeys)
+
+
+def test_each_segment_is_measured_on_the_scale_of_all():
+    journeys = cx.datasets.sample(seed=2, customers=600).journeys()
+    by = pain_points(journeys, measure="score", segment="segment")
+    assert {result.neutral for result in by.results} == {
+        pain_points(journeys, measure="score").neutral
+    }
+    assert by.to_frame("pandas")["segment"].nunique() == len(by.values)
 
 
 def test_a_log_without_feelings_is_refused():
@@ -99,7 +126,7 @@ def test_a_log_without_feelings_is_refused():
         pain_points(cx.Journeys.from_paths([["a"]], converted=[1], dropped=[1]))
 
 
-@pytest.mark.parametrize("options", [{"neutral": -1}, {"draws": 0}, {"measure": "value"}])
+@pytest.mark.parametrize("options", [{"neutral": -1}, {"level": 0}, {"measure": "value"}])
 def test_options_keep_their_rules(journeys, options):
     with pytest.raises(InvalidValue):
         pain_points(journeys, **options)

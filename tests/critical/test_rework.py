@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
+from scipy.stats import t
 
 import cxjourney as cx
 from cxjourney.critical import rework
 from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.journeys import units_of
 
 PATHS = [["web", "cart", "web", "cart"], ["web"], ["ad", "ad"]]
 
@@ -72,7 +75,7 @@ def test_regress_counts_moves_to_an_earlier_stage():
     assert found.regress.value == pytest.approx(1 / 3)
     backwards = rework(journeys, stages=["purchase", "consideration", "awareness"])
     assert backwards.regress.value == pytest.approx(1 / 3)
-    assert rework(journeys, stages=cx.StageModel.FIVE).regress == found.regress
+    assert repr(rework(journeys, stages=cx.StageModel.FIVE)) == repr(found)
 
 
 def test_stages_of_no_standard_model_are_left_out_until_their_order_is_given():
@@ -92,3 +95,40 @@ def test_stages_cannot_be_asked_of_a_log_without(journeys):
 def test_the_result_survives_the_dictionary(journeys):
     found = rework(journeys)
     assert cx.critical.Rework.from_dict(found.to_dict()) == found
+
+
+def test_each_segment_has_a_row_of_its_own():
+    journeys = cx.datasets.sample(seed=2, customers=300).journeys()
+    for measure in (
+        rework,
+        cx.critical.bottlenecks,
+        cx.critical.must_pass,
+        cx.critical.centralities,
+    ):
+        by = measure(journeys, segment="segment")
+        assert by.values == ("family", "standard", "student")
+        coded = journeys.segment("segment")
+        alone = measure(journeys.where(coded.codes == coded.names.index("student")))
+        assert repr(by["student"]) == repr(alone)
+    with pytest.raises(InvalidValue, match="not JourneyGraph"):
+        cx.critical.must_pass(journeys.graph(), segment="segment")
+
+
+def test_the_interval_leaves_out_one_bucket_after_the_other():
+    journeys = cx.datasets.sample(seed=2, customers=800).journeys()
+    found = rework(journeys)
+    unit = units_of(journeys).of
+    name = found.table["touchpoint"][0]
+    whole = found.table.row(0)
+    without, visits = [], []
+    for bucket in range(64):
+        left = row(rework(journeys.where(unit != bucket)), name)
+        without.append(left["rework_rate"])
+        visits.append(whole["visits"] - left["visits"])
+    share, visits = whole["rework_rate"], np.array(visits, dtype=float)
+    variance = 63 / 64 * ((np.array(without) - share) ** 2).sum()
+    n = share * (1 - share) / variance
+    q = t.ppf(0.975, visits.sum() ** 2 / (visits**2).sum() - 1)
+    half = q * np.sqrt(share * (1 - share) / n + q * q / (4 * n * n)) / (1 + q * q / n)
+    centre = (share + q * q / (2 * n)) / (1 + q * q / n)
+    assert (whole["low"], whole["high"]) == pytest.approx((centre - half, centre + half))

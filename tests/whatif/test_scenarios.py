@@ -222,7 +222,7 @@ def test_intervals_of_a_graph_are_those_of_the_delta_method():
         text = re.sub(r"[a-z]{2,}", lambda word, i=i: f"{word[0]}{i}", T1)
         graph = journeys_of(text, times=40).graph()
         scenario = reduce_exit(graph, f"web{i}", 0.1)
-        each = scenario._state.model.journeys_of_buckets
+        each = scenario._state.model.left.journeys
         q = t.ppf(0.975, each.sum() ** 2 / (each**2).sum() - 1)
         widths.append((scenario.base.high - scenario.base.low) / (2 * q))
         gains.append((scenario.change.low, scenario.change.high))
@@ -368,9 +368,9 @@ def test_each_move_of_a_graph_is_in_one_bucket():
     (stack,) = model.stacks()
     web, cart = model.chain.code("web"), model.chain.code("cart")
     # of ten moves from web four go to the cart; a bucket takes out some of each
-    n, own = 10, model.visits[:, web]
+    n, own = 10, model.left.visits[:, web]
     assert own.sum() == pytest.approx(n)
     others = stack.matrix[:, web] * (n - own)[:, None]
     assert others == pytest.approx(np.rint(others))
     assert (4 - others[:, cart]).sum() == pytest.approx(4)
-    assert model.journeys_of_buckets.sum() == pytest.approx(10)
+    assert model.left.journeys.sum() == pytest.approx(10)

@@ -183,7 +183,10 @@ class BucketFigures:
         return student_interval(self.whole, self.variance, self.freedom, level=level)
 
     def positive(self, level: float) -> tuple[Floats, Floats]:
-        """Return both ends of Student's interval on the scale of logarithms."""
+        """Return both ends of Student's interval on the scale of logarithms.
+
+        NaN where a figure is 0, or is without one of the buckets.
+        """
         logs = self.map(_log)
         low, high = logs.student(level)
         return np.exp(low), np.exp(high)
@@ -216,8 +219,7 @@ class BucketFigures:
 
 
 def _log(values: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs: Floats = np.log(values)
+    logs: Floats = np.log(np.where(values > 0, values, np.nan))
     return logs
 
 

@@ -1,24 +1,25 @@
-"""`bottlenecks`: where the time of customers goes."""
+"""Bottlenecks: the nodes where the time of customers goes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import attrs
 import numpy as np
 
 from cxjourney._stats.aalen_johansen import MOVED, move_mass
-from cxjourney._stats.clustered import grouped_ratios, grouped_shares
+from cxjourney._stats.estimates import why_no_interval
+from cxjourney._stats.ratios import ratio_figures, share_of_total_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.critical._graph_argument import grain_name
-from cxjourney.journeys import By, Visits, check_journeys, visits_of
+from cxjourney.critical._grain import grain_name
+from cxjourney.journeys import By, Visits, by_segment, check_journeys, units_of, visits_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cxjourney.journeys import Journeys
+    from cxjourney.journeys import BySegment, Journeys, SegmentBy
 
 __all__ = ["Bottlenecks", "bottlenecks"]
 
@@ -32,19 +33,18 @@ class Bottlenecks(Result):
     Attributes
     ----------
     table
-        One row a node: `visits`; `moved` (visits that went on); `wait_s` (mean time to the next
-        touch) with `low`, `high`; `median_s`, `p90_s`; `total_s`; `share` of the time of all with
-        `share_low`, `share_high` [fraction]; `working_s`, `queue_s` (mean duration of the
-        interaction and mean rest of the wait, NaN without durations); `converted_s` (mean time
-        spent there by a journey that converted).
+        One row a node, the largest share first; see `bottlenecks` for the columns.
     level
         Confidence level of the intervals.
+    caveats
+        What a reader must know beside what is true of every such table.
     """
 
     title: ClassVar[str] = "Bottlenecks"
 
     table: Table
     level: float
+    caveats: tuple[str, ...] = ()
 
     def _table(self) -> Table:
         return self.table
@@ -55,15 +55,34 @@ class Bottlenecks(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            "waits of those who went on: who was lost waited in vain, and is in exits()",
-            f"{100 * self.level:g}% Student intervals, clustered by customer",
-            "means and quantiles weigh visits so that open ones are made up for",
-            "a wait may be the customer's wish: it is no fault by itself",
+            "The waits are those of customers who went on; exits() has those who left.",
+            f"The intervals are {100 * self.level:g}% intervals, clustered by customer.",
+            "Means and quantiles give visits the weights that make up for censored ones.",
+            "A customer may want to wait: a long wait is no fault by itself.",
+            *self.caveats,
         )
 
 
-def bottlenecks(journeys: Journeys, *, by: By = "touchpoint", level: float = 0.95) -> Bottlenecks:
-    """Return how long customers take from each touchpoint to the next touch, and what share it is.
+@overload
+def bottlenecks(
+    journeys: Journeys, *, by: By = "touchpoint", level: float = 0.95, segment: None = None
+) -> Bottlenecks: ...
+
+
+@overload
+def bottlenecks(
+    journeys: Journeys, *, by: By = "touchpoint", level: float = 0.95, segment: SegmentBy
+) -> BySegment[Bottlenecks]: ...
+
+
+def bottlenecks(
+    journeys: Journeys,
+    *,
+    by: By = "touchpoint",
+    level: float = 0.95,
+    segment: SegmentBy | None = None,
+) -> Bottlenecks | BySegment[Bottlenecks]:
+    """Return how long customers take from each node to the next, and its share of all their time.
 
     Parameters
     ----------
@@ -73,10 +92,22 @@ def bottlenecks(journeys: Journeys, *, by: By = "touchpoint", level: float = 0.9
         What a node is: "touchpoint", "channel", "stage", "owner" or a pair of them.
     level
         Confidence level, in (0, 1).
+    segment
+        An attribute that divides journeys; then each segment has a result of its own.
 
     Returns
     -------
     Bottlenecks
+        One row a node, the largest share of the time first. Columns, after that of the node's name:
+
+        - `visits`, `moved`: visits, and those that went on;
+        - `wait_s`, `low`, `high`: mean time to the next visit, goal or exit [s];
+        - `median_s`, `p90_s`: quantiles of the same [s];
+        - `total_s`: its sum over the observed visits [s];
+        - `share`, `share_low`, `share_high`: its share of the sum over all nodes [fraction];
+        - `working_s`, `queue_s`: mean duration of the interaction and mean rest of the wait [s];
+          NaN without durations;
+        - `converted_s`: mean time spent there by a journey that converted [s].
 
     Raises
     ------
@@ -87,9 +118,10 @@ def bottlenecks(journeys: Journeys, *, by: By = "touchpoint", level: float = 0.9
 
     Notes
     -----
-    The wait at x runs from the touch at x to the next touch, the goal or an explicit exit. A move
-    weighs as much as its Aalen-Johansen mass, so that short waits are not over-represented where
-    visits are still open. Where interactions have durations, working time is the duration and the
+    The wait at x runs from the visit of x to the next visit, the goal or an explicit exit. A
+    transition weighs as much as its Aalen-Johansen mass, so that short waits are not
+    over-represented where visits are censored; the weights are those of all customers in every
+    bucket of the variance. Where interactions have durations, working time is the duration and the
     queue is what is left of the wait.
 
     Examples
@@ -102,19 +134,21 @@ def bottlenecks(journeys: Journeys, *, by: By = "touchpoint", level: float = 0.9
     """
     check_journeys(journeys)
     check_level(level)
+    if segment is not None:
+        return by_segment(journeys, segment, lambda part: bottlenecks(part, by=by, level=level))
     journeys.require_times("critical.bottlenecks()")
-    visits = visits_of(journeys, by)
+    visits, units = visits_of(journeys, by), units_of(journeys)
     k = len(visits.names)
     moved = np.flatnonzero(visits.state == MOVED)
-    node, customer = visits.node[moved], visits.customer[moved]
+    node, journey = visits.node[moved], visits.journey[moved]
     wait = waits_s(visits)[moved]
     mass = _mass(journeys, visits)[moved]
-    mean = grouped_ratios(mass * wait, mass, group=node, n_groups=k, customer=customer)
+    mean = ratio_figures(mass * wait, mass, group=node, n_groups=k, units=units, item=journey)
     low, high = mean.student(level)
-    share = grouped_shares(wait, group=node, n_groups=k, customer=customer)
-    share_low, share_high = share.student(level)
+    share = share_of_total_figures(wait, group=node, n_groups=k, units=units, item=journey)
+    share_low, share_high = share.wilson(level)
     working, queue = _split(journeys, visits, moved, wait)
-    won = journeys.converted[visits.journey[moved]]
+    won = journeys.converted[journey]
     n_won = int(np.count_nonzero(journeys.converted))
     converted = np.bincount(node[won], wait[won], minlength=k)
     total = np.bincount(node, wait, minlength=k).astype(np.float64)
@@ -123,15 +157,15 @@ def bottlenecks(journeys: Journeys, *, by: By = "touchpoint", level: float = 0.9
         grain_name(by): visits.names,
         "visits": np.bincount(visits.node, minlength=k),
         "moved": np.bincount(node, minlength=k),
-        "wait_s": mean.value,
+        "wait_s": mean.whole,
         "low": np.maximum(low, 0.0),
         "high": high,
         "median_s": median,
         "p90_s": p90,
         "total_s": total,
-        "share": share.value,
-        "share_low": np.maximum(share_low, 0.0),
-        "share_high": np.minimum(share_high, 1.0),
+        "share": share.whole,
+        "share_low": share_low,
+        "share_high": share_high,
         "working_s": working,
         "queue_s": queue,
         "converted_s": converted / n_won if n_won else np.full(k, np.nan),
@@ -140,17 +174,17 @@ def bottlenecks(journeys: Journeys, *, by: By = "touchpoint", level: float = 0.9
     formats |= {"low": "duration", "high": "duration", "share": "percent"}
     table = Table(columns, formats=formats, backend=journeys.log.backend)
     order = np.lexsort((np.arange(k), -total))
-    return Bottlenecks(table=table.take(order), level=level)
+    return Bottlenecks(table=table.take(order), level=level, caveats=why_no_interval(mean))
 
 
 def waits_s(visits: Visits) -> NDArray[np.float64]:
-    """Return the time from each visit to the next touch [s]; meaningful where the visit moved."""
+    """Return the time from each visit to the next [s]; meaningful where the visit moved."""
     assert visits.wait_us is not None  # noqa: S101 - the caller has looked
     return visits.wait_us / _SECOND
 
 
 def _mass(journeys: Journeys, visits: Visits) -> NDArray[np.float64]:
-    """Return how much each move weighs: Aalen-Johansen masses where there is a limit."""
+    """Return how much each transition weighs: Aalen-Johansen masses where there is a limit."""
     assert visits.wait_us is not None  # noqa: S101 - the caller has looked
     if journeys.rules.inactivity is None:
         return np.ones(len(visits))

@@ -1,9 +1,9 @@
-"""`centralities`: NetworkX's centralities of the journey graph, with the traps taken out."""
+"""Centralities of the nodes of a journey graph."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import attrs
 import networkx as nx
@@ -12,13 +12,13 @@ import numpy as np
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_count, check_rng
-from cxjourney.critical._graph_argument import graph_of, touchpoints_of
+from cxjourney.critical._grain import graph_and_chain, touchpoints_of
 from cxjourney.domain import START
 from cxjourney.graph import JourneyGraph
-from cxjourney.markov import AbsorbingChain
+from cxjourney.journeys import by_segment, check_journeys
 
 if TYPE_CHECKING:
-    from cxjourney.journeys import By, Journeys
+    from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
 
 __all__ = ["Centralities", "centralities"]
 
@@ -27,15 +27,13 @@ _SHORTEST = 1e-9
 
 @attrs.frozen(kw_only=True, repr=False)
 class Centralities(Result):
-    """How central each node is, by what customers do first and by the graph's shape after it.
+    """How central each node is: first by what customers do, then by the shape of the graph.
 
     Attributes
     ----------
     table
-        One row a node, most visited first: `visits` (expected visits a journey) and
-        `removal_effect`, which count customers; `betweenness` and `closeness` (the most probable
-        ways), `pagerank`, `core` and `articulation` (whether the undirected graph falls apart
-        without it), which describe the graph.
+        One row a node, most visited first; see `centralities` for the columns. `visits` and
+        `removal_effect` count customers, the others describe the graph.
     n_pivots
         Number of nodes that betweenness was sampled from; None where all were.
     """
@@ -50,14 +48,36 @@ class Centralities(Result):
 
     def _notes(self) -> tuple[str, ...]:
         notes = (
-            "START, CONVERSION and DROPOFF are left out: they are no touchpoints",
-            "betweenness and closeness take -ln P as distance: the most probable way is the short",
-            "core and articulation are of the undirected graph without self-loops",
-            "few customers walk the most probable way: prefer visits and removal effect",
+            "START, CONVERSION and DROPOFF are no touchpoints and are left out.",
+            "Betweenness and closeness take -ln P as distance: probable paths are short.",
+            "Core and articulation are those of the undirected graph without self-loops.",
+            "Few customers take the most probable path: prefer visits and the removal effect.",
         )
         if self.n_pivots is None:
             return notes
-        return (*notes, f"betweenness is estimated from {self.n_pivots:,} nodes")
+        return (*notes, f"Betweenness is estimated from {self.n_pivots:,} nodes.")
+
+
+@overload
+def centralities(
+    journeys: Journeys | JourneyGraph,
+    *,
+    by: By | None = None,
+    pivots: int = 500,
+    segment: None = None,
+    rng: np.random.Generator | int | None = None,
+) -> Centralities: ...
+
+
+@overload
+def centralities(
+    journeys: Journeys,
+    *,
+    by: By | None = None,
+    pivots: int = 500,
+    segment: SegmentBy,
+    rng: np.random.Generator | int | None = None,
+) -> BySegment[Centralities]: ...
 
 
 def centralities(
@@ -65,9 +85,10 @@ def centralities(
     *,
     by: By | None = None,
     pivots: int = 500,
+    segment: SegmentBy | None = None,
     rng: np.random.Generator | int | None = None,
-) -> Centralities:
-    """Return centralities that can be defended, beside those that count customers.
+) -> Centralities | BySegment[Centralities]:
+    """Return how central each node is, in the graph and for customers.
 
     Parameters
     ----------
@@ -77,12 +98,22 @@ def centralities(
         What a node is; None means "touchpoint", or the grain of the graph.
     pivots
         Above how many nodes betweenness is sampled, from as many; at least 1.
+    segment
+        An attribute that divides journeys; then each segment has a result of its own.
     rng
         For the sampling.
 
     Returns
     -------
     Centralities
+        One row a node, most visited first. Columns, after that of the node's name:
+
+        - `visits`: expected visits per journey;
+        - `removal_effect`: share of the conversions that go through it [fraction];
+        - `betweenness`, `closeness`: of the most probable paths, in [0, 1];
+        - `pagerank`: sums to 1;
+        - `core`: the largest k such that it is in the k-core;
+        - `articulation`: whether the undirected graph falls apart without it.
 
     Raises
     ------
@@ -112,9 +143,15 @@ def centralities(
     ('web', [True, False, False, False])
     """
     check_count(pivots, "pivots")
-    graph = graph_of(journeys, by, "critical.centralities()")
+    if segment is not None:
+        generator = check_rng(rng)
+        return by_segment(
+            check_journeys(journeys),
+            segment,
+            lambda part: centralities(part, by=by, pivots=pivots, rng=generator),
+        )
+    graph, chain = graph_and_chain(journeys, by, "critical.centralities()")
     names = touchpoints_of(graph)
-    chain = AbsorbingChain.from_graph(graph, trapped="censored")
     inner = _inner(graph, names)
     sampled = len(names) > pivots
     between = nx.betweenness_centrality(

@@ -8,8 +8,8 @@ import numpy as np
 
 from cxjourney.critical._bottlenecks import bottlenecks
 from cxjourney.critical._drivers import FEWEST_ROWS, driver_scores, drivers
-from cxjourney.critical._graph_argument import reach_shares
-from cxjourney.critical._rework import rework_rates
+from cxjourney.critical._grain import reach_figures, repeated
+from cxjourney.critical._rework import rework_figures
 from cxjourney.experience import scores
 from cxjourney.journeys import visits_of
 
@@ -49,16 +49,17 @@ def delay_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> C
 def visit_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> Columns:
     """Return the share of the journeys that come by, and of the visits that are no first ones."""
     visits = visits_of(journeys)
+    again = repeated(visits)
     order = [visits.names.index(name) for name in names]
     columns: Columns = {}
     for name, found in (
-        ("reach", reach_shares(journeys, visits)),
-        ("rework", rework_rates(visits)[0]),
+        ("reach", reach_figures(journeys, visits, again)),
+        ("rework", rework_figures(visits, again)),
     ):
         low, high = found.wilson(level)
         rate = "rework_rate" if name == "rework" else name
         columns |= {
-            rate: found.value[order],
+            rate: found.whole[order],
             f"{name}_low": low[order],
             f"{name}_high": high[order],
         }

@@ -1,8 +1,8 @@
-"""`must_pass`: what every conversion, or nearly every one, goes through, and every loss."""
+"""Nodes that every conversion, or nearly every one, goes through, and every drop-off."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import attrs
 import networkx as nx
@@ -11,34 +11,31 @@ import numpy as np
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_fraction
-from cxjourney.critical._graph_argument import graph_of, touchpoints_of
+from cxjourney.critical._grain import graph_and_chain, touchpoints_of
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.graph import JourneyGraph
-from cxjourney.markov import AbsorbingChain
+from cxjourney.journeys import by_segment, check_journeys
 
 if TYPE_CHECKING:
-    from cxjourney.journeys import By, Journeys
+    from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
 
 __all__ = ["MustPass", "must_pass"]
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class MustPass(Result):
-    """What lies on every way to conversion, and on every way to loss.
+    """What lies on every path to conversion, and on every path to drop-off.
 
     Attributes
     ----------
     table
-        One row a node, most conversions through it first: `removal_effect` (share of the
-        conversions that go through it [fraction]), `dominates` (every observed way to conversion
-        does), `nearly` (`removal_effect` is at least the threshold), `before_loss` (every way to
-        loss goes through it).
+        One row a node, most conversions through it first; see `must_pass` for the columns.
     conversions
-        Nodes that every way to conversion goes through, from START on.
+        Nodes that every path to conversion goes through, from START on.
     nearly
         Nodes that nearly every conversion goes through, the surest first; `conversions` included.
     losses
-        Nodes that every way to loss goes through, from START on.
+        Nodes that every path to drop-off goes through, from START on.
     cut
         A smallest set of nodes that all conversions go through; empty where a journey can convert
         at once.
@@ -59,17 +56,42 @@ class MustPass(Result):
         return self.table
 
     def _notes(self) -> tuple[str, ...]:
+        cut = ", ".join(self.cut) or "none"
         return (
-            "dominates: on every way that was ever observed; one rare shortcut ends it",
-            f"nearly: at least {self.threshold:.0%} of the conversions go through it",
-            f"smallest set that all conversions go through: {', '.join(self.cut) or 'none'}",
+            "A node dominates if every observed path goes through it; one rare shortcut ends that.",
+            f"Nearly every conversion is at least {self.threshold:.0%} of them.",
+            f"The smallest set of nodes that all conversions go through: {cut}.",
         )
 
 
+@overload
 def must_pass(
-    journeys: Journeys | JourneyGraph, *, by: By | None = None, threshold: float = 0.95
-) -> MustPass:
-    """Return the moments that every, or nearly every, conversion goes through.
+    journeys: Journeys | JourneyGraph,
+    *,
+    by: By | None = None,
+    threshold: float = 0.95,
+    segment: None = None,
+) -> MustPass: ...
+
+
+@overload
+def must_pass(
+    journeys: Journeys,
+    *,
+    by: By | None = None,
+    threshold: float = 0.95,
+    segment: SegmentBy,
+) -> BySegment[MustPass]: ...
+
+
+def must_pass(
+    journeys: Journeys | JourneyGraph,
+    *,
+    by: By | None = None,
+    threshold: float = 0.95,
+    segment: SegmentBy | None = None,
+) -> MustPass | BySegment[MustPass]:
+    """Return the nodes that every, or nearly every, conversion goes through.
 
     Parameters
     ----------
@@ -79,10 +101,18 @@ def must_pass(
         What a node is; None means "touchpoint", or the grain of the graph.
     threshold
         Share of the conversions from which on nearly all go through a node [fraction].
+    segment
+        An attribute that divides journeys; then each segment has a result of its own.
 
     Returns
     -------
     MustPass
+        One row a node, most conversions through it first. Columns, after that of the node's name:
+
+        - `removal_effect`: share of the conversions that go through it [fraction];
+        - `dominates`: whether every observed path to conversion does;
+        - `nearly`: whether `removal_effect` is at least the threshold;
+        - `before_loss`: whether every observed path to drop-off goes through it.
 
     Raises
     ------
@@ -94,8 +124,9 @@ def must_pass(
     Notes
     -----
     Dominators of CONVERSION in the observed graph (`networkx.immediate_dominators`), the same as a
-    removal effect of 1. A graph joins ways that no single customer took together: read a dominator
-    as a claim about the observed moves. The removal effect is that of the chain; nothing is causal.
+    removal effect of 1. A graph joins paths that no single customer took together: read a dominator
+    as a claim about the observed transitions. The removal effect is that of the chain; nothing is
+    causal.
 
     Examples
     --------
@@ -112,9 +143,14 @@ def must_pass(
     (('web', 'cart'), ('web',))
     """
     share = check_fraction(threshold, "threshold")
-    graph = graph_of(journeys, by, "critical.must_pass()")
+    if segment is not None:
+        return by_segment(
+            check_journeys(journeys),
+            segment,
+            lambda part: must_pass(part, by=by, threshold=threshold),
+        )
+    graph, chain = graph_and_chain(journeys, by, "critical.must_pass()")
     names = touchpoints_of(graph)
-    chain = AbsorbingChain.from_graph(graph, trapped="censored")
     effects = chain.removal_effect()
     effect = np.array([effects[name] for name in names], dtype=np.float64)
     conversions, losses = _dominators(graph, CONVERSION), _dominators(graph, DROPOFF)
@@ -143,7 +179,7 @@ def must_pass(
 
 
 def _moves(graph: JourneyGraph) -> nx.DiGraph[str]:
-    """Return the moves that have a probability."""
+    """Return the transitions that were made or have a probability."""
     moves: nx.DiGraph[str] = nx.DiGraph()
     moves.add_nodes_from((START, CONVERSION, DROPOFF))
     moves.add_edges_from(
@@ -155,7 +191,7 @@ def _moves(graph: JourneyGraph) -> nx.DiGraph[str]:
 
 
 def _dominators(graph: JourneyGraph, end: str) -> tuple[str, ...]:
-    """Return the nodes that every way from START to an end goes through, in their order."""
+    """Return the nodes that every path from START to an end goes through, in their order."""
     above = nx.immediate_dominators(_moves(graph), START)
     if end not in above:
         return ()

@@ -1,34 +1,29 @@
-"""`pain_points`: where many are hurt badly, at a cost."""
+"""Pain points: touchpoints where many customers feel bad, at a cost."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 import attrs
 import numpy as np
 
-from cxjourney._stats.clustered import grouped_ratios
-from cxjourney._stats.intervals import normal_quantile
+from cxjourney._stats.buckets import BucketFigures
+from cxjourney._stats.estimates import why_no_interval
+from cxjourney._stats.figure_ranks import rank_ranges
+from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import (
-    check_choice,
-    check_count,
-    check_level,
-    check_number,
-    check_rng,
-)
-from cxjourney.critical._graph_argument import reach_shares
-from cxjourney.dropoff import exits
+from cxjourney._support.validation import check_choice, check_level, check_number
+from cxjourney.critical._grain import reach_figures, repeated
+from cxjourney.dropoff import lost_per_journey, rates_of_journeys
 from cxjourney.exceptions import InvalidValue
 from cxjourney.experience import measured, shrunken_means
-from cxjourney.journeys import check_journeys, visits_of
-from cxjourney.markov import AbsorbingChain
+from cxjourney.journeys import by_segment, chain_figures, check_journeys, units_of, visits_of
 
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
-    from cxjourney.journeys import Journeys
+    from cxjourney.journeys import BySegment, Journeys, SegmentBy
 
 
 __all__ = ["PainPoints", "pain_points"]
@@ -41,17 +36,15 @@ class PainPoints(Result):
     Attributes
     ----------
     table
-        One row a touchpoint: `reach` (share of the journeys that come by), `severity` (how far
-        the shrunken mean lies below neutral, as a share of the way to the low end of the scale),
-        `impact` (lost conversions there over all conversions), each with `…_low`, `…_high`
-        [fraction]; `pain`, their product; `n` values behind the severity; `rank_low`,
-        `rank_high`: the ranks that sampling leaves open.
+        One row a touchpoint, the worst first; see `pain_points` for the columns.
     measure
         "emotion" or "score".
     neutral
         The value that neither pleases nor hurts.
     level
         Confidence level of the intervals.
+    caveats
+        What a reader must know beside what is true of every such table.
     """
 
     title: ClassVar[str] = "Pain points"
@@ -60,6 +53,7 @@ class PainPoints(Result):
     measure: str
     neutral: float
     level: float
+    caveats: tuple[str, ...] = ()
 
     def _table(self) -> Table:
         return self.table
@@ -70,11 +64,36 @@ class PainPoints(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            "pain is reach x severity x impact: look at the three, a product hides them",
-            f"severity: {self.measure} below {self.neutral:g}, shrunken towards all touchpoints",
-            "impact: lost conversions if nobody left there, over all: an upper bound, not causal",
-            "a touchpoint where customers feel well has no severity, however much it loses",
+            "Pain is reach x severity x impact: look at the three, a product hides them.",
+            f"Severity is {self.measure} below {self.neutral:g}, shrunken towards all touchpoints.",
+            "Impact is what would be gained if nobody left there: an upper bound, not causal.",
+            "A touchpoint where customers feel well has no severity, however much it loses.",
+            *self.caveats,
         )
+
+
+@overload
+def pain_points(
+    journeys: Journeys,
+    *,
+    measure: Literal["emotion", "score"] = "emotion",
+    neutral: float | None = None,
+    worst: float | None = None,
+    level: float = 0.95,
+    segment: None = None,
+) -> PainPoints: ...
+
+
+@overload
+def pain_points(
+    journeys: Journeys,
+    *,
+    measure: Literal["emotion", "score"] = "emotion",
+    neutral: float | None = None,
+    worst: float | None = None,
+    level: float = 0.95,
+    segment: SegmentBy,
+) -> BySegment[PainPoints]: ...
 
 
 def pain_points(
@@ -83,11 +102,10 @@ def pain_points(
     measure: Literal["emotion", "score"] = "emotion",
     neutral: float | None = None,
     worst: float | None = None,
-    draws: int = 500,
-    rng: np.random.Generator | int | None = None,
     level: float = 0.95,
-) -> PainPoints:
-    """Return reach, severity and impact of what hurts at each touchpoint, and their product.
+    segment: SegmentBy | None = None,
+) -> PainPoints | BySegment[PainPoints]:
+    """Return reach, severity and impact of bad feelings at each touchpoint, and their product.
 
     Parameters
     ----------
@@ -100,16 +118,26 @@ def pain_points(
         values for scores.
     worst
         The low end of the scale; None means -1 for emotions and the lowest value for scores.
-    draws
-        Draws behind the range of ranks, at least 1.
-    rng
-        For the draws.
     level
         Confidence level, in (0, 1).
+    segment
+        An attribute that divides journeys; then each segment has a result of its own, with the
+        scale of all.
 
     Returns
     -------
     PainPoints
+        One row a touchpoint, the worst first, NaN where there are no values. Columns:
+
+        - `touchpoint`, `n`: its name, and visits with a value;
+        - `reach`, `reach_low`, `reach_high`: share of the journeys that come by [fraction];
+        - `severity`, `severity_low`, `severity_high`: how far the shrunken mean lies below neutral,
+          as a share of the way to the low end of the scale [fraction]; the interval is that of the
+          raw mean;
+        - `impact`, `impact_low`, `impact_high`: lost conversions there over all conversions;
+        - `pain`: the product of the three;
+        - `rank_low`, `rank_high`: best and worst rank that customers leave open, 1 for the worst
+          touchpoint.
 
     Raises
     ------
@@ -118,26 +146,27 @@ def pain_points(
     OutcomeUndetermined
         If journeys without the goal cannot come to an end.
     InvalidValue
-        If `neutral` is not above `worst`, or `draws` is below 1.
+        If `neutral` is not above `worst`.
 
     Notes
     -----
     Severity is `max(0, neutral - mean) / (neutral - worst)` with the shrunken mean; its
-    interval is that of the raw mean. Impact is `D_x / p`, the elasticity of the conversion. Ranks
-    come from draws of the three around their estimates, taken as independent of one another.
+    interval is that of the raw mean. Impact is `D_x / p`, the elasticity of the conversion. The
+    product is computed without each bucket of customers, with the shrinkage of all: a touchpoint's
+    best rank counts those whose pain is surely higher, its worst rank those where it is surely
+    lower, by the intervals of the differences.
 
     Examples
     --------
     >>> import cxjourney as cx
     >>> journeys = cx.datasets.sample(seed=1, customers=1000).journeys()
-    >>> found = cx.critical.pain_points(journeys, rng=1)
+    >>> found = cx.critical.pain_points(journeys)
     >>> found.table["touchpoint"][0]
     'payment'
     """
     check_journeys(journeys)
     check_level(level)
     check_choice(measure, "measure", ("emotion", "score"))
-    check_count(draws, "draws")
     for name, bound in (("neutral", neutral), ("worst", worst)):
         if bound is not None:
             check_number(bound, name)
@@ -145,48 +174,56 @@ def pain_points(
     visits = visits_of(journeys)
     values = measured(journeys, visits, measure)
     middle, bottom = _scale(values, measure, neutral, worst)
+    if segment is not None:
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: pain_points(
+                part, measure=measure, neutral=middle, worst=bottom, level=level
+            ),
+        )
     k = len(visits.names)
-    known = ~np.isnan(values)
-    felt = grouped_ratios(
+    known = np.flatnonzero(~np.isnan(values))
+    felt = ratio_figures(
         values[known],
-        np.ones(int(known.sum())),
+        None,
         group=visits.node[known],
         n_groups=k,
-        customer=visits.customer[known],
+        units=units_of(journeys),
+        item=visits.journey[known],
     )
     low, high = felt.student(level)
-    overall = float(values[known].mean()) if known.any() else math.nan
-    drawn = shrunken_means(felt.value, felt.variance, overall)
+    overall = float(values[known].mean()) if len(known) else math.nan
+    drawn = shrunken_means(felt.whole, felt.variance, overall)
 
     def severity(mean: Floats) -> Floats:
         return np.clip((middle - mean) / (middle - bottom), 0.0, 1.0)
 
-    reach = reach_shares(journeys, visits)
+    reach = reach_figures(journeys, visits, repeated(visits))
     reach_low, reach_high = reach.wilson(level)
-    impact, impact_low, impact_high = _impact(journeys, visits.names, level)
-    pain = reach.value * severity(drawn) * impact
-    generator, size = check_rng(rng), (draws, k)
-    of_impact = (impact_high - impact_low) / (2 * normal_quantile(level))
-    rank_low, rank_high = _ranks(
-        np.clip(generator.normal(reach.value, np.sqrt(reach.variance), size), 0, 1)
-        * severity(generator.normal(drawn, np.sqrt(felt.variance), size))
-        * np.maximum(generator.normal(impact, of_impact, size), 0),
-        level,
+    impact = _impact(journeys)
+    impact_low, impact_high = impact.positive(level)
+    moved = _keeps(felt) * (felt.without - felt.whole)
+    pain = BucketFigures(
+        whole=reach.whole * severity(drawn) * impact.whole,
+        without=reach.without * severity(drawn + moved) * impact.without,
+        units=felt.units,
     )
+    rank_low, rank_high = rank_ranges(pain, level=level)
     table = Table(
         {
             "touchpoint": visits.names,
-            "n": felt.base.astype(np.int64),
-            "reach": reach.value,
+            "n": np.bincount(visits.node[known], minlength=k),
+            "reach": reach.whole,
             "reach_low": reach_low,
             "reach_high": reach_high,
             "severity": severity(drawn),
             "severity_low": severity(high),
             "severity_high": severity(low),
-            "impact": impact,
+            "impact": impact.whole,
             "impact_low": impact_low,
             "impact_high": impact_high,
-            "pain": pain,
+            "pain": pain.whole,
             "rank_low": rank_low,
             "rank_high": rank_high,
         },
@@ -198,8 +235,20 @@ def pain_points(
         | {"rank_low": "integer", "rank_high": "integer"},
         backend=journeys.log.backend,
     )
-    order = np.lexsort((np.arange(k), np.nan_to_num(-pain, nan=np.inf)))
-    return PainPoints(table=table.take(order), measure=measure, neutral=middle, level=level)
+    order = np.lexsort((np.arange(k), np.nan_to_num(-pain.whole, nan=np.inf)))
+    return PainPoints(
+        table=table.take(order),
+        measure=measure,
+        neutral=middle,
+        level=level,
+        caveats=why_no_interval(felt),
+    )
+
+
+def _keeps(felt: BucketFigures) -> Floats:
+    """Return which part of a mean's deviation is left after shrinkage, in [0, 1]."""
+    towards = [shrunken_means(felt.whole, felt.variance, target) for target in (0.0, 1.0)]
+    return 1.0 - (towards[1] - towards[0])
 
 
 def _scale(
@@ -218,26 +267,22 @@ def _scale(
     return middle, bottom
 
 
-def _impact(journeys: Journeys, names: tuple[str, ...], level: float) -> tuple[Floats, ...]:
-    """Return lost conversions over conversions, with the interval of the exit probability."""
-    found = exits(journeys, level=level).table
-    rows = list(found["touchpoint"])
-    order = [rows.index(name) for name in names]
-    chain = AbsorbingChain.from_graph(journeys.graph(), trapped="censored")
-    conversions = len(journeys) * (chain.conversion_probability or math.nan)
-    columns = ("lost_conversions", "lost_low", "lost_high")
-    return tuple(np.asarray(found[name], dtype=np.float64)[order] / conversions for name in columns)
+def _impact(journeys: Journeys) -> BucketFigures:
+    """Return lost conversions over conversions of each touchpoint."""
+    rates, chain = rates_of_journeys(journeys, "touchpoint").figures, chain_figures(journeys)
 
+    def share(visits: Floats, hitting: Floats, rate: Floats, conversion: Floats) -> Floats:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found: Floats = lost_per_journey(visits, hitting, rate) / conversion
+        return np.where(np.isfinite(found), found, np.nan)
 
-def _ranks(pain: Floats, level: float) -> tuple[Floats, Floats]:
-    """Return the best and the worst rank that the draws leave open, shape (draws, K) to (K,)."""
-    from scipy.stats import rankdata
-
-    ordered = np.nan_to_num(-pain, nan=np.inf)
-    unknown = np.isnan(pain).any(axis=0)
-    tail = (1 - level) / 2
-    # those without pain share their ranks: the first of them to the last
-    best, worst = rankdata(ordered, "min", axis=1), rankdata(ordered, "max", axis=1)
-    low = np.quantile(best, tail, axis=0, method="inverted_cdf")
-    high = np.quantile(worst, 1 - tail, axis=0, method="inverted_cdf")
-    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
+    return BucketFigures(
+        whole=share(chain.visits.whole, chain.hitting.whole, rates.whole, chain.conversion.whole),
+        without=share(
+            chain.visits.without,
+            chain.hitting.without,
+            rates.without,
+            chain.conversion.without[:, None],
+        ),
+        units=chain.visits.units,
+    )

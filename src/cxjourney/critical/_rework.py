@@ -1,33 +1,43 @@
-"""`rework`: what customers have to do again, and how often journeys go back."""
+"""Rework: what customers have to do again, and how often journeys go back."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import attrs
 import networkx as nx
 import numpy as np
 
 from cxjourney._stats.aalen_johansen import MOVED
-from cxjourney._stats.clustered import GroupedRatios, grouped_ratios
+from cxjourney._stats.estimates import share_estimate, why_no_interval
+from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.critical._graph_argument import grain_name, stage_ranks, touchpoints_of
-from cxjourney.journeys import By, Visits, check_journeys, visits_of
-from cxjourney.markov import AbsorbingChain
+from cxjourney.critical._grain import grain_name, repeated, stage_ranks, touchpoints_of
+from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys import (
+    By,
+    Visits,
+    by_segment,
+    chain_of,
+    check_journeys,
+    graph_of,
+    units_of,
+    visits_of,
+)
 from cxjourney.metrics import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from cxjourney._stats.buckets import BucketFigures
+    from cxjourney._support.array_types import Bools, Floats, Ints
     from cxjourney.domain import StageModel
     from cxjourney.graph import JourneyGraph
-    from cxjourney.journeys import Journeys
+    from cxjourney.journeys import BySegment, Journeys, SegmentBy
 
-__all__ = ["Rework", "rework", "rework_rates"]
+__all__ = ["Rework", "rework", "rework_figures"]
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -37,21 +47,20 @@ class Rework(Result):
     Attributes
     ----------
     table
-        One row a node, most repeated visits first: `visits`; `journeys` that come by;
-        `rework_rate` (share of the visits that are not the first of their journey) with `low`,
-        `high` [fraction]; `returning` (probability that a journey which is there comes back
-        [fraction]); `repeats` (visits beyond the first); `repeated_s` (time that followed them,
-        NaN without times); `loop` (number of the loop that it is part of, 0 for none).
+        One row a node, most repeated visits first; see `rework` for the columns.
     loops
         Members of each loop: nodes that lead to one another in the end, or to themselves.
     bounces
         There and straight back: `node`, `via`, `count`, most frequent first.
     regress
-        Share of the moves between stages that lead to an earlier one; None without stages.
+        Share of the transitions from visit to visit that lead to an earlier stage; None without
+        stages.
     stages
         The order of the stages.
     level
         Confidence level of the intervals.
+    caveats
+        What a reader must know beside what is true of every such table.
     """
 
     title: ClassVar[str] = "Rework"
@@ -62,6 +71,7 @@ class Rework(Result):
     regress: Estimate | None
     stages: tuple[str, ...]
     level: float
+    caveats: tuple[str, ...] = ()
 
     def _table(self) -> Table:
         return self.table
@@ -69,12 +79,35 @@ class Rework(Result):
     def _notes(self) -> tuple[str, ...]:
         largest = max((len(loop) for loop in self.loops), default=0)
         notes = [
-            f"{100 * self.level:g}% Wilson intervals, clustered by customer",
-            f"{len(self.loops):,} loops, the largest of {largest:,} nodes",
+            f"The intervals are {100 * self.level:g}% Wilson intervals, clustered by customer.",
+            f"There are {len(self.loops):,} loops, the largest of {largest:,} nodes.",
         ]
         if self.regress is not None:
-            notes.append(f"moves back to an earlier stage: {self.regress!r}")
-        return (*notes, "coming again may be a wish: a product page seen twice is no fault")
+            notes.append(f"Share of the transitions back to an earlier stage: {self.regress!r}.")
+        notes.append("Customers may want to come again: a product page seen twice is no fault.")
+        return (*notes, *self.caveats)
+
+
+@overload
+def rework(
+    journeys: Journeys,
+    *,
+    by: By = "touchpoint",
+    stages: StageModel | Sequence[str] | None = None,
+    level: float = 0.95,
+    segment: None = None,
+) -> Rework: ...
+
+
+@overload
+def rework(
+    journeys: Journeys,
+    *,
+    by: By = "touchpoint",
+    stages: StageModel | Sequence[str] | None = None,
+    level: float = 0.95,
+    segment: SegmentBy,
+) -> BySegment[Rework]: ...
 
 
 def rework(
@@ -83,7 +116,8 @@ def rework(
     by: By = "touchpoint",
     stages: StageModel | Sequence[str] | None = None,
     level: float = 0.95,
-) -> Rework:
+    segment: SegmentBy | None = None,
+) -> Rework | BySegment[Rework]:
     """Return what customers do more than once on one journey.
 
     Parameters
@@ -97,10 +131,21 @@ def rework(
         all stages of the log, and leaves regress out where there is none.
     level
         Confidence level, in (0, 1).
+    segment
+        An attribute that divides journeys; then each segment has a result of its own.
 
     Returns
     -------
     Rework
+        One row a node, most repeated visits first. Columns, after that of the node's name:
+
+        - `visits`, `journeys`: visits, and journeys that come by;
+        - `rework_rate`, `low`, `high`: share of the visits that are not the first of their journey
+          there [fraction];
+        - `returning`: probability that a journey which is there comes back [fraction];
+        - `repeats`: visits beyond the first;
+        - `repeated_s`: time that followed them [s], NaN without times;
+        - `loop`: number of the loop that it is part of, 0 for none.
 
     Raises
     ------
@@ -130,23 +175,29 @@ def rework(
     """
     check_journeys(journeys)
     check_level(level)
+    if segment is not None:
+        return by_segment(
+            journeys, segment, lambda part: rework(part, by=by, stages=stages, level=level)
+        )
     visits = visits_of(journeys, by)
     k = len(visits.names)
-    rates, again = rework_rates(visits)
+    again = repeated(visits)
+    rates = rework_figures(visits, again)
     low, high = rates.wilson(level)
-    graph = journeys.graph(by=by)
+    base = np.bincount(visits.node, visits.weight, minlength=k)
+    graph = graph_of(journeys, by)
     loops = _loops(graph)
     member = {name: i for i, loop in enumerate(loops, start=1) for name in loop}
     repeats = np.bincount(visits.node[again], _weights(visits, again), minlength=k)
     table = Table(
         {
             grain_name(by): visits.names,
-            "visits": rates.base.astype(np.int64),
-            "journeys": (rates.base - repeats).astype(np.int64),
-            "rework_rate": rates.value,
+            "visits": base.astype(np.int64),
+            "journeys": (base - repeats).astype(np.int64),
+            "rework_rate": rates.whole,
             "low": low,
             "high": high,
-            "returning": _returning(journeys, graph, visits.names),
+            "returning": _returning(journeys, by, visits.names),
             "repeats": repeats.astype(np.int64),
             "repeated_s": _time(visits, again),
             "loop": np.array([member.get(name, 0) for name in visits.names], dtype=np.int64),
@@ -155,7 +206,7 @@ def rework(
         | {"repeated_s": "duration"},
         backend=journeys.log.backend,
     )
-    order = np.lexsort((np.arange(k), -np.nan_to_num(rates.value), -repeats))
+    order = np.lexsort((np.arange(k), -np.nan_to_num(rates.whole), -repeats))
     regress, names = _regress(journeys, stages, level)
     return Rework(
         table=table.take(order),
@@ -164,31 +215,35 @@ def rework(
         regress=regress,
         stages=names,
         level=level,
+        caveats=why_no_interval(rates),
     )
 
 
-def rework_rates(visits: Visits) -> tuple[GroupedRatios, NDArray[np.bool_]]:
-    """Return the share of visits that are not the first of their journey there, and which are."""
-    k = max(len(visits.names), 1)
-    _, first = np.unique(visits.journey * k + visits.node, return_index=True)
-    again = np.ones(len(visits), dtype=np.bool_)
-    again[first] = False
-    rates = grouped_ratios(
+def rework_figures(visits: Visits, again: Bools) -> BucketFigures:
+    """Return the share of visits that are not the first of their journey at their node.
+
+    Parameters
+    ----------
+    visits
+        The visits.
+    again
+        Which of them are not; see `cxjourney.critical._grain.repeated`.
+    """
+    return ratio_figures(
         again.astype(np.float64),
-        np.ones(len(visits)),
+        None,
         group=visits.node,
         n_groups=len(visits.names),
-        customer=visits.customer,
-        weight=visits.weight,
+        units=units_of(visits.journeys),
+        item=visits.journey,
     )
-    return rates, again
 
 
-def _weights(visits: Visits, chosen: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+def _weights(visits: Visits, chosen: Bools) -> Ints | None:
     return None if visits.weight is None else visits.weight[chosen]
 
 
-def _time(visits: Visits, again: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _time(visits: Visits, again: Bools) -> Floats:
     k = len(visits.names)
     if visits.wait_us is None:
         return np.full(k, np.nan)
@@ -197,12 +252,10 @@ def _time(visits: Visits, again: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.bincount(visits.node[counted], seconds, minlength=k).astype(np.float64)
 
 
-def _returning(
-    journeys: Journeys, graph: JourneyGraph, names: tuple[str, ...]
-) -> NDArray[np.float64]:
+def _returning(journeys: Journeys, by: By, names: tuple[str, ...]) -> Floats:
     if not journeys.rules.determined or not journeys.rules.absorbing:
         return np.full(len(names), np.nan)
-    returning = AbsorbingChain.from_graph(graph, trapped="censored").returning
+    returning = chain_of(journeys, by).returning
     return np.array([returning[name] for name in names], dtype=np.float64)
 
 
@@ -238,8 +291,6 @@ def _bounces(visits: Visits, backend: str | None) -> Table:
 def _regress(
     journeys: Journeys, stages: StageModel | Sequence[str] | None, level: float
 ) -> tuple[Estimate | None, tuple[str, ...]]:
-    from cxjourney.exceptions import InvalidValue
-
     if "stage" not in journeys.columns.coded:
         if stages is not None:
             raise InvalidValue.of("stages", "be None where the log has no stages", stages)
@@ -255,25 +306,12 @@ def _regress(
     here, there = ranks[visits.node[goes_on]], ranks[visits.following[goes_on]]
     known = (here >= 0) & (there >= 0)
     goes_on, back = goes_on[known], (there < here)[known]
-    rate = grouped_ratios(
-        back.astype(np.float64),
-        np.ones(len(back)),
-        group=np.zeros(len(back), dtype=np.int64),
-        n_groups=1,
-        customer=visits.customer[goes_on],
-        weight=None if visits.weight is None else visits.weight[goes_on],
-    )
-    low, high = rate.wilson(level)
-    estimate = Estimate(
-        value=float(rate.value[0]),
-        low=float(low[0]),
-        high=float(high[0]),
+    estimate = share_estimate(
+        back,
+        units_of(journeys),
+        item=visits.journey[goes_on],
         level=level,
-        n=int(rate.base[0]),
-        unit="fraction",
-        method="Wilson, clustered by customer",
-        notes=() if rate.base[0] else ("empty",),
         name="stage_regress",
-        definition="moves to an earlier stage / moves from touch to touch",
+        definition="transitions to an earlier stage / transitions from visit to visit",
     )
     return estimate, order

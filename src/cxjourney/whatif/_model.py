@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.buckets import split_weights
 from cxjourney._stats.estimates import CLUSTERED
-from cxjourney._support.array_types import Floats, Ints
+from cxjourney._support.array_types import Floats
 from cxjourney._support.validation import check_level, check_names
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.graph import JourneyGraph
 from cxjourney.journeys import (
-    By,
     Journeys,
+    LeftOut,
     chain_of,
     check_journeys,
     graph_of,
     left_out,
+    left_out_of_graph,
     mean_value_of_graph,
     units_of_nodes,
 )
@@ -30,12 +30,12 @@ from cxjourney.markov import AbsorbingChain, StackedChains
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from cxjourney.journeys import By
+
 __all__ = ["MOST_TOUCHPOINTS", "Model", "Stack", "check_source", "model_of"]
 
 MOST_TOUCHPOINTS = 500
 """Of more, intervals would take minutes: there are none."""
-
-_BLOCK_CELLS = 20_000_000
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -74,26 +74,6 @@ class Stack:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class _Split:
-    """Transitions of a graph, dealt to the buckets as chance would.
-
-    Attributes
-    ----------
-    source, target
-        Codes of each transition.
-    others
-        How often it was made outside each bucket, shape (buckets, transitions).
-    visits
-        Transitions from each touchpoint, and from START, in each bucket, shape (buckets, K + 1).
-    """
-
-    source: Ints
-    target: Ints
-    others: Floats
-    visits: Floats
-
-
-@attrs.frozen(kw_only=True, eq=False)
 class Model:
     """A chain and what it was made of.
 
@@ -101,10 +81,10 @@ class Model:
     ----------
     chain
         The chain as it is.
-    journeys
-        What it was made of; None for a graph.
-    by
-        What a node is.
+    left
+        The statistics of its transitions without each bucket.
+    knows_customers
+        Whether buckets are of customers, not of visits.
     n_journeys
         Number of journeys, those in progress among them.
     mean_conversion_value
@@ -118,8 +98,8 @@ class Model:
     """
 
     chain: AbsorbingChain
-    journeys: Journeys | None
-    by: By
+    left: LeftOut
+    knows_customers: bool
     n_journeys: int
     mean_conversion_value: float
     currency: str
@@ -133,60 +113,45 @@ class Model:
 
     def stacks(self) -> Iterator[Stack]:
         """Yield the chains without each bucket, some buckets after the others."""
-        if self.journeys is None:
-            yield from self._stacks_of_graph()
-            return
-        found = left_out(self.journeys, self.by)
-        k, place = len(self.chain.names), found.whole.names.index
-        order = [*(place(name) for name in self.chain.names), k, k + 1, k + 2]
-        for matrices, start in found.blocks():
+        order = self._order
+        k = len(order)
+        places = [*order, k, k + 1, k + 2]
+        for matrices, start in self.left.blocks():
             rows = np.concatenate([matrices, start[:, None, :]], axis=1)
-            yield Stack(names=self.chain.names, matrix=rows[:, order[: k + 1]][:, :, order])
+            yield Stack(names=self.chain.names, matrix=rows[:, places[: k + 1]][:, :, places])
+
+    @property
+    def _order(self) -> list[int]:
+        place = {name: i for i, name in enumerate(self.left.whole.names)}
+        return [place[name] for name in self.chain.names]
 
     @cached_property
     def before(self) -> Floats:
         """Conversion and steps without each bucket before any change, shape (2, buckets)."""
         return np.concatenate([stack.conversion_and_steps() for stack in self.stacks()], axis=1)
 
-    @cached_property
-    def visits(self) -> Floats:
-        """Visits of each touchpoint in each bucket, shape (buckets, K)."""
-        if self.journeys is None:
-            return self._split.visits[:, :-1]
-        found = left_out(self.journeys, self.by)
-        order = [found.whole.names.index(name) for name in self.chain.names]
-        return found.visits[:, order]
-
-    @cached_property
-    def journeys_of_buckets(self) -> Floats:
-        """Journeys in each bucket, shape (buckets,)."""
-        if self.journeys is None:
-            return self._split.visits[:, -1]
-        return left_out(self.journeys, self.by).journeys
-
     @property
     def units(self) -> Floats:
         """What a figure of each touchpoint stands on in each bucket, shape (buckets, K)."""
-        used = (self.journeys_of_buckets > 0) | (self.visits.sum(axis=1) > 0)
-        return units_of_nodes(self.visits, used)
+        return units_of_nodes(self.left.visits[:, self._order], self.left.used)
 
     def units_of(self, touchpoints: Collection[str]) -> Floats:
         """Return what a change at some touchpoints stands on; the journeys where there are none."""
         codes = [self.chain.names.index(name) for name in touchpoints]
-        return self.units[:, codes].sum(axis=1) if codes else self.journeys_of_buckets
+        return self.units[:, codes].sum(axis=1) if codes else self.left.journeys
 
     def method(self, interval: str) -> str:
         """Return how an interval of this kind was made."""
         if not self.has_intervals:
             return "no interval"
-        return f"{interval}, {CLUSTERED if self.journeys is not None else 'visits independent'}"
+        return f"{interval}, {CLUSTERED if self.knows_customers else 'visits independent'}"
 
     def notes(self) -> tuple[str, ...]:
         """Return what a reader must know about the numbers."""
         notes = []
         if len(self.chain.names) > MOST_TOUCHPOINTS:
             notes.append(f"There are no intervals for more than {MOST_TOUCHPOINTS:,} touchpoints.")
-        elif self.journeys is None:
+        elif not self.knows_customers:
             notes.append(
                 "A graph does not know its customers: visits are taken as independent, which "
                 "makes the intervals somewhat too narrow."
@@ -200,33 +165,6 @@ class Model:
             "causal; only an experiment shows what a change does."
         )
         return tuple(notes)
-
-    @cached_property
-    def _split(self) -> _Split:
-        chain, k = self.chain, len(self.chain.names)
-        known = chain.target < k + 3  # what is censored stays so
-        source, target = chain.source[known], chain.target[known]
-        made = chain.probability[known] * chain.at_risk[source]
-        labels = (*chain.names, START, CONVERSION, DROPOFF)
-        moves = [f"{labels[a]}\0{labels[b]}" for a, b in zip(source, target, strict=True)]
-        whole = np.rint(made).astype(np.int64)
-        # masses of censored visits are no whole numbers: they are dealt in the same proportions
-        scale = np.divide(made, whole, out=np.zeros(len(made)), where=whole > 0)
-        own = (split_weights(moves, whole) * scale[:, None]).T
-        visits = np.zeros((len(own), k + 1))
-        np.add.at(visits.T, source, own.T)
-        return _Split(source=source, target=target, others=made - own, visits=visits)
-
-    def _stacks_of_graph(self) -> Iterator[Stack]:
-        split, k = self._split, len(self.chain.names)
-        size = max(1, _BLOCK_CELLS // ((k + 1) * (k + 3)))
-        for begin in range(0, len(split.others), size):
-            others = split.others[begin : begin + size]
-            matrix = np.zeros((len(others), k + 1, k + 3))
-            matrix[:, split.source, split.target] = others
-            total = matrix.sum(axis=2, keepdims=True)
-            np.divide(matrix, total, out=matrix, where=total > 1e-9)
-            yield Stack(names=self.chain.names, matrix=matrix)
 
 
 def check_source(source: Journeys | JourneyGraph) -> None:
@@ -243,16 +181,18 @@ def model_of(source: Journeys | JourneyGraph, *, by: By | None, level: float) ->
     if isinstance(source, Journeys):
         source.require_determined("a what-if")
         graph, chain = graph_of(source, grain), chain_of(source, grain)
+        left = left_out(source, grain)
     else:
         graph = source
         own = str(graph.graph.get("grain", "touchpoint"))
         if by is not None and ", ".join(check_names(by, "by")) != own:
             raise InvalidValue.of("by", f"be the graph's own grain {own!r}, or None", by)
         chain = AbsorbingChain.from_graph(graph, trapped="censored")
+        left = left_out_of_graph(graph)
     return Model(
         chain=chain,
-        journeys=source if isinstance(source, Journeys) else None,
-        by=grain,
+        left=left,
+        knows_customers=isinstance(source, Journeys),
         n_journeys=int(graph.nodes[START].get("visits", 0)) if START in graph else 0,
         mean_conversion_value=mean_value_of_graph(graph),
         currency=str(graph.graph.get("currency", "")),

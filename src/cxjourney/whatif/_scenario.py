@@ -399,7 +399,7 @@ def _figures(state: _State) -> _Figures:
         everybody = units = np.zeros(1)
     else:
         without = np.stack([model.before, _after(state)])
-        everybody = model.journeys_of_buckets
+        everybody = model.left.journeys
         places = {place for change in state.changes for place in change.places}
         units = model.units_of([name for name in model.chain.names if name in places])
 

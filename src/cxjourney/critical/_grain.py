@@ -1,4 +1,4 @@
-"""What the critical points share: the graph behind an argument, and the order of stages."""
+"""Grains: the graph of an argument, who comes by its nodes, and the order of stages."""
 
 from __future__ import annotations
 
@@ -6,23 +6,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxjourney._stats.ratios import share_of_total_figures
 from cxjourney._support.validation import check_names
-from cxjourney.domain import stage_order
+from cxjourney.domain import MISSING, stage_order
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import JourneyGraph
-from cxjourney.journeys import check_journeys
-from cxjourney.kernels import customer_cells
+from cxjourney.journeys import chain_of, check_journeys, graph_of, units_of
+from cxjourney.markov import AbsorbingChain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from cxjourney._stats.clustered import GroupedRatios
+    from cxjourney._stats.buckets import BucketFigures
+    from cxjourney._support.array_types import Bools
     from cxjourney.domain import StageModel
     from cxjourney.journeys import By, Journeys, Visits
 
-__all__ = ["grain_name", "graph_of", "reach_shares", "stage_ranks", "touchpoints_of"]
+__all__ = [
+    "grain_name",
+    "graph_and_chain",
+    "reach_figures",
+    "repeated",
+    "stage_ranks",
+    "touchpoints_of",
+]
 
 
 def grain_name(by: By) -> str:
@@ -30,8 +39,10 @@ def grain_name(by: By) -> str:
     return by if isinstance(by, str) else " @ ".join(by)
 
 
-def graph_of(source: Journeys | JourneyGraph, by: By | None, caller: str) -> JourneyGraph:
-    """Return the graph of journeys at a grain, or the graph itself at its own.
+def graph_and_chain(
+    source: Journeys | JourneyGraph, by: By | None, caller: str
+) -> tuple[JourneyGraph, AbsorbingChain]:
+    """Return the graph of journeys at a grain, or a graph at its own, and the chain of it.
 
     Raises
     ------
@@ -45,9 +56,10 @@ def graph_of(source: Journeys | JourneyGraph, by: By | None, caller: str) -> Jou
         own = str(source.graph.get("grain", "touchpoint"))
         if by is not None and grain_name(by).replace(" @ ", ", ") != own:
             raise InvalidValue.of("by", f"be the graph's own grain {own!r}, or None", by)
-        return source
+        return source, AbsorbingChain.from_graph(source, trapped="censored")
     check_journeys(source).require_determined(caller)
-    return source.graph(by="touchpoint" if by is None else by)
+    grain: By = "touchpoint" if by is None else by
+    return graph_of(source, grain), chain_of(source, grain)
 
 
 def touchpoints_of(graph: JourneyGraph) -> tuple[str, ...]:
@@ -55,22 +67,37 @@ def touchpoints_of(graph: JourneyGraph) -> tuple[str, ...]:
     return tuple(name for name, node in graph.nodes(data=True) if node["kind"] == "touchpoint")
 
 
-def reach_shares(journeys: Journeys, visits: Visits) -> GroupedRatios:
-    """Return the share of the journeys that come by each node, clustered by customer."""
-    from cxjourney._stats.clustered import grouped_shares
+def repeated(visits: Visits) -> Bools:
+    """Return which visits are not the first of their journey at their node."""
+    node = visits.node.astype(np.min_scalar_type(len(visits.names)))
+    order = np.argsort(node, kind="stable")  # within a node in the order of journeys
+    same = np.zeros(len(node), dtype=np.bool_)
+    same[1:] = (np.diff(visits.node[order]) == 0) & (np.diff(visits.journey[order]) == 0)
+    again = np.empty(len(node), dtype=np.bool_)
+    again[order] = same
+    return again
 
-    first, _ = customer_cells(visits.node, visits.journey, len(visits.names))
-    first.sort()  # journey by journey
-    journey, node = visits.journey[first], visits.node[first]
-    return grouped_shares(
-        np.ones(len(node)),
-        group=node,
+
+def reach_figures(journeys: Journeys, visits: Visits, again: Bools) -> BucketFigures:
+    """Return the share of the journeys that come by each node.
+
+    Parameters
+    ----------
+    journeys
+        The journeys.
+    visits
+        Their visits.
+    again
+        Which of them are not the first of their journey at their node; see `repeated`.
+    """
+    first = np.flatnonzero(~again)
+    return share_of_total_figures(
+        np.ones(len(first)),
+        group=visits.node[first],
         n_groups=len(visits.names),
-        customer=journeys.customer[journey],
-        weight=None if journeys.weight is None else journeys.weight[journey],
+        units=units_of(journeys),
+        item=visits.journey[first],
         base=np.ones(len(journeys.outcome)),
-        base_customer=journeys.customer,
-        base_weight=journeys.weight,
     )
 
 
@@ -88,8 +115,6 @@ def stage_ranks(
     UnknownName
         If a stage is not among `stages`.
     """
-    from cxjourney.domain import MISSING
-
     known = [name for name in names if name != MISSING]
     order = stage_order(known, stages)
     if order is None:
