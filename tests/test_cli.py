@@ -51,7 +51,7 @@ def fails(folder, capsys):
 def test_a_report_is_printed_and_written(folder, capsys):
     assert main(["report", "events.csv", *RULES]) == 0
     text = capsys.readouterr().out
-    for heading in ("The journey graph", "Where customers are lost", "What to mend first"):
+    for heading in ("The journey graph", "Where customers drop off", "What to fix first"):
         assert f"== {heading} ==" in text
         assert heading in (folder / "report.html").read_text(encoding="utf-8")
     assert "wrote report.html" in text
@@ -84,7 +84,7 @@ def test_the_figures_are_those_of_the_library(folder, capsys):
 
 def test_without_a_goal_it_says_that_nothing_converts(folder, capsys):
     assert main(["report", "events.csv", "--inactivity", "7d"]) == 0
-    assert "no --goal: nothing counts as converted" in capsys.readouterr().out
+    assert "no --goal is given, so no journey counts as converted" in capsys.readouterr().out
 
 
 def test_the_limit_that_is_suggested_is_printed_before_the_report(folder, capsys):
@@ -123,13 +123,16 @@ def test_an_end_that_nothing_follows_is_suggested_as_an_exit(folder, capsys):
     (folder / "shop.csv").write_text("customer,timestamp,touchpoint\n" + rows)
     assert main(["report", "shop.csv", "--goal", "buy", "--inactivity", "7d"]) == 0
     text = capsys.readouterr().out
-    assert "nothing ever follows 'gone' (40 visits): if it is a way of leaving, say --exit" in text
+    assert (
+        "nothing ever follows 'gone' (40 visits): if it is a way of leaving, say --exit-touchpoint"
+        in text
+    )
     assert "nothing ever follows 'web'" not in text
 
 
 def test_the_sample_is_reported_on(folder, capsys):
     assert main(["report", "--sample"]) == 0
-    assert "What to mend first" in capsys.readouterr().out
+    assert "What to fix first" in capsys.readouterr().out
 
 
 def test_parquet_is_told_by_its_content(folder, capsys):
@@ -236,7 +239,7 @@ def test_an_unreadable_timestamp_names_its_row(folder, fails):
         (("2026", "2026"), ("--timestamp-format", "%d"), "--timestamp-format must"),
         (("2026", "2026"), ("--observed-until", "soon"), "--observed-until must"),
         (("2026", "2026"), ("--delimiter", "::"), "--delimiter must"),
-        (("2026", "2026"), ("--exit", "buy"), "--exit must not name a goal"),
+        (("2026", "2026"), ("--exit-touchpoint", "buy"), "--exit-touchpoint must not name a goal"),
         (("di,", ","), (), "--drop-missing leaves"),
         (("social", "soci\xe9l"), (), "--encoding reads utf-16 and latin-1"),
         (("social", "soci\x80l"), ("--encoding", "iso-8859-1"), "iconv -f cp1252 -t utf-8"),
@@ -244,7 +247,7 @@ def test_an_unreadable_timestamp_names_its_row(folder, fails):
         (("buy", "goal=x"), (), "goal 'buy'"),
     ],
 )
-def test_an_error_names_the_option_that_mends_it(change, arguments, option, folder, fails):
+def test_an_error_names_the_option_that_fixes_it(change, arguments, option, folder, fails):
     (folder / "events.csv").write_bytes(EVENTS.replace(*change).encode("latin-1"))
     line = fails("events.csv", *RULES, *arguments)
     assert option in line
@@ -340,5 +343,5 @@ def test_the_page_names_the_python_that_reads_the_log(folder, capsys):
 
 def test_the_funnel_takes_the_steps_that_are_named(folder, capsys):
     assert main(["report", "events.csv", *RULES, "--step", "ad", "--step", "buy"]) == 0
-    way = capsys.readouterr().out.partition("The way to the goal")[2]
+    way = capsys.readouterr().out.partition("The funnel")[2]
     assert way.index("\nad ") < way.index("\nbuy ")

@@ -1,4 +1,4 @@
-"""What is installed and which kernels run: the first thing to paste into a bug report."""
+"""Versions of what is installed, and the kernels that run: paste them into a bug report."""
 
 from __future__ import annotations
 

@@ -52,7 +52,14 @@ KNOWN_NAMES = {
 }
 NEEDED = ("customer", "timestamp", "touchpoint")
 _MANY = 30  # visits from which an end that nothing follows is no chance
-FURTHER = ("journey", "seq", "value", "score", "emotion", "expectation")
+FURTHER = {
+    "journey": "an id of the journey, such as a case or a session",
+    "seq": "a number that orders interactions of one moment",
+    "value": "the value of a conversion",
+    "score": "an answer to a survey",
+    "emotion": "the emotion, from -1 (unpleasant) to 1 (pleasant)",
+    "expectation": "what the customer expected, on the scale of the score",
+}
 
 _NO_OPTIONS = {"command", "run", "file", "sample"}  # of what argparse knows
 _DEFAULTS = {"out": "report.html", "tz": "UTC", "encoding": "utf-8"}  # need not be said again
@@ -61,7 +68,7 @@ _DEFAULTS = {"out": "report.html", "tz": "UTC", "encoding": "utf-8"}  # need not
 _OPTIONS = {
     'missing="drop"': "--drop-missing",
     "all_closed=True": "--all-closed",
-    "exit_touchpoints": "--exit",
+    "exit_touchpoints": "--exit-touchpoint",
 }
 # What stands in quotes comes from the data or the user and is no word of the library's. Only names
 # of two words cannot be mistaken for plain English; others are arguments before "=" or "must".
@@ -133,81 +140,104 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     report = commands.add_parser(
         "report",
-        help="where customers drop off, how they move, what matters most",
+        help="report where customers drop off, how they change channels, and what matters most",
         description=(
             "Read a log of customer events and report where customers drop off, how they move "
-            "between channels, and which touchpoints matter most: in the terminal, and as one "
-            "HTML file."
+            "between channels, and which touchpoints matter most. The report is printed in the "
+            "terminal and written to one HTML file."
         ),
         epilog="example: cxjourney report events.csv --goal payment_done --inactivity 30d",
     )
     report.set_defaults(run=_report)
     report.add_argument(
-        "file", nargs="?", metavar="FILE", help="CSV, Parquet or XES, compressed or not"
+        "file", nargs="?", metavar="FILE", help="a CSV, Parquet or XES file, compressed or not"
     )
-    report.add_argument("--sample", action="store_true", help="report on a simulated retailer")
-    report.add_argument("--out", default="report.html", metavar="FILE", help="the HTML file")
+    report.add_argument(
+        "--sample", action="store_true", help="report on a simulated retailer instead of a file"
+    )
+    report.add_argument(
+        "--out",
+        default="report.html",
+        metavar="FILE",
+        help="the HTML file to write (default: report.html)",
+    )
 
     columns = report.add_argument_group(
-        "columns", "by name; those not named are taken where their name is a known one"
+        "columns", "the columns of the file by name (default: the columns with a known name)"
     )
-    for role in (*KNOWN_NAMES, *FURTHER):
-        names = ", ".join(KNOWN_NAMES.get(role, ()))
-        columns.add_argument(
-            f"--{role}", metavar="COLUMN", help=f"known names: {names}" if names else None
-        )
-    columns.add_argument("--currency", metavar="CODE", help="of --value, such as EUR")
+    described = {role: f"known names: {', '.join(names)}" for role, names in KNOWN_NAMES.items()}
+    for role, words in (described | FURTHER).items():
+        columns.add_argument(f"--{role}", metavar="COLUMN", help=words)
+    columns.add_argument("--currency", metavar="CODE", help="the currency of --value, such as EUR")
 
     outcome = report.add_argument_group("outcomes")
     outcome.add_argument(
-        "--goal", action="append", metavar="TOUCHPOINT", help="what counts as conversion; repeat"
+        "--goal",
+        action="append",
+        metavar="TOUCHPOINT",
+        help="a touchpoint that counts as conversion; can be repeated",
     )
     outcome.add_argument(
-        "--exit", action="append", metavar="TOUCHPOINT", help="where customers leave; repeat"
+        "--exit-touchpoint",
+        action="append",
+        metavar="TOUCHPOINT",
+        help="a touchpoint that ends a journey as dropped; can be repeated",
     )
     outcome.add_argument(
         "--step",
         action="append",
         metavar="TOUCHPOINT",
-        help="of the funnel, in order; repeat; the usual way to the goal where none is given",
+        help="a step of the funnel; repeat it for each step, in order (default: the touchpoints "
+        "that at least half of the converted journeys visit)",
     )
     outcome.add_argument(
         "--inactivity",
         type=_duration,
         metavar="TIME",
-        help="the silence after which a customer is lost: 30d, 12h, 90min; "
-        "one is suggested where none is given",
+        help="the time without interaction after which a journey is over, such as 30d, 12h or "
+        "90min (default: a limit suggested from the data)",
     )
     outcome.add_argument(
         "--all-closed",
         action="store_true",
-        help="every case is over: what did not convert was dropped, and what a case does after "
-        "its goal is no journey of its own",
+        help="all journeys are over: those that did not convert were dropped, and what follows the "
+        "goal is left out",
     )
 
     reading = report.add_argument_group("reading")
-    reading.add_argument("--tz", default="UTC", metavar="ZONE", help="of timestamps without a zone")
-    reading.add_argument("--timestamp-format", metavar="FORMAT", help="as strptime takes it")
+    reading.add_argument(
+        "--tz",
+        default="UTC",
+        metavar="ZONE",
+        help="the zone of timestamps that do not tell theirs (default: UTC)",
+    )
+    reading.add_argument(
+        "--timestamp-format",
+        metavar="FORMAT",
+        help="the format of the timestamps, as strptime takes it",
+    )
     reading.add_argument(
         "--delimiter",
         type=lambda text: {"tab": "\t", r"\t": "\t"}.get(text, text),
         metavar="CHARACTER",
-        help="of a CSV; tab is a word for it",
+        help="the delimiter of a CSV file; 'tab' stands for the tab",
     )
     reading.add_argument(
         "--encoding",
         type=_encoding,
         default="utf-8",
         metavar="NAME",
-        help="of a CSV: utf-8, utf-16 or latin-1 (iso-8859-1)",
+        help="the encoding of a CSV file: utf-8 (default), utf-16 or latin-1 (iso-8859-1)",
     )
     reading.add_argument(
-        "--observed-until", metavar="MOMENT", help="the last timestamp if not given"
+        "--observed-until",
+        metavar="MOMENT",
+        help="until when the log was observed (default: its last timestamp)",
     )
     reading.add_argument(
         "--drop-missing",
         action="store_true",
-        help="leave out rows without customer, time or touchpoint",
+        help="leave out rows without customer, timestamp or touchpoint",
     )
     return parser
 
@@ -452,23 +482,23 @@ def _journeys(log: InteractionLog, arguments: argparse.Namespace, said: list[str
     from cxjourney._support.table import format_value
 
     inactivity = arguments.inactivity
-    if inactivity is None and not arguments.all_closed and not arguments.exit:
+    if inactivity is None and not arguments.all_closed and not arguments.exit_touchpoint:
         suggestion = log.suggest_inactivity(goal=arguments.goal)
         inactivity = suggestion.suggested
         if inactivity is None:
             raise OutcomeUndetermined(
                 "no customer came twice, so that no inactivity limit can be suggested: give "
-                "--inactivity, or --all-closed if every case is over"
+                "--inactivity, or --all-closed if all journeys are over"
             )
         limit = format_value(inactivity / timedelta(seconds=1), "duration")
         said.append(f"inactivity: {limit}, as suggested (--inactivity sets another)")
         said.append(f"{suggestion}\n")
     if not arguments.goal:
-        said.append("no --goal: nothing counts as converted")
+        said.append("no --goal is given, so no journey counts as converted")
     journeys = log.journeys(
         goal=arguments.goal,
         inactivity=inactivity,
-        exit_touchpoints=arguments.exit or (),
+        exit_touchpoints=arguments.exit_touchpoint or (),
         after_goal="discard" if arguments.all_closed else "new_journey",
         all_closed=arguments.all_closed,
     )
@@ -490,6 +520,6 @@ def _warnings(journeys: Journeys) -> list[str]:
     followed += np.bincount(visits.node[converted], minlength=len(seen))
     return [
         f"nothing ever follows {visits.names[k]!r} ({seen[k]:,} visits): if it is a way of "
-        f"leaving, say --exit {visits.names[k]!r}"
+        f"leaving, say --exit-touchpoint {visits.names[k]!r}"
         for k in np.flatnonzero((followed == 0) & (seen >= _MANY)).tolist()
     ]

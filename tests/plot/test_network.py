@@ -111,7 +111,7 @@ def test_stages_without_an_order_are_sorted_by_depth():
 def test_edges_that_are_left_out_are_told():
     ax = draw(max_edges=2)
     assert len(arrows(ax)) == 2
-    assert ax.get_xlabel() == "drawn: the 2 busiest of 6 moves, 55% of all traffic"
+    assert ax.get_xlabel() == "drawn: the 2 busiest of 6 transitions, 55% of all traffic"
     assert draw().get_xlabel() == ""
 
 

@@ -97,7 +97,7 @@ def test_pointing_at_a_move_tells_how_often_it_was_made(opened):
     assert "50 times" in details(opened)
 
 
-def test_the_slider_hides_rare_moves_and_leaves_the_numbers_alone(opened):
+def test_the_slider_hides_rare_transitions_and_leaves_the_numbers_alone(opened):
     before = opened.evaluate("[...document.querySelectorAll('.numbers')].map(e => e.textContent)")
     opened.evaluate("document.querySelector('input[type=range]').focus()")
     for _ in range(20):
@@ -107,9 +107,9 @@ def test_the_slider_hides_rare_moves_and_leaves_the_numbers_alone(opened):
     for _ in range(8):
         opened.press("ArrowLeft")
     assert drawn(opened) == 3
-    # the three most frequent of 336 moves: 60 + 60 + 50
+    # the three most frequent of 336 transitions: 60 + 60 + 50
     share = opened.evaluate("document.querySelector('.drawn').textContent")
-    assert share == f"3 of 11 moves drawn: {170 / 336:.1%} of all transitions"
+    assert share == f"3 of 11 transitions drawn: {170 / 336:.1%} of all"
     after = opened.evaluate("[...document.querySelectorAll('.numbers')].map(e => e.textContent)")
     assert after == before
 

@@ -66,7 +66,7 @@ def test_the_summary_names_the_planted_critical_points_first(report, sample):
     assert len(ranked) <= 3
     assert {name for name, _ in ranked[:2]} == {"payment", "store advice"}  # planted in the sample
     for _, said in ranked:
-        assert "more conversions" in said
+        assert "more of the" in said
         assert "the probability that it truly loses more is" in said
 
 
@@ -79,7 +79,7 @@ def test_progress_is_told_step_by_step(sample):
     told: list[str] = []
     build(log_of([("a", 0, "web")]).journeys(inactivity=timedelta(days=1)), begin=told.append)
     assert told == [
-        "what to mend first",
+        "what to fix first",
         "the journey map",
         "the journey graph",
         "the funnel",
@@ -177,7 +177,7 @@ def test_scores_whose_scale_is_not_plain_get_a_mean_alone(scores):
     found, notes = metrics_of(scores)
     assert {"nps", "csat"} & set(found) == set()
     assert "mean score" in found
-    assert "do not show their scale" in notes[0]
+    assert "does not tell their scale" in notes[0]
 
 
 def test_a_named_scale_decides():
@@ -203,7 +203,7 @@ def test_a_matrix_too_large_to_read_keeps_the_busiest_and_says_so():
     page = Matrix(names=names, values=counts / counts.sum(), counts=counts).to_html()
     assert "c19" in page
     assert "c05" not in page
-    assert "6 rare channels are left out" in page
+    assert "6 rare channels are not drawn" in page
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_matrix_too_large_to_read_keeps_the_busiest_and_says_so():
         ({"steps": 7}, "steps must be a list of steps or None; got 7"),
         ({"blueprint": ["web"]}, "blueprint must be a JourneyBlueprint"),
         ({"scale": 10}, "scale must be a cxjourney.metrics.Scale or None; got 10"),
-        ({"python": None}, "python must be a text; got None"),
+        ({"python": None}, "python must be a string; got None"),
     ],
 )
 def test_arguments_of_a_wrong_kind_are_named(sample, options, message):

@@ -81,7 +81,9 @@ def test_without_stages_there_is_one_column_and_the_map_says_so():
     shown = journey_map(cx.Journeys.from_paths([["ad", "web"]], converted=[3], dropped=[2]))
     assert shown.stages == ("all",)
     assert "no stages" in shown.notes[0]
-    assert any(note.startswith("waiting:") for note in shown.notes)  # paths have no times
+    assert any(
+        note.startswith("The lane 'waiting' is empty:") for note in shown.notes
+    )  # paths have no times
 
 
 def test_what_no_log_tells_is_marked_as_assumed(journeys):

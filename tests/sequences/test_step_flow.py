@@ -105,9 +105,9 @@ def test_the_worked_example_of_the_library():
     assert begun == {"ad": 2, "web": 3, "store": 2, "(converted)": 1}
     ended = Counter()
     for row in table:
-        if row["to_kind"] in {"conversion", "dropoff", "open"}:
+        if row["to_kind"] in {"conversion", "dropoff", "in_progress"}:
             ended[row["to_kind"]] += row["journeys"]
-    assert ended == {"conversion": 3, "dropoff": 3, "open": 2}
+    assert ended == {"conversion": 3, "dropoff": 3, "in_progress": 2}
 
 
 def test_a_log_without_journeys_has_no_flow():

@@ -1,4 +1,4 @@
-"""What customers say, feel, spend and take their time for, given where they have been."""
+"""Answers, feelings, order values and durations of the simulated customers."""
 
 from __future__ import annotations
 

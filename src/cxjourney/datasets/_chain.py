@@ -1,4 +1,4 @@
-"""The declared model as arrays: what the simulation draws from and the truths are computed from."""
+"""The declared model as arrays, for the simulation and the truths."""
 
 from __future__ import annotations
 

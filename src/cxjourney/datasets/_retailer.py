@@ -1,11 +1,11 @@
 """The declared model of the sample: an omnichannel retailer as data.
 
 Every number that decides where customers go, when, and who leaves stands in this module; what they
-answer, spend and feel stands in `answers`. A customer at a touchpoint leaves
-with the touchpoint's exit chance times the customer's own frailty, and otherwise moves on by the
-weights of `PLACES`. Gaps between two touches of an episode are shorter than the inactivity limit,
-and a customer who has left stays away for longer than it, so that "no touch within the limit"
-says exactly that the customer left.
+answer, spend and feel stands in `_answers`. A customer at a touchpoint leaves with the touchpoint's
+exit chance times the customer's own frailty, and otherwise moves on by the weights of `PLACES`.
+Gaps between two interactions of an episode are shorter than the inactivity limit, and a customer
+who has left stays away for longer than it, so that "no interaction within the limit" says exactly
+that the customer left.
 """
 
 from __future__ import annotations
@@ -274,7 +274,7 @@ GOAL_MOVES: Mapping[str, float] = MappingProxyType(
 """Weights of what follows an order, if anything does."""
 
 GOAL_PAUSE = 0.3
-"""Chance that an order is the last touch of an episode; the goal is no place to lose anybody."""
+"""Chance that an order ends an episode; nobody is lost at the goal."""
 
 ENTRIES: Mapping[str, tuple[float, float]] = MappingProxyType({
     "display ad": (12, 9),
@@ -288,7 +288,7 @@ ENTRIES: Mapping[str, tuple[float, float]] = MappingProxyType({
     "app home": (6, 16),
     "store visit": (7, 8),
 })  # fmt: skip
-"""Weights of the first touch, at the start and at the end of the year: the drift."""
+"""Weights of the first interaction, at the start and at the end of the year: the drift."""
 
 MEAN_YEAR = 0.593
 """Elapsed share of the year, on average over the beginnings of episodes; a test holds it."""

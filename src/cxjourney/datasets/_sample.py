@@ -1,4 +1,4 @@
-"""`sample`: a log of our own, with the truths that are planted in it."""
+"""Simulated log, with the truths that are planted in it."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ def sample(
     Customers come through ads, search, social media, newsletters or the shop window, look around
     on the web, in the app and in stores, order (or not), wait for their parcel, need support and
     recommend: 42 touchpoints in 12 channels and five stages, with scores, expectations, emotions,
-    order values in euro, durations, support issues, owners, ties, and journeys that are still open
-    when the year ends. Customers differ in how easily they leave; where they come from shifts over
-    the year.
+    order values in euro, durations, support issues, owners, ties, and journeys that are still in
+    progress when the year ends. Customers differ in how easily they leave; where they come from
+    shifts over the year.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Draw customers and their contacts from the declared model: all customers take a step at once."""
+"""Simulation of customers and their interactions: all customers take a step at once."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Contacts:
     time_s
         Seconds since the epoch.
     came_from
-        Channel code of the touch before in the journey; -1 where a journey begins.
+        Channel code of the interaction before in the journey; -1 where a journey begins.
     handoff
         Whether the customer came by the planted hand-off.
     left
@@ -123,7 +123,9 @@ def walk(chain: Chain, people: People, rng: np.random.Generator) -> Contacts:
     who = np.arange(size)  # those who are still observed
     place = np.full(size, -1)  # where they are; -1 before an episode begins
     channel = np.full(size, NOWHERE)
-    time = people.first_s.copy()  # of the last touch, or of the next one where an episode begins
+    time = (
+        people.first_s.copy()
+    )  # of the last interaction, or of the next one where an episode begins
     next_episode = time.copy()
     issue = np.zeros(size, dtype=np.int64)
     steps: list[tuple[NDArray[np.generic], ...]] = []

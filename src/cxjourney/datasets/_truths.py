@@ -1,4 +1,4 @@
-"""What is planted in the sample, computed exactly from the declared model.
+"""Truths that are planted in the sample, computed exactly from the declared model.
 
 Given a customer's frailty and segment, an episode is a Markov chain on the touchpoints, split by
 whether the customer came by the planted hand-off. Its expected visits solve a linear system; the
@@ -37,7 +37,7 @@ class HandoffTruth:
     from_channel, to_channel
         The pair of channels.
     share
-        Share of all arrivals at a touchpoint from another touch of the journey.
+        Share of all arrivals at a touchpoint from another visit of the journey.
     loss
         Exit probability after arriving by the hand-off minus that of arriving from the same
         channel, per destination, weighted by the arrivals by the hand-off.

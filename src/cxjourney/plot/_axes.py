@@ -1,4 +1,4 @@
-"""Axes that a notebook shows by themselves: pictures are made without pyplot, which would."""
+"""Axes that a notebook shows by themselves, without pyplot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every picture shares: axes without global state, safe names, colours that all can tell."""
+"""Canvas of all pictures: axes without global state, safe names, colours that all can tell."""
 
 from __future__ import annotations
 

@@ -128,9 +128,9 @@ def _layers(
 
 
 def depths(n: int, source: Positions, target: Positions, count: Floats) -> Positions:
-    """Return the longest way to each node along main moves, those that close a circle left out.
+    """Return the longest way to each node along main edges, those that close a circle left out.
 
-    The main moves are the busiest into and the busiest out of each node: the rare ones of a large
+    The main edges are the busiest into and the busiest out of each node: the rare ones of a large
     log lead from everywhere to everywhere, and their longest way runs through all nodes.
     """
     reach = np.eye(n, dtype=np.bool_)  # reach[a, b]: b can be reached from a

@@ -1,4 +1,4 @@
-"""The journey graph as a picture: stages from left to right, edges as wide as their flow."""
+"""Picture of the journey graph: stages from left to right, edges as wide as their flow."""
 
 from __future__ import annotations
 
@@ -103,10 +103,10 @@ def journey_graph(
     source, target
         Names of the nodes that each edge joins.
     count
-        How often each move was made: the width of the edge.
+        How often each transition was made: the width of the edge.
     stage
         Stage of each node, which gives its column; None lays nodes out by their depth: the
-        longest way to them along main moves.
+        longest way to them along the main transitions.
     stages
         The stages in their order; None sorts them by how deep their nodes lie.
     shade
@@ -117,7 +117,7 @@ def journey_graph(
         Whether `shade` has good and bad sides of 0, as emotions have.
     max_edges
         So many of the busiest edges are drawn; None takes 20 and two a node. The note under the
-        picture says what share of all moves that is.
+        picture says what share of all transitions that is.
     title
         The heading.
     ax
@@ -126,9 +126,9 @@ def journey_graph(
     Returns
     -------
     matplotlib.axes.Axes
-        Moves back to the left, and the rings of moves from a node to itself, have a colour of
-        their own. A ring is at most half as wide as the busiest move between two nodes. Leaving
-        out rare edges is for looking only: compute on the whole graph.
+        Transitions back to the left, and the rings of transitions from a node to itself, have a
+        colour of their own. A ring is at most half as wide as the busiest transition between two
+        nodes. Leaving out rare edges is for looking only: compute on the whole graph.
 
     Raises
     ------
@@ -337,4 +337,4 @@ def _share(edges: _Edges, drawn: _Edges) -> str:
     if few == all_ or not total:
         return ""
     share = drawn.flow.sum() / total
-    return f"drawn: the {few:,} busiest of {all_:,} moves, {share:.0%} of all traffic"
+    return f"drawn: the {few:,} busiest of {all_:,} transitions, {share:.0%} of all traffic"

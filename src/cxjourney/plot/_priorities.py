@@ -1,4 +1,4 @@
-"""What to mend first: how much it would bring against how sure that is."""
+"""Priorities: how much a fix would bring against how certain that is."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def impact_confidence(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw impact against confidence: what to mend first stands at the upper right.
+    """Draw impact against confidence: what to fix first stands at the upper right.
 
     Parameters
     ----------
     names
-        Names of the points, first to mend first.
+        Names of the points, first to fix first.
     impact
-        How much mending would bring.
+        How much a fix would bring.
     confidence
-        How sure it is that there is something to mend [fraction].
+        How certain it is that there is something to fix [fraction].
     low, high
         The ends of the interval of the impact; None draws none.
     labelled
@@ -115,7 +115,7 @@ def impact_confidence(
         ax.legend(
             handles=[blank] * some,
             labels=[f"{i + 1}  {shown(name)}" for i, name in enumerate(names[:some])],
-            title="first to mend first" if some == size else f"the first {some} of {size}",
+            title="first to fix first" if some == size else f"the first {some} of {size}",
             loc="upper left",
             bbox_to_anchor=(1.01, 1.0),
             borderaxespad=0.0,

@@ -1,4 +1,4 @@
-"""Step by step where journeys go: a Sankey diagram whose totals add up."""
+"""Sankey diagram of the steps of journeys, whose totals add up."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _KINDS = {
     "name": ("", ""),
     "other": ("#C3C9CE", "other"),
     "later": ("#8D99A3", "goes on"),
-    "open": ("#C9B9DB", "in progress"),
+    "in_progress": ("#C9B9DB", "in progress"),
     "conversion": (CONVERTED, "converted"),
     "dropoff": (DROPPED, "dropped"),
 }
@@ -79,7 +79,7 @@ def step_sankey(
         Names of what the flow leaves and enters.
     source_kind, target_kind
         What they are: "start", "name", "other" (all other names together), and as a target
-        "conversion", "dropoff", "open" (still in progress) or "later" (goes on beyond the last
+        "conversion", "dropoff", "in_progress" or "later" (goes on beyond the last
         step drawn).
     count
         How many journeys flow.
@@ -156,7 +156,7 @@ def step_sankey(
                 zorder=4,
                 path_effects=over_lines(),
             )
-    ax.set_xticks(range(last + 1), ["", *(f"touch {k}" for k in range(1, last)), "end"][: last + 1])
+    ax.set_xticks(range(last + 1), ["", *(f"visit {k}" for k in range(1, last)), "end"][: last + 1])
     ax.tick_params(length=0, labelsize=8)
     ax.set_yticks([])
     ax.spines[["left", "bottom"]].set_visible(False)
@@ -236,7 +236,7 @@ def _ribbons(
             (x0, y0 - height),
             (x0, y0),
         ]
-        ends = b[1] in {"conversion", "dropoff", "open", "later"}
+        ends = b[1] in {"conversion", "dropoff", "in_progress", "later"}
         tint = blocks[b].tint if ends else GREY if a[1] == "start" else blocks[a].tint
         patch = PathPatch(Path(points, codes), facecolor=tint, alpha=0.38, linewidth=0, zorder=2)
         ax.add_patch(patch)

@@ -1,4 +1,4 @@
-"""Reports: the analyses that everyone asks for first, as text and as one HTML page."""
+"""Report on a log as text and as one HTML page, and the journey map."""
 
 from __future__ import annotations
 

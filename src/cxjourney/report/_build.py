@@ -1,4 +1,4 @@
-"""From journeys to a report: key figures, sections, and what it takes to repeat it."""
+"""Report on journeys: key figures, sections, and what it takes to repeat it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def build(
     command: str = "",
     begin: Callable[[str], None] | None = None,
 ) -> Report:
-    """Return the report on journeys: what to mend first, the journey map, the graph, and all else.
+    """Return the report on journeys: what to fix first, the journey map, the graph, and all else.
 
     Parameters
     ----------
@@ -79,11 +79,11 @@ def build(
     --------
     >>> from datetime import UTC, datetime, timedelta
     >>> import cxjourney as cx
-    >>> def touch(who, what, day):
+    >>> def at(who, what, day):
     ...     moment = datetime(2026, 1, day, tzinfo=UTC)
     ...     return cx.Interaction(customer=who, touchpoint=what, timestamp=moment)
-    >>> touches = [touch("a", "web", 1), touch("a", "buy", 2), touch("b", "web", 9)]
-    >>> log = cx.InteractionLog.from_interactions(touches)
+    >>> interactions = [at("a", "web", 1), at("a", "buy", 2), at("b", "web", 9)]
+    >>> log = cx.InteractionLog.from_interactions(interactions)
     >>> journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
     >>> report = cx.report.build(journeys)
     >>> [figure.value for figure in report.figures][:4]
@@ -97,7 +97,7 @@ def build(
     if not isinstance(scale, (Scale, NoneType)):
         raise InvalidValue.of("scale", "be a cxjourney.metrics.Scale or None", scale)
     if not isinstance(python, str):
-        raise InvalidValue.of("python", "be a text", python)
+        raise InvalidValue.of("python", "be a string", python)
     steps = None if steps is None else tuple(steps)
     work = Work(journeys=journeys, steps=steps, blueprint=blueprint, scale=scale)
     sections = []
@@ -154,7 +154,7 @@ def _figures(journeys: Journeys) -> tuple[Figure, ...]:
 def _rules(journeys: Journeys) -> dict[str, str]:
     rules = journeys.rules
     return {
-        "goal": ", ".join(rules.goal) or "none: nothing counts as converted",
+        "goal": ", ".join(rules.goal) or "none, so no journey counts as converted",
         "exit touchpoints": ", ".join(rules.exit_touchpoints) or "none",
         "inactivity": "none" if rules.inactivity is None else _limit(rules.inactivity),
         "after the goal": rules.after_goal,

@@ -1,4 +1,4 @@
-"""`journey_map`: stages × lanes, filled from data, with n, intervals and what is assumed."""
+"""Journey map: stages by lanes, filled from data, with counts, intervals and assumptions."""
 
 from __future__ import annotations
 
@@ -219,11 +219,11 @@ def journey_map(
     Notes
     -----
     Volume is the share of journeys that come by. Emotion is a mean of valences from -1 to 1, the
-    gap is experience minus expectation, waiting the mean time to the next touch of those who came
-    back, drop-off the exit probability of `cxjourney.dropoff.exits`. Pain points are touchpoints
-    whose exits are surely above those of their peers, or where customers feel worse than
-    elsewhere; moments of truth are those that at least 5% of the conversions go through;
-    opportunities are what mending would gain at most: `cxjourney.critical.points` has them all.
+    gap is experience minus expectation, waiting the mean time to the next interaction of those who
+    came back, drop-off the exit probability of `cxjourney.dropoff.exits`. Pain points are
+    touchpoints whose exits are clearly above those of their peers, or where customers feel worse
+    than elsewhere; moments of truth are those that at least 5% of the conversions go through;
+    opportunities are what fixing would gain at most: `cxjourney.critical.points` has them all.
 
     Examples
     --------
@@ -255,16 +255,16 @@ def journey_map(
             raise InvalidValue.of("basis of an assumed entry", "be 'assumed'", entry.basis)
     if blueprint is not None:
         found += tuple(planned(blueprint, order, found))
-    notes = [
-        how,
-        f"{100 * level:g}% intervals, clustered by customer; n counts visits, journeys or answers",
-        *empty,
-    ]
+    intervals = (
+        f"Intervals have a confidence level of {100 * level:g}% and allow for several visits of "
+        "one customer; n counts visits, journeys or answers."
+    )
+    notes = [how, intervals, *empty]
     if points is not None:
-        notes.append("opportunities are upper bounds and no causal claims; they do not add up")
-    if points is None:
+        notes.append("Opportunities are upper bounds and not causal, and they do not add up.")
+    else:
         notes.append(
-            "no pain points, moments of truth, opportunities: they need a goal and a limit"
+            "Pain points, moments of truth and opportunities need a goal and an inactivity limit."
         )
     return JourneyMap(
         name=name, stages=order, entries=found + extra, level=level, notes=tuple(notes)
@@ -311,7 +311,7 @@ def _staged(
             stages = blueprint.stages
         return journeys, *stages_in_order(journeys, stages)
     if blueprint is None or blueprint.stages is None:
-        how = "the log has no stages: all of it stands in one column"
+        how = "The log has no stages, so everything stands in one column."
         return _with_stages(journeys, {}, ALL), (ALL,), how
     homes: dict[str, str] = {}
     for step in blueprint.steps:
@@ -319,7 +319,7 @@ def _staged(
             homes.setdefault(step.touchpoint, step.stage)
     staged = _with_stages(journeys, homes, OFF_PLAN)
     off = (OFF_PLAN,) if OFF_PLAN in staged.log.stages else ()
-    how = "the log has no stages: touchpoints stand where the blueprint has them"
+    how = "The log has no stages; touchpoints stand in the stages of the blueprint."
     return staged, (*blueprint.stages.names, *off), how
 
 

@@ -1,4 +1,4 @@
-"""What stands in the cells of a journey map: each lane by stage, with n and intervals."""
+"""Cells of the journey map: each lane by stage, with counts and intervals."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def filled(
         try:
             found += [entry for entry in lanes[lane]() if entry.stage in stages]
         except _UNDEFINED as error:
-            notes.append(f"{lane}: {str(error).partition(';')[0]}")
+            notes.append(f"The lane {lane!r} is empty: {str(error).partition(';')[0]}.")
     return tuple(found), tuple(notes)
 
 
@@ -241,7 +241,7 @@ def _waiting(journeys: Journeys, level: float) -> Iterator[MapEntry]:
         value="wait_s",
         n="moved",
         kind="duration",
-        text="mean to the next touch",
+        text="mean to the next interaction",
     )
 
 
@@ -299,7 +299,7 @@ def _moments(table: Table, home: dict[str, str]) -> Iterator[MapEntry]:
 
 
 def _opportunities(table: Table, home: dict[str, str]) -> Iterator[MapEntry]:
-    """Yield what mending would gain at most, where exits are surely above those of the peers."""
+    """Yield what fixing would gain at most, where exits are clearly above those of the peers."""
     return _best(
         table,
         "opportunities",

@@ -1,4 +1,4 @@
-"""The metrics of a report, each with its interval and its definition."""
+"""Metrics of the report, each with its interval and its definition."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def metrics_table(journeys: Journeys, scale: Scale | None) -> tuple[Table, tuple
                 for e in found
             ],
             "n": np.array([e.n for e in found], dtype=np.int64),
-            "open": np.array([e.n_censored for e in found], dtype=np.int64),
+            "censored": np.array([e.n_censored for e in found], dtype=np.int64),
             "definition": [e.definition for e in found],
         }
     )
@@ -77,16 +77,16 @@ def _of_journeys(journeys: Journeys) -> Iterator[Estimate]:
         yield elapsed_time(
             took,
             name="time_to_conversion",
-            definition="time from first touch to goal of those who converted",
+            definition="time from the first interaction to the goal, of journeys that converted",
         ).median
     yield mean_estimate(
         journeys.lengths.astype(np.float64),
         customer,
         None,
         level=0.95,
-        name="touches per journey",
-        definition="mean number of contacts of a journey, its goal left out",
-        unit="contacts",
+        name="interactions per journey",
+        definition="mean number of interactions of a journey, without its goal",
+        unit="interactions",
     )
     worth = journeys.value[won]
     known = ~np.isnan(worth)
@@ -118,7 +118,7 @@ def _of_answers(journeys: Journeys, scale: Scale | None) -> tuple[list[Estimate]
         elif scale is not None and len(scale.answers) <= 7:
             found.append(csat(scores, scale=scale))
         found.append(mean_score(scores, scale=scale))
-        notes.append("intervals of answers take them as independent")
+        notes.append("The intervals of scores take the answers as independent of each other.")
     if "emotion" in numeric:
         emotion = np.asarray(numeric["emotion"], dtype=np.float64)
         known = ~np.isnan(emotion)
@@ -148,12 +148,13 @@ def _scale_of(known: NDArray[np.float64]) -> Scale | None:
 
 
 def _how_read(scale: Scale | None, known: NDArray[np.float64]) -> str:
-    seen = f"answers from {known.min():g} to {known.max():g}" if len(known) else "no answers"
+    seen = f"range from {known.min():g} to {known.max():g}" if len(known) else "are all missing"
     if scale is None:
         return (
-            f"scores: {seen} do not show their scale; name it with build(scale=...) for NPS or CSAT"
+            f"The scores {seen}, which does not tell their scale. Name it with build(scale=...) to "
+            "have NPS or CSAT."
         )
-    return f"scores: {seen} were read as a scale from {scale.low:g} to {scale.high:g}"
+    return f"The scores {seen} and were read as a scale from {scale.low:g} to {scale.high:g}."
 
 
 def default_steps(journeys: Journeys) -> tuple[str | tuple[str, ...], ...]:

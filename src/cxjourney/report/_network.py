@@ -25,9 +25,12 @@ __all__ = ["TERMINALS", "Network", "network"]
 TERMINALS = {START: "(start)", CONVERSION: "(converted)", DROPOFF: "(dropped)"}
 MOST_NODES = 80
 MOST_EDGES = 2_000
-_FIRST_SEEN = (0.9, 0.8)  # share of all moves that the first view shows, of few and many nodes
+_FIRST_SEEN = (
+    0.9,
+    0.8,
+)  # share of all transitions that the first view shows, of few and many nodes
 _MANY = 30
-_MOVES_PER_NODE = 4  # more of them at first, and nothing could be told apart
+_EDGES_PER_NODE = 4  # more of them at first, and nothing could be told apart
 _COLUMN, _ROW = 206, 58  # distance between nodes
 _WIDTH, _HEIGHT = 152, 40  # of a node
 _TOP = 46
@@ -52,7 +55,7 @@ class Node:
 
 @attrs.frozen(kw_only=True)
 class Edge:
-    """A move of the drawing, the most frequent first."""
+    """A transition of the drawing, the most frequent first."""
 
     source: int
     target: int
@@ -77,7 +80,7 @@ class Network:
     size
         Width and height [px].
     total
-        All moves of the graph, those that are not drawn included.
+        Count of all transitions of the graph, those that are not drawn included.
     left_out
         What was too much to draw, in words; empty where everything is there.
     """
@@ -109,13 +112,13 @@ class Network:
 
     @property
     def share_first_seen(self) -> float:
-        """Share of all moves that the first view shows."""
+        """Share of all transitions that the first view shows."""
         seen = sum(edge.count for edge in self.edges if edge.first_seen)
         return seen / self.total if self.total else math.nan
 
     def to_text(self) -> str:
         """Return what a terminal shows of it: nothing but where to find it."""
-        return f"drawn on the page: {len(self.nodes):,} nodes and {len(self.edges):,} moves"
+        return f"drawn on the page: {len(self.nodes):,} nodes and {len(self.edges):,} transitions"
 
 
 def network(graph: JourneyGraph, *, stages: Sequence[str] = ()) -> Network:
@@ -140,17 +143,19 @@ def network(graph: JourneyGraph, *, stages: Sequence[str] = ()) -> Network:
         for i, x in enumerate(names)
     }
     numbers = {x: i for i, x in enumerate(sorted(names, key=places.__getitem__))}
-    moves = _moves(graph, numbers)
+    edges = _transitions(graph, numbers)
     left_out = []
     if len(busiest) > len(drawn):
         visits = sum(graph.nodes[x]["visits"] for x in busiest[len(drawn) :])
         left_out.append(f"{len(busiest) - len(drawn):,} touchpoints with {visits:,} visits")
-    if len(moves) > MOST_EDGES:
-        rest = sum(data["count"] for _, _, data in moves[MOST_EDGES:])
-        left_out.append(f"{len(moves) - MOST_EDGES:,} rare moves, made {rest:,} times")
+    if len(edges) > MOST_EDGES:
+        rest = sum(data["count"] for _, _, data in edges[MOST_EDGES:])
+        left_out.append(
+            f"{len(edges) - MOST_EDGES:,} rare transitions that were made {rest:,} times"
+        )
     return Network(
         nodes=tuple(_node(graph, x, number, places[x]) for x, number in numbers.items()),
-        edges=tuple(_edges(graph, moves[:MOST_EDGES], numbers, places, height)),
+        edges=tuple(_edges(graph, edges[:MOST_EDGES], numbers, places, height)),
         heads=tuple((head, first * _COLUMN) for head, first, _ in where.bands),
         size=(where.columns * _COLUMN + _WIDTH, height + _ROW),
         total=sum(data["count"] for _, _, data in graph.edges(data=True)),
@@ -161,23 +166,23 @@ def network(graph: JourneyGraph, *, stages: Sequence[str] = ()) -> Network:
 def _layout(graph: JourneyGraph, names: Sequence[str], stages: Sequence[str]) -> Layout:
     """Return the positions of these nodes, those of the picture that `graph.plot()` draws."""
     place = {x: i for i, x in enumerate(names)}
-    moves = [(u, v, data) for u, v, data in graph.edges(data=True) if u in place and v in place]
+    edges = [(u, v, data) for u, v, data in graph.edges(data=True) if u in place and v in place]
     stage, order = stage_columns(graph, stages or None)
     return layout(
         [str(graph.nodes[x]["kind"]) for x in names],
-        np.array([place[u] for u, _, _ in moves], dtype=np.intp),
-        np.array([place[v] for _, v, _ in moves], dtype=np.intp),
-        np.array([data["count"] for _, _, data in moves], dtype=np.float64),
+        np.array([place[u] for u, _, _ in edges], dtype=np.intp),
+        np.array([place[v] for _, v, _ in edges], dtype=np.intp),
+        np.array([data["count"] for _, _, data in edges], dtype=np.float64),
         stage=None if stage is None else [stage[x] for x in names],
         stages=order,
     )
 
 
-def _moves(
+def _transitions(
     graph: JourneyGraph, numbers: Mapping[str, int]
 ) -> list[tuple[str, str, Mapping[str, Any]]]:
-    moves = [(u, v, d) for u, v, d in graph.edges(data=True) if u in numbers and v in numbers]
-    return sorted(moves, key=lambda move: (-move[2]["count"], move[0], move[1]))
+    edges = [(u, v, d) for u, v, d in graph.edges(data=True) if u in numbers and v in numbers]
+    return sorted(edges, key=lambda edge: (-edge[2]["count"], edge[0], edge[1]))
 
 
 def _node(graph: JourneyGraph, name: str, number: int, place: tuple[float, float]) -> Node:
@@ -211,9 +216,9 @@ def _node(graph: JourneyGraph, name: str, number: int, place: tuple[float, float
             f"{data[key]:,} {words}"
             for key, words in (
                 ("starts", "journeys begin here"),
-                ("conversions", "go on to convert at once"),
-                ("exits", "are the last of a journey that was dropped"),
-                ("censored", "are still open"),
+                ("conversions", "are followed by the conversion"),
+                ("exits", "are exits"),
+                ("censored", "are censored"),
             )
             if data.get(key)
         ),
@@ -238,7 +243,7 @@ def _short(name: str) -> str:
 
 
 def _exit_rate(graph: JourneyGraph, name: str) -> float:
-    """Return the probability of the move to DROPOFF; 0 where nobody made it."""
+    """Return the probability of the transition to DROPOFF; 0 where nobody made it."""
     if not graph.graph.get("determined", True):
         return math.nan
     if not graph.has_edge(name, DROPOFF):
@@ -248,17 +253,17 @@ def _exit_rate(graph: JourneyGraph, name: str) -> float:
 
 def _edges(
     graph: JourneyGraph,
-    moves: Sequence[tuple[str, str, Mapping[str, Any]]],
+    edges: Sequence[tuple[str, str, Mapping[str, Any]]],
     numbers: Mapping[str, int],
     places: Mapping[str, tuple[float, float]],
     height: float,
 ) -> Iterator[Edge]:
     total = sum(data["count"] for _, _, data in graph.edges(data=True))
-    most = max((data["count"] for _, _, data in moves), default=1)
+    most = max((data["count"] for _, _, data in edges), default=1)
     enough = _FIRST_SEEN[len(numbers) > _MANY] * total
     seen = 0
-    for rank, (u, v, data) in enumerate(moves):
-        first_seen = seen < enough and rank < _MOVES_PER_NODE * len(numbers)
+    for rank, (u, v, data) in enumerate(edges):
+        first_seen = seen < enough and rank < _EDGES_PER_NODE * len(numbers)
         seen += data["count"]
         yield Edge(
             source=numbers[u],
@@ -268,11 +273,11 @@ def _edges(
             path=_path(places[u], places[v], height),
             width=round(1 + 9 * math.sqrt(data["count"] / most), 1),
             first_seen=first_seen,
-            facts=_move_facts(data),
+            facts=_edge_facts(data),
         )
 
 
-def _move_facts(data: Mapping[str, Any]) -> str:
+def _edge_facts(data: Mapping[str, Any]) -> str:
     facts = [f"{data['count']:,} times"]
     if not math.isnan(float(data.get("probability", math.nan))):
         facts.append(f"probability {format_value(float(data['probability']), 'percent')}")
@@ -282,7 +287,7 @@ def _move_facts(data: Mapping[str, Any]) -> str:
 
 
 def _path(source: tuple[float, float], target: tuple[float, float], height: float) -> str:
-    """Return the curve of a move: forward from right to left side, back around below."""
+    """Return the curve of a transition: forward from right to left side, back around below."""
     (x1, y1), (x2, y2) = source, target
     right = x1 + _WIDTH
     if x1 == x2 and y1 == y2:  # a repeat: a loop above the node

@@ -1,4 +1,4 @@
-"""`Report`: a sequence of sections, as text for a terminal and as one self-contained HTML page."""
+"""Report of sections: plain text for a terminal, and one HTML page that is complete in itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sections of a report: which analysis each one holds, and the words around it."""
+"""Sections of the report, each with its analysis and the sentences around it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cxjourney.report._metrics_table import default_steps, metrics_table
 from cxjourney.report._network import TERMINALS, Network, network
 from cxjourney.report._page import Part, Picture, Section
 from cxjourney.report._stages import stages_in_order
-from cxjourney.report._words import caveats, chance, first_to_mend, overview
+from cxjourney.report._words import caveats, chance, first_to_fix, overview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SEED", "STEPS", "Work"]
 
-MOVES = 20  # rows of the table of moves; the rest is in the graph
+TRANSITIONS = 20  # rows of their table; the rest is in the graph
 SEED = 0  # of resampling: the same journeys make the same report
 _BARS = 12  # critical points that are drawn
 
@@ -53,7 +53,7 @@ class Work:
 
         rules = self.journeys.rules
         if not rules.goal and self.journeys.columns.time is not None:
-            return "Without a goal nothing converts, and no touchpoint costs conversions."
+            return "Without a goal no journey converts, so no touchpoint can cost conversions."
         try:
             return points(self.journeys, rng=SEED)
         except (OutcomeUndetermined, TimesRequired, NotAbsorbing) as error:
@@ -64,13 +64,14 @@ def _summary(work: Work) -> Section:
     ranked: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...]
     if isinstance(work.points, str):
-        remarks = (f"What to mend first cannot be told: {work.points}",)
+        remarks = (f"What to fix first cannot be told: {work.points}",)
     else:
-        ranked = tuple(first_to_mend(work.points, work.journeys.log.currency))
+        ranked = tuple(first_to_fix(work.points, work.journeys.log.currency))
         remarks = (
-            "Gains are upper bounds and no causal claims; the first of many looks worse than it is."
+            "Gains are upper bounds and not causal. The first of many touchpoints is probably less "
+            "bad than it looks."
             if ranked
-            else "No touchpoint loses surely more than its peers: there is nothing to mend first.",
+            else "No touchpoint clearly loses more than its peers: there is nothing to fix first.",
         )
     return Section(
         anchor="summary",
@@ -88,7 +89,7 @@ def _map(work: Work) -> Section:
     return Section(
         anchor="map",
         title="The journey map",
-        lead="Stage by stage: what happens, how it feels, where it hurts, what could be gained.",
+        lead="What happens in each stage, how it feels, where it hurts, and what could be gained.",
         parts=(Picture(caption="The map", drawing=drawn, notes=drawn.notes, brief=brief),),
     )
 
@@ -99,7 +100,7 @@ def _audit(work: Work) -> Section:
     return Section(
         anchor="audit",
         title="The data",
-        lead="What came in, and what about it deserves a look before the results are believed.",
+        lead="What was read, and what to check before believing the results.",
         parts=(Part.of_result(audit, caption="The data"),),
     )
 
@@ -108,21 +109,21 @@ def _graph(work: Work) -> Section:
     journeys = work.journeys
     graph = journeys.graph()
     touchpoints = graph.touchpoints
-    moves = sum(1 for u, v in graph.edges if u in touchpoints and v in touchpoints)
+    between = sum(1 for u, v in graph.edges if u in touchpoints and v in touchpoints)
     drawing = network(graph, stages=stages_in_order(journeys)[0])
     return Section(
         anchor="graph",
         title="The journey graph",
         lead=(
-            f"{len(touchpoints):,} touchpoints and {moves:,} moves between them. A visit is open "
-            "where the journey is still in progress."
+            f"{len(touchpoints):,} touchpoints and {between:,} transitions between them. A visit "
+            "is censored if its journey is still in progress there."
         ),
         parts=(
             Picture(caption="The graph", drawing=drawing, notes=_drawing_notes(drawing)),
             Part(caption="The busiest touchpoints", table=_touchpoints(graph)),
             Part(
-                caption=f"The {min(MOVES, graph.number_of_edges())} busiest moves",
-                table=_moves(graph),
+                caption=f"The {min(TRANSITIONS, graph.number_of_edges())} busiest transitions",
+                table=_transitions(graph),
             ),
         ),
     )
@@ -130,11 +131,11 @@ def _graph(work: Work) -> Section:
 
 def _drawing_notes(drawing: Network) -> tuple[str, ...]:
     notes = [
-        "what the slider hides is left out of the drawing, never of the numbers",
-        "a line is as wide as the square root of its count",
+        "The slider hides rare transitions in the drawing; the numbers always count all of them.",
+        "The width of a line is proportional to the square root of its count.",
     ]
     if drawing.left_out:
-        notes.append(f"too much to draw: {drawing.left_out}")
+        notes.append(f"Not drawn, because there are too many: {drawing.left_out}.")
     return tuple(notes)
 
 
@@ -147,14 +148,14 @@ def _touchpoints(graph: JourneyGraph) -> Table:
         ("starts", "starts"),
         ("conversions", "conversions"),
         ("exits", "exits"),
-        ("open", "censored"),
+        ("censored", "censored"),
     ):
         columns[title] = np.array([graph.nodes[name].get(key, 0) for name in names], dtype=np.int64)
     return Table(columns)
 
 
-def _moves(graph: JourneyGraph) -> Table:
-    edges = sorted(graph.edges(data=True), key=lambda edge: -edge[2]["count"])[:MOVES]
+def _transitions(graph: JourneyGraph) -> Table:
+    edges = sorted(graph.edges(data=True), key=lambda edge: -edge[2]["count"])[:TRANSITIONS]
     return Table(
         {
             "from": [TERMINALS.get(u, u) for u, _, _ in edges],
@@ -170,16 +171,21 @@ def _moves(graph: JourneyGraph) -> Table:
 def _funnel(work: Work) -> Section:
     from cxjourney.dropoff import funnel
 
-    anchor, title = "funnel", "The way to the goal"
+    anchor, title = "funnel", "The funnel"
     steps = work.steps or default_steps(work.journeys)
-    lead = "How many journeys get from step to step, in this order; others may lie between them."
+    lead = (
+        "How many journeys get from step to step in this order. Other interactions may lie between "
+        "the steps."
+    )
     if work.steps is None:
         lead += (
-            " The steps are those that at least half of the converted journeys come by: chosen by "
-            "looking at who converted."
+            " These steps were chosen from the data: at least half of the converted journeys visit "
+            "each of them."
         )
     if len(steps) < 2:
-        absent = "Fewer than two steps lie on the way of most converted journeys: name some."
+        absent = (
+            "Fewer than two steps are common to most converted journeys. Name the steps yourself."
+        )
         return Section(anchor=anchor, title=title, lead=lead, absent=absent)
     found = funnel(work.journeys, steps)
     bars = Bars(
@@ -201,7 +207,7 @@ def _funnel(work: Work) -> Section:
         title=title,
         lead=lead,
         parts=(
-            Picture(caption="Share of the journeys that begin the way", drawing=bars),
+            Picture(caption="Share of the journeys that reached the first step", drawing=bars),
             Part.of_result(found, caption="Step by step"),
         ),
     )
@@ -213,11 +219,11 @@ def _exits(work: Work) -> Section:
     return _answer(
         lambda: exits(work.journeys),
         anchor="exits",
-        title="Where customers are lost",
+        title="Where customers drop off",
         lead=(
-            "The exit probability of a touchpoint is the chance that a visit there is followed by "
-            "silence for the inactivity limit. Lost conversions are what would be gained if nobody "
-            "left there and those who now leave went on like those who stay: an upper bound."
+            "The exit probability of a touchpoint is the probability that a visit there is the "
+            "last of a dropped journey. Lost conversions are what would be gained if nobody left "
+            "there and those who now leave went on like those who stay: an upper bound."
         ),
     )
 
@@ -226,7 +232,7 @@ def _channels(work: Work) -> Section:
     from cxjourney.omnichannel import switching, transitions
 
     anchor, title = "channels", "How customers move between channels"
-    lead = "What follows a contact in a channel, among those that were followed by another."
+    lead = "In which channel the next interaction takes place, where another one follows."
     if not work.journeys.log.channels:
         absent = "The log has no channel column."
         return Section(anchor=anchor, title=title, lead=lead, absent=absent)
@@ -241,17 +247,17 @@ def _channels(work: Work) -> Section:
         parts=(
             Picture(caption="From channel to channel", drawing=matrix),
             Part.of_result(switching(work.journeys), caption="How often they switch"),
-            Part.of_result(found, caption="Moves, the most frequent first"),
+            Part.of_result(found, caption="Transitions, the most frequent first"),
         ),
     )
 
 
 def _critical(work: Work) -> Section:
-    anchor, title = "critical", "What to mend first"
+    anchor, title = "critical", "What to fix first"
     lead = (
-        "Touchpoints by the conversions that would be gained if no more left there than at their "
-        "peers. Reach is the share of the journeys that come by; the removal effect is the share "
-        "of conversions that the chain would lose without the touchpoint."
+        "Touchpoints by the conversions that would be gained if no more customers left there than "
+        "at their peers. Reach is the share of journeys that visit the touchpoint. The removal "
+        "effect is the share of conversions that would be lost without it, by the Markov chain."
     )
     found = work.points
     if isinstance(found, str):
@@ -265,7 +271,7 @@ def _critical(work: Work) -> Section:
                 value=float(row["gain"] or 0),
                 low=float(row["gain_low"] or 0),
                 high=float(row["gain_high"] or 0),
-                note=f"truly loses more than its peers: {chance(row['confidence'])}",
+                note=f"loses more than its peers with probability {chance(row['confidence'])}",
             )
             for row in worst
             if not row["mark"]
@@ -277,7 +283,7 @@ def _critical(work: Work) -> Section:
         lead=lead,
         parts=(
             Picture(
-                caption="Conversions that could be gained, and how sure it is that there are any",
+                caption="Conversions that could be gained, with their intervals",
                 drawing=bars,
                 brief="drawn on the page",
             ),
@@ -289,11 +295,13 @@ def _critical(work: Work) -> Section:
 def _metrics(work: Work) -> Section:
     table, notes = metrics_table(work.journeys, work.scale)
     anchor, title = "metrics", "Metrics"
-    lead = "The usual figures, each with its interval and definition."
+    lead = "The usual metrics, each with its interval and definition."
     if not len(table):
         absent = "Aggregated paths have no times, values or answers."
         return Section(anchor=anchor, title=title, lead=lead, absent=absent)
-    part = Part(caption=title, table=table, notes=("95% intervals", *notes))
+    part = Part(
+        caption=title, table=table, notes=("Intervals have a confidence level of 95%.", *notes)
+    )
     return Section(anchor=anchor, title=title, lead=lead, parts=(part,))
 
 
@@ -319,7 +327,7 @@ def _answer(analysis: Callable[[], Result], *, anchor: str, title: str, lead: st
 
 # What is in a report, in order: the name of each step while it is worked on, and its section.
 STEPS: Mapping[str, Callable[[Work], Section]] = {
-    "what to mend first": _summary,
+    "what to fix first": _summary,
     "the journey map": _map,
     "the journey graph": _graph,
     "the funnel": _funnel,

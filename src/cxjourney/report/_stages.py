@@ -1,4 +1,4 @@
-"""Which stages a log has, and in which order they stand."""
+"""Stages of a log in the order of the journey."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def stages_in_order(
             raise InvalidValue.of(
                 "stages", f"name every stage of the log, {absent[0]!r} too", names
             )
-        return names, "stages in the order given"
+        return names, "The stages stand in the order given."
     if not present:
-        return (), "the log has no stages"
+        return (), "The log has no stages."
     if (model := standard_model(present)) is not None:
         names = tuple(name for name in model.names if name in present)
-        return names, f"stages in the order of the model {model.name!r}"
+        return names, f"The stages stand in the order of the model {model.name!r}."
     visits = visits_of(journeys, "stage")
     first = journeys.offsets[:-1][visits.journey]
     length = np.maximum(np.diff(journeys.offsets)[visits.journey], 1)
@@ -61,4 +61,4 @@ def stages_in_order(
     counts = np.bincount(visits.node, minlength=len(visits.names))
     mean = dict(zip(visits.names, (sums / np.maximum(counts, 1)).tolist(), strict=True))
     names = tuple(sorted(present, key=lambda name: (mean.get(name, 1.0), name)))
-    return names, "stages by the mean place of their visits in the journeys"
+    return names, "The stages stand in the order of the mean place of their visits in the journeys."

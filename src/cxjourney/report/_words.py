@@ -1,4 +1,4 @@
-"""The report in words: what happens, what to mend first and how sure that is, and the caveats."""
+"""Sentences of the report: the overview, what to fix first, and the caveats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cxjourney.critical import CriticalPoints
     from cxjourney.journeys import Journeys
 
-__all__ = ["caveats", "chance", "first_to_mend", "overview"]
+__all__ = ["caveats", "chance", "first_to_fix", "overview"]
 
 FIRST = 3
 
@@ -30,12 +30,12 @@ def overview(journeys: Journeys) -> str:
     return (
         f"Of {len(journeys):,} journeys, {won:,} ({won / total:.1%}){reached} and {lost:,} "
         f"({lost / total:.1%}) were dropped. {still:,} ({still / total:.1%}) were still in "
-        "progress when the observation ended: they count as neither."
+        "progress when the observation ended; they count as neither converted nor dropped."
     )
 
 
-def first_to_mend(points: CriticalPoints, currency: str | None) -> Iterator[tuple[str, str]]:
-    """Yield the touchpoints to mend first, each with what speaks for it and how sure it is."""
+def first_to_fix(points: CriticalPoints, currency: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the touchpoints to fix first, each with the reasons and how certain they are."""
     ranks = {str(row["touchpoint"]): row for row in points.rank_probability}
     rows = {str(row["touchpoint"]): row for row in points.table}
     for name in points.ranking[:FIRST]:
@@ -52,8 +52,8 @@ def _loss(row: Mapping[str, object]) -> str:
     peers = "" if row["peer_group"] == "all" else f" of the stage {row['peer_group']!r}"
     return (
         f"{_percent(row['exit_probability'])} [{_percent(row['low'])}, {_percent(row['high'])}] of "
-        f"the visits here are the last of their journey, against {_percent(row['peers'])} at the "
-        f"other touchpoints{peers}."
+        f"the visits here are exits, compared with {_percent(row['peers'])} at the other "
+        f"touchpoints{peers}."
     )
 
 
@@ -62,8 +62,8 @@ def _gain(row: Mapping[str, object], n_journeys: int, currency: str | None) -> s
     money = _number(row["gain_value"])
     worth = "" if math.isnan(money) else f", worth {money:,.0f} {currency or ''}".rstrip()
     return (
-        f"As few exits as there would mean up to {format_value(_number(row['gain']))} [{low}, "
-        f"{high}] more conversions in {n_journeys:,} journeys{worth}."
+        f"If only as many left here as there, up to {format_value(_number(row['gain']))} [{low}, "
+        f"{high}] more of the {n_journeys:,} journeys would convert{worth}."
     )
 
 
@@ -105,13 +105,14 @@ def caveats(journeys: Journeys) -> Iterator[str]:
     rules, log = journeys.rules, journeys.log
     if rules.inactivity is not None:
         yield (
-            "The inactivity limit defines drop-off: lost means no touch within it, not never "
-            "again. Try others (log.suggest_inactivity(), cx.dropoff)."
+            "The inactivity limit defines drop-off: a journey counts as dropped when no "
+            "interaction follows within the limit, even if the customer returns later. Try other "
+            "limits with cx.dropoff.sensitivity()."
         )
     if journeys.outcomes[Outcome.IN_PROGRESS]:
         yield (
-            "Journeys in progress are censored. Counting them as lost would overstate drop-off, "
-            "leaving them out would understate it."
+            "Journeys in progress are censored. Counting them as dropped would overstate drop-off, "
+            "and leaving them out would understate it."
         )
     elif rules.all_closed:
         yield (
@@ -119,38 +120,42 @@ def caveats(journeys: Journeys) -> Iterator[str]:
             "cases are closed."
         )
     if not rules.determined:
-        yield "Nothing tells when a journey without the goal is over: there are no exits."
+        yield (
+            "Without an inactivity limit or exit touchpoints, nothing tells when a journey that "
+            "did not convert is over, so there are no exits."
+        )
     yield (
-        "Nothing here is causal. Exits, removal effects and gains describe who was there; what a "
-        "change would do only an experiment shows."
+        "Nothing here is causal. Exits, removal effects and gains describe the customers who came; "
+        "only an experiment shows what a change would do."
     )
     yield (
-        "Gains assume that those who are kept go on like those who stayed. They are usually weaker "
-        "prospects: an upper bound. Gains at several touchpoints do not add up."
+        "Gains assume that customers who are kept go on like those who stayed. They are usually "
+        "weaker prospects, so a gain is an upper bound. Gains at several touchpoints do not add up."
     )
     yield (
-        "The worst of many, picked after looking, looks worse than it is (winner's curse), and "
-        "regresses to the mean by itself when it is looked at again."
+        "A touchpoint that was picked because it looks worst is probably less bad than it looks "
+        "(winner's curse), and will look better at the next measurement even if nothing changes."
     )
     yield (
-        "Intervals allow for several visits of one customer, not for everything: what was not "
-        "recorded (consent, offline contacts, bots) is not in them."
+        "Intervals allow for several visits of one customer. They do not allow for what was not "
+        "recorded, such as customers without consent, offline interactions and bots."
     )
     yield (
-        "A chain forgets how customers came to where they are; loops and repeats are kept as they "
-        "were recorded."
+        "The Markov chain ignores how customers came to where they are. Loops and repeats are kept "
+        "as they were recorded."
     )
     if len(log.channels) > 1:
         yield (
-            "Channels know customers to a different degree. Merging identities too much invents "
-            "switches, too little invents drop-offs."
+            "Not every channel recognises its customers equally well. Too much merging of "
+            "identities creates switches that did not happen; too little creates drop-offs."
         )
     if "score" in log.columns.numeric or "emotion" in log.columns.numeric:
         yield (
-            "Scores and emotions are those of customers who answered; who has left is no longer "
-            "asked."
+            "Scores and emotions are those of customers who answered. Customers who have left are "
+            "no longer asked."
         )
     yield (
-        "Totals hide mixes: compare segments (devices, issues, periods) before acting (cx.compare)."
+        "Totals hide differences between segments such as devices, issues and periods. Compare "
+        "them with cx.compare before acting."
     )
-    yield "Seasons and campaigns shift numbers over time: compare like periods."
+    yield "Seasons and campaigns shift numbers over time, so compare like periods."

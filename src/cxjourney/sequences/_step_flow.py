@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["StepFlow", "step_flow"]
 
 
-_KINDS = ("other", "start", "conversion", "dropoff", "open", "later")
+_KINDS = ("other", "start", "conversion", "dropoff", "in_progress", "later")
 _WORDS = ("(other)", "(start)", "(converted)", "(dropped)", "(in progress)", "(goes on)")
 _OTHER, _START, _CONVERSION, _DROPOFF, _OPEN, _LATER = range(len(_KINDS))
 
@@ -36,7 +36,7 @@ class StepFlow(Result):
     ----------
     table
         One row a flow: `step` that it leaves (0 is the start), `from` and `to` with their kinds
-        `from_kind` and `to_kind` ("name", "other", "start", "conversion", "dropoff", "open",
+        `from_kind` and `to_kind` ("name", "other", "start", "conversion", "dropoff", "in_progress",
         "later"), `journeys`, and their `share` of all journeys [fraction].
     n_journeys
         Number of all journeys, which is what leaves step 0.

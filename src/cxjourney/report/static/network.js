@@ -127,8 +127,8 @@
       });
       const share = total ? ((100 * moves) / total).toFixed(1) : "0.0";
       box.querySelector(".drawn").textContent =
-        `${limit.toLocaleString("en")} of ${edges.length.toLocaleString("en")} moves drawn: ` +
-        `${share}% of all transitions`;
+        `${limit.toLocaleString("en")} of ${edges.length.toLocaleString("en")} transitions drawn: ` +
+        `${share}% of all`;
       point(null);
     }
     function find() {
