@@ -73,6 +73,8 @@ class Entrants:
         trials = n
         if self.customer is not None:
             trials = effective_n(hits[of], self.customer[of])
+            if math.isnan(trials):
+                return count / n, math.nan, math.nan
         return count / n, *wilson(min(count / n * trials, trials), trials, level=level)
 
     def incidence(self, k: int, level: float) -> _Band:
