@@ -20,9 +20,8 @@ from cxjourney.exceptions import CxJourneyError, InputFileError, InvalidValue, O
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cxjourney.io import FurtherColumns
     from cxjourney.journeys import Journeys
-    from cxjourney.log import InteractionLog
+    from cxjourney.log import FurtherColumns, InteractionLog
 
 __all__ = ["main"]
 

@@ -426,3 +426,36 @@ def test_parquet_that_is_none_or_lacks_a_column_is_refused(tmp_path, write):
         with pytest.raises(InputFileError, match="cannot be read") as caught:
             read_parquet(write(content, "bad.parquet"), **NAMES)
         assert "\n" not in str(caught.value)
+
+
+def test_a_column_of_numbers_may_be_an_attribute_too_and_is_then_as_it_was_written(write):
+    path = write("id,when,where,nps\n1,2024-01-01,a,09\n1,2024-01-02,b,\n")
+    log = read(path, score="nps", attributes=["nps"], journey="id")
+    assert log.columns.numeric["score"].tolist() == pytest.approx([9, np.nan], nan_ok=True)
+    assert log.attribute("nps").values() == ["09", None]
+    assert log.attribute("journey").values() == ["1", "1"]
+
+
+def test_a_column_of_a_parquet_file_may_have_several_roles(tmp_path):
+    path = tmp_path / "events.parquet"
+    query = "SELECT '1' AS id, TIMESTAMP '2024-01-01' AS \"when\", 'a' AS \"where\", 9 AS nps"
+    duckdb.sql(query).write_parquet(str(path))
+    log = read_parquet(path, **NAMES, score="nps", attributes=["nps"], journey="id")
+    assert log.columns.numeric["score"].tolist() == [9.0]
+    assert log.attribute("nps").values() == [9]
+    assert log.attribute("journey").values() == ["1"]
+
+
+def test_a_missing_column_is_named_by_the_argument_that_asked_for_it():
+    table = {"id": [1], "when": ["2024-01-01"], "where": ["a"], "region": ["north"]}
+    for options, message in (
+        ({"attributes": ["regoin"]}, "^attributes= column 'regoin' is not in the data; .*'region'"),
+        ({"attributes": "regoin"}, "^attributes= column 'regoin' is not in the data; .*'region'"),
+        ({"channel": "chanel"}, "^channel= column 'chanel' is not in the data"),
+        ({"currency": "eur"}, "^currency= column 'eur' is not in the data"),
+        ({"customers": 7}, "^customers must be a pandas, polars, pyarrow or DuckDB table"),
+        ({"missing": "skip"}, "^missing must be one of 'refuse', 'drop'; got 'skip'"),
+        ({"currency": 7}, "^currency must be a name, which is a string; got 7"),
+    ):
+        with pytest.raises(InvalidValue, match=message):
+            InteractionLog.from_frame(table, **NAMES, **options)

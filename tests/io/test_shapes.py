@@ -184,3 +184,9 @@ def test_empty_tables_are_empty_logs():
     table = {"id": np.array([], dtype=object), "jan": np.array([], dtype=object)}
     assert len(from_sequences(table, customer="id", states={"jan": "2024-01-01"})) == 0
     assert len(from_wide(table, customer="id", steps={"jan": "x"})) == 0
+
+
+def test_the_currency_of_a_wide_table_is_a_code():
+    table = {"id": [1], "won": ["2024-01-01"]}
+    with pytest.raises(InvalidValue, match=r"^currency must be a code such as \"EUR\"; got 'euro'"):
+        from_wide(table, customer="id", steps={"won": "won"}, currency="euro")

@@ -227,7 +227,7 @@ def test_a_segment_knows_the_goal_of_the_whole_and_keeps_its_window(rows, stay):
     log = log_of(rows)
     if "pay" not in log.touchpoints:
         return
-    part = log._with_rows([log.customer_ids[c] in stay for c in log.columns.customer])
+    part = log.filter(customers=stay & set(log.customer_ids))
     assert part.observed_until == log.observed_until
     outcomes = [j.outcome for j in part.journeys(goal="pay", inactivity=WEEK)]
     whole = log.journeys(goal="pay", inactivity=WEEK)

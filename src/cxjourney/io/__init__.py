@@ -5,7 +5,6 @@ from __future__ import annotations
 from cxjourney.io._files import check_encoding as check_encoding
 from cxjourney.io._files import find_files as find_files
 from cxjourney.io._files import is_parquet as is_parquet
-from cxjourney.io._read import FurtherColumns as FurtherColumns
 from cxjourney.io._read import file_columns as file_columns
 from cxjourney.io._read import read_csv, read_parquet
 from cxjourney.io._shapes import StepColumn, from_sequences, from_wide

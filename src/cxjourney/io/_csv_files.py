@@ -1,4 +1,4 @@
-"""CSV files to columns: the strings of cells stay in the Arrow buffers of DuckDB where they can."""
+"""Columns of CSV files; strings stay in the Arrow buffers of DuckDB where they can."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["csv_columns", "csv_header"]
 
 DELIMITERS = (",", ";", "\t", "|")
+_KINDS = dict.fromkeys(("score", "emotion", "expectation", "value", "duration"), "DOUBLE")
+_KINDS["seq"] = "BIGINT"  # all other roles are strings
 _UNIT_SEPARATOR = "\x1f"  # no file delimits by it, so that a line comes as one cell
 # What must not be left to the sniffer: it guesses comments, quotes and lines to skip from data.
 _PLAIN = "auto_detect=false, comment='', nullstr='', hive_partitioning=false, filename=false"
@@ -31,14 +33,12 @@ _PLAIN = "auto_detect=false, comment='', nullstr='', hive_partitioning=false, fi
 def csv_columns(
     connection: Any,
     files: Sequence[str],
-    strings: Sequence[str],
-    numbers: Sequence[str] = (),
-    integers: Sequence[str] = (),
+    roles: Mapping[str, str],
     *,
     delimiter: str | None,
     encoding: str,
 ) -> dict[str, Any]:
-    """Return the named columns of CSV files, one below the other.
+    """Return the columns of CSV files by role, one file below the other; Any: see Returns.
 
     Parameters
     ----------
@@ -46,48 +46,52 @@ def csv_columns(
         A DuckDB connection.
     files
         The files, read in this order.
-    strings
-        Columns to return as strings in Arrow buffers, or else as arrays of str; missing (None)
-        where a cell is empty and not quoted.
-    numbers
-        Columns to return as float64, NaN where a cell is empty or blank.
-    integers
-        Columns to return as int64, masked where a cell is empty or blank.
+    roles
+        Name of the column of each role. Roles of numbers and of whole numbers are read as such,
+        all others as strings.
     delimiter
         What stands between cells; None takes the one that splits the header into these columns.
     encoding
         "utf-8", "utf-16" or "latin-1".
+
+    Returns
+    -------
+    dict
+        Strings in Arrow buffers, or else as arrays of str; missing (None) where a cell is empty
+        and not quoted. Numbers as float64, NaN where a cell is empty or blank; whole numbers as
+        int64, masked there.
 
     Raises
     ------
     InputFileError
         If a file is empty, damaged or no CSV.
     InvalidData
-        If a cell of `numbers` or `integers` is none; carries the row numbers over all files.
+        If a cell of a column of numbers is none; carries the row numbers over all files.
     UnknownName
         If a file lacks a column; names the nearest ones.
     """
-    kinds = dict.fromkeys(integers, "BIGINT") | dict.fromkeys(numbers, "DOUBLE")
-    pieces = []
+    cell_of = {role: (name, _KINDS.get(role, "VARCHAR")) for role, name in roles.items()}
+    cells = list(dict.fromkeys(cell_of.values()))
+    pieces: list[list[Any]] = []
     rows_before = 0
     for file in files:
         source = _Source(glob.escape(file), compression_of(file), encoding)
-        header, chosen = _header(connection, file, source, [*strings, *kinds], delimiter)
-        query = _query(header, strings, kinds)
+        header, chosen = _header(connection, file, source, [*roles.values()], delimiter)
         with file_errors(file):
             parameters = [source.path, chosen, source.compression, source.encoding]
-            fetched = _fetched(connection.sql(query, params=parameters))
-        piece = {f"text:{name}": fetched[f"t{i}"] for i, name in enumerate(strings)}
-        for i, (name, kind) in enumerate(kinds.items()):
-            _refuse_bad(fetched[f"bad{i}"], name, kind, rows_before)
-            numbers_read = fetched[f"n{i}"]
+            fetched = _fetched(connection.sql(_query(header, cells), params=parameters))
+        pieces.append([])
+        for i, (name, kind) in enumerate(cells):
+            column = fetched[f"v{i}"]
+            if kind != "VARCHAR":
+                _refuse_bad(fetched[f"bad{i}"], name, kind, rows_before)
             if kind == "DOUBLE":
-                numbers_read = np.ma.filled(numbers_read.astype(np.float64), np.nan)
-            piece[f"number:{name}"] = numbers_read
-        rows_before += len(next(iter(piece.values())))
-        pieces.append(piece)
-    joined = {name: _stacked([piece[name] for piece in pieces]) for name in pieces[0]}
-    return {name.partition(":")[2]: values for name, values in joined.items()}
+                column = np.ma.filled(column.astype(np.float64), np.nan)
+            pieces[-1].append(column)
+        rows_before += len(pieces[-1][0])
+    stacked = map(_stacked, map(list, zip(*pieces, strict=True)))
+    of_cell = dict(zip(cells, stacked, strict=True))
+    return {role: of_cell[cell] for role, cell in cell_of.items()}
 
 
 def csv_header(
@@ -125,20 +129,24 @@ class _Source:
     encoding: str
 
 
-def _query(header: Sequence[str], strings: Sequence[str], kinds: Mapping[str, str]) -> str:
-    """Return the SQL that reads cells as text t0, t1 and so on, and as numbers n0 with bad0.
+def _query(header: Sequence[str], cells: Sequence[tuple[str, str]]) -> str:
+    """Return the SQL that reads cells as values v0, v1 and so on, and bad0 where numbers are none.
 
     Cells are numbered, not named: DuckDB's names ignore case and must not repeat.
     """
     schema = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header)))
-    wanted = [f"c{header.index(name)} AS t{i}" for i, name in enumerate(strings)]
-    for i, (name, kind) in enumerate(kinds.items()):
-        cell = f"nullif(trim(c{header.index(name)}), '')"
+    wanted = []
+    for i, (name, kind) in enumerate(cells):
+        place = f"c{header.index(name)}"
+        if kind == "VARCHAR":
+            wanted.append(f"{place} AS v{i}")
+            continue
+        cell = f"nullif(trim({place}), '')"
         number = f"TRY_CAST({cell} AS {kind})"
         bad = f"{cell} IS NOT NULL AND {number} IS NULL"
         if kind == "BIGINT":  # the cast would round 1.5
             bad = f"({bad}) OR NOT regexp_full_match({cell}, '[+-]?[0-9]+(\\.0*)?')"
-        wanted += [f"{number} AS n{i}", f"coalesce({bad}, false)::BIGINT AS bad{i}"]
+        wanted += [f"{number} AS v{i}", f"coalesce({bad}, false)::BIGINT AS bad{i}"]
     return (  # the query holds numbers of cells, never a name from outside
         f"SELECT {', '.join(wanted)} FROM read_csv(?, columns={{{schema}}}, header=true, "  # noqa: S608
         "delim=?, quote='\"', escape='\"', allow_quoted_nulls=false, strict_mode=true, "

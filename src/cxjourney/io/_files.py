@@ -199,6 +199,7 @@ def parquet_relation(connection: Any, files: Sequence[str], names: Sequence[str]
     UnknownName
         If a file lacks a column; names the nearest ones.
     """
+    names = list(dict.fromkeys(names))
     for file in files:
         present = parquet_header(connection, file)
         for name in names:

@@ -1,8 +1,8 @@
-"""Logs from files: CSV and Parquet, compressed or not, one file or many."""
+"""Readers of CSV and Parquet files, compressed or not, one file or many."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import numpy as np
 
@@ -18,52 +18,25 @@ from cxjourney.io._files import (
     parquet_header,
     parquet_relation,
 )
-from cxjourney.log import InteractionLog, is_currency_code, relation_columns
+from cxjourney.log import InteractionLog, Reading, log_of_columns, relation_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from collections.abc import Iterable, Sequence
+    from datetime import timedelta
     from os import PathLike
 
     from numpy.typing import NDArray
 
+    from cxjourney.log import FurtherColumns
+
     FilePath = str | PathLike[str]
 
 __all__ = [
-    "FurtherColumns",
-    "column_names",
     "durations",
     "file_columns",
     "read_csv",
     "read_parquet",
 ]
-
-_NUMERIC = ("score", "emotion", "expectation", "value", "duration")
-_NAMED = ("channel", "stage", "owner", "account", "journey", "issue", "seq")
-
-
-class FurtherColumns(TypedDict, total=False):
-    """The optional arguments of `InteractionLog.from_frame`, where they are documented."""
-
-    channel: str | None
-    stage: str | None
-    owner: str | None
-    account: str | None
-    journey: str | None
-    seq: str | None
-    score: str | None
-    emotion: str | None
-    expectation: str | None
-    value: str | None
-    currency: str | None
-    duration: str | None
-    issue: str | None
-    attributes: Sequence[str]
-    customers: Any
-    tz: str
-    missing: Literal["refuse", "drop"]
-    observed_until: datetime | str | None
-    observed_from: datetime | str | None
 
 
 def read_csv(
@@ -127,36 +100,24 @@ def read_csv(
     no network address and leaves no trace.
     """
     _check_shape(delimiter, encoding)
-    by_role = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
-    by_role |= column_names(columns)
-    numbers = [by_role[role] for role in _NUMERIC if role in by_role]
-    integers = [by_role["seq"]] if "seq" in by_role else []
-    strings = [name for role, name in by_role.items() if role not in {*_NUMERIC, "seq"}]
-    strings += columns.get("attributes", ())
-    if "duration" in by_role and duration_unit is None:
-        raise InvalidValue.of(
-            "duration_unit", "say what 1 means in the duration column, as a timedelta", None
-        )
-    with connect("read_csv()") as connection:
-        frame = csv_columns(
-            connection,
-            find_files(path),
-            list(dict.fromkeys(strings)),
-            list(dict.fromkeys(numbers)),
-            integers,
-            delimiter=delimiter,
-            encoding=encoding,
-        )
-    if "duration" in by_role and duration_unit is not None:
-        frame[by_role["duration"]] = durations(frame[by_role["duration"]], duration_unit)
-    return InteractionLog.from_frame(
-        frame,
+    reading = Reading.of(
         customer=customer,
         timestamp=timestamp,
         touchpoint=touchpoint,
         timestamp_format=timestamp_format,
         **columns,
     )
+    if "duration" in reading.roles and duration_unit is None:
+        raise InvalidValue.of(
+            "duration_unit", "say what 1 means in the duration column, as a timedelta", None
+        )
+    with connect("read_csv()") as connection:
+        found = csv_columns(
+            connection, find_files(path), reading.roles, delimiter=delimiter, encoding=encoding
+        )
+    if "duration" in found and duration_unit is not None:
+        found["duration"] = durations(found["duration"], duration_unit)
+    return log_of_columns(InteractionLog, found, reading)
 
 
 def read_parquet(
@@ -202,29 +163,19 @@ def read_parquet(
     Timestamps with a zone are instants already; timestamps without one are read in `tz`. A column
     of durations holds intervals, since a number has no unit. See `read_csv` for what DuckDB may do.
     """
-    roles = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
-    roles |= column_names(columns)
-    roles |= {f"attribute:{name}": name for name in columns.get("attributes", ())}
-    names = list(dict.fromkeys(roles.values()))
-
-    def build(frame: Any) -> InteractionLog:
-        return InteractionLog.from_frame(
-            frame,
-            customer=customer,
-            timestamp=timestamp,
-            touchpoint=touchpoint,
-            timestamp_format=timestamp_format,
-            **columns,
-        )
-
+    reading = Reading.of(
+        customer=customer,
+        timestamp=timestamp,
+        touchpoint=touchpoint,
+        timestamp_format=timestamp_format,
+        **columns,
+    )
     files = find_files(path)
     with connect("read_parquet()") as connection, file_errors(_shown(files)):
-        relation = parquet_relation(connection, files, names)
-        if len(names) < len(roles):  # a column may have to be read in two ways
-            return build(relation)
-        found = relation_columns(relation, roles)
+        relation = parquet_relation(connection, files, [*reading.roles.values()])
+        found = relation_columns(relation, reading.roles)
     # DuckDB has let go of its memory before the columns are encoded
-    return build({roles[role]: column for role, column in found.items()})
+    return log_of_columns(InteractionLog, found, reading)
 
 
 def file_columns(
@@ -264,16 +215,6 @@ def file_columns(
         if is_parquet(file):
             return parquet_header(connection, file)
         return csv_header(connection, file, delimiter=delimiter, encoding=encoding)
-
-
-def column_names(columns: FurtherColumns) -> dict[str, str]:
-    """Return the optional columns by role, without a currency given as a code."""
-    given: Mapping[str, Any] = columns
-    by_role = {role: given[role] for role in (*_NAMED, *_NUMERIC) if given.get(role) is not None}
-    currency = columns.get("currency")
-    if currency is not None and not is_currency_code(currency):
-        by_role["currency"] = currency
-    return by_role
 
 
 def durations(values: NDArray[np.float64], unit: timedelta) -> NDArray[np.timedelta64]:

@@ -1,4 +1,4 @@
-"""Logs from tables of other shapes: a date column a step, or a state column a period."""
+"""Readers of tables with a date column a step, or a state column a period."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 import numpy as np
 
-from cxjourney._support.validation import check_duration, duration_us
+from cxjourney._support.validation import check_duration, check_names, duration_us
 from cxjourney._time.timestamps import Timestamps, read_timestamps, utc_us
 from cxjourney.domain import check_name
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.log import (
     OF_TABLE,
     Coded,
+    InteractionLog,
+    Reading,
+    attribute_role,
     columns_of,
     encode_ids,
     encode_names,
     encode_values,
+    is_currency_code,
+    log_of_columns,
     numbers,
 )
 
@@ -26,8 +31,6 @@ if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
 
     from numpy.typing import NDArray
-
-    from cxjourney.log import InteractionLog
 
     Moment = datetime | date | str
 
@@ -145,12 +148,25 @@ def from_wide(
     }
     if not plan:
         raise InvalidValue.of("steps", "name at least one date column", steps)
-    wanted: dict[str, str | None] = {"customer": customer, "journey": journey, "account": account}
+    if currency is not None and not is_currency_code(check_name(currency, "currency")):
+        raise InvalidValue.of("currency", 'be a code such as "EUR"', currency)
+    of_row: dict[str, str | None] = {"journey": journey, "account": account}
+    of_row |= {attribute_role(name): name for name in check_names(attributes, "attributes")}
+    of_steps: dict[str, str | None] = {}
     for column, step in plan.items():
-        wanted[f"steps:{column}"] = column
-        wanted[f"named_by:{column}"] = step.named_by
-        wanted[f"value:{column}"] = step.value
-    columns, backend = columns_of(frame, wanted, attributes)
+        of_steps[f"steps:{column}"] = column
+        of_steps[f"named_by:{column}"] = step.named_by
+        of_steps[f"value:{column}"] = step.value
+    reading = Reading(
+        roles={"customer": customer, **of_row, **of_steps},
+        currency=currency,
+        tz=tz,
+        timestamp_format=timestamp_format,
+        missing=missing,
+        observed_until=observed_until,
+        observed_from=observed_from,
+    )
+    columns, backend = columns_of(frame, reading.roles)
     timestamps = [
         read_timestamps(columns[f"steps:{column}"], tz=tz, fmt=timestamp_format, name=column)
         for column in plan
@@ -170,22 +186,16 @@ def from_wide(
         "seq": np.repeat(np.arange(len(plan)), [len(own) for own in taken]),
     }
     long |= _of_steps(columns, plan, taken)
-    for role in ("journey", "account"):
-        if wanted[role] is not None:
-            long[role] = encode_ids(columns[role]).take(rows)
-    for name in attributes:
-        long[f"attribute:{name}"] = encode_values(columns[f"attribute:{name}"]).take(rows)
+    for role in of_row.keys() & columns.keys():
+        encode = encode_ids if role in {"journey", "account"} else encode_values
+        long[role] = encode(columns[role]).take(rows)
     untouched = len(ids) - len(np.unique(rows))
-    return _long_log(
+    return log_of_columns(
+        InteractionLog,
         long,
-        attributes,
-        backend,
-        {f"{OF_TABLE}no dated step": untouched},
-        currency=currency,
-        tz=tz,
-        missing=missing,
-        observed_until=observed_until,
-        observed_from=observed_from,
+        reading,
+        backend=backend,
+        dropped_before={f"{OF_TABLE}no dated step": untouched},
     )
 
 
@@ -248,9 +258,16 @@ def from_sequences(
     [('1', 'Jan', 'school'), ('1', 'Feb', 'job'), ('2', 'Jan', 'school')]
     """
     moments = _moments(states, start, step, tz)
-    wanted: dict[str, str | None] = {"customer": customer}
-    wanted |= {f"states:{column}": column for column in moments}
-    columns, backend = columns_of(frame, wanted, attributes)
+    last = np.datetime64(max(moments.values()), "us").item()
+    kept = {attribute_role(name): name for name in check_names(attributes, "attributes")}
+    reading = Reading(
+        roles={"customer": customer, **{f"states:{name}": name for name in moments}, **kept},
+        tz=tz,
+        missing=missing,
+        observed_until=f"{last.isoformat()}+00:00" if observed_until is None else observed_until,
+        observed_from=observed_from,
+    )
+    columns, backend = columns_of(frame, reading.roles)
     ids = encode_ids(columns["customer"])
     if missing == "refuse":
         _refuse_missing(ids.codes < 0, np.arange(len(ids)), customer)
@@ -264,19 +281,13 @@ def from_sequences(
         "timestamp": Timestamps.placed(times),
         "touchpoint": _stacked_names(coded, taken),
     }
-    for name in attributes:
-        long[f"attribute:{name}"] = encode_values(columns[f"attribute:{name}"]).take(rows)
-    last = np.datetime64(max(moments.values()), "us").item()
-    return _long_log(
+    long |= {role: encode_values(columns[role]).take(rows) for role in kept}
+    return log_of_columns(
+        InteractionLog,
         long,
-        attributes,
-        backend,
-        {f"{OF_TABLE}no state": len(ids) - len(np.unique(rows))},
-        currency=None,
-        tz=tz,
-        missing=missing,
-        observed_until=f"{last.isoformat()}+00:00" if observed_until is None else observed_until,
-        observed_from=observed_from,
+        reading,
+        backend=backend,
+        dropped_before={f"{OF_TABLE}no state": len(ids) - len(np.unique(rows))},
     )
 
 
@@ -378,22 +389,3 @@ def _refuse_repeated(ids: Coded, column: str) -> None:
         raise InvalidData.at_rows(
             f"{column} repeats an earlier one", repeated.tolist(), hint="one row a customer"
         )
-
-
-def _long_log(
-    long: dict[str, Any],
-    attributes: Sequence[str],
-    backend: str | None,
-    dropped: Mapping[str, int],
-    **options: Any,
-) -> InteractionLog:
-    # roles are marked, since an attribute may be called like one of them
-    roles: dict[str, Any] = {
-        role: f"role {role}" for role in long if not role.startswith("attribute:")
-    }
-    frame = {roles.get(r, r.removeprefix("attribute:")): values for r, values in long.items()}
-    from cxjourney.log import InteractionLog  # which offers these functions
-
-    log = InteractionLog.from_frame(frame, attributes=attributes, **roles, **options)
-    counts = {**log.intake.dropped, **{reason: n for reason, n in dropped.items() if n}}
-    return attrs.evolve(log, intake=attrs.evolve(log.intake, dropped=counts), backend=backend)

@@ -12,8 +12,7 @@ import numpy as np
 
 from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
 from cxjourney.io._files import compression_of, find_files, show_path
-from cxjourney.io._read import FurtherColumns, column_names
-from cxjourney.log import InteractionLog
+from cxjourney.log import InteractionLog, Reading, argument_of, log_of_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -21,12 +20,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cxjourney.log import FurtherColumns
+
     FilePath = str | PathLike[str]
 
 __all__ = ["read_xes"]
 
 _CHUNK = 1 << 16
 _OF_TRACE = "case:"
+_CASE = "case:concept:name"
 _RESOURCE = "org:resource"
 _LIFECYCLE = "lifecycle:transition"
 _DEFAULT_LIFECYCLE = "complete"  # what XES means by an event that does not say
@@ -35,7 +37,7 @@ _DEFAULT_LIFECYCLE = "complete"  # what XES means by an event that does not say
 def read_xes(
     path: FilePath | Iterable[FilePath],
     *,
-    customer: str = "case:concept:name",
+    customer: str = _CASE,
     timestamp: str = "time:timestamp",
     touchpoint: str = "concept:name",
     lifecycle: Collection[str] | None = None,
@@ -82,24 +84,23 @@ def read_xes(
     IEEE 1849-2023, Standard for eXtensible Event Stream (XES).
     """
     optional = "owner" not in columns
-    if optional:
-        columns["owner"] = _RESOURCE
-    if "journey" not in columns and customer != "case:concept:name":
-        columns["journey"] = "case:concept:name"
-    by_role = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
-    by_role |= column_names(columns)
-    keys = list(dict.fromkeys([*by_role.values(), *columns.get("attributes", ())]))
-    parser = _EventReader(keys, lifecycle)
+    columns.setdefault("owner", _RESOURCE)
+    if customer != _CASE:
+        columns.setdefault("journey", _CASE)
+    reading = Reading.of(customer=customer, timestamp=timestamp, touchpoint=touchpoint, **columns)
+    roles = dict(reading.roles)
+    parser = _EventReader(roles.values(), lifecycle)
     for file in find_files(path):
         parser.read(file)
     if optional and _RESOURCE not in parser.seen:
-        columns["owner"] = None
-        keys.remove(_RESOURCE)
-    for key in keys:
+        del roles["owner"]
+    for role, key in roles.items():
         if key not in parser.seen and parser.n_events:
-            raise UnknownName.among("attribute", key, sorted(parser.seen), where="the XES log")
-    return InteractionLog.from_frame(
-        parser.columns(), customer=customer, timestamp=timestamp, touchpoint=touchpoint, **columns
+            kind, known = f"{argument_of(role)}= attribute", sorted(parser.seen)
+            raise UnknownName.among(kind, key, known, where="the XES log")
+    by_key = parser.columns()
+    return log_of_columns(
+        InteractionLog, {role: by_key[key] for role, key in roles.items()}, reading
     )
 
 
@@ -111,7 +112,7 @@ class _EventReader:
     """Collects the wanted attributes of each event while expat walks over the files."""
 
     def __init__(self, keys: Iterable[str], lifecycle: Collection[str] | None) -> None:
-        keys = list(keys)
+        keys = list(dict.fromkeys(keys))
         self.seen: set[str] = set()
         self.n_events = 0
         self._lifecycle = None if lifecycle is None else frozenset(lifecycle)

@@ -13,11 +13,16 @@ from cxjourney.log._encode import narrow as narrow
 from cxjourney.log._encode import numbers as numbers
 from cxjourney.log._ingest import OF_TABLE as OF_TABLE
 from cxjourney.log._ingest import Intake as Intake
-from cxjourney.log._ingest import columns_of as columns_of
+from cxjourney.log._ingest import log_of_columns as log_of_columns
 from cxjourney.log._interaction_log import InteractionLog
-from cxjourney.log._interaction_log import is_currency_code as is_currency_code
 from cxjourney.log._objects import customer_object as customer_object
 from cxjourney.log._objects import interaction_objects as interaction_objects
+from cxjourney.log._reading import FurtherColumns as FurtherColumns
+from cxjourney.log._reading import Reading as Reading
+from cxjourney.log._reading import argument_of as argument_of
+from cxjourney.log._reading import attribute_role as attribute_role
+from cxjourney.log._reading import columns_of as columns_of
+from cxjourney.log._reading import is_currency_code as is_currency_code
 from cxjourney.log._relations import relation_columns as relation_columns
 
 __all__ = ["InteractionLog", "LogAudit"]

@@ -1,11 +1,12 @@
-"""From a data frame to the sorted columns of a log."""
+"""Encoding, checking and sorting of columns into a log."""
 
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import numpy as np
@@ -13,19 +14,23 @@ import numpy as np
 from cxjourney._support.frozen import seal
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.parallel import side_by_side
-from cxjourney._support.validation import check_choice
-from cxjourney._time.timestamps import Timestamps, read_timestamps
+from cxjourney._time.timestamps import read_timestamps, utc_us
 from cxjourney.domain import check_name
-from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
-from cxjourney.kernels import ArrowStrings, gather, order_rows
+from cxjourney.exceptions import DataQualityWarning, InvalidData, InvalidValue, UnknownName
+from cxjourney.kernels import gather, order_rows
 from cxjourney.log._columns import Coded, Columns
 from cxjourney.log._encode import encode_ids, encode_names, encode_values, numbers
-from cxjourney.log._relations import relation_columns
+from cxjourney.log._reading import attribute_name, attribute_role, column_names, columns_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Intake", "Parts", "columns_of", "from_columns", "sort_columns"]
+    from cxjourney.log._interaction_log import InteractionLog
+    from cxjourney.log._reading import Reading
+
+__all__ = ["Intake", "log_of_columns", "observation_window", "sort_columns"]
+
+L = TypeVar("L", bound="InteractionLog")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -69,88 +74,37 @@ class Intake:
     out_of_order: int = 0
 
 
-@attrs.frozen(kw_only=True)
-class Parts:
-    """Everything that a log is made of."""
-
-    columns: Columns
-    customer_ids: Sequence[str]
-    account: Coded | None
-    customer_attributes: Mapping[str, Coded]
-    currency: str | None
-    intake: Intake
-    backend: str | None
-
-
-def columns_of(
-    frame: Any, wanted: Mapping[str, str | None], attributes: Sequence[str]
-) -> tuple[dict[str, Any], str | None]:
-    """Return the wanted columns by role, attributes by `"attribute:name"`, and the backend.
-
-    `frame` is any frame that narwhals knows, eager or lazy, or a mapping of names to arrays; in a
-    mapping, columns may also be strings in Arrow buffers or coded already, and timestamps placed.
-    """
-    roles = {role: name for role, name in wanted.items() if name is not None}
-    roles |= {f"attribute:{name}": name for name in attributes}
-    if isinstance(frame, Mapping):
-        _check_columns(roles, tuple(frame))
-        return {role: _array(frame[name]) for role, name in roles.items()}, None
-
-    import narwhals as nw
-
-    if nw.dependencies.is_duckdb_relation(frame):
-        _check_columns(roles, tuple(frame.columns))
-        return relation_columns(frame, roles), None
-    try:
-        wrapped = nw.from_native(frame)
-    except TypeError as error:
-        raise InvalidValue.of(
-            "frame",
-            "be a pandas, polars, pyarrow or DuckDB table, or a mapping of names to arrays",
-            type(frame).__name__,
-        ) from error
-    _check_columns(roles, tuple(wrapped.collect_schema().names()))
-    distinct = list(dict.fromkeys(roles.values()))
-    if isinstance(wrapped, nw.LazyFrame):
-        wrapped = wrapped.select(distinct).collect()
-    backend = wrapped.implementation
-    name = str(backend) if backend.is_pandas() or backend.is_polars() else None
-    name = "pyarrow" if backend.is_pyarrow() else name
-    return {role: wrapped[column] for role, column in roles.items()}, name
-
-
-def _array(values: Any) -> Any:
-    if isinstance(values, (np.ndarray, ArrowStrings, Coded, Timestamps)):
-        return values
-    return np.array(list(values), dtype=object)
-
-
-def _check_columns(roles: Mapping[str, str], present: tuple[str, ...]) -> None:
-    for role, name in roles.items():
-        if name not in present:
-            argument = role.partition(":")[0]
-            raise UnknownName.among(f"{argument}= column", name, present, where="the data")
-
-
-def from_columns(
+def log_of_columns(
+    cls: type[L],
     columns: Mapping[str, Any],
+    reading: Reading,
     *,
-    backend: str | None,
-    currency: str | None,
-    tz: str,
-    timestamp_format: str | None,
-    missing: str,
-    customers: Any,
-    customer_column: str,
-) -> Parts:
-    """Encode, check and sort the columns of a frame."""
-    check_choice(missing, "missing", ("refuse", "drop"))
+    backend: str | None = None,
+    dropped_before: Mapping[str, int] | None = None,
+) -> L:
+    """Return the log of columns by role: encoded, checked and sorted.
+
+    Any: a column is a narwhals series, an array, strings in Arrow buffers, or coded already.
+
+    Parameters
+    ----------
+    cls
+        The class of the log.
+    columns
+        The columns by their roles.
+    reading
+        How they are read; of its roles only the name of the customer column is used.
+    backend
+        The data-frame library of the input; None where there was none.
+    dropped_before
+        Reason to number of rows of the table that did not become rows of the columns.
+    """
     n = len(columns["customer"])
     customer, touchpoint, timestamps = side_by_side(
         n,
         lambda: encode_ids(columns["customer"]),
         lambda: _names(columns["touchpoint"], "touchpoint"),
-        lambda: read_timestamps(columns["timestamp"], tz=tz, fmt=timestamp_format),
+        lambda: read_timestamps(columns["timestamp"], tz=reading.tz, fmt=reading.timestamp_format),
     )
     keep, dropped = _present(
         {
@@ -158,7 +112,7 @@ def from_columns(
             "timestamp": timestamps.missing,
             "touchpoint": _absent(touchpoint),
         },
-        missing,
+        reading.missing,
     )
     coded = {"touchpoint": touchpoint}
     coded |= {role: _names(columns[role], role) for role in NAMED if role in columns}
@@ -169,15 +123,13 @@ def from_columns(
     if "duration" in columns:
         numeric["duration_us"] = _durations(columns["duration"])
     attributes = {
-        role.partition(":")[2]: encode_values(values)
+        name: encode_values(values)
         for role, values in columns.items()
-        if role.startswith("attribute:")
+        if (name := attribute_name(role)) is not None
     }
     seq = _seq(columns["seq"]) if "seq" in columns else None
     account = encode_ids(columns["account"]) if "account" in columns else None
-    code = currency
-    if "currency" in columns:
-        code = _one_currency(columns["currency"])
+    currency = _one_currency(columns["currency"]) if "currency" in columns else reading.currency
     if keep is not None:
         customer, account = customer.take(keep), None if account is None else account.take(keep)
         coded = {k: v.take(keep) for k, v in coded.items()}
@@ -194,15 +146,55 @@ def from_columns(
     )
     if account is not None and order is not None:
         account = account.take(order)
-    return Parts(
+    since, until = observation_window(
+        sorted_columns.time, reading.observed_from, reading.observed_until, reading.tz
+    )
+    return cls(
         columns=sorted_columns,
         customer_ids=ids,
         account=None if account is None else _per_customer(account, sorted_columns, "account"),
-        customer_attributes=_customer_attributes(customers, customer_column, ids),
-        currency=code,
-        intake=_intake(n, dropped, timestamps, tz, out_of_order),
+        customer_attributes=_customer_attributes(reading, ids),
+        currency=currency,
+        observed_from_us=since,
+        observed_until_us=until,
+        intake=Intake(
+            rows=n,
+            dropped=FrozenMapping(dropped | {k: v for k, v in (dropped_before or {}).items() if v}),
+            naive=timestamps.n_naive,
+            tz=reading.tz,
+            ambiguous=timestamps.n_ambiguous,
+            nonexistent=timestamps.n_nonexistent,
+            out_of_order=out_of_order,
+        ),
         backend=backend,
     )
+
+
+def observation_window(
+    time: NDArray[np.int64] | None,
+    observed_from: date | str | None,
+    observed_until: date | str | None,
+    tz: str,
+) -> tuple[int | None, int | None]:
+    """Return since when and until when a log was observed [µs], its last timestamp if not given."""
+    if observed_until is None:
+        until = int(time.max()) if time is not None and len(time) else None
+    else:
+        until = utc_us(observed_until, "observed_until", tz)
+        late = 0 if time is None else int(np.count_nonzero(time > until))
+        if late:
+            warnings.warn(
+                f"{late:,} interactions lie after observed_until and still count: cut the data "
+                "there, as log.between() does",
+                DataQualityWarning,
+                stacklevel=4,
+            )
+    since = None if observed_from is None else utc_us(observed_from, "observed_from", tz)
+    if since is not None and until is not None and since > until:
+        raise InvalidValue.of(
+            "observed_from", f"not lie after observed_until ({observed_until})", observed_from
+        )
+    return since, until
 
 
 def sort_columns(
@@ -240,20 +232,6 @@ def sort_columns(
         attributes=attributes,
     )
     return columns, ids, order, out_of_order
-
-
-def _intake(
-    rows: int, dropped: Mapping[str, int], timestamps: Timestamps, tz: str, out_of_order: int
-) -> Intake:
-    return Intake(
-        rows=rows,
-        dropped=FrozenMapping(dropped),
-        naive=timestamps.n_naive,
-        tz=tz,
-        ambiguous=timestamps.n_ambiguous,
-        nonexistent=timestamps.n_nonexistent,
-        out_of_order=out_of_order,
-    )
 
 
 def _names(column: Any, role: str) -> Coded:
@@ -367,30 +345,24 @@ def _per_customer(coded: Coded, columns: Columns, what: str) -> Coded:
     return Coded(value, coded.names)
 
 
-def _customer_attributes(customers: Any, key: str, ids: Sequence[str]) -> Mapping[str, Coded]:
+def _customer_attributes(reading: Reading, ids: Sequence[str]) -> Mapping[str, Coded]:
     """Return the attributes of each customer of the log, from a frame with one row a customer."""
+    customers, key = reading.customers, reading.roles["customer"]
     if customers is None:
         return {}
-    import narwhals as nw
-
-    if isinstance(customers, Mapping):
-        names = tuple(customers)
-    elif nw.dependencies.is_duckdb_relation(customers):
-        names = tuple(customers.columns)
-    else:
-        names = tuple(nw.from_native(customers).collect_schema().names())
+    names = column_names(customers, "customers")
     if key not in names:
         raise UnknownName.among("customer= column", key, names, where="customers=")
-    others = [name for name in names if name != key]
-    columns, _ = columns_of(customers, {"customer": key}, others)
+    roles = {attribute_role(name): name for name in names if name != key}
+    columns, _ = columns_of(customers, {"customer": key, **roles})
     known = encode_ids(columns["customer"])
     if len(known.names) < len(known):
         raise InvalidData("customers= must hold one row a customer, each with an id")
     row_of = {known.names[code]: row for row, code in enumerate(known.codes.tolist())}
     rows = np.array([row_of.get(customer, -1) for customer in ids], dtype=np.int64)
     result = {}
-    for name in others:
-        coded = encode_values(columns[f"attribute:{name}"])
+    for role, name in roles.items():
+        coded = encode_values(columns[role])
         codes = np.append(coded.codes, -1)
         result[name] = Coded(codes[rows], coded.names)
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -13,19 +12,24 @@ import numpy as np
 
 from cxjourney._support.memo import Memo
 from cxjourney._support.validation import check_name
-from cxjourney._time.timestamps import utc_us
-from cxjourney.exceptions import DataQualityWarning, InvalidValue, TimesRequired, UnknownName
-from cxjourney.log import _ingest, _objects, _prepare
+from cxjourney.exceptions import TimesRequired, UnknownName
+from cxjourney.log import _prepare
 from cxjourney.log._audit import audit_log
 from cxjourney.log._columns import Coded, Columns
-from cxjourney.log._ingest import EPOCH, Intake, Parts
-from cxjourney.log._objects import Catalogue
+from cxjourney.log._ingest import EPOCH, Intake, log_of_columns
+from cxjourney.log._objects import (
+    Catalogue,
+    customer_object,
+    interaction_objects,
+    log_of_interactions,
+)
+from cxjourney.log._reading import Reading, columns_of
 
 if TYPE_CHECKING:
     from cxjourney.domain import Customer, Interaction
     from cxjourney.journeys import InactivitySuggestion, Journeys, TransitionGaps
 
-__all__ = ["InteractionLog", "is_currency_code"]
+__all__ = ["InteractionLog"]
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
@@ -113,8 +117,7 @@ class InteractionLog:
         InvalidData
             If one customer or channel is described in two ways, or currencies are mixed.
         """
-        parts, catalogue = _objects.parts_of_interactions(interactions)
-        return cls._of_parts(parts, catalogue, observed_from, observed_until, "UTC")
+        return log_of_interactions(cls, interactions, observed_from, observed_until)
 
     @classmethod
     def from_frame(
@@ -190,81 +193,33 @@ class InteractionLog:
         ReservedName
             If a touchpoint, channel, stage or owner has a name that the graph keeps for itself.
         """
-        wanted = {
-            "customer": customer,
-            "timestamp": timestamp,
-            "touchpoint": touchpoint,
-            "channel": channel,
-            "stage": stage,
-            "owner": owner,
-            "account": account,
-            "journey": journey,
-            "seq": seq,
-            "score": score,
-            "emotion": emotion,
-            "expectation": expectation,
-            "value": value,
-            "duration": duration,
-            "issue": issue,
-        }
-        code = currency if currency is not None and is_currency_code(currency) else None
-        if code is None:
-            wanted["currency"] = currency
-        columns, backend = _ingest.columns_of(frame, wanted, attributes)
-        parts = _ingest.from_columns(
-            columns,
-            backend=backend,
-            currency=code,
+        reading = Reading.of(
+            customer=customer,
+            timestamp=timestamp,
+            touchpoint=touchpoint,
+            channel=channel,
+            stage=stage,
+            owner=owner,
+            account=account,
+            journey=journey,
+            seq=seq,
+            score=score,
+            emotion=emotion,
+            expectation=expectation,
+            value=value,
+            currency=currency,
+            duration=duration,
+            issue=issue,
+            attributes=attributes,
+            customers=customers,
             tz=tz,
             timestamp_format=timestamp_format,
             missing=missing,
-            customers=customers,
-            customer_column=customer,
+            observed_until=observed_until,
+            observed_from=observed_from,
         )
-        return cls._of_parts(parts, Catalogue.empty(), observed_from, observed_until, tz)
-
-    @classmethod
-    def _of_parts(
-        cls,
-        parts: Parts,
-        catalogue: Catalogue,
-        observed_from: datetime | str | None,
-        observed_until: datetime | str | None,
-        tz: str,
-    ) -> Self:
-        time = parts.columns.time
-        if observed_until is not None:
-            end = utc_us(observed_until, "observed_until", tz)
-            until: int | None = end
-            late = 0 if time is None else int(np.count_nonzero(time > end))
-            if late:
-                warnings.warn(
-                    f"{late:,} interactions lie after observed_until and still count: cut the "
-                    "data there, as log.between() does",
-                    DataQualityWarning,
-                    stacklevel=3,
-                )
-        else:
-            until = int(time.max()) if time is not None and len(time) else None
-        since = None
-        if observed_from is not None:
-            since = utc_us(observed_from, "observed_from", tz)
-        if since is not None and until is not None and since > until:
-            raise InvalidValue.of(
-                "observed_from", f"not lie after observed_until ({observed_until})", observed_from
-            )
-        return cls(
-            columns=parts.columns,
-            customer_ids=parts.customer_ids,
-            account=parts.account,
-            customer_attributes=parts.customer_attributes,
-            catalogue=catalogue,
-            currency=parts.currency,
-            observed_from_us=since,
-            observed_until_us=until,
-            intake=parts.intake,
-            backend=parts.backend,
-        )
+        columns, backend = columns_of(frame, reading.roles)
+        return log_of_columns(cls, columns, reading, backend=backend)
 
     # ------------------------------------------------------------------ looking at it
 
@@ -385,9 +340,7 @@ class InteractionLog:
             If the log has no such customer.
         """
         number = self.customer_number(customer)
-        return _objects.customer_object(
-            number, self.customer_ids, self.account, self.customer_attributes
-        )
+        return customer_object(number, self.customer_ids, self.account, self.customer_attributes)
 
     def interactions(self, customer: str | None = None) -> Iterator[Interaction]:
         """Yield the interactions as typed objects, by customer and time.
@@ -413,10 +366,10 @@ class InteractionLog:
             columns = columns.take(np.arange(start, stop), np.array([0, stop - start]))
             numbers = range(number, number + 1)
         customers = [
-            _objects.customer_object(n, self.customer_ids, self.account, self.customer_attributes)
+            customer_object(n, self.customer_ids, self.account, self.customer_attributes)
             for n in numbers
         ]
-        return _objects.interaction_objects(columns, customers, self.catalogue, self.currency)
+        return interaction_objects(columns, customers, self.catalogue, self.currency)
 
     def to_frame(self, backend: str | None = None) -> Any:
         """Return the log as a data frame with one row an interaction.
@@ -619,33 +572,9 @@ class InteractionLog:
     drop_duplicates = _prepare.drop_duplicates
     sessions = _prepare.sessions
 
-    def _with_rows(self, keep: Any) -> Self:
-        """Return the log of the rows where `keep` is true; customers without a row go.
-
-        Any: a mask over rows. The observation window stays, and so does the vocabulary: a goal
-        that nobody of a segment reached is still a touchpoint that it knows.
-        """
-        rows = np.flatnonzero(keep)
-        counts = np.bincount(self.columns.customer[rows], minlength=self.n_customers)
-        stay = np.flatnonzero(counts)
-        offsets = np.concatenate([[0], np.cumsum(counts[stay])]).astype(np.int64)
-        columns = self.columns.take(rows, offsets)
-        return attrs.evolve(
-            self,
-            columns=columns,
-            customer_ids=tuple(self.customer_ids[i] for i in stay.tolist()),
-            account=None if self.account is None else self.account.take(stay),
-            customer_attributes={n: c.take(stay) for n, c in self.customer_attributes.items()},
-        )
-
 
 def _moment(us: int) -> datetime:
     return EPOCH + timedelta(microseconds=us)
-
-
-def is_currency_code(text: str) -> bool:
-    """Return whether `currency=` is a code such as "EUR" rather than the name of a column."""
-    return len(text) == 3 and text.isascii() and text.isupper()
 
 
 _OF_JOURNEYS = frozenset(

@@ -1,4 +1,4 @@
-"""Between typed interactions and columns: the only place that makes an object an interaction."""
+"""Conversion between typed interactions and the columns of a log."""
 
 from __future__ import annotations
 
@@ -21,16 +21,27 @@ from cxjourney.domain import (
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.log._columns import Coded, Columns
 from cxjourney.log._encode import narrow
-from cxjourney.log._ingest import EPOCH, MICROSECOND, NO_SEQ, Intake, Parts, sort_columns
+from cxjourney.log._ingest import (
+    EPOCH,
+    MICROSECOND,
+    NO_SEQ,
+    Intake,
+    observation_window,
+    sort_columns,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
-__all__ = ["Catalogue", "customer_object", "interaction_objects", "parts_of_interactions"]
+    from cxjourney.log._interaction_log import InteractionLog
+
+__all__ = ["Catalogue", "customer_object", "interaction_objects", "log_of_interactions"]
 
 T = TypeVar("T")
+L = TypeVar("L", bound="InteractionLog")
 
 
 @attrs.frozen(kw_only=True)
@@ -54,10 +65,13 @@ class Catalogue:
         return self.channels.get(name) or Channel(name)
 
 
-def parts_of_interactions(
+def log_of_interactions(
+    cls: type[L],
     interactions: Iterable[Interaction],
-) -> tuple[Parts, Catalogue]:
-    """Encode and sort typed interactions.
+    observed_from: datetime | None,
+    observed_until: datetime | None,
+) -> L:
+    """Return the log of typed interactions: encoded, checked and sorted.
 
     Raises
     ------
@@ -93,22 +107,27 @@ def parts_of_interactions(
         )
     of_customer = [customers[customer] for customer in ids]
     accounts = [c.account for c in of_customer]
-    parts = Parts(
+    since, until = observation_window(columns.time, observed_from, observed_until, "UTC")
+    return cls(
         columns=columns,
         customer_ids=ids,
         account=_positions(accounts) if any(accounts) else None,
         customer_attributes=_attributes([c.attributes for c in of_customer]),
+        catalogue=Catalogue(
+            touchpoints={
+                i.touchpoint.name: _named(i.touchpoint)
+                for i in items
+                if not i.touchpoint.frontstage
+            },
+            channels={
+                name: channel for name, channel in channels.items() if channel != Channel(name)
+            },
+        ),
         currency=next(iter(currencies), None),
+        observed_from_us=since,
+        observed_until_us=until,
         intake=Intake(rows=len(items), out_of_order=out_of_order),
-        backend=None,
     )
-    catalogue = Catalogue(
-        touchpoints={
-            i.touchpoint.name: _named(i.touchpoint) for i in items if not i.touchpoint.frontstage
-        },
-        channels={name: channel for name, channel in channels.items() if channel != Channel(name)},
-    )
-    return parts, catalogue
 
 
 def interaction_objects(

@@ -1,4 +1,4 @@
-"""Preparing a log: each function takes one and returns another, the observation window with it.
+"""Preparation of a log: functions that take one and return another with its observation window.
 
 They are the methods of `InteractionLog` of the same names (`filter_rows` is `log.filter`). What
 does not change is shared between the two logs.
@@ -119,7 +119,7 @@ def filter_rows(
         if mask.shape != keep.shape or mask.dtype != np.bool_:
             raise InvalidValue.of("rows", f"hold {len(log):,} truth values", mask.shape)
         keep &= mask
-    return log._with_rows(~keep if invert else keep)  # noqa: SLF001 - one package
+    return _with_rows(log, ~keep if invert else keep)
 
 
 def between(
@@ -172,7 +172,7 @@ def between(
     window_from = max((t for t in (since, log.observed_from_us) if t is not None), default=None)
     window_until = min((t for t in (until, log.observed_until_us) if t is not None), default=None)
     return attrs.evolve(
-        log._with_rows(keep),  # noqa: SLF001 - one package
+        _with_rows(log, keep),
         observed_from_us=window_from,
         observed_until_us=window_until,
     )
@@ -286,7 +286,7 @@ def collapse_repeats(
         limit = duration_us(check_duration(within, "within"))
         time = _times(log, "collapse_repeats(within=)")
         repeat &= np.diff(time, prepend=time[:1]) < limit
-    return log._with_rows(~repeat)  # noqa: SLF001 - one package
+    return _with_rows(log, ~repeat)
 
 
 def drop_duplicates(log: InteractionLog) -> InteractionLog:
@@ -299,7 +299,7 @@ def drop_duplicates(log: InteractionLog) -> InteractionLog:
     -------
     InteractionLog
     """
-    return log._with_rows(~duplicate_rows(log.columns))  # noqa: SLF001 - one package
+    return _with_rows(log, ~duplicate_rows(log.columns))
 
 
 def sessions(log: InteractionLog, *, gap: timedelta) -> InteractionLog:
@@ -393,6 +393,25 @@ def _column(columns: Columns, role: str) -> Coded:
     if role not in columns.coded:
         raise UnknownName.among("column", role, columns.coded, where="the log")
     return columns.coded[role]
+
+
+def _with_rows(log: InteractionLog, keep: NDArray[np.bool_]) -> InteractionLog:
+    """Return the log of the rows where `keep` is true; customers without a row go.
+
+    The observation window stays, and so does the vocabulary: a goal that nobody of a segment
+    reached is still a touchpoint that it knows.
+    """
+    rows = np.flatnonzero(keep)
+    counts = np.bincount(log.columns.customer[rows], minlength=log.n_customers)
+    stay = np.flatnonzero(counts)
+    offsets = np.concatenate([[0], np.cumsum(counts[stay])]).astype(np.int64)
+    return attrs.evolve(
+        log,
+        columns=log.columns.take(rows, offsets),
+        customer_ids=tuple(log.customer_ids[i] for i in stay.tolist()),
+        account=None if log.account is None else log.account.take(stay),
+        customer_attributes={n: c.take(stay) for n, c in log.customer_attributes.items()},
+    )
 
 
 def _listed(values: str | Iterable[str], name: str) -> list[str]:

@@ -1,0 +1,210 @@
+"""The description of a table: which column holds what, and how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
+
+import attrs
+import numpy as np
+
+from cxjourney._support.validation import check_choice, check_name, check_names
+from cxjourney._time.timestamps import Timestamps
+from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.kernels import ArrowStrings
+from cxjourney.log._columns import Coded
+from cxjourney.log._relations import relation_columns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "FurtherColumns",
+    "Reading",
+    "argument_of",
+    "attribute_name",
+    "attribute_role",
+    "column_names",
+    "columns_of",
+    "is_currency_code",
+]
+
+OPTIONAL_ROLES = (
+    "channel", "stage", "owner", "account", "journey", "seq", "score", "emotion", "expectation",
+    "value", "duration", "issue",
+)  # fmt: skip
+_ATTRIBUTE = "attribute:"
+
+
+class FurtherColumns(TypedDict, total=False):
+    """The optional arguments of `InteractionLog.from_frame`, where they are documented."""
+
+    channel: str | None
+    stage: str | None
+    owner: str | None
+    account: str | None
+    journey: str | None
+    seq: str | None
+    score: str | None
+    emotion: str | None
+    expectation: str | None
+    value: str | None
+    currency: str | None
+    duration: str | None
+    issue: str | None
+    attributes: Sequence[str]
+    customers: Any
+    tz: str
+    missing: Literal["refuse", "drop"]
+    observed_until: datetime | str | None
+    observed_from: datetime | str | None
+
+
+def _given(roles: Mapping[str, str | None]) -> dict[str, str]:
+    return {role: name for role, name in roles.items() if name is not None}
+
+
+def _choice(_: Reading, attribute: attrs.Attribute[str], value: str) -> None:
+    check_choice(value, attribute.name, ("refuse", "drop"))
+
+
+@attrs.frozen(kw_only=True)
+class Reading:
+    """Which columns of a table hold what, and how they are read.
+
+    Attributes
+    ----------
+    roles
+        Name of the column of each role; an attribute `x` has the role `attribute:x`.
+    currency
+        Code of the currency of the values; None where a column names it, or nothing does.
+    customers
+        A frame with one row a customer; hence Any.
+    tz
+        IANA zone in which timestamps without a zone are read.
+    timestamp_format
+        `strptime` format of timestamps; None reads ISO 8601.
+    missing
+        What becomes of rows without customer, timestamp or touchpoint.
+    observed_until, observed_from
+        The observation window; None where not given.
+    """
+
+    roles: Mapping[str, str] = attrs.field(converter=_given)
+    currency: str | None = None
+    customers: Any = None
+    tz: str = "UTC"
+    timestamp_format: str | None = None
+    missing: Literal["refuse", "drop"] = attrs.field(default="refuse", validator=_choice)
+    observed_until: date | str | None = None
+    observed_from: date | str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        customer: str,
+        timestamp: str,
+        touchpoint: str,
+        timestamp_format: str | None = None,
+        **further: Unpack[FurtherColumns],
+    ) -> Self:
+        """Return the reading that the arguments of `InteractionLog.from_frame` describe."""
+        given: dict[str, Any] = {**further}
+        roles = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
+        roles |= {role: given.pop(role, None) for role in OPTIONAL_ROLES}
+        code = given.get("currency")
+        if code is not None and not is_currency_code(check_name(code, "currency")):
+            roles["currency"] = given.pop("currency")
+        attributes = check_names(given.pop("attributes", ()), "attributes")
+        roles |= {attribute_role(name): name for name in attributes}
+        return cls(roles=roles, timestamp_format=timestamp_format, **given)
+
+
+def attribute_role(name: str) -> str:
+    """Return the role of a column that is kept as an attribute."""
+    return f"{_ATTRIBUTE}{name}"
+
+
+def argument_of(role: str) -> str:
+    """Return the argument with which a caller names the column of a role."""
+    return "attributes" if role.startswith(_ATTRIBUTE) else role.partition(":")[0]
+
+
+def attribute_name(role: str) -> str | None:
+    """Return the name of the attribute whose role it is; None for another role."""
+    return role.removeprefix(_ATTRIBUTE) if role.startswith(_ATTRIBUTE) else None
+
+
+def is_currency_code(currency: str) -> bool:
+    """Return whether `currency=` is a code such as "EUR" rather than the name of a column."""
+    return len(currency) == 3 and currency.isascii() and currency.isupper()
+
+
+def column_names(frame: Any, argument: str) -> tuple[str, ...]:
+    """Return the names of the columns of the frame that an argument is; Any: see `columns_of`.
+
+    Raises
+    ------
+    InvalidValue
+        If it is no frame.
+    """
+    return _opened(frame, argument)[1]
+
+
+def columns_of(frame: Any, roles: Mapping[str, str]) -> tuple[dict[str, Any], str | None]:
+    """Return the columns of a frame by role, and its library.
+
+    `frame` is any frame that narwhals knows, eager or lazy, or a mapping of names to arrays; in a
+    mapping, columns may also be strings in Arrow buffers or coded already, and timestamps placed.
+
+    Raises
+    ------
+    InvalidValue
+        If it is no frame.
+    UnknownName
+        If it lacks a column.
+    """
+    opened, present = _opened(frame, "frame")
+    for role, name in roles.items():
+        if name not in present:
+            raise UnknownName.among(f"{argument_of(role)}= column", name, present, where="the data")
+    if isinstance(opened, Mapping):
+        return {role: _array(opened[name]) for role, name in roles.items()}, None
+
+    import narwhals as nw
+
+    if not isinstance(opened, (nw.DataFrame, nw.LazyFrame)):
+        return relation_columns(opened, roles), None
+    if isinstance(opened, nw.LazyFrame):
+        opened = opened.select(list(dict.fromkeys(roles.values()))).collect()
+    library = opened.implementation
+    known = library.is_pandas() or library.is_polars() or library.is_pyarrow()
+    return {role: opened[name] for role, name in roles.items()}, str(library) if known else None
+
+
+def _opened(frame: Any, argument: str) -> tuple[Any, tuple[str, ...]]:
+    """Return a mapping, a relation or else a frame of narwhals, and the names of its columns."""
+    if isinstance(frame, Mapping):
+        return frame, tuple(frame)
+
+    import narwhals as nw
+
+    if nw.dependencies.is_duckdb_relation(frame):
+        return frame, tuple(frame.columns)
+    try:
+        wrapped = nw.from_native(frame)
+    except TypeError as error:
+        raise InvalidValue.of(
+            argument,
+            "be a pandas, polars, pyarrow or DuckDB table, or a mapping of names to arrays",
+            type(frame).__name__,
+        ) from error
+    return wrapped, tuple(wrapped.collect_schema().names())
+
+
+def _array(values: Any) -> NDArray[Any] | ArrowStrings | Coded | Timestamps:
+    if isinstance(values, (np.ndarray, ArrowStrings, Coded, Timestamps)):
+        return values
+    return np.array(list(values), dtype=object)
