@@ -293,7 +293,7 @@ def ours_funnel(folder: Path) -> Prepared:
     chosen = steps(folder)
 
     def run() -> Any:
-        return funnel(log, chosen, within=WEEK, entry="first", immature="keep").counts
+        return funnel(log, chosen, within=WEEK, entry="first", censored="keep").counts
 
     return run, _funnel_answer
 

@@ -108,8 +108,8 @@ def main(n: int) -> None:
     answers: dict[str, list[int]] = {}
     times: dict[str, list[float]] = {}
     cases = {
-        "cxjourney": lambda: funnel(log, STEPS, within=WEEK, entry="first", immature="keep").counts,
-        "cxjourney, any entry": lambda: funnel(log, STEPS, within=WEEK, immature="keep").counts,
+        "cxjourney": lambda: funnel(log, STEPS, within=WEEK, entry="first", censored="keep").counts,
+        "cxjourney, any entry": lambda: funnel(log, STEPS, within=WEEK, censored="keep").counts,
         "polars": lambda: in_polars(frame),
         "DuckDB": lambda: in_duckdb(connection),
     }

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from scipy.stats import t as student_t
 
 import cxjourney as cx
 from cxjourney.dropoff import Exclusion, Funnel, Semantics, Step, funnel
-from cxjourney.metrics import kaplan_meier, wilson
+from cxjourney.journeys import BySegment
+from cxjourney.metrics import kaplan_meier
 
 DAY = timedelta(days=1)
 STEPS = ["web", "cart", "buy"]
@@ -21,7 +23,9 @@ def log_of(days, *, until=60.0, tier=None):
     return cx.InteractionLog.from_interactions(
         [
             cx.Interaction(
-                customer=cx.Customer(customer, attributes={"tier": tier[customer]})
+                customer=cx.Customer(
+                    customer, attributes={"tier": tier[customer]} if tier[customer] else {}
+                )
                 if tier
                 else customer,
                 touchpoint=touchpoint,
@@ -32,6 +36,20 @@ def log_of(days, *, until=60.0, tier=None):
         ],
         observed_until=begin + timedelta(days=until),
     )
+
+
+def wilson_t(share, trials, effective):
+    """Wilson's interval on a number of trials, with Student's quantile at `effective` - 1."""
+    q = float(student_t.ppf(0.975, effective - 1))
+    centre = (share + q**2 / (2 * trials)) / (1 + q**2 / trials)
+    half = q / (1 + q**2 / trials)
+    half *= math.sqrt(share * (1 - share) / trials + q**2 / (4 * trials**2))
+    return centre - half, centre + half
+
+
+def jackknife(whole, without):
+    n = len(without)
+    return (n - 1) / n * sum((w - whole) ** 2 for w in without)
 
 
 DAYS = {
@@ -47,19 +65,21 @@ def test_counts_rates_and_intervals():
     found = funnel(log_of(DAYS), STEPS, within=7 * DAY)
     # e entered two days before the end: no window of theirs was over
     assert found.counts == (3, 2, 1)
-    assert found.n_immature == 1
+    assert found.n_left_out == 1
     assert found.rates == pytest.approx((1, 2 / 3, 1 / 3))
-    assert (found.table["low"][2], found.table["high"][2]) == pytest.approx(wilson(1, 3))
-    assert (found.table["step_low"][2], found.table["step_high"][2]) == pytest.approx(wilson(1, 2))
+    # one of three customers: without each 0/2, 1/2, 1/2, so that p(1-p)/Var is 2
+    assert (found.table["low"][2], found.table["high"][2]) == pytest.approx(wilson_t(1 / 3, 2, 3))
+    # two customers are too few
+    assert math.isnan(found.table["step_low"][2])
     assert found.table["dropped"].tolist() == [0, 1, 1]
     assert found.conversion.value == found.rates[-1]
     assert found.conversion.n == 3
 
 
-def test_immature_entrants_can_be_kept():
-    found = funnel(log_of(DAYS), STEPS, within=7 * DAY, immature="keep")
+def test_censored_entrants_can_be_kept():
+    found = funnel(log_of(DAYS), STEPS, within=7 * DAY, censored="keep")
     assert found.counts == (4, 2, 1)
-    assert (found.n_immature, found.n_open) == (0, 1)
+    assert (found.n_left_out, found.n_censored) == (0, 1)
     assert any("understated" in note for note in found.caveats)
 
 
@@ -70,12 +90,22 @@ def test_survival_counts_the_open_ones_as_open():
         "c": [("web", 0)],
         "d": [("web", 57)],
     }
-    found = funnel(log_of(days), ["web", "buy"], within=7 * DAY, immature="survival")
+    found = funnel(log_of(days), ["web", "buy"], within=7 * DAY, censored="survival")
     # 4 at risk on day 1, d is open since 3 days, 2 at risk on day 5
     assert found.rates[1] == pytest.approx(1 - 3 / 4 * 1 / 2)
     assert found.method.startswith("Kaplan-Meier")
-    curve = kaplan_meier([1 * DAY, 5 * DAY, 7 * DAY, 3 * DAY], [True, True, False, False])
-    assert found.table["high"][1] == pytest.approx(1 - curve.low[-1])
+    waits = [1 * DAY, 5 * DAY, 7 * DAY, 3 * DAY]
+    moved = [True, True, False, False]
+    curve = kaplan_meier(waits, moved)
+    without = [
+        1 - kaplan_meier(waits[:i] + waits[i + 1 :], moved[:i] + moved[i + 1 :]).survival[-1]
+        for i in range(4)
+    ]
+    share = 5 / 8
+    trials = share * (1 - share) / jackknife(share, without)
+    assert (found.table["low"][1], found.table["high"][1]) == pytest.approx(
+        wilson_t(share, trials, 4)
+    )
     assert found.time_to().survival.tolist() == pytest.approx(curve.survival.tolist())
 
 
@@ -165,17 +195,75 @@ def test_journeys_of_one_customer_are_not_independent():
     found = funnel(log_of(days).journeys(goal="buy", inactivity=7 * DAY), ["web", "buy"])
     assert found.counts == (8, 4)
     assert "clustered by customer" in found.method
-    # Var = 2/1 · (2² + 2²)/8² = 1/4, so that p(1-p)/Var = 1
-    assert (found.table["low"][1], found.table["high"][1]) == pytest.approx(wilson(0.5, 1))
+    assert math.isnan(found.table["low"][1])  # two customers
+    assert any("no interval" in note for note in found.caveats)
+    days |= {"c": days["b"], "d": days["a"]}
+    found = funnel(log_of(days).journeys(goal="buy", inactivity=7 * DAY), ["web", "buy"])
+    # without one of four: 8/12 or 4/12, so that Var = 3/4 · 4 · (1/6)² = 1/12 and p(1-p)/Var = 3
+    assert (found.table["low"][1], found.table["high"][1]) == pytest.approx(wilson_t(0.5, 3, 4))
+
+
+def test_shares_of_all_units_are_clustered_too():
+    days = {
+        "a": [(name, 10 * k + d) for k in range(4) for name, d in (("web", 0), ("buy", 1))],
+        "b": [("web", 10 * k) for k in range(4)],
+        "c": [("mail", 10 * k) for k in range(4)],
+        "d": [("mail", 0), ("mail", 10), ("web", 20), ("buy", 21), ("web", 30), ("buy", 31)],
+    }
+    journeys = log_of(days).journeys(goal="buy", inactivity=7 * DAY)
+    found = funnel(journeys, ["web", "buy"], semantics="retentioneering")
+    assert (found.base, found.n_base) == ("all", 16)
+    assert found.rates == pytest.approx((10 / 16, 6 / 16))
+    whole, without = 6 / 16, [2 / 12, 6 / 12, 6 / 12, 4 / 12]
+    trials = whole * (1 - whole) / jackknife(whole, without)
+    assert (found.table["low"][1], found.table["high"][1]) == pytest.approx(
+        wilson_t(whole, trials, 4)
+    )
+
+
+def test_step_rates_of_survival_are_ratios_of_incidences():
+    days = {
+        f"c{i}": [("web", 0), *([("cart", 1 + i % 3)] if i % 4 else [])]
+        + ([("buy", 5)] if i % 4 == 1 else [])
+        for i in range(24)
+    }
+    days |= {f"late{i}": [("web", 58), *([("cart", 59)] if i % 2 else [])] for i in range(12)}
+    found = funnel(log_of(days), STEPS, within=7 * DAY, censored="survival")
+    cart, buy = found.rates[1:]
+    table = found.table
+    assert table["step_rate"][2] == pytest.approx(buy / cart)
+    logs = []
+    for customer in days:
+        rest = {c: touches for c, touches in days.items() if c != customer}
+        one = funnel(log_of(rest), STEPS, within=7 * DAY, censored="survival")
+        logs.append(math.log(one.rates[2] / one.rates[1]))
+    half = student_t.ppf(0.975, 35) * math.sqrt(jackknife(math.log(buy / cart), logs))
+    assert table["step_high"][2] == pytest.approx(buy / cart * math.exp(half))
+    assert table["step_low"][2] == pytest.approx(buy / cart * math.exp(-half))
+
+
+def test_the_interval_of_a_median_is_that_of_the_share_below_it():
+    days = {f"c{i:02}": [("web", 0), ("buy", 1 + i)] for i in range(21)}
+    found = funnel(log_of(days), ["web", "buy"])
+    assert found.table["median_s"][1] == 11 * 86_400
+    # 11 of 21 are not above it: p(1-p)/Var = 20; the quantiles of 1 … 21 days are 1 + 20 p
+    low, high = wilson_t(11 / 21, 20, 21)
+    assert found.table["median_low_s"][1] == pytest.approx((1 + 20 * low) * 86_400)
+    assert found.table["median_high_s"][1] == pytest.approx((1 + 20 * high) * 86_400)
 
 
 def test_aggregated_paths_have_frequencies_but_no_times():
     journeys = cx.Journeys.from_paths(
-        [["web", "cart"], ["web"], ["cart"]], converted=[5, 0, 0], dropped=[0, 15, 4]
+        [["web", "cart"], ["web"], ["cart"]], converted=[500, 0, 0], dropped=[0, 1500, 400]
     )
     found = funnel(journeys, ["web", "cart"])
-    assert found.counts == (20, 5)
-    assert (found.table["low"][1], found.table["high"][1]) == pytest.approx(wilson(5, 20))
+    assert found.counts == (2000, 500)
+    # each journey is a trial, up to the noise of 64 buckets
+    low, high = wilson_t(0.25, 2000, 64)
+    half = 0.5 * (high - low)
+    assert (found.table["low"][1], found.table["high"][1]) == pytest.approx(
+        (low, high), abs=half / 2
+    )
     assert "median_s" not in found.table.column_names
     with pytest.raises(cx.exceptions.TimesRequired):
         funnel(journeys, ["web", "cart"], within=DAY)
@@ -183,20 +271,49 @@ def test_aggregated_paths_have_frequencies_but_no_times():
         found.time_to()
 
 
-def test_segments_are_compared_with_all_others():
+def test_segments_are_funnels_of_their_units():
     days = {
         f"c{i:02}": [("web", 0), *([("buy", 1)] if i % 4 < 2 * (i < 20) else [])] for i in range(40)
     }
-    tier = {c: "gold" if c < "c20" else "tin" for c in days}
-    found = funnel(log_of(days, tier=tier), ["web", "buy"], segment="tier")
-    assert found.segments is not None
-    rows = {(row["tier"], row["step"]): row for row in found.segments}
-    assert (rows["gold", "buy"]["count"], rows["tin", "buy"]["count"]) == (10, 0)
-    # Fisher: 2 · C(20,10) C(20,0) / C(40,10)
-    p = 2 * math.comb(20, 10) / math.comb(40, 10)
-    assert rows["gold", "buy"]["p_value"] == pytest.approx(p)
-    assert rows["gold", "buy"]["q_value"] == pytest.approx(p)
-    assert math.isnan(rows["gold", "web"]["p_value"])
+    tier = {c: "gold" if c < "c20" else None if c > "c35" else "tin" for c in days}
+    log = log_of(days, tier=tier)
+    found = funnel(log, ["web", "buy"], segment="tier")
+    assert isinstance(found, BySegment)
+    assert found.values == ("gold", "tin", cx.MISSING)
+    assert [part.counts for _, part in found] == [(20, 10), (16, 0), (4, 0)]
+    assert found.rule == "Each customer has one tier."
+    assert found.n_missing == 4
+    alone = {c: touches for c, touches in days.items() if c < "c20"}
+    assert found["gold"].table == funnel(log_of(alone), ["web", "buy"]).table
+    assert found["gold"].explain("c03").depth == (1,)
+    with pytest.raises(cx.exceptions.UnknownName, match="c39"):
+        found["gold"].explain("c39")
+    again = BySegment.from_dict(found.to_dict())
+    assert again == found
+
+
+def test_segments_of_journeys_are_those_of_each_journey():
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    log = cx.InteractionLog.from_interactions(
+        [
+            cx.Interaction(
+                customer=customer,
+                touchpoint=name,
+                timestamp=begin + when * DAY,
+                channel=channel,
+            )
+            for customer in "abc"
+            for name, when, channel in (
+                ("web", 0, "app"),
+                ("buy", 1, "app"),
+                ("web", 20, "shop"),
+            )
+        ],
+        observed_until=begin + 60 * DAY,
+    )
+    found = funnel(log.journeys(goal="buy", inactivity=7 * DAY), ["web", "buy"], segment="channel")
+    assert {value: part.counts for value, part in found} == {"app": (3, 3), "shop": (3, 0)}
+    assert "first channel" in found.rule
 
 
 def test_explain_says_what_counted_and_what_did_not():
@@ -244,7 +361,7 @@ def test_explain_names_exclusions():
     assert house.table["verdict"][1] == "exclusion between step 1 and step 2"
     assert house.table["verdict"][2] == "not step 2: an exclusion lies between"
     posthog = funnel(log_of(days), ["web", "buy"], exclude=["help"], semantics="posthog")
-    assert "removed from the funnel by an exclusion" in repr(posthog.explain("a"))
+    assert "An exclusion removed 1 customer from the funnel." in repr(posthog.explain("a"))
     assert posthog.explain("a").depth == (0,)
 
 
@@ -252,7 +369,7 @@ def test_empty_log_and_nobody_entering():
     empty = funnel(cx.InteractionLog.from_interactions([]), STEPS)
     assert empty.counts == (0, 0, 0)
     assert all(math.isnan(rate) for rate in empty.rates)
-    nobody = funnel(log_of({"d": [("buy", 3)]}), ["buy", "basket"], immature="survival")
+    nobody = funnel(log_of({"d": [("buy", 3)]}), ["buy", "basket"], censored="survival")
     assert nobody.counts == (1, 0)
     assert "'basket'" in repr(nobody)
 
@@ -285,8 +402,8 @@ def test_round_trip_without_the_log():
         (STEPS, {"semantics": "ga4"}, "semantics must be one of"),
         (STEPS, {"semantics": "posthog", "entry": "first"}, "left out"),
         (STEPS, {"semantics": "retentioneering", "within": DAY}, "within must be None"),
-        (STEPS, {"immature": "survival", "entry": "any"}, "survival"),
-        (STEPS, {"immature": "drop"}, "immature must be one of"),
+        (STEPS, {"censored": "survival", "entry": "any"}, "survival"),
+        (STEPS, {"censored": "drop"}, "censored must be one of"),
         (STEPS, {"exclude": ["cart"]}, "not match a step"),
         (STEPS, {"exclude": [Exclusion("x", between=(2, 4))]}, "between two of the 3"),
         (STEPS, {"order": "unordered", "exclude": ["x"]}, "unordered"),

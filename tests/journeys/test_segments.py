@@ -35,7 +35,7 @@ def test_unknown_values_are_a_segment_of_their_own_and_counted():
     assert found.n_missing == 2
     result = by_segment(journeys, "plan", cx.sequences.paths)
     assert [int(part.table["journeys"].sum()) for _, part in result] == [1, 2, 2]
-    assert "2 journeys is not known" in repr(result)
+    assert "The value of 2 of them is not known" in repr(result)
 
 
 def test_the_segments_of_customers_sum_to_the_whole():

@@ -79,7 +79,7 @@ def test_a_preset_counts_as_its_tool_does(cases, name, reverse):
 def test_where_tools_agree_all_rules_agree(cases, name, semantics):
     case = cases[name]
     if case["consensus"] == "agree":
-        found = run(case, semantics=semantics, immature="keep")
+        found = run(case, semantics=semantics, censored="keep")
         assert list(found.counts) == case["expected_counts"]
 
 

@@ -197,7 +197,7 @@ def test_ordered_and_strict_funnels_equal_the_matcher_that_tries_everything(bloc
             order=order,
             entry=entry,
             exclude=exclude,
-            immature="keep" if until is None else "exclude",
+            censored="keep" if until is None else "exclude",
         )
         depths = [
             brute(
@@ -230,7 +230,7 @@ def test_equal_timestamps_in_either_order_equal_the_matcher_that_tries_everythin
             steps,
             within=hours(within),
             exclude=exclude,
-            immature="keep",
+            censored="keep",
             semantics=Semantics(ties="either"),
         )
         depths = [
@@ -258,7 +258,7 @@ def test_unordered_funnels_equal_the_matcher_that_tries_everything(block):
         ):
             continue
         found = funnel(
-            log_of(events), steps, within=hours(within), order="unordered", immature="keep"
+            log_of(events), steps, within=hours(within), order="unordered", censored="keep"
         )
         depths = [brute_unordered(rows, steps, within) for rows in events.values()]
         assert list(found.counts) == counts_of(depths, steps), seed
@@ -359,7 +359,7 @@ windows = st.sampled_from([None, timedelta(hours=3), timedelta(hours=8)])
 
 @given(events, orders, windows)
 def test_counts_never_increase_and_rates_lie_in_their_intervals(rows, order, within):
-    found = funnel(log_of(rows), ["A", "B", "C"], order=order, within=within, immature="keep")
+    found = funnel(log_of(rows), ["A", "B", "C"], order=order, within=within, censored="keep")
     assert list(found.counts) == sorted(found.counts, reverse=True)
     table = found.table
     known = ~np.isnan(table["low"])
@@ -371,7 +371,7 @@ def test_counts_never_increase_and_rates_lie_in_their_intervals(rows, order, wit
 def test_names_and_the_order_of_customers_do_not_matter(rows, order, within):
     def counts(mapping, steps):
         return funnel(
-            log_of(mapping), steps, order=order, within=within, exclude=(), immature="keep"
+            log_of(mapping), steps, order=order, within=within, exclude=(), censored="keep"
         ).counts
 
     names = dict(zip("ABCDx", ["zulu", "yak", "xenon", "watt", "vow"], strict=True))
@@ -385,6 +385,6 @@ def test_names_and_the_order_of_customers_do_not_matter(rows, order, within):
 @given(events, windows)
 def test_a_longer_window_never_loses_anyone(rows, within):
     log = log_of(rows)
-    short = funnel(log, ["A", "B"], within=within or HOUR, immature="keep").counts
-    long = funnel(log, ["A", "B"], within=2 * (within or HOUR), immature="keep").counts
+    short = funnel(log, ["A", "B"], within=within or HOUR, censored="keep").counts
+    long = funnel(log, ["A", "B"], within=2 * (within or HOUR), censored="keep").counts
     assert all(a <= b for a, b in zip(short, long, strict=True))

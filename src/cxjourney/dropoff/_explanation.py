@@ -1,4 +1,4 @@
-"""`Explanation`: which interaction satisfied which step, what expired, what was excluded."""
+"""Explanations of a funnel: what each interaction of a customer counted as, and why."""
 
 from __future__ import annotations
 

@@ -1,26 +1,25 @@
-"""`funnel`: how many units get from step to step, under rules that are written down."""
+"""Funnels: how many units get from step to step, under rules that are written down."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import attrs
 import numpy as np
 
 from cxjourney import plot
+from cxjourney._stats.estimates import CLUSTERED, NO_INTERVAL
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
-from cxjourney._support.validation import (
-    check_level,
-)
+from cxjourney._support.validation import check_level
 from cxjourney.dropoff._explanation import Explanation, explain_unit, explanation_table
-from cxjourney.dropoff._funnel_columns import FORMATS, Entrants, segment_table, step_columns
-from cxjourney.dropoff._funnel_rules import Subject, absent_names, immature_of, rules_of
+from cxjourney.dropoff._funnel_columns import FORMATS, Entrants, step_columns
+from cxjourney.dropoff._funnel_rules import Subject, absent_names, censored_of, rules_of
 from cxjourney.dropoff._matching import Matched, Order, Rules, match
-from cxjourney.exceptions import InvalidValue, TimesRequired
-from cxjourney.journeys import IN_PROGRESS
+from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
+from cxjourney.journeys import IN_PROGRESS, BySegment, by_segment
 from cxjourney.metrics import Estimate, SurvivalCurve
 
 if TYPE_CHECKING:
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from cxjourney.dropoff._semantics import Immature, Preset, Semantics
+    from cxjourney.dropoff._semantics import Censored, Preset, Semantics
     from cxjourney.dropoff._steps import Exclusion, StepLike
-    from cxjourney.journeys import Journeys
+    from cxjourney.journeys import Journeys, SegmentBy
     from cxjourney.log import InteractionLog
 
 __all__ = ["Funnel", "funnel"]
@@ -38,7 +37,7 @@ __all__ = ["Funnel", "funnel"]
 
 @attrs.frozen(kw_only=True, eq=False)
 class _Source:
-    """What a funnel was computed from, for explanations and curves."""
+    """The units, rules and entrants of a funnel, for explanations and curves."""
 
     subject: Subject
     rules: Rules
@@ -59,8 +58,6 @@ class Funnel(Result):
         The share of the base that reached each step.
     table
         One row a step; see `funnel` for the columns.
-    segments
-        The same by segment; None where no segment was asked for.
     unit
         What is counted: "customer" or "journey".
     base
@@ -71,11 +68,11 @@ class Funnel(Result):
         Number of all units.
     n_excluded
         Units that an exclusion removed, or kept from getting further.
-    n_immature
-        Units left out since no window of theirs was over when the observation ended.
-    n_open
+    n_left_out
+        Units left out because no window of theirs was over when the observation ended.
+    n_censored
         Units that entered and may still go on: their window (or their journey) is not over.
-    order, entry, ties, immature, within
+    order, entry, ties, censored, within
         The rules; see `funnel`.
     level
         Confidence level of the intervals.
@@ -93,18 +90,17 @@ class Funnel(Result):
     counts: tuple[int, ...]
     rates: tuple[float, ...]
     table: Table
-    segments: Table | None
     unit: str
     base: str
     n_base: int
     n_units: int
     n_excluded: int
-    n_immature: int
-    n_open: int
+    n_left_out: int
+    n_censored: int
     order: str
     entry: str
     ties: str
-    immature: str
+    censored: str
     within: timedelta | None
     level: float
     method: str
@@ -120,7 +116,7 @@ class Funnel(Result):
             high=float(self.table["high"][-1]),
             level=self.level,
             n=self.n_base,
-            n_censored=self.n_open,
+            n_censored=self.n_censored,
             unit="fraction",
             method=self.method,
             name="funnel_conversion",
@@ -132,7 +128,7 @@ class Funnel(Result):
         return super(Funnel, attrs.evolve(self, source=None)).to_dict()
 
     def time_to(self, step: int | None = None, *, level: float | None = None) -> SurvivalCurve:
-        """Return the survival curve of the time from entry to a step, open ones censored.
+        """Return the survival curve of the time from entry to a step, in which others are censored.
 
         Parameters
         ----------
@@ -175,9 +171,9 @@ class Funnel(Result):
         source = self._require_source("explain()")
         subject, rules = source.subject, source.rules
         number = subject.log.customer_number(customer)
-        units = [number]
-        if subject.journeys is not None:
-            units = np.flatnonzero(subject.journeys.customer == number).tolist()
+        units = np.flatnonzero(subject.customer == number).tolist()
+        if not units:
+            raise UnknownName(f"customer {customer!r} has no {subject.unit} in this funnel")
         rows: list[dict[str, Any]] = []
         depth = []
         removed = 0
@@ -191,11 +187,14 @@ class Funnel(Result):
             removed += out
         told = self._rules()
         if removed:
-            told = (*told, f"removed from the funnel by an exclusion: {removed} {self.unit}")
+            told = (
+                *told,
+                f"An exclusion removed {removed} {self.unit}{'s' * (removed > 1)} from the funnel.",
+            )
         return Explanation(table=explanation_table(rows), depth=tuple(depth), rules=told)
 
     def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
-        """Draw the share that reached each step: bars, or one line a segment.
+        """Draw the share that reached each step.
 
         Parameters
         ----------
@@ -209,18 +208,13 @@ class Funnel(Result):
         MissingDependency
             If matplotlib is not installed.
         """
-        names = [f"{i}  {step}" for i, step in enumerate(self.steps, start=1)]
-        table, column = self.table, ""
-        if self.segments is not None:
-            table, column = self.segments, self.segments.column_names[0]
+        table = self.table
         return plot.funnel(
-            names * (len(table) // len(names)),
+            [f"{i}  {step}" for i, step in enumerate(self.steps, start=1)],
             table["rate"],
             table["low"],
             table["high"],
             count=table["count"],
-            group=[str(s) for s in table[column]] if column else None,
-            group_label=column,
             label=f"share that reached the step, {100 * self.level:g}% interval",
             title=self.title if title is None else title,
             ax=ax,
@@ -235,21 +229,55 @@ class Funnel(Result):
         return self.table
 
     def _rules(self) -> tuple[str, ...]:
-        window = "no window"
+        window = "without a window"
         if self.within is not None:
             window = f"within {format_value(self.within.total_seconds(), 'duration')} of entering"
-        matching = f"{self.order}, entry {self.entry}, {window}"
-        return (f"{matching}, equal timestamps in {self.ties} order, immature: {self.immature}",)
+        return (
+            f"The steps are {self.order}, {window}.",
+            f"The rules are entry={self.entry!r}, ties={self.ties!r}, censored={self.censored!r}.",
+        )
 
     def _notes(self) -> tuple[str, ...]:
         base = "that entered" if self.base == "entered" else "in all"
-        shares = f"rate: share of the {self.n_base:,} {self.unit}s {base}"
         return (
-            f"{shares}; step_rate: of those at the step before",
-            f"{100 * self.level:g}% {self.method}",
+            f"The rate is the share of the {self.n_base:,} {self.unit}s {base}.",
+            f"The step rate is the share of the {self.unit}s at the step before.",
+            f"Rates have {100 * self.level:g}% intervals ({self.method}).",
             *self._rules(),
             *self.caveats,
         )
+
+
+@overload
+def funnel(
+    log: InteractionLog | Journeys,
+    steps: Sequence[StepLike],
+    *,
+    within: timedelta | None = None,
+    order: Order = "ordered",
+    entry: Literal["any", "first"] | None = None,
+    exclude: Sequence[Exclusion | str] = (),
+    segment: None = None,
+    censored: Censored | None = None,
+    semantics: Semantics | Preset | None = None,
+    level: float = 0.95,
+) -> Funnel: ...
+
+
+@overload
+def funnel(
+    log: InteractionLog | Journeys,
+    steps: Sequence[StepLike],
+    *,
+    within: timedelta | None = None,
+    order: Order = "ordered",
+    entry: Literal["any", "first"] | None = None,
+    exclude: Sequence[Exclusion | str] = (),
+    segment: SegmentBy,
+    censored: Censored | None = None,
+    semantics: Semantics | Preset | None = None,
+    level: float = 0.95,
+) -> BySegment[Funnel]: ...
 
 
 def funnel(
@@ -260,11 +288,11 @@ def funnel(
     order: Order = "ordered",
     entry: Literal["any", "first"] | None = None,
     exclude: Sequence[Exclusion | str] = (),
-    segment: str | None = None,
-    immature: Immature | None = None,
+    segment: SegmentBy | None = None,
+    censored: Censored | None = None,
     semantics: Semantics | Preset | None = None,
     level: float = 0.95,
-) -> Funnel:
+) -> Funnel | BySegment[Funnel]:
     """Return how many customers (of a log) or journeys get from step to step.
 
     Parameters
@@ -283,28 +311,39 @@ def funnel(
     exclude
         What must not happen between steps: names, or typed `Exclusion`. It ends the attempt.
     segment
-        An attribute of customers or interactions that breaks the funnel down: its first known
-        value in the unit.
-    immature
-        What becomes of attempts whose window was not over when the observation ended.
+        An attribute of customers or interactions; the result is then one of each segment. A unit
+        has its first known value.
+    censored
+        What becomes of attempts whose window was not over when the observation ended, so that
+        their end is not known.
         "exclude" (None): they do not count, so that everyone had the whole window; "keep": they
         do, which understates conversion; "survival": rates are those of Kaplan and Meier at the
         end of the window, from the first entry of each unit. Without a window nothing is
         excluded.
     semantics
         Rules of another tool: "posthog", "mixpanel", "retentioneering", or your own `Semantics`.
-        A preset also keeps immature entrants, as those tools do.
+        A preset also keeps entrants whose window was not over, as those tools do.
     level
         Confidence level, in (0, 1).
 
     Returns
     -------
     Funnel
-        `steps`, `counts`, `rates` and a table with one row a step: `count`; `rate` of the base
-        with `low`, `high`; `step_rate` of the last step that is not optional, with `step_low`,
-        `step_high`; `dropped`; time from entering `median_s` (with `median_low_s`,
-        `median_high_s`) and `p90_s`, time from the step before `step_mean_s`, `step_median_s`,
-        `step_p90_s`, of those who reached the step: see `time_to` for the others.
+        `steps`, `counts`, `rates` and a table with one row a step; NaN where a number is not
+        defined. Times are those of the units that reached the step: see `time_to` for the others.
+
+        | column | what it is |
+        |---|---|
+        | `step` | what the step is called |
+        | `count` | units that reached it |
+        | `rate`, `low`, `high` | share of the base [fraction], its interval |
+        | `step_rate`, `step_low`, `step_high` | share of the last step that is not optional |
+        | `dropped` | how many of that step did not reach this one |
+        | `median_s`, `median_low_s`, `median_high_s` | median time from entering [s], interval |
+        | `p90_s` | 90 % had got there by this time from entering [s] |
+        | `step_mean_s`, `step_median_s`, `step_p90_s` | time from the step before [s] |
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -319,9 +358,9 @@ def funnel(
 
     Notes
     -----
-    `Semantics` documents the matching. The intervals of customers are Wilson's; those of
-    journeys are Wilson's at the effective number of independent journeys, clustered by customer.
-    Counts never increase along steps that are not optional.
+    `Semantics` documents the matching. Every share is computed again without each of 64 buckets of
+    customers; its interval is Wilson's on as many independent trials as their variance is worth.
+    The interval of a median is Woodruff's. Counts never increase along steps that are not optional.
 
     A median time of those who got there is a median of survivors: it shrinks when the slow ones
     are not there yet.
@@ -345,55 +384,57 @@ def funnel(
     ['step 1: enters']
     """
     subject = Subject.of(log)
-    rules = rules_of(subject, steps, within, order, entry, exclude, immature, semantics)
+    rules = rules_of(subject, steps, within, order, entry, exclude, censored, semantics)
     check_level(level)
-    kept = immature_of(immature, rules.semantics)
+    kept = censored_of(censored, rules.semantics)
+
+    def matched(part: Subject) -> Funnel:
+        return _funnel(part, rules, order=order, censored=kept, within=within, level=level)
+
+    if segment is not None:
+        return by_segment(subject, segment, matched, unit=subject.unit)
+    return matched(subject)
+
+
+def _funnel(
+    subject: Subject,
+    rules: Rules,
+    *,
+    order: Order,
+    censored: Censored,
+    within: timedelta | None,
+    level: float,
+) -> Funnel:
     matched = match(subject.codes, subject.names, subject.offsets, subject.time, rules)
     entrants = _entrants(subject, rules, matched)
     everyone = rules.semantics.base == "all"
     n_units = subject.n_units if subject.weight is None else int(subject.weight.sum())
-    columns = step_columns(
-        entrants,
-        rules.steps,
-        n_base=n_units if everyone else None,
-        survival=kept == "survival",
-        level=level,
-    )
-    segments = None
-    if segment is not None:
-        codes, names = subject.segment(segment)
-        segments = segment_table(
-            entrants,
-            rules.steps,
-            codes[matched.unit],
-            names,
-            column=segment,
-            survival=kept == "survival",
-            level=level,
-        )
+    columns = step_columns(entrants, rules.steps, survival=censored == "survival", level=level)
     counts = entrants.counts()
-    n_open = _n_open(subject, rules, matched, entrants)
+    n_censored = _n_censored(subject, rules, matched, entrants)
     return Funnel(
         steps=tuple(step.label for step in rules.steps),
         counts=counts,
         rates=tuple(columns["rate"].tolist()),
         table=Table(columns, formats=FORMATS, backend=subject.log.backend),
-        segments=segments,
-        unit="customer" if subject.journeys is None else "journey",
+        unit=subject.unit,
         base=rules.semantics.base,
         n_base=n_units if everyone else counts[0],
         n_units=n_units,
         n_excluded=matched.excluded,
-        n_immature=matched.immature,
-        n_open=n_open,
+        n_left_out=matched.left_out,
+        n_censored=n_censored,
         order=order,
         entry=rules.semantics.entry,
         ties=rules.semantics.ties,
-        immature=kept,
+        censored=censored,
         within=within,
         level=level,
-        method=_method(subject, kept),
-        caveats=_caveats(subject, matched, rules, kept, n_open),
+        method=f"{'Kaplan-Meier, ' if censored == 'survival' else ''}Wilson, {CLUSTERED}",
+        caveats=(
+            *_caveats(subject, matched, rules, censored, n_censored),
+            *_no_interval(columns),
+        ),
         source=_Source(subject=subject, rules=rules, entrants=entrants),
     )
 
@@ -410,20 +451,27 @@ def _entrants(subject: Subject, rules: Rules, matched: Matched) -> Entrants:
             followed = np.minimum(followed, rules.within_us)
     weight = None
     if subject.weight is not None:
-        weight = subject.weight[matched.unit].astype(np.float64)
+        weight = subject.weight[matched.unit]
     customer = None
     if subject.journeys is not None and subject.weight is None:
-        customer = subject.journeys.customer[matched.unit]
+        customer = subject.customer[matched.unit]
+    units = subject.units
+    everyone = None
+    if rules.semantics.base == "all":
+        everyone = units.sums(np.zeros(subject.n_units, dtype=np.int64), 1)[:, 0]
     return Entrants(
         reached=matched.hit >= 0,
         time=time,
         weight=weight,
         customer=customer,
+        units=units.take(matched.unit),
+        everyone=everyone,
         followed_us=followed,
+        within_us=rules.within_us,
     )
 
 
-def _n_open(subject: Subject, rules: Rules, matched: Matched, entrants: Entrants) -> int:
+def _n_censored(subject: Subject, rules: Rules, matched: Matched, entrants: Entrants) -> int:
     waiting = ~entrants.reached[-1]
     if rules.within_us is not None:
         return entrants.number(waiting & (entrants.followed_us < rules.within_us))
@@ -433,28 +481,27 @@ def _n_open(subject: Subject, rules: Rules, matched: Matched, entrants: Entrants
     return entrants.number(waiting & running)
 
 
-def _method(subject: Subject, immature: Immature) -> str:
-    clustered = subject.journeys is not None and subject.weight is None
-    if immature == "survival":
-        return "Kaplan-Meier" + (", clustered by customer" if clustered else ", Greenwood")
-    return "Wilson" + (", clustered by customer" if clustered else "")
+def _no_interval(columns: dict[str, Any]) -> tuple[str, ...]:
+    known = np.isfinite(columns["rate"]) & (columns["count"] > 0)
+    return (NO_INTERVAL,) if (known & np.isnan(columns["low"])).any() else ()
 
 
 def _caveats(
-    subject: Subject, matched: Matched, rules: Rules, immature: Immature, n_open: int
+    subject: Subject, matched: Matched, rules: Rules, censored: Censored, n_censored: int
 ) -> tuple[str, ...]:
     absent = absent_names(subject, (*rules.steps, *rules.exclude))
-    said = [f"no interaction of the log is at {', '.join(map(repr, absent))}"] if absent else []
-    if matched.immature:
+    said = [f"No interaction of the log is at {', '.join(map(repr, absent))}."] if absent else []
+    units = f"{subject.unit}s"
+    if matched.left_out:
         said.append(
-            f"{matched.immature:,} units are left out: no window of theirs was over when the "
-            "observation ended"
+            f"{matched.left_out:,} {units} are left out, because no window of theirs was over "
+            "when the observation ended."
         )
-    if n_open and immature == "keep":
-        said.append(f"{n_open:,} units may still go on: conversion is understated")
-    if n_open and immature == "exclude" and rules.within_us is None:
-        said.append(f"{n_open:,} units are in journeys that are still in progress")
+    if n_censored and censored == "keep":
+        said.append(f"{n_censored:,} {units} may still go on, so that conversion is understated.")
+    if n_censored and censored == "exclude" and rules.within_us is None:
+        said.append(f"{n_censored:,} {units} are in progress.")
     if rules.exclude:
         what = "removed" if rules.semantics.exclusion == "unit" else "kept from getting further"
-        said.append(f"{matched.excluded:,} units were {what} by an exclusion")
+        said.append(f"{matched.excluded:,} {units} were {what} by an exclusion.")
     return tuple(said)

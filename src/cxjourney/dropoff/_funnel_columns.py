@@ -1,4 +1,4 @@
-"""The columns of `funnel`: counts, rates, intervals and times of the steps."""
+"""Columns of `funnel`: counts, rates, intervals and times of the steps."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from cxjourney._stats.intervals import quantile_type_7, wilson
-from cxjourney._stats.significance import false_discovery, fisher_p
+from cxjourney._stats.aalen_johansen import (
+    MOVED,
+    OPEN,
+    STAYED,
+    left_out_probabilities,
+    move_mass,
+)
+from cxjourney._stats.buckets import BucketFigures
+from cxjourney._stats.ratios import mean_figures, ratio_of_sums
+from cxjourney._stats.units import Units
 from cxjourney._support.array_types import Bools, Floats, Ints
-from cxjourney._support.table import Table
-from cxjourney.domain import MISSING
-from cxjourney.metrics import effective_n, kaplan_meier
+from cxjourney.metrics import kaplan_meier
 
 if TYPE_CHECKING:
     from cxjourney.dropoff._steps import Step
 
-__all__ = ["FORMATS", "Entrants", "segment_table", "step_columns"]
+__all__ = ["FORMATS", "Entrants", "step_columns"]
 
 _SECOND = 1e6
 
@@ -37,25 +43,24 @@ class Entrants:
         How often each unit counts; None where once.
     customer
         Customer of each unit; None where a unit is a customer.
+    units
+        The units of variance.
+    everyone
+        How many units of the base each unit of variance has; None where the base is who entered.
     followed_us
         How long each unit was followed from its entry, at most the window [µs].
+    within_us
+        The window [µs]; None for none.
     """
 
     reached: Bools
     time: Ints | None
-    weight: Floats | None
+    weight: Ints | None
     customer: Ints | None
+    units: Units
+    everyone: Floats | None
     followed_us: Ints
-
-    def take(self, units: Bools) -> Entrants:
-        """Return some of the units."""
-        return Entrants(
-            reached=self.reached[:, units],
-            time=None if self.time is None else self.time[:, units],
-            weight=None if self.weight is None else self.weight[units],
-            customer=None if self.customer is None else self.customer[units],
-            followed_us=self.followed_us[units],
-        )
+    within_us: int | None
 
     def number(self, of: Bools) -> int:
         """Return the number of units that a mask holds for, weights counted."""
@@ -65,28 +70,39 @@ class Entrants:
         """Return the number of units that reached each step."""
         return tuple(self.number(row) for row in self.reached)
 
-    def share(self, of: Bools, hits: Bools, level: float) -> _Band:
-        """Return the share of the units `of` that `hits` holds for, with its interval."""
-        n, count = float(self.number(of)), float(self.number(hits & of))
-        if n == 0:
-            return math.nan, math.nan, math.nan
-        trials = n
-        if self.customer is not None:
-            trials = effective_n(hits[of], self.customer[of])
-            if math.isnan(trials):
-                return count / n, math.nan, math.nan
-        return count / n, *wilson(min(count / n * trials, trials), trials, level=level)
+    def share(self, base: Bools | None, hits: Bools) -> BucketFigures:
+        """Return the share of `base` that `hits` holds for; None means everyone."""
+        if base is None:
+            assert self.everyone is not None  # noqa: S101 - the caller has looked
+            return ratio_of_sums(self._number(hits), self.everyone)
+        return ratio_of_sums(self._number(hits & base), self._number(base))
 
-    def incidence(self, k: int, level: float) -> _Band:
-        """Return the share that reaches step k by the end of the window, open ones censored."""
-        if not self.reached.shape[1]:
-            return math.nan, math.nan, math.nan
-        curve = self.curve(k, level)
-        return (
-            float(1 - curve.survival[-1]),
-            float(1 - curve.high[-1]),
-            float(1 - curve.low[-1]),
+    def incidence(self, k: int) -> BucketFigures:
+        """Return the share that reaches step k by the end of the window, the others censored."""
+        assert self.time is not None  # noqa: S101 - the caller has looked
+        assert self.units.of is not None  # noqa: S101 - what has times has customers
+        n = len(self.followed_us)
+        done = self.reached[k]
+        over = np.zeros(n, dtype=np.bool_)
+        if self.within_us is not None:
+            over = self.followed_us >= self.within_us
+        wait = np.where(done, self.time[k] - self.time[0], self.followed_us)
+        state = np.where(done, MOVED, np.where(over, STAYED, OPEN))
+        one = np.zeros(n, dtype=np.int64)
+        mass = move_mass(one, wait, state, 1)
+        without = left_out_probabilities(
+            one,
+            wait,
+            state,
+            np.where(done, 0, -1),
+            self.units.of,
+            source=np.zeros(1, dtype=np.int64),
+            n_nodes=1,
+            n_units=self.units.n,
         )
+        whole = float(mass.sum()) if n else math.nan
+        present = self._number(np.ones(n, dtype=np.bool_))
+        return BucketFigures(whole=np.array(whole), without=without[:, 0], units=present)
 
     def curve(self, k: int, level: float) -> Any:
         """Return the survival curve of the time from entry to step k."""
@@ -96,6 +112,25 @@ class Entrants:
         customer = self.customer
         return kaplan_meier(waited.astype("timedelta64[us]"), done, customer=customer, level=level)
 
+    def median(self, values: Floats, of: Bools, level: float) -> _Band:
+        """Return the median of values of the units `of`, with Woodruff's interval.
+
+        Its ends are the quantiles at the ends of the interval of the share that is not above it.
+        """
+        middle = float(np.quantile(values, 0.5))
+        below = mean_figures(
+            (values <= middle).astype(np.float64), self.units.take(np.flatnonzero(of))
+        )
+        ends = np.array([float(end[0]) for end in below.wilson(level)])
+        if np.isnan(ends).any():
+            return middle, math.nan, math.nan
+        low, high = np.quantile(values, ends).tolist()
+        return middle, min(low, middle), max(high, middle)
+
+    def _number(self, of: Bools) -> Floats:
+        """Return how many units a mask holds for in each unit of variance."""
+        return self.units.sums(np.where(of, 0, -1), 1)[:, 0]
+
 
 _Band = tuple[float, float, float]
 
@@ -104,7 +139,6 @@ def step_columns(
     entrants: Entrants,
     steps: tuple[Step, ...],
     *,
-    n_base: float | None,
     survival: bool,
     level: float,
 ) -> dict[str, Any]:
@@ -116,8 +150,6 @@ def step_columns(
         The units that entered.
     steps
         The steps.
-    n_base
-        Number of units that rates are shares of; None where it is those that entered.
     survival
         Whether rates are incidences at the end of the window.
     level
@@ -126,27 +158,26 @@ def step_columns(
     reached = entrants.reached
     counts = entrants.counts()
     whole = reached[0]
-    overall: list[_Band] = []
+    overall: list[BucketFigures] = []
+    bands: list[_Band] = []
     stepwise: list[_Band] = []
     dropped = []
     times = []
     before = 0
     for k, step in enumerate(steps):
-        if n_base is not None:
-            share = counts[k] / n_base if n_base else math.nan
-            ends = wilson(counts[k], n_base, level=level)
-            overall.append((share, *ends))
+        if entrants.everyone is not None:
+            overall.append(entrants.share(None, reached[k]))
         elif survival and k:
-            overall.append(entrants.incidence(k, level))
+            overall.append(entrants.incidence(k))
         else:
-            overall.append(entrants.share(whole, reached[k], level))
+            overall.append(entrants.share(whole, reached[k]))
+        bands.append(_wilson(overall[k], level))
         if k == 0:
-            stepwise.append(overall[0])
+            stepwise.append(bands[0])
         elif survival:
-            ratio = overall[k][0] / overall[before][0] if overall[before][0] > 0 else math.nan
-            stepwise.append((ratio, math.nan, math.nan))
+            stepwise.append(_quotient(overall[k], overall[before], level))
         else:
-            stepwise.append(entrants.share(reached[before], reached[k], level))
+            stepwise.append(_wilson(entrants.share(reached[before], reached[k]), level))
         dropped.append(0 if step.optional or not k else counts[before] - counts[k])
         times.append(_times(entrants, k, before, level))
         before = before if step.optional else k
@@ -154,12 +185,32 @@ def step_columns(
         "step": tuple(step.label for step in steps),
         "count": np.array(counts, dtype=np.int64),
     }
-    columns |= _split(("rate", "low", "high"), overall)
+    columns |= _split(("rate", "low", "high"), bands)
     columns |= _split(("step_rate", "step_low", "step_high"), stepwise)
     columns["dropped"] = np.array(dropped, dtype=np.int64)
     if entrants.time is not None:
         columns |= _split(_TIMES, times)
     return columns
+
+
+def _wilson(share: BucketFigures, level: float) -> _Band:
+    low, high = share.wilson(level)
+    return float(share.whole), float(low), float(high)
+
+
+def _quotient(share: BucketFigures, before: BucketFigures, level: float) -> _Band:
+    """Return the ratio of two incidences, with its interval on the scale of logarithms."""
+
+    def positive(values: Floats) -> Floats:
+        return np.where(values > 0, values, np.nan)
+
+    own, base = share.map(positive), before.map(positive)
+    ratio = BucketFigures(
+        whole=own.whole / base.whole, without=own.without / base.without, units=share.units
+    )
+    value = 0.0 if share.whole == 0 and before.whole > 0 else float(ratio.whole)
+    low, high = ratio.positive(level)
+    return value, float(low), float(high)
 
 
 _TIMES = (
@@ -187,45 +238,6 @@ def _times(entrants: Entrants, k: int, before: int, level: float) -> tuple[float
     time, done = entrants.time, np.flatnonzero(entrants.reached[k])
     earlier = np.stack([time[0, done], time[before, done]])
     since_entry, since_step = since = (time[k, done] - earlier) / _SECOND
-    median, low, high = quantile_type_7(since_entry, 0.5, level=level)
+    median, low, high = entrants.median(since_entry, entrants.reached[k], level)
     (_, step_median), (p90, step_p90) = np.quantile(since, [0.5, 0.9], axis=1).tolist()
     return median, low, high, p90, float(since_step.mean()), step_median, step_p90
-
-
-def segment_table(
-    entrants: Entrants,
-    steps: tuple[Step, ...],
-    codes: Ints,
-    names: tuple[str, ...],
-    *,
-    column: str,
-    survival: bool,
-    level: float,
-) -> Table:
-    """Return the funnel of every segment, and how its conversion differs from all others.
-
-    Fisher's exact test compares a segment with all others; the q-values are those of Benjamini
-    and Hochberg over the segments.
-    """
-    labels = (*names, MISSING)
-    present = np.unique(codes).tolist()
-    rows: dict[str, list[Any]] = {}
-    won = entrants.reached[-1]
-    p_values = []
-    for code in present:
-        inside = codes == code
-        a, n = (float(entrants.number(m)) for m in (inside & won, inside))
-        c, m = (float(entrants.number(m)) for m in (~inside & won, ~inside))
-        p_values.append(fisher_p(a, n, c, m))
-    q_values = false_discovery(np.array(p_values))
-    for code, p, q in zip(present, p_values, q_values.tolist(), strict=True):
-        part = step_columns(
-            entrants.take(codes == code), steps, n_base=None, survival=survival, level=level
-        )
-        size = len(steps)
-        part = {column: (str(labels[code]),) * size, **part}
-        part |= {"p_value": np.full(size, np.nan), "q_value": np.full(size, np.nan)}
-        part["p_value"][-1], part["q_value"][-1] = p, q
-        for name, values in part.items():
-            rows.setdefault(name, []).extend(values)
-    return Table(rows, formats=FORMATS)

@@ -1,4 +1,4 @@
-"""What a funnel is asked of, and by which rules: arguments checked and made definite."""
+"""Rules of a funnel and the units that it is asked of: arguments checked and made definite."""
 
 from __future__ import annotations
 
@@ -9,32 +9,52 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._support.array_types import Bools, Ints
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney.dropoff._matching import Order, Rules
-from cxjourney.dropoff._semantics import Immature, Preset, Semantics, semantics_of
+from cxjourney.dropoff._semantics import Censored, Preset, Semantics, semantics_of
 from cxjourney.dropoff._steps import Exclusion, Step, StepLike, as_steps, check_exclusions
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
-from cxjourney.journeys import Journeys
+from cxjourney.journeys import Journeys, units_of, units_of_customers
 from cxjourney.log import Coded, InteractionLog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-__all__ = ["Subject", "absent_names", "immature_of", "rules_of"]
+    from cxjourney._stats.units import Units
+
+__all__ = ["Subject", "absent_names", "censored_of", "rules_of"]
 
 _NEAR = 0.75
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Subject:
-    """What is matched: the units of a log or of journeys."""
+    """The units that are matched: customers of a log, or journeys.
+
+    Attributes
+    ----------
+    log
+        The log.
+    journeys
+        The journeys; None where units are customers.
+    customer
+        Number of the customer of each unit.
+    codes
+        Touchpoint of each row.
+    offsets
+        Rows of unit i are [offsets[i], offsets[i + 1]).
+    time
+        Timestamp of each row [µs]; None for aggregated paths.
+    """
 
     log: InteractionLog
     journeys: Journeys | None
+    customer: Ints
     codes: NDArray[Any]
-    offsets: NDArray[np.int64]
-    time: NDArray[np.int64] | None
+    offsets: Ints
+    time: Ints | None
 
     @classmethod
     def of(cls, log: InteractionLog | Journeys) -> Subject:
@@ -43,13 +63,20 @@ class Subject:
         if journeys is None and not isinstance(log, InteractionLog):
             raise InvalidValue.of("log", "be an InteractionLog or Journeys", type(log).__name__)
         columns = log.columns
+        offsets = columns.offsets if journeys is None else journeys.offsets
         return cls(
             log=log.log if isinstance(log, Journeys) else log,
             journeys=journeys,
+            customer=np.arange(len(offsets) - 1) if journeys is None else journeys.customer,
             codes=columns.coded["touchpoint"].codes,
-            offsets=columns.offsets if journeys is None else journeys.offsets,
+            offsets=offsets,
             time=columns.time,
         )
+
+    @property
+    def unit(self) -> str:
+        """What one of them is called."""
+        return "customer" if self.journeys is None else "journey"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,30 +90,49 @@ class Subject:
         return len(self.offsets) - 1
 
     @property
-    def weight(self) -> NDArray[np.int64] | None:
+    def weight(self) -> Ints | None:
         """How often each unit counts; None where once."""
         return None if self.journeys is None else self.journeys.weight
 
-    def segment(self, name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-        """Return the first known value of an attribute, one a unit."""
+    @property
+    def units(self) -> Units:
+        """The units of variance."""
         if self.journeys is not None:
-            coded = self.journeys.segment(name)
-        else:
-            per_row = self.log.attribute(name)
-            known = np.flatnonzero(per_row.codes >= 0)
-            unit = np.searchsorted(self.offsets, known, side="right") - 1
-            first = np.full(self.n_units, -1, dtype=np.int64)
-            first[unit[::-1]] = per_row.codes[known[::-1]]  # the earliest is written last
-            coded = Coded(first, per_row.names)
-        return coded.codes.astype(np.int64), tuple(map(str, coded.names))
+            return units_of(self.journeys)
+        return units_of_customers(self.log).take(self.customer)
+
+    def where(self, keep: Bools) -> Subject:
+        """Return some of the units, in buckets as in the whole."""
+        if self.journeys is not None:
+            return Subject.of(self.journeys.where(keep))
+        lengths = np.diff(self.offsets)
+        rows = np.flatnonzero(np.repeat(keep, lengths))
+        return attrs.evolve(
+            self,
+            customer=self.customer[keep],
+            codes=self.codes[rows],
+            offsets=np.concatenate([[0], np.cumsum(lengths[keep])]).astype(np.int64),
+            time=None if self.time is None else self.time[rows],
+        )
+
+    def segment(self, name: str) -> Coded:
+        """Return the first known value of an attribute, one a unit, of all units."""
+        if self.journeys is not None:
+            return self.journeys.segment(name)
+        per_row = self.log.attribute(name)
+        known = np.flatnonzero(per_row.codes >= 0)
+        unit = np.searchsorted(self.offsets, known, side="right") - 1
+        first = np.full(self.n_units, -1, dtype=np.int64)
+        first[unit[::-1]] = per_row.codes[known[::-1]]  # the earliest is written last
+        return Coded(first, per_row.names)
 
 
-def immature_of(immature: Immature | None, semantics: Semantics) -> Immature:
-    """Return what becomes of immature entrants: the caller's choice, else that of the rules."""
-    if immature is None:
-        return semantics.immature
-    check_choice(immature, "immature", ("exclude", "keep", "survival"))
-    return immature
+def censored_of(censored: Censored | None, semantics: Semantics) -> Censored:
+    """Return what becomes of censored entrants: the caller's choice, else that of the rules."""
+    if censored is None:
+        return semantics.censored
+    check_choice(censored, "censored", ("exclude", "keep", "survival"))
+    return censored
 
 
 def rules_of(  # noqa: PLR0917 - the arguments of `funnel`, in its order
@@ -96,7 +142,7 @@ def rules_of(  # noqa: PLR0917 - the arguments of `funnel`, in its order
     order: Order,
     entry: Literal["any", "first"] | None,
     exclude: Sequence[Exclusion | str],
-    immature: Immature | None,
+    censored: Censored | None,
     semantics: Semantics | Preset | None,
 ) -> Rules:
     """Return the rules of a funnel.
@@ -114,7 +160,7 @@ def rules_of(  # noqa: PLR0917 - the arguments of `funnel`, in its order
     exclusions = check_exclusions(exclude, typed)
     check_choice(order, "order", ("ordered", "strict", "unordered"))
     matching = semantics_of(semantics, entry)
-    kept = immature_of(immature, matching)
+    kept = censored_of(censored, matching)
     for kind, items in (("step", typed), ("exclusion", exclusions)):
         for name in absent_names(subject, items):
             if difflib.get_close_matches(name, subject.names, n=1, cutoff=_NEAR):
@@ -127,11 +173,11 @@ def rules_of(  # noqa: PLR0917 - the arguments of `funnel`, in its order
         _check_unordered(typed, exclusions)
     if kept == "survival":
         if entry == "any" or (semantics is not None and matching.entry != "first"):
-            raise InvalidValue.of("immature", "not be 'survival' with entry='any'", immature)
+            raise InvalidValue.of("censored", "not be 'survival' with entry='any'", censored)
         matching = attrs.evolve(matching, entry="first")
     timed = within is not None or kept == "survival" or any(step.within for step in typed)
     if timed and subject.time is None and subject.n_units:
-        raise TimesRequired("a window, or immature='survival', needs times")
+        raise TimesRequired("a window, or censored='survival', needs times")
     until = subject.log.observed_until_us
     mature = None
     if kept == "exclude" and within is not None and until is not None:

@@ -1,4 +1,4 @@
-"""Which interactions of which unit satisfy which step, for all units at once.
+"""Matching of interactions to the steps of a funnel, for all units at once.
 
 The kernel `funnel` follows attempts that begin at any entry, or at the first. Here are the rules
 in its terms, and the ways to match that need more than one pass over the rows.
@@ -89,14 +89,14 @@ class Matched:
         not reached.
     excluded
         Number of units that an exclusion removed or kept from a step.
-    immature
+    left_out
         Number of units left out since no window of theirs was over.
     """
 
     unit: Ints
     hit: Ints
     excluded: int
-    immature: int
+    left_out: int
 
 
 def match(
@@ -126,7 +126,7 @@ def match(
         unit=found.unit,
         hit=found.row,
         excluded=found.kept_back,
-        immature=found.entered - len(found.unit),
+        left_out=found.entered - len(found.unit),
     )
 
 
@@ -144,7 +144,7 @@ def match_rows(
     pattern = rules.pattern(names)
     found = candidates_of(codes, offsets, time, pattern)
     if rules.order == "unordered":
-        unit, hit, immature = _unordered(found, rules, pattern)
+        unit, hit, left_out = _unordered(found, rules, pattern)
         excluded = 0
         reasons = [np.zeros(len(rows), dtype=np.int8) for rows in found.of_step]
     else:
@@ -154,13 +154,13 @@ def match_rows(
             reached, reasons = followed(found, pattern)
         unit, hit = best_attempts(found, pattern, reached, len(offsets) - 1)
         entered = int(np.count_nonzero(first_of_unit(found.unit[found.of_step[0]])))
-        immature = entered - len(unit)
+        left_out = entered - len(unit)
         excluded = kept_back(found, reasons, unit, hit)
         if rules.removes_units:
             out = _disqualified(found, rules, reached, unit, hit)
             excluded = int(np.count_nonzero(out))
             unit, hit = unit[~out], hit[:, ~out]
-    matched = Matched(unit=unit, hit=found.rows_at(hit), excluded=excluded, immature=immature)
+    matched = Matched(unit=unit, hit=found.rows_at(hit), excluded=excluded, left_out=left_out)
     return matched, found, reasons
 
 
@@ -279,8 +279,8 @@ def _disqualified(
 def _unordered(found: Candidates, rules: Rules, pattern: Pattern) -> tuple[Ints, Ints, int]:
     """Count how many different steps each unit has done inside one window.
 
-    Returns the units, the positions that reached each number of steps, and how many units are
-    immature.
+    Returns the units, the positions that reached each number of steps, and how many units are left
+    out.
     """
     n = len(rules.steps)
     allowed = found.time <= pattern.mature_until

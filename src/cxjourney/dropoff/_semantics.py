@@ -1,4 +1,4 @@
-"""The rules by which a funnel is matched, and those of other tools."""
+"""Semantics of funnels: the rules by which they are matched, and those of other tools."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import attrs
 from cxjourney._support.validation import check_choice
 from cxjourney.exceptions import InvalidValue
 
-__all__ = ["PRESETS", "Immature", "Preset", "Semantics", "semantics_of"]
+__all__ = ["PRESETS", "Censored", "Preset", "Semantics", "semantics_of"]
 
 Preset = Literal["posthog", "mixpanel", "retentioneering"]
-Immature = Literal["exclude", "keep", "survival"]
+Censored = Literal["exclude", "keep", "survival"]
 
 
 @attrs.frozen(kw_only=True)
@@ -44,9 +44,9 @@ class Semantics:
         What rates are shares of: units that "entered" at step 1, or "all" units.
     windowed
         Whether a time window may be given.
-    immature
-        What becomes of entrants whose window was not over at the end of the observation, where
-        the caller does not say.
+    censored
+        What becomes of entrants whose window was not over at the end of the observation, so that
+        their end is not known, where the caller does not say.
     """
 
     entry: Literal["any", "first", "ended"] = "any"
@@ -54,13 +54,13 @@ class Semantics:
     exclusion: Literal["attempt", "unit"] = "attempt"
     base: Literal["entered", "all"] = "entered"
     windowed: bool = True
-    immature: Immature = "exclude"
+    censored: Censored = "exclude"
 
 
 PRESETS: dict[Preset, Semantics] = {
-    "posthog": Semantics(entry="any", ties="either", exclusion="unit", immature="keep"),
-    "mixpanel": Semantics(entry="ended", immature="keep"),
-    "retentioneering": Semantics(base="all", windowed=False, immature="keep"),
+    "posthog": Semantics(entry="any", ties="either", exclusion="unit", censored="keep"),
+    "mixpanel": Semantics(entry="ended", censored="keep"),
+    "retentioneering": Semantics(base="all", windowed=False, censored="keep"),
 }
 """How other tools match, as far as it is documented. Mixpanel's two seconds of grace, within which
 order does not matter, are not imitated."""
@@ -69,7 +69,7 @@ order does not matter, are not imitated."""
 def semantics_of(
     semantics: Semantics | Preset | None, entry: Literal["any", "first"] | None
 ) -> Semantics:
-    """Return the rules: a preset's or the house's own, with the entry that the caller wants.
+    """Return the rules: a preset's or those of this library, with the entry that the caller wants.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a funnel is made of: steps, and what must not happen between them."""
+"""Steps of a funnel, and exclusions: what must not happen between them."""
 
 from __future__ import annotations
 

@@ -50,6 +50,7 @@ from cxjourney.journeys._statistics import statistics_at as statistics_at
 from cxjourney.journeys._statistics import statistics_of as statistics_of
 from cxjourney.journeys._transition_gaps import TransitionGaps
 from cxjourney.journeys._units import units_of as units_of
+from cxjourney.journeys._units import units_of_customers as units_of_customers
 from cxjourney.journeys._visits import By as By
 from cxjourney.journeys._visits import Visits as Visits
 from cxjourney.journeys._visits import grain_codes as grain_codes

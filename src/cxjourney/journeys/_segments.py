@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
 import attrs
 import numpy as np
@@ -22,18 +22,36 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cxjourney.journeys._journeys import Journeys
-    from cxjourney.log import Coded
+    from cxjourney.log import Coded, InteractionLog
 
 __all__ = ["BySegment", "SegmentBy", "Segments", "by_segment", "segments_of"]
 
 R = TypeVar("R", bound=Result)
+D = TypeVar("D", bound="Divisible")
 
 SegmentBy: TypeAlias = str | tuple[str, Sequence[float]]
 """An attribute of customers or interactions; with bounds, the bins of a numeric one."""
 
 _MOST_NUMBERS = 8
 _QUARTERS = (0.25, 0.5, 0.75)
+
+
+class Divisible(Protocol):
+    """What can be divided into segments: journeys, or the customers of a log."""
+
+    @property
+    def log(self) -> InteractionLog:
+        """The log that it comes from."""
+
+    @property
+    def weight(self) -> NDArray[np.int64] | None:
+        """How often each unit counts; None where once."""
+
+    def segment(self, name: str) -> Coded:
+        """Return an attribute, one value a unit: its first known."""
+
+    def where(self, keep: NDArray[np.bool_]) -> Self:
+        """Return some of the units."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -61,7 +79,7 @@ class Segments:
     n_missing: int
 
 
-def segments_of(journeys: Journeys, segment: SegmentBy) -> Segments:
+def segments_of(journeys: Divisible, segment: SegmentBy, *, unit: str = "journey") -> Segments:
     """Return the segment of each journey; one whose value is not known is in `MISSING`.
 
     A numeric attribute of more than eight values is cut at its quartiles unless bounds are given.
@@ -75,14 +93,14 @@ def segments_of(journeys: Journeys, segment: SegmentBy) -> Segments:
     """
     name, bounds = _asked_for(segment)
     coded = journeys.segment(name)
-    rule = _rule(journeys, name)
+    rule = _rule(journeys, name, unit)
     numeric = bool(coded.names) and all(
         isinstance(value, Real) and not isinstance(value, bool) for value in coded.names
     )
     if bounds is not None and not numeric:
         raise InvalidValue(f"segment {name!r} has bounds, but its values are not all numbers")
     if numeric and (bounds is not None or len(coded.names) > _MOST_NUMBERS):
-        values, code, cut = _binned(coded, bounds)
+        values, code, cut = _binned(coded, bounds, unit)
         rule = f"{rule} {cut}"
     else:
         order = sorted(range(len(coded.names)), key=lambda i: _sort_key(coded.names[i]))
@@ -234,7 +252,7 @@ class BySegment(Result, Generic[R]):
         notes = [self.rule]
         if self.n_missing:
             notes.append(
-                f"The value of {self.n_missing:,} journeys is not known; they are the segment "
+                f"The value of {self.n_missing:,} of them is not known; they are the segment "
                 f"{MISSING}."
             )
         every = [result._notes() for result in self.results]  # noqa: SLF001 - a result of ours
@@ -243,20 +261,22 @@ class BySegment(Result, Generic[R]):
 
 
 def by_segment(
-    journeys: Journeys, segment: SegmentBy, measure: Callable[[Journeys], R]
+    journeys: D, segment: SegmentBy, measure: Callable[[D], R], *, unit: str = "journey"
 ) -> BySegment[R]:
     """Return a measure of each segment on its own; outcomes and window stay those of the whole.
 
     Parameters
     ----------
     journeys
-        The journeys.
+        The journeys, or whatever else is divided.
     segment
         The attribute that divides them; see `segments_of`.
     measure
         What measures the journeys of one segment.
+    unit
+        What one of them is called.
     """
-    found = segments_of(journeys, segment)
+    found = segments_of(journeys, segment, unit=unit)
     # without journeys there is one empty segment, so that the columns stay
     values = found.values or (MISSING,)
     parts = [measure(journeys.where(found.code == i)) for i in range(len(values))]
@@ -281,10 +301,12 @@ def _asked_for(segment: SegmentBy) -> tuple[str, tuple[float, ...] | None]:
     return check_name(name, "segment"), ascending
 
 
-def _rule(journeys: Journeys, name: str) -> str:
+def _rule(journeys: Divisible, name: str, unit: str) -> str:
     if name in journeys.log.customer_attributes:
-        return f"Each journey has the {name} of its customer."
-    return f"Each journey has the first {name} that is known of its interactions."
+        if unit == "customer":
+            return f"Each customer has one {name}."
+        return f"Each {unit} has the {name} of its customer."
+    return f"Each {unit} has the first {name} that is known of its interactions."
 
 
 def _sort_key(value: Any) -> tuple[bool, float, str]:
@@ -292,13 +314,15 @@ def _sort_key(value: Any) -> tuple[bool, float, str]:
     return (not number, float(value) if number else 0.0, str(value))
 
 
-def _binned(coded: Coded, bounds: tuple[float, ...] | None) -> tuple[list[str], Ints, str]:
+def _binned(
+    coded: Coded, bounds: tuple[float, ...] | None, unit: str
+) -> tuple[list[str], Ints, str]:
     numbers = np.array([float(value) for value in coded.names])
     known = coded.codes >= 0
     values = numbers[coded.codes[known]]
     if bounds is None:
         cuts = np.unique(np.quantile(values, _QUARTERS, method="inverted_cdf"))
-        said = "It is cut at the quartiles of the journeys."
+        said = f"It is cut at the quartiles of the {unit}s."
     else:
         cuts = np.array(bounds, dtype=np.float64)
         said = "It is cut at the bounds given."

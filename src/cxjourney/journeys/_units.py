@@ -12,8 +12,9 @@ from cxjourney._stats.units import Units
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Ints
     from cxjourney.journeys._journeys import Journeys
+    from cxjourney.log import InteractionLog
 
-__all__ = ["units_of"]
+__all__ = ["units_of", "units_of_customers"]
 
 
 def units_of(journeys: Journeys) -> Units:
@@ -26,12 +27,15 @@ def units_of(journeys: Journeys) -> Units:
     return journeys.memo.get("units", lambda: _units(journeys))
 
 
+def units_of_customers(log: InteractionLog) -> Units:
+    """Return the units of variance of all customers of a log, one item a customer."""
+    return Units.of_buckets(log.memo.get("buckets", lambda: bucket_of(log.customer_ids)))
+
+
 def _units(journeys: Journeys) -> Units:
     if journeys.weight is not None:
         return Units(n=N_BUCKETS, split=_split(journeys, journeys.weight))
-    log = journeys.log
-    buckets = log.memo.get("buckets", lambda: bucket_of(log.customer_ids))
-    return Units.of_buckets(buckets[journeys.customer])
+    return units_of_customers(journeys.log).take(journeys.customer)
 
 
 def _split(journeys: Journeys, weight: Ints) -> Ints:
