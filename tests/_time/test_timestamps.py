@@ -132,6 +132,24 @@ def test_numbers_are_not_guessed_to_be_times():
         read(1_700_000_000)
 
 
+def test_equal_strings_are_read_once_and_stand_in_their_rows():
+    texts = ["2024-07-01", "2024-07-02", "", "2024-07-01", None, "2024-07-02"] * 3
+    stamps = read(*texts)
+    first, second = us(datetime(2024, 7, 1, tzinfo=UTC)), us(datetime(2024, 7, 2, tzinfo=UTC))
+    assert stamps.us.tolist() == [first, second, 0, first, 0, second] * 3
+    assert stamps.missing.tolist() == [False, False, True, False, True, False] * 3
+    with pytest.raises(InvalidData) as caught:
+        read("2024-07-01", "?", "2024-07-01", "?")
+    assert caught.value.rows == (1, 3)
+
+
+def test_a_format_is_read_from_left_to_right_without_second_thoughts():
+    # two digits of the day are there, so two are taken, and none are left for the year's last
+    with pytest.raises(InvalidData):
+        read("1122024", fmt="%d%m%Y")
+    assert read("1.2.2024", fmt="%d.%m.%Y").us.tolist() == [us(datetime(2024, 2, 1, tzinfo=UTC))]
+
+
 @pytest.mark.parametrize("tz", ["Europe/Pragu", "../../etc/passwd", "", "Europe"])
 def test_an_unknown_zone_is_refused_even_if_no_timestamp_needs_it(tz):
     with pytest.raises(UnknownName, match="time zone"):

@@ -1,10 +1,9 @@
-"""Columns of timestamps, as text or `datetime64`, to UTC microseconds.
+"""Columns of timestamps, as strings or `datetime64`, in UTC microseconds.
 
-There is one parser for every way in, and it reads a whole column at a time: the characters of
-all rows form a matrix, and a cursor per row walks over it. No session zone, no locale and no
-guess about the order of day and month takes part. Where kernels are compiled, ISO strings in Arrow
-buffers are read by the same grammar row by row; a column with a string that does not fit comes
-here.
+There is one parser for every way in. It reads each distinct string of a column once; no session
+zone, no locale and no guess about the order of day and month takes part. Where kernels are
+compiled, ISO strings in Arrow buffers are read by the same grammar row by row; a column with a
+string that does not fit comes here.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney._time.timestamp_format import Fields, Scanner, read_format, read_iso
+from cxjourney._time.timestamp_format import Moment, format_reader, read_iso
 from cxjourney._time.zones import FIRST_US, LAST_US, check_zone, localise
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.kernels import ArrowStrings, arrow_strings
@@ -24,11 +23,14 @@ from cxjourney.kernels import ArrowStrings, arrow_strings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxjourney._support.array_types import Ints
+
 __all__ = ["Timestamps", "read_timestamps", "to_utc_us", "utc_us"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CHUNK = 1 << 15  # rows whose characters fit into the second-level cache
-_LONGEST = 64  # no timestamp is longer, and a hostile cell must not blow up the matrix
+_CHUNK = 1 << 20  # rows whose distinct strings are held at a time
+_LONGEST = 64  # no timestamp is longer
+_NAIVE, _AWARE, _BLANK, _BAD = range(4)  # kinds of strings
 _MISSING_TYPES = frozenset({"NoneType", "NAType", "NaTType", "Null"})
 
 
@@ -146,7 +148,7 @@ def to_utc_us(
         local, missing = _from_datetime64(values, name)
         naive = ~missing
     elif values.dtype.kind in "OUT":
-        local, missing, naive = _from_text(values, fmt, name)
+        local, missing, naive = _from_strings(values, fmt, name)
     else:
         raise InvalidValue.of(name, "hold text or datetime64", values.dtype)
     timestamps = _on_axis(local, missing, naive, tz)
@@ -273,36 +275,48 @@ def _from_datetime64(
     return us.view(np.int64), missing
 
 
-def _from_text(
+def _from_strings(
     values: NDArray[Any], fmt: str | None, name: str
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
     """Return the wall-clock or UTC microseconds, which are missing, and which are wall-clock."""
-    read: Callable[[Scanner], Fields] = read_iso if fmt is None else read_format(fmt)
-    strings, missing = _as_text(values)
+    read = read_iso if fmt is None else format_reader(fmt)
+    strings, missing = _as_strings(values)
     n = len(strings)
     us = np.zeros(n, dtype=np.int64)
-    aware = np.zeros(n, dtype=bool)
-    bad = np.zeros(n, dtype=bool)
+    kind = np.zeros(n, dtype=np.int8)
     for start in range(0, n, _CHUNK):
         rows = slice(start, start + _CHUNK)
-        scanner = Scanner(strings[rows], longest=_LONGEST)
-        empty = scanner.at_end()
-        fields = read(scanner)
-        us[rows] = fields.us()
-        aware[rows] = fields.aware
-        bad[rows] = ~(scanner.finished() & fields.valid()) & ~empty
-        missing[rows] |= empty
-    bad &= ~missing
+        us[rows], kind[rows] = _read_distinct(strings[rows].tolist(), read)
+    missing |= kind == _BLANK
     hint = (
         'timestamp_format= reads other forms than ISO 8601, for example "%d.%m.%Y %H:%M"'
         if fmt is None
         else f"timestamp_format is {fmt!r}"
     )
-    _refuse(bad, "cannot be read", strings, name, hint=hint)
-    return us, missing, ~aware & ~missing
+    _refuse((kind == _BAD) & ~missing, "cannot be read", strings, name, hint=hint)
+    return us, missing, (kind == _NAIVE) & ~missing
 
 
-def _as_text(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def _read_distinct(
+    strings: list[str], read: Callable[[str], Moment | None]
+) -> tuple[Ints, NDArray[np.int8]]:
+    """Return the microseconds and the kind of each string; equal strings are read once."""
+    places = {string: place for place, string in enumerate(dict.fromkeys(strings))}
+    us = np.zeros(len(places), dtype=np.int64)
+    kind = np.zeros(len(places), dtype=np.int8)
+    for string, place in places.items():
+        timestamp = string.strip(" \t")
+        if not timestamp:
+            kind[place] = _BLANK
+        elif len(string) > _LONGEST or (moment := read(timestamp)) is None:
+            kind[place] = _BAD
+        else:
+            us[place], kind[place] = moment
+    rows = np.fromiter(map(places.__getitem__, strings), dtype=np.intp, count=len(strings))
+    return us[rows], kind[rows]
+
+
+def _as_strings(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return an array of str, "" where the value is missing, and a mask of those."""
     missing = np.ma.getmaskarray(values).copy()
     strings = np.ma.getdata(values)

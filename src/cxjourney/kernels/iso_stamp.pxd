@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True
-"""ISO 8601 as `cxjourney._time.timestamp_format.read_iso` reads it: the same grammar, text by text.
+"""ISO 8601 as `cxjourney._time.timestamp_format.read_iso` reads it: the same grammar.
 
 Where the two could differ, this one reads less: a text that it leaves unread is read there.
 """
