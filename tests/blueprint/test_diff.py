@@ -39,7 +39,7 @@ def test_what_changed_is_named():
 def test_a_blueprint_does_not_differ_from_itself():
     shop = cx.JourneyBlueprint("shop", ["ad", "cart"])
     assert not diff(shop, shop)
-    assert "nothing changed" in repr(diff(shop, shop))
+    assert "Nothing changed." in repr(diff(shop, shop))
 
 
 @given(st.integers(1, 6).flatmap(lambda n: st.permutations(range(n))))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from datetime import timedelta
 
@@ -8,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t as student
 
 import cxjourney as cx
 from cxjourney.exceptions import InvalidValue
-from cxjourney.metrics import wilson
 from cxjourney.sequences import Variants, paths
 
 listed = st.lists(
@@ -78,7 +79,7 @@ def test_the_table_lists_the_first_of_all_rows(words, top):
     assert some.counts.tolist() == every.counts.tolist()
 
 
-def test_the_goal_is_no_step_and_open_journeys_are_no_part_of_conversion():
+def test_the_goal_is_no_step_and_journeys_in_progress_are_no_part_of_conversion():
     day = "2026-01-{:02}".format
     rows = [
         *(("a", day(1), "web"), ("a", day(2), "buy")),
@@ -92,11 +93,18 @@ def test_the_goal_is_no_step_and_open_journeys_are_no_part_of_conversion():
     assert found.table["path"] == ("web", "(none)", "mail")
     assert found.table["journeys"].tolist() == [4, 1, 1]
     assert found.table["ended"].tolist() == [3, 1, 0]
-    assert found.table["open"].tolist() == [1, 0, 1]
+    assert found.table["in_progress"].tolist() == [1, 0, 1]
     assert found.table["conversion"].tolist() == pytest.approx([2 / 3, 1, np.nan], nan_ok=True)
-    low, high = wilson(2, 3)
-    assert (found.table["low"][0], found.table["high"][0]) == pytest.approx((low, high))
-    assert "2 journeys are still open: no part of conversion" in repr(found)
+    # three customers, Student's quantile with two degrees of freedom: leaving out one at a time
+    # leaves 1/2, 1/2 and 1, so that the variance is 2/3 (1/36 + 1/36 + 1/9)
+    q = student.ppf(0.975, 2)
+    n = (2 / 9) / (2 / 3 * (1 / 36 + 1 / 36 + 1 / 9))
+    centre, half = 2 / 3 + q * q / (2 * n), q * math.sqrt((2 / 9 + q * q / (4 * n)) / n)
+    ends = [(centre + sign * half) / (1 + q * q / n) for sign in (-1, 1)]
+    assert (found.table["low"][0], found.table["high"][0]) == pytest.approx(ends)
+    assert np.isnan(found.table["low"][1])  # one customer
+    assert "fewer than three customers" in repr(found)
+    assert "2 journeys are in progress and no part of conversion." in repr(found)
 
 
 def test_journeys_of_one_customer_widen_the_interval():
@@ -108,6 +116,7 @@ def test_journeys_of_one_customer_widen_the_interval():
             for i in range(12)
             if i % customers in (0, 1)
         ]
+        rows.append(("z", "2026-12-31", "mail"))  # by then every journey has ended
         journeys = log_of(rows).journeys(goal="buy", inactivity=timedelta(days=7))
         table = paths(journeys).table
         return table["high"][0] - table["low"][0]
@@ -115,11 +124,21 @@ def test_journeys_of_one_customer_widen_the_interval():
     assert interval(4) > interval(12)
 
 
+def test_intervals_do_not_depend_on_how_many_paths_are_computed_at_once(monkeypatch):
+    rng = np.random.default_rng(5)
+    words = [[f"t{i}"] for i in rng.integers(0, 9, 60)]
+    journeys = cx.Journeys.from_paths(words, converted=[1] * 60, dropped=rng.integers(0, 3, 60))
+    whole = paths(journeys, top=None).table
+    monkeypatch.setattr("cxjourney.sequences._paths._BLOCK", 2)
+    assert paths(journeys, top=None).table == whole
+    assert np.isfinite(whole["low"]).any()
+
+
 def test_no_conversion_is_shown_where_nothing_ends_a_journey():
     rows = [("a", "2026-01-01", "web"), ("a", "2026-01-02", "buy"), ("b", "2026-01-01", "web")]
     found = paths(log_of(rows).journeys(goal="buy"))
     assert "conversion" not in found.table.column_names
-    assert "nothing says when a journey without the goal is over" in repr(found)
+    assert "nothing says when a journey without the goal is over." in repr(found)
 
 
 def test_covering_counts_paths_from_the_most_frequent():
@@ -178,7 +197,7 @@ def test_no_journeys_have_no_paths():
     assert np.isnan(found.unseen.value)
     assert found.unseen.notes == ("empty",)
     assert found.covering(0.8) == 0
-    assert "no journeys" in repr(found)
+    assert "There are no journeys." in repr(found)
 
 
 def test_variants_come_back_from_a_dictionary():

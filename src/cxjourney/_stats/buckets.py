@@ -31,6 +31,7 @@ __all__ = [
     "BucketFigures",
     "bucket_of",
     "covariance",
+    "difference_of_means",
     "difference_of_shares",
     "effective_trials",
     "effective_units",
@@ -335,6 +336,27 @@ def difference_of_shares(
         t = np.where(error > _ROUNDING, np.abs(p1 - p2) / error, 0.0)
     p: Floats = 2 * stdtr(freedom, -t)
     return np.maximum(low, -1.0), np.minimum(high, 1.0), p
+
+
+def difference_of_means(
+    one: BucketFigures, other: BucketFigures, *, level: float
+) -> tuple[Floats, Floats, Floats]:
+    """Return both ends of the interval of a difference of two means, and its p-value.
+
+    The difference is one figure, with Student's quantile for its own G*. All are NaN where either
+    mean has a G* below 3, or where nothing varies.
+    """
+    units = one.units / _squared_total(one.units) + other.units / _squared_total(other.units)
+    found = BucketFigures(
+        whole=one.whole - other.whole, without=one.without - other.without, units=units
+    )
+    known = (np.minimum(one.effective, other.effective) >= FEWEST) & (found.variance > 0)
+    low, high = found.student(level)
+    return (
+        np.where(known, low, np.nan),
+        np.where(known, high, np.nan),
+        np.where(known, found.p_value(), np.nan),
+    )
 
 
 def _hybrid(a: Floats, b: Floats, correlation: Floats) -> Floats:

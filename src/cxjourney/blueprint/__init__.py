@@ -1,4 +1,4 @@
-"""Observed journeys against the journey as designed, and one design against another."""
+"""Fit of journeys to a blueprint, and differences between blueprints."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Aligning observed paths with the steps of a blueprint: all distinct paths at once.
+"""Alignments of observed paths with the steps of a blueprint, all distinct paths at once.
 
-An alignment walks through the steps and the touches side by side. It costs 1 for every required
-step that is passed over, 1 for every touch that is no step at its place, and 1 for a touch that is
+An alignment walks through the steps and the visits side by side. It costs 1 for every required
+step that is passed over, 1 for every visit that is no step at its place, and 1 for a visit that is
 one but in a channel that the step does not allow. The cheapest alignment is found by dynamic
 programming, one NumPy operation a position and step for all paths together.
 """
@@ -98,9 +98,9 @@ class Aligned:
     cost
         Cost of each path.
     reached
-        Number of steps walked through: all of them, but for an unfinished path.
+        Number of steps walked through: all of them, but for a path in progress.
     step
-        For each touch the step that it is, or -1 where it is none at its place.
+        For each visit the step that it is, or -1 where it is none at its place.
     """
 
     cost: NDArray[np.int64]
@@ -111,12 +111,12 @@ class Aligned:
 def align(
     codes: NDArray[np.int64],
     offsets: NDArray[np.int64],
-    unfinished: NDArray[np.bool_],
+    in_progress: NDArray[np.bool_],
     design: Design,
 ) -> Aligned:
     """Return the cheapest alignment of every path.
 
-    Where several cost the same, the walk back from the end prefers a touch as the step that comes
+    Where several cost the same, the walk back from the end prefers a visit as the step that comes
     next, then as a repeat of it, then as an extra, then to pass over the step.
 
     Parameters
@@ -125,7 +125,7 @@ def align(
         Codes of all paths, path by path.
     offsets
         Path i is codes[offsets[i]:offsets[i + 1]].
-    unfinished
+    in_progress
         Whether each path may go on: then the steps still to come are not passed over.
     design
         The steps.
@@ -162,8 +162,8 @@ def align(
         cost[:active] = now
     ends = np.empty_like(cost)
     ends[order] = cost
-    furthest = m - ends[:, ::-1].argmin(axis=1)  # rather a step ahead than a touch out of place
-    reached = np.where(unfinished, furthest, m)
+    furthest = m - ends[:, ::-1].argmin(axis=1)  # rather a step ahead than a visit out of place
+    reached = np.where(in_progress, furthest, m)
     return Aligned(
         cost=ends[np.arange(len(ends)), reached].astype(np.int64),
         reached=reached,
@@ -174,11 +174,11 @@ def align(
 def _walked_back(
     choice: NDArray[np.int8], offsets: NDArray[np.int64], reached: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return the step of each touch, from the choices that made the cost."""
+    """Return the step of each visit, from the choices that made the cost."""
     step = np.full(len(choice), -1, dtype=np.int64)
     row, begin, at = offsets[1:] - 1, offsets[:-1], reached
     while True:
-        left = row >= begin  # before the first touch only steps to pass over are left
+        left = row >= begin  # before the first visit only steps to pass over are left
         if not left.any():
             return step
         row, begin, at = row[left], begin[left], at[left]

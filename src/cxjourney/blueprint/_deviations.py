@@ -1,4 +1,4 @@
-"""How each journey deviates from the design, from the alignments of the distinct paths."""
+"""Deviations of journeys from the design, from the alignments of the distinct paths."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Deviation:
 
 @attrs.frozen(kw_only=True)
 class Observed:
-    """The touches of journeys as symbols: a touchpoint in a channel.
+    """The visits of journeys as symbols: a touchpoint in a channel.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class Observed:
 
 
 def observed_of(journeys: Journeys, *, without: frozenset[str]) -> Observed:
-    """Return the touches of journeys, those at the touchpoints `without` left out."""
+    """Return the visits of journeys, those at the touchpoints `without` left out."""
     sequences = sequences_of(journeys)
     left_out = np.array([name in without for name in sequences.names], dtype=np.bool_)
     keep = ~left_out[sequences.codes]
@@ -123,7 +123,7 @@ class Deviations:
     converted
         Whether the journeys of each path converted.
     fitness
-        1 - cost / (touches + required steps) of each path.
+        1 - cost / (visits + required steps) of each path.
     walked, out_of_order
         Whether each step was taken in its place, or only elsewhere, shape (paths, m).
     due
@@ -199,7 +199,7 @@ def deviations_of(
     """Align the distinct paths with the steps and tell what each deviation is."""
     design = Design.of(blueprint, observed.symbols, without=without)
     group, _ = observed.sequences.slices.distinct()
-    # an open journey may still take the steps to come, and a conversion passes those before it
+    # a journey in progress may take the steps to come, and a conversion passes those before it
     key = group * len(OUTCOMES) + journeys.outcome
     _, first, path = np.unique(key, return_index=True, return_inverse=True)
     distinct, outcome = observed.sequences.take(first), journeys.outcome[first]

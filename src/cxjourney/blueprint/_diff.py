@@ -1,4 +1,4 @@
-"""What changed between two versions of a blueprint."""
+"""Differences between two versions of a blueprint."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class BlueprintDiff(Result):
         return Table({name: [row[k] for row in rows] for k, name in enumerate(names)})
 
     def _notes(self) -> tuple[str, ...]:
-        return () if self else ("nothing changed",)
+        return () if self else ("Nothing changed.",)
 
 
 def diff(old: JourneyBlueprint, new: JourneyBlueprint) -> BlueprintDiff:

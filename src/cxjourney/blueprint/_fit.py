@@ -1,27 +1,34 @@
-"""Conformance: how well observed journeys fit the journey as designed."""
+"""Conformance of observed journeys to the journey as designed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import attrs
 import numpy as np
 
+from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.estimates import mean_estimate, share_estimate
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.blueprint._associations import associations, frequencies, occurrences
+from cxjourney.blueprint._associations import (
+    associations,
+    frequencies,
+    occurrences,
+    weights_of,
+)
 from cxjourney.blueprint._deviations import KINDS, Deviations, deviations_of, observed_of
 from cxjourney.domain import check_blueprint
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import IN_PROGRESS, Sample, check_journeys, mean_interval, share_interval
-from cxjourney.metrics import Estimate
+from cxjourney.journeys import IN_PROGRESS, BySegment, by_segment, check_journeys, units_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cxjourney._support.array_types import Bools, Ints
     from cxjourney.domain import JourneyBlueprint
-    from cxjourney.journeys import Journeys, Sequences
+    from cxjourney.journeys import Journeys, SegmentBy, Sequences
 
 __all__ = ["BlueprintFit", "fit"]
 
@@ -39,17 +46,31 @@ class BlueprintFit(Result):
     exact
         Share of journeys without any deviation [fraction].
     allowed
-        Share of the moves from one touchpoint to the next that the design allows [fraction].
+        Share of the transitions between touchpoints that the design allows [fraction].
     deviations
-        One row a deviation, most frequent first: `deviation` ("missing", "skipped", "repeated",
-        "out_of_order", "wrong_channel" or "ad_hoc"), `step` (or touchpoint), `journeys` that show
-        it, their `share` of all with `low` and `high`, and `times` in all journeys together.
+        One row a deviation, most frequent first:
+
+        | column | |
+        |---|---|
+        | `deviation` | missing, skipped, repeated, out_of_order, wrong_channel or ad_hoc |
+        | `step` | the step, or the touchpoint that is none |
+        | `journeys` | journeys that show it |
+        | `share`, `low`, `high` | their share of all journeys, with its interval [fraction] |
+        | `times` | how often it occurs in all journeys together |
     conversion, duration, score
-        What each deviation goes with, one row a deviation as in `deviations`: the `difference` of
-        journeys with it and without it, with `low` and `high`, `p` and `adjusted_p`; the means
-        `with_it` and `without_it`, and how many journeys (`n_with`, `n_without`). Conversion
-        [fraction] and duration [s] are of journeys that ended, the score is the mean of each
-        journey's answers. NaN where nothing can be compared.
+        What each deviation goes with, one row a deviation as in `deviations`. Conversion [fraction]
+        and duration [s] are of journeys that ended, the score is the mean of each journey's
+        answers:
+
+        | column | |
+        |---|---|
+        | `deviation`, `step` | as in `deviations` |
+        | `difference`, `low`, `high` | journeys with it minus journeys without it |
+        | `p`, `adjusted_p` | of no difference; adjusted over all deviations and outcomes |
+        | `with_it`, `without_it` | the two means |
+        | `n_with`, `n_without` | how many journeys were compared |
+
+        NaN where nothing can be compared.
     journeys
         One row a journey, in the order of the journeys: `fitness`, and how often each deviation
         occurs in it.
@@ -87,22 +108,45 @@ class BlueprintFit(Result):
         ]
         more = [f"and {len(sure) - 5} more"] if len(sure) > 5 else []
         return (
-            f"fitness: {self.fitness!r}",
-            f"exactly as designed: {self.exact!r}",
-            f"moves that the design allows: {self.allowed!r}",
-            *([f"goes with another conversion: {', '.join([*sure[:5], *more])}"] if sure else []),
-            *([f"never observed: {', '.join(self.never_observed)}"] if self.never_observed else []),
+            f"Mean fitness: {self.fitness!r}.",
+            f"Share of journeys exactly as designed: {self.exact!r}.",
+            f"Share of transitions that the design allows: {self.allowed!r}.",
+            *([f"Goes with another conversion: {', '.join([*sure[:5], *more])}."] if sure else []),
+            *(
+                [f"Never observed: {', '.join(self.never_observed)}."]
+                if self.never_observed
+                else []
+            ),
             *self.notes,
         )
 
 
+@overload
 def fit(
     journeys: Journeys,
     blueprint: JourneyBlueprint,
     *,
     min_journeys: int = 10,
     level: float = 0.95,
-) -> BlueprintFit:
+    segment: None = None,
+) -> BlueprintFit: ...
+@overload
+def fit(
+    journeys: Journeys,
+    blueprint: JourneyBlueprint,
+    *,
+    min_journeys: int = 10,
+    level: float = 0.95,
+    segment: SegmentBy,
+) -> BySegment[BlueprintFit]: ...
+def fit(
+    journeys: Journeys,
+    blueprint: JourneyBlueprint,
+    *,
+    min_journeys: int = 10,
+    level: float = 0.95,
+    segment: SegmentBy | None = None,
+) -> BlueprintFit | BySegment[BlueprintFit]:
     """Return how well journeys fit a blueprint, how they deviate, and what that goes with.
 
     Parameters
@@ -115,36 +159,41 @@ def fit(
         Number of journeys with a deviation and without it, from which on the two are compared.
     level
         Confidence level, in (0, 1).
+    segment
+        An attribute of customers or interactions: each of its values is fitted on its own.
 
     Returns
     -------
-    BlueprintFit
+    BlueprintFit, or BySegment of them
 
     Raises
     ------
     InvalidValue
         If `min_journeys` is not a whole number, at least 2.
+    UnknownName
+        If there is no such attribute.
 
     Notes
     -----
     Every journey is aligned with the steps at the least cost: 1 for each required step passed over,
-    1 for each touch that is no step at its place, 1 for a touch that is one but in a channel which
-    the step does not allow. A touch may repeat a repeatable step; leaving out an optional one costs
-    nothing. Fitness is 1 - cost / (touches + required steps). A journey still open is compared with
+    1 for each visit that is no step at its place, 1 for a visit that is one but in a channel which
+    the step does not allow. A visit may repeat a repeatable step; leaving out an optional one costs
+    nothing. Fitness is 1 - cost / (visits + required steps). A journey in progress is compared with
     the design as far as it has come. Alignments are made once for each distinct path.
 
     A required step that was not taken is *skipped* if the journey went on to a later step or
-    converted, else *missing*; *out of order* if its touchpoint was visited elsewhere. A touch that
+    converted, else *missing*; *out of order* if its touchpoint was visited elsewhere. A visit that
     is no step at its place is *repeated* if its step was taken, *ad hoc* if it is no step at all.
-    Goals and exits are outcomes: they are no touches here, and steps at them are left out.
+    Goals and exits are outcomes: they are no visits here, and steps at them are left out.
 
     Journeys with a deviation are compared with those in which it could have happened but did not,
     and that came as far: for a step skipped or out of order both took a later step in its place,
     for a step repeated or in the wrong channel both took it. A missing step is not compared, as
     not getting there is what being lost means. Differences of conversion have Newcombe's interval,
-    of duration and score Welch's, both clustered by customer; p-values are adjusted for their
-    number over all three outcomes (Benjamini and Hochberg). They are associations: longer journeys
-    have more occasions to deviate, and who deviates differs from who does not.
+    of duration and score Student's, with the variance over buckets of customers; p-values are
+    adjusted for their number over all three outcomes (Benjamini and Hochberg). They are
+    associations: longer journeys have more occasions to deviate, and who deviates differs from who
+    does not.
 
     Examples
     --------
@@ -167,38 +216,58 @@ def fit(
     check_level(level)
     if isinstance(min_journeys, bool) or not isinstance(min_journeys, int) or min_journeys < 2:
         raise InvalidValue.of("min_journeys", "be a whole number, at least 2", min_journeys)
+    if segment is not None:
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: fit(part, blueprint, min_journeys=min_journeys, level=level),
+        )
     outcomes_at = frozenset((*journeys.rules.goal, *journeys.rules.exit_touchpoints))
     observed = observed_of(journeys, without=outcomes_at)
     found = deviations_of(journeys, blueprint, observed, without=outcomes_at)
-    everyone = Sample.of(journeys, np.zeros(len(journeys.outcome)))
-
+    units, weight = units_of(journeys), weights_of(journeys)
     shown = list(found.each())
     per_journey: dict[str, NDArray[np.int64]] = {
         kind: np.zeros(len(journeys.outcome), dtype=np.int64) for kind in KINDS
     }
     for deviation in shown:
         per_journey[deviation.kind] += deviation.times
-    shown.sort(key=lambda d: -occurrences(d, everyone)[0])
+    shown.sort(key=lambda d: -occurrences(d, weight)[0])
     tables = associations(journeys, shown, min_journeys=min_journeys, level=level)
     fitness = found.fitness[found.path]
     no_deviation = ~np.any(np.stack(list(per_journey.values())), axis=0)
+    allowed, journey = _allowed(observed.sequences, observed.touchpoint, found)
     seen = [bool(column.any()) for column in found.visited.T]
     return BlueprintFit(
         blueprint=blueprint.name,
-        fitness=_mean_fitness(attrs.evolve(everyone, value=fitness), journeys, level=level),
-        exact=_share(
-            attrs.evolve(everyone, value=no_deviation.astype(np.float64)),
+        fitness=attrs.evolve(
+            mean_estimate(
+                fitness,
+                units,
+                level=level,
+                name="blueprint_fitness",
+                definition="mean over journeys of 1 - cost / (visits + required steps)",
+                unit="fraction",
+                of_shares=True,
+            ),
+            n_censored=int(weight[journeys.outcome == IN_PROGRESS].sum()),
+        ),
+        exact=share_estimate(
+            no_deviation,
+            units,
+            level=level,
             name="exact_fit",
             definition="share of journeys without any deviation from the blueprint",
-            level=level,
         ),
-        allowed=_share(
-            _moves(observed.sequences, observed.touchpoint, found, everyone),
-            name="allowed_moves",
-            definition="share of the moves between touchpoints that the blueprint allows",
+        allowed=share_estimate(
+            allowed,
+            units,
+            item=journey,
             level=level,
+            name="allowed_transitions",
+            definition="share of the transitions between touchpoints that the blueprint allows",
         ),
-        deviations=frequencies(shown, everyone, level=level, backend=journeys.log.backend),
+        deviations=frequencies(journeys, shown, level=level),
         conversion=tables["conversion"],
         duration=tables["duration"],
         score=tables["score"],
@@ -211,48 +280,8 @@ def fit(
     )
 
 
-def _mean_fitness(sample: Sample, journeys: Journeys, *, level: float) -> Estimate:
-    value, low, high = mean_interval(sample, level=level)
-    n = round(float(sample.weight.sum()))
-    return Estimate(
-        value=value,
-        low=max(0.0, low),
-        high=min(1.0, high),
-        level=level,
-        n=n,
-        n_censored=round(float(sample.weight[journeys.outcome == IN_PROGRESS].sum())),
-        unit="fraction",
-        method="Student, clustered by customer",
-        notes=() if n else ("empty",),
-        name="blueprint_fitness",
-        definition="mean over journeys of 1 - cost / (touches + required steps)",
-    )
-
-
-def _share(sample: Sample, *, name: str, definition: str, level: float) -> Estimate:
-    share, low, high = share_interval(sample, level=level)
-    n = round(float(sample.weight.sum()))
-    hits = float(sample.weight @ sample.value)
-    return Estimate(
-        value=share,
-        low=low,
-        high=high,
-        level=level,
-        n=n,
-        unit="fraction",
-        method="Wilson, clustered by customer",
-        notes=() if n else ("empty",),
-        name=name,
-        definition=definition,
-        numerator=hits,
-        denominator=float(n),
-    )
-
-
-def _moves(
-    sequences: Sequences, touchpoint: NDArray[np.int64], found: Deviations, everyone: Sample
-) -> Sample:
-    """Return whether the design allows each move from a touch to the next of its journey."""
+def _allowed(sequences: Sequences, touchpoint: Ints, found: Deviations) -> tuple[Bools, Ints]:
+    """Return whether the design allows each transition within a journey, and the journey."""
     design = found.design
     m = len(design.names)
     before = np.concatenate([[0], np.cumsum(design.required)])
@@ -271,12 +300,7 @@ def _moves(
     codes = node[touchpoint[sequences.codes]]
     owner = np.repeat(np.arange(len(sequences)), sequences.lengths)
     within = owner[1:] == owner[:-1]
-    journey = owner[1:][within]
-    return Sample(
-        value=by_name[codes[:-1], codes[1:]][within].astype(np.float64),
-        customer=everyone.customer[journey],
-        weight=everyone.weight[journey],
-    )
+    return by_name[codes[:-1], codes[1:]][within], owner[1:][within]
 
 
 def _caveats(
@@ -288,20 +312,21 @@ def _caveats(
     notes = []
     left_out = [name for name in blueprint.touchpoints if name in outcomes_at]
     if left_out:
-        notes.append(f"goals and exits are outcomes, no steps: {', '.join(left_out)}")
-    still = journeys.outcome == IN_PROGRESS
-    if still.any():
-        weight = np.ones(len(still)) if journeys.weight is None else journeys.weight
+        notes.append(f"Goals and exits are outcomes and no steps: {', '.join(left_out)}.")
+    still = int(weights_of(journeys)[journeys.outcome == IN_PROGRESS].sum())
+    if still:
         notes.append(
-            f"{round(float(weight[still].sum())):,} journeys are still open: compared with the "
-            "design as far as they have come; no part of conversion and duration"
+            f"{still:,} journeys are in progress: they are compared with the design as far as they "
+            "have come, and are no part of conversion and duration."
         )
     if any(step.channels for step in blueprint.steps) and "channel" not in journeys.columns.coded:
-        notes.append("the log has no channels: none can be wrong")
+        notes.append("The log has no channels, so that none can be wrong.")
     if not journeys.rules.determined:
-        notes.append("nothing says when a journey without the goal is over: no conversion is shown")
+        notes.append(
+            "No conversion is shown, since nothing says when a journey without the goal is over."
+        )
     notes.append(
-        f"compared from {min_journeys} journeys with and without it; associations, not effects: "
-        "longer journeys have more occasions to deviate"
+        f"Outcomes are compared where {min_journeys} journeys show a deviation and as many do not. "
+        "Differences are associations, not effects: longer journeys have more occasions to deviate."
     )
     return tuple(notes)

@@ -28,13 +28,6 @@ from cxjourney.journeys._replicates import frequencies as frequencies
 from cxjourney.journeys._replicates import replicates as replicates
 from cxjourney.journeys._replicates import tally_of as tally_of
 from cxjourney.journeys._replicates import units as units
-from cxjourney.journeys._samples import Comparison as Comparison
-from cxjourney.journeys._samples import Sample as Sample
-from cxjourney.journeys._samples import compare_means as compare_means
-from cxjourney.journeys._samples import compare_shares as compare_shares
-from cxjourney.journeys._samples import mean_interval as mean_interval
-from cxjourney.journeys._samples import share_interval as share_interval
-from cxjourney.journeys._samples import share_intervals as share_intervals
 from cxjourney.journeys._segments import BySegment
 from cxjourney.journeys._segments import SegmentBy as SegmentBy
 from cxjourney.journeys._segments import Segments as Segments

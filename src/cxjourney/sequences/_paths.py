@@ -1,15 +1,18 @@
-"""Variants: the distinct paths, how often each is taken, and how much is still unseen."""
+"""Distinct paths of journeys, their frequencies, and the mass of paths never seen."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.estimates import NO_INTERVAL
 from cxjourney._stats.intervals import normal_quantile
+from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_choice, check_fraction, check_level
@@ -17,19 +20,21 @@ from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import (
     CONVERTED,
     IN_PROGRESS,
-    Sample,
+    BySegment,
+    by_segment,
     check_journeys,
     sequences_of,
-    share_intervals,
     slices_of,
+    units_of,
 )
-from cxjourney.metrics import Estimate
 
 if TYPE_CHECKING:
-    from cxjourney.journeys import By, Journeys
+    from cxjourney._support.array_types import Bools, Floats, Ints
+    from cxjourney.journeys import By, Journeys, SegmentBy
 
 __all__ = ["Variants", "paths"]
 
+_BLOCK = 20_000  # paths whose intervals are computed at once
 _FORMATS = dict.fromkeys(("share", "coverage", "conversion", "low", "high"), "percent")
 
 
@@ -40,9 +45,17 @@ class Variants(Result):
     Attributes
     ----------
     table
-        One row a path: `path`, `touches`, `journeys`, `share` of all journeys and cumulative
-        `coverage`; where journeys can convert also `conversion` with `low` and `high`, of the
-        `ended` ones, and how many are `open`.
+        One row a path:
+
+        | column | |
+        |---|---|
+        | `path`, `length` | its steps, and how many there are |
+        | `journeys`, `share` | journeys that took it, and their share of all [fraction] |
+        | `coverage` | share of all journeys on this path and those above it [fraction] |
+        | `conversion`, `low`, `high` | of the journeys that ended, with its interval [fraction] |
+        | `ended`, `in_progress` | journeys that ended, and those that may go on |
+
+        The columns from `conversion` on are there where journeys can convert.
     steps
         The names along each path of the table.
     counts
@@ -97,16 +110,17 @@ class Variants(Result):
 
     def _notes(self) -> tuple[str, ...]:
         if not self.n_journeys:
-            return ("no journeys", *self.notes)
+            return ("There are no journeys.", *self.notes)
         half, most = (format_value(self.covering(share)) for share in (0.5, 0.8))
-        text = f"{self.n_journeys:,} journeys took {self.n_paths:,} paths"
+        taken = f"{self.n_journeys:,} journeys took {self.n_paths:,} paths"
         return (
-            f"{text}; {half} of them cover 50%, {most} cover 80%",
-            f"share of journeys on paths never seen so far: {self.unseen!r}",
+            f"{taken}: the first {half} cover 50% of the journeys, the first {most} cover 80%.",
+            f"Share of journeys on paths never seen so far: {self.unseen!r}.",
             *self.notes,
         )
 
 
+@overload
 def paths(
     journeys: Journeys,
     *,
@@ -114,7 +128,27 @@ def paths(
     repeats: Literal["keep", "collapse"] = "keep",
     top: int | None = 100,
     level: float = 0.95,
-) -> Variants:
+    segment: None = None,
+) -> Variants: ...
+@overload
+def paths(
+    journeys: Journeys,
+    *,
+    by: By = "touchpoint",
+    repeats: Literal["keep", "collapse"] = "keep",
+    top: int | None = 100,
+    level: float = 0.95,
+    segment: SegmentBy,
+) -> BySegment[Variants]: ...
+def paths(
+    journeys: Journeys,
+    *,
+    by: By = "touchpoint",
+    repeats: Literal["keep", "collapse"] = "keep",
+    top: int | None = 100,
+    level: float = 0.95,
+    segment: SegmentBy | None = None,
+) -> Variants | BySegment[Variants]:
     """Return the distinct paths of journeys, with frequency, conversion and coverage.
 
     Parameters
@@ -131,24 +165,28 @@ def paths(
         order of their first journey.
     level
         Confidence level, in (0, 1).
+    segment
+        An attribute of customers or interactions: the paths of each of its values are counted on
+        their own.
 
     Returns
     -------
-    Variants
+    Variants, or BySegment of them
 
     Raises
     ------
     InvalidValue
         If `top` is not a positive whole number, or a choice breaks its rule.
     UnknownName
-        If the log has no such column.
+        If the log has no such column or attribute.
 
     Notes
     -----
     A path is the sequence of steps before the goal or exit that ends the journey; a journey that
     began with it has the empty path. Frequencies count all journeys. Conversion is of those that
-    ended: one that is still open may go on and have another path then. The interval is Wilson's on
-    an effective sample, as one customer's journeys are not independent.
+    ended: one in progress may go on and have another path then. The interval is Wilson's on an
+    effective sample, with the variance over buckets of customers; there is none where fewer than
+    three customers or so took the path.
 
     The unseen mass is that of Good (1953) and Turing, n₁/N with n₁ paths seen once; its interval is
     that of Esty (1983), ± z √(n₁ (1 - n₁/N) + 2 n₂) / N, for independent journeys. A list of paths
@@ -173,6 +211,12 @@ def paths(
     check_choice(repeats, "repeats", ("keep", "collapse"))
     if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
         raise InvalidValue.of("top", "be a positive whole number or None", top)
+    if segment is not None:
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: paths(part, by=by, repeats=repeats, top=top, level=level),
+        )
     sequences = (
         slices_of(journeys, by)
         if repeats == "keep"
@@ -187,22 +231,26 @@ def paths(
     steps = tuple(sequences.path(i) for i in first[listed].tolist())
     columns: dict[str, Any] = {
         "path": [" > ".join(names) or "(none)" for names in steps],
-        "touches": np.array([len(names) for names in steps], dtype=np.int64),
+        "length": np.array([len(names) for names in steps], dtype=np.int64),
         "journeys": counts[listed],
         "share": counts[listed] / (total or 1),
         "coverage": np.cumsum(counts[listed]) / (total or 1),
     }
     notes = []
     if repeats == "collapse":
-        notes.append("repeats that follow each other count as one step")
+        notes.append("Repeats that follow each other count as one step.")
     converts = bool(journeys.rules.goal) or bool(journeys.converted.any())
     if converts and journeys.rules.determined:
         columns |= _conversion(journeys, group, listed, level=level)
         still = int(np.sum((journeys.outcome == IN_PROGRESS) * (1 if weight is None else weight)))
         if still:
-            notes.append(f"{still:,} journeys are still open: no part of conversion")
+            notes.append(f"{still:,} journeys are in progress and no part of conversion.")
+        if np.any((columns["ended"] > 0) & np.isnan(columns["low"])):
+            notes.append(NO_INTERVAL)
     elif converts:
-        notes.append("nothing says when a journey without the goal is over: no conversion is shown")
+        notes.append(
+            "No conversion is shown, since nothing says when a journey without the goal is over."
+        )
     return Variants(
         table=Table(columns, formats=_FORMATS, backend=journeys.log.backend),
         steps=steps,
@@ -229,29 +277,45 @@ def _most_frequent(
 
 
 def _conversion(
-    journeys: Journeys, group: NDArray[np.int64], listed: NDArray[np.int64], *, level: float
-) -> dict[str, NDArray[Any]]:
+    journeys: Journeys, group: Ints, listed: Ints, *, level: float
+) -> dict[str, Floats | Ints]:
     """Return the columns of conversion of the listed paths."""
     row = np.full(int(group.max(initial=-1)) + 1, -1, dtype=np.int64)
     row[listed] = np.arange(len(listed))
     cell = row[group]
     over = journeys.outcome != IN_PROGRESS
-    hit = np.where(over, journeys.outcome == CONVERTED, np.nan)
-    sample = Sample.of(journeys, hit)
-    share, low, high = share_intervals(sample, cell, len(listed), level=level)
-    shown = cell >= 0
+    share, low, high = _shares(journeys, np.where(over, cell, -1), len(listed), level=level)
 
-    def counted(which: NDArray[np.bool_]) -> NDArray[np.int64]:
-        rows = shown & which
-        return np.bincount(cell[rows], sample.weight[rows], minlength=len(listed)).astype(np.int64)
+    def counted(which: Bools) -> Ints:
+        rows = np.flatnonzero((cell >= 0) & which)
+        weight = None if journeys.weight is None else journeys.weight[rows]
+        return np.bincount(cell[rows], weight, minlength=len(listed)).astype(np.int64)
 
     return {
         "conversion": share,
         "low": low,
         "high": high,
         "ended": counted(over),
-        "open": counted(~over),
+        "in_progress": counted(~over),
     }
+
+
+def _shares(
+    journeys: Journeys, cell: Ints, n_cells: int, *, level: float
+) -> tuple[Floats, Floats, Floats]:
+    """Return the share of converted journeys in each cell, and both ends of its interval."""
+    units = units_of(journeys)
+    hit = (journeys.outcome == CONVERTED).astype(np.float64)
+    parts = []
+    for begin in range(0, n_cells, _BLOCK):
+        n = min(_BLOCK, n_cells - begin)
+        rows = np.flatnonzero((cell >= begin) & (cell < begin + n))
+        found = ratio_figures(
+            hit[rows], None, group=cell[rows] - begin, n_groups=n, units=units, item=rows
+        )
+        parts.append(np.stack([found.whole, *found.wilson(level)]))
+    share, low, high = np.concatenate([np.empty((3, 0)), *parts], axis=1)
+    return share, low, high
 
 
 def _unseen(counts: NDArray[np.int64], *, level: float) -> Estimate:
