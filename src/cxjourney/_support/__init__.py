@@ -1,1 +1,1 @@
-"""What every floor stands on: validation, tables, results, optional imports, frozen arrays."""
+"""The floor that every other stands on: validation, tables, results, imports, frozen arrays."""

@@ -1,4 +1,4 @@
-"""What every result shares: it prints as a table, turns into a frame or a dictionary, and back.
+"""The base of every result: it prints as a table, and turns into a frame or a dictionary.
 
 A result is an `attrs.frozen(kw_only=True, repr=False)` class beside the function that returns it.
 It inherits `Result`, sets `title`, and says in `_table()` and `_notes()` what to show.

@@ -1,4 +1,4 @@
-"""What each channel or touchpoint contributes to the conversions, exactly and with error bars."""
+"""Contributions of channels or touchpoints to the conversions, exact and with intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much more is lost at a touchpoint than at its peers, what that costs, and how sure it is."""
+"""Excess losses of a touchpoint over its peers, their cost, and how sure they are."""
 
 from __future__ import annotations
 

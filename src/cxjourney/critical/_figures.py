@@ -1,4 +1,4 @@
-"""What a table of critical points says beside the gain: delays, rework, feelings, drivers."""
+"""The figures beside the gain in a table of critical points: delays, rework, feelings, drivers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often each touchpoint comes at each rank when customers are resampled."""
+"""Probabilities of the ranks of touchpoints when customers are resampled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a touchpoint stands where it stands, in words and numbers."""
+"""Reasons for the rank of a touchpoint, in words and numbers."""
 
 from __future__ import annotations
 

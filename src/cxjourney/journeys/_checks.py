@@ -1,4 +1,4 @@
-"""What takes a log or journeys says so when it is handed something else."""
+"""Errors of functions that take a log or journeys and are handed something else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a conversion is worth on average: to people who weigh what is lost."""
+"""The mean value of a conversion, which weighs lost conversions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where journeys begin and end, and how: the rules of outcomes on integer columns."""
+"""Beginnings, ends and outcomes of journeys: the rules, on integer columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is counted by customer, in NumPy and SciPy: replicates, and sums over clusters."""
+"""Counts by customer, in NumPy and SciPy: replicates, and sums over clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the chain would be if something about it were different.
+"""Counterfactual chains: fewer exits, traffic led elsewhere, touchpoints removed or bypassed.
 
 Functions named like a number compute it in closed form; those named like a chain return one,
 solved anew, and take several changes at once. All of them assume that customers who are kept

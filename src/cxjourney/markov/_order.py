@@ -1,4 +1,4 @@
-"""How much memory journeys have: Markov orders compared, overall and by touchpoint."""
+"""The memory of journeys: Markov orders compared, overall and by touchpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who converted, who abandoned, who bounced: shares of units, the unfinished ones apart."""
+"""Conversion, abandonment and bounces: shares of units, those in progress apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How customers come back: stickiness, the lifecycle of a base, repeat purchases."""
+"""Returning customers: stickiness, the lifecycle of a base, repeat purchases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well a service answers: at first contact, by the right person, for good, and how often."""
+"""Quality of service: solved at first contact, by the right person, for good, and how often."""
 
 from __future__ import annotations
 

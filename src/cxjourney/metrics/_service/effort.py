@@ -1,4 +1,4 @@
-"""What a customer went through until an issue was resolved: a vector, not a made-up index."""
+"""The effort of a customer until an issue was resolved: a vector, not a made-up index."""
 
 from __future__ import annotations
 

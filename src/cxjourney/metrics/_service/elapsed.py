@@ -1,4 +1,4 @@
-"""How long customers wait: resolution, first response, and whether a promise was kept.
+"""Waiting times of customers: resolution, first response, and promises kept.
 
 What is still open is known to have lasted at least so long. It is censored, never dropped: leaving
 open cases out makes a service look the faster the more it leaves lying.

@@ -1,4 +1,4 @@
-"""How long customers wait for a resolution or an answer, and whether a promise was kept."""
+"""Waiting times for a resolution or an answer, and promises kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was expected, what was lived through, and what stays in memory."""
+"""Expectations, experiences, and their peak and end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who answered, how much they stand for, and whether the questions measure one thing."""
+"""Samples of respondents: response rate, weights, effective size, and reliability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each customer bought, how often and how recently: where value models start."""
+"""Purchases of each customer, how many and how recent: the start of value models."""
 
 from __future__ import annotations
 
