@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+import re
 from typing import TYPE_CHECKING, Any
 
 from mkdocs.structure.files import File, Files
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
 
 PATH = "reference/results.schema.json"
+SECTION = re.compile(r"^Attributes\n-+\n(.*?)(?=^\w[\w ]*\n-+\n|\Z)", re.DOTALL | re.MULTILINE)
+ENTRY = re.compile(r"^(\w[\w, ]*)\n((?:[ ]+.*\n?|\n)+)", re.MULTILINE)
 
 
 def result_classes() -> list[type]:
@@ -33,15 +36,29 @@ def result_classes() -> list[type]:
     return sorted(found - {Result}, key=lambda cls: cls.__name__)
 
 
+def describe(schema: dict[str, Any], cls: type | None) -> None:
+    """Add what the docstring of a class says of it and of its fields."""
+    words = inspect.cleandoc((cls.__doc__ if cls else None) or "")
+    schema["description"] = words.partition("\n")[0]
+    section = SECTION.search(words)
+    for names, text in ENTRY.findall(section[1] + "\n") if section else ():
+        for name in names.split(","):
+            if name.strip() in schema["properties"]:
+                schema["properties"][name.strip()].setdefault("description", " ".join(text.split()))
+
+
 def published() -> dict[str, Any]:
     """Return one schema for all results: a dictionary is of the class that its `type` names."""
     parts: dict[str, Any] = {}
-    for cls in result_classes():
+    classes = {cls.__name__: cls for cls in result_classes()}
+    for name, cls in classes.items():
         schema = schema_of(cls)
         parts |= schema.pop("$defs", {})
         del schema["$schema"]
         # a result within another one comes without version and type: it is kept apart
-        parts[f"{cls.__name__}.stamped"] = schema
+        parts[f"{name}.stamped"] = schema
+    for name, part in parts.items():
+        describe(part, classes.get(name.removesuffix(".stamped")))
     whole = [{"$ref": f"#/$defs/{name}"} for name in parts if name.endswith(".stamped")]
     return {
         "$schema": DIALECT,

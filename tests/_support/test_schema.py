@@ -69,10 +69,24 @@ def test_a_missing_field_is_refused(results):
         Draft202012Validator(results[2].json_schema()).validate(exits)
 
 
-def test_the_schema_says_what_the_docstring_says(results):
-    properties = results[2].json_schema()["properties"]
-    assert properties["level"]["description"] == "Confidence level of the intervals."
-    assert properties["n_dropped"]["description"] == "The journeys by outcome."
+def test_the_metadata_of_a_field_add_to_its_type():
+    @attrs.frozen(kw_only=True)
+    class Rated(Result):
+        rate: float = attrs.field(metadata={"schema": {"minimum": 0, "description": "A rate."}})
+
+    Rated.__annotations__["rate"] = float
+    properties = schema_of(Rated)["properties"]
+    assert properties == {
+        "schema": {"const": 1},
+        "type": {"const": "Rated"},
+        "rate": {"type": ["number", "null"], "minimum": 0, "description": "A rate."},
+    }
+
+
+def test_no_docstring_is_read_where_a_schema_is_made(results, monkeypatch):
+    before = results[2].json_schema()
+    monkeypatch.setattr(type(results[2]), "__doc__", None)
+    assert results[2].json_schema() == before
 
 
 def test_a_type_that_json_cannot_say_is_named():
@@ -93,6 +107,9 @@ def test_the_published_schema_tells_every_result_apart(results, project_root):
     spec.loader.exec_module(hook)
     schema = hook.published()
     Draft202012Validator.check_schema(schema)
+    properties = schema["$defs"]["Exits.stamped"]["properties"]
+    assert properties["level"]["description"] == "Confidence level of the intervals."
+    assert properties["n_dropped"]["description"] == "The journeys by outcome."
     validator = Draft202012Validator(schema)
     for result in results:
         validator.validate(result.to_dict())

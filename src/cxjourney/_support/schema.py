@@ -1,10 +1,8 @@
-"""JSON schemas of results: what `to_dict` promises, read off the types of the fields."""
+"""JSON schemas of results, made from the types and the metadata of their fields."""
 
 from __future__ import annotations
 
 import enum
-import inspect
-import re
 import types
 import typing
 from collections.abc import Mapping
@@ -21,8 +19,6 @@ __all__ = ["DIALECT", "schema_of"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_SECTION = re.compile(r"^Attributes\n-+\n(.*?)(?=^\w[\w ]*\n-+\n|\Z)", re.DOTALL | re.MULTILINE)
-_ENTRY = re.compile(r"^(\w[\w, ]*)\n((?:[ ]+.*\n?|\n)+)", re.MULTILINE)
 _CELL: dict[str, Any] = {"type": ["string", "number", "boolean", "null"]}
 _NUMBER: dict[str, Any] = {"type": ["number", "null"]}  # JSON has no NaN: null stands for it
 _PLAIN: dict[Any, dict[str, Any]] = {
@@ -69,7 +65,7 @@ def schema_of(cls: type) -> dict[str, Any]:
     Parameters
     ----------
     cls
-        An attrs class.
+        An attrs class. `metadata={"schema": {…}}` of a field adds to what its type says.
     """
     parts: dict[str, dict[str, Any]] = {}
     own = _of_class(cls, parts)
@@ -86,21 +82,26 @@ def schema_of(cls: type) -> dict[str, Any]:
 
 def _of_class(cls: type, parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
-    words = _descriptions(cls)
-    properties = {}
-    for field in attrs.fields(cls):
-        about = {"description": words[field.name]} if field.name in words else {}
-        properties[field.name] = {**_of_type(hints[field.name], parts), **about}
-    summary = inspect.cleandoc(cls.__doc__ or "").partition("\n")[0]
+    properties = {
+        field.name: _of_type(hints[field.name], parts) | _said_of(field)
+        for field in attrs.fields(cls)
+    }
     return {
-        "description": summary,
         "type": "object",
         "required": list(properties),
         "properties": properties,
     }
 
 
+def _said_of(field: attrs.Attribute[Any]) -> dict[str, Any]:
+    """Return what the metadata of a field say under "schema": its description, unit or range."""
+    said: dict[str, Any] = field.metadata.get("schema", {})
+    return said
+
+
 def _of_type(hint: Any, parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    if isinstance(hint, typing.TypeVar):  # a result of any kind
+        return {"type": "object"}
     if hint in _PLAIN:
         return dict(_PLAIN[hint])
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
@@ -125,15 +126,3 @@ def _of_type(hint: Any, parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
             parts[hint.__name__] = _of_class(hint, parts)
         return {"$ref": f"#/$defs/{hint.__name__}"}
     raise TypeError(f"no JSON schema for a field of type {hint!r}")
-
-
-def _descriptions(cls: type) -> dict[str, str]:
-    """Return what the docstring says of each field, on one line."""
-    section = _SECTION.search(inspect.cleandoc(cls.__doc__ or ""))
-    if section is None:
-        return {}
-    return {
-        name.strip(): " ".join(text.split())
-        for names, text in _ENTRY.findall(section[1] + "\n")
-        for name in names.split(",")
-    }
