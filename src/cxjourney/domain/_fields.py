@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cxjourney._support.mapping import EMPTY, FrozenMapping
-from cxjourney.domain._terminals import check_name
+from cxjourney.domain._terminals import check_not_reserved
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def is_name(field: str, *, required: bool = True) -> Validator:
 
     def validator(_: object, __: object, value: object) -> None:
         if value is not None or required:
-            check_name(value, field)
+            check_not_reserved(value, field)
 
     return validator
 

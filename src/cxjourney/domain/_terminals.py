@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cxjourney.exceptions import InvalidValue, ReservedName
 
-__all__ = ["CONVERSION", "DROPOFF", "MISSING", "START", "TERMINALS", "check_name"]
+__all__ = ["CONVERSION", "DROPOFF", "MISSING", "START", "TERMINALS", "check_not_reserved"]
 
 START = "__start__"
 """Node where every journey begins."""
@@ -22,7 +22,7 @@ TERMINALS = frozenset({START, CONVERSION, DROPOFF, MISSING})
 """All reserved names."""
 
 
-def check_name(value: object, field: str) -> str:
+def check_not_reserved(value: object, field: str) -> str:
     """Return `value` if it can name a touchpoint, channel, stage or owner.
 
     Parameters

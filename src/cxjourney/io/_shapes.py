@@ -10,7 +10,7 @@ import numpy as np
 
 from cxjourney._support.validation import check_duration, check_names, duration_us
 from cxjourney._time.timestamps import Timestamps, read_timestamps, utc_us
-from cxjourney.domain import check_name
+from cxjourney.domain import check_not_reserved
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.log import (
     OF_TABLE,
@@ -41,7 +41,7 @@ def _optional_name(
     _step: StepColumn, attribute: attrs.Attribute[str | None], value: str | None
 ) -> None:
     if value is not None:
-        check_name(value, attribute.name)
+        check_not_reserved(value, attribute.name)
 
 
 @attrs.frozen
@@ -148,7 +148,7 @@ def from_wide(
     }
     if not plan:
         raise InvalidValue.of("steps", "name at least one date column", steps)
-    if currency is not None and not is_currency_code(check_name(currency, "currency")):
+    if currency is not None and not is_currency_code(check_not_reserved(currency, "currency")):
         raise InvalidValue.of("currency", 'be a code such as "EUR"', currency)
     of_row: dict[str, str | None] = {"journey": journey, "account": account}
     of_row |= {attribute_role(name): name for name in check_names(attributes, "attributes")}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from cxjourney._support.frozen import read_only
-from cxjourney.domain import check_name
+from cxjourney.domain import check_not_reserved
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys._outcomes import CONVERTED, DROPPED, JourneyRules
 from cxjourney.log import Coded, Columns, InteractionLog, narrow
@@ -94,7 +94,7 @@ def _path(path: Any, i: int) -> tuple[str, ...]:
     if not names:
         raise InvalidValue.of(f"paths[{i}]", "hold at least one touchpoint", path)
     for name in dict.fromkeys(names):
-        check_name(name, "touchpoint")
+        check_not_reserved(name, "touchpoint")
     return names
 
 

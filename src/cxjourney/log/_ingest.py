@@ -15,7 +15,7 @@ from cxjourney._support.frozen import seal
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.parallel import side_by_side
 from cxjourney._time.timestamps import read_timestamps, utc_us
-from cxjourney.domain import check_name
+from cxjourney.domain import check_not_reserved
 from cxjourney.exceptions import DataQualityWarning, InvalidData, InvalidValue, UnknownName
 from cxjourney.kernels import gather, order_rows
 from cxjourney.log._columns import Coded, Columns
@@ -237,7 +237,7 @@ def sort_columns(
 def _names(column: Any, role: str) -> Coded:
     coded = encode_names(column)
     for name in coded.names:
-        check_name(name, role)
+        check_not_reserved(name, role)
     return coded
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from cxjourney._support.validation import check_duration, check_mapping, duration_us
 from cxjourney._time.timestamps import utc_us
-from cxjourney.domain import Channel, Touchpoint, check_name
+from cxjourney.domain import Channel, Touchpoint, check_not_reserved
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
 from cxjourney.log._columns import Coded, Columns
 from cxjourney.log._encode import narrow
@@ -226,7 +226,7 @@ def rename(
         for old, new in mapping.items():
             if old not in column.names:
                 raise UnknownName.among(role, old, column.names, where="the log")
-            check_name(new, f"new name of {role} {old!r}")
+            check_not_reserved(new, f"new name of {role} {old!r}")
         coded[role] = _renamed(column, mapping)
         if role == "touchpoint":
             touchpoint = _merged(catalogue.touchpoint, column.names, mapping)
