@@ -229,7 +229,7 @@ def test_components_are_counted_journey_by_journey():
     mean = dict(zip(found.table["component"], found.table["mean"], strict=True))
     assert mean == pytest.approx(
         {
-            "contacts": 2.0,
+            "visits": 2.0,
             "seen again": 0.5,
             "straight back": 0.5,
             "channel switches": 1.0,

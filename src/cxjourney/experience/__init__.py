@@ -1,4 +1,4 @@
-"""Experience: how customers felt where, what they expected, remember, and had to put up with."""
+"""Experience: feelings, expectations, memory and effort of customers, bound to touchpoints."""
 
 from __future__ import annotations
 

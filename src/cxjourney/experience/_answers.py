@@ -1,4 +1,4 @@
-"""`bind_answers`: survey answers joined to the interactions that they are about."""
+"""Survey answers, joined to the interactions that they are about."""
 
 from __future__ import annotations
 

@@ -1,21 +1,32 @@
-"""`emotion_curve`: how feelings go along the journey, over stages, positions or elapsed time."""
+"""Emotion curves: feelings along the journey, over stages, positions or elapsed time."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 import attrs
 import numpy as np
 
 from cxjourney import plot
-from cxjourney._stats.clustered import grouped_ratios
+from cxjourney._stats.estimates import CLUSTERED
+from cxjourney._stats.ratios import ratio_figures
+from cxjourney._support.distinct import distinct
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_count, check_level, check_number
 from cxjourney.domain import MISSING, Outcome, stage_order
 from cxjourney.exceptions import InvalidValue
 from cxjourney.experience._scores import Measure, measured
-from cxjourney.journeys import OUTCOMES, Visits, check_journeys, visits_of
+from cxjourney.journeys import (
+    OUTCOMES,
+    BySegment,
+    SegmentBy,
+    Visits,
+    by_segment,
+    check_journeys,
+    units_of,
+    visits_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +50,7 @@ class EmotionCurve(Result):
     Attributes
     ----------
     table
-        One row a point and outcome ("all", "converted", "dropped", "in_progress"): `n` values,
-        `customers`, `mean` with `low` and `high`, NaN with fewer than `min_n` values; `valley`:
-        whether it is a local minimum, the ends included.
+        One row a point and outcome; see `emotion_curve` for the columns.
     measure
         "score", "emotion" or "expectation".
     over
@@ -114,9 +123,9 @@ class EmotionCurve(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"{self.measure}: {100 * self.level:g}% Student intervals, clustered by customer",
-            f"points with fewer than {self.min_n} values are empty, and not interpolated",
-            "late points hold those who got there (survivorship): compare within an outcome",
+            f"Means have {100 * self.level:g}% intervals (Student, {CLUSTERED}).",
+            f"Points with fewer than {self.min_n} values are empty.",
+            "Late points hold only journeys that got there: compare within an outcome.",
         )
 
 
@@ -125,6 +134,36 @@ def _of_outcome(curve: EmotionCurve, outcome: str) -> Table:
     known = curve.table["outcome"]
     check_choice(outcome, "outcome", tuple(map(str, dict.fromkeys(known))))
     return curve.table.take([i for i, name in enumerate(known) if name == outcome])
+
+
+@overload
+def emotion_curve(
+    journeys: Journeys,
+    *,
+    measure: Measure = "emotion",
+    over: Over = "stage",
+    stages: StageModel | Sequence[str] | None = None,
+    bins: int = 10,
+    min_n: int = 5,
+    prominence: float = _PROMINENCE,
+    segment: None = None,
+    level: float = 0.95,
+) -> EmotionCurve: ...
+
+
+@overload
+def emotion_curve(
+    journeys: Journeys,
+    *,
+    measure: Measure = "emotion",
+    over: Over = "stage",
+    stages: StageModel | Sequence[str] | None = None,
+    bins: int = 10,
+    min_n: int = 5,
+    prominence: float = _PROMINENCE,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[EmotionCurve]: ...
 
 
 def emotion_curve(
@@ -136,9 +175,10 @@ def emotion_curve(
     bins: int = 10,
     min_n: int = 5,
     prominence: float = _PROMINENCE,
+    segment: SegmentBy | None = None,
     level: float = 0.95,
-) -> EmotionCurve:
-    """Return how feelings go along the journey.
+) -> EmotionCurve | BySegment[EmotionCurve]:
+    """Return the mean of a measure along the journey.
 
     Parameters
     ----------
@@ -147,9 +187,9 @@ def emotion_curve(
     measure
         "emotion" (valence from -1 to 1), "score" or "expectation".
     over
-        "stage"; "position" (the first touch, the second …, the last point holding all later ones);
-        "time" (elapsed share of the time from the first to the last touch, of ended journeys with
-        two touches or more at different times).
+        "stage"; "position" (the first visit, the second …, the last point holding all later ones);
+        "time" (elapsed share of the time from the first to the last visit, of ended journeys with
+        two visits or more at different times).
     stages
         The stages in their order. None takes the standard model that has all stages of the log,
         else their order in the log.
@@ -159,12 +199,25 @@ def emotion_curve(
         Number of values below which a point is not shown; at least 1.
     prominence
         How deep a local minimum must be to be a valley [unit of the measure].
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level, in (0, 1).
 
     Returns
     -------
     EmotionCurve
+        One row a point and outcome, with the columns
+
+        | column | what it is |
+        |---|---|
+        | `stage`, `position` or `time` | the point |
+        | `outcome` | "all", "converted", "dropped" or "in_progress" |
+        | `n`, `customers` | visits with a value, and the customers who made them |
+        | `mean`, `low`, `high` | mean over these visits, its interval; NaN below `min_n` values |
+        | `valley` | whether it is a local minimum, the ends included |
+    BySegment
+        One such result a segment, where `segment` is given; all have the same points.
 
     Raises
     ------
@@ -177,8 +230,9 @@ def emotion_curve(
 
     Notes
     -----
-    Means over values, with intervals by linearisation over customers. A journey that is in progress
-    has no known end: it is in no curve over time, and late positions of the others hold survivors.
+    Means are computed again without each of 64 buckets of customers; their intervals are Student's.
+    A journey that is in progress has no known end: it is in no curve over time, and late positions
+    of the others hold survivors.
     Valleys are found with `scipy.signal.find_peaks`, which leaves the ends out; here the first and
     the last point may be valleys too.
 
@@ -197,29 +251,50 @@ def emotion_curve(
     check_count(min_n, "min_n")
     check_number(prominence, "prominence")
     visits = visits_of(journeys, "stage" if over == "stage" else "touchpoint")
+    if segment is not None:
+        order = _order(visits, stages) if over == "stage" else stages
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: emotion_curve(
+                part,
+                measure=measure,
+                over=over,
+                stages=order,
+                bins=bins,
+                min_n=min_n,
+                prominence=prominence,
+                level=level,
+            ),
+        )
     values = measured(journeys, visits, measure)
     point, labels = _points(journeys, visits, over, stages, bins)
     k = len(labels)
     known = ~np.isnan(values) & (point >= 0)
     outcome = journeys.outcome[visits.journey]
+    width = max(len(journeys.log.customer_ids), 1)
     parts = []
     for name, chosen in (("all", known), *_by_outcome(outcome, known)):
-        found = grouped_ratios(
-            values[chosen],
-            np.ones(int(chosen.sum())),
-            group=point[chosen],
+        at = np.flatnonzero(chosen)
+        found = ratio_figures(
+            values[at],
+            None,
+            group=point[at],
             n_groups=k,
-            customer=visits.customer[chosen],
+            units=units_of(journeys),
+            item=visits.journey[at],
         )
         low, high = found.student(level)
-        few = found.base < min_n
-        mean = np.where(few, np.nan, found.value)
+        n = found.units.sum(axis=0)
+        few = n < min_n
+        mean = np.where(few, np.nan, found.whole)
+        pairs, _ = distinct(point[at] * width + visits.customer[at])
         parts.append(
             {
                 over: labels,
                 "outcome": (name,) * k,
-                "n": found.base.astype(np.int64),
-                "customers": found.customers.astype(np.int64),
+                "n": n.astype(np.int64),
+                "customers": np.bincount(pairs // width, minlength=k),
                 "mean": mean,
                 "low": np.where(few, np.nan, low),
                 "high": np.where(few, np.nan, high),
@@ -282,12 +357,15 @@ def _points(
 def _stage_points(
     visits: Visits, stages: StageModel | Sequence[str] | None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    known = tuple(name for name in visits.names if name != MISSING)
-    order = stage_order(known, stages)
-    if order is None:
-        order = known
+    order = _order(visits, stages)
     rank = [order.index(name) if name in order else -1 for name in visits.names]
     return np.array(rank, dtype=np.int64)[visits.node], order
+
+
+def _order(visits: Visits, stages: StageModel | Sequence[str] | None) -> tuple[str, ...]:
+    known = tuple(name for name in visits.names if name != MISSING)
+    order = stage_order(known, stages)
+    return known if order is None else order
 
 
 def valleys(mean: NDArray[np.float64], prominence: float) -> NDArray[np.bool_]:

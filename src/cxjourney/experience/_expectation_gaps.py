@@ -1,18 +1,27 @@
-"""`expectation_gaps`: where experience falls short of what was expected."""
+"""Expectation gaps: experience minus expectation at each node."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import attrs
 import numpy as np
 
-from cxjourney._stats.clustered import grouped_ratios
+from cxjourney._stats.estimates import CLUSTERED, why_no_interval
+from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.experience._scores import measured, shrunken_means
-from cxjourney.journeys import By, check_journeys, visits_of
+from cxjourney.experience._scores import measured, n_customers, shrunken_means
+from cxjourney.journeys import (
+    By,
+    BySegment,
+    SegmentBy,
+    by_segment,
+    check_journeys,
+    units_of,
+    visits_of,
+)
 
 if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
@@ -27,13 +36,13 @@ class ExpectationGaps(Result):
     Attributes
     ----------
     table
-        One row a node: `pairs`, `customers`; mean `expected` and `experienced`; `gap` with `low`,
-        `high` [scale points]; `shrunken` (what the order goes by); `exceeded`, `met`, `missed`
-        (shares of the pairs [fraction]).
+        One row a node; see `expectation_gaps` for the columns.
     n_incomplete
         Visits with only one half of the pair.
     level
         Confidence level of the intervals.
+    caveats
+        What a reader must know.
     """
 
     title: ClassVar[str] = "Experience minus expectation"
@@ -41,22 +50,40 @@ class ExpectationGaps(Result):
     table: Table
     n_incomplete: int
     level: float
+    caveats: tuple[str, ...]
 
     def _table(self) -> Table:
         return self.table
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"{100 * self.level:g}% Student intervals, clustered by customer",
-            f"{self.n_incomplete:,} visits with only one half of the pair are left out",
-            "differences of scores are less reliable than the scores (Edwards 2001)",
+            f"Gaps have {100 * self.level:g}% intervals (Student, {CLUSTERED}).",
+            f"{self.n_incomplete:,} visits with only one half of the pair are left out.",
+            "Differences of scores are less reliable than the scores (Edwards 2001).",
+            *self.caveats,
         )
 
 
+@overload
 def expectation_gaps(
-    journeys: Journeys, *, by: By = "touchpoint", level: float = 0.95
-) -> ExpectationGaps:
-    """Return by how much experience exceeds expectation at each touchpoint.
+    journeys: Journeys, *, by: By = "touchpoint", segment: None = None, level: float = 0.95
+) -> ExpectationGaps: ...
+
+
+@overload
+def expectation_gaps(
+    journeys: Journeys, *, by: By = "touchpoint", segment: SegmentBy, level: float = 0.95
+) -> BySegment[ExpectationGaps]: ...
+
+
+def expectation_gaps(
+    journeys: Journeys,
+    *,
+    by: By = "touchpoint",
+    segment: SegmentBy | None = None,
+    level: float = 0.95,
+) -> ExpectationGaps | BySegment[ExpectationGaps]:
+    """Return the mean of experience minus expectation at each touchpoint.
 
     Parameters
     ----------
@@ -64,13 +91,26 @@ def expectation_gaps(
         The journeys, of a log with scores and expectations on one scale.
     by
         What a node is: "touchpoint", "channel", "stage", "owner" or a pair of them.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level, in (0, 1).
 
     Returns
     -------
     ExpectationGaps
-        A node without pairs is there, with NaN.
+        One row a node, the widest shortfall first; a node without pairs has NaN. After the name of
+        the node come
+
+        | column | what it is |
+        |---|---|
+        | `pairs`, `customers` | visits with score and expectation, and who made them |
+        | `expected`, `experienced` | means of both [scale points] |
+        | `gap`, `low`, `high` | mean difference [scale points], its interval |
+        | `shrunken` | the gap drawn towards that of all nodes; the order goes by it |
+        | `exceeded`, `met`, `missed` | shares of the pairs [fraction] |
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -93,40 +133,44 @@ def expectation_gaps(
     """
     check_journeys(journeys)
     check_level(level)
+    if segment is not None:
+        return by_segment(
+            journeys, segment, lambda part: expectation_gaps(part, by=by, level=level)
+        )
     visits = visits_of(journeys, by)
     lived = measured(journeys, visits, "score")
     hoped = measured(journeys, visits, "expectation")
-    pair = ~np.isnan(lived) & ~np.isnan(hoped)
+    pair = np.flatnonzero(~np.isnan(lived) & ~np.isnan(hoped))
     k = len(visits.names)
     gap = lived[pair] - hoped[pair]
-    node, customer = visits.node[pair], visits.customer[pair]
     found, expected, lived_mean, exceeded, met = (
-        grouped_ratios(
+        ratio_figures(
             column.astype(np.float64),
-            np.ones(len(gap)),
-            group=node,
+            None,
+            group=visits.node[pair],
             n_groups=k,
-            customer=customer,
+            units=units_of(journeys),
+            item=visits.journey[pair],
         )
         for column in (gap, hoped[pair], lived[pair], gap > 0, gap == 0)
     )
     low, high = found.student(level)
     overall = float(gap.mean()) if len(gap) else float("nan")
-    drawn = shrunken_means(found.value, found.variance, overall)
+    drawn = shrunken_means(found.whole, found.variance, overall)
     table = Table(
         {
             by if isinstance(by, str) else " @ ".join(by): visits.names,
-            "pairs": found.base.astype(np.int64),
-            "customers": found.customers.astype(np.int64),
-            "expected": expected.value,
-            "experienced": lived_mean.value,
-            "gap": found.value,
+            "pairs": found.units.sum(axis=0).astype(np.int64),
+            "customers": n_customers(visits, pair),
+            "expected": expected.whole,
+            "experienced": lived_mean.whole,
+            "gap": found.whole,
             "low": low,
             "high": high,
             "shrunken": drawn,
-            "exceeded": exceeded.value,
-            "met": met.value,
-            "missed": 1 - exceeded.value - met.value,
+            "exceeded": exceeded.whole,
+            "met": met.whole,
+            "missed": 1 - exceeded.whole - met.whole,
         },
         formats=dict.fromkeys(("exceeded", "met", "missed"), "percent"),
         backend=journeys.log.backend,
@@ -134,5 +178,8 @@ def expectation_gaps(
     order = np.lexsort((np.arange(k), np.nan_to_num(drawn, nan=np.inf)))
     one = np.isnan(lived) != np.isnan(hoped)
     return ExpectationGaps(
-        table=table.take(order), n_incomplete=int(np.count_nonzero(one)), level=level
+        table=table.take(order),
+        n_incomplete=int(np.count_nonzero(one)),
+        level=level,
+        caveats=why_no_interval(found),
     )

@@ -1,23 +1,33 @@
-"""`inferred_effort`: what journeys cost the customer, where nobody was asked."""
+"""Inferred effort: what journeys cost the customer, where nobody was asked."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney._stats.clustered import grouped_ratios
+from cxjourney._stats.estimates import CLUSTERED
 from cxjourney._stats.intervals import normal_quantile
+from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.arrays import numbers
 from cxjourney._support.frozen import read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import IN_PROGRESS, Visits, check_journeys, visits_of
+from cxjourney.journeys import (
+    IN_PROGRESS,
+    BySegment,
+    SegmentBy,
+    Visits,
+    by_segment,
+    check_journeys,
+    units_of,
+    visits_of,
+)
 from cxjourney.metrics import Estimate
 
 if TYPE_CHECKING:
@@ -114,27 +124,50 @@ class InferredEffort(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"{100 * self.level:g}% Student intervals, clustered by customer",
-            f"{self.n_in_progress:,} journeys in progress are left out",
-            "no weights are made up: the index is the mean of percentile ranks",
-            "check() it against surveyed effort before steering by it",
+            f"Means have {100 * self.level:g}% intervals (Student, {CLUSTERED}).",
+            f"{self.n_in_progress:,} journeys in progress are left out.",
+            "The index is the mean of percentile ranks, each component weighing alike.",
+            "Compare it with surveyed effort by `check()` before you steer by it.",
         )
 
 
-def inferred_effort(journeys: Journeys, *, level: float = 0.95) -> InferredEffort:
+@overload
+def inferred_effort(
+    journeys: Journeys, *, segment: None = None, level: float = 0.95
+) -> InferredEffort: ...
+
+
+@overload
+def inferred_effort(
+    journeys: Journeys, *, segment: SegmentBy, level: float = 0.95
+) -> BySegment[InferredEffort]: ...
+
+
+def inferred_effort(
+    journeys: Journeys, *, segment: SegmentBy | None = None, level: float = 0.95
+) -> InferredEffort | BySegment[InferredEffort]:
     """Return what each journey cost the customer, from what was recorded of it.
 
     Parameters
     ----------
     journeys
         The journeys.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level, in (0, 1).
 
     Returns
     -------
     InferredEffort
-        Components that the data does not hold are not there.
+        One row a component that the data holds, with the columns
+
+        | column | what it is |
+        |---|---|
+        | `component` | visits, visits seen again …, days |
+        | `mean`, `low`, `high` | its mean over journeys that have ended, its interval |
+    BySegment
+        One such result a segment, where `segment` is given; ranks are those within the segment.
 
     Raises
     ------
@@ -143,7 +176,7 @@ def inferred_effort(journeys: Journeys, *, level: float = 0.95) -> InferredEffor
 
     Notes
     -----
-    The components are what customers name when asked what was hard (Dixon et al. 2013): contacts,
+    The components are what customers name when asked what was hard (Dixon et al. 2013): visits,
     touchpoints seen again, going somewhere and straight back, switching channels, being handed from
     one owner to another, waiting. Long journeys may be a pleasure: see the check.
 
@@ -158,25 +191,27 @@ def inferred_effort(journeys: Journeys, *, level: float = 0.95) -> InferredEffor
     """
     check_journeys(journeys)
     check_level(level)
+    if segment is not None:
+        return by_segment(journeys, segment, lambda part: inferred_effort(part, level=level))
     visits = visits_of(journeys)
     parts = _components(journeys, visits)
     ended = (journeys.outcome != IN_PROGRESS) & (journeys.lengths > 0)
+    units = units_of(journeys).take(np.flatnonzero(ended))
     ranks, rows = [], []
     for name, values in parts.items():
         v = values[ended]
         used = bool(len(v)) and not np.isnan(v).any() and v.min() < v.max()
         if used:
             ranks.append((_ranks(v) - 0.5) / len(v))
-        found = grouped_ratios(
+        found = ratio_figures(
             np.nan_to_num(v),
             (~np.isnan(v)).astype(np.float64),
             group=np.zeros(len(v), dtype=np.int64),
             n_groups=1,
-            customer=journeys.customer[ended],
-            weight=None if journeys.weight is None else journeys.weight[ended],
+            units=units,
         )
         low, high = found.student(level)
-        rows.append((name, float(found.value[0]), float(low[0]), float(high[0])))
+        rows.append((name, float(found.whole[0]), float(low[0]), float(high[0])))
     index = np.full(len(ended), np.nan)
     if ranks:
         index[ended] = np.mean(ranks, axis=0)
@@ -216,7 +251,7 @@ def _components(journeys: Journeys, visits: Visits) -> dict[str, NDArray[np.floa
         same = (journey[2:] == journey[:-2]) & (node[2:] == node[:-2])
         back[2:] = same & (node[1:-1] != node[:-2])
     parts = {
-        "contacts": per_journey(np.arange(len(node))),
+        "visits": per_journey(np.arange(len(node))),
         "seen again": per_journey(again),
         "straight back": per_journey(back),
     }

@@ -1,19 +1,30 @@
-"""`peak_end`: what journeys leave in memory, beside their plain mean."""
+"""Peak and end of journeys: what they leave in memory, beside their plain mean."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, overload
 
 import attrs
 import numpy as np
 
 from cxjourney import metrics
-from cxjourney._stats.clustered import grouped_ratios
+from cxjourney._stats.estimates import CLUSTERED
+from cxjourney._stats.ratios import mean_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.experience._scores import Measure, measured
-from cxjourney.journeys import CONVERTED, DROPPED, IN_PROGRESS, check_journeys, visits_of
+from cxjourney.journeys import (
+    CONVERTED,
+    DROPPED,
+    IN_PROGRESS,
+    BySegment,
+    SegmentBy,
+    by_segment,
+    check_journeys,
+    units_of,
+    visits_of,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +41,7 @@ class Remembered(Result):
     Attributes
     ----------
     table
-        One row an outcome ("all", "converted", "dropped") and summary ("peak-end", "mean", "end",
-        "lowest"): `journeys`, `customers`, `value` with `low` and `high`.
+        One row an outcome and summary; see `peak_end` for the columns.
     scores
         Peak-end of each journey, in their order; NaN where it has no value or no end yet.
     means
@@ -58,10 +68,37 @@ class Remembered(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"{self.measure}: {100 * self.level:g}% Student intervals, clustered by customer",
-            f"{self.n_in_progress:,} journeys in progress have no end and are left out",
-            "peak-end predicts memory about as well as the mean, not better (Alaybek et al. 2022)",
+            f"Means have {100 * self.level:g}% intervals (Student, {CLUSTERED}).",
+            f"{self.n_in_progress:,} journeys in progress have no end and are left out.",
+            "Peak-end predicts memory about as well as the mean does (Alaybek et al. 2022).",
         )
+
+
+Tie: TypeAlias = Literal["negative", "positive", "latest", "mean"]
+
+
+@overload
+def peak_end(
+    journeys: Journeys,
+    *,
+    measure: Measure = "emotion",
+    neutral: float = 0.0,
+    tie: Tie = "negative",
+    segment: None = None,
+    level: float = 0.95,
+) -> Remembered: ...
+
+
+@overload
+def peak_end(
+    journeys: Journeys,
+    *,
+    measure: Measure = "emotion",
+    neutral: float = 0.0,
+    tie: Tie = "negative",
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[Remembered]: ...
 
 
 def peak_end(
@@ -69,9 +106,10 @@ def peak_end(
     *,
     measure: Measure = "emotion",
     neutral: float = 0.0,
-    tie: Literal["negative", "positive", "latest", "mean"] = "negative",
+    tie: Tie = "negative",
+    segment: SegmentBy | None = None,
     level: float = 0.95,
-) -> Remembered:
+) -> Remembered | BySegment[Remembered]:
     """Return the mean of the most intense and the last moment of journeys, beside their mean.
 
     Parameters
@@ -85,12 +123,24 @@ def peak_end(
     tie
         Which moment is the peak where two are equally intense; see
         `cxjourney.metrics.peak_end_rule`.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level, in (0, 1).
 
     Returns
     -------
     Remembered
+        One row an outcome and summary, with the columns
+
+        | column | what it is |
+        |---|---|
+        | `outcome` | "all", "converted" or "dropped" |
+        | `summary` | "peak-end", "mean", "end" or "lowest" |
+        | `journeys`, `customers` | journeys with a value, and who made them |
+        | `value`, `low`, `high` | mean of the summary over journeys, its interval |
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -99,8 +149,9 @@ def peak_end(
 
     Notes
     -----
-    `cxjourney.metrics.peak_end_rule` on each journey; intervals over customers by linearisation.
-    The end is the last touch with a value: where the last touch has none, memory may differ.
+    `cxjourney.metrics.peak_end_rule` on each journey. Means are computed again without each of 64
+    buckets of customers; their intervals are Student's. The end is the last visit with a value:
+    where the last visit has none, memory may differ.
 
     Examples
     --------
@@ -112,6 +163,12 @@ def peak_end(
     """
     check_journeys(journeys)
     check_level(level)
+    if segment is not None:
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: peak_end(part, measure=measure, neutral=neutral, tie=tie, level=level),
+        )
     visits = visits_of(journeys)
     values = measured(journeys, visits, measure)
     known = np.flatnonzero(~np.isnan(values))
@@ -132,7 +189,7 @@ def peak_end(
     groups["dropped"] = journeys.outcome == DROPPED
     rows: list[dict[str, Any]] = [
         {"outcome": name, "summary": summary}
-        | _figures(part[chosen[present]], journeys.customer[present][chosen[present]], level)
+        | _figures(journeys, part[chosen[present]], present[chosen[present]], level)
         for name, chosen in groups.items()
         for summary, part in parts.items()
     ]
@@ -151,21 +208,15 @@ def peak_end(
 
 
 def _figures(
-    values: NDArray[np.float64], customer: NDArray[np.int64], level: float
+    journeys: Journeys, values: NDArray[np.float64], journey: NDArray[np.int64], level: float
 ) -> dict[str, int | float]:
     """Return the mean over journeys with its interval."""
-    found = grouped_ratios(
-        values,
-        np.ones(len(values)),
-        group=np.zeros(len(values), dtype=np.int64),
-        n_groups=1,
-        customer=customer,
-    )
-    low, high = found.student(level)
+    found = mean_figures(values, units_of(journeys), journey)
+    (low,), (high,) = found.student(level)
     return {
-        "journeys": int(found.base[0]),
-        "customers": int(found.customers[0]),
-        "value": float(found.value[0]),
-        "low": float(low[0]),
-        "high": float(high[0]),
+        "journeys": int(found.units.sum()),
+        "customers": len(np.unique(journeys.customer[journey])),
+        "value": float(found.whole[0]),
+        "low": float(low),
+        "high": float(high),
     }

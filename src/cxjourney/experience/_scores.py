@@ -1,19 +1,30 @@
-"""`scores`: how customers felt at each touchpoint, with intervals that know of customers."""
+"""Scores of touchpoints: the mean of a measure at each node."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 import attrs
 import numpy as np
 
 from cxjourney import plot
-from cxjourney._stats.clustered import grouped_ratios
+from cxjourney._stats.estimates import CLUSTERED, why_no_interval
+from cxjourney._stats.ratios import ratio_figures
+from cxjourney._support.distinct import distinct
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
 from cxjourney.exceptions import UnknownName
-from cxjourney.journeys import By, Visits, check_journeys, visits_of
+from cxjourney.journeys import (
+    By,
+    BySegment,
+    SegmentBy,
+    Visits,
+    by_segment,
+    check_journeys,
+    units_of,
+    visits_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,15 +45,15 @@ class TouchpointScores(Result):
     Attributes
     ----------
     table
-        One row a node: `visits`; `n` of them with a value; `customers` behind those; `mean` with
-        `low`, `high`; `shrunken` (drawn towards the mean of all nodes, and what the order goes
-        by); `valley`: whether the interval lies below the mean of all other nodes.
+        One row a node; see `scores` for the columns.
     measure
         "score", "emotion" or "expectation".
     overall
         Mean over all values.
     level
         Confidence level of the intervals.
+    caveats
+        What a reader must know.
     """
 
     title: ClassVar[str] = "How customers felt where"
@@ -51,6 +62,7 @@ class TouchpointScores(Result):
     measure: str
     overall: float
     level: float
+    caveats: tuple[str, ...]
 
     def plot(
         self, *, max_rows: int | None = None, title: str | None = None, ax: Axes | None = None
@@ -91,10 +103,18 @@ class TouchpointScores(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"{self.measure}: {100 * self.level:g}% Student intervals, clustered by customer",
-            "those who answer are not everybody, and who has left is no longer asked",
-            "the lowest of many, picked after looking, looks worse than it is: see shrunken",
+            f"Means have {100 * self.level:g}% intervals (Student, {CLUSTERED}).",
+            "Not everybody answers, and customers who have left are no longer asked.",
+            "The lowest mean of many looks worse than it is: read `shrunken`.",
+            *self.caveats,
         )
+
+
+def n_customers(visits: Visits, chosen: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return the number of customers behind some of the visits of each node."""
+    width = max(len(visits.journeys.log.customer_ids), 1)
+    pairs, _ = distinct(visits.node[chosen] * width + visits.customer[chosen])
+    return np.bincount(pairs // width, minlength=len(visits.names))
 
 
 def measured(journeys: Journeys, visits: Visits, measure: Measure) -> NDArray[np.float64]:
@@ -113,13 +133,36 @@ def measured(journeys: Journeys, visits: Visits, measure: Measure) -> NDArray[np
     return np.asarray(values, dtype=np.float64)[visits.row]
 
 
+@overload
 def scores(
     journeys: Journeys,
     *,
     measure: Measure = "emotion",
     by: By = "touchpoint",
+    segment: None = None,
     level: float = 0.95,
-) -> TouchpointScores:
+) -> TouchpointScores: ...
+
+
+@overload
+def scores(
+    journeys: Journeys,
+    *,
+    measure: Measure = "emotion",
+    by: By = "touchpoint",
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[TouchpointScores]: ...
+
+
+def scores(
+    journeys: Journeys,
+    *,
+    measure: Measure = "emotion",
+    by: By = "touchpoint",
+    segment: SegmentBy | None = None,
+    level: float = 0.95,
+) -> TouchpointScores | BySegment[TouchpointScores]:
     """Return the mean score, emotion or expectation at each touchpoint.
 
     Parameters
@@ -130,13 +173,26 @@ def scores(
         "emotion" (valence from -1 to 1), "score" or "expectation" (points of their own scale).
     by
         What a node is: "touchpoint", "channel", "stage", "owner" or a pair of them.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level, in (0, 1).
 
     Returns
     -------
     TouchpointScores
-        A node without a value is there, with NaN.
+        One row a node, the lowest shrunken mean first; a node without a value has NaN. After the
+        name of the node come
+
+        | column | what it is |
+        |---|---|
+        | `visits` | visits of the node |
+        | `n`, `customers` | visits with a value, and the customers who made them |
+        | `mean`, `low`, `high` | mean over these visits [unit of the measure], its interval |
+        | `shrunken` | the mean drawn towards that of all nodes |
+        | `valley` | whether the interval lies below the mean of all other nodes |
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -145,7 +201,8 @@ def scores(
 
     Notes
     -----
-    The mean over visits with a value; its interval is Student's over customers, by linearisation.
+    The mean over visits with a value is computed again without each of 64 buckets of customers; its
+    interval is Student's.
     The shrunken mean is `m + B_x (y_x - m)` with `B_x = τ² / (τ² + se_x²)`, m the mean of all and
     τ² by moments: a node with three answers cannot top a list by luck.
 
@@ -159,34 +216,38 @@ def scores(
     """
     check_journeys(journeys)
     check_level(level)
+    if segment is not None:
+        return by_segment(
+            journeys, segment, lambda part: scores(part, measure=measure, by=by, level=level)
+        )
     visits = visits_of(journeys, by)
     values = measured(journeys, visits, measure)
-    known = ~np.isnan(values)
+    known = np.flatnonzero(~np.isnan(values))
     k = len(visits.names)
-    weight = None if visits.weight is None else visits.weight[known]
-    found = grouped_ratios(
+    found = ratio_figures(
         values[known],
-        np.ones(int(known.sum())),
+        None,
         group=visits.node[known],
         n_groups=k,
-        customer=visits.customer[known],
-        weight=weight,
+        units=units_of(journeys),
+        item=visits.journey[known],
     )
     low, high = found.student(level)
-    total = float(found.base.sum())
-    sums = np.where(found.base > 0, found.base * found.value, 0.0)
+    n = found.units.sum(axis=0)
+    total = float(n.sum())
+    sums = np.where(n > 0, n * found.whole, 0.0)
     overall = float(sums.sum() / total) if total else float("nan")
     with np.errstate(invalid="ignore", divide="ignore"):
-        others = (sums.sum() - sums) / (total - found.base)
-    drawn = shrunken_means(found.value, found.variance, overall)
+        others = (sums.sum() - sums) / (total - n)
+    drawn = shrunken_means(found.whole, found.variance, overall)
     grain = (by,) if isinstance(by, str) else tuple(by)
     table = Table(
         {
             " @ ".join(grain): visits.names,
             "visits": np.bincount(visits.node, visits.weight, minlength=k).astype(np.int64),
-            "n": found.base.astype(np.int64),
-            "customers": found.customers.astype(np.int64),
-            "mean": found.value,
+            "n": n.astype(np.int64),
+            "customers": n_customers(visits, known),
+            "mean": found.whole,
             "low": low,
             "high": high,
             "shrunken": drawn,
@@ -195,7 +256,13 @@ def scores(
         backend=journeys.log.backend,
     )
     order = np.lexsort((np.arange(k), np.nan_to_num(drawn, nan=np.inf)))
-    return TouchpointScores(table=table.take(order), measure=measure, overall=overall, level=level)
+    return TouchpointScores(
+        table=table.take(order),
+        measure=measure,
+        overall=overall,
+        level=level,
+        caveats=why_no_interval(found),
+    )
 
 
 def shrunken_means(
@@ -203,7 +270,7 @@ def shrunken_means(
 ) -> NDArray[np.float64]:
     """Return means drawn towards a common one, the more so the less is known of them.
 
-    A mean whose variance is not known (one customer) says nothing: it is drawn all the way. The
+    A mean of too few customers has no variance and says nothing: it is drawn all the way. The
     spread between the true means is that of the observed ones less what sampling adds
     (DerSimonian and Laird 1986, unweighted).
     """

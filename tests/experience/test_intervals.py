@@ -1,0 +1,128 @@
+"""Intervals of experience against leaving out one bucket after the other, and segments."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from scipy.stats import t as student_t
+
+import cxjourney as cx
+from cxjourney.experience import (
+    emotion_curve,
+    expectation_gaps,
+    inferred_effort,
+    peak_end,
+    scores,
+)
+from cxjourney.journeys import BySegment, units_of
+
+
+@pytest.fixture(scope="module")
+def journeys():
+    return cx.datasets.sample(seed=3, customers=400).journeys()
+
+
+def student(journeys, statistic):
+    """Return a statistic with Student's interval over buckets of customers.
+
+    `statistic` returns the value and what it stands on, such as the number of values.
+    """
+    unit = units_of(journeys).of
+    whole, n = statistic(journeys)
+    values, stands = [], []
+    for bucket in np.unique(unit):
+        value, rest = statistic(journeys.where(unit != bucket))
+        if rest < n:
+            values.append(value)
+            stands.append(n - rest)
+    count, stands = len(values), np.array(stands)
+    variance = (count - 1) / count * ((np.array(values) - whole) ** 2).sum()
+    effective = stands.sum() ** 2 / (stands**2).sum()
+    half = student_t.ppf(0.975, effective - 1) * math.sqrt(variance)
+    return whole, whole - half, whole + half
+
+
+def cell(measure, value, n, **where):
+    """Return a statistic: a column of the one row of a table, and what it stands on."""
+
+    def statistic(journeys):
+        (row,) = (r for r in measure(journeys).table if all(r[k] == v for k, v in where.items()))
+        return float(row[value]), float(row[n])
+
+    return statistic
+
+
+CASES = {
+    "scores": cell(scores, "mean", "n", touchpoint="payment"),
+    "curve": cell(emotion_curve, "mean", "n", stage="purchase", outcome="converted"),
+    "gaps": cell(expectation_gaps, "gap", "pairs", touchpoint="parcel delivery"),
+    "memory": cell(peak_end, "value", "journeys", outcome="dropped", summary="peak-end"),
+}
+FOUND = {
+    "scores": (scores, {"touchpoint": "payment"}, "mean"),
+    "curve": (emotion_curve, {"stage": "purchase", "outcome": "converted"}, "mean"),
+    "gaps": (expectation_gaps, {"touchpoint": "parcel delivery"}, "gap"),
+    "memory": (peak_end, {"outcome": "dropped", "summary": "peak-end"}, "value"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_intervals_are_those_of_leaving_out_one_bucket_after_the_other(journeys, name):
+    measure, where, column = FOUND[name]
+    (row,) = (r for r in measure(journeys).table if all(r[k] == v for k, v in where.items()))
+    assert (row[column], row["low"], row["high"]) == pytest.approx(student(journeys, CASES[name]))
+
+
+def test_the_effort_of_journeys_has_an_interval_over_buckets(journeys):
+    ended = journeys.where((journeys.outcome != 2) & (journeys.lengths > 0))
+
+    def visits(part):
+        return part.lengths.mean(), len(part)
+
+    (row,) = (r for r in inferred_effort(journeys).table if r["component"] == "visits")
+    assert (row["mean"], row["low"], row["high"]) == pytest.approx(student(ended, visits))
+
+
+def test_customers_are_counted_once(journeys):
+    rows = np.flatnonzero(~np.isnan(journeys.columns.numeric["emotion"]))
+    names = journeys.columns.coded["touchpoint"]
+    at = rows[names.codes[rows] == names.names.index("payment")]
+    journey = np.searchsorted(journeys.offsets, at, side="right") - 1
+    (row,) = (r for r in scores(journeys).table if r["touchpoint"] == "payment")
+    assert row["customers"] == len(set(journeys.customer[journey].tolist()))
+
+
+@pytest.mark.parametrize(
+    "measure", [emotion_curve, expectation_gaps, inferred_effort, peak_end, scores]
+)
+def test_segments_are_those_of_their_journeys(journeys, measure):
+    found = measure(journeys, segment="segment", level=0.9)
+    assert isinstance(found, BySegment)
+    coded = journeys.segment("segment")
+    for value, part in found:
+        alone = journeys.where(coded.codes == coded.names.index(value))
+        assert part.table == measure(alone, level=0.9).table
+    assert BySegment.from_dict(found.to_dict()).to_frame("pandas").equals(found.to_frame("pandas"))
+
+
+def test_curves_of_segments_have_the_same_points():
+    rows = [("a", "app", "use"), ("a", "app", "buy"), ("b", "shop", "buy"), ("b", "shop", "leave")]
+    log = cx.InteractionLog.from_interactions(
+        cx.Interaction(
+            customer=customer,
+            touchpoint=f"{stage}ing",
+            timestamp=datetime(2026, 1, 1 + i, tzinfo=UTC),
+            channel=channel,
+            stage=stage,
+            emotion=0.5,
+        )
+        for i, (customer, channel, stage) in enumerate(rows)
+    )
+    whole = emotion_curve(log.journeys(all_closed=True), min_n=1)
+    found = emotion_curve(log.journeys(all_closed=True), segment="channel", min_n=1)
+    for _, part in found:
+        assert part.table["stage"][:3] == whole.table["stage"][:3]
+    assert len(set(whole.table["stage"])) == 3
