@@ -16,16 +16,15 @@ import numpy as np
 
 import cxjourney as cx
 from cxjourney.critical._excess import peers_of
-from cxjourney.dropoff._rates import rates_of_journeys
+from cxjourney.dropoff import rates_of_journeys
 
 PLANTED = {"store advice", "payment"}
 FIRST = 10_000  # seeds that nothing was tuned on
-REPLICATES = 200
 
 
-def rankings(journeys, seed, replicates=REPLICATES):
+def rankings(journeys):
     """Return the ranking of each method, and the result of ours."""
-    found = cx.critical.points(journeys, replicates=replicates, rng=seed)
+    found = cx.critical.points(journeys)
     column = {
         name: np.asarray(found.table[name]) for name in ("exit_probability", "removal_effect")
     }
@@ -52,12 +51,12 @@ def rankings(journeys, seed, replicates=REPLICATES):
     }, found
 
 
-def study(seeds, first=FIRST, replicates=REPLICATES):
+def study(seeds, first=FIRST):
     """Return how often each method has both and any of the planted ones in its first three."""
     both, some = {}, {}
     facts = {"few": 0, "sure": [], "top_three": []}
     for seed in range(first, first + seeds):
-        orders, found = rankings(cx.datasets.sample(seed=seed).journeys(), seed, replicates)
+        orders, found = rankings(cx.datasets.sample(seed=seed).journeys())
         for name, order in orders.items():
             hits = len(PLANTED & set(order[:3]))
             both[name] = both.get(name, 0) + (hits == 2)
@@ -70,19 +69,19 @@ def study(seeds, first=FIRST, replicates=REPLICATES):
     return both, some, facts
 
 
-def nothing_planted(seeds, first=FIRST, replicates=REPLICATES):
+def nothing_planted(seeds, first=FIRST):
     """Return how often each touchpoint that is no longer planted is called surely worse."""
     called = dict.fromkeys(PLANTED, 0)
     for seed in range(first, first + seeds):
         journeys = cx.datasets.sample(seed=seed, critical=False).journeys()
-        found = cx.critical.points(journeys, replicates=replicates, rng=seed)
+        found = cx.critical.points(journeys)
         rows = {row["touchpoint"]: row for row in found.table}
         for name in PLANTED:
             called[name] += rows[name]["confidence"] >= 0.95
     return called
 
 
-def coverage(seeds, first=FIRST, replicates=REPLICATES):
+def coverage(seeds, first=FIRST):
     """Return the share of intervals of the excess that hold the planted one, over touchpoints.
 
     The true rate of the peers is that of the declared model, weighed as the estimate weighs it.
@@ -91,14 +90,9 @@ def coverage(seeds, first=FIRST, replicates=REPLICATES):
     for seed in range(first, first + seeds):
         example = cx.datasets.sample(seed=seed)
         journeys = example.journeys()
-        found = cx.critical.points(journeys, replicates=replicates, rng=seed)
-        rates = rates_of_journeys(
-            journeys, "touchpoint", variance="clustered", legitimate=frozenset()
-        )
-        graph = journeys.graph()
-        stage = tuple(graph.nodes[name]["stage"] for name in rates.names)
-        usable = np.ones(len(stage), dtype=bool)
-        peers = peers_of(rates.rate, rates.effective, stage, usable)
+        found = cx.critical.points(journeys)
+        rates = rates_of_journeys(journeys, "touchpoint")
+        peers = peers_of(rates)
         truth = np.array([example.truths.exits[name] for name in rates.names])
         excess = dict(zip(rates.names, truth - peers.rate(truth), strict=True))
         held += [

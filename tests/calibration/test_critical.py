@@ -13,7 +13,7 @@ def study(project_root):
 
 
 def test_points_finds_both_planted_touchpoints_and_raw_rankings_do_not(study):
-    both, _, facts = study["study"](3, first=500, replicates=40)
+    both, _, facts = study["study"](3, first=500)
     assert both["critical.points"] == 3
     assert both["raw exit rate"] == both["removal effect"] == 0
     assert both["betweenness, distance -ln P"] == 0

@@ -9,10 +9,13 @@ import networkx as nx
 import numpy as np
 import pytest
 from scipy.special import betainc
+from scipy.stats import t
 
 import cxjourney as cx
-from cxjourney.critical._excess import Peers, gain_per_journey
+from cxjourney.critical._excess import Peers, gain_per_journey, peers_of
+from cxjourney.dropoff import _rates, rates_of_journeys
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
+from cxjourney.journeys import _graph_building, _statistics, units_of
 from cxjourney.markov import AbsorbingChain
 from cxjourney.markov import _counterfactual as counterfactual
 
@@ -54,7 +57,7 @@ def example() -> cx.datasets.Sample:
 
 @pytest.fixture(scope="module")
 def found(example) -> cx.critical.CriticalPoints:
-    return cx.critical.points(example.journeys(), replicates=100, rng=1)
+    return cx.critical.points(example.journeys())
 
 
 def column(result, name):
@@ -62,14 +65,14 @@ def column(result, name):
 
 
 def test_removal_effects_and_conversion_are_the_golden_ones(journeys):
-    result = cx.critical.points(journeys, rng=1)
+    result = cx.critical.points(journeys)
     golden = {"ad": 0.28125, "web": 0.75, "cart": 0.527778, "email": 0.4375, "store": 0.25}
     assert column(result, "removal_effect") == pytest.approx(golden, abs=1e-6)
     assert result.conversion_probability == pytest.approx(0.4, abs=1e-12)
 
 
 def test_lost_conversions_are_the_slope_of_the_conversion_times_the_journeys(journeys):
-    lost = column(cx.critical.points(journeys, rng=1), "lost_conversions")
+    lost = column(cx.critical.points(journeys), "lost_conversions")
     # slopes of the golden counterfactuals: web .160714, cart .079167, ad .0375
     expected = {"web": 1.60714, "cart": 0.79167, "ad": 0.375}
     assert {k: lost[k] for k in expected} == pytest.approx(expected, abs=1e-4)
@@ -89,7 +92,7 @@ def test_the_gain_of_ten_percent_fewer_exits_is_the_golden_one(journeys):
 
 
 def test_the_gain_is_what_solving_the_chain_anew_says(many):
-    result = cx.critical.points(many, rng=1)
+    result = cx.critical.points(many)
     chain = AbsorbingChain.from_graph(many.graph())
     for row in result.table:
         if row["excess"] <= 0:
@@ -106,7 +109,7 @@ def test_the_peers_leave_the_touchpoint_itself_out():
     journeys = cx.Journeys.from_paths(
         [["a"], ["b"], ["c"]], converted=[900, 800, 500], dropped=[100, 200, 500]
     )
-    peers = column(cx.critical.points(journeys, rng=1), "peers")
+    peers = column(cx.critical.points(journeys), "peers")
     # each weighs by its effective trials, which the buckets tell up to their noise
     assert peers == pytest.approx({"a": 0.35, "b": 0.3, "c": 0.15}, abs=1e-3)
 
@@ -118,7 +121,7 @@ def test_confidence_is_the_posterior_probability_where_the_peers_are_certain():
         converted=[9, 9 * 10**7, 9 * 10**7, 9 * 10**7],
         dropped=[3, 10**7, 10**7, 10**7],
     )
-    result = cx.critical.points(journeys, replicates=20, rng=1)
+    result = cx.critical.points(journeys)
     row = next(row for row in result.table if row["touchpoint"] == "a")
     keeps = row["shrunken_excess"] / row["excess"]
     strength = 12 * (1 - keeps) / keeps
@@ -133,7 +136,7 @@ def test_three_exits_of_three_do_not_top_a_list_of_thousands():
         converted=[0, 900, 880, 905, 890, 910, 895, 700],
         dropped=[3, 100, 120, 95, 110, 90, 105, 300],
     )
-    result = cx.critical.points(journeys, rng=1)
+    result = cx.critical.points(journeys)
     assert result.ranking[0] == "g"
     assert result.ranking[-1] == "rare"
     assert column(result, "mark")["rare"] == "everybody leaves"
@@ -148,7 +151,7 @@ def test_one_more_conversion_does_not_make_the_rare_one_certain():
         converted=[1, 900, 880, 905, 890, 910, 895, 870],
         dropped=[2, 100, 120, 95, 110, 90, 105, 130],
     )
-    result = cx.critical.points(journeys, rng=1)
+    result = cx.critical.points(journeys)
     assert result.ranking[-1] == "rare"
     raw, drawn = column(result, "excess")["rare"], column(result, "shrunken_excess")["rare"]
     assert drawn < 0.1 * raw
@@ -196,16 +199,24 @@ def test_rank_probabilities_of_a_touchpoint_add_up_to_one(found):
         assert table[f"rank_{rank}"].sum() == pytest.approx(1.0)
 
 
-def test_the_same_seed_repeats_and_another_does_not(many):
-    first, again, other = (
-        cx.critical.points(many, replicates=20, rng=seed).to_dict() for seed in (1, 1, 2)
-    )
-    assert first == again
-    assert first != other
+def test_results_repeat_and_another_seed_changes_what_is_drawn_alone(many):
+    first, again, other = (cx.critical.points(many, **options) for options in ({}, {}, {"rng": 2}))
+    assert first.to_dict() == again.to_dict()
+    assert first.rank_probability != other.rank_probability
+    differ = [
+        name
+        for name in first.table.column_names
+        if not np.array_equal(
+            first.table[name],
+            other.table[name],
+            equal_nan=name[0] != "m" and np.asarray(first.table[name]).dtype.kind == "f",
+        )
+    ]
+    assert differ == ["confidence"]
 
 
 def test_reach_is_the_observed_share_of_journeys(many, found):
-    reach = column(cx.critical.points(many, replicates=5, rng=1), "reach")
+    reach = column(cx.critical.points(many), "reach")
     # T1: ad in 4 of 10 journeys, web in 8, cart in 3, email in 3, store in 2
     assert reach == pytest.approx({"ad": 0.4, "web": 0.8, "cart": 0.3, "email": 0.3, "store": 0.2})
     share = np.asarray(found.table["journeys"]) / found.n_journeys
@@ -242,11 +253,11 @@ def test_every_estimate_has_an_interval_around_it(found):
 
 
 def test_effort_divides_the_gain_and_the_unnamed_come_last(many):
-    plain = cx.critical.points(many, rng=1)
+    plain = cx.critical.points(many)
     gains = column(plain, "priority")
     first, second = plain.ranking[:2]
     dear = {first: 1000.0 * gains[first] / gains[second], second: 1.0}
-    result = cx.critical.points(many, effort=dear, rng=1)
+    result = cx.critical.points(many, effort=dear)
     assert result.ranking[:2] == (second, first)
     marks = column(result, "mark")
     assert {marks[name] for name in result.ranking[2:]} == {"no effort given"}
@@ -265,24 +276,24 @@ def test_an_effort_for_a_touchpoint_that_is_not_there_is_refused(many):
         cx.critical.points(many, effort={"webb": 1})
 
 
-def test_a_legitimate_end_stands_last_and_is_no_peer(many):
-    result = cx.critical.points(many, legitimate=["ad"], rng=1)
+def test_an_expected_exit_stands_last_and_is_no_peer(many):
+    result = cx.critical.points(many, expected_exits=["ad"])
     assert result.ranking[-1] == "ad"
-    assert column(result, "mark")["ad"] == "legitimate end"
-    others = column(cx.critical.points(many, rng=1), "peers")
+    assert column(result, "mark")["ad"] == "expected exit"
+    others = column(cx.critical.points(many), "peers")
     assert column(result, "peers")["web"] != pytest.approx(others["web"])
 
 
 def test_the_value_of_a_conversion_prices_the_gain(many):
-    assert np.isnan(cx.critical.points(many, rng=1).table["gain_value"]).all()
-    result = cx.critical.points(many, value=50, rng=1)
+    assert np.isnan(cx.critical.points(many).table["gain_value"]).all()
+    result = cx.critical.points(many, value=50)
     for end in ("", "_low", "_high"):
         assert result.table[f"gain_value{end}"] == pytest.approx(50 * result.table[f"gain{end}"])
 
 
 def test_the_value_of_the_goals_is_taken_where_it_is_known(found, example):
     value = np.nanmean(example.journeys().value)
-    assert found.value == pytest.approx(value)
+    assert found.mean_conversion_value == pytest.approx(value)
 
 
 def test_why_tells_rank_rate_peers_gain_and_caveats(found):
@@ -305,26 +316,26 @@ def test_why_of_an_unknown_touchpoint_names_the_nearest(found):
 
 def test_a_name_from_data_cannot_break_the_page():
     journeys = cx.Journeys.from_paths([["<b>x</b>"], ["y"]], converted=[50, 60], dropped=[50, 40])
-    result = cx.critical.points(journeys, replicates=5, rng=1)
+    result = cx.critical.points(journeys)
     assert "<b>x" not in result._repr_html_()
     assert "<b>x" not in result.why("<b>x</b>")._repr_html_()
 
 
 def test_what_needs_times_is_nan_for_aggregated_paths(many):
-    result = cx.critical.points(many, rng=1)
+    result = cx.critical.points(many)
     assert np.isnan(result.table["wait_s"]).all()
     assert np.isnan(result.table["emotion"]).all()
     assert not any(result.table["emotion_valley"])
 
 
 def test_the_frame_has_one_row_a_touchpoint(many):
-    result = cx.critical.points(many, rng=1)
+    result = cx.critical.points(many)
     assert tuple(result.to_frame("polars")["touchpoint"]) == result.ranking
     assert sorted(result.ranking) == ["ad", "cart", "email", "store", "web"]
 
 
 def test_results_turn_into_dictionaries_and_back(journeys):
-    result = cx.critical.points(journeys, rng=1)
+    result = cx.critical.points(journeys)
     again = cx.critical.CriticalPoints.from_dict(result.to_dict())
     assert again == result
 
@@ -333,7 +344,7 @@ def test_results_turn_into_dictionaries_and_back(journeys):
 def test_one_outcome_alone_gives_no_wrong_number(outcome):
     counts = {"converted": [0, 0], "dropped": [0, 0]} | {outcome: [3, 4]}
     journeys = cx.Journeys.from_paths([["web"], ["ad", "web"]], **counts)
-    result = cx.critical.points(journeys, rng=1)
+    result = cx.critical.points(journeys)
     assert result.conversion_probability == (1.0 if outcome == "converted" else 0.0)
     assert len(result.ranking) == 2
 
@@ -341,12 +352,6 @@ def test_one_outcome_alone_gives_no_wrong_number(outcome):
 def test_a_goal_that_nobody_can_miss_is_refused(example):
     with pytest.raises(OutcomeUndetermined):
         cx.critical.points(example.log.journeys(goal="order"))
-
-
-@pytest.mark.parametrize("replicates", [0, -5, True])
-def test_a_number_of_replicates_below_one_is_refused(many, replicates):
-    with pytest.raises(InvalidValue, match="replicates"):
-        cx.critical.points(many, replicates=replicates)
 
 
 def test_shrinkage_has_the_published_values():
@@ -384,7 +389,7 @@ def staged(*rows):
 )
 def test_logs_with_next_to_nothing_in_them_are_answered(log, ranking):
     journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
-    result = cx.critical.points(journeys, replicates=10, rng=1)
+    result = cx.critical.points(journeys)
     assert result.ranking == ranking
     assert cx.critical.CriticalPoints.from_dict(result.to_dict()) == result
     for name in ranking:
@@ -392,7 +397,7 @@ def test_logs_with_next_to_nothing_in_them_are_answered(log, ranking):
 
 
 def test_no_journeys_have_no_critical_points():
-    result = cx.critical.points(cx.Journeys.from_paths([], converted=[], dropped=[]), rng=1)
+    result = cx.critical.points(cx.Journeys.from_paths([], converted=[], dropped=[]))
     assert result.ranking == ()
     assert math.isnan(result.conversion_probability)
 
@@ -402,9 +407,110 @@ def test_the_worked_example_names_the_web():
     rows += [("b", "web", 1), ("b", "store", 10), ("c", "ad", 15), ("c", "web", 16)]
     rows += [("d", "web", 2), ("d", "buy", 7), ("d", "buy", 8), ("e", "store", 19)]
     journeys = staged(*rows).journeys(goal="buy", inactivity=timedelta(days=7))
-    result = cx.critical.points(journeys, replicates=50, rng=1)
+    result = cx.critical.points(journeys)
     assert result.ranking[0] == "web"
     assert column(result, "exit_probability")["web"] == pytest.approx(4 / 9)
     assert column(result, "lost_conversions")["web"] == pytest.approx(2.24)
     # of five customers nothing is known of the peers, and at the store everybody leaves
     assert column(result, "mark")["store"] in {"everybody leaves", "no peers"}
+
+
+def test_everything_is_computed_once(monkeypatch):
+    calls = dict.fromkeys(("statistics", "left out", "graph", "chain", "prior"), 0)
+
+    def counted(module, name, key):
+        inner = getattr(module, name)
+
+        def wrapper(*args, **options):
+            calls[key] += 1
+            return inner(*args, **options)
+
+        monkeypatch.setattr(module, name, wrapper)
+
+    counted(_statistics, "statistics_at", "statistics")
+    counted(_statistics, "_left_out", "left out")
+    counted(_graph_building, "build_graph", "graph")
+    counted(_rates, "peer_priors", "prior")
+    inner = AbsorbingChain.from_graph.__func__
+
+    def from_graph(cls, graph, **options):
+        calls["chain"] += 1
+        return inner(cls, graph, **options)
+
+    monkeypatch.setattr(AbsorbingChain, "from_graph", classmethod(from_graph))
+    journeys = cx.datasets.sample(seed=3, customers=300).journeys()
+    cx.critical.points(journeys)
+    assert calls == {"statistics": 1, "left out": 1, "graph": 1, "chain": 1, "prior": 1}
+    # and what others have computed is read, not computed again
+    cx.dropoff.exits(journeys)
+    cx.critical.must_pass(journeys)
+    cx.critical.pain_points(journeys)
+    assert calls == {"statistics": 1, "left out": 1, "graph": 1, "chain": 1, "prior": 1}
+
+
+def hybrid(p, without, units, level=0.95):
+    """Return Newcombe's interval of p[0] - p[1] from figures without each bucket, by hand."""
+    g = len(units)
+    d = without - p
+    (v1, c), (_, v2) = (g - 1) / g * (d.T @ d)
+    r = c / math.sqrt(v1 * v2)
+    part = (units / units.sum(axis=0) ** 2).sum(axis=1)
+    q = t.ppf((1 + level) / 2, part.sum() ** 2 / (part**2).sum() - 1)
+    ends = []
+    for share, variance in zip(p, (v1, v2), strict=True):
+        n = share * (1 - share) / variance
+        roots = np.roots([1 + q * q / n, -(2 * share + q * q / n), share**2])
+        ends.append(sorted(roots.real))
+    (l1, u1), (l2, u2) = ends
+    low = math.sqrt((p[0] - l1) ** 2 + (u2 - p[1]) ** 2 - 2 * r * (p[0] - l1) * (u2 - p[1]))
+    high = math.sqrt((u1 - p[0]) ** 2 + (p[1] - l2) ** 2 - 2 * r * (u1 - p[0]) * (p[1] - l2))
+    return p[0] - p[1] - low, p[0] - p[1] + high
+
+
+def test_the_excess_and_the_gain_have_the_intervals_of_leaving_out_each_bucket():
+    journeys = cx.Journeys.from_paths(
+        [["a"], ["b"], ["c"], ["a", "b"], ["d"]],
+        converted=[300, 250, 260, 90, 400],
+        dropped=[100, 60, 40, 30, 70],
+    )
+    result = cx.critical.points(journeys)
+    row = next(row for row in result.table if row["touchpoint"] == "a")
+    # one row a path and outcome: a, a dropped, b, b dropped, c, …
+    split = units_of(journeys).split.astype(float)
+    of_path = {name: split[2 * i : 2 * i + 2] for i, name in enumerate(("a", "b", "c", "ab", "d"))}
+    visits = {x: sum(of_path[path].sum(axis=0) for path in of_path if x in path) for x in "abcd"}
+    exits = {x: sum(of_path[path][1] for path in of_path if path[-1] == x) for x in "abcd"}
+    peers = peers_of(rates_of_journeys(journeys, "touchpoint"))
+    order = list(rates_of_journeys(journeys, "touchpoint").names)
+    weights = dict(zip(order, peers.weights[order.index("a")], strict=True))
+
+    def rates(bucket):
+        left = np.ones(64) if bucket is None else np.arange(64) != bucket
+        each = {x: (exits[x] @ left) / (visits[x] @ left) for x in "abcd"}
+        return each["a"], sum(weights[x] * each[x] for x in "bcd")
+
+    p = np.array(rates(None))
+    without = np.array([rates(bucket) for bucket in range(64)])
+    units = np.stack([visits["a"], sum(weights[x] * visits[x] / visits[x].sum() for x in "bcd")], 1)
+    assert (row["excess_low"], row["excess_high"]) == pytest.approx(hybrid(p, without, units))
+    assert row["excess"] == pytest.approx(p[0] - p[1])
+
+    def gain(bucket):
+        counts = split.sum(axis=1) - (0 if bucket is None else split[:, bucket])
+        left = cx.Journeys.from_paths(
+            [["a"], ["b"], ["c"], ["a", "b"], ["d"]],
+            converted=counts[::2].astype(int).tolist(),
+            dropped=counts[1::2].astype(int).tolist(),
+        )
+        chain = AbsorbingChain.from_graph(left.graph())
+        own, of_peers = rates(bucket)
+        fewer = counterfactual.fewer_exits(chain, {"a": (own - of_peers) / own})
+        return len(journeys) * (fewer.conversion_probability - chain.conversion_probability)
+
+    whole, without = gain(None), np.array([gain(bucket) for bucket in range(64)])
+    error = math.sqrt(63 / 64 * ((without - whole) ** 2).sum())
+    n = visits["a"]
+    half = t.ppf(0.975, n.sum() ** 2 / (n**2).sum() - 1) * error
+    assert (row["gain"], row["gain_low"], row["gain_high"]) == pytest.approx(
+        (whole, max(whole - half, 0), whole + half)
+    )

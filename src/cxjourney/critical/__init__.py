@@ -1,4 +1,4 @@
-"""Critical points: which touchpoints decide, hurt, and are worth mending first."""
+"""Critical points: touchpoints that decide, hurt, and pay most when they are fixed."""
 
 from __future__ import annotations
 

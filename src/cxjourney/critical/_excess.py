@@ -1,25 +1,42 @@
-"""Excess losses of a touchpoint over its peers, their cost, and how sure they are."""
+"""Excess of exits over the peers, what it costs, and the order of touchpoints by that."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
-from cxjourney._stats.beta_shrinkage import beta_prior
-from cxjourney._support.array_types import Bools, Floats
-from cxjourney.dropoff import lost_per_journey
-from cxjourney.journeys import replicates
-from cxjourney.markov import StackedChains
+from cxjourney._stats.buckets import BucketFigures
+from cxjourney._stats.figure_ranks import Draws
+from cxjourney._support.array_types import Floats
+from cxjourney._support.table import Table
 
 if TYPE_CHECKING:
-    from cxjourney.journeys import Journeys
+    from collections.abc import Callable
 
+    from numpy.typing import NDArray
 
-__all__ = ["Peers", "Resampled", "gain_per_journey", "peers_of", "resample"]
+    from cxjourney._support.array_types import Ints
+    from cxjourney.dropoff import NodeRates
+    from cxjourney.journeys import ChainFigures
 
-_FEWEST_PEERS = 3
+__all__ = [
+    "N_DRAWS",
+    "Excess",
+    "Peers",
+    "drawn",
+    "excess_of",
+    "gain_per_journey",
+    "peers_of",
+    "rank_table",
+    "ranked",
+]
+
+N_DRAWS = 1_000
+"""Draws behind confidence and rank probabilities."""
+
+_SHOWN_RANKS = 5
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -55,6 +72,11 @@ class Peers:
         with np.errstate(invalid="ignore"):
             return self.trials / (self.trials + self.strength)
 
+    def units(self, units: Floats) -> Floats:
+        """Return what the rate of the peers stands on in each bucket, given that of each rate."""
+        share = units / np.maximum(units.sum(axis=0), 1.0)
+        return np.asarray(share @ self.weights.T)
+
     def certainty(self, rates: Floats, of_peers: Floats) -> Floats:
         """Return the probability that each true rate lies above that of the peers.
 
@@ -63,7 +85,7 @@ class Peers:
         rates
             The observed rates, shape (K,).
         of_peers
-            Rates of the peers, shape (replicates, K).
+            Draws of the rates of the peers, shape (draws, K).
         """
         from scipy.special import betainc
 
@@ -74,17 +96,15 @@ class Peers:
         return above
 
 
-def peers_of(rate: Floats, trials: Floats, stage: tuple[str, ...], usable: Bools) -> Peers:
+def peers_of(rates: NodeRates) -> Peers:
     """Return the peers of each touchpoint: the others of its stage, or all where those are few.
 
     Parameters
     ----------
-    rate, trials
-        Exit probability and effective number of visits of each touchpoint.
-    stage
-        Stage of each touchpoint, "" where it has none of its own.
-    usable
-        Which touchpoints are compared at all.
+    rates
+        The exit probabilities, with the Beta priors of stages that have at least three
+        touchpoints to compare. Where exits are expected, or everybody leaves, a touchpoint is
+        nobody's peer.
 
     Notes
     -----
@@ -92,17 +112,13 @@ def peers_of(rate: Floats, trials: Floats, stage: tuple[str, ...], usable: Bools
     that is proportional to (n + s) / n with s = a + b: the mean of the peers weighs n / (n + s).
     The touchpoint itself is left out of that mean.
     """
-    k = len(rate)
+    k = len(rates.names)
     weights, strength = np.zeros((k, k)), np.full(k, np.nan)
-    labels = np.array(stage, dtype=object)
+    stage = np.array(rates.stage, dtype=object)
     group = [""] * k
-    for name in ("", *sorted({s for s in stage if s})):
-        members = usable & (labels == name) if name else usable
-        if name and np.count_nonzero(members) < _FEWEST_PEERS:
-            continue
-        inside = np.flatnonzero(members)
-        a, b = beta_prior(rate[inside] * trials[inside], trials[inside])
-        informative = trials[inside] / (trials[inside] + a + b)
+    for name, (a, b) in rates.priors.items():
+        inside = np.flatnonzero(rates.compared & (stage == name) if name else rates.compared)
+        informative = rates.trials[inside] / (rates.trials[inside] + a + b)
         # whoever stands apart is compared with all, but nobody is compared with it
         for x in inside.tolist() if name else range(k):
             others = np.where(inside == x, 0.0, informative)
@@ -110,7 +126,7 @@ def peers_of(rate: Floats, trials: Floats, stage: tuple[str, ...], usable: Bools
             weights[x, inside] = others / others.sum() if others.sum() > 0 else 0.0
             strength[x] = a + b
             group[x] = name
-    return Peers(weights=weights, group=tuple(group), strength=strength, trials=trials)
+    return Peers(weights=weights, group=tuple(group), strength=strength, trials=rates.trials)
 
 
 def gain_per_journey(
@@ -132,72 +148,138 @@ def gain_per_journey(
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Resampled:
-    """What the figures could as well have been; first axis replicates, second touchpoints.
+class Excess:
+    """Exits of touchpoints beside those of their peers.
 
     Attributes
     ----------
-    removal, lost
-        Removal effect, lost conversions per journey.
-    rate, peers
-        Exit probability of the touchpoint and of its peers.
+    own, peers
+        Exit probability of each touchpoint and of its peers.
+    shrunken
+        The excess over the peers, shrunken.
     gain, shrunken_gain
-        Gain per journey of the raw and of the shrunken excess.
-    conversion
-        Conversion probability, shape (replicates,).
+        Gain per journey if the raw, and the shrunken, excess were gone.
     """
 
-    removal: Floats
-    lost: Floats
-    rate: Floats
-    peers: Floats
-    gain: Floats
-    shrunken_gain: Floats
-    conversion: Floats
+    own: BucketFigures
+    peers: BucketFigures
+    shrunken: Floats
+    gain: BucketFigures
+    shrunken_gain: BucketFigures
+
+    @property
+    def raw(self) -> Floats:
+        """The excess over the peers."""
+        return self.own.whole - self.peers.whole
 
 
-def resample(
-    journeys: Journeys,
-    rate: Floats,
-    peers: Peers,
+def excess_of(rates: NodeRates, peers: Peers, chain: ChainFigures) -> Excess:
+    """Return the excess of each touchpoint over its peers, and what it costs.
+
+    The weights of the peers and the shrinkage are those of all customers in every bucket. A peer
+    that was seen by the customers of one bucket alone keeps its rate without them.
+    """
+    own = rates.figures
+    kept = np.where(np.isnan(own.without), own.whole, own.without)
+    of_peers = BucketFigures(
+        whole=peers.rate(own.whole), without=peers.rate(kept), units=peers.units(own.units)
+    )
+    keeps = peers.keeps()
+
+    def gain(of: Callable[[BucketFigures], Floats], share: Floats | float) -> Floats:
+        return gain_per_journey(
+            share * (of(own) - of(of_peers)),
+            of(own),
+            of(chain.visits),
+            of(chain.hitting),
+            of(chain.diagonal),
+        )
+
+    raw, shrunken = (
+        BucketFigures(
+            whole=gain(lambda figures: figures.whole, share),
+            without=gain(lambda figures: figures.without, share),
+            units=chain.visits.units,
+        )
+        for share in (1.0, keeps)
+    )
+    return Excess(
+        own=own,
+        peers=of_peers,
+        shrunken=keeps * (own.whole - of_peers.whole),
+        gain=raw,
+        shrunken_gain=shrunken,
+    )
+
+
+def drawn(
+    excess: Excess, lost: BucketFigures, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats]:
+    """Return draws of the peers' rates, of the shrunken gains and of the lost conversions.
+
+    All of them move together as they do without the same buckets.
+    """
+    draws = Draws.of(N_DRAWS, len(excess.own.without), rng)
+    return (
+        draws.around(excess.peers),
+        draws.around(excess.shrunken_gain),
+        draws.around(lost),
+    )
+
+
+def ranked(priority: Floats, lost: Floats, classes: Ints) -> NDArray[np.intp]:
+    """Return touchpoints in their order: by class, priority, then what is lost there at all.
+
+    What is not known comes last in its class.
+    """
+    keys = (np.nan_to_num(-lost, nan=np.inf), np.nan_to_num(-priority, nan=np.inf), classes)
+    return np.lexsort((np.arange(len(priority)), *keys))
+
+
+def rank_table(
+    names: tuple[str, ...],
+    priority: Floats,
+    lost: Floats,
     *,
-    n: int,
-    rng: np.random.Generator | int | None,
-) -> Resampled:
-    """Return the figures on resampled customers.
+    classes: Ints,
+    order: NDArray[np.intp],
+    level: float,
+    backend: str | None,
+) -> Table:
+    """Return how often each touchpoint comes at each rank in draws of what the figures could be.
 
     Parameters
     ----------
-    journeys
-        The journeys.
-    rate
-        The observed exit probabilities; they stand in where a replicate has no ended visit.
-    peers
-        Whom each touchpoint is compared with, and how strongly its excess is shrunken.
-    n
-        Number of replicates.
-    rng
-        Generator or seed.
+    names
+        The touchpoints.
+    priority, lost
+        Draws of each, shape (draws, K); see `ranked`.
+    classes
+        Those of a higher class stand behind all of a lower one.
+    order
+        The observed ranking, which the rows follow.
+    level
+        Confidence level of the range of ranks.
+    backend
+        Data-frame library of the table.
     """
-    parts = []
-    keeps = peers.keeps()
-    for block in replicates(journeys, n=n, rng=rng):
-        chains = StackedChains.of(block.probability, block.start)
-        diagonal = np.einsum("bii->bi", chains.fundamental)
-        exits = np.where(block.at_risk > 0, block.probability[:, :, -1], rate)
-        mean = peers.rate(exits)
-        excess = exits - mean
-        v, h = chains.visits, chains.hitting
-        parts.append(
-            Resampled(
-                removal=chains.removal_effect(),
-                lost=lost_per_journey(v, h, exits),
-                rate=exits,
-                peers=mean,
-                gain=gain_per_journey(excess, exits, v, h, diagonal),
-                shrunken_gain=gain_per_journey(keeps * excess, exits, v, h, diagonal),
-                conversion=chains.conversion,
-            )
+    kept = np.flatnonzero(~np.isnan(priority).all(axis=1))
+    k = len(names)
+    ranks = np.full((len(kept), k), np.nan)
+    for i, draw in enumerate(kept.tolist()):
+        ranks[i, ranked(priority[draw], lost[draw], classes)] = np.arange(1, k + 1)
+    ranks = ranks[:, order]
+    tail = (1 - level) / 2
+    columns: dict[str, Any] = {"touchpoint": tuple(names[i] for i in order.tolist())}
+    empty = np.full(k, np.nan)
+    for rank in range(1, _SHOWN_RANKS + 1):
+        columns[f"rank_{rank}"] = (ranks == rank).mean(axis=0) if len(kept) else empty
+    columns["later"] = (ranks > _SHOWN_RANKS).mean(axis=0) if len(kept) else empty
+    columns["top_three"] = (ranks <= 3).mean(axis=0) if len(kept) else empty
+    for name, at in (("rank_median", 0.5), ("rank_low", tail), ("rank_high", 1 - tail)):
+        columns[name] = (
+            np.quantile(ranks, at, axis=0, method="inverted_cdf") if len(kept) else empty
         )
-    fields = [field.name for field in attrs.fields(Resampled)]
-    return Resampled(**{f: np.concatenate([getattr(part, f) for part in parts]) for f in fields})
+    formats = {name: "percent" for name in columns if name.startswith(("rank_", "later", "top_"))}
+    formats |= dict.fromkeys(("rank_median", "rank_low", "rank_high"), "integer")
+    return Table(columns, formats=formats, backend=backend)

@@ -1,4 +1,4 @@
-"""The figures beside the gain in a table of critical points: delays, rework, feelings, drivers."""
+"""Columns of critical points that other measures bring: visits, delays, feelings, drivers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from cxjourney.critical._bottlenecks import bottlenecks
 from cxjourney.critical._drivers import FEWEST_ROWS, driver_scores, drivers
 from cxjourney.critical._grain import reach_figures, repeated
+from cxjourney.critical._must_pass import must_pass
 from cxjourney.critical._rework import rework_figures
 from cxjourney.experience import scores
 from cxjourney.journeys import visits_of
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
 
     Columns = dict[str, NDArray[np.float64]]
 
-__all__ = ["delay_columns", "driver_columns", "feeling_columns", "visit_columns"]
+__all__ = [
+    "delay_columns",
+    "driver_columns",
+    "feeling_columns",
+    "must_pass_column",
+    "visit_columns",
+]
 
 
 def _aligned(table: Table, names: tuple[str, ...], columns: dict[str, str]) -> Columns:
@@ -100,3 +107,12 @@ def driver_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> 
             for column, source in zip(columns, ("weight", "low", "high"), strict=True):
                 columns[column][i] = found[source][place[name]]
     return columns
+
+
+def must_pass_column(journeys: Journeys, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return whether every conversion, or nearly every one, goes through each touchpoint."""
+    found = must_pass(journeys)
+    every, nearly = set(found.conversions), set(found.nearly)
+    return tuple(
+        "every" if name in every else "nearly every" if name in nearly else "" for name in names
+    )

@@ -1,43 +1,48 @@
-"""`points`: what each touchpoint costs and carries, first to mend first, and how sure that is."""
+"""Critical points: touchpoints in the order in which fixing them pays."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import attrs
 import numpy as np
 
 from cxjourney import plot
+from cxjourney._stats.buckets import difference_of_shares
+from cxjourney._stats.estimates import why_no_interval
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_count, check_level, check_names, is_number
-from cxjourney.critical._columns import (
-    drawn_columns,
-    exit_interval_columns,
-    must_pass_column,
-    observed,
-)
-from cxjourney.critical._excess import peers_of, resample
+from cxjourney._support.validation import check_level, check_names, check_rng, is_number
+from cxjourney.critical._excess import N_DRAWS, drawn, excess_of, peers_of, rank_table, ranked
 from cxjourney.critical._figures import (
     delay_columns,
     driver_columns,
     feeling_columns,
+    must_pass_column,
     visit_columns,
 )
-from cxjourney.critical._ranks import rank_table, ranked
 from cxjourney.critical._reasons import Reason, reason_of
-from cxjourney.dropoff import rates_of_journeys
+from cxjourney.dropoff import lost_of_journeys, rates_of_journeys
 from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.journeys import check_journeys, mean_value
+from cxjourney.journeys import (
+    by_segment,
+    chain_figures,
+    check_journeys,
+    graph_of,
+    mean_value,
+    statistics_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from matplotlib.axes import Axes
 
     from cxjourney._support.array_types import Bools, Floats, Ints
-    from cxjourney.journeys import Journeys
+    from cxjourney.critical._excess import Excess
+    from cxjourney.dropoff import NodeRates
+    from cxjourney.journeys import BySegment, Journeys, SegmentBy
 
 
 __all__ = ["CriticalPoints", "points"]
@@ -56,61 +61,78 @@ _SHOWN = (
     "removal_effect",
     "mark",
 )
+_GAIN = (
+    "The gain is the conversions that would come in addition if exits fell to the rate of the "
+    "peers (the same stage, else all) and those who are kept went on like those who stay: an upper "
+    "bound, not causal."
+)
+_CURSE = (
+    "The order goes by the shrunken gain, and the first of many looks worse than it is (winner's "
+    "curse)."
+)
+_ENDS = ("", "_low", "_high")
 _PERCENT = (
-    "reach",
     "exit_probability",
+    "low",
+    "high",
     "peers",
-    "excess",
     "shrunken_excess",
     "confidence",
-    "removal_effect",
-    "wait_share",
     "rework_rate",
-    "driver_weight",
+    "rework_low",
+    "rework_high",
+    "removal_effect",
+    "removal_low",
+    "removal_high",
+    *(
+        f"{name}{end}"
+        for name in ("reach", "excess", "wait_share", "driver_weight")
+        for end in _ENDS
+    ),
 )
-_MONEY = ("gain_value", "gain_value_low", "gain_value_high")
-_DURATIONS = ("wait_s", "wait_low_s", "wait_high_s")
+_FORMATS = (
+    dict.fromkeys(_PERCENT, "percent")
+    | dict.fromkeys(("wait_s", "wait_low_s", "wait_high_s"), "duration")
+    | dict.fromkeys((f"gain_value{end}" for end in _ENDS), "money")
+)
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class CriticalPoints(Result):
-    """What each touchpoint costs and carries, first to mend first.
+    """What each touchpoint costs and carries, in the order in which to fix them.
 
     Attributes
     ----------
     table
         The rows; see `points` for the columns.
     ranking
-        Touchpoint names, first to mend first.
+        Touchpoint names, first to fix first.
     rank_probability
         One row a touchpoint, in the order of the ranking: `rank_1` to `rank_5` and `later` (the
-        share of the replicates in which it came there), `top_three`, and the median, lowest and
-        highest rank that the replicates leave open (`rank_median`, `rank_low`, `rank_high`).
+        share of 1,000 draws in which it comes there), `top_three`, and the median, lowest and
+        highest rank that the draws leave open (`rank_median`, `rank_low`, `rank_high`).
     conversion_probability
         Probability that a journey converts [fraction].
     n_journeys
         Number of journeys.
-    value
-        What a conversion is worth [currency]; None where unknown.
-    replicates
-        Number of replicates, those that say nothing included.
-    n_singular
-        Replicates that say nothing: a loop without a way out.
+    mean_conversion_value
+        Mean value of a conversion [currency]; None where unknown.
     level
         Confidence level of the intervals.
+    caveats
+        What a reader must know beside what is true of every such table.
     """
 
-    title: ClassVar[str] = "Critical points, first to mend first"
+    title: ClassVar[str] = "Critical points, first to fix first"
 
     table: Table
     ranking: tuple[str, ...]
     rank_probability: Table
     conversion_probability: float
     n_journeys: int
-    value: float | None
-    replicates: int
-    n_singular: int
+    mean_conversion_value: float | None
     level: float
+    caveats: tuple[str, ...] = ()
 
     def why(self, touchpoint: str) -> Reason:
         """Return why a touchpoint stands where it stands, in words and numbers.
@@ -138,7 +160,7 @@ class CriticalPoints(Result):
         )
 
     def plot(self, *, labelled: int = 12, title: str | None = None, ax: Axes | None = None) -> Axes:
-        """Draw what mending would bring against how sure it is that there is something to mend.
+        """Draw what fixing would bring against how sure it is that there is something to fix.
 
         Parameters
         ----------
@@ -175,30 +197,45 @@ class CriticalPoints(Result):
         return self.table.select([name for name in _SHOWN if marked or name != "mark"])
 
     def _notes(self) -> tuple[str, ...]:
-        sure = ""
-        if self.ranking and self.replicates:
-            first = self.rank_probability.row(0)["rank_1"]
-            sure = (
-                f"{self.ranking[0]!r} comes first in {first:.0%} of {self.replicates:,} replicates"
-            )
-        notes = (
-            f"a journey converts with probability {self.conversion_probability:.1%}",
-            sure,
-            (
-                "gain: conversions more if exits fell to the rate of the peers (the same stage, "
-                "else all) and those kept went on like those who stay: an upper bound, not causal"
-            ),
-            (
-                f"intervals are {100 * self.level:g}% and of raw estimates; the order goes by the "
-                "shrunken gain, and the first of many looks worse than it is (winner's curse)"
-            ),
-            "removal effect: the share of the conversions that go through the touchpoint",
-            "gains at several touchpoints do not add up",
-            f"{self.n_singular:,} replicates had a loop without a way out"
-            if self.n_singular
-            else "",
-        )
-        return tuple(note for note in notes if note)
+        notes = [
+            f"A journey converts with probability {self.conversion_probability:.1%}.",
+            _GAIN,
+            f"The intervals are {100 * self.level:g}% intervals of the raw figures. {_CURSE}",
+            "The removal effect is the share of the conversions that go through the touchpoint.",
+            "Gains at several touchpoints do not add up.",
+            *self.caveats,
+        ]
+        first = float(self.rank_probability["rank_1"][0]) if self.ranking else math.nan
+        if not math.isnan(first):
+            sure = f"{self.ranking[0]!r} comes first in {first:.0%} of {N_DRAWS:,} draws"
+            notes.insert(1, f"{sure}, which claims too much: it was picked after looking.")
+        return tuple(notes)
+
+
+@overload
+def points(
+    journeys: Journeys,
+    *,
+    effort: Mapping[str, float] | None = None,
+    value: float | None = None,
+    expected_exits: Collection[str] = (),
+    level: float = 0.95,
+    segment: None = None,
+    rng: np.random.Generator | int | None = 0,
+) -> CriticalPoints: ...
+
+
+@overload
+def points(
+    journeys: Journeys,
+    *,
+    effort: Mapping[str, float] | None = None,
+    value: float | None = None,
+    expected_exits: Collection[str] = (),
+    level: float = 0.95,
+    segment: SegmentBy,
+    rng: np.random.Generator | int | None = 0,
+) -> BySegment[CriticalPoints]: ...
 
 
 def points(
@@ -206,50 +243,62 @@ def points(
     *,
     effort: Mapping[str, float] | None = None,
     value: float | None = None,
-    legitimate: Collection[str] = (),
-    replicates: int = 200,
-    rng: np.random.Generator | int | None = None,
+    expected_exits: Collection[str] = (),
     level: float = 0.95,
-) -> CriticalPoints:
-    """Return what each touchpoint costs and carries, first to mend first.
+    segment: SegmentBy | None = None,
+    rng: np.random.Generator | int | None = 0,
+) -> CriticalPoints | BySegment[CriticalPoints]:
+    """Return what each touchpoint costs and carries, in the order in which to fix them.
 
     Parameters
     ----------
     journeys
         The journeys, with a goal and a way to be dropped.
     effort
-        Touchpoint to what mending it would take, in any one unit (person-days, say): gains are
+        Touchpoint to what fixing it would take, in any one unit (person-days, say): gains are
         divided by it. Touchpoints that are not named come last, marked. None ranks by gain alone.
     value
-        What a conversion is worth [currency]; None takes the mean value of the goal interactions.
-    legitimate
+        Mean value of a conversion [currency]; None takes that of the goal interactions.
+    expected_exits
         Touchpoints where a journey may well end, such as a confirmation page: listed last, and no
-        peers of others.
-    replicates
-        Number of resampled logs behind intervals and rank probabilities; at least 1.
-    rng
-        A generator or seed; the same one gives the same result.
+        peers of others. An exit there is an exit all the same; touchpoints that *are* exits are
+        the `exit_touchpoints=` of `InteractionLog.journeys`.
     level
         Confidence level of the intervals, in (0, 1).
+    segment
+        An attribute that divides journeys; then each segment has a result of its own.
+    rng
+        A generator or seed for the draws behind confidence and rank probabilities; None draws anew
+        each time.
 
     Returns
     -------
     CriticalPoints
-        One row a touchpoint, each estimate with its ends `…_low` and `…_high`:
+        One row a touchpoint, first to fix first; NaN where the data do not say. `BySegment` of them
+        with `segment`. Columns, each estimate with its ends `…_low` and `…_high` where it has an
+        interval:
 
-        - `visits`, `journeys`, `reach` (share of the journeys that come by);
-        - `exit_probability` (`low`, `high`), `lift` (its ratio to that of all others);
-        - `peer_group` and `peers` (the stage, and its rate without the touchpoint), `excess` over
-          it, `shrunken_excess`, `confidence` (probability that it loses more than its peers);
-        - `gain` (conversions more if the excess were gone), `gain_value`, `lost_conversions` (if
-          nobody left at all), `removal_effect`, `must_pass`;
-        - `wait_s`, `wait_share` (of all time between touches), `rework_rate`;
-        - `emotion`, `score`, and whether each is a valley: `emotion_valley`, `score_valley`;
-          `driver_weight` (share of the variance of conversion that the score given there accounts
-          for);
-        - `effort`, `priority` (what the order goes by), `mark` (why a row stands behind).
-
-        NaN where the data does not say.
+        - `touchpoint`, `visits`, `journeys`: its name, visits, and journeys that come by;
+        - `reach`: share of the journeys that come by [fraction];
+        - `rework_rate` (ends `rework_low`, `rework_high`): share of the visits that are not the
+          first of their journey there [fraction];
+        - `exit_probability` (ends `low`, `high`) [fraction]; `lift`: its ratio to that of all other
+          touchpoints;
+        - `peer_group`, `peers`: the stage that it is compared with, "all" for all touchpoints, and
+          the exit probability there without it [fraction];
+        - `excess`: exit probability less that of the peers; `shrunken_excess`: the same, drawn to 0
+          by as much as little is known, without an interval;
+        - `gain`: conversions more if the excess were gone; `gain_value`: the same in money;
+        - `confidence`: probability that it loses more than its peers [fraction];
+        - `lost_conversions` (ends `lost_low`, `lost_high`): conversions more if nobody left there;
+        - `removal_effect` (ends `removal_low`, `removal_high`): share of the conversions that go
+          through it [fraction]; `must_pass`: "every", "nearly every" or "";
+        - `wait_s` (ends `wait_low_s`, `wait_high_s`): mean time to the next visit [s];
+          `wait_share`: share of all time between visits [fraction];
+        - `emotion`, `score`: means; `emotion_valley`, `score_valley`: whether each is surely below
+          that of all other touchpoints; `driver_weight`: share of the variance of conversion that
+          the score given there accounts for [fraction];
+        - `effort`; `priority`: what the order goes by; `mark`: why a row stands behind others.
 
     Raises
     ------
@@ -258,7 +307,7 @@ def points(
     NotAbsorbing
         If the goal does not end a journey (`after_goal="keep"`).
     UnknownName
-        If `effort` or `legitimate` name a touchpoint that does not occur.
+        If `effort` or `expected_exits` name a touchpoint that does not occur.
     InvalidValue
         If an effort is not positive, or an argument breaks its rule.
 
@@ -274,10 +323,12 @@ def points(
     than ten journeys come after all others, marked. Where hardly anything is lost, as at a service
     desk, the gains say little: see `bottlenecks` and `rework`.
 
-    Intervals are percentiles over logs in which customers count Poisson(1) times. Confidence is the
-    posterior probability of a rate above the peers', averaged over their resampled rates; it is no
-    p-value, and among forty touchpoints without any true difference some reach 95 %. Rank
-    probabilities say in how many replicates each rank came out.
+    Everything is computed again without each of 64 buckets of customers. The interval of the excess
+    is that of a difference of two shares, of the gain Student's, of the removal effect Wilson's.
+    Confidence is the posterior probability of a rate above the peers', averaged over 1,000 draws of
+    the peers' rates; rank probabilities are shares of the same draws, which are normal with the
+    covariance of the buckets. Both claim too much: neither knows that a touchpoint was picked after
+    looking, and among forty touchpoints without any true difference some reach 95 %.
 
     Examples
     --------
@@ -286,77 +337,125 @@ def points(
     ...     [["ad", "web", "cart"], ["web"], ["ad", "web"]],
     ...     converted=[30, 5, 0], dropped=[10, 45, 10],
     ... )
-    >>> found = cx.critical.points(journeys, rng=1)
+    >>> found = cx.critical.points(journeys)
     >>> found.ranking
     ('web', 'cart', 'ad')
     """
     check_journeys(journeys)
     check_level(level)
-    check_count(replicates, "replicates")
-    legitimate = check_names(legitimate, "legitimate")
+    expected = check_names(expected_exits, "expected_exits")
     journeys.require_determined("critical.points()")
-    graph = journeys.graph()
-    worth = _worth(journeys, value)
-    rates = rates_of_journeys(journeys, "touchpoint", expected_exits=frozenset(legitimate))
-    names = rates.names
-    for name in legitimate:
+    mean_conversion_value = _mean_conversion_value(journeys, value)
+    names = statistics_of(journeys).names
+    for name in expected:
         if name not in names:
-            raise UnknownName.among("legitimate end", name, names, where="the journeys")
+            raise UnknownName.among("expected exit", name, names, where="the journeys")
     costs = _efforts(effort, names)
-    ends = np.array([name in set(legitimate) for name in names], dtype=np.bool_)
-    stage = tuple(str(graph.nodes[name].get("stage", "")) for name in names)
-    # where everybody leaves, a journey ends by itself: that says nothing of the others
-    usable = ~ends & (rates.rate < 1) & (rates.trials > 0)
-    peers = peers_of(rates.rate, rates.trials, stage, usable)
+    generator = check_rng(rng)
+    if segment is not None:
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: points(
+                part,
+                effort=_known(effort, part),
+                value=value,
+                expected_exits=[x for x in expected if x in statistics_of(part).names],
+                level=level,
+                rng=generator,
+            ),
+        )
+    rates = rates_of_journeys(journeys, "touchpoint", expected_exits=frozenset(expected))
+    graph, chain = graph_of(journeys), chain_figures(journeys)
     n = float(graph.graph["n_journeys"])
+    peers = peers_of(rates)
+    excess = excess_of(rates, peers, chain)
+    lost = lost_of_journeys(rates, journeys, "touchpoint")
     by_journey = np.array([graph.nodes[name]["journeys"] for name in names], dtype=np.int64)
-    seen = observed(graph, names, rates.rate, peers)
-    drawn = resample(journeys, rates.rate, peers, n=replicates, rng=rng)
-    priority = _priority(n * seen["shrunken_gain"], costs)
+    priority = _priority(n * excess.shrunken_gain.whole, costs)
     marks, classes = _classes(
-        ends,
+        rates,
         by_journey,
         costs,
-        rates.rate,
-        no_peers=np.isnan(seen["peers"]),
+        no_peers=np.isnan(excess.peers.whole),
         unknown=np.isnan(priority),
     )
-    order = ranked(priority, seen["lost"], classes)
+    order = ranked(priority, lost.whole, classes)
+    of_peers, gains, losses = drawn(excess, lost, generator)
     columns: dict[str, Any] = {"touchpoint": names, "visits": rates.visits, "journeys": by_journey}
     columns |= visit_columns(journeys, names, level)
-    columns |= drawn_columns(names, peers, seen, drawn, n=n, level=level)
-    columns |= exit_interval_columns(rates, level)
+    columns |= _exit_columns(rates, level)
+    columns["peer_group"] = tuple(group or "all" for group in peers.group)
+    columns |= _gain_columns(excess, n, level)
     for end in ("", "_low", "_high"):
-        columns[f"gain_value{end}"] = worth * columns[f"gain{end}"]
-    columns |= must_pass_column(graph, names)
+        columns[f"gain_value{end}"] = mean_conversion_value * columns[f"gain{end}"]
+    columns["confidence"] = peers.certainty(rates.rate, of_peers)
+    columns |= _with_ends("lost_conversions", n * lost.whole, "lost", n, lost.positive(level))
+    columns |= _with_ends(
+        "removal_effect", chain.removal.whole, "removal", 1.0, chain.removal.wilson(level)
+    )
+    columns["must_pass"] = must_pass_column(journeys, names)
     columns |= delay_columns(journeys, names, level)
     columns |= feeling_columns(journeys, names, level)
     columns |= driver_columns(journeys, names, level)
     columns |= {"effort": costs, "priority": priority, "mark": marks}
-    fractions = {f"{name}{end}" for name in _PERCENT for end in ("", "_low", "_high")}
-    formats = dict.fromkeys((*fractions, "low", "high", "rework_low", "rework_high"), "percent")
-    formats |= dict.fromkeys(_DURATIONS, "duration") | dict.fromkeys(_MONEY, "money")
-    table = Table(columns, formats=formats, backend=journeys.log.backend).take(order)
-    singular = int(np.count_nonzero(np.isnan(drawn.conversion)))
     return CriticalPoints(
-        table=table,
+        table=Table(columns, formats=_FORMATS, backend=journeys.log.backend).take(order),
         ranking=tuple(names[i] for i in order.tolist()),
         rank_probability=rank_table(
             names,
-            _priority(n * drawn.shrunken_gain, costs),
-            drawn.lost,
+            _priority(n * gains, costs),
+            losses,
             classes=classes,
             order=order,
             level=level,
             backend=journeys.log.backend,
         ),
-        conversion_probability=float(seen["conversion"]),
+        conversion_probability=float(chain.conversion.whole),
         n_journeys=int(n),
-        value=None if math.isnan(worth) else worth,
-        replicates=replicates,
-        n_singular=singular,
+        mean_conversion_value=None if math.isnan(mean_conversion_value) else mean_conversion_value,
         level=level,
+        caveats=why_no_interval(rates.figures),
     )
+
+
+def _exit_columns(rates: NodeRates, level: float) -> dict[str, Floats]:
+    return _with_ends(
+        "exit_probability", rates.rate, "", 1.0, rates.figures.wilson(level)
+    ) | _with_ends("lift", rates.lift.whole, "lift", 1.0, rates.lift.positive(level))
+
+
+def _gain_columns(excess: Excess, n: float, level: float) -> dict[str, Floats]:
+    """Return the excess and what it costs; a touchpoint below its peers has nothing to gain."""
+    low, high, _ = difference_of_shares(excess.own, excess.peers, level=level)
+    ends = (np.maximum(end, 0.0) for end in excess.gain.student(level))
+    return (
+        {"peers": excess.peers.whole}
+        | _with_ends("excess", excess.raw, "excess", 1.0, (low, high))
+        | {"shrunken_excess": excess.shrunken}
+        | _with_ends("gain", n * np.maximum(excess.gain.whole, 0.0), "gain", n, ends)
+    )
+
+
+def _with_ends(
+    name: str, value: Floats, stem: str, scale: float, ends: Iterable[Floats]
+) -> dict[str, Floats]:
+    """Return an estimate, and both ends of its interval scaled, as columns."""
+    low, high = ends
+    separator = "_" if stem else ""
+    return {
+        name: value,
+        f"{stem}{separator}low": scale * low,
+        f"{stem}{separator}high": scale * high,
+    }
+
+
+def _known(effort: Mapping[str, float] | None, part: Journeys) -> dict[str, float] | None:
+    """Return the effort at those touchpoints that occur."""
+    if effort is None:
+        return None
+    names = set(statistics_of(part).names)
+    return {name: cost for name, cost in effort.items() if name in names}
 
 
 def _efforts(effort: Mapping[str, float] | None, names: tuple[str, ...]) -> Floats:
@@ -375,7 +474,7 @@ def _efforts(effort: Mapping[str, float] | None, names: tuple[str, ...]) -> Floa
     return costs
 
 
-def _worth(journeys: Journeys, value: float | None) -> float:
+def _mean_conversion_value(journeys: Journeys, value: float | None) -> float:
     if value is not None:
         if isinstance(value, bool) or not is_number(value) or not 0 <= value < math.inf:
             raise InvalidValue.of("value", "be a finite number, at least 0", value)
@@ -389,25 +488,19 @@ def _priority(gain: Floats, costs: Floats) -> Floats:
 
 
 def _classes(
-    ends: Bools,
-    journeys: Ints,
-    costs: Floats,
-    rate: Floats,
-    *,
-    no_peers: Bools,
-    unknown: Bools,
+    rates: NodeRates, journeys: Ints, costs: Floats, *, no_peers: Bools, unknown: Bools
 ) -> tuple[tuple[str, ...], Ints]:
     """Return why touchpoints stand behind the others, and how far behind."""
     reasons = (
-        ("", np.ones(len(ends), dtype=np.bool_)),
+        ("", np.ones(len(journeys), dtype=np.bool_)),
         ("no effort given", np.isnan(costs)),
         (f"fewer than {_FEW} journeys", journeys < _FEW),
         ("gain not defined", unknown),
-        ("everybody leaves", rate >= 1),
+        ("everybody leaves", rates.rate >= 1),
         ("no peers", no_peers),
-        ("legitimate end", ends),
+        ("expected exit", rates.expected),
     )
-    classes = np.zeros(len(ends), dtype=np.int64)
+    classes = np.zeros(len(journeys), dtype=np.int64)
     for place, (_, holds) in enumerate(reasons):
         classes[holds] = place
     return tuple(reasons[c][0] for c in classes.tolist()), classes

@@ -1,4 +1,4 @@
-"""Reasons for the rank of a touchpoint, in words and numbers."""
+"""Reasons of the order of critical points, in words and numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIGURES = (
     ("gain, conversions", "gain", "gain_low", "gain_high", "number"),
     ("lost conversions", "lost_conversions", "lost_low", "lost_high", "number"),
     ("removal effect", "removal_effect", "removal_low", "removal_high", "percent"),
-    ("wait to the next touch", "wait_s", "wait_low_s", "wait_high_s", "duration"),
+    ("wait to the next visit", "wait_s", "wait_low_s", "wait_high_s", "duration"),
     ("share of all waiting", "wait_share", "wait_share_low", "wait_share_high", "percent"),
     ("rework rate", "rework_rate", "rework_low", "rework_high", "percent"),
     ("emotion", "emotion", "emotion_low", "emotion_high", "number"),
@@ -42,13 +42,13 @@ class Reason(Result):
     touchpoint
         Its name.
     place
-        Its rank, 1 for the first to mend.
+        Its rank, 1 for the first to fix.
     sentences
         The reasons, in words.
     caveats
         What a reader must know before acting.
     figures
-        The numbers: `figure`, `value`, `low`, `high`, as text in their units.
+        The numbers: `figure`, `value`, `low`, `high`, as strings in their units.
     """
 
     title: ClassVar[str] = "Why here"
@@ -99,15 +99,15 @@ def reason_of(
     ]
     gain = float(row["gain"])
     if gain > 0:
-        worth = row["gain_value"]
-        money = "" if math.isnan(worth) else f", worth {format_value(worth, 'money')}"
+        value = row["gain_value"]
+        money = "" if math.isnan(value) else f", worth {format_value(value, 'money')}"
         sentences.append(
             f"Down to the rate of its peers there would be {format_value(gain)} conversions more "
             f"[{format_value(row['gain_low'])}, {format_value(row['gain_high'])}]{money}."
         )
     elif gain == 0:
         sentences.append(
-            "It loses no more than its peers: by this measure nothing is to be mended."
+            "It loses no more than its peers: by this measure there is nothing to fix."
         )
     if row["must_pass"]:
         sentences.append(f"{str(row['must_pass']).capitalize()} conversion goes through it.")
@@ -134,8 +134,8 @@ def _standing(
     if math.isnan(ranks["top_three"]):
         return f"{name!r} stands {place} of {of}."
     return (
-        f"{name!r} stands {place} of {of}; resampled, it is first in {_p(ranks['rank_1'])} and "
-        f"among the first three in {_p(ranks['top_three'])} of the cases."
+        f"{name!r} stands {place} of {of}; in draws of what the figures could be it is first in "
+        f"{_p(ranks['rank_1'])} and among the first three in {_p(ranks['top_three'])}."
     )
 
 
@@ -152,15 +152,21 @@ def _losing(row: Mapping[str, Any]) -> str:
 
 def _caveats(row: Mapping[str, Any], level: float) -> tuple[str, ...]:
     caveats = [
-        f"intervals are {100 * level:g}% and of the raw figures; the order goes by shrunken ones",
-        "picked after looking at many, it looks worse than it is (winner's curse)",
-        "gains assume that those who are kept go on like those who stay: an upper bound",
-        "an association, not a cause: only an experiment shows what mending it does",
+        (
+            f"The intervals are {100 * level:g}% intervals of the raw figures; the order goes by "
+            "shrunken ones."
+        ),
+        (
+            "It was picked after looking at many, and looks worse than it is (winner's curse); the "
+            "probabilities do not know that."
+        ),
+        "Gains assume that those who are kept go on like those who stay: an upper bound.",
+        "This is an association, not a cause: only an experiment shows what fixing it does.",
     ]
     if row["journeys"] < 30:
-        caveats.insert(0, f"only {row['journeys']:,} journeys come by")
+        caveats.insert(0, f"Only {row['journeys']:,} journeys come by.")
     if not math.isnan(row["wait_s"]) and not math.isnan(row["emotion"]):
-        caveats.append("feelings are those of customers who gave any")
+        caveats.append("Feelings are those of customers who gave any.")
     return tuple(caveats)
 
 

@@ -85,11 +85,19 @@ class NodeRates:
         )
         return BucketFigures(whole=whole, without=without, units=np.asarray(units))
 
+    @property
+    def compared(self) -> Bools:
+        """Whether a node is one to compare others with.
+
+        Where exits are expected or everybody leaves a journey ends by itself, which says nothing
+        of other nodes.
+        """
+        return ~self.expected & (self.rate < 1) & (self.trials > 0)
+
     @cached_property
     def priors(self) -> Mapping[str, tuple[float, float]]:
         """The Beta priors of the rates: "" is that of all nodes, a stage has its own."""
-        usable = ~self.expected & ~np.isnan(self.rate)
-        return peer_priors(self.rate, self.trials, self.stage, usable)
+        return peer_priors(self.rate, self.trials, self.stage, self.compared)
 
 
 def rates_of_journeys(
