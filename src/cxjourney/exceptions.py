@@ -56,6 +56,13 @@ def _some(items: Sequence[object]) -> str:
     return shown if rest <= 0 else f"{shown} and {rest:,} more"
 
 
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Return the question whether a name like `name` was meant; empty if there is none."""
+    folded = {known_name.casefold(): known_name for known_name in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(repr(folded[key]) for key in close)}?" if close else ""
+
+
 class CxJourneyError(Exception):
     """Base of every error that the library raises on purpose."""
 
@@ -64,12 +71,18 @@ class InvalidValue(CxJourneyError, ValueError):
     """An argument or a field breaks its rule."""
 
     @classmethod
-    def of(cls, name: str, rule: str, value: object) -> InvalidValue:
-        """Compose "`name` must `rule`; got `value`", of a table or long column its type only."""
+    def of(
+        cls, name: str, rule: str, value: object, *, choices: Iterable[str] = ()
+    ) -> InvalidValue:
+        """Compose "`name` must `rule`; got `value`", of a table or long column its type only.
+
+        Where `choices` has a string like the value, "did you mean …?" follows.
+        """
         shown = repr(value)
         if "\n" in shown or len(shown) > _LONGEST:
             shown = f"a {type(value).__name__}"
-        return cls(f"{name} must {rule}; got {shown}")
+        near = _nearest(value, choices) if isinstance(value, str) else ""
+        return cls(f"{name} must {rule}; got {shown}{near and '; '}{near}")
 
 
 class UnknownName(InvalidValue, KeyError):
@@ -95,15 +108,9 @@ class UnknownName(InvalidValue, KeyError):
     def among(cls, kind: str, name: str, known: Iterable[str], *, where: str) -> UnknownName:
         """Compose "`kind` `name` is not in `where`; did you mean …?"."""
         names = tuple(known)
-        folded = {known_name.casefold(): known_name for known_name in names}
-        close = difflib.get_close_matches(str(name).casefold(), folded, n=3, cutoff=0.5)
-        near = [folded[key] for key in close]
-        if near:
-            hint = f"did you mean {' or '.join(repr(n) for n in near)}?"
-        elif names:
-            hint = f"there are {_some(names)}"
-        else:
-            hint = "there are none"
+        hint = _nearest(str(name), names)
+        if not hint:
+            hint = f"there are {_some(names)}" if names else "there are none"
         return cls(f"{kind} {name!r} is not in {where}; {hint}", name=str(name), known=names)
 
 

@@ -120,7 +120,7 @@ def test_pandas_and_numpy_values_become_plain_ones():
         ("score", float("nan"), "score must be a finite number; got nan"),
         ("expectation", float("inf"), "expectation must be a finite number; got inf"),
         ("value", float("-inf"), "value must be a finite number; got -inf"),
-        ("emotion", 1.5, r"valence must be a finite number in \[-1, 1\]; got 1.5"),
+        ("emotion", 1.5, r"emotion must be an Emotion or a finite number in \[-1, 1\]; got 1.5"),
         ("currency", "eur", "currency must be a code of three capital letters like 'EUR'"),
         ("currency", "EURO", "currency must be a code of three capital letters"),
         ("issue", 4, "issue must be a str; got 4"),

@@ -85,7 +85,9 @@ def test_a_block_that_sends_on_other_than_it_got_is_refused():
 
 
 def test_an_unknown_kind_is_refused():
-    with pytest.raises(InvalidValue, match="kind must be one of start"):
+    with pytest.raises(
+        InvalidValue, match=r"^target_kind must hold none but 'start'.*'touchpoint'$"
+    ):
         draw([(0, "", "start", "x", "touchpoint", 1)])
 
 

@@ -166,7 +166,8 @@ class Table:
         import narwhals as nw
 
         if backend is not None and backend not in _BACKENDS:
-            raise InvalidValue.of("backend", f"be one of {', '.join(_BACKENDS)} or None", backend)
+            rule = f"be one of {', '.join(map(repr, _BACKENDS))}, or None"
+            raise InvalidValue.of("backend", rule, backend, choices=_BACKENDS)
         wanted = backend or self.backend
         candidates = (wanted,) if wanted in _BACKENDS else ("pandas", "polars")
         data = {

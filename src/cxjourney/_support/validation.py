@@ -99,7 +99,8 @@ def check_kind(value: T, name: str, kind: type[T], source: str) -> T:
 def check_choice(value: str, name: str, choices: Collection[str]) -> str:
     """Return `value` if it is one of `choices`, else raise InvalidValue naming them."""
     if not isinstance(value, str) or value not in choices:
-        raise InvalidValue.of(name, f"be one of {', '.join(map(repr, choices))}", value)
+        rule = f"be one of {', '.join(map(repr, choices))}"
+        raise InvalidValue.of(name, rule, value, choices=choices)
     return value
 
 

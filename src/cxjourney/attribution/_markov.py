@@ -224,7 +224,7 @@ def _remembering(
         return attrs.evolve(credited, names=tuple(numbers.tolist())), numbers
     key = credited.codes.astype(np.int64)
     if states is not None:
-        fine = grain_codes(journeys.columns, states)
+        fine = grain_codes(journeys.columns, states, "states")
         key = distinct(key * len(fine.names) + fine.codes)[1]
     present, width = key, int(key.max(initial=0)) + 2
     before = np.arange(len(key)) - np.repeat(journeys.offsets[:-1], np.diff(journeys.offsets))

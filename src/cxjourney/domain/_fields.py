@@ -61,8 +61,18 @@ def is_flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
         raise InvalidValue.of(attribute.name, "be True or False", value)
 
 
-def finite(value: object, field: str, *, low: float = -math.inf, high: float = math.inf) -> float:
-    """Return `value` as a float if it is a finite number in [`low`, `high`]."""
+def finite(
+    value: object,
+    field: str,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    or_else: str = "",
+) -> float:
+    """Return `value` as a float if it is a finite number in [`low`, `high`].
+
+    `or_else` says in the message what else the field may be.
+    """
     number = math.nan
     if type(value) is float:
         number = value
@@ -71,7 +81,7 @@ def finite(value: object, field: str, *, low: float = -math.inf, high: float = m
     if math.isfinite(number) and low <= number <= high:
         return number
     interval = f" in [{low:g}, {high:g}]" if math.isfinite(low) else ""
-    raise InvalidValue.of(field, f"be a finite number{interval}", value)
+    raise InvalidValue.of(field, f"be {or_else}a finite number{interval}", value)
 
 
 def brief(instance: attrs.AttrsInstance) -> str:

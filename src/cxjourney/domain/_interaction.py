@@ -62,7 +62,9 @@ class Emotion:
 
 
 def _to_emotion(value: Emotion | float) -> Emotion:
-    return value if isinstance(value, Emotion) else Emotion(value)
+    if isinstance(value, Emotion):
+        return value
+    return Emotion(finite(value, "emotion", low=-1, high=1, or_else="an Emotion or "))
 
 
 def _to_utc(value: datetime) -> datetime:

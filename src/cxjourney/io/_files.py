@@ -61,8 +61,8 @@ def connect(caller: str) -> Any:
 def check_encoding(encoding: str) -> str:
     """Return `encoding` if files can be read in it, else raise InvalidValue naming the way out."""
     if encoding not in ENCODINGS:
-        choices = ", ".join(map(repr, ENCODINGS))
-        raise InvalidValue(f"encoding must be one of {choices}; got {encoding!r}: {_CONVERT}")
+        rule = f"be one of {', '.join(map(repr, ENCODINGS))} ({_CONVERT})"
+        raise InvalidValue.of("encoding", rule, encoding, choices=ENCODINGS)
     return encoding
 
 

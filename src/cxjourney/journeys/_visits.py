@@ -34,6 +34,7 @@ By: TypeAlias = Grain | tuple[Grain, Grain]
 """What a node is: one of the four, or a pair of them."""
 
 GRAINS = ("touchpoint", "channel", "stage", "owner")
+_GRAIN_RULE = f"be one of {', '.join(map(repr, GRAINS))}, or a tuple of two of them"
 NEVER = np.iinfo(np.int64).max
 _SMALL = 100_000
 """Rows of a log whose visits are kept; those of a larger one are found again when needed."""
@@ -137,10 +138,11 @@ class Visits:
         return following
 
 
-def grain_codes(columns: Columns, by: By) -> Coded:
+def grain_codes(columns: Columns, by: By, argument: str = "by") -> Coded:
     """Return the node of each row at a grain; what was not recorded is the node `MISSING`.
 
     A pair is named "first @ second", with every "@" of a name doubled so that names stay distinct.
+    `argument` is what the caller wrote the grain to, for the messages.
 
     Raises
     ------
@@ -150,10 +152,10 @@ def grain_codes(columns: Columns, by: By) -> Coded:
         If the log has no such column.
     """
     if isinstance(by, str):
-        return _single(columns, by)
+        return _single(columns, by, argument)
     if not isinstance(by, tuple) or len(by) != 2 or by[0] == by[1]:
-        raise InvalidValue.of("by", f"be one of {', '.join(GRAINS)}, or a pair of two", by)
-    first, second = _single(columns, by[0]), _single(columns, by[1])
+        raise InvalidValue.of(argument, _GRAIN_RULE, by)
+    first, second = (_single(columns, one, argument) for one in by)
     key = first.codes.astype(np.int64) * len(second.names) + second.codes
     used, codes = distinct(key)
     names = tuple(
@@ -168,9 +170,9 @@ def _escaped(name: str) -> str:
     return name.replace("@", "@@")
 
 
-def _single(columns: Columns, by: str) -> Coded:
+def _single(columns: Columns, by: str, argument: str) -> Coded:
     if by not in GRAINS:
-        raise InvalidValue.of("by", f"be one of {', '.join(GRAINS)}, or a pair of two", by)
+        raise InvalidValue.of(argument, _GRAIN_RULE, by, choices=GRAINS)
     coded = columns.coded.get(by)
     if coded is None and not len(columns):
         return Coded(np.zeros(0, dtype=np.int8), ())  # an empty log lacks no column
@@ -178,7 +180,7 @@ def _single(columns: Columns, by: str) -> Coded:
         known = tuple(name for name in GRAINS if name in columns.coded)
         raise UnknownName(
             f"the log has no {by}s: build it with {by}=, or pass "
-            f"{' or '.join(f'by={name!r}' for name in known)}",
+            f"{' or '.join(f'{argument}={name!r}' for name in known)}",
             name=by,
             known=known,
         )

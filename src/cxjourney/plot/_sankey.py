@@ -117,9 +117,10 @@ def step_sankey(
     size = len(step)
     if not len(source) == len(source_kind) == len(target) == len(target_kind) == size:
         raise InvalidValue("step, source, target and their kinds must have one length")
-    unknown = sorted({*source_kind, *target_kind} - set(_KINDS))
-    if unknown:
-        raise InvalidValue.of("kind", f"be one of {', '.join(_KINDS)}", unknown[0])
+    for name, kinds in (("source_kind", source_kind), ("target_kind", target_kind)):
+        for kind in sorted({*kinds} - {*_KINDS}):
+            rule = f"hold none but {', '.join(map(repr, _KINDS))}"
+            raise InvalidValue.of(name, rule, kind, choices=_KINDS)
     flow = column(count, "count", size=size)
     flows: dict[tuple[Key, Key], float] = {}
     for k in range(size):
