@@ -44,6 +44,20 @@ def test_an_error_is_not_kept():
     assert memo.get("value", lambda: 3) == 3
 
 
+def test_of_what_is_large_only_the_last_is_kept():
+    memo, computed = Memo(), []
+
+    def value_of(key: str) -> str:
+        def compute() -> str:
+            computed.append(key)
+            return key.upper()
+
+        return memo.latest("large", key, compute)
+
+    assert [value_of(key) for key in "aabba"] == ["A", "A", "B", "B", "A"]
+    assert computed == ["a", "b", "a"]
+
+
 def test_copies_and_pickles_begin_empty():
     memo = Memo()
     memo.get("value", lambda: 1)

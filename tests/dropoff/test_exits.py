@@ -246,7 +246,7 @@ def test_what_exits_rest_on_is_computed_once(many, monkeypatch):
 
         monkeypatch.setattr(f"{module}.{name}", counted)
 
-    counting("cxjourney.journeys._statistics", "statistics_at")
+    counting("cxjourney.journeys._statistics", "_statistics")
     counting("cxjourney.journeys._statistics", "_left_out")
     counting("cxjourney.journeys._graph_building", "build_graph")
     counting("cxjourney.journeys._chain_figures", "_figures")

@@ -48,5 +48,23 @@ class Memo:
                 self._values[name] = compute()
             return cast(T, self._values[name])
 
+    def latest(self, name: Hashable, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return the value of this name and key; only that of the last key is kept.
+
+        Parameters
+        ----------
+        name
+            What is kept.
+        key
+            What the value depends on beside the object itself.
+        compute
+            How it is computed.
+        """
+        with self._lock:
+            kept = self._values.get(name)
+            if kept is None or kept[0] != key:
+                kept = self._values[name] = (key, compute())
+            return cast(T, kept[1])
+
     def __reduce__(self) -> tuple[type[Memo], tuple[()]]:
         return Memo, ()

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, ClassVar, overload
 import attrs
 import numpy as np
 
-from cxjourney._stats.aalen_johansen import MOVED, move_mass
+from cxjourney._stats.aalen_johansen import MOVED
 from cxjourney._stats.estimates import why_no_interval
 from cxjourney._stats.ratios import ratio_figures, share_of_total_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.critical._grain import grain_name
-from cxjourney.journeys import By, Visits, by_segment, check_journeys, units_of, visits_of
+from cxjourney.journeys import (
+    By,
+    Visits,
+    by_segment,
+    check_journeys,
+    masses_of,
+    units_of,
+    visits_of,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,7 +150,10 @@ def bottlenecks(
     moved = np.flatnonzero(visits.state == MOVED)
     node, journey = visits.node[moved], visits.journey[moved]
     wait = waits_s(visits)[moved]
-    mass = _mass(journeys, visits)[moved]
+    # without a limit nothing is censored by it
+    mass = np.ones(len(moved))
+    if journeys.rules.inactivity is not None:
+        mass = masses_of(journeys, by)[moved]
     mean = ratio_figures(mass * wait, mass, group=node, n_groups=k, units=units, item=journey)
     low, high = mean.student(level)
     share = share_of_total_figures(wait, group=node, n_groups=k, units=units, item=journey)
@@ -181,14 +192,6 @@ def waits_s(visits: Visits) -> NDArray[np.float64]:
     """Return the time from each visit to the next [s]; meaningful where the visit moved."""
     assert visits.wait_us is not None  # noqa: S101 - the caller has looked
     return visits.wait_us / _SECOND
-
-
-def _mass(journeys: Journeys, visits: Visits) -> NDArray[np.float64]:
-    """Return how much each transition weighs: Aalen-Johansen masses where there is a limit."""
-    assert visits.wait_us is not None  # noqa: S101 - the caller has looked
-    if journeys.rules.inactivity is None:
-        return np.ones(len(visits))
-    return move_mass(visits.node, visits.wait_us, visits.state, len(visits.names))
 
 
 def _split(

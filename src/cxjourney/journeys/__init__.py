@@ -39,6 +39,7 @@ from cxjourney.journeys._sequences import slices_of as slices_of
 from cxjourney.journeys._statistics import LeftOut as LeftOut
 from cxjourney.journeys._statistics import TransitionStatistics as TransitionStatistics
 from cxjourney.journeys._statistics import left_out as left_out
+from cxjourney.journeys._statistics import masses_of as masses_of
 from cxjourney.journeys._statistics import statistics_at as statistics_at
 from cxjourney.journeys._statistics import statistics_of as statistics_of
 from cxjourney.journeys._transition_gaps import TransitionGaps

@@ -299,9 +299,11 @@ class Journeys:
         UnknownName
             If the log has no such column.
         """
-        from cxjourney.journeys._graph_building import build_graph
+        from cxjourney.journeys._graph_building import build_graph, graph_of
 
-        return build_graph(self, by=by, times=times)
+        if times:
+            return build_graph(self, by=by, times=True)
+        return graph_of(self, by).copy()  # the graph that analyses share stays as it is
 
 
 def _left_truncated(

@@ -10,11 +10,12 @@ import numpy as np
 
 from cxjourney._stats.aalen_johansen import MOVED, OPEN, left_out_probabilities, move_mass
 from cxjourney._support.distinct import distinct
+from cxjourney._support.frozen import seal
 from cxjourney.journeys._units import units_of
-from cxjourney.journeys._visits import grain_codes, visits_at
+from cxjourney.journeys._visits import visits_at, visits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -30,6 +31,7 @@ __all__ = [
     "TransitionStatistics",
     "assembled",
     "left_out",
+    "masses_of",
     "statistics_at",
     "statistics_of",
 ]
@@ -170,13 +172,40 @@ def statistics_of(journeys: Journeys, by: By = "touchpoint") -> TransitionStatis
         What a node is.
     """
     return journeys.memo.get(
-        ("statistics", by), lambda: statistics_at(journeys, grain_codes(journeys.columns, by))
+        ("statistics", by),
+        lambda: _statistics(journeys, visits_of(journeys, by), lambda: masses_of(journeys, by)),
     )
 
 
 def statistics_at(journeys: Journeys, nodes: Coded) -> TransitionStatistics:
     """Return the statistics of the transitions, given the node of each row of the columns."""
     visits = visits_at(journeys, nodes)
+    return _statistics(journeys, visits, lambda: _masses(visits))
+
+
+def masses_of(journeys: Journeys, by: By = "touchpoint") -> Floats:
+    """Return the mass of each visit that moved on, by Aalen and Johansen; 0 for the others.
+
+    Masses are as large as the visits: those of the grain that was asked for last are kept.
+
+    Parameters
+    ----------
+    journeys
+        The journeys, with times.
+    by
+        What a node is.
+    """
+    return journeys.memo.latest("masses", by, lambda: _masses(visits_of(journeys, by)))
+
+
+def _masses(visits: Visits) -> Floats:
+    assert visits.wait_us is not None  # noqa: S101 - the caller has looked
+    return seal(move_mass(visits.node, visits.wait_us, visits.state, len(visits.names)))
+
+
+def _statistics(
+    journeys: Journeys, visits: Visits, masses: Callable[[], Floats]
+) -> TransitionStatistics:
     k = len(visits.names)
     weight = visits.weight
     key, transition = _transitions(visits)
@@ -189,9 +218,8 @@ def statistics_at(journeys: Journeys, nodes: Coded) -> TransitionStatistics:
     dropped = visits.following == visits.dropoff
     at_risk = n - censored
     if _timed(journeys, visits) and open_ones.any():
-        assert visits.wait_us is not None  # noqa: S101 - _timed has looked
-        mass = move_mass(visits.node, visits.wait_us, visits.state, k)
-        probability = np.bincount(transition[made], mass[made], minlength=len(key)).astype(float)
+        mass = masses()[made]
+        probability = np.bincount(transition[made], mass, minlength=len(key)).astype(np.float64)
     else:
         base = at_risk[source]
         probability = np.divide(count, base, out=np.zeros(len(key)), where=base > 0)
@@ -221,18 +249,15 @@ def left_out(journeys: Journeys, by: By | None = None, nodes: Coded | None = Non
         The node of each row of the columns, instead of a grain.
     """
     if nodes is not None:
-        return _left_out(journeys, nodes, statistics_at(journeys, nodes))
+        return _left_out(journeys, visits_at(journeys, nodes), statistics_at(journeys, nodes))
     grain: By = "touchpoint" if by is None else by
     return journeys.memo.get(
         ("left out", grain),
-        lambda: _left_out(
-            journeys, grain_codes(journeys.columns, grain), statistics_of(journeys, grain)
-        ),
+        lambda: _left_out(journeys, visits_of(journeys, grain), statistics_of(journeys, grain)),
     )
 
 
-def _left_out(journeys: Journeys, nodes: Coded, whole: TransitionStatistics) -> LeftOut:
-    visits = visits_at(journeys, nodes)
+def _left_out(journeys: Journeys, visits: Visits, whole: TransitionStatistics) -> LeftOut:
     units = units_of(journeys)
     k = len(visits.names)
     _, transition = _transitions(visits)

@@ -227,15 +227,27 @@ def visits_of(journeys: Journeys, by: By = "touchpoint") -> Visits:
         What a node is.
     """
     if len(journeys.columns) > _SMALL:
-        return visits_at(journeys, grain_codes(journeys.columns, by))
-    return journeys.memo.get(
-        ("visits", by), lambda: visits_at(journeys, grain_codes(journeys.columns, by))
-    )
+        return _visits(journeys, _nodes_of(journeys, by))
+    return journeys.memo.get(("visits", by), lambda: _visits(journeys, _nodes_of(journeys, by)))
+
+
+def _nodes_of(journeys: Journeys, by: By) -> Coded:
+    """Return the node of each visit at a grain in few bytes; they are found once."""
+
+    def compute() -> Coded:
+        coded = coded_visits(journeys, grain_codes(journeys.columns, by))
+        small = np.min_scalar_type(max(len(coded.names), 1))
+        return Coded(seal(coded.codes.astype(small, copy=False)), coded.names)
+
+    return journeys.memo.get(("nodes", by), compute)
 
 
 def visits_at(journeys: Journeys, nodes: Coded) -> Visits:
     """Return the visits of journeys, given the node of each row of their columns."""
-    coded = coded_visits(journeys, nodes)
+    return _visits(journeys, coded_visits(journeys, nodes))
+
+
+def _visits(journeys: Journeys, coded: Coded) -> Visits:
     wait, state = journeys.memo.get("waits", lambda: _waits(journeys))
     return Visits(
         names=coded.names,

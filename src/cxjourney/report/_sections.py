@@ -13,7 +13,7 @@ from cxjourney._support.table import Table
 from cxjourney.domain import JourneyBlueprint
 from cxjourney.dropoff import StepLike
 from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired
-from cxjourney.journeys import Journeys
+from cxjourney.journeys import Journeys, graph_of
 from cxjourney.metrics import Scale
 from cxjourney.report._charts import Bar, Bars, Matrix
 from cxjourney.report._journey_map import journey_map
@@ -107,7 +107,7 @@ def _audit(work: Work) -> Section:
 
 def _graph(work: Work) -> Section:
     journeys = work.journeys
-    graph = journeys.graph()
+    graph = graph_of(journeys)
     touchpoints = graph.touchpoints
     between = sum(1 for u, v in graph.edges if u in touchpoints and v in touchpoints)
     drawing = network(graph, stages=stages_in_order(journeys)[0])
