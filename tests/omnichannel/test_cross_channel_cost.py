@@ -138,7 +138,8 @@ def test_paths_have_contacts_and_conversions_but_no_times():
     assert any("neither times nor scores" in note for note in found.notes)
     # 200 customers of one journey: the variance of two proportions
     half = (found.conversion.high - found.conversion.low) / 2
-    assert half == pytest.approx(1.972 * np.sqrt(0.24 / 100 + 0.21 / 100), rel=0.01)
+    # over 64 buckets, which has a noise of some 9 %
+    assert half == pytest.approx(1.998 * np.sqrt(0.24 / 100 + 0.21 / 100), rel=0.15)
 
 
 @pytest.mark.parametrize("path", [["web", "web"], ["web", "phone"], ["web"]])

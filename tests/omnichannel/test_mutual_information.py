@@ -113,7 +113,9 @@ def test_weights_are_journeys_of_their_own():
     )
     assert weighted.raw == pytest.approx(listed.raw)
     assert weighted.shuffled == pytest.approx(listed.shuffled, rel=0.2)
-    assert weighted.information.low == pytest.approx(listed.information.low)
+    # fifty customers in buckets of their own, or dealt to 64
+    width = listed.information.value - listed.information.low
+    assert weighted.information.low == pytest.approx(listed.information.low, abs=0.2 * width)
 
 
 def test_many_channels_and_few_moves_are_called_what_they_are():

@@ -82,8 +82,9 @@ def test_transitions_are_what_a_plain_recount_gives(people):
     probability = found.matrix("probability")
     for row in probability[~np.isnan(probability).any(axis=1)]:
         assert np.isclose(row.sum(), 1)
-    assert np.all(np.asarray(found.table["low"]) <= found.table["probability"])
-    assert np.all(np.asarray(found.table["high"]) >= found.table["probability"])
+    for row in found.table:  # fewer than three customers give no interval
+        if not np.isnan(row["low"]):
+            assert 0 <= row["low"] <= row["probability"] <= row["high"] <= 1
 
 
 @given(people, st.permutations(CHANNELS))
@@ -96,9 +97,10 @@ def test_other_names_give_the_same_transitions(people, names):
         (rename[r["from_channel"]], rename[r["to_channel"]]): [r[n] for n in numbers]
         for r in before.table
     }
-    assert told == {
-        (r["from_channel"], r["to_channel"]): [r[n] for n in numbers] for r in after.table
-    }
+    again = {(r["from_channel"], r["to_channel"]): [r[n] for n in numbers] for r in after.table}
+    assert told.keys() == again.keys()
+    for pair, row in told.items():
+        assert np.allclose(row, again[pair], equal_nan=True)
 
 
 @given(people, st.randoms(use_true_random=False))
@@ -107,8 +109,12 @@ def test_the_order_of_customers_does_not_matter(people, random):
     random.shuffle(order)
     plain = transitions(journeys_of(log_of(people)))
     shuffled = transitions(journeys_of(log_of(people, order=order)))
-    assert plain.table == shuffled.table
-    assert plain.ends == shuffled.ends
+    for one, other in ((plain.table, shuffled.table), (plain.ends, shuffled.ends)):
+        assert one.column_names == other.column_names
+        for name in one.column_names[:2]:
+            assert list(one[name]) == list(other[name])
+        for name in one.column_names[2:]:
+            assert np.allclose(one[name], other[name], equal_nan=True)
 
 
 @given(people, people)
@@ -145,7 +151,7 @@ def test_arrivals_by_a_switch_are_the_moves_between_different_channels(people):
     )
     assert {(a, b): n for a, b, n in arrivals} == moves
     for row in found.pairs:
-        if not np.isnan(row["loss"]):
+        if not np.isnan(row["p"]):
             assert -1 <= row["low"] <= row["loss"] + 1e-12
             assert row["loss"] - 1e-12 <= row["high"] <= 1
             assert 0 < row["p"] <= row["adjusted_p"] <= 1
@@ -284,6 +290,8 @@ def test_a_residual_is_nan_exactly_where_the_totals_fix_the_count(people):
     for row in found.pairs:
         if row["count"]:
             fewest, most = allowed[row["from_channel"], row["to_channel"]]
-            assert np.isnan(row["residual"]) == np.isclose(fewest, most, atol=1e-6)
+            fixed = np.isclose(fewest, most, atol=1e-6)
+            assert np.isnan(row["residual"]) == fixed
+            assert not fixed or np.isnan([row["low"], row["high"], row["p"]]).all()
             assert fewest - 1e-6 <= row["expected"] <= most + 1e-6
     assert (found.free == 0) == all(np.isclose(a, b, atol=1e-6) for a, b in allowed.values())

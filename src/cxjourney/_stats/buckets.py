@@ -35,6 +35,7 @@ __all__ = [
     "difference_of_shares",
     "effective_trials",
     "effective_units",
+    "resting_on",
     "share_interval",
     "split_weights",
     "student_interval",
@@ -48,6 +49,7 @@ FEWEST = 3.0
 
 _SHIFT = 2  # the top 6 of a digest's first 8 bits
 _ROUNDING = 1e-12
+_TRACE = 1e-9  # counts as present, and for nothing in G*
 
 
 def bucket_of(ids: Sequence[str]) -> NDArray[np.uint8]:
@@ -119,6 +121,24 @@ def effective_units(units: NDArray[np.number]) -> Floats:
     squares = (n * n).sum(axis=0)
     effective: Floats = n.sum(axis=0) ** 2 / np.where(squares > 0, squares, 1.0)
     return effective
+
+
+def resting_on(units: Floats, present: NDArray[np.bool_]) -> Floats:
+    """Return the units of figures that rest on a small part of what their base holds.
+
+    The credit of one channel rests on the conversions that touch it, while the journeys of every
+    customer are in its base: a bucket without such a conversion still takes part in the variance,
+    and does not raise G*.
+
+    Parameters
+    ----------
+    units
+        What each figure rests on in each bucket, shape (buckets, ...).
+    present
+        Whether the bucket holds anything of the base, shape (buckets,).
+    """
+    shape = (len(present),) + (1,) * (np.ndim(units) - 1)
+    return np.where(present.reshape(shape), np.maximum(units, _TRACE), 0.0)
 
 
 @attrs.frozen(kw_only=True, eq=False)

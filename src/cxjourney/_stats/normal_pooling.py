@@ -17,6 +17,7 @@ __all__ = [
     "Spread",
     "decreasing_root",
     "shrunken_effects",
+    "smoothed_variance",
     "spread_of",
     "tau_interval",
 ]
@@ -127,3 +128,15 @@ def shrunken_effects(
         own = np.where(variances > 0, tau2 / (tau2 + variances), 1.0)
     own[np.isnan(variances)] = 0.0
     return spread.mean + own * (values - spread.mean)
+
+
+def smoothed_variance(
+    shares: NDArray[np.float64], trials: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the variances of shares with one hit and one miss added, so that none is 0.
+
+    `trials` are independent trials that say as much; see `cxjourney._stats.buckets`.
+    """
+    p = (shares * trials + 1) / (trials + 2)
+    variances: NDArray[np.float64] = p * (1 - p) / trials
+    return variances

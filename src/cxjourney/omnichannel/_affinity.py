@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
-from cxjourney._stats.intervals import garwood, normal_quantile
+from cxjourney._stats.buckets import BucketFigures, resting_on, student_interval
+from cxjourney._stats.intervals import garwood
 from cxjourney._stats.normal_pooling import shrunken_effects, spread_of
 from cxjourney._stats.significance import false_discovery, two_sided_p
+from cxjourney._support.array_types import Bools, Floats, Ints
+from cxjourney._support.distinct import distinct
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
+from cxjourney.journeys import units_of
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
-    ChannelTransitions,
     interactions_of,
     order_notes,
     transitions_between,
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Affinity", "affinity"]
 
 _WORTH_SHOWING = 5.0  # expected switches from which their absence is worth a row
-_CHUNK = 4096
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -128,21 +129,26 @@ def affinity(
     interactions = interactions_of(journeys, by, closing=closing)
     transitions = transitions_between(journeys, interactions)
     notes = list(order_notes(journeys, interactions, transitions, by))
-    fit = _fit(transitions, len(interactions.names))
+    k = len(interactions.names)
+    switched = transitions.switched
+    cells, cell = distinct(transitions.source[switched] * k + transitions.target[switched])
+    own = units_of(journeys).sums(cell, len(cells), item=transitions.journey[switched])
+    square = np.zeros(k * k)
+    square[cells] = own.sum(axis=0)
+    fit = _fit(square.reshape(k, k))
     if fit.free < 1 and fit.count.sum():
         notes.append(
-            "Quasi-independence fits any such switches exactly, so that there is no "
-            "affinity to find."
+            "Quasi-independence fits any such switches exactly, so that there is no affinity to "
+            "find."
         )
     shown = np.flatnonzero((fit.count > 0) | (fit.expected >= _WORTH_SHOWING))
-    a, b = np.divmod(shown, max(1, len(interactions.names)))
+    a, b = np.divmod(shown, max(1, k))
     count, expected = fit.count[shown], fit.expected[shown]
-    numbers = _Numbers.of(count, expected, fit, shown, level)
+    lift, low, high, log_variance, p = _numbers(own, cells, fit, shown, level)
     log_lift = np.log((count + 0.5) / (expected + 0.5))
-    variance = np.where(count > 0, numbers.log_variance, 1 / (expected + 0.5))
     if fit.free < 1:
         log_lift = np.full(len(shown), np.nan)
-    drawn = np.exp(shrunken_effects(log_lift, variance, spread_of(log_lift, variance)))
+    drawn = np.exp(shrunken_effects(log_lift, log_variance, spread_of(log_lift, log_variance)))
     names = np.array([*interactions.names, ""], dtype=object)
     table = Table(
         {
@@ -150,13 +156,13 @@ def affinity(
             f"to_{by}": names[b].tolist(),
             "count": count.astype(np.int64),
             "expected": expected,
-            "lift": numbers.lift,
-            "low": numbers.low,
-            "high": numbers.high,
+            "lift": lift,
+            "low": low,
+            "high": high,
             "shrunken": drawn,
-            "residual": numbers.residual,
-            "p": numbers.p,
-            "adjusted_p": false_discovery(numbers.p),
+            "residual": fit.residual[shown] if fit.free else np.full(len(shown), np.nan),
+            "p": p,
+            "adjusted_p": false_discovery(p),
         },
         backend=journeys.log.backend,
     )
@@ -170,83 +176,117 @@ def affinity(
     )
 
 
+def _numbers(
+    own: Floats, cells: Ints, fit: _Fit, shown: Ints, level: float
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Return lifts, both ends of their intervals, the variance of their logarithms, and p-values.
+
+    All but the lifts are NaN where the totals fix the count, and all where nothing can be tested.
+    """
+    from scipy.special import stdtr
+
+    unknown = np.full(len(shown), np.nan)
+    if fit.free < 1:
+        return unknown, unknown, unknown, unknown, unknown
+    count, expected, loose = fit.count[shown], fit.expected[shown], fit.loose[shown]
+    figures = _lifts(own, cells, fit, shown)
+    logs = figures.map(_log)
+    # a channel that leads to one other alone fixes its lift, whatever bucket is left out: then the
+    # variance over customers says nothing, and that of independent switches is the least
+    variance = np.where(loose, np.maximum(logs.variance, fit.spread[shown]), np.nan)
+    low, high = np.exp(student_interval(logs.whole, variance, logs.freedom, level=level))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = 2 * stdtr(logs.freedom, -np.abs(logs.whole) / np.sqrt(variance))
+    # what nobody did has no variance over customers: as many were expected, independently
+    never = count == 0
+    variance[never] = 1 / (expected[never] + 0.5)
+    for i in np.flatnonzero(never & loose):
+        low[i], high[i] = 0.0, garwood(0, float(expected[i]), level=level)[1]
+        p[i] = two_sided_p(float(fit.residual[shown[i]]))
+    return figures.whole, low, high, variance, p
+
+
+def _log(values: Floats) -> Floats:
+    return np.log(values, out=np.full(values.shape, np.nan), where=values > 0)
+
+
 @attrs.frozen(kw_only=True)
 class _Fit:
     """Switches and what quasi-independence expects, as flat square arrays.
 
     `loose` says where switches may differ from those expected though rows and columns keep their
-    totals; elsewhere O = E whatever happens. `spread` is the variance of O - E, `log_spread` that
-    of log O/E.
+    totals; elsewhere O = E whatever happens. `residual` is Haberman's, NaN where O = E always;
+    `spread` is the variance of log O/E were switches independent.
     """
 
-    count: NDArray[np.float64]
-    expected: NDArray[np.float64]
-    loose: NDArray[np.bool_]
-    spread: NDArray[np.float64]
-    log_spread: NDArray[np.float64]
+    count: Floats
+    expected: Floats
+    loose: Bools
+    residual: Floats
+    spread: Floats
     free: int
 
 
-def _fit(transitions: ChannelTransitions, k: int) -> _Fit:
-    from scipy.sparse import coo_array, csr_array, diags_array
-
-    switched = transitions.switched
-    cell = transitions.source[switched] * k + transitions.target[switched]
-    weight = (
-        np.ones(len(cell))
-        if transitions.weight is None
-        else transitions.weight[switched].astype(np.float64)
-    )
-    count = np.bincount(cell, weight, minlength=k * k).astype(np.float64)
-    block = _blocks(count.reshape(k, k))
-    expected = _quasi_independence(count.reshape(k, k), block)
+def _fit(count: Floats) -> _Fit:
+    """Return the fit to a square array of switches."""
+    block = _blocks(count)
+    expected, _ = _quasi_independence(count, block)
     support = _within(block)
     blocks = np.unique(block[block >= 0])
     rank = int(np.count_nonzero(block >= 0)) - len(blocks)  # a block's effects bar one are free
     cover = _inverse(expected, rank)
-    free = int(np.count_nonzero(support)) - rank
-
-    _, first, who = np.unique(
-        transitions.customer[switched], return_index=True, return_inverse=True
-    )
-    weights, people = weight[first], len(first)
-    own, times = np.unique(who * max(1, k * k) + cell, return_counts=True)
-    owner, at = np.divmod(own, max(1, k * k))
-    source, target = np.divmod(at, max(1, k))
-    squares = np.bincount(at, weights[owner] * times**2, minlength=k * k)
-    # what a customer gives and takes, and what that does to the effects of rows and columns
-    effects_of = np.concatenate([source, k + target])
-    entries = (np.tile(times, 2).astype(np.float64), (np.tile(owner, 2), effects_of))
-    margins = coo_array(entries, shape=(people, 2 * k)).tocsr()
-    squared = csr_array(margins.T @ (diags_array(weights) @ margins)).toarray()
-    moments = cover @ squared @ cover
-    own_effect = np.empty(len(own))
-    for begin in range(0, people, _CHUNK):
-        effects = np.asarray(margins[begin : begin + _CHUNK] @ cover)
-        rows = slice(*np.searchsorted(owner, [begin, begin + _CHUNK]))
-        local = owner[rows] - begin
-        own_effect[rows] = effects[local, source[rows]] + effects[local, k + target[rows]]
-    mixed = np.bincount(at, weights[owner] * times * own_effect, minlength=k * k)
-    diagonal = np.diag(moments)
-    effect = (diagonal[:k, None] + diagonal[None, k:] + 2 * moments[:k, k:]).ravel()
-    flat = expected.ravel()
-    own_cover = np.diag(cover)
-    leverage = (own_cover[:k, None] + own_cover[None, k:] + 2 * cover[:k, k:]).ravel() * flat
-    clustered = squares - 2 * flat * mixed + flat**2 * effect
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # where a count fixes its own expectation the linear part says nothing: a count's own error
-        log_spread = np.maximum(squares / count**2 - 2 * mixed / count + effect, 1 / count)
+    k = len(count)
+    own = np.diag(cover)
+    leverage = (own[:k, None] + own[None, k:] + 2 * cover[:k, k:]) * expected
+    free = np.maximum(0.0, 1 - leverage)
+    variance = expected * free
+    loose = _loose(support) & (variance > 0)
+    root = np.sqrt(variance, out=np.ones(variance.shape), where=loose)
     return _Fit(
-        count=count,
-        expected=flat,
-        loose=_loose(support).ravel(),
-        spread=np.maximum(clustered, flat * np.maximum(0.0, 1 - leverage)),
-        log_spread=log_spread,
-        free=free,
+        count=count.ravel(),
+        expected=expected.ravel(),
+        loose=loose.ravel(),
+        residual=np.where(loose, (count - expected) / root, np.nan).ravel(),
+        spread=np.divide(free, count, out=np.zeros(count.shape), where=count > 0).ravel(),
+        free=int(np.count_nonzero(support)) - rank,
     )
 
 
-def _blocks(count: NDArray[np.float64]) -> NDArray[np.int64]:
+def _lifts(own: Floats, cells: Ints, fit: _Fit, shown: Ints) -> BucketFigures:
+    """Return the lifts of the cells shown, fitted anew without each bucket of customers.
+
+    `own` holds the switches in each bucket, shape (buckets, cells in use).
+    """
+    k = math.isqrt(len(fit.count))
+    used = np.full(len(fit.count), -1)
+    used[cells] = np.arange(len(cells))
+    place = used[shown]
+    here = np.where(place >= 0, own[:, place], 0.0)
+    whole = fit.count.reshape(k, k)
+    block = _blocks(whole)
+    _, give = _quasi_independence(whole, block)
+    without = np.full((len(own), len(shown)), np.nan)
+    present = own.sum(axis=1) > 0
+    for bucket in np.flatnonzero(present).tolist():
+        left = fit.count.copy()
+        left[cells] -= own[bucket]
+        others = left.reshape(k, k)
+        same = bool((left[cells] > 0).all())
+        expected, _ = _quasi_independence(others, block if same else _blocks(others), give, 1e-9)
+        without[bucket] = _ratio_or_nan(left[shown], expected.ravel()[shown])
+    return BucketFigures(
+        whole=_ratio_or_nan(fit.count[shown], fit.expected[shown]),
+        without=without,
+        units=resting_on(here, present),
+    )
+
+
+def _ratio_or_nan(a: Floats, b: Floats) -> Floats:
+    ratio: Floats = np.divide(a, b, out=np.full(len(a), np.nan), where=b > 0)
+    return ratio
+
+
+def _blocks(count: Floats) -> Ints:
     """Return the block of each row, then of each column; negative for those without switches.
 
     Quasi-independence expects switches within blocks alone. A cell can be filled without changing a
@@ -267,15 +307,15 @@ def _blocks(count: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.where(used, label, -1).astype(np.int64)
 
 
-def _within(block: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _within(block: Ints) -> Bools:
     """Return the cells off the diagonal whose row and column share a block."""
     rows, columns = np.split(block, 2)
-    same: NDArray[np.bool_] = (rows[:, None] == columns[None, :]) & (rows[:, None] >= 0)
+    same: Bools = (rows[:, None] == columns[None, :]) & (rows[:, None] >= 0)
     np.fill_diagonal(same, False)
     return same
 
 
-def _loose(support: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _loose(support: Bools) -> Bools:
     """Return the cells that the totals of rows and columns do not fix.
 
     A cell alone in its row or column is what the total says; with it set aside, others may be
@@ -291,7 +331,7 @@ def _loose(support: NDArray[np.bool_]) -> NDArray[np.bool_]:
         left = fewer
 
 
-def _inverse(expected: NDArray[np.float64], rank: int) -> NDArray[np.float64]:
+def _inverse(expected: Floats, rank: int) -> Floats:
     """Return the covariance of row and column effects in the log-linear model of that rank."""
     information = np.block(
         [
@@ -301,25 +341,26 @@ def _inverse(expected: NDArray[np.float64], rank: int) -> NDArray[np.float64]:
     )
     values, vectors = np.linalg.eigh(information)
     used = slice(len(values) - rank, None)  # ascending: those of the null space come first
-    inverse: NDArray[np.float64] = (vectors[:, used] / values[used]) @ vectors[:, used].T
+    inverse: Floats = (vectors[:, used] / values[used]) @ vectors[:, used].T
     return inverse
 
 
 def _quasi_independence(
-    count: NDArray[np.float64], block: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return α_a β_b within blocks, off the diagonal, with the totals of the counts.
+    count: Floats, block: Ints, begin: Floats | None = None, tolerance: float = 1e-13
+) -> tuple[Floats, Floats]:
+    """Return α_a β_b within blocks, off the diagonal, with the totals of the counts, and α.
 
-    Iterative proportional fitting: the diagonal apart, it needs the effects alone.
+    Iterative proportional fitting: the diagonal apart, it needs the effects alone. It begins at the
+    effects given, or at 1.
     """
     rows, columns = count.sum(axis=1), count.sum(axis=0)
     give, take = (rows > 0).astype(np.float64), (columns > 0).astype(np.float64)
+    if begin is not None:
+        give *= np.where(begin > 0, begin, 1.0)
     of_rows, of_columns = np.split(block, 2)
     both = of_rows == of_columns
 
-    def others(
-        effect: NDArray[np.float64], own: NDArray[np.int64], asked: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def others(effect: Floats, own: Ints, asked: Ints) -> Floats:
         """Return what the effects in the block of each add up to, without its own."""
         total = np.bincount(own + 1, effect, minlength=int(block.max(initial=-1)) + 2)
         return np.asarray(total[asked + 1] - np.where(both, effect, 0.0), dtype=np.float64)
@@ -328,55 +369,12 @@ def _quasi_independence(
         before = give
         give = _ratio(rows, others(take, of_columns, of_rows))
         take = _ratio(columns, others(give, of_rows, of_columns))
-        if np.abs(give - before).max(initial=0) <= 1e-13 * give.max(initial=0):
+        if np.abs(give - before).max(initial=0) <= tolerance * give.max(initial=0):
             break
     expected = np.outer(give, take)
     expected[~_within(block)] = 0
-    return expected
+    return expected, give
 
 
-def _ratio(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ratio(a: Floats, b: Floats) -> Floats:
     return np.divide(a, b, out=np.zeros_like(a), where=(a > 0) & (b > 0))
-
-
-@attrs.frozen(kw_only=True)
-class _Numbers:
-    lift: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    residual: NDArray[np.float64]
-    p: NDArray[np.float64]
-    log_variance: NDArray[np.float64]
-
-    @classmethod
-    def of(
-        cls,
-        count: NDArray[np.float64],
-        expected: NDArray[np.float64],
-        fit: _Fit,
-        shown: NDArray[np.intp],
-        level: float,
-    ) -> _Numbers:
-        """Return lifts with intervals and residuals; NaN where nothing is left to test."""
-        z = normal_quantile(level)
-        unknown = np.full(len(count), np.nan)
-        spread, log_variance = fit.spread[shown], fit.log_spread[shown]
-        possible = fit.loose[shown] & (spread > 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            lift = np.where(expected > 0, count / expected, np.nan)
-            half = np.exp(z * np.sqrt(log_variance))
-            residual = np.where(possible, (count - expected) / np.sqrt(spread), np.nan)
-            low, high = lift / half, lift * half
-        for i in np.flatnonzero(count == 0):
-            low[i], high[i] = 0.0, garwood(0, float(expected[i]), level=level)[1]
-        if fit.free < 1:
-            return cls(
-                lift=unknown,
-                low=unknown,
-                high=unknown,
-                residual=unknown,
-                p=unknown,
-                log_variance=unknown,
-            )
-        p = np.array([two_sided_p(r) if not math.isnan(r) else math.nan for r in residual])
-        return cls(lift=lift, low=low, high=high, residual=residual, p=p, log_variance=log_variance)

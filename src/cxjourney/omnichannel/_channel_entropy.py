@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.clustered_estimates import mean_estimate
+from cxjourney._stats.estimates import mean_estimate
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
+from cxjourney.journeys import units_of
 from cxjourney.metrics import Estimate
-from cxjourney.omnichannel._bits import bits_estimate
+from cxjourney.omnichannel._bits import (
+    bias_of,
+    bits_estimate,
+    entropy_of,
+    information_of,
+    seen,
+    summed,
+)
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
     Interactions,
@@ -23,8 +31,8 @@ from cxjourney.omnichannel._channel_transitions import (
 )
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from cxjourney._stats.units import Units
+    from cxjourney._support.array_types import Floats
     from cxjourney.journeys import Journeys
 
 __all__ = ["ChannelEntropy", "channel_entropy"]
@@ -125,13 +133,11 @@ def channel_entropy(
     transitions = transitions_between(journeys, interactions)
     noun = "kind of channel" if by == "kind" else by
     k = len(interactions.names)
-    p = _frequencies(interactions.node, interactions.weight, k)
+    units = units_of(journeys)
     bound = math.log2(k) if k else math.nan
     found = bits_estimate(
-        -np.log2(p, where=p > 0, out=np.zeros(k))[interactions.node],
-        interactions.customer,
-        interactions.weight,
-        correction=k - 1,
+        lambda counts: entropy_of(counts) + bias_of(seen(counts) - 1, counts),
+        units.sums(interactions.node, k, item=interactions.journey),
         bound=bound,
         level=level,
         name=f"{noun} of an interaction",
@@ -140,14 +146,16 @@ def channel_entropy(
     pairs, pair = np.unique(
         transitions.source * max(1, k) + transitions.target, return_inverse=True
     )
-    joint = _frequencies(pair, transitions.weight, len(pairs))
     source = pairs // max(1, k)
-    row = np.bincount(source, joint, minlength=k)
+
+    def conditional(counts: Floats) -> Floats:
+        rows = summed(counts, source, k)
+        free = seen(counts) - seen(rows)
+        return -information_of(counts, rows[..., source]) + bias_of(free, counts)
+
     following = bits_estimate(
-        -np.log2(joint / row[source])[pair],
-        transitions.customer,
-        transitions.weight,
-        correction=len(pairs) - len(np.unique(source)),
+        conditional,
+        units.sums(pair, len(pairs), item=transitions.journey),
         bound=bound,
         level=level,
         name=f"next {noun}, given the present one",
@@ -157,19 +165,12 @@ def channel_entropy(
         by=by,
         interactions=found,
         transitions=following,
-        within_journeys=_rarefied(interactions, noun, level),
+        within_journeys=_rarefied(interactions, units, noun=noun, level=level),
         normalised=found.value / bound if k > 1 else math.nan,
         n_channels=k,
         level=level,
         notes=order_notes(journeys, interactions, transitions, by),
     )
-
-
-def _frequencies(
-    code: NDArray[np.int64], weight: NDArray[np.int64] | None, size: int
-) -> NDArray[np.float64]:
-    counts = np.bincount(code, weight, minlength=size).astype(np.float64)
-    return counts / counts.sum() if counts.sum() else counts
 
 
 def _rows(*estimates: Estimate) -> Table:
@@ -184,7 +185,7 @@ def _rows(*estimates: Estimate) -> Table:
     )
 
 
-def _rarefied(interactions: Interactions, noun: str, level: float) -> Estimate:
+def _rarefied(interactions: Interactions, units: Units, *, noun: str, level: float) -> Estimate:
     """Return the chance that two interactions of a journey differ, averaged over journeys."""
     begins = interactions.first
     k = max(1, len(interactions.names))
@@ -196,8 +197,8 @@ def _rarefied(interactions: Interactions, noun: str, level: float) -> Estimate:
     alike = same[some] / (size[some] * (size[some] - 1.0))
     return mean_estimate(
         1 - alike,
-        interactions.customer[begins][some],
-        None if interactions.weight is None else interactions.weight[begins][some],
+        units,
+        item=interactions.journey[begins][some],
         level=level,
         name="two interactions of a journey",
         definition=f"chance that two interactions of a journey differ in {noun}",

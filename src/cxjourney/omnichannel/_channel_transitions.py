@@ -24,6 +24,7 @@ __all__ = [
     "ChannelTransitions",
     "Interactions",
     "coded_at",
+    "customers_of",
     "interactions_of",
     "order_notes",
     "transitions_between",
@@ -234,6 +235,19 @@ def transitions_between(
         n_unknown=n_unknown,
         n_late=n_late,
     )
+
+
+def customers_of(
+    cell: NDArray[np.int64],
+    n_cells: int,
+    customer: NDArray[np.int64],
+    weight: NDArray[np.int64] | None,
+) -> NDArray[np.int64]:
+    """Return how many customers have an entry in each cell; each of a path's journeys is one."""
+    width = int(customer.max(initial=0)) + 1
+    key, first = np.unique(cell * width + customer, return_index=True)
+    often = None if weight is None else weight[first]
+    return np.bincount(key // width, often, minlength=n_cells).astype(np.int64)
 
 
 def order_notes(

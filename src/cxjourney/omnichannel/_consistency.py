@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
-from cxjourney._stats.clustered import shares
-from cxjourney._stats.clustered_estimates import mean_estimate
+from cxjourney._stats.buckets import BucketFigures, resting_on
 from cxjourney._stats.normal_pooling import shrunken_effects, spread_of, tau_interval
+from cxjourney._stats.ratios import shares
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level, check_name
 from cxjourney.exceptions import UnknownName
-from cxjourney.journeys import IN_PROGRESS, check_journeys
+from cxjourney.journeys import IN_PROGRESS, check_journeys, units_of
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._agreement import (
     Anova,
@@ -26,13 +26,20 @@ from cxjourney.omnichannel._agreement import (
     omega_interval,
     v_interval,
 )
-from cxjourney.omnichannel._channel_transitions import ChannelBy, Interactions, interactions_of
+from cxjourney.omnichannel._channel_transitions import (
+    ChannelBy,
+    Interactions,
+    customers_of,
+    interactions_of,
+)
 
 if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
     from cxjourney.log import Coded
 
 __all__ = ["Consistency", "consistency"]
+
+_ROUNDING = 1e-12
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -166,25 +173,28 @@ def consistency(
         raise UnknownName.among("score=", score, numeric, where="the numbers of the log")
     interactions = interactions_of(journeys, by)
     rated = _Rated.of(journeys, interactions, score, adjust)
-    means = _means(rated, level=level)
+    score_of, comparable = _adjusted_scores(rated)
+    means = _means(journeys, rated, level=level)
     spread = spread_of(means.value, means.variance)
     low, high = tau_interval(means.value, means.variance, level=level)
     noise = _typical_variance(means.variance)
     notes = list(rated.notes)
+    if not comparable:
+        notes.append(f"No values of {adjust} link all of them, so that nothing can be compared.")
     if spread.n < 2:
         notes.append(
             f"Fewer than two {by}s have scores of enough customers, so that nothing can be "
             "compared."
         )
-    table = anova(rated.score, rated.node)
-    agreement = _of_same_customers(rated)
+    table = anova(score_of, rated.node)
+    agreement = _of_same_customers(rated, score_of)
     if agreement.icc < 0:
         notes.append(
             f"The ICC is negative ({agreement.icc:.3g}), less agreement than by chance, "
             "and shown as 0."
         )
     crossed = _crossed(journeys, interactions, outcome)
-    n = len(rated.score)
+    n = len(score_of)
     return Consistency(
         by=by,
         score=score,
@@ -256,12 +266,15 @@ def _estimate(
 
 @attrs.frozen(kw_only=True)
 class _Rated:
-    """Interactions with a known score, adjusted for the case mix where that is asked for."""
+    """Interactions with a known score, and the category that it is adjusted for."""
 
     names: tuple[str, ...]
-    score: NDArray[np.float64]
-    node: NDArray[np.int64]
-    customer: NDArray[np.int64]
+    raw: Floats
+    node: Ints
+    category: Ints
+    n_categories: int
+    journey: Ints
+    customer: Ints
     notes: tuple[str, ...]
 
     @classmethod
@@ -285,21 +298,31 @@ class _Rated:
                 )
             known &= codes >= 0
         node = interactions.node[known]
-        adjusted = raw[known]
+        n_categories = 1
+        category = np.zeros(len(node), dtype=np.int64)
         if codes is not None and len(node):
-            category = np.unique(codes[known], return_inverse=True)[1]
-            adjusted, comparable = _adjusted(adjusted, node, category, len(interactions.names))
-            if not comparable:
-                notes.append(
-                    f"No values of {adjust} link all of them, so that nothing can be compared."
-                )
+            values, category = np.unique(codes[known], return_inverse=True)
+            n_categories = len(values)
         return cls(
             names=interactions.names,
-            score=adjusted,
+            raw=raw[known],
             node=node,
+            category=category,
+            n_categories=n_categories,
+            journey=interactions.journey[known],
             customer=interactions.customer[known],
             notes=tuple(notes),
         )
+
+    @property
+    def cell(self) -> Ints:
+        """Node and category of each score, as one number."""
+        return self.node * self.n_categories + self.category
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of nodes and of categories."""
+        return len(self.names), self.n_categories
 
 
 def _attribute(journeys: Journeys, name: str, argument: str) -> Coded:
@@ -307,82 +330,100 @@ def _attribute(journeys: Journeys, name: str, argument: str) -> Coded:
     return log.attribute(check_name(name, argument))
 
 
-def _adjusted(
-    score: NDArray[np.float64],
-    node: NDArray[np.int64],
-    category: NDArray[np.int64],
-    k: int,
-) -> tuple[NDArray[np.float64], bool]:
-    """Return scores less what their category adds to the mean, by least squares with both effects.
+def _effects(counts: Floats, sums: Floats) -> Floats | None:
+    """Return what each category adds to a score, by least squares with the nodes' effects too.
 
-    NaN where channels share no category, directly or through others: then nothing tells the two
+    None where nodes share no category, directly or through others: then nothing tells the two
     effects apart.
+
+    Parameters
+    ----------
+    counts, sums
+        Number and sum of the scores, shape (nodes, categories).
     """
-    j = int(category.max()) + 1
-    both = np.zeros((k, j))
-    np.add.at(both, (node, category), 1.0)
-    totals = np.concatenate([both.sum(axis=1), both.sum(axis=0)])
-    information = np.diag(totals)
-    information[:k, k:], information[k:, :k] = both, both.T
-    used = np.count_nonzero(totals)
-    if np.linalg.matrix_rank(information) < used - 1:
-        return np.full(len(score), np.nan), False
-    right = np.concatenate(
-        [np.bincount(node, score, minlength=k), np.bincount(category, score, minlength=j)]
+    nodes, categories = counts.sum(axis=1), counts.sum(axis=0)
+    share = np.divide(counts, categories, out=np.zeros(counts.shape), where=categories > 0)
+    # the normal equations without the categories, of which there may be many
+    information = np.diag(nodes) - share @ counts.T
+    rank = np.count_nonzero(nodes) - 1
+    if rank < 0 or np.linalg.matrix_rank(information) < rank:
+        return None
+    own = np.linalg.pinv(information, hermitian=True) @ (
+        sums.sum(axis=1) - share @ sums.sum(axis=0)
     )
-    effect = (np.linalg.pinv(information, hermitian=True) @ right)[k:]
-    effect -= both.sum(axis=0) @ effect / len(score)
-    return score - effect[category], True
+    left = sums.sum(axis=0) - own @ counts
+    effect: Floats = np.divide(left, categories, out=np.zeros(len(left)), where=categories > 0)
+    effect -= categories @ effect / counts.sum()
+    return effect
+
+
+def _adjusted_scores(rated: _Rated) -> tuple[Floats, bool]:
+    """Return scores less what their category adds; NaN, and False, where nothing tells what."""
+    k, j = rated.shape
+    if j == 1:
+        return rated.raw, True
+    counts = np.bincount(rated.cell, minlength=k * j).astype(np.float64).reshape(k, j)
+    sums = np.bincount(rated.cell, rated.raw, minlength=k * j).astype(np.float64).reshape(k, j)
+    effect = _effects(counts, sums)
+    if effect is None:
+        return np.full(len(rated.raw), np.nan), False
+    return rated.raw - effect[rated.category], True
+
+
+def _adjusted_means(counts: Floats, sums: Floats) -> Floats:
+    """Return the mean of each node, as if every node had the mix of categories of all."""
+    n = counts.sum(axis=1)
+    total = sums.sum(axis=1)
+    if counts.shape[1] > 1:
+        effect = _effects(counts, sums)
+        if effect is None:
+            return np.full(len(n), np.nan)
+        total = total - counts @ effect
+    means: Floats = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
+    return means
 
 
 @attrs.frozen(kw_only=True)
 class _Means:
-    n: NDArray[np.int64]
-    customers: NDArray[np.int64]
-    value: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    variance: NDArray[np.float64]
+    n: Ints
+    customers: Ints
+    value: Floats
+    low: Floats
+    high: Floats
+    variance: Floats
 
 
-def _means(rated: _Rated, *, level: float) -> _Means:
-    """Return the mean of each channel, its variance clustered by customer."""
-    found = []
-    for node in range(len(rated.names)):
-        here = rated.node == node
-        mean = mean_estimate(
-            rated.score[here],
-            rated.customer[here],
-            None,
-            level=level,
-            name=rated.names[node],
-            definition="mean score",
-            unit="points",
-        )
-        found.append((mean, _clusters(rated.score[here], rated.customer[here])))
+def _means(journeys: Journeys, rated: _Rated, *, level: float) -> _Means:
+    """Return the mean of each channel; what the mix adds is found anew without each bucket."""
+    k, j = rated.shape
+    units = units_of(journeys)
+    own = units.sums(rated.cell, k * j, item=rated.journey).reshape(units.n, k, j)
+    sums = units.sums(rated.cell, k * j, item=rated.journey, values=rated.raw).reshape(
+        units.n, k, j
+    )
+    counts, total = own.sum(axis=0), sums.sum(axis=0)
+    figures = BucketFigures(
+        whole=_adjusted_means(counts, total),
+        without=np.array(
+            [_adjusted_means(counts - n, total - y) for n, y in zip(own, sums, strict=True)]
+        ),
+        units=resting_on(own.sum(axis=2), own.sum(axis=(1, 2)) > 0) if j > 1 else own[..., 0],
+    )
+    low, high = figures.student(level)
+    spread = figures.variance
+    # what rounding leaves where all scores are alike
+    spread[spread <= (_ROUNDING * np.abs(figures.whole)) ** 2] = 0.0
     return _Means(
-        n=np.array([m.n for m, _ in found], dtype=np.int64),
-        customers=np.array([g for _, (g, _) in found], dtype=np.int64),
-        value=np.array([m.value for m, _ in found], dtype=np.float64),
-        low=np.array([m.low for m, _ in found], dtype=np.float64),
-        high=np.array([m.high for m, _ in found], dtype=np.float64),
-        variance=np.array([v for _, (_, v) in found], dtype=np.float64),
+        n=np.rint(counts.sum(axis=1)).astype(np.int64),
+        customers=customers_of(rated.node, k, rated.customer, None),
+        value=figures.whole,
+        low=low,
+        high=high,
+        variance=spread,
     )
 
 
-def _clusters(score: NDArray[np.float64], customer: NDArray[np.int64]) -> tuple[int, float]:
-    """Return the number of customers and the variance of the mean over them."""
-    who, place = np.unique(customer, return_inverse=True)
-    groups = len(who)
-    if groups < 2:
-        return groups, math.nan
-    if score.min() == score.max():
-        return groups, 0.0  # not what rounding leaves of it
-    residual = np.bincount(place, score - score.mean())
-    return groups, groups / (groups - 1) * float(residual @ residual) / len(score) ** 2
-
-
-def _typical_variance(variances: NDArray[np.float64]) -> float:
+def _typical_variance(variances: Floats) -> float:
     """Return the typical variance of a mean, in the sense of Higgins and Thompson (2002)."""
     known = variances[np.isfinite(variances) & (variances > 0)]
     if len(known) < 2:
@@ -404,13 +445,13 @@ def _design_effect(table: Anova, means: _Means) -> float:
     return max(1.0, float(np.average(ratio, weights=means.n[sure])))
 
 
-def _of_same_customers(rated: _Rated) -> Anova:
+def _of_same_customers(rated: _Rated, score: Floats) -> Anova:
     """Return the analysis of customers as groups of their channels' means."""
     k = max(1, len(rated.names))
     key, place, size = np.unique(
         rated.customer * k + rated.node, return_inverse=True, return_counts=True
     )
-    mean = np.bincount(place, rated.score) / size if len(key) else np.zeros(0)
+    mean = np.bincount(place, score) / size if len(key) else np.zeros(0)
     customer = key // k
     _, who, channels = np.unique(customer, return_inverse=True, return_counts=True)
     several = channels[who] > 1 if len(key) else np.zeros(0, dtype=np.bool_)
@@ -419,7 +460,7 @@ def _of_same_customers(rated: _Rated) -> Anova:
 
 @attrs.frozen
 class _Crossed:
-    counts: NDArray[np.float64]
+    counts: Floats
     design: float
 
 
@@ -427,24 +468,30 @@ def _crossed(journeys: Journeys, interactions: Interactions, outcome: str | None
     """Return channels against outcomes, and the design effect of their customers."""
     if outcome is None:
         first = interactions.first
-        node, customer = interactions.node[first], interactions.customer[first]
-        codes = journeys.outcome[interactions.journey[first]].astype(np.int64)
+        node, journey = interactions.node[first], interactions.journey[first]
+        codes = journeys.outcome[journey].astype(np.int64)
         over = codes != IN_PROGRESS
         size = 2
     else:
         coded = _attribute(journeys, outcome, "outcome")
         codes = coded.codes[interactions.row].astype(np.int64)
-        node, customer = interactions.node, interactions.customer
+        node, journey = interactions.node, interactions.journey
         over = codes >= 0
         size = max(1, len(coded.names))
-    node, customer, codes = node[over], customer[over], codes[over]
-    k = len(interactions.names)
-    counts = np.bincount(node * size + codes, minlength=k * size).astype(np.float64)
-    found = shares(node * size + codes, np.arange(k * size) // size, customer, None, level=0.95)
-    inner = (found.value > 0) & (found.value < 1)
+    cell, k = (node * size + codes)[over], len(interactions.names)
+    counts = np.bincount(cell, minlength=k * size).astype(np.float64)
+    found = shares(
+        cell,
+        np.arange(k * size) // size,
+        units_of(journeys),
+        item=journey[over],
+        level=0.95,
+    )
+    trials = found.figures.trials
+    inner = (found.value > 0) & (found.value < 1) & np.isfinite(trials)
     design = 1.0
     if inner.any():
-        clustered = found.base[inner] / found.effective[inner]
+        clustered = found.base[inner] / trials[inner]
         design = float(np.average(clustered, weights=found.count[inner]))
     return _Crossed(counts.reshape(k, size), max(1.0, design))
 

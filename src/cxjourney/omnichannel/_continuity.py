@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.clustered import shares
-from cxjourney._stats.clustered_estimates import share_estimate
-from cxjourney._stats.normal_pooling import shrunken_effects, spread_of
+from cxjourney._stats.estimates import share_estimate
+from cxjourney._stats.normal_pooling import shrunken_effects, smoothed_variance, spread_of
+from cxjourney._stats.ratios import shares
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import (
@@ -23,6 +23,7 @@ from cxjourney._support.validation import (
 )
 from cxjourney.domain import stage_order
 from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.journeys import units_of
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
@@ -191,15 +192,15 @@ def continuity(
     }
     every = np.array(list(parts.values()))
     joint = np.where((every == _UNKNOWN).all(axis=0), _UNKNOWN, (every != 0).all(axis=0))
-    customer = transitions.customer[switched]
+    item, units = transitions.journey[switched], units_of(journeys)
     weight = None if transitions.weight is None else transitions.weight[switched]
 
     def estimate(name: str, held: NDArray[np.int8], definition: str) -> Estimate:
         known = held != _UNKNOWN
         found = share_estimate(
             held[known] == 1,
-            customer[known],
-            None if weight is None else weight[known],
+            units,
+            item=item[known],
             level=level,
             name=name,
             definition=definition,
@@ -317,16 +318,16 @@ def _pairs(
     pair, place = np.unique(
         transitions.source[known] * k + transitions.target[known], return_inverse=True
     )
-    weight = None if transitions.weight is None else transitions.weight[known]
     found = shares(
         2 * place + (joint[joint != _UNKNOWN] == 1),
         np.arange(2 * len(pair)) // 2,
-        transitions.customer[known],
-        weight,
+        units_of(journeys),
+        item=transitions.journey[known],
         level=level,
     )
     held = slice(1, None, 2)
-    value, variance = found.value[held], found.variance[held]
+    value = found.value[held]
+    variance = smoothed_variance(value, found.figures.trials[held])
     drawn = shrunken_effects(value, variance, spread_of(value, variance))
     names = np.array([*transitions.names, ""], dtype=object)
     order = np.lexsort((value, drawn))

@@ -9,10 +9,13 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._stats.buckets import FEWEST, BucketFigures, difference_of_shares
+from cxjourney._stats.estimates import CLUSTERED
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level, check_name
-from cxjourney.journeys import CONVERTED, IN_PROGRESS
+from cxjourney.journeys import CONVERTED, IN_PROGRESS, units_of
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
@@ -23,11 +26,11 @@ from cxjourney.omnichannel._channel_transitions import (
 )
 
 if TYPE_CHECKING:
+    from cxjourney._stats.units import Units
     from cxjourney.journeys import Journeys
 
 __all__ = ["CrossChannelCost", "cross_channel_cost"]
 
-_FEWEST = 5  # customers on a side below which no interval is given
 _LENGTHS = (2, 3, 4, 5, 7, 10, 15, 25)  # bands of lengths: 2, 3, 4, 5-6, 7-9, 10-14, 15-24, 25+
 
 
@@ -130,8 +133,9 @@ def cross_channel_cost(
     Notes
     -----
     Σ w (cross - single) / Σ w over strata with both kinds, w = n₁ n₀ / (n₁ + n₀): the weights of
-    Mantel and Haenszel. Welch's interval over customers, by linearisation; none with fewer than
-    five customers on a side. Who needs a second channel often has the harder case: an association,
+    Mantel and Haenszel. Intervals are Student's, for conversion Newcombe's hybrid, over buckets of
+    customers; there is none where a side rests on fewer than three customers or
+    so. Who needs a second channel often has the harder case: an association,
     not what the switch does.
 
     Examples
@@ -158,11 +162,12 @@ def cross_channel_cost(
             notes.append("No journey is known to be over; give log.journeys(inactivity=…) a limit.")
     measures = _measures(journeys, interactions, cases, score, notes)
     banded = np.searchsorted(_LENGTHS, cases.length, side="right")
+    units = units_of(journeys)
     found = {}
     for name, measure in measures.items():
         matched = match_length and name != "interactions"
         stratum = cases.stratum * (len(_LENGTHS) + 1) + (banded if matched else 0)
-        found[name] = _compare(cases, measure, stratum, name, level)
+        found[name] = _compare(cases, measure, stratum, units, name=name, level=level)
     if not any(c.estimate.n for c in found.values()):
         notes.append(
             f"There are not both journeys of one {by} and of several, so that nothing can "
@@ -176,7 +181,8 @@ def cross_channel_cost(
     few = [name for name, c in found.items() if c.estimate.n and math.isnan(c.estimate.low)]
     if few:
         notes.append(
-            f"{', '.join(few)}: there is no interval with fewer than {_FEWEST} customers on a side."
+            f"{', '.join(few)}: there is no interval, because a side rests on fewer than three "
+            "customers or so."
         )
     notes += [
         f"{name}: the crude difference has the other sign (Simpson's paradox)."
@@ -212,12 +218,12 @@ def cross_channel_cost(
 class _Cases:
     """Journeys that are over and have at least two interactions."""
 
-    journey: NDArray[np.int64]
+    journey: Ints
     cross: NDArray[np.bool_]
-    length: NDArray[np.int64]
-    stratum: NDArray[np.int64]
-    customer: NDArray[np.int64]
-    weight: NDArray[np.float64]
+    length: Ints
+    stratum: Ints
+    customer: Ints
+    weight: Floats
 
     @classmethod
     def of(cls, journeys: Journeys, interactions: Interactions, strata: str | None) -> _Cases:
@@ -247,7 +253,7 @@ class _Cases:
 
 @attrs.frozen(kw_only=True)
 class _Measure:
-    values: NDArray[np.float64]
+    values: Floats
     unit: str
     definition: str
 
@@ -292,15 +298,13 @@ def _measures(
     }
 
 
-def _journey_means(
-    values: NDArray[np.float64], interactions: Interactions, cases: _Cases
-) -> NDArray[np.float64]:
+def _journey_means(values: Floats, interactions: Interactions, cases: _Cases) -> Floats:
     known = ~np.isnan(values)
     size = int(interactions.journey[-1]) + 1 if len(interactions) else 0
     total = np.bincount(interactions.journey[known], values[known], minlength=size)
     count = np.bincount(interactions.journey[known], minlength=size)
     with np.errstate(invalid="ignore"):
-        means: NDArray[np.float64] = (total / count)[cases.journey]
+        means: Floats = (total / count)[cases.journey]
     return means
 
 
@@ -315,31 +319,39 @@ class _Compared:
 
 
 def _compare(
-    cases: _Cases, measure: _Measure, stratum: NDArray[np.int64], name: str, level: float
+    cases: _Cases, measure: _Measure, stratum: Ints, units: Units, *, name: str, level: float
 ) -> _Compared:
-    """Return the difference of means, pooled over strata with both kinds of journeys."""
+    """Return the difference of means, pooled over strata with both kinds of journeys.
+
+    Without each bucket of customers in turn both the means and the weights are computed anew.
+    """
     known = ~np.isnan(measure.values)
     y, w, cross = measure.values[known], cases.weight[known], cases.cross[known]
     _, place = np.unique(stratum[known], return_inverse=True)
-    size = np.array(
-        [np.bincount(place, w * (cross == side), minlength=1) for side in (False, True)]
-    )
-    both = (size[0] > 0) & (size[1] > 0)
+    n_strata = int(place.max(initial=-1)) + 1
+    cell, journey = 2 * place + cross, cases.journey[known]
+    shape = (units.n, n_strata, 2)
+    own = units.sums(cell, 2 * n_strata, item=journey).reshape(shape)
+    sums = units.sums(cell, 2 * n_strata, item=journey, values=y).reshape(shape)
+    size, total = own.sum(axis=0), sums.sum(axis=0)
+    both = (size > 0).all(axis=1)
     if not both.any():
-        return _Compared(estimate=_estimate(math.nan, math.nan, 0, measure, name, level=level))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        sums = [np.bincount(place, w * y * (cross == side)) for side in (False, True)]
-        means = np.array(sums) / size
-        share = np.where(both, size[0] * size[1] / size.sum(axis=0), 0.0)
-    share /= share.sum()
-    single, crossed = (float(share[both] @ side[both]) for side in means)
-    used = both[place]
-    at, side = place[used], cross[used].astype(np.int64)
-    part = share[at] * (2 * side - 1) * (y[used] - means[side, at]) / size[side, at]
-    half = _half_width(part, side == 1, cases.customer[known][used], w[used], level=level)
-    n_single, n_cross = (round(float(n)) for n in size[:, both].sum(axis=1))
+        nothing = (math.nan, math.nan)
+        return _Compared(estimate=_estimate(math.nan, nothing, 0, measure, name=name, level=level))
+    single, crossed = _pooled(size, total).tolist()
+    without = _pooled(size - own, total - sums)
+    sides = [
+        BucketFigures(
+            whole=np.array(value), without=without[:, side], units=own[:, both, side].sum(axis=1)
+        )
+        for side, value in enumerate((single, crossed))
+    ]
+    n_single, n_cross = (round(float(n)) for n in size[both].sum(axis=0))
+    ends = _interval(sides[1], sides[0], shares=measure.unit == "fraction", level=level)
     return _Compared(
-        estimate=_estimate(crossed - single, half, n_single + n_cross, measure, name, level=level),
+        estimate=_estimate(
+            crossed - single, ends, n_single + n_cross, measure, name=name, level=level
+        ),
         cross=crossed,
         single=single,
         crude=float(
@@ -350,54 +362,56 @@ def _compare(
     )
 
 
-def _half_width(
-    part: NDArray[np.float64],
-    cross: NDArray[np.bool_],
-    customer: NDArray[np.int64],
-    weight: NDArray[np.float64],
-    *,
-    level: float,
-) -> float:
-    """Return the half-width of Welch's interval over customers; NaN with few on a side.
+def _pooled(size: Floats, sums: Floats) -> Floats:
+    """Return both means over strata with the weights of Mantel and Haenszel, shape (..., 2).
 
-    The variance is that over all customers, since some have journeys of both kinds; the degrees of
-    freedom are Satterthwaite's of the two sides.
+    `size` and `sums` have the shape (..., strata, 2); NaN where no stratum has both kinds.
     """
-    from scipy.special import stdtrit
-
-    sides = [_over_customers(part[s], customer[s], weight[s]) for s in (cross, ~cross)]
-    if min(groups for groups, _ in sides) < _FEWEST:
-        return math.nan
-    _, variance = _over_customers(part, customer, weight)
-    total = sum(v for _, v in sides)
-    scale = sum(v**2 / (groups - 1) for groups, v in sides)
-    free = total**2 / scale if scale > 0 else min(groups for groups, _ in sides) - 1
-    return float(stdtrit(free, 0.5 + level / 2)) * math.sqrt(variance)
+    n0, n1 = size[..., 0], size[..., 1]
+    both = (n0 > 0) & (n1 > 0)
+    weight = np.divide(n1 * n0, n1 + n0, out=np.zeros(both.shape), where=both)
+    whole = weight.sum(axis=-1, keepdims=True)
+    share = np.divide(weight, whole, out=np.full(both.shape, np.nan), where=whole > 0)
+    means = np.divide(sums, size, out=np.zeros(size.shape), where=both[..., None])
+    pooled: Floats = (share[..., None] * means).sum(axis=-2)
+    return pooled
 
 
-def _over_customers(
-    part: NDArray[np.float64], customer: NDArray[np.int64], weight: NDArray[np.float64]
+def _interval(
+    one: BucketFigures, zero: BucketFigures, *, shares: bool, level: float
 ) -> tuple[float, float]:
-    """Return the number of customers and the variance of the sum of their parts."""
-    _, first, owner = np.unique(customer, return_index=True, return_inverse=True)
-    groups = float(weight[first].sum())
-    if groups <= 1:
-        return groups, 0.0
-    spread = float(weight[first] @ np.bincount(owner, part) ** 2)
-    return groups, groups / (groups - 1) * spread
+    """Return the ends of the interval of a difference; NaN where a side has too few customers."""
+    if shares:
+        low, high, _ = difference_of_shares(one, zero, level=level)
+        return float(low), float(high)
+    if min(float(one.effective), float(zero.effective)) < FEWEST:
+        return math.nan, math.nan
+    units = one.units / one.units.sum() ** 2 + zero.units / zero.units.sum() ** 2
+    found = BucketFigures(
+        whole=one.whole - zero.whole, without=one.without - zero.without, units=units
+    )
+    low, high = found.student(level)
+    return float(low), float(high)
 
 
 def _estimate(
-    value: float, half: float, n: int, measure: _Measure, name: str, *, level: float
+    value: float,
+    ends: tuple[float, float],
+    n: int,
+    measure: _Measure,
+    *,
+    name: str,
+    level: float,
 ) -> Estimate:
+    form = "Newcombe hybrid" if measure.unit == "fraction" else "Student"
     return Estimate(
         value=value,
-        low=value - half,
-        high=value + half,
+        low=ends[0],
+        high=ends[1],
         level=level,
         n=n,
         unit=measure.unit,
-        method="Mantel-Haenszel weights, Welch, clustered by customer",
+        method=f"Mantel-Haenszel weights, {form}, {CLUSTERED}",
         notes=() if n else ("empty",),
         name=name,
         definition=f"{measure.definition}: cross-channel less single-channel",

@@ -14,7 +14,7 @@ from cxjourney._stats.significance import false_discovery
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
-from cxjourney.journeys import DROPPED, check_journeys, visits_of
+from cxjourney.journeys import DROPPED, check_journeys, units_of, visits_of
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._arms import Arms, Difference, arms_of, difference
 from cxjourney.omnichannel._channel_transitions import (
@@ -167,9 +167,10 @@ def handoff_loss(
     Notes
     -----
     Each drop-off probability is the Kaplan-Meier survival of the time to the next touch at the
-    inactivity limit, so that censored visits count for as long as they were seen: "no touch within
-    the limit", not "never returns". The interval is Newcombe's hybrid on effective samples,
-    clustered by customer. Pairs are ranked by values shrunken toward their mean (DerSimonian-Laird,
+    inactivity limit, so that censored visits count for as long as they were seen: "no interaction
+    within the limit", not "never returns". The interval is Newcombe's hybrid of two Wilson
+    intervals, clustered by customer; there is none where a side rests on fewer than three customers
+    or so. Pairs are ranked by values shrunken toward their mean (DerSimonian-Laird,
     normal-normal), because the largest of many raw losses is mostly that of a small pair; even so
     the worst of many, picked after looking, is overstated. Customers who switch differ from those
     who do not: this is an association.
@@ -198,9 +199,11 @@ def handoff_loss(
     )
 
     k, s = arrivals.n_nodes, arrivals.n_strata
-    by_pair = arms_of(visits, arrivals.key(arrivals.before))
+    units = units_of(journeys)
+    by_pair = arms_of(visits, arrivals.key(arrivals.before), units)
     # all that switched come from one place: a code of its own
-    by_destination = arms_of(visits, arrivals.key(np.where(arrivals.switched, k, arrivals.node)))
+    into_each = arrivals.key(np.where(arrivals.switched, k, arrivals.node))
+    by_destination = arms_of(visits, into_each, units)
     if not np.any(journeys.outcome == DROPPED):
         notes.append("No journey dropped off, so that there is no loss to compare.")
         by_pair, by_destination = _unknown(by_pair), _unknown(by_destination)
@@ -378,6 +381,12 @@ def _caveats(
         notes.append(
             f"{left_out:,} of {arrivals.sum():,} arrivals by a switch have nothing to be compared "
             f"with, nor have {alone:,} of {len(found):,} pairs."
+        )
+    vague = sum(np.isfinite(d.value) and np.isnan(d.low) for d in found)
+    if vague:
+        notes.append(
+            f"{vague:,} of {len(found):,} pairs have no interval, because one side rests on fewer "
+            "than three customers or so."
         )
     if censored:
         notes.append(

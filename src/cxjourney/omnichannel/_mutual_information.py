@@ -13,8 +13,16 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_count, check_level, check_number, check_rng
 from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys import units_of
 from cxjourney.metrics import Estimate
-from cxjourney.omnichannel._bits import bits_estimate, entropy_of
+from cxjourney.omnichannel._bits import (
+    bias_of,
+    bits_estimate,
+    entropy_of,
+    information_of,
+    seen,
+    summed,
+)
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
     ChannelTransitions,
@@ -25,6 +33,7 @@ from cxjourney.omnichannel._channel_transitions import (
 )
 
 if TYPE_CHECKING:
+    from cxjourney._support.array_types import Floats
     from cxjourney.journeys import Journeys
 
 __all__ = ["MutualInformation", "mutual_information"]
@@ -196,11 +205,18 @@ def mutual_information(
     joint = _Joint.of(pair, transitions.weight, k)
     by_chance = _shuffled(interactions, transitions, k, generator, n_permutations)
     reached = np.count_nonzero(by_chance >= joint.information - 1e-12)
+    before, after = joint.pair // k, joint.pair % k
+
+    def shared(counts: Floats) -> Floats:
+        rows, columns = summed(counts, before, k), summed(counts, after, k)
+        free = seen(rows) + seen(columns) - seen(counts) - 1
+        bits = information_of(counts, rows[..., before], columns[..., after])
+        return bits + bias_of(free, counts)
+
+    place = np.searchsorted(joint.pair, pair)
     information = bits_estimate(
-        joint.gain[np.searchsorted(joint.pair, pair)],
-        transitions.customer,
-        transitions.weight,
-        correction=joint.correction,
+        shared,
+        units_of(journeys).sums(place, len(joint.pair), item=transitions.journey),
         bound=math.inf,
         level=level,
         name="mutual information",
@@ -256,29 +272,15 @@ class _Joint:
 
     @property
     def before(self) -> float:
-        return entropy_of(self.rows)
+        return float(entropy_of(self.rows))
 
     @property
     def after(self) -> float:
-        return entropy_of(self.columns)
+        return float(entropy_of(self.columns))
 
     @property
     def information(self) -> float:
-        return max(0.0, self.before + self.after - entropy_of(self.counts))
-
-    @property
-    def gain(self) -> NDArray[np.float64]:
-        """What each pair adds: log₂(p(a,b) / p(a) p(b))."""
-        k = len(self.rows)
-        product = self.rows[self.pair // k] * self.columns[self.pair % k]
-        bits: NDArray[np.float64] = np.log2(self.counts * self.counts.sum() / product)
-        return bits
-
-    @property
-    def correction(self) -> int:
-        """Free cells of the entropies: rows and columns less pairs."""
-        rows, columns = np.count_nonzero(self.rows), np.count_nonzero(self.columns)
-        return int(rows - 1 + columns - 1 - (len(self.pair) - 1))
+        return max(0.0, self.before + self.after - float(entropy_of(self.counts)))
 
 
 def _shuffled(

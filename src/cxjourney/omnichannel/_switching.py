@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.clustered import shares
-from cxjourney._stats.clustered_estimates import mean_estimate, share_estimate
+from cxjourney._stats.estimates import mean_estimate, share_estimate
+from cxjourney._stats.ratios import shares
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.journeys import CONVERTED, IN_PROGRESS
+from cxjourney.journeys import CONVERTED, IN_PROGRESS, units_of
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
+    ChannelTransitions,
     Interactions,
     interactions_of,
     order_notes,
@@ -25,6 +26,7 @@ from cxjourney.omnichannel._channel_transitions import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cxjourney._stats.units import Units
     from cxjourney.journeys import Journeys
 
 __all__ = ["Switching", "switching"]
@@ -132,26 +134,24 @@ def switching(
     interactions = interactions_of(journeys, by, closing=closing)
     transitions = transitions_between(journeys, interactions)
     noun = "kind of channel" if by == "kind" else by
+    units = units_of(journeys)
     per_transition = share_estimate(
         transitions.switched,
-        transitions.customer,
-        transitions.weight,
+        units,
+        item=transitions.journey,
         level=level,
         name="switches per transition",
         definition=f"transitions to another {noun} / transitions",
     )
-    begins, mixed = interactions.first, _mixed(interactions)
-    weight = None if interactions.weight is None else interactions.weight[begins]
+    mixed = _mixed(interactions)
     return Switching(
         by=by,
         per_transition=per_transition,
-        per_journey=_per_journey(
-            interactions, transitions.journey, transitions.switched, noun, level
-        ),
+        per_journey=_per_journey(interactions, transitions, units, noun=noun, level=level),
         multichannel=share_estimate(
             mixed,
-            interactions.customer[begins],
-            weight,
+            units,
+            item=interactions.journey[interactions.first],
             level=level,
             name=f"multi-{by} journeys",
             definition=f"journeys with at least two {noun}s / journeys",
@@ -176,23 +176,24 @@ def _mixed(interactions: Interactions) -> NDArray[np.bool_]:
 
 def _per_journey(
     interactions: Interactions,
-    journey: NDArray[np.int64],
-    switched: NDArray[np.bool_],
+    transitions: ChannelTransitions,
+    units: Units,
+    *,
     noun: str,
     level: float,
 ) -> Estimate:
     size = int(interactions.journey[-1]) + 1 if len(interactions) else 0
-    transitions = np.bincount(journey, minlength=size)
-    switches = np.bincount(journey, weights=switched, minlength=size)
+    made = np.bincount(transitions.journey, minlength=size)
+    switches = np.bincount(transitions.journey, weights=transitions.switched, minlength=size)
     here = interactions.journey[interactions.first]
-    some = transitions[here] > 0
+    some = made[here] > 0
     weight = None if interactions.weight is None else interactions.weight[interactions.first]
     alone = np.count_nonzero(~some) if weight is None else weight[~some].sum()
     here = here[some]
     return mean_estimate(
-        switches[here] / transitions[here],
-        interactions.customer[interactions.first][some],
-        None if weight is None else weight[some],
+        switches[here] / made[here],
+        units,
+        item=here,
         level=level,
         name="switches per journey",
         definition=f"mean over journeys of: transitions to another {noun} / transitions",
@@ -223,8 +224,8 @@ def _bounce_back(
     censored = ~goes_on & (journeys.outcome[journey[begin]] == IN_PROGRESS)
     return share_estimate(
         back,
-        interactions.customer[run][begin],
-        None if interactions.weight is None else interactions.weight[run][begin],
+        units_of(journeys),
+        item=journey[begin],
         level=level,
         name="bounce-back",
         definition=f"switches after which the next {noun} is the one just left / switches",
@@ -247,8 +248,8 @@ def _containment(
     found = shares(
         2 * first + ~mixed,
         np.arange(2 * k) // 2,
-        interactions.customer[begins],
-        weight,
+        units_of(journeys),
+        item=journey,
         level=level,
     )
     stayed = slice(1, None, 2)

@@ -9,13 +9,15 @@ import attrs
 import numpy as np
 
 from cxjourney import plot
-from cxjourney._stats.clustered import shares
+from cxjourney._stats.ratios import shares
 from cxjourney._support.distinct import distinct
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
+from cxjourney.journeys import units_of
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
+    customers_of,
     interactions_of,
     order_notes,
     transitions_between,
@@ -204,14 +206,16 @@ def transitions(
     k = max(1, len(interactions.names))
 
     cells, cell = distinct(made.source * k + made.target)
-    found = shares(cell, cells // k, made.customer, made.weight, level=level)
+    units = units_of(journeys)
+    found = shares(cell, cells // k, units, level=level, item=made.journey)
+    customers = customers_of(cell, len(cells), made.customer, made.weight)
     order = np.lexsort((cells, -found.count))
     table = Table(
         {
             f"from_{by}": names[cells[order] // k].tolist(),
             f"to_{by}": names[cells[order] % k].tolist(),
             "count": found.count[order],
-            "customers": found.customers[order],
+            "customers": customers[order],
             "probability": found.value[order],
             "low": found.low[order],
             "high": found.high[order],
@@ -222,8 +226,8 @@ def transitions(
 
     first, last = interactions.first, interactions.last
     pairs, pair = distinct(interactions.node[first] * k + interactions.node[last])
-    weight = None if interactions.weight is None else interactions.weight[first]
-    ends = shares(pair, [0] * len(pairs), interactions.customer[first], weight, level=level)
+    item = interactions.journey[first]
+    ends = shares(pair, [0] * len(pairs), units, level=level, item=item)
     order = np.lexsort((pairs, -ends.count))
     return Transitions(
         by=by,
