@@ -5,6 +5,8 @@ from __future__ import annotations
 from cxjourney.critical._bottlenecks import Bottlenecks, bottlenecks
 from cxjourney.critical._centralities import Centralities, centralities
 from cxjourney.critical._drivers import Drivers, driver_scores, drivers, moments_of_truth
+from cxjourney.critical._grain import reach_figures as reach_figures
+from cxjourney.critical._grain import repeated as repeated
 from cxjourney.critical._importance_performance import ImportancePerformance, importance_performance
 from cxjourney.critical._must_pass import MustPass, must_pass
 from cxjourney.critical._pain_points import PainPoints, pain_points

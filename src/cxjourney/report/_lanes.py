@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 import numpy as np
 
-from cxjourney._stats.clustered import shares
 from cxjourney._support.table import format_value
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired, UnknownName
@@ -169,21 +168,24 @@ def _count(lane: Lane, stage: str, text: str, n: int) -> MapEntry:
 
 
 def _volume(journeys: Journeys, visits: Visits, level: float) -> Iterator[MapEntry]:
-    """Yield the share of journeys that come by, clustered by customer, and the visits."""
-    weights = np.ones(len(visits), dtype=np.int64) if visits.weight is None else visits.weight
-    total = np.bincount(visits.node, weights, minlength=len(visits.names))
-    everyone = np.arange(len(journeys.outcome))
+    """Yield the share of journeys that visit each stage, and the visits."""
+    from cxjourney.critical import reach_figures, repeated
+
+    again = repeated(visits)
+    reach = reach_figures(journeys, visits, again)
+    low, high = reach.wilson(level)
+    total = np.bincount(visits.node, visits.weight, minlength=len(visits.names))
+    weight = None if visits.weight is None else visits.weight[~again]
+    coming_by = np.bincount(visits.node[~again], weight, minlength=len(visits.names))
     for k, stage in enumerate(visits.names):
-        here = np.isin(everyone, visits.journey[visits.node == k]).astype(np.int64)
-        found = shares(here, [0, 0], journeys.customer, journeys.weight, level=level)
         yield MapEntry(
             lane="volume",
             stage=stage,
             text="share of journeys",
-            value=float(found.value[1]),
-            low=float(found.low[1]),
-            high=float(found.high[1]),
-            n=int(found.count[1]),
+            value=float(reach.whole[k]),
+            low=float(low[k]),
+            high=float(high[k]),
+            n=int(coming_by[k]),
             kind="percent",
             basis="data",
         )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxjourney._stats.clustered_estimates import mean_estimate
+from cxjourney._stats.estimates import mean_estimate
 from cxjourney._support.table import Table, format_value
-from cxjourney.journeys import IN_PROGRESS
+from cxjourney.journeys import IN_PROGRESS, units_of
 from cxjourney.metrics import (
     Estimate,
     Scale,
@@ -65,10 +65,13 @@ def _shown(value: float, estimate: Estimate) -> str:
 def _of_journeys(journeys: Journeys) -> Iterator[Estimate]:
     if journeys.weight is not None:
         return  # aggregated paths: the other sections have their rates
-    won, customer = journeys.converted, journeys.customer
+    won, units = journeys.converted, units_of(journeys)
     if journeys.rules.goal:
         yield conversion_rate(
-            won, in_progress=journeys.outcome == IN_PROGRESS, customer=customer, unit="journey"
+            won,
+            in_progress=journeys.outcome == IN_PROGRESS,
+            customer=journeys.customer,
+            unit="journey",
         )
     time = journeys.columns.time
     if time is not None and won.any():
@@ -81,8 +84,7 @@ def _of_journeys(journeys: Journeys) -> Iterator[Estimate]:
         ).median
     yield mean_estimate(
         journeys.lengths.astype(np.float64),
-        customer,
-        None,
+        units,
         level=0.95,
         name="interactions per journey",
         definition="mean number of interactions of a journey, without its goal",
@@ -93,8 +95,8 @@ def _of_journeys(journeys: Journeys) -> Iterator[Estimate]:
     if known.any():
         yield mean_estimate(
             worth[known],
-            customer[won][known],
-            None,
+            units,
+            item=np.flatnonzero(won)[known],
             level=0.95,
             name="value of a conversion",
             definition="mean value of the goal interactions of a converted journey",
@@ -122,12 +124,12 @@ def _of_answers(journeys: Journeys, scale: Scale | None) -> tuple[list[Estimate]
     if "emotion" in numeric:
         emotion = np.asarray(numeric["emotion"], dtype=np.float64)
         known = ~np.isnan(emotion)
-        customer = np.repeat(journeys.customer, np.diff(journeys.offsets))
+        journey = np.repeat(np.arange(len(journeys.customer)), np.diff(journeys.offsets))
         found.append(
             mean_estimate(
                 emotion[known],
-                customer[known],
-                None,
+                units_of(journeys),
+                item=journey[known],
                 level=0.95,
                 name="emotion",
                 definition="mean valence, from -1 (unpleasant) to 1 (pleasant)",
