@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import pkgutil
 from pathlib import Path
 
 import pytest
 
 import cxjourney
+from cxjourney._support.result import Result
 
 PACKAGES = [
     f"cxjourney.{module.name}"
@@ -24,6 +26,18 @@ def test_dir_shows_the_public_names_and_no_others(package):
     module = importlib.import_module(package)
     assert dir(module) == sorted(set(module.__all__))
     assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_at_most_two_hundred_names_are_public():
+    # classes of results and of errors are met, not looked for: nobody has to know them
+    names = set()
+    for module in ("cxjourney", "cxjourney.cli", "cxjourney.exceptions", *PACKAGES):
+        public = importlib.import_module(module)
+        for name in public.__all__:
+            value = getattr(public, name)
+            if not (inspect.isclass(value) and issubclass(value, Result | BaseException)):
+                names.add(name)
+    assert len(names) <= 200, sorted(names)
 
 
 def imported_modules(source: Path) -> set[str]:
