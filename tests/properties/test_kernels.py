@@ -332,7 +332,7 @@ def funnels(draw):
 @settings(max_examples=400)
 @given(funnels())
 def test_funnels_are_matched_alike(arguments):
-    assert equal_attempts(kernels.funnel(*arguments), reference.funnel(*arguments))
+    assert equal_attempts(kernels.match_funnel(*arguments), reference.match_funnel(*arguments))
 
 
 def test_funnels_of_many_customers_are_matched_alike():
@@ -353,10 +353,10 @@ def test_funnels_of_many_customers_are_matched_alike():
         first=False,
     )
     arguments = codes, offsets, time, pattern
-    found = kernels.funnel(*arguments)
+    found = kernels.match_funnel(*arguments)
     assert found.kept_back > 0
     assert np.all((found.row >= 0).sum(axis=1) > 0)
-    assert equal_attempts(found, reference.funnel(*arguments))
+    assert equal_attempts(found, reference.match_funnel(*arguments))
 
 
 def equal_attempts(a: reference.Attempts, b: reference.Attempts) -> bool:
@@ -372,12 +372,12 @@ def test_funnels_of_rows_or_codes_out_of_range_are_refused():
     )  # fmt: skip
     for offsets in ([0, 3], [-1, 2], [0, 2, 1]):
         with pytest.raises(ValueError, match="out of range"):
-            kernels.funnel(codes, np.array(offsets), time, pattern)
+            kernels.match_funnel(codes, np.array(offsets), time, pattern)
     for code in (-1, 1):
         with pytest.raises(ValueError, match="out of range"):
-            kernels.funnel(codes + np.int8(code), np.array([0, 2]), time, pattern)
+            kernels.match_funnel(codes + np.int8(code), np.array([0, 2]), time, pattern)
     with pytest.raises(ValueError, match="differ in length"):
-        kernels.funnel(codes, np.array([0, 2]), time[:1], pattern)
+        kernels.match_funnel(codes, np.array([0, 2]), time[:1], pattern)
 
 
 @given(

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["shares", "side_by_side"]
+__all__ = ["portions", "run_parallel"]
 
 _WORTHWHILE = 50_000
 _SHARE = 200_000
 
 
-def shares(
+def portions(
     n_rows: int, offsets: NDArray[np.int64] | None = None, *, at_once: int = 1
 ) -> list[tuple[int, int]]:
     """Return what each thread works on: rows, or groups of rows, about equally many rows each.
@@ -42,7 +42,7 @@ def shares(
     return list(pairwise(bounds.tolist()))
 
 
-def side_by_side(size: int, *tasks: Callable[[], Any]) -> tuple[Any, ...]:
+def run_parallel(size: int, *tasks: Callable[[], Any]) -> tuple[Any, ...]:
     """Return the results of tasks that do not touch one another, Any as each has its own type.
 
     Parameters

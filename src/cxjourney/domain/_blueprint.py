@@ -50,10 +50,6 @@ def _emotion(value: float) -> float:
     return finite(value, "emotion", low=-1, high=1)
 
 
-def _expectation(value: float) -> float:
-    return finite(value, "expectation")
-
-
 @attrs.frozen(repr=False)
 class BlueprintStep:
     """A step of the journey as designed.
@@ -108,7 +104,7 @@ class BlueprintStep:
         default=None, converter=attrs.converters.optional(_emotion), kw_only=True
     )
     expectation: float | None = attrs.field(
-        default=None, converter=attrs.converters.optional(_expectation), kw_only=True
+        default=None, converter=attrs.converters.optional(_fields.expectation), kw_only=True
     )
     promise: str | None = attrs.field(
         default=None, validator=_fields.is_str("promise", required=False), kw_only=True
@@ -230,7 +226,7 @@ class JourneyBlueprint:
 
         What is at its default is left out.
         """
-        return _blueprint_file.to_dict(self)
+        return _blueprint_file.dict_of_blueprint(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -244,7 +240,7 @@ class JourneyBlueprint:
         UnknownName
             If a field or stage is not known.
         """
-        return _blueprint_file.from_dict(cls, BlueprintStep, data)
+        return _blueprint_file.blueprint_of_dict(cls, BlueprintStep, data)
 
     def to_yaml(self) -> str:
         """Return the blueprint as YAML; needs the extra `yaml`.
@@ -285,7 +281,7 @@ class JourneyBlueprint:
         InvalidValue
             If the file has another ending, or as in `from_dict`.
         """
-        return cls.from_dict(_blueprint_file.read(path))
+        return cls.from_dict(_blueprint_file.read_mapping(path))
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write the blueprint to a file: ".json", ".yaml" or ".yml".
@@ -300,7 +296,7 @@ class JourneyBlueprint:
         InvalidValue
             If the file has another ending.
         """
-        _blueprint_file.write(self.to_dict(), path)
+        _blueprint_file.write_mapping(self.to_dict(), path)
 
 
 def check_blueprint(blueprint: JourneyBlueprint, name: str = "blueprint") -> JourneyBlueprint:

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
     from cxjourney.domain._blueprint import BlueprintStep, JourneyBlueprint
 
-__all__ = ["from_dict", "mapping_of_yaml", "read", "to_dict", "to_yaml", "write"]
+__all__ = [
+    "blueprint_of_dict",
+    "dict_of_blueprint",
+    "mapping_of_yaml",
+    "read_mapping",
+    "to_yaml",
+    "write_mapping",
+]
 
 SCHEMA = 1
 TYPE = "JourneyBlueprint"
@@ -29,7 +36,7 @@ B = TypeVar("B", bound="JourneyBlueprint")
 _MODELS = {model.name: model for model in STANDARD_MODELS}
 
 
-def to_dict(blueprint: JourneyBlueprint) -> dict[str, Any]:
+def dict_of_blueprint(blueprint: JourneyBlueprint) -> dict[str, Any]:
     """Return a blueprint as a JSON-ready dictionary, without what is at its default."""
     data: dict[str, Any] = {"schema": SCHEMA, "type": TYPE, "name": blueprint.name}
     for field in ("persona", "scenario"):
@@ -41,7 +48,7 @@ def to_dict(blueprint: JourneyBlueprint) -> dict[str, Any]:
     return data
 
 
-def from_dict(cls: type[B], step_class: type[BlueprintStep], data: Mapping[str, Any]) -> B:
+def blueprint_of_dict(cls: type[B], step_class: type[BlueprintStep], data: Mapping[str, Any]) -> B:
     """Return the blueprint of a dictionary."""
     top = _fields_of(data, "the blueprint", ("schema", "type", *_names(cls)))
     if top.get("schema") != SCHEMA or isinstance(top["schema"], bool):
@@ -94,7 +101,7 @@ def mapping_of_yaml(text: str) -> Mapping[str, Any]:
     return _fields_of(data, "the YAML text", None)
 
 
-def read(path: str | PathLike[str]) -> Mapping[str, Any]:
+def read_mapping(path: str | PathLike[str]) -> Mapping[str, Any]:
     """Return the mapping that a file holds."""
     file = Path(path)
     ending = _ending(file)
@@ -115,7 +122,7 @@ def read(path: str | PathLike[str]) -> Mapping[str, Any]:
     return _fields_of(data, str(file), None)
 
 
-def write(data: Mapping[str, Any], path: str | PathLike[str]) -> None:
+def write_mapping(data: Mapping[str, Any], path: str | PathLike[str]) -> None:
     """Write a dictionary to a file of JSON or YAML."""
     file = Path(path)
     if _ending(file) == ".json":

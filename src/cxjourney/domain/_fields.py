@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Attribute",
     "brief",
+    "expectation",
     "finite",
     "freeze_attributes",
     "is_flag",
@@ -82,6 +83,11 @@ def finite(
         return number
     interval = f" in [{low:g}, {high:g}]" if math.isfinite(low) else ""
     raise InvalidValue.of(field, f"be {or_else}a finite number{interval}", value)
+
+
+def expectation(value: float) -> float:
+    """Return the score that is expected if it is a finite number."""
+    return finite(value, "expectation")
 
 
 def brief(instance: attrs.AttrsInstance) -> str:

@@ -111,10 +111,6 @@ def _score(value: float) -> float:
     return finite(value, "score")
 
 
-def _expectation(value: float) -> float:
-    return finite(value, "expectation")
-
-
 def _value(value: float) -> float:
     return finite(value, "value")
 
@@ -214,7 +210,7 @@ class Interaction:
         default=None, converter=attrs.converters.optional(_to_emotion)
     )
     expectation: float | None = attrs.field(
-        default=None, converter=attrs.converters.optional(_expectation)
+        default=None, converter=attrs.converters.optional(_fields.expectation)
     )
     value: float | None = attrs.field(default=None, converter=attrs.converters.optional(_value))
     currency: str | None = attrs.field(default=None, converter=attrs.converters.optional(_currency))

@@ -10,7 +10,7 @@ import numpy as np
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import duration_us
-from cxjourney.dropoff._matching import Matched, Reason, Rules, match_rows
+from cxjourney.dropoff._matching import Matched, Rules, StepReason, match_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,19 +104,19 @@ def _verdict(matched: Matched, rules: Rules, k: int, row: int, reason: int) -> s
         return f"done so far: {place[0] + 1}" if len(place) else f"{step}, not counted"
     if hit[k] == row:
         return f"{step}: enters" if k == 0 else step
-    if reason == Reason.REACHED:
+    if reason == StepReason.REACHED:
         return f"{step}: another attempt" if k == 0 else f"{step} again, or of another attempt"
-    if reason == Reason.IMMATURE:
+    if reason == StepReason.IMMATURE:
         return f"not {step}: window not over at the end"
-    if reason == Reason.NO_ENTRY:
+    if reason == StepReason.NO_ENTRY:
         first = rules.semantics.entry == "first"
         return f"not {step}: {'only the first counts' if first else 'an attempt is under way'}"
-    if reason == Reason.EXCLUDED:
+    if reason == StepReason.EXCLUDED:
         return f"not {step}: an exclusion lies between"
-    if reason == Reason.WINDOW and rules.within_us is not None:
+    if reason == StepReason.WINDOW and rules.within_us is not None:
         return f"not {step}: expired, window {_shown(rules.within_us)}"
     limit = rules.steps[k].within
-    if reason == Reason.STEP_WINDOW and limit is not None:
+    if reason == StepReason.STEP_WINDOW and limit is not None:
         return f"not {step}: expired, step limit {_shown(duration_us(limit))}"
     before = "right before" if rules.order == "strict" else "before"
     required = max(j for j in range(k) if not rules.steps[j].optional)

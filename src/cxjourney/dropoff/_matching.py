@@ -1,7 +1,7 @@
 """Matching of interactions to the steps of a funnel, for all units at once.
 
-The kernel `funnel` follows attempts that begin at any entry, or at the first. Here are the rules
-in its terms, and the ways to match that need more than one pass over the rows.
+The kernel `match_funnel` follows attempts that begin at any entry, or at the first. Its rules
+are here, and the ways to match that need more than one pass over the rows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cxjourney.kernels import (
     Candidates,
     Pattern,
     Reached,
-    Reason,
+    StepReason,
     best_attempts,
     candidates_of,
     first_of_unit,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Matched", "Order", "Reason", "Rules", "match", "match_rows"]
+__all__ = ["Matched", "Order", "Rules", "StepReason", "match", "match_rows"]
 
 Order = Literal["ordered", "strict", "unordered"]
 
@@ -121,7 +121,7 @@ def match(
     """
     if rules.order == "unordered" or rules.semantics.entry == "ended" or rules.removes_units:
         return match_rows(codes, names, offsets, time, rules)[0]
-    found = kernels.funnel(codes, offsets, time, rules.pattern(names))
+    found = kernels.match_funnel(codes, offsets, time, rules.pattern(names))
     return Matched(
         unit=found.unit,
         hit=found.row,
@@ -172,7 +172,7 @@ def _one_at_a_time(
     entries = found.of_step[0]
     mature = found.time[entries] <= pattern.mature_until
     merged = [Reached(at=entries[:0], start=entries[:0]) for _ in range(n)]
-    reasons = [np.full(len(rows), Reason.TOO_EARLY, dtype=np.int8) for rows in found.of_step]
+    reasons = [np.full(len(rows), StepReason.TOO_EARLY, dtype=np.int8) for rows in found.of_step]
     allowed = np.zeros(len(entries), dtype=np.bool_)
     open_ = mature.copy()
     while open_.any():
@@ -190,7 +190,7 @@ def _one_at_a_time(
             )
             if k:
                 reasons[k] = np.where(
-                    (why[k] == Reason.REACHED) | (reasons[k] == Reason.TOO_EARLY),
+                    (why[k] == StepReason.REACHED) | (reasons[k] == StepReason.TOO_EARLY),
                     why[k],
                     reasons[k],
                 ).astype(np.int8)
@@ -198,8 +198,8 @@ def _one_at_a_time(
         at = np.minimum(at, len(starts) - 1)
         running = found.unit[starts[at]] == found.unit[entries]
         open_ &= running & (entries > ends[at])
-    refused = np.where(mature, Reason.NO_ENTRY, Reason.IMMATURE)
-    reasons[0] = np.where(allowed, Reason.REACHED, refused).astype(np.int8)
+    refused = np.where(mature, StepReason.NO_ENTRY, StepReason.IMMATURE)
+    reasons[0] = np.where(allowed, StepReason.REACHED, refused).astype(np.int8)
     return [_in_order(part) for part in merged], reasons
 
 

@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 
 from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
-from cxjourney.io._files import compression_of, file_errors, reason_of, show_path
+from cxjourney.io._files import compression_of, file_errors, show_path, why_refused
 from cxjourney.kernels import ArrowStrings, record_columns
 
 if TYPE_CHECKING:
@@ -224,9 +224,9 @@ def _first_record(connection: Any, file: str, source: _Source, delimiter: str) -
         with opener(file, "rt", encoding=encoding, newline="") as lines:
             return next(csv.reader(lines, delimiter=delimiter), [])
     except UnicodeError:
-        reason = reason_of("unicode")
+        reason = why_refused("unicode")
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        reason = reason_of("GZIP")
+        reason = why_refused("GZIP")
     except csv.Error as error:
         reason = f"its first line is no CSV ({error})"
     raise InputFileError(f"{show_path(file)} cannot be read: {reason}")

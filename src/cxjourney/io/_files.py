@@ -27,8 +27,8 @@ __all__ = [
     "is_parquet",
     "parquet_header",
     "parquet_relation",
-    "reason_of",
     "show_path",
+    "why_refused",
 ]
 
 ENCODINGS = ("utf-8", "utf-16", "latin-1")
@@ -122,10 +122,12 @@ def file_errors(file: str) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise InputFileError(f"{show_path(file)} cannot be read: {reason_of(str(error))}") from None
+        raise InputFileError(
+            f"{show_path(file)} cannot be read: {why_refused(str(error))}"
+        ) from None
 
 
-def reason_of(message: str) -> str:
+def why_refused(message: str) -> str:
     """Return what DuckDB says about a file, without its cells."""
     line = re.search(r"on Line: (\d+)", message)
     where = f"line {int(line[1]):,}" if line else "it"

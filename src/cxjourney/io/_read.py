@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     FilePath = str | PathLike[str]
 
 __all__ = [
-    "durations",
     "file_columns",
     "read_csv",
     "read_parquet",
@@ -116,7 +115,7 @@ def read_csv(
             connection, find_files(path), reading.roles, delimiter=delimiter, encoding=encoding
         )
     if "duration" in found and duration_unit is not None:
-        found["duration"] = durations(found["duration"], duration_unit)
+        found["duration"] = _as_durations(found["duration"], duration_unit)
     return log_of_columns(InteractionLog, found, reading)
 
 
@@ -217,7 +216,7 @@ def file_columns(
         return csv_header(connection, file, delimiter=delimiter, encoding=encoding)
 
 
-def durations(values: NDArray[np.float64], unit: timedelta) -> NDArray[np.timedelta64]:
+def _as_durations(values: NDArray[np.float64], unit: timedelta) -> NDArray[np.timedelta64]:
     """Return numbers of `unit` as durations, NaN as NaT."""
     check_duration(unit, "duration_unit")
     missing = np.isnan(values)

@@ -21,10 +21,10 @@ from cxjourney.log import (
     columns_of,
     encode_ids,
     encode_names,
+    encode_numbers,
     encode_values,
     is_currency_code,
     log_of_columns,
-    numbers,
 )
 
 if TYPE_CHECKING:
@@ -341,7 +341,7 @@ def _of_steps(
     if any(step.value for step in plan.values()):
         long["value"] = np.concatenate(
             [
-                numbers(columns[f"value:{column}"], step.value)[own]
+                encode_numbers(columns[f"value:{column}"], step.value)[own]
                 if step.value
                 else np.full(len(own), np.nan)
                 for (column, step), own in steps

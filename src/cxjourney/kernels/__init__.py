@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from cxjourney._support.parallel import shares, side_by_side
+from cxjourney._support.parallel import portions, run_parallel
 from cxjourney.exceptions import InvalidValue, MissingDependency
 from cxjourney.kernels import _reference as reference
 from cxjourney.kernels import _reference_customers as reference_customers
@@ -44,7 +44,7 @@ from cxjourney.kernels._reference_funnel import NEVER as NEVER
 from cxjourney.kernels._reference_funnel import Candidates as Candidates
 from cxjourney.kernels._reference_funnel import Pattern as Pattern  # noqa: TC001  (re-exported)
 from cxjourney.kernels._reference_funnel import Reached as Reached
-from cxjourney.kernels._reference_funnel import Reason as Reason
+from cxjourney.kernels._reference_funnel import StepReason as StepReason
 from cxjourney.kernels._reference_funnel import best_attempts as best_attempts
 from cxjourney.kernels._reference_funnel import candidates_of as candidates_of
 from cxjourney.kernels._reference_funnel import first_of_unit as first_of_unit
@@ -66,9 +66,9 @@ __all__ = [
     "cut_journeys",
     "directly_follows",
     "encode_strings",
-    "funnel",
     "gather",
     "group_sequences",
+    "match_funnel",
     "order_rows",
     "ranges",
     "record_columns",
@@ -188,21 +188,21 @@ def order_rows(
         return reference.order_rows(customer, time, n_customers, seq)
     codes = np.ascontiguousarray(customer, dtype=np.int32)
     time = np.ascontiguousarray(time)
-    rows = [slice(*share) for share in shares(n)]
-    counts = side_by_side(n, *[partial(_compiled.count_rows, codes[r], n_customers) for r in rows])
+    rows = [slice(*share) for share in portions(n)]
+    counts = run_parallel(n, *[partial(_compiled.count_rows, codes[r], n_customers) for r in rows])
     offsets, places = _places(counts)
     order, by_time = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int64)
     place = _compiled.place_rows
-    moved = side_by_side(
+    moved = run_parallel(
         n,
         *[
             partial(place, codes[r], time[r], r.start, at, order, by_time)
             for r, at in zip(rows, places, strict=True)
         ],
     )
-    ordered = side_by_side(
+    ordered = run_parallel(
         n,
-        *[partial(_compiled.in_time_order, by_time, offsets, *s) for s in shares(n, offsets)],
+        *[partial(_compiled.in_time_order, by_time, offsets, *s) for s in portions(n, offsets)],
     )
     if not all(ordered):
         return reference.order_rows(customer, time, n_customers)
@@ -235,9 +235,9 @@ def gather(values: NDArray[_T], rows: NDArray[np.integer] | NDArray[np.bool_]) -
     found = np.empty(len(rows), dtype=values.dtype)
     words, into = np.ascontiguousarray(values).view(word), found.view(word)
     rows = np.ascontiguousarray(rows)
-    side_by_side(
+    run_parallel(
         len(rows),
-        *[partial(_compiled.gather, words, rows[a:b], into[a:b]) for a, b in shares(len(rows))],
+        *[partial(_compiled.gather, words, rows[a:b], into[a:b]) for a, b in portions(len(rows))],
     )
     return found
 
@@ -274,7 +274,7 @@ def directly_follows(
     timestamps = _NO_TIME if time is None else time
     arguments = codes, offsets, absorbed.view(np.uint8), outcome, timestamps, n_codes
     n, count = len(codes), _compiled.directly_follows
-    parts = side_by_side(n, *[partial(count, *arguments, *s) for s in shares(n, offsets)])
+    parts = run_parallel(n, *[partial(count, *arguments, *s) for s in portions(n, offsets)])
     sums = (np.add.reduce(arrays) for arrays in zip(*parts, strict=True))
     counts, journeys, first, visits, visiting, censored, untimed, waited = sums
     keys = np.flatnonzero(counts)
@@ -302,11 +302,11 @@ def waits_of_moves(
         return reference.waits_of_moves(codes, offsets, absorbed, outcome, time, n_codes, follows)
     n, keys = len(codes), follows.keys
     journeys = codes, offsets, absorbed.view(np.uint8), outcome
-    parts = shares(n, offsets)
+    parts = portions(n, offsets)
     bounds, places = _places(tuple(part.copy() for part in follows.timed))
     waits = np.empty(bounds[-1], dtype=np.int64)
     place = _compiled.place_waits
-    side_by_side(
+    run_parallel(
         n,
         *[
             partial(place, *journeys, time, n_codes, *part, at, waits)
@@ -316,11 +316,11 @@ def waits_of_moves(
     median, squares = np.full((2, len(keys)), np.nan)
     of_keys = np.append(bounds[keys], bounds[-1])
     summarise = _compiled.summarise_waits
-    side_by_side(
+    run_parallel(
         n,
         *[
             partial(summarise, waits, of_keys, *part, median, squares)
-            for part in shares(len(waits), of_keys)
+            for part in portions(len(waits), of_keys)
         ],
     )
     return Waits(median, squares)
@@ -345,7 +345,7 @@ def weighted_counts(
         return reference_customers.weighted_counts(offsets, unit, frequency)
     counts = np.empty((len(offsets) - 1, frequency.shape[1]))
     half = int(np.searchsorted(offsets[:-1], len(unit) // 2))
-    side_by_side(
+    run_parallel(
         len(unit),
         partial(_customers.weighted_counts, offsets, unit, frequency, 0, counts[:half]),
         partial(_customers.weighted_counts, offsets, unit, frequency, half, counts[half:]),
@@ -353,15 +353,15 @@ def weighted_counts(
     return counts
 
 
-def funnel(
+def match_funnel(
     codes: NDArray[np.signedinteger],
     offsets: NDArray[np.int64],
     time: NDArray[np.int64] | None,
     pattern: Pattern,
 ) -> Attempts:
-    """Return which steps every unit has reached; see `reference.funnel`."""
+    """Return which steps every unit has reached; see `reference.match_funnel`."""
     if _funnel is None or pattern.either:
-        return reference.funnel(codes, offsets, time, pattern)
+        return reference.match_funnel(codes, offsets, time, pattern)
     arguments = (
         codes,
         offsets,
@@ -376,8 +376,8 @@ def funnel(
         pattern.first,
     )
     n = len(codes)
-    parts = side_by_side(
-        n, *[partial(_funnel.funnel, *arguments, *share) for share in shares(n, offsets)]
+    parts = run_parallel(
+        n, *[partial(_funnel.funnel, *arguments, *share) for share in portions(n, offsets)]
     )
     unit, row, entered, kept_back = zip(*parts, strict=True)
     return Attempts(np.concatenate(unit), np.concatenate(row, axis=1), sum(entered), sum(kept_back))

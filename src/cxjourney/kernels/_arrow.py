@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 import numpy as np
 
-from cxjourney._support.parallel import shares, side_by_side
+from cxjourney._support.parallel import portions, run_parallel
 from cxjourney._support.strings import Strings
 
 if TYPE_CHECKING:
@@ -58,14 +58,14 @@ class ArrowStrings:
         names = tuple(sorted(text for text in strings if text))
         place = {name: code for code, name in enumerate(names)}
         rank = np.array([place.get(text, -1) for text in strings], dtype=np.int32)
-        rows = [slice(*share) for share in shares(len(codes))]
-        side_by_side(len(codes), *[partial(table.renumber, codes[r], rank) for r in rows])
+        rows = [slice(*share) for share in portions(len(codes))]
+        run_parallel(len(codes), *[partial(table.renumber, codes[r], rank) for r in rows])
         return codes, names
 
     def _encoded(self, codes: NDArray[Any]) -> tuple[NDArray[Any], Any]:
         """Fill in the codes; return them and their table, None where it outgrows the codes."""
         parts = self._parts()
-        first, *later = side_by_side(
+        first, *later = run_parallel(
             len(codes),
             *[partial(piece.encode, begin, codes[rows]) for piece, begin, rows in parts],
         )
@@ -91,7 +91,7 @@ class ArrowStrings:
             partial(piece.stamps, begin, us[rows], reading[rows])
             for piece, begin, rows in self._parts()
         ]
-        if not all(side_by_side(len(us), *tasks)):
+        if not all(run_parallel(len(us), *tasks)):
             return None
         return us, np.equal(reading, _MISSING), np.equal(reading, _NAIVE)
 
@@ -109,7 +109,7 @@ class ArrowStrings:
         parts, done = [], 0
         for piece in self.pieces:
             parts += [
-                (piece, a, slice(done + a, done + b)) for a, b in shares(piece.length, at_once=2)
+                (piece, a, slice(done + a, done + b)) for a, b in portions(piece.length, at_once=2)
             ]
             done += piece.length
         return parts

@@ -12,8 +12,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-from cxjourney._support.parallel import side_by_side
-from cxjourney.kernels._reference_funnel import Attempts, Pattern, funnel
+from cxjourney._support.parallel import run_parallel
+from cxjourney.kernels._reference_funnel import Attempts, Pattern, match_funnel
 from cxjourney.kernels._reference_sequences import group_sequences, ranges
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ __all__ = [
     "cut_journeys",
     "directly_follows",
     "encode_strings",
-    "funnel",
     "gather",
     "group_sequences",
+    "match_funnel",
     "order_rows",
     "ranges",
     "segment_starts",
@@ -334,7 +334,7 @@ def directly_follows(
         total = np.zeros(len(keys), dtype=np.int64)
         np.add.at(total, move, wait if moved.all() else wait[moved])
         waited[timed] = total[timed]
-    journeys, visiting = side_by_side(
+    journeys, visiting = run_parallel(
         len(codes),
         lambda: _distinct(moved_journey, move, len(keys), weight),
         lambda: _distinct(journey, here, n_codes, weight),

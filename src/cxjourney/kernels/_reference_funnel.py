@@ -25,21 +25,21 @@ __all__ = [
     "Candidates",
     "Pattern",
     "Reached",
-    "Reason",
+    "StepReason",
     "best_attempts",
     "candidates_of",
     "first_of_unit",
     "follow",
     "followed",
-    "funnel",
     "kept_back",
+    "match_funnel",
     "rank_of",
 ]
 
 NEVER = int(np.iinfo(np.int64).max)
 
 
-class Reason:
+class StepReason:
     """Why a row that matches a step does not reach it."""
 
     REACHED, TOO_EARLY, EXCLUDED, WINDOW, STEP_WINDOW, NO_ENTRY, IMMATURE = range(7)
@@ -160,7 +160,7 @@ class Reached(NamedTuple):
     start: Ints
 
 
-def funnel(
+def match_funnel(
     codes: NDArray[np.signedinteger], offsets: Ints, time: Ints | None, pattern: Pattern
 ) -> Attempts:
     """Return what every unit has reached.
@@ -243,8 +243,8 @@ def followed(found: Candidates, pattern: Pattern) -> tuple[list[Reached], list[R
     mature = found.time[entries] <= pattern.mature_until
     allowed = mature & first_of_unit(found.unit[entries]) if pattern.first else mature
     reached, reasons = follow(found, pattern, entries[allowed])
-    refused = np.where(mature, Reason.NO_ENTRY, Reason.IMMATURE)
-    reasons[0] = np.where(allowed, Reason.REACHED, refused).astype(np.int8)
+    refused = np.where(mature, StepReason.NO_ENTRY, StepReason.IMMATURE)
+    reasons[0] = np.where(allowed, StepReason.REACHED, refused).astype(np.int8)
     return reached, reasons
 
 
@@ -257,13 +257,13 @@ def follow(
     for k in range(1, pattern.n_steps):
         at = found.of_step[k]
         start = np.full(len(at), -1, dtype=np.int64)
-        reason = np.full(len(at), Reason.TOO_EARLY, dtype=np.int8)
+        reason = np.full(len(at), StepReason.TOO_EARLY, dtype=np.int8)
         for j in pattern.sources(k):
             came, why = _after(found, pattern, reached[j], at, k)
             better = came > start
             start[better] = came[better]
             reason = np.where(
-                better, Reason.REACHED, np.where(start < 0, np.maximum(reason, why), reason)
+                better, StepReason.REACHED, np.where(start < 0, np.maximum(reason, why), reason)
             ).astype(np.int8)
         ok = start >= 0
         reached.append(Reached(at=at[ok], start=start[ok]))
@@ -276,7 +276,7 @@ def _after(
 ) -> tuple[Ints, Reasons]:
     """Return where the attempt began that each row continues, -1 where none, and why."""
     start = np.full(len(at), -1, dtype=np.int64)
-    why = np.full(len(at), Reason.TOO_EARLY, dtype=np.int8)
+    why = np.full(len(at), StepReason.TOO_EARLY, dtype=np.int8)
     if not len(before.at) or not len(at):
         return start, why
     if pattern.strict:
@@ -292,17 +292,17 @@ def _after(
     some = np.flatnonzero(follows)
     here, place = at[some], place[some]
     previous, begun = before.at[place], before.start[place]
-    verdict = np.full(len(some), Reason.REACHED, dtype=np.int8)
+    verdict = np.full(len(some), StepReason.REACHED, dtype=np.int8)
     time = found.time[here]
-    verdict[time - found.time[previous] > pattern.limits[k]] = Reason.STEP_WINDOW
-    verdict[time - found.time[begun] > pattern.within] = Reason.WINDOW
+    verdict[time - found.time[previous] > pattern.limits[k]] = StepReason.STEP_WINDOW
+    verdict[time - found.time[begun] > pattern.within] = StepReason.WINDOW
     for (first, last), rows in zip(pattern.spans.tolist(), found.of_exclusion, strict=True):
         if first < k <= last and len(rows):
             rank = rank_of(found, rows)
             between = rank[found.begin[here]] > rank[found.end[previous]]
-            verdict[between & (verdict == Reason.REACHED)] = Reason.EXCLUDED
+            verdict[between & (verdict == StepReason.REACHED)] = StepReason.EXCLUDED
     why[some] = verdict
-    ok = verdict == Reason.REACHED
+    ok = verdict == StepReason.REACHED
     start[some[ok]] = begun[ok]
     return start, why
 
@@ -335,7 +335,7 @@ def kept_back(found: Candidates, reasons: list[Reasons], unit: Ints, hit: Ints) 
         return 0
     kept = np.zeros(len(unit), dtype=np.bool_)
     for k in range(1, len(reasons)):
-        rows = found.of_step[k][reasons[k] == Reason.EXCLUDED]
+        rows = found.of_step[k][reasons[k] == StepReason.EXCLUDED]
         at = np.searchsorted(unit, found.unit[rows])
         kept[at] |= hit[k, at] < 0
     return int(np.count_nonzero(kept))

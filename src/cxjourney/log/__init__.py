@@ -8,9 +8,9 @@ from cxjourney.log._columns import Columns as Columns
 from cxjourney.log._columns import Rows as Rows
 from cxjourney.log._encode import encode_ids as encode_ids
 from cxjourney.log._encode import encode_names as encode_names
+from cxjourney.log._encode import encode_numbers as encode_numbers
 from cxjourney.log._encode import encode_values as encode_values
 from cxjourney.log._encode import narrow as narrow
-from cxjourney.log._encode import numbers as numbers
 from cxjourney.log._ingest import OF_TABLE as OF_TABLE
 from cxjourney.log._ingest import Intake as Intake
 from cxjourney.log._ingest import log_of_columns as log_of_columns

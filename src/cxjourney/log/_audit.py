@@ -224,15 +224,15 @@ def audit_log(
         duplicates=int(np.count_nonzero(duplicate_rows(columns))),
         tied=int(np.count_nonzero(tied_rows(columns))),
         ordered=columns.seq is not None,
-        missing=_missing(columns),
+        missing=_missing_counts(columns),
         future=int(np.count_nonzero(time > utc_us(present, "now", "UTC"))),
         after_observed_until=0 if until is None else int(np.count_nonzero(time > until)),
         one_event_customers=int(np.count_nonzero(np.diff(columns.offsets) == 1)),
-        left_truncated=_left_truncated(log, inactivity),
+        left_truncated=_count_left_truncated(log, inactivity),
     )
 
 
-def _missing(columns: Columns) -> dict[str, int]:
+def _missing_counts(columns: Columns) -> dict[str, int]:
     """Return how often each column is missing, those that never are left out."""
     counts = {name: np.count_nonzero(coded.codes < 0) for name, coded in columns.coded.items()}
     counts |= {
@@ -245,7 +245,7 @@ def _missing(columns: Columns) -> dict[str, int]:
     return {name: int(n) for name, n in counts.items() if n}
 
 
-def _left_truncated(log: InteractionLog, inactivity: timedelta | None) -> int | None:
+def _count_left_truncated(log: InteractionLog, inactivity: timedelta | None) -> int | None:
     if inactivity is not None:
         check_duration(inactivity, "inactivity")
     if inactivity is None or log.observed_from_us is None or log.columns.time is None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["encode_ids", "encode_names", "encode_values", "narrow", "numbers"]
+__all__ = ["encode_ids", "encode_names", "encode_numbers", "encode_values", "narrow"]
 
 
 def encode_names(column: Any) -> Coded:
@@ -82,7 +82,7 @@ def narrow(codes: NDArray[np.integer], n_names: int) -> NDArray[Any]:
     return codes.astype(np.int64, copy=False)
 
 
-def numbers(column: Any, name: str) -> NDArray[np.float64]:
+def encode_numbers(column: Any, name: str) -> NDArray[np.float64]:
     """Return a column as float64, NaN where missing.
 
     Raises

@@ -13,13 +13,13 @@ import numpy as np
 
 from cxjourney._support.frozen import seal
 from cxjourney._support.mapping import FrozenMapping
-from cxjourney._support.parallel import side_by_side
+from cxjourney._support.parallel import run_parallel
 from cxjourney._time.timestamps import read_timestamps, utc_us
 from cxjourney.domain import check_not_reserved
 from cxjourney.exceptions import DataQualityWarning, InvalidData, InvalidValue, UnknownName
 from cxjourney.kernels import gather, order_rows
 from cxjourney.log._columns import Coded, Columns
-from cxjourney.log._encode import encode_ids, encode_names, encode_values, numbers
+from cxjourney.log._encode import encode_ids, encode_names, encode_numbers, encode_values
 from cxjourney.log._reading import attribute_name, attribute_role, column_names, columns_of
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def log_of_columns(
         Reason to number of rows of the table that did not become rows of the columns.
     """
     n = len(columns["customer"])
-    customer, touchpoint, timestamps = side_by_side(
+    customer, touchpoint, timestamps = run_parallel(
         n,
         lambda: encode_ids(columns["customer"]),
         lambda: _names(columns["touchpoint"], "touchpoint"),
@@ -117,7 +117,7 @@ def log_of_columns(
     coded = {"touchpoint": touchpoint}
     coded |= {role: _names(columns[role], role) for role in NAMED if role in columns}
     coded |= {role: encode_ids(columns[role]) for role in IDENTIFIED if role in columns}
-    numeric = {role: numbers(columns[role], role) for role in NUMERIC if role in columns}
+    numeric = {role: encode_numbers(columns[role], role) for role in NUMERIC if role in columns}
     if "emotion" in columns:
         numeric["emotion"] = _valence(columns["emotion"])
     if "duration" in columns:
@@ -269,7 +269,7 @@ def _present(
 
 
 def _valence(column: Any) -> NDArray[np.float64]:
-    values = numbers(column, "emotion")
+    values = encode_numbers(column, "emotion")
     outside = np.flatnonzero(np.abs(values) > 1)  # NaN compares false
     if len(outside):
         raise InvalidData.at_rows("emotion is outside [-1, 1]", outside.tolist())
@@ -314,7 +314,7 @@ def _seq(column: Any) -> NDArray[np.int64]:
             filled = column.fill_null(0) if missing.any() else column
             seq = np.array(filled.to_numpy(), dtype=np.int64)
         return np.where(missing, NO_SEQ, seq)
-    values = numbers(column, "seq")
+    values = encode_numbers(column, "seq")
     known = ~np.isnan(values)
     if np.any(values != np.floor(values), where=known):
         raise InvalidValue.of("seq", "be a column of whole numbers", "fractions")

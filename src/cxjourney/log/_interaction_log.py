@@ -566,7 +566,7 @@ class InteractionLog:
 
     audit = audit_log
     filter = _prepare.filter_rows
-    between = _prepare.between
+    between = _prepare.observe_between
     rename = _prepare.rename
     collapse_repeats = _prepare.collapse_repeats
     drop_duplicates = _prepare.drop_duplicates

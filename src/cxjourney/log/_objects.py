@@ -92,9 +92,9 @@ def log_of_interactions(
     )
     channels = _one_each("channel", (i.channel for i in items if i.channel), key=lambda c: c.name)
     columns, ids, _, out_of_order = sort_columns(
-        _positions([i.customer.id for i in items]),
+        _in_order_of_appearance([i.customer.id for i in items]),
         np.array([(i.timestamp - EPOCH) // MICROSECOND for i in items], dtype=np.int64),
-        seq=_seq(items),
+        seq=_sequence_numbers(items),
         coded=_coded(items),
         numeric=_numeric(items),
         attributes=_attributes([i.attributes for i in items]),
@@ -111,7 +111,7 @@ def log_of_interactions(
     return cls(
         columns=columns,
         customer_ids=ids,
-        account=_positions(accounts) if any(accounts) else None,
+        account=_in_order_of_appearance(accounts) if any(accounts) else None,
         customer_attributes=_attributes([c.attributes for c in of_customer]),
         catalogue=Catalogue(
             touchpoints={
@@ -215,7 +215,7 @@ def _one_each(what: str, objects: Iterable[T], key: Callable[[T], str]) -> dict[
     return found
 
 
-def _positions(values: Sequence[Any]) -> Coded:
+def _in_order_of_appearance(values: Sequence[Any]) -> Coded:
     """Return values as codes into the distinct ones in order of appearance; None is -1."""
     distinct = tuple(v for v in dict.fromkeys(values) if v is not None)
     place: dict[Any, int] = {value: i for i, value in enumerate(distinct)}
@@ -246,7 +246,7 @@ def _coded(items: Sequence[Interaction]) -> dict[str, Coded]:
         ("issue", [i.issue for i in items]),
     ):
         if _any_known(values):
-            coded[name] = _positions(values)
+            coded[name] = _in_order_of_appearance(values)
     return coded
 
 
@@ -276,12 +276,12 @@ def _attributes(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Coded]:
     columns = {}
     for name in names:
         typed = [(type(m[name]), m[name]) if name in m else None for m in mappings]
-        coded = _positions(typed)
+        coded = _in_order_of_appearance(typed)
         columns[name] = Coded(coded.codes, tuple(value for _, value in coded.names))
     return columns
 
 
-def _seq(items: Sequence[Interaction]) -> NDArray[np.int64] | None:
+def _sequence_numbers(items: Sequence[Interaction]) -> NDArray[np.int64] | None:
     if all(i.seq is None for i in items):
         return None
     return np.array([NO_SEQ if i.seq is None else i.seq for i in items], dtype=np.int64)

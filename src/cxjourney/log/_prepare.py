@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 T = TypeVar("T", Touchpoint, Channel)
 
 __all__ = [
-    "between",
     "collapse_repeats",
     "drop_duplicates",
     "duplicate_rows",
     "filter_rows",
+    "observe_between",
     "rename",
     "sessions",
     "tied_rows",
@@ -122,7 +122,7 @@ def filter_rows(
     return _with_rows(log, ~keep if invert else keep)
 
 
-def between(
+def observe_between(
     log: InteractionLog,
     start: datetime | date | str | None = None,
     end: datetime | date | str | None = None,
