@@ -88,5 +88,5 @@ def test_a_mixed_base_is_worth_more_than_its_first_rate_says():
 def test_a_curve_that_ends_too_early_has_no_value():
     got = clv_curve(geometric(64, 3), 10, 0.0, period=MONTH, periods=9)
     assert math.isnan(got.value)
-    assert got.notes == ("the time lies beyond the longest observation",)
+    assert got.notes == ("The time lies beyond the longest observation.",)
     assert math.isnan(clv_curve(kaplan_meier([], []), 1, 0.1, period=MONTH, periods=2).value)

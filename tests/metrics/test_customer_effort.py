@@ -31,7 +31,7 @@ def test_each_component_by_hand():
     )
     # a in time order: faq web it, bot chat it, agent chat x, faq web x
     assert found.issue == ("b", "a")
-    assert found.touches.tolist() == [1, 4]
+    assert found.interactions.tolist() == [1, 4]
     assert found.channels.tolist() == [1, 2]
     assert found.channel_switches.tolist() == [0, 2]
     assert found.transfers.tolist() == [0, 1]
@@ -39,14 +39,14 @@ def test_each_component_by_hand():
     assert found.waited_s.tolist() == [0, 600]
     assert found.elapsed_s.tolist() == [0, 3 * 3600]
     assert found.rank.tolist() == [0.25, 0.75]
-    assert found.means["touches"].value == 2.5
+    assert found.means["interactions"].value == 2.5
 
 
 def test_columns_that_are_not_given_are_not_zero():
     found = effort(["a", "a"], [hour(0), hour(1)])
     assert np.isnan(found.transfers).all()
     assert math.isnan(found.means["transfers"].value)
-    assert found.means["touches"].value == 2
+    assert found.means["interactions"].value == 2
     assert "transfers" not in repr(found)
 
 
@@ -66,23 +66,23 @@ def test_a_missing_value_makes_its_component_unknown_for_that_issue_only():
 def test_open_issues_are_left_out_and_counted():
     found = effort(["a", "b", "b"], [hour(0), hour(1), hour(2)], open_=[False, False, True])
     assert found.issue == ("a",)
-    assert found.means["touches"].n_censored == 1
+    assert found.means["interactions"].n_censored == 1
 
 
 def test_interactions_without_issue_or_time_are_counted():
     found = effort(["a", None, "b"], [hour(0), hour(1), None])
     assert found.issue == ("a",)
-    assert found.means["touches"].n_missing == 2
+    assert found.means["interactions"].n_missing == 2
     with pytest.raises(InvalidData, match="missing"):
         effort([None], [hour(0)], nan_policy="raise")
     lost = effort(["a", None], [hour(0), hour(1)], nan_policy="propagate")
-    assert math.isnan(lost.means["touches"].value)
+    assert math.isnan(lost.means["interactions"].value)
 
 
 def test_nothing_gives_an_empty_vector():
     found = effort([], [], touchpoint=[], channel=[], owner=[], waited=[], open_=[])
     assert found.issue == ()
-    assert math.isnan(found.means["touches"].value)
+    assert math.isnan(found.means["interactions"].value)
     assert "0 issues" in repr(found)
 
 
@@ -142,7 +142,7 @@ def test_switches_and_repeats_equal_a_loop_by_hand(rows):
         path = [
             c for _, c in sorted(((h, c) for i, h, c in rows if i == issue), key=lambda x: x[0])
         ]
-        assert found.touches[k] == len(path)
+        assert found.interactions[k] == len(path)
         assert found.channels[k] == len(set(path))
         assert found.repeats[k] == len(path) - len(set(path))
         assert found.channel_switches[k] == sum(a != b for a, b in pairwise(path))

@@ -41,7 +41,7 @@ def test_open_cases_are_censored_not_dropped():
     assert found.median.value == curve.median.value == 600
     assert (found.n, found.n_censored) == (20, 10)
     assert math.isnan(found.p90.value)
-    assert any("p90 not reached" in note for note in found._notes())
+    assert any("p90 is not reached" in note for note in found._notes())
     dropped = elapsed_time(MINUTES[:10])
     assert dropped.median.value < found.median.value
 

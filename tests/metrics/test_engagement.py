@@ -58,7 +58,7 @@ def test_long_views_are_cut_and_counted():
     )
     assert estimate.value == 1800
     assert estimate.parameters["cut"] == 1
-    assert estimate.notes == ("50.0% cut to max_dwell",)
+    assert estimate.notes == ("50.0% of the times are cut to max_dwell.",)
 
 
 def test_views_at_one_time_last_zero_seconds():

@@ -61,7 +61,7 @@ def test_pairs_that_all_agree_have_no_test():
 def test_expectations_at_the_top_or_asked_too_late_are_said():
     gap = expectation_gap([5, 4, 5], [5, 5, 4], scale=Scale.FIVE_POINT, asked="after")
     assert any("top of the scale" in note for note in gap.notes)
-    assert any("coloured" in note for note in gap.notes)
+    assert any("colours it" in note for note in gap.notes)
     with pytest.raises(OutOfScale, match="expectation"):
         expectation_gap([5], [6], scale=Scale.FIVE_POINT)
     with pytest.raises(InvalidValue, match="asked"):

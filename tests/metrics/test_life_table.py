@@ -53,4 +53,4 @@ def test_negative_durations_are_refused_and_change_nothing():
 
 def test_printing_says_what_was_counted():
     table = LifeTable(HOUR).update(np.array([1, 2], "m8[h]"), [True, False])
-    assert repr(table) == "LifeTable(step=1:00:00, events=1, open=1)"
+    assert repr(table) == "LifeTable(step=1:00:00, events=1, censored=1)"

@@ -40,7 +40,7 @@ def test_five_promoters_of_five_have_a_wide_interval_that_is_clipped():
     score = nps([9, 10, 9, 10, 9])
     assert (score.value, score.high) == (100, 100)
     assert score.low == pytest.approx(17.49, abs=0.005)
-    assert "interval clipped to ±100" in score.notes
+    assert "The interval is clipped to ±100." in score.notes
 
 
 @pytest.mark.shared_data
@@ -164,8 +164,8 @@ def test_missing_answers_are_counted_refused_or_propagated():
 
 
 def test_few_answers_are_said_to_be_few():
-    assert "fewer than 30 answers" in nps([9] * 29).notes
-    assert "fewer than 30 answers" not in nps([9] * 30).notes
+    assert "There are fewer than 30 answers." in nps([9] * 29).notes
+    assert "There are fewer than 30 answers." not in nps([9] * 30).notes
 
 
 def test_equal_weights_change_nothing_but_the_note():
@@ -179,7 +179,7 @@ def test_weights_count_as_much_as_they_say():
     # Kish: (1 + 1 + 2)² / (1 + 1 + 4) = 8/3 answers
     score = nps([9, 7, 0], weights=[1, 1, 2])
     assert score.value == pytest.approx(-25)
-    assert "weighted: worth 3 equal answers" in score.notes
+    assert "The weighted answers are worth 3 equal ones." in score.notes
     assert score.n == 3
 
 
@@ -231,7 +231,7 @@ def test_the_score_is_the_net_of_its_definition(scores):
 
 @pytest.mark.parametrize(("answers", "scale"), [([1, 3, 5, 4, 5], "1-5"), ([2, 7, 6, 7, 5], "1-7")])
 def test_answers_of_a_shorter_scale_are_noted_and_many_are_warned_of(answers, scale):
-    doubt = f"all answers within {scale}"
+    doubt = f"All answers lie within {scale}"
     assert any(note.startswith(doubt) for note in nps(answers).notes)
     with pytest.warns(DataQualityWarning, match=doubt):
         nps(answers * 6)

@@ -253,7 +253,7 @@ def test_a_row_of_zero_length_counts():
 def test_beyond_the_observations_the_curve_is_unknown():
     curve = kaplan_meier(days([1, 2]), [True, False], horizon=timedelta(days=3))
     assert math.isnan(curve.at(timedelta(days=3)).value)
-    assert curve.restricted_mean.notes == ("the horizon lies beyond the longest observation",)
+    assert curve.restricted_mean.notes == ("The horizon lies beyond the longest observation.",)
     ended = kaplan_meier(days([1, 2]), [True, True], horizon=timedelta(days=3))
     assert ended.at(timedelta(days=3)).value == 0
     assert ended.restricted_mean.value == pytest.approx(1.5 * 86400)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxjourney import kernels
-from cxjourney._time.timestamps import _from_text, read_timestamps, to_utc_us
+from cxjourney._time.timestamps import _from_strings, read_timestamps, to_utc_us
 from cxjourney.exceptions import InvalidData
 
 pytestmark = pytest.mark.native
@@ -73,7 +73,7 @@ def read(column: list[str | None]):
 def test_a_text_is_read_alike_or_left_to_the_other(text):
     found = read([text])
     try:
-        us, missing, naive = _from_text(np.array([text], dtype=object), None, "timestamp")
+        us, missing, naive = _from_strings(np.array([text], dtype=object), None, "timestamp")
     except InvalidData:
         assert found is None
         return

@@ -1,4 +1,4 @@
-"""Bootstrap intervals: respondents resampled, or whole customers where one answers several times.
+"""Bootstrap intervals, over values or over whole customers.
 
 Resample what is independent: never the interactions of a customer one by one.
 """

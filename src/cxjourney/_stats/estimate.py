@@ -1,4 +1,4 @@
-"""`Estimate`: a number that says how sure it is and how it came about."""
+"""`Estimate`, a number with its interval, its counts and its definition."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Estimate:
     n_missing
         Number of observations left out because they were missing.
     n_censored
-        Number of observations that were still open.
+        Number of observations whose end is not known: they are censored.
     unit
         What one of `value` is: "fraction", "points", "seconds", a currency code …
     method
@@ -129,9 +129,9 @@ class Estimate:
         if self.n_missing:
             facts.append(f"missing={self.n_missing:,}")
         if self.n_censored:
-            facts.append(f"open={self.n_censored:,}")
+            facts.append(f"censored={self.n_censored:,}")
         text += f" ({', '.join(facts)})"
-        return text + (f" {'; '.join(self.notes)}" if self.notes else "")
+        return text + (f" {' '.join(self.notes)}" if self.notes else "")
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>"

@@ -1,4 +1,4 @@
-"""Confidence intervals that the metrics stand on, public for others to use.
+"""Confidence intervals of proportions, rates, means and quantiles.
 
 All take counts and a level and return the two ends. An end that does not exist is NaN: that is so
 for an empty sample, and for an end of a quantile that the sample is too small to bound.

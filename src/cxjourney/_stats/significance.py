@@ -1,4 +1,4 @@
-"""P-values: of a normal statistic, of a table of four, and of many tests at once."""
+"""P-values of a normal statistic, of a table of four, and of many tests at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any column of values, from any library, as a clean NumPy array with its missing values marked.
+"""Columns of values from any library, as clean NumPy arrays with their missing values marked.
 
 Lists, NumPy and masked arrays, pandas, polars and Arrow columns all pass through here, so that
 every metric treats booleans, text, infinities and missing values alike. None of those libraries is

@@ -1,4 +1,4 @@
-"""The hours in which a service is open, and how much of a stretch of time falls into them."""
+"""Business hours of a service, and the share of a stretch of time that falls into them."""
 
 from __future__ import annotations
 

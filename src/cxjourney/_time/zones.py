@@ -1,4 +1,4 @@
-"""Local wall-clock times to UTC and back, a whole column at a time."""
+"""Conversion of local wall-clock times to UTC and back, a whole column at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Customer-experience metrics: arrays in, `Estimate` out. Needs NumPy and attrs alone.
+"""Customer-experience metrics: columns in, an `Estimate` out. They need NumPy and attrs alone.
 
 Every function takes array-likes, returns an estimate with its interval, count, unit and method,
 and can be used without any other part of the library.

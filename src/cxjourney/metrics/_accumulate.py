@@ -1,4 +1,4 @@
-"""Metrics that add up: shards and days give the whole, exactly, because only counts are kept."""
+"""Sums of metrics over shards and days, exact because only counts are kept."""
 
 from __future__ import annotations
 

@@ -222,7 +222,7 @@ def _ratio_test(
             powers.append(_tail(abs(away) - critical))
     notes = [] if known else ["empty"]
     if known and not count2:
-        notes.append("no successes in the group compared with: no ratio is too large")
+        notes.append("The group compared with has no success: no ratio is too large.")
     ratio = Estimate(
         value=(count1 / n1) / (count2 / n2) if known and count2 else math.nan,
         n=observed.n + relative_to.n,

@@ -1,4 +1,4 @@
-"""Every metric with its name, unit and direction; other tools add theirs by the same protocol."""
+"""The catalogue of metrics, each with its name, unit and direction."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ _BUILT_IN = (
     _metric(cronbach_alpha, "alpha", "higher", "agreement of the items of a scale"),
     _metric(csat, "fraction", "higher", "answers in the best boxes / answers"),
     _metric(dwell_time, "seconds", "neither", "time on a page, the last page unknown"),
-    _metric(effort, "per issue", "lower", "touches, switches, transfers, repeats, waiting, time"),
+    _metric(effort, "per issue", "lower", "interactions, switches, transfers, repeats, times"),
     _metric(elapsed_time, "seconds", "lower", "time from start to end"),
     _metric(email_rates, "fraction", "higher", "opens, clicks and the like / delivered e-mails"),
     _metric(expectation_gap, "scale points", "higher", "mean of experience - expectation"),

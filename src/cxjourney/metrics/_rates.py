@@ -1,4 +1,4 @@
-"""Shares and rates of counts as estimates: what every rate of the package is made with."""
+"""Shares and rates of counts, as estimates."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def undefined(
         n_missing=n_missing,
         unit=unit,
         method="none",
-        notes=("missing values propagated",),
+        notes=("Missing values were propagated.",),
         name=name,
         definition=definition,
         parameters={} if parameters is None else parameters,

@@ -94,7 +94,7 @@ def conversion_rate(
     censored = None if running is None else running & ~hits
     notes: tuple[str, ...] = ()
     if censored is not None and censored.any():
-        notes = ("units in progress are left out, which favours quick conversions",)
+        notes = ("Units in progress are left out, which favours quick conversions.",)
     return flag_share(
         np.ma.MaskedArray(hits, missing),
         argument="converted",

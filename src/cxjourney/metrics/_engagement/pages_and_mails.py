@@ -1,4 +1,4 @@
-"""Engagement: how long people stay on a page, and what becomes of e-mails."""
+"""Engagement: dwell times of pages and rates of e-mails."""
 
 from __future__ import annotations
 
@@ -169,7 +169,9 @@ class _Dwell:
         method: str,
         notes: tuple[str, ...],
     ) -> Estimate:
-        share = f"{100 * self.n_cut / n:.1f}% cut to max_dwell" if self.n_cut else ""
+        share = (
+            f"{100 * self.n_cut / n:.1f}% of the times are cut to max_dwell." if self.n_cut else ""
+        )
         return Estimate(
             value=ends[0],
             low=ends[1],
@@ -251,7 +253,10 @@ class EmailRates(Result):
         )
 
     def _notes(self) -> tuple[str, ...]:
-        return (f"{100 * self.click.level:g}% {self.click.method}", *self.open.notes)
+        return (
+            f"The intervals are {100 * self.click.level:g}% {self.click.method}.",
+            *self.open.notes,
+        )
 
 
 def email_rates(
@@ -319,12 +324,12 @@ def email_rates(
     opens, no_open = flags(opened, "opened")
     clicks, no_click = flags(clicked, "clicked")
     same_length(bounced=bounce, opened=opens, clicked=clicks)
-    notes = ("machine opens not known: opens are inflated",)
+    notes = ("Opens by machines are not known, so opens are inflated.",)
     if machine_open is not None:
         machine, _ = flags(machine_open, "machine_open")
         same_length(bounced=bounce, machine_open=machine)
         opens = opens & ~machine
-        notes = ("machine opens left out",)
+        notes = ("Opens by machines are left out.",)
     if impute_open:
         opens = opens | clicks
     lost = {"bounced": bounce}
@@ -388,7 +393,7 @@ def _click_to_open(
         n=bottom,
         unit="fraction",
         method="no interval",
-        notes=("clicks without an open are in the numerator only",) if bottom else ("empty",),
+        notes=("Clicks without an open count in the numerator only.",) if bottom else ("empty",),
         name="email_click_to_open",
         definition="clicked / opened",
         parameters={"impute_open": False},

@@ -1,4 +1,4 @@
-"""Reading who was active when: a column of customers and a column of timestamps."""
+"""The activity of customers, read from a column of customers and one of timestamps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cxjourney._support.arrays import Values
 
-__all__ = ["Activity", "read_activity"]
+__all__ = ["Activity", "left_out", "read_activity"]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -83,3 +83,8 @@ def read_activity(
         n_later=int(np.count_nonzero(present & (us > end))),
         n_rows=len(us),
     )
+
+
+def left_out(n_missing: int, n_later: int) -> str:
+    """Return the part of a note that counts the rows that are not used."""
+    return f"{n_missing:,} rows are missing and {n_later:,} lie after the end of observation"

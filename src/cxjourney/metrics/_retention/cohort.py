@@ -1,4 +1,4 @@
-"""Cohort retention: of those who started together, who is still active after N units of time."""
+"""Cohort retention: the share of those who started together that is active later."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cxjourney._time.calendar import DAY_US, PERIODS, period_index
 from cxjourney._time.zones import check_zone
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._rates import proportion
-from cxjourney.metrics._retention.activity import read_activity
+from cxjourney.metrics._retention.activity import left_out, read_activity
 from cxjourney.metrics._retention.windows import (
     ActiveBetween,
     cohort_rows,
@@ -45,7 +45,7 @@ _NO_INTERVAL: dict[str, Any] = {
     "low": math.nan,
     "high": math.nan,
     "method": "no interval",
-    "notes": ("a customer counts in several cohorts",),
+    "notes": ("A customer counts in several cohorts.",),
 }
 _UNIT_US = {"day": DAY_US, "week": 7 * DAY_US}
 
@@ -200,9 +200,10 @@ class CohortRetention(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"{self.kind} retention by {self.unit}, {self.window} windows, {self.time_zone}",
-            f"{self.n:,} customers, {self.n_missing:,} rows missing, {self.n_later:,} later",
-            "- where no window has wholly elapsed; to_frame() has counts and intervals",
+            f"The {self.window} windows of {self.kind} retention are cut in {self.time_zone}.",
+            f"It counts {self.n:,} customers; {left_out(self.n_missing, self.n_later)}.",
+            "A dash stands where no window has wholly elapsed yet.",
+            "to_frame() has counts and intervals.",
         )
 
 

@@ -18,7 +18,7 @@ from cxjourney._support.validation import check_choice, check_duration, check_le
 from cxjourney._time.calendar import PERIODS, period_index, period_label
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._rates import proportion
-from cxjourney.metrics._retention.activity import read_activity
+from cxjourney.metrics._retention.activity import left_out, read_activity
 from cxjourney.metrics._survival.kaplan_meier import kaplan_meier
 
 if TYPE_CHECKING:
@@ -179,9 +179,9 @@ class Lifecycle(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"{self.n:,} customers, {self.n_missing:,} rows missing, {self.n_later:,} later",
-            f"periods cut in {self.time_zone}",
-            "before the data begin nobody is known: the first periods overstate new customers",
+            f"There are {self.n:,} customers; {left_out(self.n_missing, self.n_later)}.",
+            f"Periods are cut in the zone {self.time_zone}.",
+            "The first periods overstate new customers: the data know nobody from before.",
         )
 
 

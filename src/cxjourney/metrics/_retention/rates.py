@@ -246,10 +246,10 @@ def _from_counts(
     inside = 0 <= part <= whole
     low, high = wilson(part, whole, level=level) if inside else (math.nan, math.nan)
     if whole and not inside:
-        notes = ("outside [0, 1]: the counts do not belong to one closed base",)
+        notes = ("The rate lies outside [0, 1]: the counts do not belong to one closed base.",)
         warnings.warn(
-            f"{name} is {part / whole:.3g}: {notes[0]} (customers who came back, or were won and "
-            "lost again)",
+            f"{name} is {part / whole:.3g}, outside [0, 1]: the counts do not belong to one closed "
+            "base (customers who came back, or were won and lost again)",
             DataQualityWarning,
             stacklevel=3,
         )
@@ -308,7 +308,7 @@ def churn_hazard(
 
     Notes
     -----
-    D / T with D departures in T of observed time. It uses open customers correctly and can
+    D / T with D departures in T of observed time. It uses censored customers correctly and can
     compare periods of any length, but it is one number: where the hazard falls with tenure, as it
     mostly does, it is an average over the tenures that happen to be in the data. `kaplan_meier`
     shows the fall.
@@ -319,7 +319,7 @@ def churn_hazard(
     >>> from cxjourney.metrics import churn_hazard
     >>> stays = [timedelta(days=30 * m) for m in (10, 20, 40, 50)]
     >>> churn_hazard(stays, [True, True, True, False])
-    0.025 departures per 30 days [0.00516, 0.0731] (95% Garwood, n=4, open=1)
+    0.025 departures per 30 days [0.00516, 0.0731] (95% Garwood, n=4, censored=1)
     """
     check_duration(per, "per")
     spells = read_spells(durations, observed=observed, entry=entry)

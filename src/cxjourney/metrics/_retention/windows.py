@@ -1,4 +1,4 @@
-"""The windows of cohort retention: who starts when, how old a visit is, who was active between."""
+"""Windows of cohort retention: starts, ages and spans of activity."""
 
 from __future__ import annotations
 

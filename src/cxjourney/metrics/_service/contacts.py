@@ -239,7 +239,9 @@ def contact_rate(
     dispersion = _dispersion(counts, base)
     notes: tuple[str, ...] = ()
     if dispersion > _SURE and interval == "garwood":
-        notes = (f"counts vary {dispersion:.1f} times as much as Poisson's: too narrow",)
+        notes = (
+            f"Counts vary {dispersion:.1f} times as much as Poisson's; the interval is too narrow.",
+        )
     estimate = event_rate(
         int(counts.sum()),
         float(base.sum()),
@@ -279,5 +281,5 @@ def _resampled(
         tail = (1 - estimate.level) / 2
         low, high = map(float, np.nanquantile(replicates, [tail, 1 - tail]))
     else:
-        notes = (*notes, f"too few rows to resample (fewer than {_FEWEST})")
+        notes = (*notes, f"There are too few rows to resample (fewer than {_FEWEST}).")
     return attrs.evolve(estimate, low=low, high=high, method="bootstrap percentile", notes=notes)

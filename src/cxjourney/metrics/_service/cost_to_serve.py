@@ -1,4 +1,4 @@
-"""Cost to serve: what contacts cost per customer, and through which channels."""
+"""The cost of serving customers, in total and by channel."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ class CostToServe(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"per customer {self.per_customer!r}",
-            f"the dearest tenth of customers causes {100 * self.top_tenth:.0f}% of variable cost",
-            f"fixed cost {self.fixed:,.2f} {self.currency}".rstrip(),
+            f"The cost per customer is {self.per_customer!r}.",
+            f"The dearest tenth of customers causes {100 * self.top_tenth:.0f}% of variable cost.",
+            f"The fixed cost is {self.fixed:,.2f} {self.currency}".rstrip() + ".",
         )
 
 

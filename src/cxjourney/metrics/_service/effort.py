@@ -34,7 +34,7 @@ __all__ = ["EffortVector", "effort"]
 
 _SECOND = 1_000_000
 _COMPONENTS = (
-    "touches",
+    "interactions",
     "channels",
     "channel_switches",
     "transfers",
@@ -43,7 +43,7 @@ _COMPONENTS = (
     "elapsed_s",
 )
 _DEFINITIONS = {
-    "touches": "interactions",
+    "interactions": "interactions",
     "channels": "distinct channels",
     "channel_switches": "consecutive interactions in different channels",
     "transfers": "consecutive interactions with different owners",
@@ -61,7 +61,7 @@ class EffortVector(Result):
     ----------
     issue
         Label of each issue, in the order in which they first appear.
-    touches, channels, channel_switches, transfers, repeats
+    interactions, channels, channel_switches, transfers, repeats
         Counts of each issue; NaN where the column for them was not given, or not known for one of
         its interactions.
     waited_s, elapsed_s
@@ -76,7 +76,7 @@ class EffortVector(Result):
     title = "Effort to resolution"
 
     issue: tuple[str, ...]
-    touches: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
+    interactions: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
     channels: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
     channel_switches: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
     transfers: NDArray[np.float64] = attrs.field(converter=read_only, eq=array_eq)
@@ -100,11 +100,11 @@ class EffortVector(Result):
         )
 
     def _notes(self) -> tuple[str, ...]:
-        touches = self.means["touches"]
+        first = self.means["interactions"]
         return (
-            f"{touches.n:,} issues, {touches.n_censored:,} still open and left out",
-            f"{touches.n_missing:,} interactions left out: their issue or time is missing",
-            f"{100 * touches.level:g}% {touches.method}",
+            f"{first.n:,} issues were resolved; {first.n_censored:,} in progress are left out.",
+            f"{first.n_missing:,} interactions are left out: their issue or time is missing.",
+            f"The intervals are {100 * first.level:g}% {first.method}.",
         )
 
 
@@ -133,7 +133,7 @@ def effort(
     waited
         How long the customer waited there [timedelta].
     open_
-        One flag an interaction: True where its issue is still open. What an open issue will have
+        One flag an interaction: True where its issue is in progress. What such an issue will have
         cost is not known: it is left out and counted in `n_censored`.
     level
         Confidence level, in (0, 1).
@@ -168,7 +168,7 @@ def effort(
     ...     ["a", "a", "a", "b"], [hour(9), hour(10), hour(12), hour(9)],
     ...     channel=["web", "phone", "phone", "web"],
     ... )
-    >>> found.touches, found.channel_switches, found.elapsed_s
+    >>> found.interactions, found.channel_switches, found.elapsed_s
     (array([3., 1.]), array([1., 0.]), array([10800.,     0.]))
     """
     check_level(level)
@@ -193,7 +193,7 @@ def effort(
     order = np.argsort(np.minimum.reduceat(rows, starts)) if len(starts) else starts
     labels = to_array(issue, "issue")[0]
     per_issue = {
-        "touches": np.diff(np.r_[starts, len(rows)]).astype(np.float64),
+        "interactions": np.diff(np.r_[starts, len(rows)]).astype(np.float64),
         "channels": _distinct(channel, "channel", rows, starts),
         "channel_switches": _changes(channel, "channel", rows, starts),
         "transfers": _changes(owner, "owner", rows, starts),
@@ -348,7 +348,7 @@ def _mean(
         n_censored=n_censored,
         unit="seconds" if name.endswith("_s") else "per issue",
         method="Student's t",
-        notes=() if n else ("missing values propagated" if propagate else "empty",),
+        notes=() if n else ("Missing values were propagated." if propagate else "empty",),
         name=name,
         definition=f"mean over resolved issues of {_DEFINITIONS[name]}",
         numerator=float(known.sum()) if n else None,

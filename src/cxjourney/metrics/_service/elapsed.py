@@ -1,7 +1,7 @@
 """Waiting times of customers: resolution, first response, and promises kept.
 
-What is still open is known to have lasted at least so long. It is censored, never dropped: leaving
-open cases out makes a service look the faster the more it leaves lying.
+What has not ended is known to have lasted at least so long. It is censored, never dropped: leaving
+such cases out makes a service look the faster the more it leaves lying.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ElapsedTime(Result):
     median, p90
         The time within which half and nine tenths are done [seconds]; NaN where it is not reached.
     mean
-        The mean [seconds]; with open cases the restricted mean, up to the longest observation.
+        The mean [seconds]; with censored cases the restricted mean, up to the longest observation.
     """
 
     title = "Elapsed time"
@@ -59,12 +59,12 @@ class ElapsedTime(Result):
 
     @property
     def n(self) -> int:
-        """Number of cases, open ones included."""
+        """Number of cases, censored ones included."""
         return self.median.n
 
     @property
     def n_censored(self) -> int:
-        """Number of cases still open."""
+        """Number of censored cases."""
         return self.median.n_censored
 
     @property
@@ -85,8 +85,14 @@ class ElapsedTime(Result):
         )
 
     def _notes(self) -> tuple[str, ...]:
-        counts = f"{self.n:,} cases, {self.n_censored:,} open, {self.n_missing:,} missing"
-        methods = f"{100 * self.median.level:g}% {self.median.method}; mean: {self.mean.method}"
+        counts = (
+            f"Of {self.n:,} cases {self.n_censored:,} are censored; {self.n_missing:,} are missing."
+        )
+        level = f"{100 * self.median.level:g}%"
+        methods = (
+            f"The {level} intervals are by {self.median.method}; that of the mean is by "
+            f"{self.mean.method}."
+        )
         estimates = (self.median, self.p90, self.mean)
         notes = dict.fromkeys(note for e in estimates for note in e.notes)
         return (counts, methods, *notes)
@@ -176,7 +182,7 @@ def elapsed_time(
         result = _censored(us[kept], done[kept], owner, card, level)
     if not lost:
         return result
-    note = ("missing values propagated",)
+    note = ("Missing values were propagated.",)
     return ElapsedTime(
         median=attrs.evolve(result.median, notes=note),
         p90=attrs.evolve(result.p90, notes=note),
@@ -259,7 +265,7 @@ def _censored(
 ) -> ElapsedTime:
     curve = kaplan_meier(us.astype("timedelta64[us]"), done, customer=owner, level=level)
     half, slow, mean = curve.median, curve.quantile(_P90), curve.restricted_mean
-    restricted = ("restricted mean: up to the longest observation",) if card.n_censored else ()
+    restricted = ("The mean is restricted to the longest observation.",) if card.n_censored else ()
     return ElapsedTime(
         median=_restated(card, "median", half),
         p90=_restated(card, "p90", slow),
@@ -271,6 +277,6 @@ def _restated(
     card: _Card, statistic: str, found: Estimate, notes: tuple[str, ...] = ()
 ) -> Estimate:
     if math.isnan(found.value) and "not reached" in found.notes:
-        notes = (f"{statistic} not reached: too many are open",)
+        notes = (f"The {statistic} is not reached: too many cases are censored.",)
     ends = found.value, found.low, found.high
     return card.estimate(statistic, ends, level=found.level, method=found.method, notes=notes)

@@ -1,4 +1,4 @@
-"""Issues that needed one contact and no second: resolution at first contact."""
+"""Resolution at first contact."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def first_contact_resolution(
     customer, category
         Whose contact it was and what about; `customer` is needed where `issue` is not given.
     closed
-        When the issue of the contact was closed; missing: still open. Rows of one issue must agree.
+        When the issue of the contact was closed; missing: not yet. Rows of one issue must agree.
         With `issue` only.
     observed_until
         The end of observation.
@@ -87,7 +87,7 @@ def first_contact_resolution(
     Returns
     -------
     Estimate
-        The share [fraction]. Issues still open, or whose window had not passed when observation
+        The share [fraction]. Issues in progress, or whose window had not passed when observation
         ended, are counted in `n_censored`, whatever had happened to them by then.
 
     Raises
@@ -112,7 +112,7 @@ def first_contact_resolution(
     ...     [day(1), day(2), day(4), day(20)], customer=["a", "b", "b", "c"],
     ...     observed_until=day(22),
     ... )
-    50.0% [9.5%, 90.5%] (95% Wilson, n=2, open=1)
+    50.0% [9.5%, 90.5%] (95% Wilson, n=2, censored=1)
     """
     span = duration_us(check_duration(window, "window"))
     until = instant(observed_until, "observed_until")

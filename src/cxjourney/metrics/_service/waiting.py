@@ -47,14 +47,14 @@ def resolution_time(
     level: float = 0.95,
     nan_policy: NanPolicy = "omit",
 ) -> ElapsedTime:
-    """Return how long cases take to be resolved, the open ones included.
+    """Return how long cases take to be resolved, those in progress included.
 
     Parameters
     ----------
     opened
         When each case was opened (timestamps; those without a zone are UTC).
     resolved
-        When it was resolved; missing: still open.
+        When it was resolved; missing: not yet.
     observed_until
         The end of observation, in UTC if it has no zone; the card says it. Needed where a case is
         open. A case resolved after it counts as
@@ -273,7 +273,7 @@ def sla_attainment(
         The promise: within this time, itself included.
     ended
         One flag a case: False where it is still running. Running past the target it is breached;
-        running within it, it is pending, left out and counted in `n_censored`. None: all ended.
+        running within it, it is censored, left out and counted in `n_censored`. None: all ended.
     abandoned
         One flag a case: True where the customer gave up before an answer.
     abandoned_counts_as
@@ -301,7 +301,7 @@ def sla_attainment(
 
     Notes
     -----
-    met / (met + breached). Pending cases are young, and some of them will breach: with many of them
+    met / (met + breached). Censored cases are young, and some will breach: with many of them
     read `1 - kaplan_meier(elapsed, ended).at(target)` instead.
 
     Examples

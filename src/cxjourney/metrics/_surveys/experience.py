@@ -124,13 +124,13 @@ def expectation_gap(
     low, high = mean_t(mean, sd, n, level=level)
     notes = []
     if lost:
-        notes.append("missing values propagated")
+        notes.append("Missing values were propagated.")
     elif not n:
         notes.append("empty")
     if asked == "after":
-        notes.append("expectation asked after the experience: coloured by it")
+        notes.append("The expectation was asked after the experience, which colours it.")
     if scale is not None and n and np.mean(hoped[~missing] == scale.high) > 0.5:
-        notes.append("most expectations are at the top of the scale: nothing can exceed them")
+        notes.append("Most expectations are at the top of the scale: nothing can exceed them.")
     exceeded, met, missed = (
         proportion(
             int(np.count_nonzero(hit)),

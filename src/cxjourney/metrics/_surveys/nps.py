@@ -1,4 +1,4 @@
-"""The Net Promoter Score: three shares, their difference, and how sure it is."""
+"""The Net Promoter Score, its three shares and its interval."""
 
 from __future__ import annotations
 
@@ -93,7 +93,8 @@ class NetPromoterScore(Estimate):
                 ("detractors", self.detractors),
             )
         )
-        return f"{super().__repr__()}; {shares}"
+        between = " " if self.notes else "; "
+        return super().__repr__() + between + shares
 
 
 def nps(
@@ -160,8 +161,8 @@ def nps(
     Examples
     --------
     >>> nps([10, 9, 7, 3, 9, 10, 8, 6])
-    25 points [-29.4, 65.8] (95% adjusted Wald, n=8) fewer than 30 answers; 50.0% promoters, \
-25.0% passives, 25.0% detractors
+    25 points [-29.4, 65.8] (95% adjusted Wald, n=8) There are fewer than 30 answers. \
+50.0% promoters, 25.0% passives, 25.0% detractors
     >>> nps([10, 8, 0], counts=[60, 20, 20]).value
     40.0
     """
@@ -212,10 +213,15 @@ def nps(
     shorter = None if promoters else _shorter_scale(array, score.n)
     if shorter is None:
         return score
-    doubt = f"all answers within {shorter}: was the question asked on 0-10?"
+    doubt = f"All answers lie within {shorter}: was the question asked on 0-10?"
     if score.n >= _SMALL:
         warnings.warn(f"nps(): {doubt}", DataQualityWarning, stacklevel=2)
     return attrs.evolve(score, notes=(*score.notes, doubt))
+
+
+def worth_note(size: float) -> str:
+    """Return the note of weighted answers: how many equal ones they are worth."""
+    return f"The weighted answers are worth {size:,.0f} equal ones."
 
 
 def check_one_of(counts: object, weights: object) -> None:
@@ -325,20 +331,20 @@ def score_of_groups(
     if not total:
         notes.append("empty")
     elif answers < _SMALL:
-        notes.append(f"fewer than {_SMALL} answers")
+        notes.append(f"There are fewer than {_SMALL} answers.")
     if n_effective is not None:
-        notes.append(f"weighted: worth {size:,.0f} equal answers")
+        notes.append(worth_note(size))
     p, d = (promoters / total, detractors / total) if total else (math.nan, math.nan)
     if bounds is None:
         low, high = _wald(p, d, size, level, 3.0 if interval == "adjusted_wald" else 0.0)
     else:
         low, high = _ends(bounds)
     if low < -100 or high > 100:
-        notes.append("interval clipped to ±100")
+        notes.append("The interval is clipped to ±100.")
     if interval == "wald" and total and p + d - (p - d) ** 2 == 0:
-        notes.append("all answers in one group: this interval has no width")
+        notes.append("All answers fall into one group: this interval has no width.")
     if interval == "bootstrap" and math.isnan(low) and total:
-        notes.append(f"too few answers to resample (fewer than {_TOO_FEW})")
+        notes.append(f"There are too few answers to resample (fewer than {_TOO_FEW}).")
     return NetPromoterScore(
         value=100 * (promoters - detractors) / total if total else math.nan,
         low=clip_points(low, 100),

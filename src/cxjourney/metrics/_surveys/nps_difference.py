@@ -1,4 +1,4 @@
-"""Two waves of Net Promoter Scores compared, and how many answers a wave needs."""
+"""Differences of two waves of Net Promoter Scores, and the size of a wave."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def nps_difference(
     half = 100 * normal_quantile(level) * error
     notes = [] if all(map(len, kept)) else ["empty"]
     if error == 0:
-        notes.append("no variation: this interval has no width")
+        notes.append("Nothing varies: this interval has no width.")
     return NpsDifference(
         value=100 * value,
         low=clip_points(100 * value - half, 200),

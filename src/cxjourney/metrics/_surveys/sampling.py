@@ -259,9 +259,9 @@ def cronbach_alpha(
             value = k / (k - 1) * (1 - float(table.var(axis=0, ddof=1).sum()) / total)
             low, high = _feldt(value, n, k, level)
         else:
-            notes.append("totals do not vary")
+            notes.append("The totals do not vary.")
     if value < 0:
-        notes.append("negative: is an item coded the wrong way round?")
+        notes.append("Alpha is negative: is an item coded the wrong way round?")
     return Estimate(
         value=value,
         low=low,

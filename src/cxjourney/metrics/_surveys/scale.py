@@ -1,4 +1,4 @@
-"""The scale of a survey question: what may be answered, and which end is good."""
+"""Scales of survey questions."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.validation import check_choice, check_level, check_number, is_number
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._rates import Interval, check_sizes, proportion, undefined
-from cxjourney.metrics._surveys.nps import check_one_of
+from cxjourney.metrics._surveys.nps import check_one_of, worth_note
 from cxjourney.metrics._surveys.scale import Scale, check_scale
 
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ def _blank(estimate: E) -> E:
         high=math.nan,
         numerator=None,
         denominator=None,
-        notes=("missing values propagated",),
+        notes=("Missing values were propagated.",),
     )
 
 
@@ -395,7 +395,7 @@ def answer_share(
     good = counts[(answers >= low) & (answers <= high)].sum().item()
     answered = round(total) if n is None else n
     size = total if n_effective is None else n_effective
-    notes = () if n_effective is None else (f"weighted: worth {size:,.0f} equal answers",)
+    notes = () if n_effective is None else (worth_note(size),)
     share = good / total if total else math.nan
     base = proportion(
         min(size, share * size) if n_effective is not None and total else good,
@@ -523,7 +523,7 @@ def mean_score(
     if size > 1:
         sd = math.sqrt(float(w @ (present - value) ** 2) / total * size / (size - 1))
     low, high = mean_t(value, sd, size, level=level)
-    notes = () if weights is None else (f"weighted: worth {size:,.0f} equal answers",)
+    notes = () if weights is None else (worth_note(size),)
     return Estimate(
         value=value,
         low=low,

@@ -1,4 +1,4 @@
-"""Cumulative incidence of competing ends: Aalen-Johansen.
+"""Aalen-Johansen curves of the cumulative incidence of competing ends.
 
 A journey can be bought, abandoned or switched to another brand: ends that compete. Each gets its
 own curve, and the curves and the share still running add up to 1.
@@ -59,7 +59,7 @@ class IncidenceCurves(Result):
         Arrays of shape (causes, times): share ended by the cause [fraction, 0-1], its standard
         error and the ends of its pointwise interval.
     n, n_missing, n_censored
-        Rows used, left out because a value was missing, and still open.
+        Rows used, left out because a value was missing, and censored.
     level
         Confidence level of the intervals.
     method
@@ -109,7 +109,7 @@ class IncidenceCurves(Result):
         elif second <= self.time_s[-1] or self.survival[-1] == 0:
             value, low, high = self.incidence[k, row], self.low[k, row], self.high[k, row]
         else:
-            notes = ("the time lies beyond the longest observation",)
+            notes = ("The time lies beyond the longest observation.",)
         return Estimate(
             value=value,
             low=low,
@@ -187,8 +187,9 @@ class IncidenceCurves(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"{self.n:,} durations, {self.n_censored:,} open, {self.n_missing:,} missing",
-            f"{100 * self.level:g}% {self.method}",
+            f"Of {self.n:,} durations {self.n_censored:,} are censored.",
+            f"{self.n_missing:,} rows are missing.",
+            f"The intervals are {100 * self.level:g}% {self.method}.",
         )
 
 
@@ -208,7 +209,7 @@ def cumulative_incidence(
     durations
         How long each row lasted, or has lasted so far (timedeltas, none negative).
     cause
-        Label of the way in which each row ended; missing (None, NaN) where it is still open.
+        Label of the way in which each row ended; missing (None, NaN) where it is censored.
     entry
         Duration at which each row came under observation; None: from the beginning.
     customer

@@ -1,4 +1,4 @@
-"""Survival of right-censored durations: Kaplan-Meier.
+"""Kaplan-Meier curves of right-censored durations.
 
 A journey that is still running, an open ticket, a customer who has not left yet: their durations
 are known to be at least so long. The estimator uses them; leaving them out, or counting them as
@@ -69,7 +69,7 @@ class SurvivalCurve(Result):
     restricted_mean
         The mean duration up to the horizon [seconds].
     n, n_missing, n_censored
-        Rows used, left out because a value was missing, and still open.
+        Rows used, left out because a value was missing, and censored.
     level
         Confidence level of the intervals.
     method
@@ -112,7 +112,7 @@ class SurvivalCurve(Result):
         elif len(self.time_s) and (second <= self.time_s[-1] or self.survival[-1] == 0):
             value, low, high = self.survival[row], self.low[row], self.high[row]
         elif len(self.time_s):
-            notes = ("the time lies beyond the longest observation",)
+            notes = ("The time lies beyond the longest observation.",)
         return Estimate(
             value=value,
             low=low,
@@ -125,7 +125,7 @@ class SurvivalCurve(Result):
             method=self.method,
             notes=notes,
             name="survival",
-            definition="share of durations longer than the time, open ones censored",
+            definition="share of durations longer than the time, those without an end censored",
             parameters={"time_s": second},
         )
 
@@ -226,10 +226,11 @@ class SurvivalCurve(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"median {self.median!r}",
-            f"restricted mean {self.restricted_mean!r}",
-            f"{self.n:,} durations, {self.n_censored:,} open, {self.n_missing:,} missing",
-            f"{100 * self.level:g}% {self.method}",
+            f"The median is {self.median!r}.",
+            f"The restricted mean is {self.restricted_mean!r}.",
+            f"Of {self.n:,} durations {self.n_censored:,} are censored.",
+            f"{self.n_missing:,} rows are missing.",
+            f"The intervals are {100 * self.level:g}% {self.method}.",
         )
 
 
@@ -243,14 +244,14 @@ def kaplan_meier(
     horizon: timedelta | None = None,
     level: float = 0.95,
 ) -> SurvivalCurve:
-    """Return the Kaplan-Meier survival curve of durations, some of which are still open.
+    """Return the Kaplan-Meier survival curve of durations, some of which are censored.
 
     Parameters
     ----------
     durations
         How long each row lasted, or has lasted so far (timedeltas, none negative).
     observed
-        True where the row ended by the event, False where it is still open (censored).
+        True where the row ended by the event, False where it is censored.
     entry
         Duration at which each row came under observation (late entry, left truncation); it is at
         risk in (entry, duration]. None: from the beginning.
@@ -369,7 +370,7 @@ def _restricted_mean(
     if not len(time):
         notes = ("empty",)
     elif end > time[-1] and sets.survival[-1] > 0:
-        notes = ("the horizon lies beyond the longest observation",)
+        notes = ("The horizon lies beyond the longest observation.",)
     else:
         edges = np.concatenate(([0.0], np.minimum(time, end), [max(end, time[-1])]))
         area = np.concatenate(([1.0], sets.survival)) * np.diff(edges)

@@ -1,4 +1,4 @@
-"""Survival from counts: durations on a grid add up across shards and days."""
+"""Life tables: survival from counts that add up across shards and days."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["LifeTable"]
 
 
 class LifeTable:
-    """Counts of ended and open durations on a grid of time, fed in pieces.
+    """Counts of ended and censored durations on a grid of time, fed in pieces.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class LifeTable:
     def __init__(self, step: timedelta) -> None:
         self.step = check_duration(step, "step")
         self._step_us = duration_us(step)
-        # durations in ((k - 1) steps, k steps] have row k; columns: events and open ends
+        # durations in ((k - 1) steps, k steps] have row k; columns: events and censored ends
         self._rows: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._counts: NDArray[np.int64] = np.zeros((0, 2), dtype=np.int64)
         self._n_missing = 0
@@ -126,4 +126,4 @@ class LifeTable:
 
     def __repr__(self) -> str:
         events, still = self._counts.sum(axis=0).tolist()
-        return f"LifeTable(step={self.step}, events={events:,}, open={still:,})"
+        return f"LifeTable(step={self.step}, events={events:,}, censored={still:,})"

@@ -1,4 +1,4 @@
-"""Comparing the survival of groups: the log-rank test."""
+"""The log-rank test of the survival of groups."""
 
 from __future__ import annotations
 
@@ -68,9 +68,12 @@ class LogrankTest(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"chi-squared {self.statistic:.4g} on {self.df} df, p = {self.p_value:.3g}",
-            f"{self.n_strata:,} strata, {self.n_missing:,} rows missing",
-            "rows are taken as independent",
+            (
+                f"Chi-squared is {self.statistic:.4g} with {self.df} degrees of freedom: "
+                f"p = {self.p_value:.3g}."
+            ),
+            f"There are {self.n_strata:,} strata; {self.n_missing:,} rows are missing.",
+            "Rows are taken as independent.",
         )
 
 
@@ -89,7 +92,7 @@ def logrank(
     durations
         How long each row lasted, or has lasted so far (timedeltas, none negative).
     observed
-        True where the row ended by the event, False where it is still open (censored).
+        True where the row ended by the event, False where it is censored.
     group
         Label of each row's group: two or more groups.
     strata

@@ -1,4 +1,4 @@
-"""Risk sets of right-censored durations: what the survival estimators count from.
+"""Risk sets of right-censored durations, which the survival estimators count from.
 
 A row is at risk in (entry, exit]. Events come before censorings at the same time. Times are whole
 microseconds, so that ties are exact.
@@ -35,7 +35,7 @@ class RiskSets:
     deaths
         Array of shape (causes, times): weight of the events of each cause.
     censored
-        Weight of the rows that end open at each time.
+        Weight of the rows that are censored at each time.
     exit_index
         For each row, the position of its exit in `times`.
     entry_index
@@ -80,7 +80,7 @@ def risk_sets(
     entry_us: Ints | None = None,
     weights: Floats | None = None,
 ) -> RiskSets:
-    """Count risk sets; `cause` is -1 for a row that is still open."""
+    """Count risk sets; `cause` is -1 for a censored row."""
     weights = np.ones(len(exit_us)) if weights is None else weights
     times, exit_index = np.unique(exit_us, return_inverse=True)
     size = len(times)

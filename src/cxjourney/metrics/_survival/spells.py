@@ -1,4 +1,4 @@
-"""Reading the columns of a survival analysis: one spell a row, missing ones left out."""
+"""Spells: the columns of a survival analysis, one spell a row."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Spells", "labelled", "read_spells"]
 
 @attrs.frozen(kw_only=True, eq=False)
 class Spells:
-    """Complete rows: exit, cause (-1 open), late entry, customer code, weight."""
+    """Complete rows: exit, cause (-1: censored), late entry, customer code, weight."""
 
     exit_us: NDArray[np.int64]
     cause: NDArray[np.int64]
@@ -37,7 +37,7 @@ class Spells:
 
     @property
     def n_censored(self) -> int:
-        """Number of rows still open, each as often as its weight says."""
+        """Number of censored rows, each as often as its weight says."""
         is_open = self.cause < 0
         if self.weights is None:
             return int(np.count_nonzero(is_open))

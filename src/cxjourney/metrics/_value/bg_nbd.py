@@ -1,4 +1,4 @@
-"""BG/NBD: how often customers without a contract buy, and whether they still do."""
+"""The BG/NBD model of purchases of customers without a contract."""
 
 from __future__ import annotations
 
@@ -125,12 +125,14 @@ class BgNbd(Result):
 
     def _notes(self) -> tuple[str, ...]:
         unit = self.unit_s / 86_400
-        notes = [f"alpha in units of {unit:g} days"]
+        notes = [f"Alpha is in units of {unit:g} days."]
         if self.n:
-            notes.append(f"{self.n:,} customers, log-likelihood {self.log_likelihood:.1f}")
+            notes.append(
+                f"Fitted to {self.n:,} customers; the log-likelihood is {self.log_likelihood:.1f}."
+            )
         if not self.converged:
-            notes.append("the fit did not reach a maximum: do not use it")
-        notes.append("a customer without a repeat purchase is alive by assumption")
+            notes.append("The fit did not reach a maximum: do not use it.")
+        notes.append("A customer without a repeat purchase is alive by assumption.")
         return tuple(notes)
 
 

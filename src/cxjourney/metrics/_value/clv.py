@@ -286,10 +286,11 @@ class CustomerValues(Result):
         )
 
     def _notes(self) -> tuple[str, ...]:
+        worth = f"{self.value.sum():,.2f} {self.currency}".rstrip()
+        days = self.horizon_s / 86_400
         return (
-            f"{len(self.customers):,} customers over {self.horizon_s / 86_400:g} days, "
-            f"{self.value.sum():,.2f} {self.currency}".rstrip(),
-            "given the models' parameters: their uncertainty is not in it",
+            f"{len(self.customers):,} customers are worth {worth} in {days:g} days.",
+            "The uncertainty of the models' parameters is not in it.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Gamma-Gamma: how much a customer spends at a purchase."""
+"""The Gamma-Gamma model of the value of a purchase."""
 
 from __future__ import annotations
 
@@ -88,16 +88,18 @@ class GammaGamma(Result):
         return Table({"parameter": ("p", "q", "v"), "value": values, "low": low, "high": high})
 
     def _notes(self) -> tuple[str, ...]:
-        notes = [f"mean value of a purchase {self.population_mean:.4g}"]
+        notes = [f"The mean value of a purchase is {self.population_mean:.4g}."]
         if self.n:
-            notes.append(f"{self.n:,} customers, log-likelihood {self.log_likelihood:.1f}")
             notes.append(
-                f"frequency and value correlate at {self.correlation:.2f}; the model takes 0"
+                f"Fitted to {self.n:,} customers; the log-likelihood is {self.log_likelihood:.1f}."
+            )
+            notes.append(
+                f"Frequency and value correlate at {self.correlation:.2f}; the model takes 0."
             )
         if self.q <= 1:
-            notes.append("q is 1 or less: the population has no mean")
+            notes.append("The population has no mean, since q is 1 or less.")
         if not self.converged:
-            notes.append("the fit did not reach a maximum: do not use it")
+            notes.append("The fit did not reach a maximum: do not use it.")
         return tuple(notes)
 
 

@@ -15,7 +15,7 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_count, check_kind
 from cxjourney._time.calendar import DAY_US, period_index
 from cxjourney.exceptions import InvalidData
-from cxjourney.metrics._retention.activity import read_activity
+from cxjourney.metrics._retention.activity import left_out, read_activity
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -85,9 +85,9 @@ class PurchaseSummary(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"{len(self.customers):,} customers",
-            f"{self.n_missing:,} rows missing, {self.n_later:,} later",
-            "purchases of one day are one purchase",
+            f"There are {len(self.customers):,} customers.",
+            f"{left_out(self.n_missing, self.n_later)}.",
+            "Purchases of one day count as one purchase.",
         )
 
 
@@ -242,9 +242,9 @@ class RfmScores(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"{len(self.customers):,} customers",
-            f"{self.n_missing:,} rows missing, {self.n_later:,} later",
-            "scores rank customers within these data; they say nothing across data sets",
+            f"There are {len(self.customers):,} customers.",
+            f"{left_out(self.n_missing, self.n_later)}.",
+            "Scores rank customers within these data; they say nothing across data sets.",
         )
 
 

@@ -65,14 +65,15 @@ class RetentionValue(Result):
 
     def _notes(self) -> tuple[str, ...]:
         kind = "% of the rate" if self.relative else " percentage points"
+        first = "now" if self.first_margin == "now" else "at the end of a period"
         notes = [
-            f"a change of {100 * self.change:g}{kind}, first margin {self.first_margin}",
-            "one constant rate, nothing spent on the change",
+            f"Retention changes by {100 * self.change:g}{kind}; the first margin comes {first}.",
+            "One rate holds for ever, and the change costs nothing.",
         ]
         if self.claimed_gain is not None:
             where = " and ".join(f"{100 * rate:.1f}%" for rate in self.holds_at)
-            gain = f"a gain of {100 * self.claimed_gain:g}%"
-            notes.append(f"{gain} is exact at {where or 'no retention'}")
+            gain = f"A gain of {100 * self.claimed_gain:g}%"
+            notes.append(f"{gain} is exact at {where or 'no retention'}.")
         return tuple(notes)
 
 

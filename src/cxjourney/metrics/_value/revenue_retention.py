@@ -1,4 +1,4 @@
-"""Net and gross revenue retention: how much recurring revenue stays."""
+"""Net and gross retention of recurring revenue."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ class RevenueRetention(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"start {self.start:,.2f}, expansion {self.expansion:,.2f}",
-            f"contraction {self.contraction:,.2f}, churned {self.churned:,.2f}",
-            f"{self.n:,} customers, {self.n_churned:,} left",
-            f"{100 * self.nrr.level:g}% {self.nrr.method}",
+            f"Revenue was {self.start:,.2f} at the start; expansion added {self.expansion:,.2f}.",
+            f"Contraction took {self.contraction:,.2f} and churn {self.churned:,.2f}.",
+            f"Of {self.n:,} customers {self.n_churned:,} left.",
+            f"The intervals are {100 * self.nrr.level:g}% {self.nrr.method}.",
         )
 
 
