@@ -176,7 +176,7 @@ def test_rare_moves_go_through_other(busy):
         ("cart", CONVERSION): 59,
     }
     assert small.nodes["__other__"] == {"kind": "other", "n_touchpoints": 2, "n_edges": 6}
-    assert "other: 2 touchpoints, 6 moves" in busy.to_dot(min_count=10)
+    assert "other: 2 touchpoints, 6 transitions" in busy.to_dot(min_count=10)
 
 
 def test_the_most_frequent_moves_are_kept(busy):

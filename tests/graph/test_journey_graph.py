@@ -305,7 +305,7 @@ def test_a_leak_is_named(worked):
 def test_unknown_touchpoints_of_columns_are_named():
     with pytest.raises(UnknownName, match="did you mean 'web'"):
         JourneyGraph.from_counts(EDGES, censored={"web": 1, "store": 1}, channel={"wep": "x"})
-    with pytest.raises(InvalidValue, match="terminal has no open visits"):
+    with pytest.raises(InvalidValue, match="terminal has no censored visits"):
         JourneyGraph.from_counts({}, censored={START: 1})
 
 

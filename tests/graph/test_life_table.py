@@ -61,7 +61,7 @@ def test_no_nodes_and_no_edges_are_no_error():
         (([1], [[1]], [[1]], [0]), "2 ends and 1 visits"),
         (("one", [[0]], [[1]], [0]), "visits must be whole numbers; got 'one'"),
         (([1], None, [[1]], [0]), "censored_visits must be whole numbers; got None"),
-        (([1], [[0]], [["x"]], [0]), "moves must be whole numbers"),
+        (([1], [[0]], [["x"]], [0]), "transitions must be whole numbers"),
         (([1], [[0]], [[1]], [None]), "source must be whole numbers"),
         (([1.5], [[0]], [[1]], [0]), "visits must be whole numbers"),
         (([1], [[float("nan")]], [[1]], [0]), "censored_visits must be whole numbers"),

@@ -99,7 +99,7 @@ def test_a_change_that_closes_every_way_out_is_refused():
 
 
 def test_what_is_not_there_cannot_be_led_away(t1):
-    with pytest.raises(InvalidValue, match="nobody moves from 'ad' to 'store'"):
+    with pytest.raises(InvalidValue, match="nobody goes from 'ad' to 'store'"):
         counterfactual.rerouted(t1, "ad", away="store", to="web", share=0.5)
 
 

@@ -1,4 +1,4 @@
-"""The journey graph: a `networkx.DiGraph` of directly-follows counts."""
+"""Journey graph: a `networkx.DiGraph` of directly-follows counts."""
 
 from __future__ import annotations
 

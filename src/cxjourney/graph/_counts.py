@@ -74,7 +74,7 @@ def columns(edges: Mapping[tuple[str, str], int], censored: Mapping[str, int]) -
     ends = (name for edge in edges for name in edge)
     names = tuple(dict.fromkeys(n for n in (*ends, *censored) if n not in TERMINAL_NODES))
     if set(censored) & set(TERMINAL_NODES):
-        raise InvalidValue("censored must be of touchpoints; a terminal has no open visits")
+        raise InvalidValue("censored must be of touchpoints; a terminal has no censored visits")
     for name in names:
         if not isinstance(name, str) or not name:
             raise InvalidValue.of("a touchpoint's name", "be a non-empty str", name)

@@ -75,20 +75,20 @@ def _strings(graph: nx.DiGraph[str]) -> Iterator[str]:
 def drawing(
     graph: nx.DiGraph[str], *, min_count: int = 0, max_edges: int | None = None
 ) -> nx.DiGraph[str]:
-    """Return the graph with its rare moves led through one node "other", for drawing only.
+    """Return the graph with its rare transitions led through one node "other", for drawing only.
 
     Parameters
     ----------
     min_count
-        Moves that were made less often are rare.
+        Transitions that were made less often are rare.
     max_edges
-        So many of the most frequent moves are kept; None keeps all.
+        So many of the most frequent transitions are kept; None keeps all.
 
     Returns
     -------
     networkx.DiGraph
         A plain graph; "other" keeps what comes in and goes out, and is not there where nothing
-        is rare. It is not a `JourneyGraph`, and the chain refuses it: leaving out rare moves
+        is rare. It is not a `JourneyGraph`, and the chain refuses it: leaving out rare transitions
         bends probabilities and times (van der Aalst 2019).
 
     Raises
@@ -165,7 +165,7 @@ def to_dot(
     label
         What stands at the edges: their count, their probability, or nothing.
     widths
-        Whether frequent moves are drawn thicker.
+        Whether frequent transitions are drawn thicker.
     min_count, max_edges
         As in `drawing`.
     direction
@@ -230,7 +230,7 @@ def to_mermaid(
     label
         What stands at the edges: their count, their probability, or nothing.
     widths
-        Whether frequent moves are drawn thicker.
+        Whether frequent transitions are drawn thicker.
     min_count, max_edges
         As in `drawing`.
     direction
@@ -296,7 +296,7 @@ def _title(name: str, node: Mapping[str, Any]) -> str:
     """Return what stands in a node: one line that shows what cannot be seen."""
     kind = node.get("kind", "touchpoint")
     if kind == "other":
-        return f"other: {node['n_touchpoints']:,} touchpoints, {node['n_edges']:,} moves"
+        return f"other: {node['n_touchpoints']:,} touchpoints, {node['n_edges']:,} transitions"
     return kind.upper() if kind != "touchpoint" else "".join(map(_seen, name))
 
 

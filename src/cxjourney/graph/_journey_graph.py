@@ -39,7 +39,7 @@ _SCHEMA = 1
 
 
 class JourneyGraph(_DiGraph):
-    """Journeys as a directed graph: touchpoints, moves between them, and three terminals.
+    """Journeys as a directed graph: touchpoints, transitions between them, and three terminals.
 
     Every journey leaves `START` and, unless it is still in progress, ends in `CONVERSION` or
     `DROPOFF`. It is a `networkx.DiGraph`: every algorithm of networkx works on it, and `copy`,
@@ -54,9 +54,9 @@ class JourneyGraph(_DiGraph):
 
     Attributes of an edge
         `count`; `journeys` that use it; `probability`; `dwell_sum_us` and `dwell_mean_s`,
-        `dwell_median_s`: the time from the one touch to the next; into `CONVERSION` also
+        `dwell_median_s`: the time from the one visit to the next; into `CONVERSION` also
         `value_sum`. An edge into `DROPOFF` may have count 0 and a probability: no visit was seen
-        to end there, but open ones may.
+        to end there, but journeys in progress may.
 
     Attributes of the graph (`graph.graph`)
         `estimator` of the probabilities; `grain`; `goal` (a JSON list); `n_journeys`,
@@ -67,8 +67,9 @@ class JourneyGraph(_DiGraph):
 
     Notes
     -----
-    At every touchpoint flow is conserved: visits = moves in + starts = moves out + conversions +
-    exits + censored. A subgraph breaks it on purpose: it is for drawing, not for computing.
+    At every touchpoint flow is conserved: visits = transitions in + starts = transitions out +
+    conversions + exits + censored. A subgraph breaks it on purpose: it is for drawing, not for
+    computing.
 
     Examples
     --------
@@ -105,13 +106,13 @@ class JourneyGraph(_DiGraph):
         determined: bool | None = None,
         currency: str | None = None,
     ) -> Self:
-        """Build the graph from how often each touch directly followed another.
+        """Build the graph from how often each visit directly followed another.
 
         Parameters
         ----------
         edges
             (from, to) to how often. Journeys leave `START`; `CONVERSION` and `DROPOFF` end them,
-            at once where the only touch is a goal or an exit touchpoint.
+            at once where the only interaction is a goal or an exit touchpoint.
         censored
             Touchpoint to the number of journeys in progress that stand there.
         journeys
@@ -244,16 +245,16 @@ class JourneyGraph(_DiGraph):
             Transition probabilities [fraction]; None counts them. Those that leave START are
             always counted. A node without any has nothing known of its end.
         dwell_sum_us, dwell_median_s, dwell_m2
-            Time from touch to touch: sum [µs], median [s], sum of squared deviations from the
+            Time from visit to visit: sum [µs], median [s], sum of squared deviations from the
             mean [s²].
         value_sum
             Value of the conversions by the edge.
         gap_histogram, censored_histogram, grid_us
-            Times on a grid, for exact merging: moves of each edge by their time, shape (edges,
-            bins); open visits of each node by the time that they had been open, shape (nodes,
-            bins); bounds of the bins [µs], from 0 to the limit, bins + 1 of them.
+            Times on a grid, for exact merging: transitions of each edge by their time, shape
+            (edges, bins); censored visits of each node by the time that they had lasted, shape
+            (nodes, bins); bounds of the bins [µs], from 0 to the limit, bins + 1 of them.
         censored, node_journeys
-            Open visits, and journeys that come by, shape (nodes,).
+            Censored visits, and journeys that come by, shape (nodes,).
         channels, stages, owners
             The distinct channels, stages, owners of each node.
         touchpoint

@@ -197,14 +197,14 @@ def _life_table(nodes: Nodes, edges: Edges) -> Edges:
     edges = _with_exits(edges, size, dropoff)
     inner = np.flatnonzero(edges.source < size)
     silent_at = np.flatnonzero((edges.source < size) & (edges.target == dropoff))
-    moves, silent = life_table(
+    inner_probability, silent = life_table(
         edges.arriving(size),
         _known(nodes.censored_histogram),
         _known(edges.gap_histogram)[inner],
         edges.source[inner],
     )
     probability = np.full(edges.count.size, np.nan)
-    probability[inner] = moves
+    probability[inner] = inner_probability
     probability[silent_at] += silent[edges.source[silent_at]]
     keep = (edges.count > 0) | (np.nan_to_num(probability) > 0)
     return _some(attrs.evolve(edges, probability=probability), keep)

@@ -55,7 +55,7 @@ def edges_table(graph: nx.DiGraph[str]) -> Table:
     Returns
     -------
     Table
-        `probability` [fraction]; `dwell_mean_s` and `dwell_median_s` from the one touch to the
+        `probability` [fraction]; `dwell_mean_s` and `dwell_median_s` from the one visit to the
         next [seconds]; NaN where the graph does not say.
 
     Examples
@@ -115,7 +115,7 @@ def stage_columns(
 
 
 def _exit(graph: nx.DiGraph[str], name: str, node: dict[str, Any]) -> float:
-    """Return the probability that a visit is the last touch of its journey."""
+    """Return the probability that a visit is the last of its journey."""
     if node.get("kind") != "touchpoint":
         return math.nan
     if graph.has_edge(name, DROPOFF):

@@ -1,8 +1,8 @@
-"""The absorbing Markov chain of a journey graph, its order, and counterfactual chains."""
+"""Absorbing Markov chain of a journey graph, and counterfactual chains."""
 
 from __future__ import annotations
 
-from cxjourney.markov._absorbing_chain import AbsorbingChain, Moments
+from cxjourney.markov._absorbing_chain import AbsorbingChain
 from cxjourney.markov._counterfactual import bypassed as bypassed
 from cxjourney.markov._counterfactual import (
     conversion_with_fewer_exits as conversion_with_fewer_exits,
@@ -12,20 +12,9 @@ from cxjourney.markov._counterfactual import exit_slopes as exit_slopes
 from cxjourney.markov._counterfactual import fewer_exits as fewer_exits
 from cxjourney.markov._counterfactual import removed as removed
 from cxjourney.markov._counterfactual import rerouted as rerouted
-from cxjourney.markov._higher_order import HigherOrder, higher_order
-from cxjourney.markov._order import LocalMemory, OrderSelection, local_memory, order_selection
 from cxjourney.markov._stacked import StackedChains as StackedChains
 
-__all__ = [
-    "AbsorbingChain",
-    "HigherOrder",
-    "LocalMemory",
-    "Moments",
-    "OrderSelection",
-    "higher_order",
-    "local_memory",
-    "order_selection",
-]
+__all__ = ["AbsorbingChain"]
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The absorbing Markov chain of a journey graph, in closed form."""
+"""Absorbing Markov chain of a journey graph, in closed form."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _MICROSECONDS = 1e6
 
 @attrs.frozen(kw_only=True)
 class Moments:
-    """Mean and variance of what a journey takes until its end, from its start and from touches.
+    """Mean and variance of what a journey takes until its end, from its start and from visits.
 
     Attributes
     ----------
     mean, variance
         From the start of a journey.
     mean_from, variance_from
-        From a touch at each touchpoint.
+        From a visit of each touchpoint.
     """
 
     mean: float
@@ -57,12 +57,12 @@ class AbsorbingChain:
     names
         The touchpoints.
     source, target, probability
-        The moves: codes 0 … K - 1 are `names`, then START, CONVERSION, DROPOFF and
+        The transitions: codes 0 … K - 1 are `names`, then START, CONVERSION, DROPOFF and
         `censored`, the outcome of journeys of which the graph does not know the end.
     at_risk
         Visits that each row of probabilities rests on, START last.
     dwell_mean_s, dwell_square_s
-        Mean and mean square of the time that each move takes [s, s²]; NaN where unknown.
+        Mean and mean square of the time that each transition takes [s, s²]; NaN where unknown.
 
     Notes
     -----
@@ -73,9 +73,9 @@ class AbsorbingChain:
     the share of journeys that converted: the chain adds no precision to the total, its worth
     is in h, in removal effects, in what-ifs and under censoring.
 
-    It assumes that the next touch depends on the present one only. Compare `removal_effect`
-    with the share of converting journeys that touch a touchpoint, and see
-    `cxjourney.markov.order_selection`, before relying on it. Removing is not experimenting:
+    It assumes that the next visit depends on the present one only. Compare `removal_effect`
+    with the share of converting journeys that come by a touchpoint, and see
+    `cxjourney.sequences.memory`, before relying on it. Removing is not experimenting:
     nothing here is causal.
 
     Examples
@@ -183,7 +183,7 @@ class AbsorbingChain:
 
     @cached_property
     def dropoff_probability(self) -> float:
-        """Probability that a journey is lost; NaN where no journey starts."""
+        """Probability that a journey drops off; NaN where no journey starts."""
         ends = self._ends(conversion=0, dropoff=1, censored=0)
         return self._from_start(ends[len(self.names)])
 
@@ -205,7 +205,7 @@ class AbsorbingChain:
 
     @cached_property
     def exit_probability(self) -> FrozenMapping[float]:
-        """Probability that a touch is the last one and the journey is lost there."""
+        """Probability that a visit is the last one and the journey drops off there."""
         leaves = self.target == len(self.names) + 2
         exits = sums(self.source[leaves], self.probability[leaves], len(self.names))
         return self._by_name(exits)
@@ -237,9 +237,9 @@ class AbsorbingChain:
         """Standard error of the conversion probability by the delta method.
 
         `Var(p) = Σ_x v_x² / n_x (Σ_y P_xy h_y² - h_x²)`, START among the x. On
-        complete journeys it is that of the binomial, exactly. It knows nothing of customers
-        with several journeys, and takes visits at risk for independent: with many open visits
-        resample customers instead.
+        complete journeys it is that of the binomial, exactly. Visits are taken as independent:
+        it is for graphs that know no customers. Where there are journeys, functions such as
+        `cxjourney.whatif.baseline` give intervals over buckets of customers.
         """
         size = len(self.names)
         noise = self._row_noise
@@ -310,9 +310,9 @@ class AbsorbingChain:
     def removal_effect(
         self, nodes: str | Collection[str] | None = None
     ) -> FrozenMapping[float] | float:
-        """Return the share of conversions that is lost when touchpoints are taken out.
+        """Return the share of conversions that is lost when touchpoints are removed.
 
-        Journeys that would come to a removed touchpoint are lost there.
+        Journeys that would come to a removed touchpoint drop off there.
 
         Parameters
         ----------
@@ -354,24 +354,24 @@ class AbsorbingChain:
 
     @cached_property
     def steps(self) -> Moments:
-        """Moves until the end, that from START among them: one more than touches."""
+        """Transitions until the end, that from START among them: one more than visits."""
         one = np.ones(self.source.size)
         return self._moments(one, one, np.ones(len(self.names) + 4))
 
     @cached_property
     def steps_converted(self) -> Moments:
-        """Moves until the end of the journeys that convert (Doob's transform)."""
+        """Transitions until the end of the journeys that convert (Doob's transform)."""
         one = np.ones(self.source.size)
         return self._moments(one, one, self._converts)
 
     @property
     def expected_steps(self) -> float:
-        """Mean number of moves of a journey, that from START among them."""
+        """Mean number of transitions of a journey, that from START among them."""
         return self.steps.mean
 
     @cached_property
     def seconds(self) -> Moments:
-        """Seconds from touch to touch until the end; dropping off takes no time of its own.
+        """Seconds from visit to visit until the end; dropping off takes no time of its own.
 
         Raises
         ------
@@ -393,7 +393,7 @@ class AbsorbingChain:
 
     @property
     def expected_time(self) -> timedelta:
-        """Mean time from the first touch of a journey to its last or to conversion.
+        """Mean time from the first visit of a journey to its last or to conversion.
 
         Raises
         ------
@@ -408,10 +408,10 @@ class AbsorbingChain:
         lacking = np.flatnonzero(timed & np.isnan(self.dwell_mean_s))
         if lacking.size:
             raise TimesRequired(
-                f"time needs dwell times on every move; one from "
+                f"time needs dwell times on every transition; one from "
                 f"{self.names[self.source[lacking[0]]]!r} has none"
             )
-        # Nothing is timed before the first touch; a silent end takes no time of its own.
+        # Nothing is timed before the first visit; a silent end takes no time of its own.
         untimed = (self.source == size) | np.isnan(self.dwell_mean_s)
         mean = np.where(untimed, 0.0, self.dwell_mean_s)
         return mean, np.where(untimed, 0.0, self.dwell_square_s)
@@ -422,16 +422,16 @@ class AbsorbingChain:
         square: NDArray[np.float64],
         weight: NDArray[np.float64],
     ) -> Moments:
-        """Return the moments of a sum over the moves of a journey, weighted by its end.
+        """Return the moments of a sum over the transitions of a journey, weighted by its end.
 
         `weight` is 1 everywhere, or the probability of the end that is given: then this is the
         chain of Doob's transform, without forming it.
         """
         size = len(self.names)
         inner = self.target < size
-        move = self.probability * mean * weight[self.target]
+        step = self.probability * mean * weight[self.target]
         first = np.zeros(size + 4)
-        rows = self._rows(move)
+        rows = self._rows(step)
         first[:size] = self._solver.right(rows[:size])
         first[size] = rows[size] + self._rows(self.probability * inner * first[self.target])[size]
         twice = 2 * self.probability * mean * np.where(inner, first[self.target], 0.0)

@@ -40,7 +40,7 @@ __all__ = [
 
 
 def exit_slopes(chain: AbsorbingChain) -> FrozenMapping[float]:
-    """Return how fast conversion grows as exits at each touchpoint are mended.
+    """Return how fast conversion grows as exits at each touchpoint are fixed.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def exit_slopes(chain: AbsorbingChain) -> FrozenMapping[float]:
     -------
     FrozenMapping
         Touchpoint to `∂p/∂δ` at `δ = 0`, where δ is the
-        share of exits that is mended: the conversions per journey that are lost there, to
+        share of exits that is fixed: the conversions per journey that are lost there, to
         first order. NaN where everybody leaves: nobody shows what staying would bring.
 
     Notes
@@ -113,7 +113,7 @@ def _slopes(chain: AbsorbingChain) -> NDArray[np.float64]:
 def conversion_with_fewer_exits(
     chain: AbsorbingChain, touchpoint: str, relative: float, *, to: str | None = None
 ) -> float:
-    """Return the conversion probability if a share of the exits at a touchpoint were mended.
+    """Return the conversion probability if a share of the exits at a touchpoint were fixed.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def conversion_with_fewer_exits(
     touchpoint
         Where fewer leave.
     relative
-        Share of its exits that is mended, in [0, 1].
+        Share of its exits that is fixed, in [0, 1].
     to
         Where those go who are kept: a touchpoint or CONVERSION; None spreads them over where
         the others go.
@@ -162,7 +162,7 @@ def conversion_with_fewer_exits(
 
 
 def fewer_exits(chain: AbsorbingChain, reductions: Mapping[str, float]) -> AbsorbingChain:
-    """Return the chain with a share of the exits mended at one or several touchpoints.
+    """Return the chain with a share of the exits fixed at one or several touchpoints.
 
     Those who are kept go where the others go.
 
@@ -171,7 +171,7 @@ def fewer_exits(chain: AbsorbingChain, reductions: Mapping[str, float]) -> Absor
     chain
         The chain.
     reductions
-        Touchpoint to the share of its exits that is mended, in [0, 1].
+        Touchpoint to the share of its exits that is fixed, in [0, 1].
 
     Raises
     ------
@@ -186,7 +186,7 @@ def fewer_exits(chain: AbsorbingChain, reductions: Mapping[str, float]) -> Absor
     Gains at several touchpoints do not add up: who is kept at one may still leave at the next.
     """
     size = len(chain.names)
-    scale = np.ones((size + 1, 2))  # of moves on and of exits
+    scale = np.ones((size + 1, 2))  # of transitions on and of exits
     for name, relative in reductions.items():
         x = chain.code(name)
         exit_ = chain.exit_probability[name]
@@ -204,32 +204,34 @@ def fewer_exits(chain: AbsorbingChain, reductions: Mapping[str, float]) -> Absor
 def rerouted(
     chain: AbsorbingChain, source: str, *, away: str, to: str, share: float
 ) -> AbsorbingChain:
-    """Return the chain in which a share of one move is led elsewhere.
+    """Return the chain in which a share of one transition is led elsewhere.
 
     Parameters
     ----------
     chain
         The chain.
     source
-        Where the move begins: a touchpoint or START.
+        Where the transition begins: a touchpoint or START.
     away
         Where it went so far: a touchpoint, CONVERSION or DROPOFF.
     to
         Where it goes instead: the same.
     share
-        Share of the move that is led elsewhere, in [0, 1].
+        Share of the transition that is led elsewhere, in [0, 1].
 
     Raises
     ------
     InvalidValue
-        If `share` is not in [0, 1], or nobody moves from `source` to `away`.
+        If `share` is not in [0, 1], or nobody goes from `source` to `away`.
     UnknownName
         If a touchpoint is not in the chain.
     """
     x, old, new = (_code(chain, name) for name in (source, away, to))
     edge = (chain.source == x) & (chain.target == old)
     if not edge.any():
-        raise InvalidValue(f"nobody moves from {source!r} to {away!r}: nothing can be led away")
+        raise InvalidValue(
+            f"nobody goes from {source!r} to {away!r}, so that nothing can be led elsewhere"
+        )
     moved = chain.probability[edge].sum() * check_fraction(share, "share")
     changed = chain.probability.copy()
     changed[edge] *= 1 - share
@@ -293,7 +295,7 @@ def bypassed(chain: AbsorbingChain, touchpoints: str | Collection[str]) -> Absor
     -----
     The stochastic complement (Meyer 1989), `Q' = Q_rr + Q_rk (I - Q_kk)⁻¹ Q_kr` with
     k for what is skipped and r for the rest: conversion stays as it is, and expected steps fall by
-    the visits of what is skipped. Times are not known on the moves that arise.
+    the visits of what is skipped. Times are not known on the transitions that arise.
     """
     size = len(chain.names)
     gone = _mask(chain, touchpoints)
@@ -335,7 +337,7 @@ def _evolved(
     probability: NDArray[np.float64],
     added: tuple[ArrayLike, ArrayLike, ArrayLike] = ((), (), ()),
 ) -> AbsorbingChain:
-    """Return the chain with other probabilities, and moves added that take an unknown time."""
+    """Return the chain with other probabilities, and more transitions, of unknown times."""
     more_source, more_target = (np.asarray(codes, dtype=np.int64) for codes in added[:2])
     unknown = np.full(more_source.size, np.nan)
     every = np.concatenate([probability, np.asarray(added[2], dtype=np.float64)])
@@ -367,7 +369,7 @@ def _without(
     target: NDArray[np.int64],
     probability: NDArray[np.float64],
 ) -> AbsorbingChain:
-    """Return the chain without nodes that no move leads to any more, its codes closed up."""
+    """Return the chain without nodes that no transition leads to any more, its codes closed up."""
     code = np.cumsum(~gone) - 1
     keep = ~gone[chain.source] & (probability > 0)
     size = len(chain.names)

@@ -35,14 +35,14 @@ def dense_pays(size: int, n_moves: int) -> bool:
 
 
 class Solver:
-    """Solutions of `(I - Q) x = b`, where Q holds the probabilities of moves among touchpoints.
+    """Solutions of `(I - Q) x = b`, with Q the transition probabilities among touchpoints.
 
     Parameters
     ----------
     source, target
-        Ends of the moves, in 0 … size - 1.
+        Ends of the transitions, in 0 … size - 1.
     probability
-        Probability of each move.
+        Probability of each transition.
     size
         Number of touchpoints.
     """
@@ -109,8 +109,8 @@ def _sparse(
     from scipy.sparse import csc_array, eye_array
     from scipy.sparse.linalg import splu
 
-    moves = csc_array((probability, (source, target)), shape=(size, size))
-    factors = splu(csc_array(eye_array(size, format="csc") - moves))
+    inner = csc_array((probability, (source, target)), shape=(size, size))
+    factors = splu(csc_array(eye_array(size, format="csc") - inner))
 
     def solve(b: Floats, transposed: bool) -> Floats:  # noqa: FBT001 - internal
         if b.ndim == 2:

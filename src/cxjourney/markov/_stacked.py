@@ -50,7 +50,7 @@ class StackedChains:
         probability
             Transition probabilities, shape (chains, K, K + 3): K nodes, START, CONVERSION, DROPOFF.
         start
-            Probabilities of the first touch or end, shape (chains, K + 3).
+            Probabilities of the first visit or end, shape (chains, K + 3).
         """
         k = probability.shape[1]
         fundamental = _inverses(np.eye(k) - probability[:, :, :k])

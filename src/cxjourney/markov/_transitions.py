@@ -1,4 +1,4 @@
-"""From a graph to the columns of its chain: what leaves each node, and where nothing does."""
+"""Transitions of a graph as the columns of its chain."""
 
 from __future__ import annotations
 

@@ -1,16 +1,19 @@
-"""Journeys as sequences: distinct paths, step flow, turbulence and complexity."""
+"""Journeys as sequences: distinct paths, step flow, memory, turbulence and complexity."""
 
 from __future__ import annotations
 
 from cxjourney.sequences._indices import complexity, entropy, turbulence
+from cxjourney.sequences._memory import Memory, memory
 from cxjourney.sequences._paths import Variants, paths
 from cxjourney.sequences._step_flow import StepFlow, step_flow
 
 __all__ = [
+    "Memory",
     "StepFlow",
     "Variants",
     "complexity",
     "entropy",
+    "memory",
     "paths",
     "step_flow",
     "turbulence",

@@ -1,4 +1,4 @@
-"""Turbulence, complexity and entropy: how varied a sequence is, and how much it changes.
+"""Turbulence, complexity and entropy of sequences of names.
 
 Each takes one sequence, or journeys and then returns one number a journey.
 """
@@ -279,7 +279,7 @@ def _spells(
         return _merged(sequences, np.ones(len(sequences.codes))), _Expand(group)
     if isinstance(of, str):
         raise InvalidValue.of("of", "be a sequence of names or journeys, not one string", of)
-    if hasattr(of, "columns"):  # a log or a data frame, whose elements are no touches
+    if hasattr(of, "columns"):  # a log or a data frame, whose elements are no names
         check_journeys(of, "of")
     try:
         names = tuple(dict.fromkeys(of))

@@ -1,8 +1,8 @@
-"""`step_flow`: where journeys go touch by touch, with what is too small to name in "other"."""
+"""Flow of journeys from visit to visit, with what is too small to name in "other"."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import attrs
 import numpy as np
@@ -12,13 +12,20 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_count, check_number
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import CONVERTED, DROPPED, check_journeys, visits_of
+from cxjourney.journeys import (
+    CONVERTED,
+    DROPPED,
+    BySegment,
+    by_segment,
+    check_journeys,
+    visits_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from cxjourney._support.array_types import Floats, Ints
-    from cxjourney.journeys import By, Journeys
+    from cxjourney.journeys import By, Journeys, SegmentBy
 
 __all__ = ["StepFlow", "step_flow"]
 
@@ -30,14 +37,19 @@ _OTHER, _START, _CONVERSION, _DROPOFF, _OPEN, _LATER = range(len(_KINDS))
 
 @attrs.frozen(kw_only=True, repr=False)
 class StepFlow(Result):
-    """Where journeys go touch by touch.
+    """Where journeys go visit by visit.
 
     Attributes
     ----------
     table
-        One row a flow: `step` that it leaves (0 is the start), `from` and `to` with their kinds
-        `from_kind` and `to_kind` ("name", "other", "start", "conversion", "dropoff", "in_progress",
-        "later"), `journeys`, and their `share` of all journeys [fraction].
+        One row a flow:
+
+        | column | |
+        |---|---|
+        | `step` | the step that it leaves; 0 is the start |
+        | `from`, `to` | names of what it leaves and enters |
+        | `from_kind`, `to_kind` | name, other, start, conversion, dropoff, in_progress or later |
+        | `journeys`, `share` | how many flow, and their share of all journeys [fraction] |
     n_journeys
         Number of all journeys, which is what leaves step 0.
     n_names
@@ -46,7 +58,7 @@ class StepFlow(Result):
         How many of them stand under their own name; the others are in "other".
     """
 
-    title: ClassVar[str] = "Journeys touch by touch"
+    title: ClassVar[str] = "Journeys visit by visit"
 
     table: Table
     n_journeys: int
@@ -85,38 +97,64 @@ class StepFlow(Result):
     def _notes(self) -> tuple[str, ...]:
         hidden = self.n_names - self.n_named
         return (
-            f"{self.n_journeys:,} journeys; what enters a step is what leaves it",
-            f"{self.n_named:,} names, {hidden:,} more in (other)",
+            f"{self.n_journeys:,} journeys begin at step 0; what enters a step is what leaves it.",
+            f"{self.n_named:,} names stand for themselves, {hidden:,} more are in (other).",
         )
 
 
+@overload
 def step_flow(
-    journeys: Journeys, *, by: By = "touchpoint", steps: int = 5, top: int = 8
-) -> StepFlow:
-    """Return where journeys go from touch to touch, from their start.
+    journeys: Journeys,
+    *,
+    by: By = "touchpoint",
+    steps: int = 5,
+    top: int = 8,
+    segment: None = None,
+) -> StepFlow: ...
+@overload
+def step_flow(
+    journeys: Journeys,
+    *,
+    by: By = "touchpoint",
+    steps: int = 5,
+    top: int = 8,
+    segment: SegmentBy,
+) -> BySegment[StepFlow]: ...
+def step_flow(
+    journeys: Journeys,
+    *,
+    by: By = "touchpoint",
+    steps: int = 5,
+    top: int = 8,
+    segment: SegmentBy | None = None,
+) -> StepFlow | BySegment[StepFlow]:
+    """Return where journeys go from visit to visit, from their start.
 
     Parameters
     ----------
     journeys
         The journeys; aggregated paths count with their weights.
     by
-        What a touch is called after.
+        What a node is: "touchpoint", "channel", "stage", "owner", or a pair of them.
     steps
-        How many touches are followed; a longer journey then "goes on".
+        How many visits are followed; a longer journey then "goes on".
     top
         How many names are kept, the most visited within the steps; all others are "other", so that
         nothing is left out.
+    segment
+        An attribute of customers or interactions: the journeys of each of its values are followed
+        on their own.
 
     Returns
     -------
-    StepFlow
+    StepFlow, or BySegment of them
 
     Raises
     ------
     InvalidValue
         If `journeys` is something else, or `steps` or `top` is not a whole number from 1.
     UnknownName
-        If the log has no such column.
+        If the log has no such column or attribute.
 
     Examples
     --------
@@ -140,10 +178,14 @@ def step_flow(
         if check_number(value, name) < 1:
             raise InvalidValue.of(name, "be at least 1", value)
         check_count(value, name)
+    if segment is not None:
+        return by_segment(
+            journeys, segment, lambda part: step_flow(part, by=by, steps=steps, top=top)
+        )
     visits = visits_of(journeys, by)
     lengths = journeys.lengths
-    touch = np.arange(len(visits)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    near = touch < steps
+    place = np.arange(len(visits)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    near = place < steps
     seen = np.bincount(
         visits.node[near],
         weights=None if visits.weight is None else visits.weight[near],
@@ -156,14 +198,14 @@ def step_flow(
     drawn[kept] = np.arange(len(kept))
     drawn[visits.conversion] = len(kept) + _CONVERSION
     drawn[visits.dropoff] = len(kept) + _DROPOFF
-    drawn[-1] = len(kept) + _OPEN  # -1 is "still open"
+    drawn[-1] = len(kept) + _OPEN  # -1 is "not known yet"
     target = drawn[visits.following]
-    beyond = (touch == steps - 1) & (visits.following >= 0) & (visits.following < visits.start)
+    beyond = (place == steps - 1) & (visits.following >= 0) & (visits.following < visits.start)
     target[beyond] = len(kept) + _LATER
-    first = _first_touch(journeys, drawn[visits.node], len(kept))
+    first = _first_visit(journeys, drawn[visits.node], len(kept))
     weight = np.ones(len(lengths)) if journeys.weight is None else journeys.weight
     step, source, target, count = _counted(
-        np.concatenate([np.zeros(len(first), dtype=np.int64), touch[near] + 1]),
+        np.concatenate([np.zeros(len(first), dtype=np.int64), place[near] + 1]),
         np.concatenate([np.full(len(first), len(kept) + _START), drawn[visits.node[near]]]),
         np.concatenate([first, target[near]]),
         np.concatenate([weight, weight[visits.journey[near]]]),
@@ -187,8 +229,8 @@ def step_flow(
     return StepFlow(table=table, n_journeys=total, n_names=len(order), n_named=len(kept))
 
 
-def _first_touch(journeys: Journeys, node: Ints, n_named: int) -> Ints:
-    """Return where each journey begins, or how it ended if its only touch was the goal or exit."""
+def _first_visit(journeys: Journeys, node: Ints, n_named: int) -> Ints:
+    """Return where each journey begins, or how it ended where it has no visit."""
     lengths = journeys.lengths
     first = n_named + np.select(
         [journeys.outcome == CONVERTED, journeys.outcome == DROPPED],
