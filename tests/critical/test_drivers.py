@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t
 
 import cxjourney as cx
 from cxjourney.critical import drivers, importance_performance, moments_of_truth
 from cxjourney.critical._importance import explained, johnson_weights, lmg_weights
 from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney.journeys import IN_PROGRESS, visits_of
 
 
 def r2(x, y):
@@ -267,3 +270,88 @@ def test_results_survive_the_dictionary(found):
     assert cx.critical.Drivers.from_dict(found.to_dict()) == found
     fields = importance_performance(found)
     assert cx.critical.ImportancePerformance.from_dict(fields.to_dict()) == fields
+
+
+def test_the_interval_leaves_out_one_bucket_of_customers_after_the_other():
+    x, y = made(3, n=500, seed=4)
+    who = np.random.default_rng(1).integers(0, 150, 500)
+    scores = {str(i): x[:, i] for i in range(3)}
+    result = drivers(scores, y, customer=who)
+    bucket = np.array(
+        [hashlib.md5(str(c).encode(), usedforsecurity=False).digest()[0] >> 2 for c in who]
+    )
+    used = np.unique(bucket)
+    for i in range(3):
+        whole = by_all_orders(x, y)[i]
+        without = [by_all_orders(x[bucket != g], y[bucket != g])[i] for g in used]
+        g = len(used)
+        error = math.sqrt((g - 1) / g * ((np.array(without) - whole) ** 2).sum())
+        n = np.bincount(bucket)[used].astype(float)
+        half = t.ppf(0.975, n.sum() ** 2 / (n**2).sum() - 1) * error
+        found = row(result, str(i))
+        assert found["low"] == pytest.approx(max(whole - half, 0), abs=1e-9)
+        assert found["high"] == pytest.approx(whole + half)
+
+
+def test_penalty_and_reward_have_the_intervals_of_leaving_out_each_customer():
+    rng = np.random.default_rng(3)
+    answer = np.tile([1.0, 2.0, 3.0], 40)
+    who = np.repeat([f"c{i}" for i in range(30)], 4)
+    y = answer + rng.normal(size=120) + np.repeat(rng.normal(size=30), 4)
+    found = row(drivers({"a": answer}, y, customer=who), "a")
+    n = np.stack([[np.sum((who == c) & (answer == a)) for a in (1, 2, 3)] for c in np.unique(who)])
+
+    def gap(keep):
+        return y[keep & (answer == 1)].mean() - y[keep & (answer == 2)].mean()
+
+    whole = gap(np.ones(120, dtype=bool))
+    without = np.array([gap(who != c) for c in np.unique(who)])
+    error = math.sqrt(29 / 30 * ((without - whole) ** 2).sum())
+    part = n[:, 0] / n[:, 0].sum() ** 2 + n[:, 1] / n[:, 1].sum() ** 2
+    half = t.ppf(0.975, part.sum() ** 2 / (part**2).sum() - 1) * error
+    assert (found["penalty"], found["penalty_low"], found["penalty_high"]) == pytest.approx(
+        (whole, whole - half, whole + half)
+    )
+
+
+def test_of_fewer_than_ten_answers_in_a_band_there_is_no_penalty():
+    rng = np.random.default_rng(3)
+    for each, known in ((9, False), (10, True)):
+        answer = np.repeat([1.0, 2.0, 3.0], each)
+        found = row(drivers({"a": answer}, rng.normal(size=3 * each)), "a")
+        assert math.isnan(found["penalty"]) != known
+        assert math.isnan(found["reward_low"]) != known
+
+
+def test_journeys_bring_their_own_scores_outcome_and_customers():
+    journeys = cx.datasets.sample(seed=1, customers=800).journeys()
+    found = drivers(journeys, by="stage")
+    names, rows = visits_of(journeys, "stage").names, {}
+    scores = journeys.columns.numeric["score"][visits_of(journeys, "stage").row]
+    ended = journeys.outcome != IN_PROGRESS
+    for j, node, score in zip(
+        visits_of(journeys, "stage").journey, visits_of(journeys, "stage").node, scores, strict=True
+    ):
+        if ended[j] and not np.isnan(score):
+            rows.setdefault(int(j), {}).setdefault(names[node], []).append(score)
+    order = sorted(rows)
+    answers = {
+        name: [np.mean(rows[j][name]) if name in rows[j] else math.nan for j in order]
+        for name in names
+    }
+    answers = {name: values for name, values in answers.items() if not np.isnan(values).all()}
+    ids = [journeys.log.customer_ids[journeys.customer[j]] for j in order]
+    again = drivers(answers, journeys.converted[order].astype(float), customer=ids)
+    assert found.table["driver"] == again.table["driver"]
+    for name in ("n", "weight", "low", "high", "penalty_low", "reward_high"):
+        assert np.asarray(found.table[name]) == pytest.approx(
+            np.asarray(again.table[name]), rel=1e-9, nan_ok=True
+        )
+    by = drivers(journeys, by="stage", segment="segment")
+    assert by.values == ("family", "standard", "student")
+    with pytest.raises(InvalidValue, match="leave both out"):
+        drivers(journeys, journeys.converted)
+    with pytest.raises(InvalidValue, match="segment"):
+        drivers({"a": [1.0] * 20}, [1.0] * 20, segment="age")
+    with pytest.raises(InvalidValue, match="outcome"):
+        drivers({"a": [1.0] * 20})

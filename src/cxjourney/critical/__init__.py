@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cxjourney.critical._bottlenecks import Bottlenecks, bottlenecks
 from cxjourney.critical._centralities import Centralities, centralities
-from cxjourney.critical._drivers import Drivers, driver_scores, drivers, moments_of_truth
+from cxjourney.critical._drivers import Drivers, drivers, moments_of_truth
 from cxjourney.critical._grain import reach_figures as reach_figures
 from cxjourney.critical._grain import repeated as repeated
 from cxjourney.critical._importance_performance import ImportancePerformance, importance_performance
@@ -26,7 +26,6 @@ __all__ = [
     "Rework",
     "bottlenecks",
     "centralities",
-    "driver_scores",
     "drivers",
     "importance_performance",
     "moments_of_truth",

@@ -1,31 +1,46 @@
-"""`drivers`: what the overall impression hangs on, and `moments_of_truth`, where it is made."""
+"""Drivers of the outcome, and moments of truth: where it is decided."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 import attrs
 import numpy as np
 
-from cxjourney._stats.intervals import normal_quantile
-from cxjourney._support.arrays import Values, codes, numbers
+from cxjourney._stats.buckets import BucketFigures, bucket_of
+from cxjourney._stats.estimates import why_no_interval
+from cxjourney._stats.units import Units
+from cxjourney._support.array_types import Floats
+from cxjourney._support.arrays import Values, codes, numbers, to_array
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_count, check_level, check_rng
-from cxjourney.critical._asymmetry import asymmetry
-from cxjourney.critical._importance import johnson_weights, lmg_weights
-from cxjourney.critical._moments import Moments
+from cxjourney.critical._importance import (
+    CrossProducts,
+    asymmetry,
+    johnson_weights,
+    lmg_weights,
+)
 from cxjourney.exceptions import InvalidData, InvalidValue
-from cxjourney.journeys import IN_PROGRESS, By, check_journeys, visits_of
+from cxjourney.experience import measured
+from cxjourney.journeys import (
+    IN_PROGRESS,
+    By,
+    Journeys,
+    by_segment,
+    units_of,
+    units_of_nodes,
+    visits_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cxjourney._support.array_types import Bools, Floats, Ints
-    from cxjourney.journeys import Journeys
+    from cxjourney._support.array_types import Bools
+    from cxjourney.journeys import BySegment, SegmentBy
 
 
-__all__ = ["Drivers", "check_drivers", "driver_scores", "drivers", "moments_of_truth"]
+__all__ = ["FEWEST_ROWS", "Drivers", "check_drivers", "drivers", "moments_of_truth", "rows_of"]
 
 Method = Literal["auto", "lmg", "johnson"]
 _MOST_LMG = 12
@@ -40,16 +55,12 @@ class Drivers(Result):
     Attributes
     ----------
     table
-        One row a predictor: `n` values; `mean`; `weight` (share of the variance of the outcome
-        that it accounts for [fraction]) with `low`, `high`; `share` of all weights; `unique` (what
-        R² loses without it); `slope` (outcome points per point, the others held); `above_noise`
-        (heavier than every noise column); `penalty`, `reward` (outcome of low and of high answers
-        less that of middling ones) with `penalty_low` … `reward_high`; `kind`: "must-be",
-        "attractive", "linear" or "".
+        One row a predictor, the heaviest first; see `drivers` for the columns.
     r_squared
-        Share of the variance of the outcome that all predictors account for, beyond who was where.
+        Share of the variance of the outcome that all predictors account for, beyond which of them
+        were answered.
     visited_r_squared
-        Share that who was where accounts for, where predictors are missing by design.
+        Share that which of them were answered accounts for, where they are missing by design.
     noise
         The heaviest of 19 columns of noise: what a predictor weighs that has nothing to do with
         the outcome.
@@ -59,6 +70,8 @@ class Drivers(Result):
         "lmg" or "johnson".
     level
         Confidence level of the intervals.
+    caveats
+        What a reader must know beside what is true of every such table.
     """
 
     title: ClassVar[str] = "Drivers"
@@ -70,6 +83,7 @@ class Drivers(Result):
     n: int
     method: str
     level: float
+    caveats: tuple[str, ...] = ()
 
     def _table(self) -> Table:
         return self.table
@@ -80,17 +94,22 @@ class Drivers(Result):
 
     def _notes(self) -> tuple[str, ...]:
         notes = [
-            f"R² {self.r_squared:.3f} of {self.n:,} rows",
-            f"the heaviest of {_NOISE} noise columns weighs {self.noise:.2%}",
-            f"{self.method}; {100 * self.level:g}% intervals, jackknife over groups of customers",
-            "not causal; answers of one person go together whatever was done (halo)",
+            f"The predictors account for {self.r_squared:.1%} of the variance in {self.n:,} rows.",
+            f"The heaviest of {_NOISE} noise columns weighs {self.noise:.2%}.",
+            f"The intervals are {100 * self.level:g}% intervals ({self.method}, by customer).",
+            "Nothing here is causal; answers of one person go together whatever was done (halo).",
+            *self.caveats,
         ]
         if self.visited_r_squared > 0:
-            known = f"{self.visited_r_squared:.3f}"
-            notes.insert(1, f"who was where accounts for {known} more, which is no driver's")
+            notes.insert(
+                1,
+                f"Which of them were answered at all accounts for another "
+                f"{self.visited_r_squared:.1%}; it counts for no predictor.",
+            )
         return tuple(notes)
 
 
+@overload
 def drivers(
     scores: Mapping[str, Values],
     outcome: Values,
@@ -99,19 +118,67 @@ def drivers(
     method: Method = "auto",
     partial_out: Literal["mean"] | None = None,
     level: float = 0.95,
-    rng: np.random.Generator | int | None = None,
-) -> Drivers:
-    r"""Return which scores the outcome hangs on, and how sure that is.
+    rng: np.random.Generator | int | None = 0,
+) -> Drivers: ...
+
+
+@overload
+def drivers(
+    scores: Journeys,
+    *,
+    measure: Literal["score", "emotion"] = "score",
+    by: By = "touchpoint",
+    method: Method = "auto",
+    partial_out: Literal["mean"] | None = None,
+    level: float = 0.95,
+    segment: None = None,
+    rng: np.random.Generator | int | None = 0,
+) -> Drivers: ...
+
+
+@overload
+def drivers(
+    scores: Journeys,
+    *,
+    measure: Literal["score", "emotion"] = "score",
+    by: By = "touchpoint",
+    method: Method = "auto",
+    partial_out: Literal["mean"] | None = None,
+    level: float = 0.95,
+    segment: SegmentBy,
+    rng: np.random.Generator | int | None = 0,
+) -> BySegment[Drivers]: ...
+
+
+def drivers(
+    scores: Mapping[str, Values] | Journeys,
+    outcome: Values | None = None,
+    *,
+    customer: Values | None = None,
+    measure: Literal["score", "emotion"] = "score",
+    by: By = "touchpoint",
+    method: Method = "auto",
+    partial_out: Literal["mean"] | None = None,
+    level: float = 0.95,
+    segment: SegmentBy | None = None,
+    rng: np.random.Generator | int | None = 0,
+) -> Drivers | BySegment[Drivers]:
+    """Return which scores the outcome hangs on, and how sure that is.
 
     Parameters
     ----------
     scores
         Predictor to one value a row: answers on touchpoints, say. NaN where there was nothing to
-        answer, because the row (a journey, a customer) was not there.
+        answer, because the row (a journey, a customer) was not there. Or journeys: then the rows
+        are the ended journeys that gave any score, the predictors their mean score at each node,
+        and the outcome is whether they converted.
     outcome
-        One value a row: an overall score, or 0 and 1. Rows without it are left out.
+        One value a row: an overall score, or 0 and 1. Rows without it are left out. None for
+        journeys.
     customer
-        Whose row each is; None takes every row as a customer of its own.
+        Whose row each is; None takes every row as a customer of its own. None for journeys.
+    measure, by
+        Of journeys: "score" or "emotion", and what a node is.
     method
         "lmg" (exact, up to 12 predictors), "johnson", or "auto": LMG as far as it goes.
     partial_out
@@ -119,19 +186,35 @@ def drivers(
         where a person answers better or worse than they usually do.
     level
         Confidence level, in (0, 1).
+    segment
+        An attribute that divides journeys; then each segment has a result of its own.
     rng
-        For the noise columns and the groups of customers.
+        A generator or seed for the noise columns; None draws anew each time.
 
     Returns
     -------
     Drivers
+        One row a predictor, the heaviest first. Columns:
+
+        - `driver`, `n`, `mean`: its name, number of values and mean;
+        - `weight`, `low`, `high`: share of the variance of the outcome that it accounts for
+          [fraction]; `share`: its part of all weights [fraction];
+        - `unique`: what R² loses without it [fraction];
+        - `slope`: outcome points per point, the others held;
+        - `above_noise`: whether it is heavier than every noise column;
+        - `penalty`, `penalty_low`, `penalty_high`: mean outcome of low answers less that of
+          middling ones; `reward`, `reward_low`, `reward_high`: the same of high answers;
+        - `kind`: "must-be", "attractive", "linear" or "".
 
     Raises
     ------
     InvalidValue
-        If there are no predictors, lengths differ, or LMG is asked of more than 12.
+        If there are no predictors, lengths differ, LMG is asked of more than 12, or journeys come
+        with an outcome.
     InvalidData
         If fewer than ten rows have an outcome.
+    UnknownName
+        If the log of the journeys has no such column.
 
     Notes
     -----
@@ -139,8 +222,11 @@ def drivers(
     of the others; the predictor itself is centred among those who have it and 0 elsewhere. Nothing
     is imputed, and a weight speaks of the answers, not of who was where. LMG averages the increase
     of R² over all orders (Lindeman, Merenda and Gold 1980); with a 0/1 outcome R² is Tjur's
-    coefficient of the linear probability model. The intervals are a delete-a-group jackknife over
-    customers.
+    coefficient of the linear probability model.
+
+    The variance is that of all other figures: weights are computed again without the rows of each
+    of 64 buckets of customers. That works for any number of predictors, since the covariances are
+    those of rows, and the buckets only tell how far a weight moves.
 
     Penalty and reward follow Brandt (1988): the outcome of low answers (lowest third) and of high
     ones (highest third) less that of middling answers, predictor by predictor. A predictor whose
@@ -148,80 +234,167 @@ def drivers(
 
     Examples
     --------
+    >>> import cxjourney as cx
     >>> import numpy as np
     >>> rng = np.random.default_rng(1)
     >>> price, staff = rng.normal(size=(2, 400))
-    >>> found = drivers({"price": price, "staff": staff}, price + rng.normal(size=400), rng=1)
+    >>> found = cx.critical.drivers({"price": price, "staff": staff}, price + rng.normal(size=400))
     >>> found.table["driver"], found.table["above_noise"].tolist()
     (('price', 'staff'), [True, False])
+    >>> journeys = cx.datasets.sample(seed=1, customers=500).journeys()
+    >>> cx.critical.drivers(journeys, by="stage").method
+    'lmg'
     """
     check_level(level)
     check_choice(method, "method", ("auto", "lmg", "johnson"))
     if partial_out is not None:
         check_choice(partial_out, "partial_out", ("mean",))
+    generator = check_rng(rng)
+    if isinstance(scores, Journeys):
+        if outcome is not None or customer is not None:
+            raise InvalidValue("journeys know their outcome and customers: leave both out")
+        if segment is not None:
+            return by_segment(
+                scores,
+                segment,
+                lambda part: drivers(
+                    part,
+                    measure=measure,
+                    by=by,
+                    method=method,
+                    partial_out=partial_out,
+                    level=level,
+                    rng=generator,
+                ),
+            )
+        rows = rows_of(scores, measure=measure, by=by)
+    else:
+        if segment is not None:
+            raise InvalidValue.of("segment", "be None where scores are no journeys", segment)
+        rows = _rows_of_answers(scores, outcome, customer)
+    if method == "lmg" and len(rows.names) > _MOST_LMG:
+        raise InvalidValue.of("method", f'be "johnson" beyond {_MOST_LMG} predictors', method)
+    exact = method == "lmg" or (method == "auto" and len(rows.names) <= _MOST_LMG)
+    return _found(rows, exact=exact, halo=partial_out is not None, level=level, rng=generator)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Rows:
+    """Answers x, shape (n, p), the outcome y of each row, and whose each row is."""
+
+    names: tuple[str, ...]
+    x: Floats
+    y: Floats
+    units: Units
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def _rows_of_answers(
+    scores: Mapping[str, Values], outcome: Values | None, customer: Values | None
+) -> _Rows:
     if not hasattr(scores, "keys"):
         raise InvalidValue.of("scores", "be a dict of each predictor's values by its name", scores)
     names = tuple(scores)
     if not names:
         raise InvalidValue.of("scores", "name at least one predictor", dict(scores))
-    if method == "lmg" and len(names) > _MOST_LMG:
-        raise InvalidValue.of("method", f'be "johnson" beyond {_MOST_LMG} predictors', method)
-    exact = method == "lmg" or (method == "auto" and len(names) <= _MOST_LMG)
+    if outcome is None:
+        raise InvalidValue.of("outcome", "have one value a row", outcome)
     y = numbers(outcome, "outcome").astype(np.float64)
     given = [numbers(scores[name], name).astype(np.float64) for name in names]
     if any(len(values) != len(y) for values in given):
         lengths = {name: len(values) for name, values in zip(names, given, strict=True)}
         raise InvalidValue.of("scores", f"have one value for each of {len(y):,} outcomes", lengths)
-    x = np.stack(given, axis=1)
-    group = np.arange(len(y)) if customer is None else codes(customer, "customer")[0]
-    if len(group) != len(y):
+    who, ids = np.arange(len(y)), [str(i) for i in range(len(y))]
+    if customer is not None:
+        numbered, _, _ = codes(customer, "customer")
+        _, first, who = np.unique(numbered, return_index=True, return_inverse=True)
+        named, _ = to_array(customer, "customer")
+        ids = [str(named[i]) for i in first.tolist()]
+    if len(who) != len(y):
         raise InvalidValue.of(
             "customer", f"have one value for each of {len(y):,} outcomes", customer
         )
-    known = ~np.isnan(y)
-    x, y, group = x[known], y[known], group[known]
+    units = Units.of_buckets(bucket_of(ids)[who])
+    return _known(names, np.stack(given, axis=1), y, units)
+
+
+def _known(names: tuple[str, ...], x: Floats, y: Floats, units: Units) -> _Rows:
+    known = np.flatnonzero(~np.isnan(y))
+    return _Rows(names=names, x=x[known], y=y[known], units=units.take(known))
+
+
+def rows_of(
+    journeys: Journeys, *, measure: Literal["score", "emotion"] = "score", by: By = "touchpoint"
+) -> _Rows:
+    """Return mean scores at each node by ended journey that gave any, and whether it converted.
+
+    Parameters
+    ----------
+    journeys
+        The journeys.
+    measure, by
+        As of `drivers`.
+    """
+    visits = visits_of(journeys, by)
+    values = measured(journeys, visits, measure)
+    known = ~np.isnan(values) & (journeys.outcome[visits.journey] != IN_PROGRESS)
+    rows, row = np.unique(visits.journey[known], return_inverse=True)
+    k = len(visits.names)
+    cell = row * k + visits.node[known]
+    n = np.bincount(cell, minlength=len(rows) * k)
+    total = np.bincount(cell, values[known], minlength=len(rows) * k)
+    mean = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0).reshape(len(rows), k)
+    asked = np.flatnonzero(~np.isnan(mean).all(axis=0))
+    return _Rows(
+        names=tuple(visits.names[i] for i in asked.tolist()),
+        x=mean[:, asked],
+        y=journeys.converted[rows].astype(np.float64),
+        units=units_of(journeys).take(rows),
+    )
+
+
+def _found(
+    rows: _Rows, *, exact: bool, halo: bool, level: float, rng: np.random.Generator
+) -> Drivers:
+    names, x, y = rows.names, rows.x, rows.y
+    p = len(names)
     if len(y) < FEWEST_ROWS:
         raise InvalidData(
             f"drivers() needs at least {FEWEST_ROWS} rows with an outcome; got {len(y)}"
         )
-    if partial_out == "mean":
+    if halo:
         with np.errstate(invalid="ignore"):
-            halo = np.nansum(x, axis=1) / np.maximum((~np.isnan(x)).sum(axis=1), 1)
-        x = x - halo[:, None]
-    generator = check_rng(rng)
+            usual = np.nansum(x, axis=1) / np.maximum((~np.isnan(x)).sum(axis=1), 1)
+        x = x - usual[:, None]
     answered = ~np.isnan(x)
     counts = answered.sum(axis=0)
     centred, controls = _design(x, answered)
-    noise = generator.normal(size=(len(y), _NOISE))
-    moments = Moments.of(centred, controls, y, noise, customer=group, rng=generator)
-    weigh = lmg_weights if exact else johnson_weights
-    whole = moments.partial(None)
-    weights = weigh(*whole.scaled(len(names)))
-    left_out = np.array(
-        [weigh(*moments.partial(g).scaled(len(names))) for g in range(moments.n_groups)]
-    )
-    half = normal_quantile(level) * _jackknife(left_out)
-    zero_line = max(
-        float(johnson_weights(*whole.scaled(len(names), extra=k))[-1]) for k in range(_NOISE)
-    )
-    r2, unique, slope = whole.fit(len(names))
+    noise = rng.normal(size=(len(y), _NOISE))
+    products = CrossProducts.of(centred, controls, y, noise, rows.units)
+    whole = products.partial()
+    weights = _weights(products, rows, answered, exact=exact)
+    low, high = weights.student(level)
+    zero_line = max(float(johnson_weights(*whole.scaled(p, extra=k))[-1]) for k in range(_NOISE))
+    r2, unique, slope = whole.fit(p)
     sums = np.where(answered, x, 0.0).sum(axis=0)
-    mean = np.divide(sums, counts, out=np.full(len(names), np.nan), where=counts > 0)
+    weight = weights.whole
     columns = {
         "driver": names,
         "n": counts,
-        "mean": mean,
-        "weight": weights,
-        "low": np.maximum(weights - half, 0.0),
-        "high": weights + half,
-        "share": weights / weights.sum() if weights.sum() > 0 else np.full(len(names), np.nan),
+        "mean": np.divide(sums, counts, out=np.full(p, np.nan), where=counts > 0),
+        "weight": weight,
+        "low": np.maximum(low, 0.0),
+        "high": high,
+        "share": weight / weight.sum() if weight.sum() > 0 else np.full(p, np.nan),
         "unique": unique,
         "slope": slope,
-        "above_noise": weights > zero_line,
-        **asymmetry(x, y, group, level),
+        "above_noise": weight > zero_line,
+        **asymmetry(x, y, rows.units, level),
     }
     formats = dict.fromkeys(("weight", "low", "high", "share", "unique"), "percent")
-    order = np.lexsort((np.arange(len(names)), -weights))
+    order = np.lexsort((np.arange(p), -weight))
     return Drivers(
         table=Table(columns, formats=formats).take(order),
         r_squared=r2,
@@ -230,6 +403,25 @@ def drivers(
         n=len(y),
         method="lmg" if exact else "johnson",
         level=level,
+        caveats=why_no_interval(weights),
+    )
+
+
+def _weights(
+    products: CrossProducts, rows: _Rows, answered: Bools, *, exact: bool
+) -> BucketFigures:
+    """Return the weights, as a whole and without each unit that has rows."""
+    p = len(rows.names)
+    weigh = lmg_weights if exact else johnson_weights
+    assert rows.units.of is not None  # noqa: S101 - rows with values stand for one customer each
+    used = np.unique(rows.units.of)
+    answers = np.stack(
+        [answered[rows.units.of == unit].sum(axis=0, dtype=np.float64) for unit in used.tolist()]
+    )
+    return BucketFigures(
+        whole=weigh(*products.partial().scaled(p)),
+        without=np.stack([weigh(*products.partial(unit).scaled(p)) for unit in used.tolist()]),
+        units=units_of_nodes(answers, np.ones(len(used), dtype=np.bool_)),
     )
 
 
@@ -271,7 +463,7 @@ def moments_of_truth(found: Drivers, *, most: int = 3) -> tuple[str, ...]:
     >>> import numpy as np
     >>> rng = np.random.default_rng(1)
     >>> price, staff = rng.normal(size=(2, 400))
-    >>> found = drivers({"price": price, "staff": staff}, price + rng.normal(size=400), rng=1)
+    >>> found = drivers({"price": price, "staff": staff}, price + rng.normal(size=400))
     >>> moments_of_truth(found)
     ('price',)
     """
@@ -282,58 +474,6 @@ def moments_of_truth(found: Drivers, *, most: int = 3) -> tuple[str, ...]:
     return tuple(str(row["driver"]) for row in rows[:most])
 
 
-def driver_scores(
-    journeys: Journeys, *, measure: Literal["score", "emotion"] = "score", by: By = "touchpoint"
-) -> tuple[dict[str, Floats], Floats, Ints]:
-    """Return mean score at each node by ended journey, whether it converted, and whose it is.
-
-    Parameters
-    ----------
-    journeys
-        The journeys.
-    measure
-        "score" or "emotion".
-    by
-        What a node is.
-
-    Returns
-    -------
-    tuple
-        What `drivers` takes: scores by node (NaN where a journey gave none), conversion as 0 and
-        1, customer numbers. Rows are the ended journeys with at least one score.
-
-    Raises
-    ------
-    UnknownName
-        If the log has no such column.
-
-    Examples
-    --------
-    >>> import cxjourney as cx
-    >>> journeys = cx.datasets.sample(seed=1, customers=500).journeys()
-    >>> scores, converted, customer = cx.critical.driver_scores(journeys, by="stage")
-    >>> found = cx.critical.drivers(scores, converted, customer=customer, rng=1)
-    >>> found.method
-    'lmg'
-    """
-    from cxjourney.experience import measured
-
-    check_journeys(journeys)
-    visits = visits_of(journeys, by)
-    values = measured(journeys, visits, measure)
-    known = ~np.isnan(values) & (journeys.outcome[visits.journey] != IN_PROGRESS)
-    rows, row = np.unique(visits.journey[known], return_inverse=True)
-    k = len(visits.names)
-    cell = row * k + visits.node[known]
-    n = np.bincount(cell, minlength=len(rows) * k)
-    total = np.bincount(cell, values[known], minlength=len(rows) * k)
-    mean = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0).reshape(len(rows), k)
-    scores = {
-        name: mean[:, i] for i, name in enumerate(visits.names) if not np.isnan(mean[:, i]).all()
-    }
-    return scores, journeys.converted[rows].astype(np.float64), journeys.customer[rows]
-
-
 def _design(x: Floats, answered: Bools) -> tuple[Floats, Floats]:
     """Return predictors centred among those who have them, and indicators of who does."""
     n = answered.sum(axis=0)
@@ -342,10 +482,3 @@ def _design(x: Floats, answered: Bools) -> tuple[Floats, Floats]:
     by_design = (n > 0) & (n < len(x))
     controls = np.column_stack([np.ones(len(x)), answered[:, by_design].astype(np.float64)])
     return centred, controls
-
-
-def _jackknife(left_out: Floats) -> Floats:
-    """Return the standard error from estimates that leave one group out each."""
-    g = len(left_out)
-    spread: Floats = np.sqrt((g - 1) / g * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0))
-    return spread

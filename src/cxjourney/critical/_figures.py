@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxjourney.critical._bottlenecks import bottlenecks
-from cxjourney.critical._drivers import FEWEST_ROWS, driver_scores, drivers
+from cxjourney.critical._drivers import FEWEST_ROWS, drivers, rows_of
 from cxjourney.critical._grain import reach_figures, repeated
 from cxjourney.critical._must_pass import must_pass
 from cxjourney.critical._rework import rework_figures
@@ -96,11 +96,11 @@ def driver_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> 
     }
     if "score" not in journeys.columns.numeric:
         return columns
-    scores_of, converted, customer = driver_scores(journeys)
+    converted = rows_of(journeys).y
     if len(converted) < FEWEST_ROWS or not 0 < converted.mean() < 1:
         return columns
-    # groups and noise are drawn apart: a seed of points() keeps meaning its replicates
-    found = drivers(scores_of, converted, customer=customer, level=level, rng=0).table
+    # of noise nothing is shown here: any seed does
+    found = drivers(journeys, level=level).table
     place = {name: i for i, name in enumerate(found["driver"])}
     for i, name in enumerate(names):
         if name in place:

@@ -1,19 +1,24 @@
-"""Shares of explained variance: LMG and Johnson's weights, from cross-products alone."""
+"""Importance of predictors: shares of explained variance, regressions, penalty and reward."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import numpy as np
 
+from cxjourney._stats.buckets import BucketFigures
+from cxjourney._stats.ratios import ratio_figures
+from cxjourney._support.array_types import Floats, Ints
+
 if TYPE_CHECKING:
-    from cxjourney._support.array_types import Floats
+    from cxjourney._stats.units import Units
 
-
-__all__ = ["explained", "johnson_weights", "lmg_weights"]
+__all__ = ["CrossProducts", "asymmetry", "explained", "johnson_weights", "lmg_weights"]
 
 _TINY = 1e-10
+_FEWEST = 10
 
 
 def explained(covariance: Floats, with_outcome: Floats, outcome: float) -> float:
@@ -116,3 +121,169 @@ def johnson_weights(covariance: Floats, with_outcome: Floats, outcome: float) ->
     slopes = (vectors[:, kept] / root) @ vectors[:, kept].T @ with_y
     out[used] = loadings**2 @ slopes**2
     return out
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Partial:
+    """Covariances of predictors, noise and outcome with the controls taken out."""
+
+    covariance: Floats
+    total: float
+    controls_r2: float
+
+    def scaled(self, p: int, *, extra: int | None = None) -> tuple[Floats, Floats, float]:
+        """Return covariances of the predictors, with the outcome, and of the outcome as a whole."""
+        noise = [] if extra is None else [p + extra]
+        chosen = np.array([*range(p), *noise])
+        return self.covariance[np.ix_(chosen, chosen)], self.covariance[chosen, -1], self.total
+
+    def fit(self, p: int) -> tuple[float, Floats, Floats]:
+        """Return R², what it loses without each predictor, and the slopes."""
+        covariance, with_y, total = self.scaled(p)
+        r2 = explained(covariance, with_y, total)
+        inverse = np.linalg.pinv(covariance, hermitian=True)
+        slopes = inverse @ with_y
+        if total > 0 and np.linalg.matrix_rank(covariance, hermitian=True) == p:
+            return r2, slopes**2 / np.diag(inverse) / total, slopes
+        unique = np.zeros(p)  # predictors that determine one another: leave each out in turn
+        for i in range(p):
+            others = np.delete(np.arange(p), i)
+            rest = explained(covariance[np.ix_(others, others)], with_y[others], total)
+            unique[i] = max(r2 - rest, 0.0)
+        return r2, unique, slopes
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class CrossProducts:
+    """Cross-products of rows, as a whole and without each unit: all that regressions need.
+
+    Attributes
+    ----------
+    whole
+        Of controls, predictors, noise and outcome, shape (q, q).
+    rows
+        The rows themselves, unit by unit, shape (n, q).
+    ends
+        Where the rows of each unit end.
+    n_controls
+        How many of the q are controls, the constant first.
+    """
+
+    whole: Floats
+    rows: Floats
+    ends: Ints
+    n_controls: int
+
+    @classmethod
+    def of(
+        cls, x: Floats, controls: Floats, y: Floats, noise: Floats, units: Units
+    ) -> CrossProducts:
+        """Return the cross-products of rows that belong to units.
+
+        Parameters
+        ----------
+        x, controls, y, noise
+            Predictors, controls, outcome and columns of noise.
+        units
+            Whose each row is.
+        """
+        assert units.of is not None  # noqa: S101 - rows with values stand for one customer each
+        order = np.argsort(units.of, kind="stable")
+        rows = np.column_stack([controls, x, noise, y])[order]
+        return cls(
+            whole=rows.T @ rows,
+            rows=rows,
+            ends=np.cumsum(np.bincount(units.of, minlength=units.n)),
+            n_controls=controls.shape[1],
+        )
+
+    def partial(self, without: int | None = None) -> Partial:
+        """Return the covariances with the controls taken out, leaving out one unit or none."""
+        c = self.n_controls
+        whole = self.whole
+        if without is not None:
+            own = self.rows[self.ends[without - 1] if without else 0 : self.ends[without]]
+            whole = whole - own.T @ own
+        inner = np.linalg.pinv(whole[:c, :c], hermitian=True)
+        rest = whole[c:, c:] - whole[c:, :c] @ inner @ whole[:c, c:]
+        n = whole[0, 0]
+        total = whole[-1, -1] - whole[-1, 0] ** 2 / n
+        share = 1 - rest[-1, -1] / total if total > 0 else 0.0
+        return Partial(
+            covariance=rest / n, total=float(total / n), controls_r2=float(max(share, 0.0))
+        )
+
+
+def asymmetry(x: Floats, y: Floats, units: Units, level: float) -> dict[str, Any]:
+    """Return penalty and reward of each predictor with intervals, and what kind it is.
+
+    Parameters
+    ----------
+    x
+        Predictors, shape (rows, p), NaN where there was no answer.
+    y
+        The outcome.
+    units
+        Whose each row is.
+    level
+        Confidence level.
+    """
+    names = ("penalty", "penalty_low", "penalty_high", "reward", "reward_low", "reward_high")
+    columns = {name: np.full(x.shape[1], np.nan) for name in names}
+    kinds = []
+    for i in range(x.shape[1]):
+        known = np.flatnonzero(~np.isnan(x[:, i]))
+        means = ratio_figures(
+            y[known], None, group=_bands(x[known, i]), n_groups=3, units=units.take(known)
+        )
+        penalty, reward = _contrast(means, (1, -1, 0)), _contrast(means, (0, -1, 1))
+        for name, gap in (("penalty", penalty), ("reward", reward)):
+            columns[name][i] = gap.whole
+            columns[f"{name}_low"][i], columns[f"{name}_high"][i] = gap.student(level)
+        # -penalty - reward = 2 middle - low - high
+        lead = _contrast(means, (-1, 2, -1)).student(level)
+        matters = columns["penalty_high"][i] < 0 or columns["reward_low"][i] > 0
+        kinds.append(_kind(*lead) if matters else "")
+    return {**columns, "kind": tuple(kinds)}
+
+
+def _contrast(means: BucketFigures, weights: tuple[int, int, int]) -> BucketFigures:
+    """Return a weighted sum of the means of the three bands, one figure.
+
+    It is NaN where a band that counts has fewer than ten answers: of so few not even the variance
+    is known.
+    """
+    used = np.flatnonzero(weights)
+    w = np.array(weights, dtype=np.float64)[used]
+    n = means.units[:, used].sum(axis=0)
+    enough = n.min() >= _FEWEST
+    # each bucket's part in the variance, were answers independent
+    units = (means.units[:, used] * (w / np.maximum(n, 1.0)) ** 2).sum(axis=1)
+    return BucketFigures(
+        whole=np.array(w @ means.whole[used] if enough else np.nan),
+        without=means.without[:, used] @ w,
+        units=units,
+    )
+
+
+def _bands(values: Floats) -> Ints:
+    """Return 0 for the lowest third of the answers, 2 for the highest, 1 between."""
+    if not len(values):
+        return np.zeros(0, dtype=np.int64)
+    first, second = np.quantile(values, [1 / 3, 2 / 3], method="inverted_cdf")
+    if first == second:  # one answer holds the middle: low is below it, high above
+        return np.where(values < first, 0, np.where(values > first, 2, 1))
+    between = (values > first) & (values < second)
+    if between.any():
+        return np.where(values <= first, 0, np.where(values >= second, 2, 1))
+    # coarse answers: the upper of the two marks is the middle
+    return np.where(values <= first, 0, np.where(values > second, 2, 1))
+
+
+def _kind(low: Floats, high: Floats) -> str:
+    """Return the kind, given the interval of how far the penalty outweighs the reward."""
+    if np.isnan(low) or np.isnan(high):
+        return ""
+    if low > 0:
+        return "must-be"
+    return "attractive" if high < 0 else "linear"

@@ -1,4 +1,4 @@
-"""`importance_performance`: what matters against how well it is done, in four fields."""
+"""Importance of drivers against how well they are done, in four fields."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ class ImportancePerformance(Result):
     Attributes
     ----------
     table
-        One row a driver: `importance` (derived: its weight), `performance` (its mean), `field`
-        ("concentrate here", "keep up the good work", "possible overkill", "low priority"), `sure`:
-        whether the interval of the importance lies on one side of the cut.
+        One row a driver, what to concentrate on first; see `importance_performance` for the
+        columns.
     importance_cut, performance_cut
         Where the fields meet.
     cut
@@ -46,9 +45,9 @@ class ImportancePerformance(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"importance cut at its {self.cut}, {self.importance_cut:.2%}",
-            f"performance cut at its {self.cut}, {self.performance_cut:.3g}",
-            "half the drivers are always above the cut: the fields compare, they do not judge",
+            f"Importance is cut at its {self.cut}, {self.importance_cut:.2%}.",
+            f"Performance is cut at its {self.cut}, {self.performance_cut:.3g}.",
+            "Some drivers are always above the cut: the fields compare, they do not judge.",
         )
 
 
@@ -67,6 +66,14 @@ def importance_performance(
     Returns
     -------
     ImportancePerformance
+        One row a driver, what to concentrate on first. Columns:
+
+        - `driver`: its name;
+        - `importance`: derived from the data, its weight [fraction];
+        - `performance`: its mean;
+        - `field`: "concentrate here", "keep up the good work", "possible overkill" or "low
+          priority";
+        - `sure`: whether the interval of the importance lies on one side of the cut.
 
     Raises
     ------
@@ -87,7 +94,7 @@ def importance_performance(
     >>> rng = np.random.default_rng(1)
     >>> price, staff = rng.normal(5, 1, size=400), rng.normal(8, 1, size=400)
     >>> scores = {"price": price, "staff": staff}
-    >>> found = drivers(scores, price + rng.normal(size=400), rng=1)
+    >>> found = drivers(scores, price + rng.normal(size=400))
     >>> importance_performance(found).table["field"]
     ('concentrate here', 'possible overkill')
     """
