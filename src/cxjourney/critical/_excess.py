@@ -230,10 +230,12 @@ def drawn(
 def ranked(priority: Floats, lost: Floats, classes: Ints) -> NDArray[np.intp]:
     """Return touchpoints in their order: by class, priority, then what is lost there at all.
 
-    What is not known comes last in its class.
+    What is not known comes last in its class. Priorities of several draws, one a row, are ranked
+    row by row.
     """
     keys = (np.nan_to_num(-lost, nan=np.inf), np.nan_to_num(-priority, nan=np.inf), classes)
-    return np.lexsort((np.arange(len(priority)), *keys))
+    place = np.arange(priority.shape[-1])
+    return np.lexsort(np.broadcast_arrays(place, *keys), axis=-1)
 
 
 def rank_table(
@@ -265,9 +267,10 @@ def rank_table(
     """
     kept = np.flatnonzero(~np.isnan(priority).all(axis=1))
     k = len(names)
-    ranks = np.full((len(kept), k), np.nan)
-    for i, draw in enumerate(kept.tolist()):
-        ranks[i, ranked(priority[draw], lost[draw], classes)] = np.arange(1, k + 1)
+    ranks = np.empty((len(kept), k))
+    np.put_along_axis(
+        ranks, ranked(priority[kept], lost[kept], classes), np.arange(1.0, k + 1)[None], axis=-1
+    )
     ranks = ranks[:, order]
     tail = (1 - level) / 2
     columns: dict[str, Any] = {"touchpoint": tuple(names[i] for i in order.tolist())}
