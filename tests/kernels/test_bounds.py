@@ -75,7 +75,7 @@ def test_moves_are_counted_within_bounds(data, lengths, dtype):
     with suppress(ValueError):
         kernels.directly_follows(codes, offsets, absorbed, outcome, 3)
     with suppress(ValueError):
-        kernels.waits_of_moves(codes, offsets, absorbed, outcome, time, 3, follows)
+        kernels.waits_of_transitions(codes, offsets, absorbed, outcome, time, 3, follows)
 
 
 @given(st.data(), st.lists(st.integers(0, 4), min_size=1, max_size=9))

@@ -62,7 +62,7 @@ def test_every_count_of_a_small_log_is_known_by_hand():
         1,
     )
     assert (audit.future, audit.after_observed_until) == (1, 1)
-    assert audit.one_event_customers == 1
+    assert audit.one_interaction_customers == 1
     assert audit.left_truncated == 1
 
 
@@ -78,7 +78,7 @@ def test_it_prints_and_survives_json():
     text = repr(audit)
     for line in ("rows received", "left out: customer is missing", "ties", "missing: note"):
         assert line in text
-    assert "33.3% ties: their order is that of the input" in text
+    assert "33.3% of the interactions have the customer and the timestamp of an earlier one" in text
     assert "observed from 2023-12-31 23:00:00 UTC until" in text
     assert LogAudit.from_dict(audit.to_dict()) == audit
 
@@ -110,7 +110,7 @@ def test_no_customer_id_is_shown():
 def test_an_empty_log_is_audited():
     audit = cx.InteractionLog.from_interactions([]).audit(inactivity=timedelta(days=1))
     assert (audit.rows, audit.customers, audit.first) == (0, 0, None)
-    assert "empty" in repr(audit)
+    assert "The log has no interactions." in repr(audit)
 
 
 def test_what_came_in_stays_with_what_was_prepared():

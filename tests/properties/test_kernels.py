@@ -147,7 +147,10 @@ def test_what_follows_what_is_counted_alike(arguments):
     assert equal(found[:-1], expected[:-1])
     if time is not None:
         timed = *journeys, time, n_codes, found
-        found, expected = kernels.waits_of_moves(*timed), reference.waits_of_moves(*timed)
+        found, expected = (
+            kernels.waits_of_transitions(*timed),
+            reference.waits_of_transitions(*timed),
+        )
         assert all(
             a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
             for a, b in zip(found, expected, strict=True)

@@ -1,4 +1,4 @@
-"""Local files to columns: DuckDB reads them, each over a private connection in memory."""
+"""Access to local files through private connections of DuckDB in memory."""
 
 from __future__ import annotations
 

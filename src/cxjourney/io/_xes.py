@@ -1,4 +1,4 @@
-"""Logs from XES, the interchange format of process mining."""
+"""The reader of XES, the interchange format of process mining."""
 
 from __future__ import annotations
 

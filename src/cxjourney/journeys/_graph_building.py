@@ -1,4 +1,4 @@
-"""From visits to the journey graph: counts, times and probabilities in a few array passes."""
+"""The journey graph of visits: counts, times and probabilities in a few array passes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cxjourney._support.validation import duration_us
 from cxjourney.graph import JourneyGraph, life_table
 from cxjourney.journeys._statistics import TransitionStatistics, statistics_of
 from cxjourney.journeys._visits import By, Visits, grain_codes, visits_of
-from cxjourney.kernels import Follows, directly_follows, waits_of_moves
+from cxjourney.kernels import Follows, directly_follows, waits_of_transitions
 from cxjourney.markov import AbsorbingChain
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def chain_of(journeys: Journeys, by: By = "touchpoint") -> AbsorbingChain:
 
 @attrs.frozen(kw_only=True)
 class _Edges:
-    """The moves of the journeys at a grain, between the nodes that were visited.
+    """The transitions of the journeys at a grain, between the nodes that were visited.
 
     Attributes
     ----------
@@ -206,7 +206,7 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
 
 
 def _edges(coded: Coded, follows: Follows, used: NDArray[np.intp]) -> _Edges:
-    """Return the moves with nodes renumbered to those in use."""
+    """Return the transitions with nodes renumbered to those in use."""
     old, k = len(coded.names) + 3, len(used)
     place = np.zeros(old, dtype=np.int64)
     place[used] = np.arange(k)
@@ -223,8 +223,8 @@ def _edges(coded: Coded, follows: Follows, used: NDArray[np.intp]) -> _Edges:
 def _dwell(
     journeys: Journeys, coded: Coded, follows: Follows, time: NDArray[np.int64]
 ) -> dict[str, Any]:
-    """Return sum, median and squared deviations of the time that each move took."""
-    waits = waits_of_moves(
+    """Return sum, median and squared deviations of the time that each transition took."""
+    waits = waits_of_transitions(
         coded.codes,
         journeys.offsets,
         journeys.absorbed,

@@ -1,4 +1,4 @@
-"""Choosing the inactivity limit: the gaps between contacts, and what each limit would mean."""
+"""The suggestion of an inactivity limit, from the gaps between interactions."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ __all__ = ["InactivitySuggestion", "suggest_inactivity"]
 
 _QUANTILES = (0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 _FACTORS = (0.25, 0.5, 1, 2, 4)
+_NO_GAPS = (
+    "Silences that last until the end of the observation are not among the gaps, so the true gaps "
+    "are somewhat longer."
+)
+_NO_INTERVALS = (
+    "The shares of journeys have no intervals, because they compare limits and not populations."
+)
 _UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
 
 
@@ -43,13 +50,24 @@ class InactivitySuggestion(Result):
     n_gaps
         Number of gaps between consecutive interactions within a journey.
     gaps
-        The distribution of the gaps: `quantile`, `gap_s`.
+        The distribution of the gaps, one row a quantile.
+
+        | column | what it is |
+        |---|---|
+        | `quantile` | share of the gaps that are no longer than `gap_s` |
+        | `gap_s` | the gap [s] |
     limits
-        What each limit would mean: `limit_s`, `gaps_shorter` (share), `journeys`, and the shares
-        of journeys `converted`, `dropped` and `in_progress`.
+        The meaning of each limit, one row a limit.
+
+        | column | what it is |
+        |---|---|
+        | `limit_s` | the limit [s] |
+        | `gaps_shorter` | share of the gaps that are shorter |
+        | `journeys` | number of journeys under the limit |
+        | `converted`, `dropped`, `in_progress` | shares of these journeys by outcome |
     """
 
-    title: ClassVar[str] = "What an inactivity limit would mean"
+    title: ClassVar[str] = "Journeys under several inactivity limits"
 
     suggested: timedelta | None
     quantile: float
@@ -62,14 +80,15 @@ class InactivitySuggestion(Result):
 
     def _notes(self) -> tuple[str, ...]:
         if self.suggested is None:
-            return ("no customer came twice: there are no gaps to judge by",)
+            return ("No customer came twice, so there are no gaps from which to suggest a limit.",)
         middle, most = (_shown(np.interp(q, *self._gaps())) for q in (0.5, 0.95))
         limit = _shown(self.suggested / timedelta(seconds=1))
+        covered = f"{100 * self.quantile:.4g}% of the {self.n_gaps:,} gaps"
         return (
-            f"suggested: {limit}; {100 * self.quantile:.4g}% of {self.n_gaps:,} gaps are no longer",
-            f"half of the gaps are no longer than {middle}, 95% than {most}",
-            "silences still open at the end are no gaps; the true ones are somewhat longer",
-            "shares of journeys, without intervals: they compare limits, not populations",
+            f"The suggested limit is {limit}: {covered} are no longer than that.",
+            f"Half of the gaps are no longer than {middle}, and 95% are no longer than {most}.",
+            _NO_GAPS,
+            _NO_INTERVALS,
         )
 
     def _gaps(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

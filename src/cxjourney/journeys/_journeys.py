@@ -184,7 +184,7 @@ class Journeys:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Number of touches of each journey, the goal or exit that ends it left out."""
+        """Number of visits of each journey, the goal or exit that ends it left out."""
         return np.diff(self.offsets) - self.absorbed
 
     @property

@@ -1,4 +1,4 @@
-"""The mean value of a conversion, which weighs lost conversions."""
+"""The mean value of a conversion, by which lost conversions are valued."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def mean_value(journeys: Journeys) -> float:
 
 
 def mean_value_of_graph(graph: JourneyGraph) -> float:
-    """Return the mean value of a conversion, from the moves into it; NaN where none is known."""
+    """Return the mean value of the transitions into a conversion; NaN where none is known."""
     if CONVERSION not in graph:
         return math.nan
     into = [edge for *_, edge in graph.in_edges(CONVERSION, data=True) if "value_sum" in edge]

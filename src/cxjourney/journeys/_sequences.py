@@ -1,4 +1,4 @@
-"""Journeys as sequences of codes: which are the same, found without a loop over interactions."""
+"""Journeys as sequences of codes, and the distinct ones among them."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Sequences:
 
 
 def sequences_of(journeys: Journeys, by: By = "touchpoint") -> Sequences:
-    """Return the touches of each journey; the goal or exit that ends it is none."""
+    """Return the visits of each journey; the goal or exit that ends it is none."""
     coded = coded_visits(journeys, grain_codes(journeys.columns, by))
     offsets = np.concatenate([[0], np.cumsum(journeys.lengths)]).astype(np.int64)
     return Sequences(
@@ -125,7 +125,7 @@ def sequences_of(journeys: Journeys, by: By = "touchpoint") -> Sequences:
 
 
 def slices_of(journeys: Journeys, by: By = "touchpoint") -> Slices:
-    """Return the touches of each journey where they stand in its columns; none is copied."""
+    """Return the visits of each journey where they stand in its columns; none is copied."""
     coded = grain_codes(journeys.columns, by)
     stop = journeys.offsets[1:]
     if journeys.absorbed.any():

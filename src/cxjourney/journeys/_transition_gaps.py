@@ -1,4 +1,4 @@
-"""Cutting long histories where a gap is unusual for its transition, not for the log as a whole."""
+"""Cuts of long histories where a gap is unusual for its transition, not for the log as a whole."""
 
 from __future__ import annotations
 

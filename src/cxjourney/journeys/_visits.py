@@ -1,4 +1,4 @@
-"""Every visit of every journey, at a grain: where, where to next, after how long."""
+"""The visits of journeys at a grain: the node, the next node, and the time between."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ __all__ = [
     "ranges",
     "record_columns",
     "segment_starts",
-    "waits_of_moves",
+    "waits_of_transitions",
     "weighted_counts",
 ]
 
@@ -284,7 +284,7 @@ def directly_follows(
     return Follows(keys, counts, journeys[keys], first, visits, visiting, censored, waited, timed)
 
 
-def waits_of_moves(
+def waits_of_transitions(
     codes: NDArray[np.signedinteger],
     offsets: NDArray[np.int64],
     absorbed: NDArray[np.bool_],
@@ -293,13 +293,15 @@ def waits_of_moves(
     n_codes: int,
     follows: Follows,
 ) -> Waits:
-    """Return how long moves took; see `reference.waits_of_moves`.
+    """Return how long transitions took; see `reference.waits_of_transitions`.
 
-    Compiled, each thread puts the times of journeys of its own together by move, in the order of
-    rows, and then sums up moves of its own.
+    Compiled, each thread puts the times of journeys of its own together by transition, in the order
+    of rows, and then sums up transitions of its own.
     """
     if _compiled is None or not follows.timed:
-        return reference.waits_of_moves(codes, offsets, absorbed, outcome, time, n_codes, follows)
+        return reference.waits_of_transitions(
+            codes, offsets, absorbed, outcome, time, n_codes, follows
+        )
     n, keys = len(codes), follows.keys
     journeys = codes, offsets, absorbed.view(np.uint8), outcome
     parts = portions(n, offsets)

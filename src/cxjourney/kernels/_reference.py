@@ -34,7 +34,7 @@ __all__ = [
     "order_rows",
     "ranges",
     "segment_starts",
-    "waits_of_moves",
+    "waits_of_transitions",
 ]
 
 _T = TypeVar("_T", bound=np.generic)
@@ -243,24 +243,25 @@ def _sort_pairs(
 class Follows(NamedTuple):
     """What directly follows what, counted over journeys.
 
-    With K codes, K is START, K + 1 CONVERSION, K + 2 DROPOFF; the key of a move from a to b is
-    a (K + 3) + b.
+    With K codes, K is START, K + 1 CONVERSION, K + 2 DROPOFF; the key of a transition from a to b
+    is a (K + 3) + b.
 
     Attributes
     ----------
     keys
-        Keys of the moves that occur, ascending.
+        Keys of the transitions that occur, ascending.
     counts, journeys
         How often each occurs, and in how many journeys.
     first
-        Journeys by their first touch, or by their end where they have no touch, shape (K + 3,).
+        Journeys by their first visit, or by their end where they have no visit, shape (K + 3,).
     visits, visiting, censored
         Visits of each code, journeys that come by, and visits that nothing has followed yet.
     waited
-        How long each move took in total [µs], from a touch to the row after it; -1 where no time
-        is known.
+        How long each transition took in total [µs], from a visit to the row after it; -1 where no
+        time is known.
     timed
-        Moves with a time by key, of the journeys of each thread; empty where nothing is compiled.
+        Transitions with a time by key, of the journeys of each thread; empty where nothing is
+        compiled.
     """
 
     keys: NDArray[np.int64]
@@ -292,7 +293,7 @@ def directly_follows(
     offsets
         Rows of journey i are [offsets[i], offsets[i + 1]).
     absorbed
-        Whether the last row of a journey is its end itself, and no touch.
+        Whether the last row of a journey is its end itself, and no visit.
     outcome
         How each journey ended: 0 CONVERSION, 1 DROPOFF, 2 not yet.
     n_codes
@@ -352,7 +353,7 @@ def directly_follows(
 
 
 class Waits(NamedTuple):
-    """How the times differ that the moves of each key took, from a touch to the row after it.
+    """How the times differ that the transitions of each key took, from a visit to the row after it.
 
     Attributes
     ----------
@@ -366,7 +367,7 @@ class Waits(NamedTuple):
     squares: NDArray[np.float64]
 
 
-def waits_of_moves(
+def waits_of_transitions(
     codes: NDArray[np.signedinteger],
     offsets: NDArray[np.int64],
     absorbed: NDArray[np.bool_],
@@ -375,7 +376,7 @@ def waits_of_moves(
     n_codes: int,
     follows: Follows,
 ) -> Waits:
-    """Return how long moves took.
+    """Return how long transitions took.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The audit of a log: what a reader must know about the data before believing a result."""
+"""The audit of a log: counts of its rows, and of what makes its data doubtful."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _counts(counts: Mapping[str, int]) -> FrozenMapping[int]:
 
 @attrs.frozen(kw_only=True, repr=False)
 class LogAudit(Result):
-    """What is in a log, what came in, and what about it deserves a look.
+    """The counts of a log, of the rows that came in, and of what deserves a look.
 
     Attributes
     ----------
@@ -69,10 +69,10 @@ class LogAudit(Result):
         Timestamps later than the moment of the audit.
     after_observed_until
         Timestamps later than the end of the observation.
-    one_event_customers
+    one_interaction_customers
         Customers with a single interaction.
     left_truncated
-        Customers whose first contact comes within `inactivity` of `observed_from`, so that
+        Customers whose first interaction comes within `inactivity` of `observed_from`, so that
         earlier ones may be missing; None where either is not known.
     """
 
@@ -99,7 +99,7 @@ class LogAudit(Result):
     missing: Mapping[str, int] = attrs.field(converter=_counts)
     future: int
     after_observed_until: int
-    one_event_customers: int
+    one_interaction_customers: int
     left_truncated: int | None
 
     @property
@@ -134,8 +134,8 @@ class LogAudit(Result):
             ("customers", self.customers, np.nan),
             (
                 "  with one interaction",
-                self.one_event_customers,
-                _share(self.one_event_customers, self.customers),
+                self.one_interaction_customers,
+                _share(self.one_interaction_customers, self.customers),
             ),
         ]
         if self.left_truncated is not None:
@@ -150,18 +150,19 @@ class LogAudit(Result):
 
     def _notes(self) -> tuple[str, ...]:
         if self.first is None or self.last is None:
-            return ("empty",)
-        notes = [f"timestamps from {_shown(self.first)} to {_shown(self.last)}"]
+            return ("The log has no interactions.",)
+        notes = [f"The timestamps run from {_shown(self.first)} to {_shown(self.last)}."]
         since = "" if self.observed_from is None else f"from {_shown(self.observed_from)} "
         if self.observed_until is not None:
-            notes.append(f"observed {since}until {_shown(self.observed_until)}")
+            notes.append(f"The log was observed {since}until {_shown(self.observed_until)}.")
         if self.ties > _MANY_TIES and not self.ordered:
             notes.append(
-                f"{100 * self.ties:.1f}% ties: their order is that of the input; a seq= column "
-                "settles it"
+                f"{100 * self.ties:.1f}% of the interactions have the customer and the timestamp "
+                "of an earlier one; a seq= column would tell their order, which is now that of the "
+                "input."
             )
         if self.duplicates:
-            notes.append("drop_duplicates() leaves duplicates out")
+            notes.append("log.drop_duplicates() leaves the duplicates out.")
         return tuple(notes)
 
 
@@ -171,7 +172,7 @@ def audit_log(
     inactivity: timedelta | None = None,
     now: datetime | str | None = None,
 ) -> LogAudit:
-    """Return what a reader must know about the data before believing a result.
+    """Count what a reader must know about the data before believing a result.
 
     Parameters
     ----------
@@ -198,7 +199,7 @@ def audit_log(
     ...     customer="who", timestamp="when", touchpoint="what",
     ... )
     >>> audit = log.audit(now="2026-02-01")
-    >>> audit.naive, audit.duplicates, audit.tied, audit.one_event_customers
+    >>> audit.naive, audit.duplicates, audit.tied, audit.one_interaction_customers
     (3, 1, 1, 1)
     """
     columns, intake = log.columns, log.intake
@@ -227,7 +228,7 @@ def audit_log(
         missing=_missing_counts(columns),
         future=int(np.count_nonzero(time > utc_us(present, "now", "UTC"))),
         after_observed_until=0 if until is None else int(np.count_nonzero(time > until)),
-        one_event_customers=int(np.count_nonzero(np.diff(columns.offsets) == 1)),
+        one_interaction_customers=int(np.count_nonzero(np.diff(columns.offsets) == 1)),
         left_truncated=_count_left_truncated(log, inactivity),
     )
 

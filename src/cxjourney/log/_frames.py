@@ -1,4 +1,4 @@
-"""A log as a data frame of the user's library."""
+"""Conversion of a log to a data frame of the user's library."""
 
 from __future__ import annotations
 
