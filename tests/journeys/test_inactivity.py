@@ -115,7 +115,7 @@ def test_where_nobody_came_twice_nothing_is_suggested(log):
     for lonely in (cx.InteractionLog.from_interactions([]), log.filter(customers="e")):
         found = lonely.suggest_inactivity()
         assert (found.suggested, found.n_gaps, len(found.limits)) == (None, 0, 0)
-        assert "no gaps to judge by" in repr(found)
+        assert "there are no gaps from which to suggest a limit" in repr(found)
     asked = log.filter(customers="e").suggest_inactivity(limits=[DAY])
     assert [row["dropped"] for row in asked.limits] == [1.0]
 
