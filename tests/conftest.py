@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if shutil.which("chromium") is None and not IN_CI:
                 away.append(item)
         if item.get_closest_marker("oracles") is not None:
-            # the oracles' own warnings are theirs to mend
+            # the oracles' own warnings are theirs to fix
             item.add_marker(pytest.mark.filterwarnings("default"), append=False)
             if not config.getoption("--oracles") and not _importable(_packages(item)):
                 away.append(item)

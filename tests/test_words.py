@@ -25,6 +25,7 @@ DENIED = {
     r"surcharges?|switch.?costs?": "cross-channel cost",
     r"stamps?": "timestamp",
     r"texts": "string",
+    r"mend(?:s|ed|ing)?": "fix",
 }
 # where a denied word has another meaning: (file, word) and why
 ALLOWED: dict[tuple[str, str], str] = {}

@@ -92,6 +92,7 @@ BY_KIND = {  # what an argument of a kind may be, where its name does not tell
     "Sequence[str] | Journeys": journeys,
     "InteractionLog": lambda: journeys().log,
     "nx.DiGraph": lambda: journeys().graph(),
+    "Mapping[str, Values] | Journeys": journeys,
     "Mapping[str, Values]": lambda: {"a": [*range(12)], "b": [1, 0, 2, 1, 1, 0] * 2},
     "Mapping[str, str": lambda: {"when": "visited"},
     "Mapping[str, Moment]": lambda: {"where": "2026-01-01"},

@@ -33,6 +33,11 @@ def test_a_value_may_ask_for_another():
     assert memo.get("one", lambda: 5) == 1
 
 
+def test_what_cannot_be_a_name_is_computed_every_time():
+    memo, values = Memo(), iter(range(9))
+    assert [memo.get(("graph", ["web"]), lambda: next(values)) for _ in range(2)] == [0, 1]
+
+
 def test_an_error_is_not_kept():
     memo = Memo()
 

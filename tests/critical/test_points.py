@@ -99,8 +99,8 @@ def test_the_gain_is_what_solving_the_chain_anew_says(many):
             assert row["gain"] == 0
             continue
         share = row["excess"] / row["exit_probability"]
-        mended = counterfactual.fewer_exits(chain, {row["touchpoint"]: share})
-        more = len(many) * (mended.conversion_probability - chain.conversion_probability)
+        fixed = counterfactual.fewer_exits(chain, {row["touchpoint"]: share})
+        more = len(many) * (fixed.conversion_probability - chain.conversion_probability)
         assert row["gain"] == pytest.approx(more, rel=1e-9)
 
 

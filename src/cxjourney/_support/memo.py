@@ -36,6 +36,8 @@ class Memo:
     def get(self, name: Hashable, compute: Callable[[], T]) -> T:
         """Return the value of this name; compute it if nobody has.
 
+        What is no name, a list for one, is not kept: the function that computes refuses it.
+
         Parameters
         ----------
         name
@@ -43,6 +45,8 @@ class Memo:
         compute
             How it is computed. It may ask for other values of the same memo.
         """
+        if not _hashable(name):
+            return compute()
         with self._lock:
             if name not in self._values:
                 self._values[name] = compute()
@@ -68,3 +72,11 @@ class Memo:
 
     def __reduce__(self) -> tuple[type[Memo], tuple[()]]:
         return Memo, ()
+
+
+def _hashable(name: object) -> bool:
+    try:
+        hash(name)
+    except TypeError:
+        return False
+    return True
