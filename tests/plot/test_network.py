@@ -116,7 +116,7 @@ def test_edges_that_are_left_out_are_told():
 
 
 def test_an_edge_to_nowhere_and_a_stage_without_place_are_refused():
-    with pytest.raises(UnknownName, match="did you mean 'cart'"):
+    with pytest.raises(UnknownName, match="target 'carts' is not in names; did you mean 'cart'"):
         draw(target=["web", "web", "carts", "web", "won", "lost"])
     with pytest.raises(UnknownName, match="stage 'buy' is not in stages"):
         draw(stage=["", "buy", "look", "", ""], stages=["look"])

@@ -156,9 +156,10 @@ def journey_graph(
         raise InvalidValue("source and target must have one length")
     kinds = np.array(kind, dtype=str)
     place = {name: i for i, name in enumerate(names)}
-    for name in (*source, *target):
-        if name not in place:
-            raise UnknownName.among("edge end", name, names, where="names")
+    for argument, ends in (("source", source), ("target", target)):
+        for name in ends:
+            if name not in place:
+                raise UnknownName.among(argument, name, names, where="names")
     edges = _Edges(
         tail=np.array([place[name] for name in source], dtype=np.intp),
         head=np.array([place[name] for name in target], dtype=np.intp),

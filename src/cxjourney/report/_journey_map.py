@@ -250,9 +250,10 @@ def journey_map(
     found, empty = filled(staged, order, actions=actions, points=points, level=level)
     for entry in extra:
         if entry.stage not in order:
-            raise UnknownName.among("stage of an assumed entry", entry.stage, order, where="map")
+            raise UnknownName.among("assumed: stage", entry.stage, order, where="the map")
         if entry.basis != "assumed":
-            raise InvalidValue.of("basis of an assumed entry", "be 'assumed'", entry.basis)
+            rule = "hold entries whose basis is 'assumed'"
+            raise InvalidValue.of("assumed", rule, entry.basis)
     if blueprint is not None:
         found += tuple(planned(blueprint, order, found))
     intervals = (
