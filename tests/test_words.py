@@ -21,14 +21,38 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 # a word that is not used, and the one that is
 DENIED = {
-    r"pending|unresolved|unfinished": "censored, or in progress",
+    r"open|pending|unresolved|unfinished|immature": "censored, or in progress",
+    r"legitimate": "expected exits",
+    r"mend(?:s|ed|ing)?": "fix",
+    r"moves": "transition",
+    r"texts?": "string",
     r"surcharges?|switch.?costs?": "cross-channel cost",
     r"stamps?": "timestamp",
-    r"texts": "string",
-    r"mend(?:s|ed|ing)?": "fix",
 }
 # where a denied word has another meaning: (file, word) and why
-ALLOWED: dict[tuple[str, str], str] = {}
+ALLOWED = {
+    ("_support/table.py", "text"): "a property of CSS",
+    ("_time/business_hours.py", "open"): "a shop has opening hours",
+    ("domain/_blueprint_file.py", "text"): "what is in a file is text",
+    ("dropoff/_exits.py", "open"): "a question is left open",
+    ("graph/_journey_graph.py", "text"): "a parameter, as in json.loads",
+    ("io/_files.py", "text"): "what is in a file is text",
+    ("io/_xes.py", "text"): "what is in a file is text",
+    ("kernels/__init__.py", "text"): "the name of a compiled module",
+    ("metrics/_engagement/pages_and_mails.py", "open"): "a mail is opened",
+    ("report/_journey_map.py", "text"): "a media type, and what stands in a cell",
+    ("report/_words.py", "open"): "a question is open",
+}
+# public names of which the same holds
+ALLOWED_NAMES = {
+    "click_to_open": "a mail is opened",
+    "impute_open": "a mail is opened",
+    "machine_open": "a mail is opened",
+    "open": "a mail is opened",
+    "open_time": "a shop has opening hours",
+    "text": "what is printed, or in a file",
+    "to_text": "what is printed",
+}
 
 PUBLIC = [
     "cxjourney",
@@ -89,7 +113,9 @@ def printed(source: Path) -> list[ast.Constant]:
 
 @pytest.mark.parametrize("package", PUBLIC)
 def test_public_names_and_arguments_are_words_of_the_glossary(package):
-    wrong = {name: words for name in identifiers(package) if (words := found(name))}
+    wrong = {
+        name: words for name in identifiers(package) - set(ALLOWED_NAMES) if (words := found(name))
+    }
     assert not wrong
 
 
@@ -109,7 +135,9 @@ def test_printed_strings_and_columns_are_words_of_the_glossary():
 
 
 def test_every_denied_word_stands_in_the_glossary(project_root):
-    page = (project_root / "docs" / "explanation" / "glossary.md").read_text(encoding="utf-8")
+    page = (
+        (project_root / "docs" / "explanation" / "glossary.md").read_text(encoding="utf-8").lower()
+    )
     for instead in DENIED.values():
         for word in instead.split(", or "):
             assert f"**{word}**" in page, word

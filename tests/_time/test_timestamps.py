@@ -126,7 +126,7 @@ def test_objects_are_read_as_their_iso_text():
 
 
 def test_numbers_are_not_guessed_to_be_times():
-    with pytest.raises(InvalidValue, match="text or datetime64"):
+    with pytest.raises(InvalidValue, match="strings or datetime64"):
         to_utc_us(np.array([1_700_000_000]))
     with pytest.raises(InvalidData, match="1700000000"):
         read(1_700_000_000)

@@ -64,7 +64,7 @@ def test_a_missing_value_makes_its_component_unknown_for_that_issue_only():
 
 
 def test_open_issues_are_left_out_and_counted():
-    found = effort(["a", "b", "b"], [hour(0), hour(1), hour(2)], open_=[False, False, True])
+    found = effort(["a", "b", "b"], [hour(0), hour(1), hour(2)], in_progress=[False, False, True])
     assert found.issue == ("a",)
     assert found.means["interactions"].n_censored == 1
 
@@ -80,7 +80,7 @@ def test_interactions_without_issue_or_time_are_counted():
 
 
 def test_nothing_gives_an_empty_vector():
-    found = effort([], [], touchpoint=[], channel=[], owner=[], waited=[], open_=[])
+    found = effort([], [], touchpoint=[], channel=[], owner=[], waited=[], in_progress=[])
     assert found.issue == ()
     assert math.isnan(found.means["interactions"].value)
     assert "0 issues" in repr(found)

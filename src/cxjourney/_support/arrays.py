@@ -1,8 +1,8 @@
 """Columns of values from any library, as clean NumPy arrays with their missing values marked.
 
 Lists, NumPy and masked arrays, pandas, polars and Arrow columns all pass through here, so that
-every metric treats booleans, text, infinities and missing values alike. None of those libraries is
-imported: their columns are recognised by the methods that they have.
+every metric treats booleans, strings, infinities and missing values alike. None of those libraries
+is imported: their columns are recognised by the methods that they have.
 """
 
 from __future__ import annotations
@@ -148,12 +148,12 @@ def numbers(values: Values, name: str, *, finite: bool = True) -> NDArray[Any]:
     Raises
     ------
     InvalidValue
-        If the column holds booleans, text, times or complex numbers as a whole.
+        If the column holds booleans, strings, times or complex numbers as a whole.
     InvalidData
         If single values are not numbers, or infinite; carries their positions.
     """
     array, mask = to_array(values, name)
-    rule = "hold numbers, not booleans, text or times"
+    rule = "hold numbers, not booleans, strings or times"
     if array.dtype.kind == "O":
         missing = _missing_objects(array) if mask is None else mask | _missing_objects(array)
         kinds = (int, float, np.integer, np.floating, Decimal, Fraction)
@@ -257,7 +257,7 @@ def codes(values: Values, name: str) -> tuple[NDArray[np.int64], int, NDArray[np
         missing |= _missing_objects(array)
         kinds = (str, bytes, int, float, np.generic, Decimal, date, datetime, timedelta)
         good = np.fromiter((isinstance(v, kinds) for v in array), bool, len(array))
-        _refuse(array, ~good & ~missing, name, "be text, numbers or dates")
+        _refuse(array, ~good & ~missing, name, "be strings, numbers or dates")
         seen: dict[object, int] = {}
         present = array[~missing]
         out[~missing] = np.fromiter(

@@ -150,7 +150,7 @@ def to_utc_us(
     elif values.dtype.kind in "OUT":
         local, missing, naive = _from_strings(values, fmt, name)
     else:
-        raise InvalidValue.of(name, "hold text or datetime64", values.dtype)
+        raise InvalidValue.of(name, "hold strings or datetime64", values.dtype)
     timestamps = _on_axis(local, missing, naive, tz)
     _refuse(_outside(timestamps.us), "outside the years 1 to 9999", values, name)
     return timestamps
@@ -246,7 +246,7 @@ def utc_us(moment: datetime | date | str, name: str, tz: str) -> int:
     Raises
     ------
     InvalidValue
-        If it is no date, datetime or text in ISO form.
+        If it is no date, datetime or string in ISO form.
     UnknownName
         If there is no zone `tz`.
     """
@@ -254,10 +254,10 @@ def utc_us(moment: datetime | date | str, name: str, tz: str) -> int:
         try:
             moment = datetime.fromisoformat(moment)
         except ValueError as error:
-            raise InvalidValue.of(name, "be a datetime or text in ISO form", moment) from error
+            raise InvalidValue.of(name, "be a datetime or a string in ISO form", moment) from error
     if not isinstance(moment, datetime):
         if not isinstance(moment, date):
-            raise InvalidValue.of(name, "be a datetime or text in ISO form", moment)
+            raise InvalidValue.of(name, "be a datetime or a string in ISO form", moment)
         moment = datetime(moment.year, moment.month, moment.day)  # noqa: DTZ001 - zone follows
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=check_zone(tz))

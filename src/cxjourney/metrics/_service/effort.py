@@ -116,7 +116,7 @@ def effort(
     channel: Values | None = None,
     owner: Values | None = None,
     waited: Values | None = None,
-    open_: Values | None = None,
+    in_progress: Values | None = None,
     level: float = 0.95,
     nan_policy: NanPolicy = "omit",
 ) -> EffortVector:
@@ -132,7 +132,7 @@ def effort(
         Where it happened, in which channel, and who served; for repeats, switches and transfers.
     waited
         How long the customer waited there [timedelta].
-    open_
+    in_progress
         One flag an interaction: True where its issue is in progress. What such an issue will have
         cost is not known: it is left out and counted in `n_censored`.
     level
@@ -187,7 +187,7 @@ def effort(
     lost = is_undefined(missing, nan_policy, "issue or at")
     rows = np.flatnonzero(~missing)
     rows = rows[np.lexsort((us[rows], group[rows]))]
-    rows, n_censored = _closed(rows, group, open_)
+    rows, n_censored = _closed(rows, group, in_progress)
     group = group[rows]
     starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]]) if len(rows) else rows[:0]
     order = np.argsort(np.minimum.reduceat(rows, starts)) if len(starts) else starts
@@ -215,14 +215,14 @@ def effort(
 
 
 def _closed(
-    rows: NDArray[np.intp], group: NDArray[np.int64], open_: Values | None
+    rows: NDArray[np.intp], group: NDArray[np.int64], in_progress: Values | None
 ) -> tuple[NDArray[np.intp], int]:
-    """Return the rows of issues that are closed, and how many are open."""
-    if open_ is None or not len(group):
+    """Return the rows of issues that are closed, and how many are in progress."""
+    if in_progress is None or not len(group):
         return rows, 0
-    running, unknown = flags(open_, "open_")
-    same_length(issue=group, open_=running)
-    is_undefined(unknown, "raise", "open_")
+    running, unknown = flags(in_progress, "in_progress")
+    same_length(issue=group, in_progress=running)
+    is_undefined(unknown, "raise", "in_progress")
     unfinished = np.unique(group[rows[running[rows]]])
     return rows[~np.isin(group[rows], unfinished)], len(unfinished)
 
