@@ -67,7 +67,7 @@ def test_the_summary_names_the_planted_critical_points_first(report, sample):
     assert {name for name, _ in ranked[:2]} == {"payment", "store advice"}  # planted in the sample
     for _, said in ranked:
         assert "more of the" in said
-        assert "the probability that it truly loses more is" in said
+        assert "loses more than its peers with a probability of" in said
 
 
 def test_the_same_journeys_make_the_same_report(sample):

@@ -111,7 +111,7 @@ def build(
         window=_window(journeys),
         figures=_figures(journeys),
         sections=tuple(sections),
-        parameters=_rules(journeys) | {"seed of resampling": str(SEED)},
+        parameters=_rules(journeys) | {"seed of the draws": str(SEED)},
         python=_python(journeys, python),
         command=command,
     )

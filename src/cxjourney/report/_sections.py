@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["SEED", "STEPS", "Work"]
 
 TRANSITIONS = 20  # rows of their table; the rest is in the graph
-SEED = 0  # of resampling: the same journeys make the same report
+SEED = 0  # of random draws: the same journeys make the same report
 _BARS = 12  # critical points that are drawn
 
 

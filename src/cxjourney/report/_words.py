@@ -70,21 +70,25 @@ def _gain(row: Mapping[str, object], n_journeys: int, currency: str | None) -> s
 def _certainty(row: Mapping[str, object], rank: Mapping[str, object]) -> str:
     sure = _number(row["confidence"])
     word = (
-        "Sure"
+        "almost certain"
         if sure >= 0.95
-        else "Likely"
+        else "likely"
         if sure >= 0.8
-        else "Uncertain"
+        else "uncertain"
         if sure >= 0.6
-        else "Open"
+        else "undecided"
     )
     top = _number(rank["top_three"])
-    among = "" if math.isnan(top) else f"; among the first three in {chance(top)} of resampled logs"
-    return f"{word}: the probability that it truly loses more is {chance(sure)}{among}."
+    among = (
+        "" if math.isnan(top) else f" It is among the first three in {chance(top)} of the draws."
+    )
+    return (
+        f"This is {word}: it loses more than its peers with a probability of {chance(sure)}.{among}"
+    )
 
 
 def chance(value: object) -> str:
-    """Return a probability from resampling, which is never quite 0 or 1."""
+    """Return a probability from random draws, which is never quite 0 or 1."""
     share = _number(value)
     if share > 0.995:
         return "over 99%"
