@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["left_out_of_graph"]
 
+_ROUNDING = 1e-12
+
 
 def left_out_of_graph(graph: JourneyGraph) -> LeftOut:
     """Return the statistics of the transitions of a graph, and the same without each bucket.
@@ -69,9 +71,11 @@ def left_out_of_graph(graph: JourneyGraph) -> LeftOut:
     np.divide(moves.sum(axis=0) - moves, others, out=share, where=others > 0)
     base = at_risk.sum(axis=0)[source]
     counted = np.divide(count, base, out=np.zeros(len(count)), where=base > 0)
+    probability = np.clip(share + (whole.probability - counted), 0.0, 1.0)
+    probability[probability < _ROUNDING] = 0.0  # of what was taken off and added again
     return assembled(
         whole,
-        np.clip(share + (whole.probability - counted), 0.0, 1.0),
+        probability,
         visits=at_risk + _dealt(list(names), censored),
         at_risk=at_risk,
         first=_dealt([f"{START}\0{label}" for label in labels], first),
