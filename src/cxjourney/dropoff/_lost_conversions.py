@@ -117,7 +117,7 @@ def _figures(
 
 
 def _sparse(left: LeftOut) -> tuple[Floats, Floats]:
-    """Return visits and hitting probabilities without each bucket: few moves, many nodes."""
+    """Return visits and hitting probabilities without each bucket: few transitions, many nodes."""
     solved = [_solved(left, bucket) for bucket in range(len(left.journeys))]
     visits, hitting = (np.array(part) for part in zip(*solved, strict=True))
     return visits, hitting

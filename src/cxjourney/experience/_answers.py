@@ -98,8 +98,8 @@ def bind_answers(
     value
         What: a score, a valence.
     touchpoint
-        What the question was about, where it was about one: the customer's last touch of it counts.
-        A missing one means the customer's last touch of anything.
+        What the question was about, where it was about one: the customer's last visit of it counts.
+        A missing one means the customer's last visit of anything.
     measure
         Where it goes: "score", "emotion" or "expectation".
     max_lag

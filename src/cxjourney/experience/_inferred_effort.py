@@ -48,7 +48,7 @@ class InferredEffort(Result):
         same on all journeys says nothing and is not in the index.
     index
         Mean percentile rank of the components of each journey, in [0, 1]; NaN for journeys in
-        progress and those without a touch.
+        progress and those without a visit.
     customer
         Customer number of each journey.
     n_in_progress
