@@ -70,6 +70,8 @@ def test_small_groups_are_drawn_towards_all():
     own, _, _ = drawn(rate, np.full(6, 50.0), ["a"] * 4 + ["b"] * 2)
     assert own[:4] == pytest.approx(rate[:4], abs=0.02)
     assert 0.5 < own[4] < 0.8
+    priors = peer_priors(rate, np.full(6, 50.0), ["a"] * 4 + ["b"] * 2, np.ones(6, dtype=bool))
+    assert list(priors) == ["", "a"]
 
 
 def test_a_group_has_the_prior_of_its_own_members():

@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import t as student_t
 
 import cxjourney as cx
+from cxjourney._stats.beta_shrinkage import beta_prior
 from cxjourney.dropoff import Exits, exits, rates_of_journeys
 from cxjourney.journeys import BySegment, units_of
 
@@ -340,10 +341,10 @@ def test_censored_visits_alone_are_no_trials():
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_one_or_two_customers_are_no_interval(n):
-    days = {c: [("web", 0), ("buy", 1), ("web", 5)] for c in "ab"[:n]}
+    days = {c: [("web", 0), ("buy", 1), ("web", 2), ("buy", 3), ("web", 5)] for c in "ab"[:n]}
     found = exits(log_of(days).journeys(goal="buy", inactivity=WEEK))
     web = row(found, "web")
-    assert web["exit_probability"] == pytest.approx(0.5)
+    assert web["exit_probability"] == pytest.approx(1 / 3)
     assert math.isnan(web["low"])
     assert math.isnan(web["high"])
     assert any("no interval" in note for note in found.caveats)
@@ -406,6 +407,31 @@ def test_equal_timestamps_are_moves_that_took_no_time():
     found = exits(log_of(days).journeys(goal="buy", inactivity=WEEK))
     assert row(found, "web")["exit_probability"] == 0.0
     assert row(found, "cart")["exit_probability"] == 0.5
+
+
+def test_where_an_exit_is_expected_says_nothing_of_other_nodes(many):
+    rates = rates_of_journeys(many, "touchpoint", expected_exits=frozenset({"shop"}))
+    others = [i for i, name in enumerate(rates.names) if name != "shop"]
+    trials = rates.figures.trials[others]
+    expected = beta_prior(rates.rate[others] * trials, trials)
+    assert rates.priors[""] == pytest.approx(expected)
+    assert rates.priors[""] != pytest.approx(rates_of_journeys(many, "touchpoint").priors[""])
+
+
+def test_a_rate_that_rests_on_one_customer_is_not_known_without_them():
+    days = {"solo": [("desk", 10 * k) for k in range(9)]}
+    days |= {f"c{i}": [("web", i), ("buy", i + 1)] for i in range(9)}
+    found = log_of(days, until=200).journeys(goal="buy", inactivity=timedelta(days=5))
+    rates = rates_of_journeys(found, "touchpoint")
+    solo = units_of(found).of[found.customer == found.log.customer_number("solo")][0]
+    without = rates.figures.without[:, rates.names.index("desk")]
+    assert np.flatnonzero(np.isnan(without)).tolist() == [solo]
+    # and of the web there is nobody else to compare with
+    assert np.isnan(rates.rest.without[solo, rates.names.index("web")])
+
+
+def test_a_node_where_somebody_was_followed_to_the_limit_has_no_ceiling(journeys):
+    assert not any("ceiling" in note for note in exits(journeys).caveats)
 
 
 def test_a_rate_that_nobody_was_followed_for_is_called_a_ceiling():

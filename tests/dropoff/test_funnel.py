@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import t as student_t
 
 import cxjourney as cx
+from cxjourney._stats.buckets import bucket_of
 from cxjourney.dropoff import Exclusion, Funnel, Semantics, Step, funnel
 from cxjourney.journeys import BySegment
 from cxjourney.metrics import kaplan_meier
@@ -207,17 +208,17 @@ def test_shares_of_all_units_are_clustered_too():
     days = {
         "a": [(name, 10 * k + d) for k in range(4) for name, d in (("web", 0), ("buy", 1))],
         "b": [("web", 10 * k) for k in range(4)],
-        "c": [("mail", 10 * k) for k in range(4)],
+        "c": [("mail", 10 * k) for k in range(3)],
         "d": [("mail", 0), ("mail", 10), ("web", 20), ("buy", 21), ("web", 30), ("buy", 31)],
     }
     journeys = log_of(days).journeys(goal="buy", inactivity=7 * DAY)
     found = funnel(journeys, ["web", "buy"], semantics="retentioneering")
-    assert (found.base, found.n_base) == ("all", 16)
-    assert found.rates == pytest.approx((10 / 16, 6 / 16))
-    whole, without = 6 / 16, [2 / 12, 6 / 12, 6 / 12, 4 / 12]
+    assert (found.base, found.n_base) == ("all", 15)
+    assert found.rates == pytest.approx((10 / 15, 6 / 15))
+    whole, without = 6 / 15, [2 / 11, 6 / 11, 6 / 12, 4 / 11]
     trials = whole * (1 - whole) / jackknife(whole, without)
     assert (found.table["low"][1], found.table["high"][1]) == pytest.approx(
-        wilson_t(whole, trials, 4)
+        wilson_t(whole, trials, 15**2 / (16 + 16 + 9 + 16))
     )
 
 
@@ -290,6 +291,25 @@ def test_segments_are_funnels_of_their_units():
         found["gold"].explain("c39")
     again = BySegment.from_dict(found.to_dict())
     assert again == found
+
+
+def test_customers_of_a_segment_stay_in_the_buckets_of_the_log():
+    days = {f"c{i}": [("web", 0), *([("buy", 1)] if i % 7 < 3 else [])] for i in range(300)}
+    tier = {c: "gold" if int(c[1:]) % 2 else "tin" for c in days}
+    log = log_of(days, tier=tier)
+    found = funnel(log, ["web", "buy"], segment="tier")["gold"]
+    bucket = dict(zip(log.customer_ids, bucket_of(log.customer_ids).tolist(), strict=True))
+    won = {c: len(touches) == 2 for c, touches in days.items() if tier[c] == "gold"}
+    whole = sum(won.values()) / len(won)
+    without, sizes = [], []
+    for b in sorted({bucket[c] for c in won}):
+        rest = [hit for c, hit in won.items() if bucket[c] != b]
+        without.append(sum(rest) / len(rest))
+        sizes.append(len(won) - len(rest))
+    trials = whole * (1 - whole) / jackknife(whole, without)
+    effective = sum(sizes) ** 2 / sum(n * n for n in sizes)
+    ends = (found.table["low"][1], found.table["high"][1])
+    assert ends == pytest.approx(wilson_t(whole, trials, effective))
 
 
 def test_segments_of_journeys_are_those_of_each_journey():

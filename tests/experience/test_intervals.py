@@ -16,6 +16,7 @@ from cxjourney.experience import (
     inferred_effort,
     peak_end,
     scores,
+    shrunken_means,
 )
 from cxjourney.journeys import BySegment, units_of
 
@@ -84,6 +85,26 @@ def test_the_effort_of_journeys_has_an_interval_over_buckets(journeys):
 
     (row,) = (r for r in inferred_effort(journeys).table if r["component"] == "visits")
     assert (row["mean"], row["low"], row["high"]) == pytest.approx(student(ended, visits))
+
+
+def test_a_valley_lies_below_the_mean_of_all_other_nodes(journeys):
+    table = scores(journeys, by="stage").table
+    n, mean = np.asarray(table["n"], dtype=float), np.nan_to_num(table["mean"])
+    for i, row in enumerate(table):
+        others = [k for k in range(len(table)) if k != i]
+        rest = (n[others] * mean[others]).sum() / n[others].sum()
+        assert row["valley"] == (row["high"] < rest)
+    assert 0 < np.count_nonzero(table["valley"]) < len(table)
+
+
+def test_the_spread_of_means_is_what_sampling_does_not_explain():
+    mean = np.array([1.0, 2.0, 4.0, 5.0])
+    variance = np.array([0.5, 1.0, 0.5, 2.0])
+    # the variance of the means is 10/3, sampling adds 1
+    between = 10 / 3 - 1
+    drawn = 3 + between / (between + variance) * (mean - 3)
+    assert shrunken_means(mean, variance, 3.0) == pytest.approx(drawn)
+    assert shrunken_means(mean, np.full(4, 9.0), 3.0) == pytest.approx(np.full(4, 3.0))
 
 
 def test_customers_are_counted_once(journeys):

@@ -57,6 +57,16 @@ def test_one_bad_answer_does_not_top_the_list():
     assert found.table.row(0)["valley"]
 
 
+def test_a_valley_is_compared_with_all_others_and_not_with_itself():
+    rows = [(f"c{i}", "hall", 3.5 + i % 2) for i in range(40)]
+    rows += [(f"d{i}", "desk", 5) for i in range(4)]
+    row = scores(journeys_of(rows), measure="score").table.row(0)
+    assert row["touchpoint"] == "hall"
+    # the mean of all, 4.09, lies within the interval, and that of the others does not
+    assert row["mean"] < 4.09 < row["high"] < 5
+    assert row["valley"]
+
+
 def test_planted_worse_touchpoints_are_valleys():
     example = cx.datasets.sample(seed=4, customers=2_000)
     found = scores(example.journeys())

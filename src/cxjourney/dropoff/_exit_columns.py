@@ -11,7 +11,6 @@ from cxjourney._stats.beta_shrinkage import rank_bounds, shrunken
 
 if TYPE_CHECKING:
     from cxjourney._stats.buckets import BucketFigures
-    from cxjourney._support.array_types import Floats
     from cxjourney.dropoff._rates import NodeRates
 
 __all__ = ["exit_columns"]
@@ -50,9 +49,9 @@ def exit_columns(
     lost_rate, lost_low, lost_high = np.full((3, n), np.nan)
     if lost is not None:
         lost_rate, lost_low, lost_high = (
-            np.where(rates.expected, np.nan, part) for part in (lost.whole, *_positive(lost, level))
+            np.where(rates.expected, np.nan, part) for part in (lost.whole, *lost.positive(level))
         )
-    lift_low, lift_high = _positive(rates.lift, level)
+    lift_low, lift_high = rates.lift.positive(level)
     drawn, a, b = shrunken(rates.rate, rates.trials, rates.stage, rates.priors)
     drawn, a, b = (np.where(rates.expected, np.nan, part) for part in (drawn, a, b))
     rank_low, rank_high = rank_bounds(a, b, level=level)
@@ -87,11 +86,6 @@ def exit_columns(
         "rank_high": rank_high[order],
         "expected_exit": rates.expected[order],
     }
-
-
-def _positive(figures: BucketFigures, level: float) -> tuple[Floats, Floats]:
-    """Return both ends on the scale of logarithms; NaN where a figure or a replicate is 0."""
-    return figures.map(lambda values: np.where(values > 0, values, np.nan)).positive(level)
 
 
 def _name_columns(names: list[str], grain: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

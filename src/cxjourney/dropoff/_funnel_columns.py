@@ -71,11 +71,11 @@ class Entrants:
         return tuple(self.number(row) for row in self.reached)
 
     def share(self, base: Bools | None, hits: Bools) -> BucketFigures:
-        """Return the share of `base` that `hits` holds for; None means everyone."""
+        """Return the share that `hits` have in `base`, of which they are; None means everyone."""
         if base is None:
             assert self.everyone is not None  # noqa: S101 - the caller has looked
             return ratio_of_sums(self._number(hits), self.everyone)
-        return ratio_of_sums(self._number(hits & base), self._number(base))
+        return ratio_of_sums(self._number(hits), self._number(base))
 
     def incidence(self, k: int) -> BucketFigures:
         """Return the share that reaches step k by the end of the window, the others censored."""
@@ -200,17 +200,13 @@ def _wilson(share: BucketFigures, level: float) -> _Band:
 
 def _quotient(share: BucketFigures, before: BucketFigures, level: float) -> _Band:
     """Return the ratio of two incidences, with its interval on the scale of logarithms."""
-
-    def positive(values: Floats) -> Floats:
-        return np.where(values > 0, values, np.nan)
-
-    own, base = share.map(positive), before.map(positive)
-    ratio = BucketFigures(
-        whole=own.whole / base.whole, without=own.without / base.without, units=share.units
+    whole, without = (
+        np.divide(own, base, out=np.full(np.shape(own), np.nan), where=base > 0)
+        for own, base in ((share.whole, before.whole), (share.without, before.without))
     )
-    value = 0.0 if share.whole == 0 and before.whole > 0 else float(ratio.whole)
+    ratio = BucketFigures(whole=whole, without=without, units=share.units)
     low, high = ratio.positive(level)
-    return value, float(low), float(high)
+    return float(whole), float(low), float(high)
 
 
 _TIMES = (
