@@ -19,6 +19,7 @@ from cxjourney._stats.intervals import (
     mean_t,
     quantile_ranks,
     quantile_type_7,
+    wilson_ends,
 )
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics import newcombe, wilson
@@ -186,3 +187,11 @@ def test_the_mean_interval_equals_scipy():
     assert mean_t(2.0, 3.0, 12, level=0.8) == pytest.approx(
         t.interval(0.8, 11, loc=2.0, scale=3.0 / math.sqrt(12)), rel=1e-12
     )
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=5))
+def test_many_wilson_intervals_are_those_of_each_alone(counts):
+    hits, n = np.array([(min(pair), max(pair)) for pair in counts], dtype=np.float64).T
+    share = np.divide(hits, n, out=np.full(len(n), np.nan), where=n > 0)
+    each = np.array([wilson(k, m, level=0.9) for k, m in zip(hits, n, strict=True)])
+    assert np.stack(wilson_ends(share, n, level=0.9), axis=1) == pytest.approx(each, nan_ok=True)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy.stats import chi2, poisson
 
 import cxjourney as cx
-from cxjourney._stats.aalen_johansen import exit_influence
 from cxjourney.journeys._replicates import _inverse, frequencies, replicates, tally_of
 from cxjourney.journeys._visits import visits_of
 
@@ -70,19 +69,6 @@ def test_explicit_exits_and_open_visits_are_both_kept(journeys):
     for i, name in enumerate(tally.names):
         expected = graph.edges[name, cx.DROPOFF]["probability"]
         assert block.probability[0, i, -1] == pytest.approx(expected, abs=1e-9)
-
-
-def test_replicates_scatter_as_the_clustered_jackknife_says(journeys):
-    visits = visits_of(journeys)
-    exits = visits.following == visits.dropoff
-    influence = exit_influence(visits.node, visits.wait_us, visits.state, exits)
-    blocks = list(replicates(journeys, n=800, rng=3))
-    drop = np.concatenate([b.probability[:, :, -1] for b in blocks])
-    for k in range(len(visits.names)):
-        at = visits.node == k
-        by_customer = np.bincount(visits.customer[at], influence[at])
-        jackknife = np.sqrt((by_customer**2).sum())
-        assert drop[:, k].std() == pytest.approx(jackknife, rel=0.12)
 
 
 def test_aggregated_paths_are_resampled_by_their_weight():

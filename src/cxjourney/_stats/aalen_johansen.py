@@ -20,7 +20,6 @@ __all__ = [
     "MOVED",
     "OPEN",
     "STAYED",
-    "exit_influence",
     "left_out_probabilities",
     "move_mass",
 ]
@@ -220,64 +219,6 @@ def _by_unit(
     return counts.astype(np.int64, copy=False).reshape(shape)
 
 
-def exit_influence(
-    node: NDArray[np.integer],
-    wait_us: NDArray[np.int64],
-    state: NDArray[np.integer],
-    exits: NDArray[np.bool_],
-) -> NDArray[np.float64]:
-    """Return the infinitesimal-jackknife influence of each visit on its node's exit probability.
-
-    Parameters
-    ----------
-    node, wait_us, state
-        As for `move_mass`.
-    exits
-        Moves that are exits themselves: to an explicit exit touchpoint.
-
-    Returns
-    -------
-    ndarray of float64
-        Derivatives of the exit probability with respect to each visit's weight; they sum to 0 at
-        each node. The sum of squares over customers is the clustered variance.
-    """
-    influence = np.zeros(len(node), dtype=np.float64)
-    key = _end_keys(node, wait_us, state)
-    order = np.argsort(key)  # whichever comes first of equals: they make one group
-    if not len(order):
-        return influence
-    place, time, moved = node[order], key[order] >> 1, state[order] == MOVED
-    goes_on = moved & ~exits[order]
-    # groups of visits of one node that end at the same time; censored ones come after the moves
-    new = np.append(True, time[1:] != time[:-1])
-    group = np.cumsum(new) - 1
-    begin = np.flatnonzero(new)
-    node_of = place[begin]
-    stop = np.cumsum(np.bincount(place))  # of the visits of each node
-    at_risk = (stop[node_of] - begin).astype(np.float64)
-    events = np.bincount(group, weights=moved).astype(np.float64)
-    moves = np.bincount(group, weights=goes_on).astype(np.float64)
-    n_groups = np.bincount(node_of)
-    last = (np.cumsum(n_groups) - 1)[node_of]  # group of each one's node
-    first = last - n_groups[node_of] + 1
-    with np.errstate(divide="ignore", invalid="ignore"):
-        hazard = np.where(events < at_risk, events / (at_risk * (at_risk - events)), 0.0)
-        own = np.where(events < at_risk, 1.0 / (at_risk - events), 0.0)
-    survival_before = _product_before(1.0 - events / at_risk, first)
-    flow = survival_before * moves / at_risk
-    cum_hazard = _running(hazard, first)
-    cum_flow = _running(flow, first)
-    cum_mixed = _running(flow * (cum_hazard - hazard), first)
-    cum_square = _running(survival_before * moves / at_risk**2, first)
-    later_flow = cum_flow[last] - cum_flow
-    per_group = cum_mixed + later_flow * cum_hazard - cum_square
-    effect = per_group[group]
-    effect -= np.where(moved, (later_flow * own)[group], 0.0)
-    effect += np.where(goes_on, (survival_before / at_risk)[group], 0.0)
-    influence[order] = -effect
-    return influence
-
-
 def _end_keys(
     node: NDArray[np.integer], wait_us: NDArray[np.int64], state: NDArray[np.integer]
 ) -> NDArray[np.int64]:
@@ -291,18 +232,3 @@ def _end_keys(
         bits = int(wait.max(initial=0)).bit_length() + 1
     key: NDArray[np.int64] = (node.astype(np.int64) << bits) | (wait << 1) | (state == OPEN)
     return key
-
-
-def _running(values: NDArray[np.float64], first: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return running sums that begin anew at the first place of each node."""
-    total = np.cumsum(values)
-    running: NDArray[np.float64] = total - (total - values)[first]
-    return running
-
-
-def _product_before(values: NDArray[np.float64], first: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the product of the node's values before each place."""
-    with np.errstate(divide="ignore"):
-        logs = np.log(values)
-    finite = np.where(np.isfinite(logs), logs, 0.0)  # a factor 0 ends its node: nothing follows
-    return np.exp(_running(finite, first) - finite)

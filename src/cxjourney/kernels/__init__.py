@@ -31,7 +31,6 @@ from cxjourney.kernels._reference import (
     ranges,
     segment_starts,
 )
-from cxjourney.kernels._reference_customers import ClusteredSums
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -56,13 +55,10 @@ from cxjourney.kernels._reference_funnel import rank_of as rank_of
 __all__ = [
     "ACTIVE",
     "ArrowStrings",
-    "ClusteredSums",
     "Follows",
     "Ordered",
     "Waits",
     "arrow_strings",
-    "clustered_sums",
-    "customer_cells",
     "cut_journeys",
     "directly_follows",
     "encode_strings",
@@ -383,28 +379,3 @@ def match_funnel(
     )
     unit, row, entered, kept_back = zip(*parts, strict=True)
     return Attempts(np.concatenate(unit), np.concatenate(row, axis=1), sum(entered), sum(kept_back))
-
-
-def customer_cells(
-    group: NDArray[np.int64], customer: NDArray[np.int64], n_groups: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the cells that rows of a customer in a group make; see `reference_customers`."""
-    if _customers is not None:
-        first, cell, ascending = _customers.customer_cells(group, customer, n_groups)
-        if ascending:
-            return first, cell
-    return reference_customers.customer_cells(group, customer)
-
-
-def clustered_sums(
-    cell: NDArray[np.int64],
-    base_of_cell: NDArray[np.int64],
-    customer: NDArray[np.int64],
-    weight: NDArray[np.int64] | None = None,
-) -> ClusteredSums:
-    """Return what shares of cells in their bases rest on; see `reference_customers`."""
-    if _customers is not None and weight is None:
-        sums, ascending = _customers.clustered_sums(cell, base_of_cell, customer)
-        if ascending:
-            return ClusteredSums(*sums)
-    return reference_customers.clustered_sums(cell, base_of_cell, customer, weight)
