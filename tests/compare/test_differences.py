@@ -21,7 +21,7 @@ from cxjourney.compare._contrast import contrast_of
 from cxjourney.compare._evidence import adjusted
 from cxjourney.compare._observations import Observations, observations_of
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
-from cxjourney.journeys import IN_PROGRESS, units_of
+from cxjourney.journeys import IN_PROGRESS, units_of, visits_of
 from cxjourney.metrics import newcombe
 
 # random logs go on after their observation has ended, on purpose
@@ -334,9 +334,11 @@ def test_probabilities_are_those_of_the_graph_of_each_group(seed):
     assert all(0 <= d.bits <= 1 + 1e-9 and 0 < d.p_value <= 1 for d in found.overall)
 
 
-@pytest.mark.parametrize("customers", [25, 90])
-def test_replicates_are_the_comparison_of_all_other_customers(customers):
-    journeys = random_log(customers, customers).journeys(goal="buy", inactivity=timedelta(days=4))
+# with a limit of 15 of 16 days nobody is seen to be silent for so long
+@pytest.mark.parametrize(("customers", "limit"), [(25, 4), (90, 4), (40, 15)])
+def test_replicates_are_the_comparison_of_all_other_customers(customers, limit):
+    log = random_log(customers, customers)
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=limit))
     assert (journeys.outcome == IN_PROGRESS).any()
     weekend = journeys.offsets[:-1] % 3  # a stratum that has nothing to do with customers
 
@@ -358,6 +360,15 @@ def test_replicates_are_the_comparison_of_all_other_customers(customers):
 
     contrast, within, keys = compared(np.ones(len(journeys), dtype=bool))
     unit = units_of(journeys).of
+    # a bucket takes part where it has a visit, be it censored
+    visits = visits_of(journeys)
+    codes = journeys.segment("plan").codes[visits.journey]
+    for i, (source, _) in enumerate(keys):
+        if source != cx.START:
+            for group, figures in enumerate((contrast.first, contrast.second)):
+                here = (visits.node == visits.names.index(source)) & (codes == group)
+                there = np.flatnonzero(figures.present[:, i])
+                assert there.tolist() == np.unique(unit[visits.journey[here]]).tolist()
     left = np.unique(unit)[::5]
     checked = 0
     for b in left.tolist():
@@ -374,6 +385,39 @@ def test_replicates_are_the_comparison_of_all_other_customers(customers):
                     else:
                         assert math.isnan(found) or found == pytest.approx(0, abs=1e-9)
     assert checked > 100
+
+
+def test_what_only_one_customer_tells_has_no_interval():
+    # all but one of the visits of group b are censored
+    rows = [(f"a{i}", 1, "web", "a") for i in range(9)] + [("b0", 1, "web", "b")]
+    rows += [(f"a{i}", 2, "buy", "a") for i in range(4)] + [("b0", 2, "buy", "b")]
+    rows += [(f"b{i}", 9, "web", "b") for i in range(1, 9)]
+    who, day, what, plan = (list(column) for column in zip(*rows, strict=True))
+    log = cx.InteractionLog.from_frame(
+        {"who": who, "when": [f"2026-01-{d:02}" for d in day], "what": what, "plan": plan},
+        customer="who",
+        timestamp="when",
+        touchpoint="what",
+        attributes=["plan"],
+        observed_until="2026-01-10",
+    )
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=5))
+    observed = observations_of(journeys, "touchpoint")
+    plan_of = journeys.segment("plan")
+    code = plan_of.codes[observed.journey]
+    groups = [observed.take(code == plan_of.names.index(name)) for name in "ab"]
+    contrast = contrast_of(*groups)
+    bucket = units_of(journeys).of[
+        np.flatnonzero(journeys.customer == log.customer_ids.index("b0"))
+    ]
+    web = contrast.source == contrast.names.index("web")
+    assert np.isnan(contrast.second.without[bucket[0], web]).all()
+    strata = tuple(np.zeros(len(group.source), dtype=np.int64) for group in groups)
+    for low in (
+        adjusted(contrast, tuple(groups), strata, level=0.95).low,
+        contrast.second.variance,
+    ):
+        assert np.isnan(low[web]).all()
 
 
 def test_how_a_journey_began_before_the_observation_is_not_known():

@@ -1,4 +1,4 @@
-"""P-values of a normal statistic, of a table of four, and of many tests at once."""
+"""P-values of a normal statistic, and of many tests at once."""
 
 from __future__ import annotations
 
@@ -10,28 +10,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["false_discovery", "fisher_p", "two_sided_p"]
+__all__ = ["false_discovery", "two_sided_p"]
 
 
 def two_sided_p(z: float) -> float:
     """Return the two-sided p-value of a standard normal statistic."""
     return math.erfc(abs(z) / math.sqrt(2))
-
-
-def fisher_p(a: float, n: float, c: float, m: float) -> float:
-    """Return Fisher's two-sided p-value of a of n against c of m; NaN where a side is empty."""
-    if not n or not m:
-        return math.nan
-    total = a + c
-    x = np.arange(max(0.0, total - m), min(n, total) + 1)
-    # each probability from the one before: differences of large log factorials would cancel
-    y = x[:-1]
-    steps = np.log((n - y) * (total - y) / ((y + 1) * (m - total + y + 1)))
-    weights = np.concatenate([[0.0], np.cumsum(steps)])
-    probability = np.exp(weights - weights.max())
-    own = probability[int(a - x[0])]
-    # a relative tolerance, as ties in exact arithmetic are not ties in floats
-    return float(probability[probability <= own * (1 + 1e-7)].sum() / probability.sum())
 
 
 def false_discovery(p: NDArray[np.float64], *, dependent: bool = False) -> NDArray[np.float64]:

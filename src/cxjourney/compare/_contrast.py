@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Contrast", "contrast_of", "contrast_of_graphs"]
 
-_NEXT_TO_NOTHING = 1e-6
-"""What a bucket of censored visits alone stands for: little, but something."""
-
 
 @attrs.frozen(kw_only=True, eq=False)
 class Contrast:
@@ -77,7 +74,7 @@ def contrast_of(first: Observations, second: Observations) -> Contrast:
         total = np.bincount(side.source, weighted, minlength=size)[source]
         probability = np.full(len(keys), np.nan)
         np.divide(hits, total, out=probability, where=total > 0)
-        units = np.where(side.visits > 0, np.maximum(side.at_risk, _NEXT_TO_NOTHING), 0.0)
+        units = side.stands_on(side.source, len(side.names) + 1)
         figures.append(
             BucketFigures(
                 whole=np.minimum(probability, 1.0),

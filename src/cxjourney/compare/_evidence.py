@@ -91,11 +91,11 @@ def adjusted(
     for i, (group, stratum) in enumerate(zip(groups, strata, strict=True)):
         place = group.source * n_strata + stratum
         size = (len(group.names) + 1) * n_strata
-        visits = group.units.sums(place, size, item=group.journey)
-        visits = visits.reshape(len(visits), -1, n_strata)[:, contrast.source]
+        units = group.stands_on(place, size)
+        units = units.reshape(len(units), -1, n_strata)[:, contrast.source]
         figures.append(
             BucketFigures(
-                whole=shares[i][0], without=left_out[i], units=(visits * common).sum(axis=2)
+                whole=shares[i][0], without=left_out[i], units=(units * common).sum(axis=2)
             )
         )
     low, high, _ = difference_of_shares(*figures, level=level)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Observations", "observations_of", "side_by_side"]
 
 _ROUNDING = 1e-12
+_NEXT_TO_NOTHING = 1e-6
+"""What a bucket of censored visits alone stands for: little, but something."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -96,15 +98,20 @@ class Observations:
         return self.source * size + np.where(self.target < 0, size - 1, self.target)
 
     @cached_property
-    def at_risk(self) -> Floats:
-        """Ended visits of each place in each bucket, shape (buckets, K + 1)."""
-        ended = np.flatnonzero(self.state != OPEN)
-        return self.units.sums(self.source[ended], len(self.names) + 1, item=self.journey[ended])
-
-    @cached_property
     def visits(self) -> Floats:
-        """Visits of each place in each bucket, shape (buckets, K + 1)."""
+        """Visits of each touchpoint in each bucket, START last, shape (buckets, K + 1)."""
         return self.units.sums(self.source, len(self.names) + 1, item=self.journey)
+
+    def ended(self, place: Ints, size: int) -> Floats:
+        """Return the ended visits of each place in each bucket, shape (buckets, size)."""
+        rows = np.flatnonzero(self.state != OPEN)
+        return self.units.sums(place[rows], size, item=self.journey[rows])
+
+    def stands_on(self, place: Ints, size: int) -> Floats:
+        """Return what probabilities at each place stand on in each bucket: the ended visits."""
+        visits = self.units.sums(place, size, item=self.journey)
+        ended = np.maximum(self.ended(place, size), _NEXT_TO_NOTHING)
+        return np.where(visits > 0, ended, 0.0)
 
     def without_buckets(self, cell: Ints, source: Ints) -> Floats:
         """Return the probability of each cell, without each bucket of customers in turn.
@@ -122,7 +129,8 @@ class Observations:
             NaN where the others have no ended visit.
         """
         censored = self.state == OPEN
-        others = (self.at_risk.sum(axis=0) - self.at_risk)[:, source]
+        at_risk = self.ended(self.source, len(self.names) + 1)
+        others = (at_risk.sum(axis=0) - at_risk)[:, source]
         if not censored.any():
             made = self._counted(cell, len(source), ~censored)
             return _quotient(made, others)
