@@ -32,7 +32,7 @@ def results():
         cx.dropoff.exits(journeys),
         cx.dropoff.funnel(log, ["web", "buy"], within=7 * day),
         cx.omnichannel.transitions(journeys),
-        cx.attribution.markov(journeys, rng=1),
+        cx.attribution.markov(journeys),
         cx.critical.points(journeys),
         cx.metrics.kaplan_meier([day, 2 * day], [True, False]),
         cx.metrics.cohort_retention(["a"], [start], periods=2),

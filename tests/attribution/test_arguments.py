@@ -9,46 +9,28 @@ import cxjourney as cx
 from cxjourney import attribution
 from cxjourney.exceptions import InvalidValue
 
-MODELS = (
-    "first_touch",
-    "last_touch",
-    "linear",
-    "markov",
-    "participation",
-    "position_based",
-    "shapley",
-    "time_decay",
-)
-
 
 @pytest.fixture(scope="module")
 def journeys():
     return cx.datasets.sample(seed=3, customers=60).journeys()
 
 
-@pytest.mark.parametrize("name", [*MODELS, "compare_models"])
-@pytest.mark.parametrize("wrong", [None, "many", 2.5, [200], True, -1])
-def test_replicates_are_counted(name, wrong, journeys):
-    with pytest.raises(InvalidValue, match="replicates must be a whole number from 0; got"):
-        getattr(attribution, name)(journeys, replicates=wrong)
-
-
 @pytest.mark.parametrize("wrong", ["web", 3, [1.0], True])
 def test_costs_are_money_by_name(wrong, journeys):
     with pytest.raises(InvalidValue, match="costs must be a dict of money by name; got"):
-        attribution.linear(journeys, costs=wrong, replicates=0)
+        attribution.linear(journeys, costs=wrong)
 
 
 @pytest.mark.parametrize("wrong", [None, "much", [1.0], -1, float("nan")])
 def test_a_cost_is_a_number(wrong, journeys):
     with pytest.raises(InvalidValue, match=r"costs\['web'\] must be a finite number"):
-        attribution.linear(journeys, costs={"web": wrong}, replicates=0)
+        attribution.linear(journeys, costs={"web": wrong})
 
 
 def test_costs_may_be_a_series(journeys):
     costs = {"web": 10.0, "app": 4.0}
-    as_series = attribution.linear(journeys, costs=pd.Series(costs), replicates=0)
-    assert as_series == attribution.linear(journeys, costs=costs, replicates=0)
+    as_series = attribution.linear(journeys, costs=pd.Series(costs))
+    assert as_series == attribution.linear(journeys, costs=costs)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +46,10 @@ def test_costs_may_be_a_series(journeys):
         ("compare_models", {"orders": [1, 0]}, "each of orders must be a whole number from 1"),
         ("last_touch", {"ignore": 3}, "ignore must be a name or a list of names; got 3"),
         ("last_touch", {"ignore": [None]}, "ignore must hold names only, each a string; got None"),
-        ("by_segment", {"segment": "region", "model": "linear"}, "model must be a function"),
-        ("by_segment", {"segment": ["region"]}, "segment must be a name, which is a string"),
+        ("linear", {"segment": ["region"]}, "segment must be a name"),
+        ("markov", {"segment": "region", "costs": {"web": 1.0}}, "costs are of all segments"),
+        ("shapley", {"segment": "region", "costs": {"web": 1.0}}, "costs are of all segments"),
+        ("first_touch", {"segment": "region", "costs": {"web": 1.0}}, "costs are of all segments"),
     ],
 )
 def test_what_an_argument_must_be_is_said(name, options, said, journeys):
@@ -73,12 +57,13 @@ def test_what_an_argument_must_be_is_said(name, options, said, journeys):
         getattr(attribution, name)(journeys, **options)
 
 
-def test_segments_are_of_journeys(journeys):
+@pytest.mark.parametrize("name", ["linear", "markov", "shapley", "compare_models"])
+def test_segments_are_of_journeys(name, journeys):
     with pytest.raises(InvalidValue, match="journeys must be Journeys, not InteractionLog"):
-        attribution.by_segment(journeys.log, "region")
+        getattr(attribution, name)(journeys.log, segment="region")
 
 
 def test_one_name_to_ignore_is_no_list_of_letters(journeys):
-    one = attribution.last_touch(journeys, ignore="web", replicates=0)
-    assert one == attribution.last_touch(journeys, ignore=["web"], replicates=0)
+    one = attribution.last_touch(journeys, ignore="web")
+    assert one == attribution.last_touch(journeys, ignore=["web"])
     assert one.model == "last touch but web"

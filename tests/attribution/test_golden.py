@@ -64,7 +64,7 @@ def fractions(values: dict[str, str]) -> dict[str, float]:
 @pytest.mark.parametrize("name", MARKOV)
 def test_markov_equals_the_exact_fractions(name):
     paths, base, effects = MARKOV[name]
-    result = cx.attribution.markov(journeys_of(paths), replicates=0)
+    result = cx.attribution.markov(journeys_of(paths))
     assert result.base_rate == pytest.approx(float(Fraction(base)), abs=1e-12)
     assert dict(result.removal_effect) == pytest.approx(fractions(effects), abs=1e-12)
     total = sum(Fraction(v) for v in effects.values())
@@ -74,7 +74,7 @@ def test_markov_equals_the_exact_fractions(name):
 
 
 def test_markov_of_the_golden_log():
-    result = cx.attribution.markov(journeys_of(T1), replicates=0)
+    result = cx.attribution.markov(journeys_of(T1))
     golden = {
         "ad": 0.500773,
         "web": 1.335394,
@@ -88,7 +88,7 @@ def test_markov_of_the_golden_log():
 
 
 def test_shapley_of_the_golden_log():
-    result = cx.attribution.shapley(journeys_of(T1), replicates=0)
+    result = cx.attribution.shapley(journeys_of(T1))
     golden = {"ad": 1 / 3, "web": 4 / 3, "cart": 5 / 6, "email": 1.0, "store": 0.5}
     assert dict(result.credit) == pytest.approx(golden, abs=1e-12)
 
@@ -96,14 +96,14 @@ def test_shapley_of_the_golden_log():
 def test_markov_equals_the_published_oracles(shared):
     for case in json.loads((shared / "oracles" / "attribution_markov.json").read_text()):
         journeys = journeys_of(case["paths"])
-        result = cx.attribution.markov(journeys, replicates=0)
+        result = cx.attribution.markov(journeys)
         assert result.base_rate == pytest.approx(float(Fraction(case["base"])), abs=1e-12)
         effects, credit = fractions(case["removal_effect"]), fractions(case["credit"])
         assert dict(result.removal_effect) == pytest.approx(effects, abs=1e-12)
         assert dict(result.credit) == pytest.approx(credit, abs=1e-12)
         for rule in ("first_touch", "last_touch", "linear"):
             if rule in case:
-                found = getattr(cx.attribution, rule)(journeys, replicates=0)
+                found = getattr(cx.attribution, rule)(journeys)
                 assert dict(found.credit) == pytest.approx(fractions(case[rule]), abs=1e-12)
 
 
@@ -111,7 +111,7 @@ def test_shapley_equals_the_published_oracles(shared):
     cases = json.loads((shared / "oracles" / "attribution_shapley.json").read_text())
     shares = cases[0]["exact_set_conversion_shares"]
     paths = [(tuple(s.split("+")), round(100 * v), 0) for s, v in shares.items()]
-    result = cx.attribution.shapley(journeys_of(paths), replicates=0)
+    result = cx.attribution.shapley(journeys_of(paths))
     expected = {n: 100 * v for n, v in cases[0]["expected"].items()}
     assert dict(result.credit) == pytest.approx(expected, abs=1e-9)
 
@@ -140,9 +140,9 @@ def test_first_and_last_touch_of_the_teaching_set(shared):
     everyone = cx.Journeys.from_paths(paths.values(), converted=[1] * len(paths), channels=True)
     buyers = until_purchase.values()
     purchases = cx.Journeys.from_paths(buyers, converted=[1] * len(buyers), channels=True)
-    first = cx.attribution.first_touch(everyone, replicates=0)
-    last = cx.attribution.last_touch(everyone, replicates=0)
-    at_purchase = cx.attribution.last_touch(purchases, replicates=0)
+    first = cx.attribution.first_touch(everyone)
+    last = cx.attribution.last_touch(everyone)
+    at_purchase = cx.attribution.last_touch(purchases)
     assert _positive(first) == oracle["first_touch"]
     assert _positive(last) == oracle["last_touch"]
     assert _positive(at_purchase) == oracle["last_touch_at_purchase"]
@@ -182,7 +182,7 @@ def test_rules_equal_exact_counts_on_ten_thousand_paths(path_data):
         (cx.attribution.last_touch, last),
         (cx.attribution.linear, linear),
     ):
-        result = function(journeys, replicates=0)
+        result = function(journeys)
         for name, credit in result.credit.items():
             assert credit == pytest.approx(float(expected[name]), rel=1e-12)
         assert result.total == pytest.approx(19_785, abs=1e-6)
@@ -192,7 +192,7 @@ def test_rules_equal_exact_counts_on_ten_thousand_paths(path_data):
 def test_markov_of_any_order_converts_as_observed(path_data, order):
     paths, converted, dropped = path_data
     journeys = cx.Journeys.from_paths(paths, converted=converted, dropped=dropped, channels=True)
-    result = cx.attribution.markov(journeys, order=order, replicates=0)
+    result = cx.attribution.markov(journeys, order=order)
     rate = sum(converted) / (sum(converted) + sum(dropped))
     assert result.base_rate == pytest.approx(rate, abs=1e-10)
     assert sum(result.credit.values()) == pytest.approx(19_785, rel=1e-12)

@@ -429,7 +429,7 @@ def ours_markov(folder: Path) -> Prepared:
     def run() -> Any:
         log = cx.InteractionLog.from_frame(frame, **KEYS)
         journeys = log.journeys(goal=GOAL, after_goal="discard", all_closed=True)
-        return cx.attribution.markov(journeys, by="touchpoint", replicates=0)
+        return cx.attribution.markov(journeys, by="touchpoint")
 
     def answer(found: Any) -> dict[str, float]:
         effects = found.table["removal_effect"]

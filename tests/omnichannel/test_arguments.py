@@ -42,12 +42,3 @@ def journeys():
 def test_what_an_argument_must_be_is_said(name, options, said, journeys):
     with pytest.raises(InvalidValue, match=said):
         getattr(omnichannel, name)(journeys, **options)
-
-
-def test_segments_need_journeys_a_name_and_a_measure(journeys):
-    with pytest.raises(InvalidValue, match="journeys must be Journeys, not InteractionLog"):
-        omnichannel.by_segment(journeys.log, "region", omnichannel.switching)
-    with pytest.raises(InvalidValue, match="segment must be a name, which is a string; got"):
-        omnichannel.by_segment(journeys, ["region"], omnichannel.switching)
-    with pytest.raises(InvalidValue, match=r"measure must be a function of journeys, .* 'entropy'"):
-        omnichannel.by_segment(journeys, "region", "entropy")

@@ -120,7 +120,7 @@ def test_transitions_are_drawn_from_row_to_column(journeys):
 
 
 def test_credit_is_drawn_with_its_interval(journeys):
-    found = cx.attribution.markov(journeys, rng=1)
+    found = cx.attribution.markov(journeys)
     ax = found.plot()
     assert y_names(ax) == list(found.table["channel"])
     widths = [bar.get_width() for bar in ax.patches[: len(found.table)]]
@@ -129,7 +129,7 @@ def test_credit_is_drawn_with_its_interval(journeys):
 
 
 def test_models_are_drawn_side_by_side_the_most_disputed_first(journeys):
-    found = cx.attribution.compare_models(journeys, rng=1)
+    found = cx.attribution.compare_models(journeys)
     ax = found.plot(max_rows=2)
     assert y_names(ax) == list(found.table["channel"][:2])
     models = [t.get_text() for t in ax.get_legend().get_texts()]
@@ -139,17 +139,16 @@ def test_models_are_drawn_side_by_side_the_most_disputed_first(journeys):
     assert bar.get_width() == first["share"] == found.table["first"][0]
 
 
-def test_the_credit_of_each_segment_is_drawn_as_its_own_share(log):
+def test_the_credit_of_each_segment_is_drawn_in_a_panel_of_its_own(log):
     journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
-    found = cx.attribution.by_segment(
-        journeys, "device", lambda part: cx.attribution.linear(part, by="touchpoint", rng=1)
-    )
-    ax = found.plot()
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == list(found.parts)
-    assert set(y_names(ax)) == {"web", "cart"}
-    for bars, part in zip(ax.containers, found.parts.values(), strict=False):
-        drawn = [bar.get_width() for bar in bars]
-        np.testing.assert_allclose(drawn, np.asarray(part.table["credit"]) / part.total)
+    found = cx.attribution.linear(journeys, by="touchpoint", segment="device")
+    axes = found.plot()
+    assert len(axes) == len(found) > 1
+    for ax, (value, part) in zip(axes, found, strict=True):
+        assert ax.get_title(loc="left") == f"device: {value}"
+        assert set(y_names(ax)) == set(part.table["touchpoint"])
+        drawn = [bar.get_width() for bars in ax.containers for bar in bars]
+        assert sorted(drawn) == pytest.approx(sorted(part.table["credit"]))
 
 
 def test_critical_points_are_drawn_at_their_gain_and_confidence(journeys):

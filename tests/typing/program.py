@@ -45,8 +45,10 @@ assert_type(cohort_retention(["anna"], [contact.timestamp], unit="week"), Cohort
 paths = cx.Journeys.from_paths([["web", "store"]], converted=[1], channels=True)
 assert_type(cx.omnichannel.transitions(paths), cx.omnichannel.Transitions)
 assert_type(cx.omnichannel.handoff_loss(paths, by="kind").pooled, Estimate)
-rates = cx.omnichannel.by_segment(paths, "region", cx.omnichannel.switching)
+rates = cx.omnichannel.switching(paths, segment="region")
 assert_type(rates["north"], cx.omnichannel.Switching)
+assert_type(cx.attribution.linear(paths), cx.attribution.Attribution)
+assert_type(cx.attribution.markov(paths, segment="region")["north"], cx.attribution.Attribution)
 assert_type(cx.omnichannel.cross_channel_cost(paths).time.value, float)
 
 log = cx.read_csv("events.csv", customer="id", timestamp="at", touchpoint="what", channel="how")

@@ -13,15 +13,12 @@ from cxjourney.attribution._rules import (
     position_based,
     time_decay,
 )
-from cxjourney.attribution._segments import SegmentedAttribution, by_segment
 from cxjourney.attribution._shapley import OrderedCredit, shapley, shapley_by_position
 
 __all__ = [
     "Attribution",
     "ModelComparison",
     "OrderedCredit",
-    "SegmentedAttribution",
-    "by_segment",
     "compare_models",
     "first_touch",
     "last_touch",

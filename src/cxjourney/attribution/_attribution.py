@@ -1,4 +1,4 @@
-"""`Attribution`: who is credited with the conversions, with error bars and ranks."""
+"""Credit for the conversions by name, with intervals and ranks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney import plot
+from cxjourney._stats.buckets import BucketFigures
+from cxjourney._stats.figure_ranks import rank_ranges
+from cxjourney._support.array_types import Floats
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -19,7 +21,8 @@ from cxjourney.exceptions import InvalidValue, UnknownName
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Attribution", "Of", "attribution"]
+
+__all__ = ["Attribution", "Credits", "Of", "attribution", "check_whole_costs"]
 
 Of = Literal["conversions", "value"]
 """What is credited: the number of conversions, or their value."""
@@ -34,13 +37,20 @@ class Attribution(Result):
     model
         The rule or model that gave the credit.
     table
-        One row a name, highest credit first: `credit` [conversions or money], its `share`
-        [fraction], `low` and `high` of the credit; for Markov `removal_effect` with
-        `removal_low`, `removal_high` and `touch_share`, the share of converting journeys that
-        touch it [fractions]; with costs `cost` and `return_on_cost` [credit per money spent].
-    rank_probability
-        One row a name: how often, over the replicates, it took rank 1, 2, … [fraction]; empty
-        without replicates.
+        One row a name, highest credit first. After the name come
+
+        | column | what it is |
+        |---|---|
+        | `credit`, `low`, `high` | conversions or money, and its interval |
+        | `share` | of the total [fraction] |
+        | `rank_low`, `rank_high` | best and worst rank that customers leave open, 1 for the most |
+        | `removal_effect`, `removal_low`, `removal_high` | conversions lost without it [fraction] |
+        | `touch_share` | converting journeys that touch it [fraction] |
+        | `cost`, `return_on_cost` | money spent, and credit per money spent |
+        | `sampling_error` | standard error of the orders drawn [conversions or money] |
+
+        Removal effects and `touch_share` are Markov's alone, costs are there where they were given,
+        and `sampling_error` where the orders of Shapley's value were drawn.
     grain
         Name of the column of names.
     base_rate
@@ -53,8 +63,6 @@ class Attribution(Result):
         What is credited: "conversions" or "value".
     level
         Confidence level of the intervals.
-    replicates
-        Number of resampled replicates behind them.
     remarks
         What a reader must know.
     """
@@ -63,14 +71,12 @@ class Attribution(Result):
 
     model: str
     table: Table
-    rank_probability: Table
     grain: str
     base_rate: float
     total: float
     unattributed: float
     of: str
     level: float
-    replicates: int
     remarks: tuple[str, ...] = ()
 
     @property
@@ -127,15 +133,13 @@ class Attribution(Result):
 
     def _notes(self) -> tuple[str, ...]:
         what = "conversions" if self.of == "conversions" else "value of the conversions"
-        notes = [f"{self.model}: {self.total:,.6g} {what}, base rate {self.base_rate:.1%}"]
+        notes = [
+            f"{self.model}: {self.total:,.6g} {what}, at a base rate of {self.base_rate:.1%}.",
+            f"{100 * self.level:g}% intervals are clustered by customer.",
+        ]
         if self.unattributed:
-            notes.append(f"{self.unattributed:,.6g} of the {what} had no touch to credit")
-        if self.replicates:
-            notes.append(
-                f"{100 * self.level:g}% percentile intervals of {self.replicates} replicates, "
-                "resampled by customer"
-            )
-        return (*notes, *self.remarks, "credit is association, not effect: only tests tell that")
+            notes.append(f"{self.unattributed:,.6g} of the {what} had no touch to credit.")
+        return (*notes, *self.remarks, "Credit is an association: only tests tell effects.")
 
 
 @attrs.frozen(kw_only=True)
@@ -146,18 +150,37 @@ class Credits:
     ----------
     names
         The K names.
-    credit
-        Credit of each, shape (K,).
-    replicates
-        Credits of each replicate, shape (replicates, K).
+    figures
+        Credit of each and the same without each bucket of customers, shape (K,).
     extra
         Further columns, shape (K,) each.
+    signed
+        Whether credits may be negative.
+    certain
+        Whether credits have an interval; not where the orders of Shapley's value were drawn, which
+        is the larger error.
     """
 
     names: tuple[str, ...]
-    credit: NDArray[np.float64]
-    replicates: NDArray[np.float64]
-    extra: Mapping[str, NDArray[np.float64]] = attrs.field(factory=dict)
+    figures: BucketFigures
+    extra: Mapping[str, Floats] = attrs.field(factory=dict)
+    signed: bool = False
+    certain: bool = True
+
+    @property
+    def credit(self) -> Floats:
+        """Credit of each, shape (K,)."""
+        return self.figures.whole
+
+    def columns(self, level: float) -> dict[str, Floats]:
+        """Return both ends of each interval and of each range of ranks."""
+        nothing = np.full(len(self.names), np.nan)
+        if not self.certain:
+            return dict.fromkeys(("low", "high", "rank_low", "rank_high"), nothing)
+        ends = self.figures.student(level) if self.signed else self.figures.positive(level)
+        ranks = rank_ranges(self.figures, level=level)
+        names = ("low", "high", "rank_low", "rank_high")
+        return dict(zip(names, (*ends, *ranks), strict=True))
 
 
 def attribution(
@@ -176,13 +199,12 @@ def attribution(
     """Return the result, highest credit first."""
     total = float(np.nansum(credited.credit)) if len(credited.names) else 0.0
     known = not np.isnan(credited.credit).all() if len(credited.names) else True
-    low, high = _interval(credited.replicates, level, len(credited.names))
+    found = credited.columns(level)
     columns: dict[str, object] = {
         grain: credited.names,
         "credit": credited.credit,
         "share": credited.credit / total if total else np.full(len(credited.names), np.nan),
-        "low": low,
-        "high": high,
+        **found,
         **credited.extra,
     }
     if costs is not None:
@@ -191,46 +213,32 @@ def attribution(
         range(len(credited.names)),
         key=lambda i: (-np.nan_to_num(credited.credit[i], nan=-np.inf), credited.names[i]),
     )
+    ranks = ("rank_low", "rank_high")
     percent = ("share", "removal_effect", "removal_low", "removal_high", "touch_share")
-    formats = dict.fromkeys(percent, "percent")
+    formats = dict.fromkeys(percent, "percent") | dict.fromkeys(ranks, "integer")
     return Attribution(
         model=model,
         table=Table(columns, formats=formats, backend=backend).take(order),
-        rank_probability=_ranks(credited, grain).take(order if len(credited.replicates) else []),
         grain=grain,
         base_rate=base_rate,
         total=total if known else float("nan"),
         unattributed=unattributed,
         of=of,
         level=level,
-        replicates=len(credited.replicates),
         remarks=remarks,
     )
 
 
-def _interval(
-    replicates: NDArray[np.float64], level: float, n: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    if not len(replicates) or not n:
-        return np.full(n, np.nan), np.full(n, np.nan)
-    tail = (1 - level) / 2
-    known = ~np.isnan(replicates).any(axis=1)
-    if not known.any():
-        return np.full(n, np.nan), np.full(n, np.nan)
-    low, high = np.quantile(replicates[known], [tail, 1 - tail], axis=0)
-    return low, high
+def check_whole_costs(costs: Mapping[str, float] | None) -> None:
+    """Raise unless costs are left out, as they must be by segment: nobody says how they divide.
 
-
-def _ranks(credited: Credits, grain: str) -> Table:
-    """Return how often each name took each rank; ties share a rank's place by name."""
-    n = len(credited.names)
-    if not len(credited.replicates):
-        return Table({grain: ()})
-    place = np.argsort(np.argsort(-credited.replicates, axis=1, kind="stable"), axis=1)
-    columns: dict[str, object] = {grain: credited.names}
-    for rank in range(n):
-        columns[f"rank_{rank + 1}"] = (place == rank).mean(axis=0)
-    return Table(columns, formats={f"rank_{r + 1}": "percent" for r in range(n)})
+    Raises
+    ------
+    InvalidValue
+        If there are costs.
+    """
+    if costs is not None:
+        raise InvalidValue("costs are of all segments together: leave out costs= or segment=")
 
 
 def _costs(credited: Credits, costs: Mapping[str, float]) -> dict[str, object]:

@@ -1,9 +1,9 @@
-"""The models side by side: where they agree, and where the choice of model is the finding."""
+"""Attribution models side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import attrs
 import numpy as np
@@ -11,12 +11,12 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_count, check_rng
+from cxjourney._support.validation import check_count
 from cxjourney.attribution._markov import markov
 from cxjourney.attribution._rules import first_touch, last_touch, linear, position_based, time_decay
 from cxjourney.attribution._shapley import shapley
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import check_journeys
+from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,8 +46,6 @@ class ModelComparison(Result):
         What every model divides [conversions or money].
     level
         Confidence level of the intervals.
-    replicates
-        Number of resampled replicates behind them.
     """
 
     title: ClassVar[str] = "Attribution models side by side"
@@ -56,7 +54,6 @@ class ModelComparison(Result):
     intervals: Table
     total: float
     level: float
-    replicates: int
 
     def plot(
         self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
@@ -97,12 +94,37 @@ class ModelComparison(Result):
         return self.table
 
     def _notes(self) -> tuple[str, ...]:
-        made = f"{100 * self.level:g}% percentile intervals of {self.replicates} replicates"
         return (
-            f"every model divides the same {self.total:,.6g}",
-            *((f"{made}, resampled by customer: see intervals",) if self.replicates else ()),
-            "where the spread is wide, the choice of model decides, not the data",
+            f"Every model divides the same {self.total:,.6g}.",
+            f"{100 * self.level:g}% intervals are clustered by customer; see intervals.",
+            "Where the spread is wide, the choice of model decides, not the data.",
         )
+
+
+@overload
+def compare_models(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    look_back: timedelta | None = None,
+    orders: tuple[int, ...] = (1,),
+    segment: None = None,
+    level: float = 0.95,
+) -> ModelComparison: ...
+
+
+@overload
+def compare_models(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    look_back: timedelta | None = None,
+    orders: tuple[int, ...] = (1,),
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[ModelComparison]: ...
 
 
 def compare_models(
@@ -112,10 +134,9 @@ def compare_models(
     of: Of = "conversions",
     look_back: timedelta | None = None,
     orders: tuple[int, ...] = (1,),
+    segment: SegmentBy | None = None,
     level: float = 0.95,
-    replicates: int = 200,
-    rng: np.random.Generator | int | None = None,
-) -> ModelComparison:
+) -> ModelComparison | BySegment[ModelComparison]:
     """Return the share of each name under every model.
 
     Parameters
@@ -130,17 +151,17 @@ def compare_models(
         Leave out touches older than this before the conversion; None leaves out none.
     orders
         Orders of the Markov chains to compare.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level of the intervals, in (0, 1).
-    replicates
-        Number of resampled replicates, by customer; 0 gives no intervals.
-    rng
-        A generator or a seed; every model gets the same seed.
 
     Returns
     -------
     ModelComparison
         First, last, linear, position-based, time decay (where there are times), Shapley, Markov.
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -156,10 +177,17 @@ def compare_models(
     ('channel', 'first', 'last', 'linear', 'position', 'shapley', 'markov_1', 'spread')
     """
     check_journeys(journeys)
+    if segment is not None:
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: compare_models(
+                part, by=by, of=of, look_back=look_back, orders=orders, level=level
+            ),
+        )
     if not isinstance(orders, Iterable):
         raise InvalidValue.of("orders", "be several whole numbers, as in (1, 2)", orders)
     chain_orders = [check_count(order, "each of orders") for order in orders]
-    seed = int(check_rng(rng).integers(2**63 - 1))
 
     def under(model: Callable[..., Attribution], **options: int) -> Attribution:
         return model(
@@ -168,8 +196,6 @@ def compare_models(
             of=of,
             look_back=look_back,
             level=level,
-            replicates=replicates,
-            rng=seed,
             **options,
         )
 
@@ -200,7 +226,6 @@ def compare_models(
         intervals=_intervals(results, [names[i] for i in order_of], first.grain),
         total=first.total,
         level=level,
-        replicates=replicates,
     )
 
 

@@ -1,28 +1,35 @@
-"""Attribution by removal: what share of the conversions would be lost without a name."""
+"""Attribution by removal effects of the Markov chain."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, overload
 
 import attrs
 import numpy as np
 
+from cxjourney._stats.buckets import BucketFigures, resting_on
 from cxjourney._support.distinct import distinct
 from cxjourney._support.frozen import seal
 from cxjourney._support.validation import check_choice, check_count, check_level
-from cxjourney.attribution._attribution import Attribution, Credits, Of, attribution
-from cxjourney.attribution._touches import grain_name, touch_remarks, within, worth_of
+from cxjourney.attribution._attribution import (
+    Attribution,
+    Credits,
+    Of,
+    attribution,
+    check_whole_costs,
+)
+from cxjourney.attribution._touches import at_full_size, grain_name, touch_remarks, within, worth_of
 from cxjourney.journeys import (
     By,
-    Replicates,
-    Tally,
-    as_observed,
+    BySegment,
+    LeftOut,
+    SegmentBy,
+    by_segment,
     check_journeys,
-    frequencies,
     grain_codes,
-    tally_of,
-    units,
-    visits_at,
+    left_out,
+    units_of,
 )
 from cxjourney.kernels import directly_follows, ranges
 from cxjourney.log import Coded
@@ -32,13 +39,43 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
-    from numpy.typing import NDArray
-
+    from cxjourney._support.array_types import Floats, Ints
     from cxjourney.journeys import Journeys
 
 __all__ = ["markov"]
 
 _MEMORY_GAP = 0.05
+_DENSE = 256  # states up to which inverses of all chains at once cost least
+
+
+@overload
+def markov(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    states: By | None = None,
+    order: int = 1,
+    of: Of = "conversions",
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    segment: None = None,
+    level: float = 0.95,
+) -> Attribution: ...
+
+
+@overload
+def markov(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    states: By | None = None,
+    order: int = 1,
+    of: Of = "conversions",
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[Attribution]: ...
 
 
 def markov(
@@ -50,10 +87,9 @@ def markov(
     of: Of = "conversions",
     look_back: timedelta | None = None,
     costs: Mapping[str, float] | None = None,
+    segment: SegmentBy | None = None,
     level: float = 0.95,
-    replicates: int = 200,
-    rng: np.random.Generator | int | None = None,
-) -> Attribution:
+) -> Attribution | BySegment[Attribution]:
     """Credit by removal effects of the absorbing Markov chain, exactly.
 
     Parameters
@@ -73,17 +109,17 @@ def markov(
         Leave out touches older than this before the journey's end; None leaves out none.
     costs
         Money spent by name; adds cost and return to the table.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level of the intervals, in (0, 1).
-    replicates
-        Number of resampled replicates, by customer; 0 gives no intervals.
-    rng
-        A generator or seed; the same one repeats the intervals exactly.
 
     Returns
     -------
     Attribution
         With `removal_effect`, and `touch_share` beside it.
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -101,7 +137,7 @@ def markov(
 
     With all of the past remembered the removal effect is the share of converting journeys that
     touch the name. Where the two differ much the chain forgets too much: raise `order`, or do not
-    believe it. Self-loops change nothing. Open journeys are censored, not lost.
+    believe it. Self-loops change nothing. Journeys in progress are censored, not lost.
 
     Examples
     --------
@@ -110,47 +146,67 @@ def markov(
     ...     [["C1", "C2", "C3"], ["C1"], ["C2", "C3"]],
     ...     converted=[1, 0, 0], dropped=[0, 1, 1], channels=True,
     ... )
-    >>> result = cx.attribution.markov(journeys, replicates=0)
+    >>> result = cx.attribution.markov(journeys)
     >>> {name: round(credit, 6) for name, credit in result.credit.items()}
     {'C2': 0.4, 'C3': 0.4, 'C1': 0.2}
     """
     check_journeys(journeys)
+    if segment is not None:
+        check_whole_costs(costs)
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: markov(
+                part,
+                by=by,
+                states=states,
+                order=order,
+                of=of,
+                look_back=look_back,
+                costs=costs,
+                level=level,
+            ),
+        )
     check_level(level)
     check_choice(of, "of", ("conversions", "value"))
     check_count(order, "order")
-    check_count(replicates, "replicates", least=0)
     journeys.require_determined("attribution.markov()")
     journeys = within(journeys, look_back)
     credited = grain_codes(journeys.columns, by)
     memory, owner = _remembering(credited, journeys, states, order)
-    observed = as_observed(journeys, memory)
-    owner = owner[np.array(observed.names, dtype=np.int64)]
+    left = left_out(journeys, nodes=memory)
+    owner = owner[np.array(left.whole.names, dtype=np.int64)]
     codes = np.unique(owner)
     groups = [np.flatnonzero(owner == code) for code in codes]
     names = tuple(credited.names[code] for code in codes.tolist())
-    effect, base = _effects(observed, groups)
-    worth = worth_of(journeys, of)
+    chain = StackedChains.of(left.whole.matrix[None], left.whole.start[None])
+    base = float(chain.conversion[0])
+    effect = _figures(_effects(chain, groups)[0], _effects_without(left, groups), left, groups)
+    units, once = units_of(journeys), worth_of(journeys, of)
+    worth = once if journeys.weight is None else once * journeys.weight
     won = journeys.converted & (journeys.lengths > 0)
-    scattered, totals = np.zeros((0, len(names))), np.zeros(0)
-    if replicates and groups:
-        tally = tally_of(journeys, visits_at(journeys, memory))
-        unit = units(journeys)[0][won]
-        per_unit = np.bincount(unit, worth[won], minlength=len(tally.weight)) / tally.weight
-        scattered, totals = _resampled(tally, per_unit, groups, n=replicates, rng=rng)
-    credit = _normalised(effect, np.array([worth[won].sum()]))[0]
+    place = np.zeros(np.count_nonzero(won), dtype=np.int64)
+    own = units.sums(place, 1, item=np.flatnonzero(won), values=once[won])[:, 0]
+    total = np.array([worth[won].sum()])
+    credit = _figures(
+        _normalised(effect.whole[None], total)[0],
+        _normalised(effect.without, at_full_size(total - own, left.journeys)),
+        left,
+        groups,
+    )
     share, several = _touched(journeys, credited, codes)
-    extra = {"removal_effect": effect[0]} | _bounds(scattered, level, len(names))
-    extra["touch_share"] = share
+    low, high = effect.wilson(level)
+    extra = {
+        "removal_effect": effect.whole,
+        "removal_low": low,
+        "removal_high": high,
+        "touch_share": share,
+    }
     return attribution(
-        Credits(
-            names=names,
-            credit=credit,
-            replicates=_normalised(scattered, totals),
-            extra=extra,
-        ),
+        Credits(names=names, figures=credit, extra=extra),
         model=f"Markov chain of order {order}",
         grain=grain_name(by),
-        base_rate=float(base[0]),
+        base_rate=base,
         unattributed=float(worth[journeys.converted & ~won].sum()),
         of=of,
         level=level,
@@ -158,63 +214,88 @@ def markov(
         backend=journeys.log.backend,
         remarks=(
             *touch_remarks(int(np.count_nonzero(won)), several=several),
-            *_memory(effect[0], share, order, names),
+            *_memory(effect.whole, share, order, names),
         ),
     )
 
 
-def _effects(
-    block: Replicates, groups: Sequence[NDArray[np.intp]]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return removal effects of groups of states and the conversion, for each replicate."""
-    chains = StackedChains.of(block.probability, block.start)
+def _figures(
+    whole: Floats, without: Floats, left: LeftOut, groups: Sequence[Ints]
+) -> BucketFigures:
+    """Return figures of groups of states, which stand on their visits."""
+    visits = np.zeros((len(left.visits), len(groups)))
+    for i, group in enumerate(groups):
+        visits[:, i] = left.visits[:, group].sum(axis=1)
+    return BucketFigures(whole=whole, without=without, units=resting_on(visits, left.used))
+
+
+def _effects(chains: StackedChains, groups: Sequence[Ints]) -> Floats:
+    """Return the removal effects of groups of states, for each chain."""
     if all(len(group) == 1 for group in groups):
         effects = chains.removal_effect()
         columns = [effects[:, group[0]] for group in groups]
     else:
         columns = [chains.joint_removal_effect(group.tolist()) for group in groups]
     stacked = np.stack(columns, axis=1) if columns else np.zeros((len(chains.conversion), 0))
-    return np.clip(stacked, 0.0, 1.0), chains.conversion
+    clipped: Floats = np.clip(stacked, 0.0, 1.0)
+    return clipped
 
 
-def _resampled(
-    tally: Tally,
-    worth: NDArray[np.float64],
-    groups: Sequence[NDArray[np.intp]],
-    *,
-    n: int,
-    rng: np.random.Generator | int | None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return removal effects and the worth of all conversions on resampled units."""
-    some = np.flatnonzero(worth)
-    drawn = [
-        (_effects(tally.block(block), groups)[0], worth[some] @ block[some])
-        for block in frequencies(tally.weight, n=n, rng=rng, cells=tally.cells())
-    ]
-    effects, totals = zip(*drawn, strict=True)
-    return np.concatenate(effects), np.concatenate(totals)
+def _effects_without(left: LeftOut, groups: Sequence[Ints]) -> Floats:
+    """Return the removal effects of groups of states without each bucket of customers."""
+    if len(left.whole.names) <= _DENSE or all(len(group) == 1 for group in groups):
+        blocks = (StackedChains.of(*block) for block in left.blocks())
+        return np.concatenate([_effects(chains, groups) for chains in blocks])
+    return np.array([_sparse_effects(left, bucket, groups) for bucket in range(len(left.first))])
 
 
-def _normalised(effects: NDArray[np.float64], totals: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sparse_effects(left: LeftOut, bucket: int, groups: Sequence[Ints]) -> Floats:
+    """Return the removal effects without one bucket, of a chain that remembers more than a touch.
+
+    Its states lead to few others: solving it once a group costs less than an inverse.
+    """
+    from scipy.sparse import csr_array, eye_array
+    from scipy.sparse.linalg import splu
+
+    whole, k = left.whole, len(left.whole.names)
+    probability = np.nan_to_num(left.probability[bucket])
+    inner = whole.target < k
+    steps = csr_array(
+        (probability[inner], (whole.source[inner], whole.target[inner])), shape=(k, k)
+    )
+    converts = np.zeros(k)
+    at_once = whole.target == k + 1
+    converts[whole.source[at_once]] = probability[at_once]
+    start = left.start[bucket]
+
+    def conversion(kept: Ints) -> float:
+        system = (eye_array(len(kept)) - steps[kept][:, kept]).tocsc()
+        try:
+            hitting = splu(system).solve(converts[kept])
+        except RuntimeError:  # a loop without a way out
+            return math.nan
+        return float(start[kept] @ hitting + start[k + 1])
+
+    base = conversion(np.arange(k))
+    if not base > 0:
+        return np.full(len(groups), np.nan)
+    others = (np.delete(np.arange(k), group) for group in groups)
+    effects = np.array([1 - conversion(kept) / base for kept in others])
+    clipped: Floats = np.clip(effects, 0.0, 1.0)
+    return clipped
+
+
+def _normalised(effects: Floats, totals: Floats) -> Floats:
     """Return credits: each row of effects divides its own total."""
     sums = effects.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        credit: NDArray[np.float64] = np.where(sums > 0, effects / sums * totals[:, None], np.nan)
+        credit: Floats = np.where(sums > 0, effects / sums * totals[:, None], np.nan)
     return credit
-
-
-def _bounds(scattered: NDArray[np.float64], level: float, n: int) -> dict[str, NDArray[np.float64]]:
-    known = ~np.isnan(scattered).any(axis=1)
-    if not known.any():
-        return {"removal_low": np.full(n, np.nan), "removal_high": np.full(n, np.nan)}
-    tail = (1 - level) / 2
-    low, high = np.quantile(scattered[known], [tail, 1 - tail], axis=0)
-    return {"removal_low": low, "removal_high": high}
 
 
 def _remembering(
     credited: Coded, journeys: Journeys, states: By | None, order: int
-) -> tuple[Coded, NDArray[np.int64]]:
+) -> tuple[Coded, Ints]:
     """Return the state of each row, the last `order` touches, and which name is credited in each.
 
     States are numbered; what the row of a goal or exit has does not matter.
@@ -237,9 +318,7 @@ def _remembering(
     return Coded(seal(key), tuple(range(len(owner)))), owner
 
 
-def _touched(
-    journeys: Journeys, credited: Coded, codes: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], bool]:
+def _touched(journeys: Journeys, credited: Coded, codes: Ints) -> tuple[Floats, bool]:
     """Return the share of converting journeys that touch each code, and whether any touches two."""
     won = journeys.converted
     lengths = np.diff(journeys.offsets)
@@ -259,19 +338,17 @@ def _touched(
     return share, bool(np.any((source != target) & (target < k)))
 
 
-def _memory(
-    effect: NDArray[np.float64], share: NDArray[np.float64], order: int, names: tuple[str, ...]
-) -> tuple[str, ...]:
+def _memory(effect: Floats, share: Floats, order: int, names: tuple[str, ...]) -> tuple[str, ...]:
     if not len(names) or np.isnan(effect).all():
-        return ("no journey converted: removal effects are not defined",)
+        return ("No journey converted, so that removal effects are not defined.",)
     gap = np.abs(effect - share)
     worst = int(np.nanargmax(gap))
     if gap[worst] < _MEMORY_GAP:
-        return ("removal effects agree with the shares of journeys touched: order is enough",)
+        return ("Removal effects agree with the shares of journeys touched: the order is enough.",)
     return (
         (
-            f"at {names[worst]!r} the removal effect {effect[worst]:.1%} is far from the "
+            f"The removal effect of {names[worst]!r}, {effect[worst]:.1%}, is far from the "
             f"{share[worst]:.1%} of converting journeys that touch it: a chain of order {order} "
-            "forgets too much there"
+            "forgets too much there."
         ),
     )

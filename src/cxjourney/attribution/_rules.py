@@ -1,34 +1,32 @@
 """Attribution by rule: each converting journey divides its worth among its touches.
 
-The rules say what is counted, not what caused: they are here because dashboards show them, and
-because beside a model they tell where it matters.
+Rules say what is counted, not what caused it. They are here because dashboards show them, and
+because beside a model they show where the choice matters.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from cxjourney._support.validation import (
-    check_choice,
-    check_count,
     check_duration,
     check_fraction,
-    check_level,
     check_names,
     duration_us,
 )
-from cxjourney.attribution._attribution import Attribution, Credits, Of, attribution
-from cxjourney.attribution._touches import Touches, grain_name, touches_of, within
+from cxjourney.attribution._rule_credits import Options, by_rule, distinct_names, once_each
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import check_journeys
+from cxjourney.journeys import BySegment, SegmentBy, check_journeys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
 
     from cxjourney._support.array_types import Floats
+    from cxjourney.attribution._attribution import Attribution, Of
+    from cxjourney.attribution._touches import Touches
     from cxjourney.journeys import By, Journeys
 
 __all__ = [
@@ -41,6 +39,7 @@ __all__ = [
 ]
 
 
+@overload
 def first_touch(
     journeys: Journeys,
     *,
@@ -48,10 +47,34 @@ def first_touch(
     of: Of = "conversions",
     look_back: timedelta | None = None,
     costs: Mapping[str, float] | None = None,
+    segment: None = None,
     level: float = 0.95,
-    replicates: int = 200,
-    rng: np.random.Generator | int | None = None,
-) -> Attribution:
+) -> Attribution: ...
+
+
+@overload
+def first_touch(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[Attribution]: ...
+
+
+def first_touch(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    segment: SegmentBy | None = None,
+    level: float = 0.95,
+) -> Attribution | BySegment[Attribution]:
     """Credit each conversion to the first touch of its journey.
 
     Parameters
@@ -66,16 +89,16 @@ def first_touch(
         Leave out touches older than this before the conversion; None leaves out none.
     costs
         Money spent by name; adds cost and return to the table.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level of the intervals, in (0, 1).
-    replicates
-        Number of resampled replicates, by customer; 0 gives no intervals.
-    rng
-        A generator or seed; the same one repeats the intervals exactly.
 
     Returns
     -------
     Attribution
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -88,7 +111,7 @@ def first_touch(
     >>> journeys = cx.Journeys.from_paths(
     ...     [["search"], ["search", "social", "email"]], converted=[2, 5], channels=True
     ... )
-    >>> dict(cx.attribution.first_touch(journeys, replicates=0).credit)["search"]
+    >>> dict(cx.attribution.first_touch(journeys).credit)["search"]
     7.0
     """
 
@@ -97,9 +120,37 @@ def first_touch(
         share[touches.offsets[:-1]] = 1.0
         return share
 
-    return _by_rule(
-        "first touch", shares, journeys, _Options(by, of, look_back, costs, level, replicates, rng)
+    return by_rule(
+        "first touch", shares, journeys, Options(by, of, look_back, costs, segment, level)
     )
+
+
+@overload
+def last_touch(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    ignore: Collection[str] = (),
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    segment: None = None,
+    level: float = 0.95,
+) -> Attribution: ...
+
+
+@overload
+def last_touch(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    ignore: Collection[str] = (),
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[Attribution]: ...
 
 
 def last_touch(
@@ -110,15 +161,14 @@ def last_touch(
     ignore: Collection[str] = (),
     look_back: timedelta | None = None,
     costs: Mapping[str, float] | None = None,
+    segment: SegmentBy | None = None,
     level: float = 0.95,
-    replicates: int = 200,
-    rng: np.random.Generator | int | None = None,
-) -> Attribution:
+) -> Attribution | BySegment[Attribution]:
     """Credit each conversion to the last touch before it.
 
     Parameters
     ----------
-    journeys, by, of, look_back, costs, level, replicates, rng
+    journeys, by, of, look_back, costs, segment, level
         As for `first_touch`.
     ignore
         Names that get credit only where the journey has no other: `{"direct"}` gives the "last
@@ -127,6 +177,8 @@ def last_touch(
     Returns
     -------
     Attribution
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -139,7 +191,7 @@ def last_touch(
     >>> journeys = cx.Journeys.from_paths(
     ...     [["search", "direct"], ["direct"]], converted=[2, 3], channels=True
     ... )
-    >>> result = cx.attribution.last_touch(journeys, ignore={"direct"}, replicates=0)
+    >>> result = cx.attribution.last_touch(journeys, ignore={"direct"})
     >>> dict(result.credit)
     {'direct': 3.0, 'search': 2.0}
     """
@@ -151,13 +203,41 @@ def last_touch(
         return share
 
     name = f"last touch but {', '.join(sorted(ignore))}" if ignore else "last touch"
-    return _by_rule(
+    return by_rule(
         name,
         shares,
         journeys,
-        _Options(by, of, look_back, costs, level, replicates, rng),
+        Options(by, of, look_back, costs, segment, level),
         ignore=ignore,
     )
+
+
+@overload
+def linear(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    distinct: bool = False,
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    segment: None = None,
+    level: float = 0.95,
+) -> Attribution: ...
+
+
+@overload
+def linear(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    distinct: bool = False,
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[Attribution]: ...
 
 
 def linear(
@@ -168,15 +248,14 @@ def linear(
     distinct: bool = False,
     look_back: timedelta | None = None,
     costs: Mapping[str, float] | None = None,
+    segment: SegmentBy | None = None,
     level: float = 0.95,
-    replicates: int = 200,
-    rng: np.random.Generator | int | None = None,
-) -> Attribution:
+) -> Attribution | BySegment[Attribution]:
     """Credit all touches of a journey alike.
 
     Parameters
     ----------
-    journeys, by, of, look_back, costs, level, replicates, rng
+    journeys, by, of, look_back, costs, segment, level
         As for `first_touch`.
     distinct
         Whether a name counts once a journey, however often it was touched.
@@ -184,6 +263,8 @@ def linear(
     Returns
     -------
     Attribution
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -194,18 +275,46 @@ def linear(
     --------
     >>> import cxjourney as cx
     >>> journeys = cx.Journeys.from_paths([["a", "a", "b"]], converted=[6], channels=True)
-    >>> dict(cx.attribution.linear(journeys, replicates=0).credit)
+    >>> dict(cx.attribution.linear(journeys).credit)
     {'a': 4.0, 'b': 2.0}
     """
 
     def shares(touches: Touches) -> Floats:
         if distinct:
-            return _once_each(touches) / _distinct(touches)[touches.journey]
+            return once_each(touches) / distinct_names(touches)[touches.journey]
         return 1.0 / touches.length[touches.journey]
 
-    return _by_rule(
-        "linear", shares, journeys, _Options(by, of, look_back, costs, level, replicates, rng)
-    )
+    return by_rule("linear", shares, journeys, Options(by, of, look_back, costs, segment, level))
+
+
+@overload
+def position_based(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    first: float = 0.4,
+    last: float = 0.4,
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    segment: None = None,
+    level: float = 0.95,
+) -> Attribution: ...
+
+
+@overload
+def position_based(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    first: float = 0.4,
+    last: float = 0.4,
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[Attribution]: ...
 
 
 def position_based(
@@ -217,15 +326,14 @@ def position_based(
     last: float = 0.4,
     look_back: timedelta | None = None,
     costs: Mapping[str, float] | None = None,
+    segment: SegmentBy | None = None,
     level: float = 0.95,
-    replicates: int = 200,
-    rng: np.random.Generator | int | None = None,
-) -> Attribution:
+) -> Attribution | BySegment[Attribution]:
     """Credit the first and the last touch most, and what lies between with the rest.
 
     Parameters
     ----------
-    journeys, by, of, look_back, costs, level, replicates, rng
+    journeys, by, of, look_back, costs, segment, level
         As for `first_touch`.
     first, last
         Shares of the first and the last touch, in [0, 1], together at most 1. The U shape is .4
@@ -234,6 +342,8 @@ def position_based(
     Returns
     -------
     Attribution
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -249,7 +359,7 @@ def position_based(
     --------
     >>> import cxjourney as cx
     >>> journeys = cx.Journeys.from_paths([["x", "y", "z"]], converted=[10], channels=True)
-    >>> result = cx.attribution.position_based(journeys, replicates=0)
+    >>> result = cx.attribution.position_based(journeys)
     >>> {name: round(credit, 6) for name, credit in result.credit.items()}
     {'x': 4.0, 'z': 4.0, 'y': 2.0}
     """
@@ -269,12 +379,40 @@ def position_based(
         share[end] = np.where(alone, 1.0, last * scale)
         return share
 
-    return _by_rule(
+    return by_rule(
         f"position {first:g}/{1 - first - last:g}/{last:g}",
         shares,
         journeys,
-        _Options(by, of, look_back, costs, level, replicates, rng),
+        Options(by, of, look_back, costs, segment, level),
     )
+
+
+@overload
+def time_decay(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    half_life: timedelta = timedelta(days=7),
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    segment: None = None,
+    level: float = 0.95,
+) -> Attribution: ...
+
+
+@overload
+def time_decay(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    half_life: timedelta = timedelta(days=7),
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[Attribution]: ...
 
 
 def time_decay(
@@ -285,15 +423,14 @@ def time_decay(
     half_life: timedelta = timedelta(days=7),
     look_back: timedelta | None = None,
     costs: Mapping[str, float] | None = None,
+    segment: SegmentBy | None = None,
     level: float = 0.95,
-    replicates: int = 200,
-    rng: np.random.Generator | int | None = None,
-) -> Attribution:
+) -> Attribution | BySegment[Attribution]:
     """Credit a touch the more, the closer it came before the conversion.
 
     Parameters
     ----------
-    journeys, by, of, look_back, costs, level, replicates, rng
+    journeys, by, of, look_back, costs, segment, level
         As for `first_touch`.
     half_life
         Time before the conversion after which a touch counts half.
@@ -301,6 +438,8 @@ def time_decay(
     Returns
     -------
     Attribution
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -324,7 +463,7 @@ def time_decay(
     >>> log = cx.InteractionLog.from_interactions(
     ...     [at("ad", "social", 1), at("page", "web", 8), at("buy", "web", 15)])
     >>> journeys = log.journeys(goal="buy", inactivity=timedelta(days=30))
-    >>> result = cx.attribution.time_decay(journeys, replicates=0)
+    >>> result = cx.attribution.time_decay(journeys)
     >>> {name: round(credit, 3) for name, credit in result.credit.items()}
     {'web': 0.667, 'social': 0.333}
     """
@@ -340,12 +479,38 @@ def time_decay(
         return weight / total[touches.journey]
 
     days = half_life.total_seconds() / 86_400
-    return _by_rule(
+    return by_rule(
         f"time decay, half-life {days:g} days",
         shares,
         journeys,
-        _Options(by, of, look_back, costs, level, replicates, rng),
+        Options(by, of, look_back, costs, segment, level),
     )
+
+
+@overload
+def participation(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    segment: None = None,
+    level: float = 0.95,
+) -> Attribution: ...
+
+
+@overload
+def participation(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[Attribution]: ...
 
 
 def participation(
@@ -355,21 +520,22 @@ def participation(
     of: Of = "conversions",
     look_back: timedelta | None = None,
     costs: Mapping[str, float] | None = None,
+    segment: SegmentBy | None = None,
     level: float = 0.95,
-    replicates: int = 200,
-    rng: np.random.Generator | int | None = None,
-) -> Attribution:
+) -> Attribution | BySegment[Attribution]:
     """Credit every name of a journey with the whole conversion, once.
 
     Parameters
     ----------
-    journeys, by, of, look_back, costs, level, replicates, rng
+    journeys, by, of, look_back, costs, segment, level
         As for `first_touch`.
 
     Returns
     -------
     Attribution
         Credits that sum to more than the conversions where journeys touch several names.
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -380,73 +546,12 @@ def participation(
     --------
     >>> import cxjourney as cx
     >>> journeys = cx.Journeys.from_paths([["a", "b", "a"]], converted=[4], channels=True)
-    >>> dict(cx.attribution.participation(journeys, replicates=0).credit)
+    >>> dict(cx.attribution.participation(journeys).credit)
     {'a': 4.0, 'b': 4.0}
     """
-    return _by_rule(
+    return by_rule(
         "participation",
-        _once_each,
+        once_each,
         journeys,
-        _Options(by, of, look_back, costs, level, replicates, rng),
-    )
-
-
-def _once_each(touches: Touches) -> Floats:
-    """Return 1 for the first touch of each name in a journey, 0 for its later ones."""
-    key = touches.journey * max(len(touches.names), 1) + touches.code
-    _, first = np.unique(key, return_index=True)
-    share = np.zeros(len(key))
-    share[first] = 1.0
-    return share
-
-
-def _distinct(touches: Touches) -> Floats:
-    once = _once_each(touches)
-    return np.bincount(touches.journey, once, minlength=len(touches.worth)).astype(np.float64)
-
-
-class _Options(NamedTuple):
-    """What every rule takes, as its user gave it."""
-
-    by: By
-    of: Of
-    look_back: timedelta | None
-    costs: Mapping[str, float] | None
-    level: float
-    replicates: int
-    rng: np.random.Generator | int | None
-
-
-def _by_rule(
-    model: str,
-    shares: Callable[[Touches], Floats],
-    journeys: Journeys,
-    options: _Options,
-    *,
-    ignore: Collection[str] = (),
-) -> Attribution:
-    check_journeys(journeys)
-    check_level(options.level)
-    check_choice(options.of, "of", ("conversions", "value"))
-    check_count(options.replicates, "replicates", least=0)
-    touches, weight = touches_of(
-        within(journeys, options.look_back), by=options.by, of=options.of, ignore=ignore
-    )
-    share = shares(touches)
-    n = len(journeys)
-    return attribution(
-        Credits(
-            names=touches.names,
-            credit=touches.credits(share),
-            replicates=touches.replicates(share, weight, options.replicates, options.rng),
-        ),
-        model=model,
-        grain=grain_name(options.by),
-        base_rate=next(iter(journeys.outcomes.values())) / n if n else float("nan"),
-        unattributed=touches.unattributed,
-        of=options.of,
-        level=options.level,
-        costs=options.costs,
-        backend=journeys.log.backend,
-        remarks=touches.remarks,
+        Options(by, of, look_back, costs, segment, level),
     )

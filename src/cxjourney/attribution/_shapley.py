@@ -1,20 +1,42 @@
-"""Attribution by Shapley's value: the fair share of each name in what all bring together."""
+"""Attribution by Shapley's value."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
+from cxjourney._stats.buckets import BucketFigures, resting_on
+from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_count, check_level, check_rng
-from cxjourney.attribution._attribution import Attribution, Credits, Of, attribution
-from cxjourney.attribution._touches import Touches, grain_name, touches_of, within
-from cxjourney.journeys import check_journeys, frequencies, units, visits_of
+from cxjourney.attribution._attribution import (
+    Attribution,
+    Credits,
+    Of,
+    attribution,
+    check_whole_costs,
+)
+from cxjourney.attribution._touches import (
+    Touches,
+    at_full_size,
+    grain_name,
+    in_each_unit,
+    touches_of,
+    within,
+    worth_of,
+)
+from cxjourney.journeys import (
+    BySegment,
+    SegmentBy,
+    by_segment,
+    check_journeys,
+    units_of,
+    visits_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +70,39 @@ class OrderedCredit(Result):
         return self.table
 
     def _notes(self) -> tuple[str, ...]:
-        return (f"credits sum to {self.total:,.6g}",)
+        return (f"Credits sum to {self.total:,.6g}.",)
+
+
+@overload
+def shapley(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    worth: Literal["conversions", "rate"] = "conversions",
+    of: Of = "conversions",
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    samples: int = 1000,
+    segment: None = None,
+    level: float = 0.95,
+    rng: np.random.Generator | int | None = None,
+) -> Attribution: ...
+
+
+@overload
+def shapley(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    worth: Literal["conversions", "rate"] = "conversions",
+    of: Of = "conversions",
+    look_back: timedelta | None = None,
+    costs: Mapping[str, float] | None = None,
+    samples: int = 1000,
+    segment: SegmentBy,
+    level: float = 0.95,
+    rng: np.random.Generator | int | None = None,
+) -> BySegment[Attribution]: ...
 
 
 def shapley(
@@ -60,10 +114,10 @@ def shapley(
     look_back: timedelta | None = None,
     costs: Mapping[str, float] | None = None,
     samples: int = 1000,
+    segment: SegmentBy | None = None,
     level: float = 0.95,
-    replicates: int = 200,
     rng: np.random.Generator | int | None = None,
-) -> Attribution:
+) -> Attribution | BySegment[Attribution]:
     """Credit by Shapley's value.
 
     Parameters
@@ -83,19 +137,20 @@ def shapley(
         Money spent by name; adds cost and return to the table.
     samples
         Random orders for `worth="rate"` with more than 15 names; their standard error is in the
-        column `sampling_error`.
+        column `sampling_error`, and there is no interval, since they are the larger error.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level of the intervals, in (0, 1).
-    replicates
-        Number of resampled replicates, by customer; 0 gives no intervals. With sampled orders
-        there are none: the orders are the larger cost.
     rng
-        A generator or seed; the same one repeats everything exactly.
+        A generator or seed for the orders drawn; the same one repeats them.
 
     Returns
     -------
     Attribution
         With `worth="rate"` credits may be negative: a name whose journeys convert worse.
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -116,36 +171,57 @@ def shapley(
     >>> journeys = cx.Journeys.from_paths(
     ...     [["a"], ["a", "b"]], converted=[4, 6], channels=True
     ... )
-    >>> dict(cx.attribution.shapley(journeys, replicates=0).credit)
+    >>> dict(cx.attribution.shapley(journeys).credit)
     {'a': 7.0, 'b': 3.0}
     """
     check_journeys(journeys)
+    if segment is not None:
+        check_whole_costs(costs)
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: shapley(
+                part,
+                by=by,
+                worth=worth,
+                of=of,
+                look_back=look_back,
+                costs=costs,
+                samples=samples,
+                level=level,
+                rng=rng,
+            ),
+        )
     check_level(level)
     check_choice(of, "of", ("conversions", "value"))
     check_choice(worth, "worth", ("conversions", "rate"))
     check_count(samples, "samples")
-    check_count(replicates, "replicates", least=0)
     journeys = within(journeys, look_back)
     generator = check_rng(rng)
-    touches, weight = touches_of(journeys, by=by, of=of)
-    extra: dict[str, NDArray[np.float64]] = {}
+    touches = touches_of(journeys, by=by, of=of)
+    extra: dict[str, Floats] = {}
+    certain = True
     if worth == "conversions":
-        share = _equal_shares(touches)
-        credit = touches.credits(share)
-        scattered = touches.replicates(share, weight, replicates, generator)
+        figures = touches.credits(_equal_shares(touches))
         model = "Shapley of conversions"
     else:
         journeys.require_determined('attribution.shapley(worth="rate")')
         total = float(touches.worth.sum())
-        rates = _rates(journeys, by, of)
-        credit, error, scattered = _by_rate(rates, total, samples, replicates, generator)
+        figures, error = _by_rate(_rates(journeys, by, of), total, samples, generator)
         model = "Shapley of the conversion rate"
         if error is not None:
+            certain = False
             extra["sampling_error"] = error
             model += f", {samples} sampled orders"
     n = len(journeys)
     return attribution(
-        Credits(names=touches.names, credit=credit, replicates=scattered, extra=extra),
+        Credits(
+            names=touches.names,
+            figures=figures,
+            extra=extra,
+            signed=worth == "rate",
+            certain=certain,
+        ),
         model=model,
         grain=grain_name(by),
         base_rate=next(iter(journeys.outcomes.values())) / n if n else float("nan"),
@@ -158,9 +234,33 @@ def shapley(
     )
 
 
+@overload
 def shapley_by_position(
-    journeys: Journeys, *, by: By = "channel", of: Of = "conversions"
-) -> OrderedCredit:
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    segment: None = None,
+) -> OrderedCredit: ...
+
+
+@overload
+def shapley_by_position(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    segment: SegmentBy,
+) -> BySegment[OrderedCredit]: ...
+
+
+def shapley_by_position(
+    journeys: Journeys,
+    *,
+    by: By = "channel",
+    of: Of = "conversions",
+    segment: SegmentBy | None = None,
+) -> OrderedCredit | BySegment[OrderedCredit]:
     """Credit names by Shapley's value of conversions, and say at which place they earned it.
 
     Parameters
@@ -171,11 +271,15 @@ def shapley_by_position(
         What is credited.
     of
         Credit the number of "conversions" or their "value".
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
 
     Returns
     -------
     OrderedCredit
         Summed over positions it is the credit of `shapley`.
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -195,8 +299,10 @@ def shapley_by_position(
     [1.0, 1.0, 2.0]
     """
     check_journeys(journeys)
+    if segment is not None:
+        return by_segment(journeys, segment, lambda part: shapley_by_position(part, by=by, of=of))
     check_choice(of, "of", ("conversions", "value"))
-    touches, _ = touches_of(journeys, by=by, of=of)
+    touches = touches_of(journeys, by=by, of=of)
     k = max(len(touches.names), 1)
     position = np.arange(len(touches.code)) - touches.offsets[:-1][touches.journey]
     pair = touches.journey * k + touches.code
@@ -217,13 +323,13 @@ def shapley_by_position(
     return OrderedCredit(table=table, total=float(total.sum()))
 
 
-def _distinct_names(touches: Touches) -> NDArray[np.int64]:
+def _distinct_names(touches: Touches) -> Ints:
     k = max(len(touches.names), 1)
     pairs = np.unique(touches.journey * k + touches.code)
     return np.bincount(pairs // k, minlength=len(touches.worth))
 
 
-def _equal_shares(touches: Touches) -> NDArray[np.float64]:
+def _equal_shares(touches: Touches) -> Floats:
     """Return 1 over the number of distinct names at the first touch of each name, else 0."""
     k = max(len(touches.names), 1)
     _, first = np.unique(touches.journey * k + touches.code, return_index=True)
@@ -240,84 +346,80 @@ class _Rates:
     ----------
     member
         Whether each distinct set holds each name, shape (sets, K).
-    set_of
-        Set of each journey.
-    won
-        What each journey brings: its conversions, or their value.
-    count
-        How many journeys each stands for.
-    unit, weight
-        Resampling unit of each journey, and expected frequency of each unit.
+    won, count
+        What the journeys of each set bring in each bucket of customers (their conversions, or the
+        value of these), and how many they are, shape (buckets, sets).
+    touching
+        Journeys that touch each name in each bucket, shape (buckets, K).
+    held
+        All journeys in each bucket, those in progress included, shape (buckets,).
     """
 
-    member: NDArray[np.bool_]
-    set_of: NDArray[np.int64]
-    won: NDArray[np.float64]
-    count: NDArray[np.float64]
-    unit: NDArray[np.int64]
-    weight: NDArray[np.float64]
+    member: Bools
+    won: Floats
+    count: Floats
+    touching: Floats
+    held: Floats
 
 
 def _rates(journeys: Journeys, by: By, of: Of) -> _Rates:
     visits = visits_of(journeys, by)
     k = len(visits.names)
-    closed = journeys.outcome < 2  # what is still open has no rate yet
+    closed = journeys.outcome < 2  # what is in progress has no rate yet
     touched = closed & (journeys.lengths > 0)
     number = np.cumsum(touched) - 1
     chosen = touched[visits.journey]
     member = np.zeros((int(touched.sum()), k), dtype=np.bool_)
     member[number[visits.journey[chosen]], visits.node[chosen]] = True
     packed, set_of = np.unique(np.packbits(member, axis=1), axis=0, return_inverse=True)
+    set_of = set_of.ravel()
     sets = np.unpackbits(packed, axis=1, count=k).astype(np.bool_) if k else member[:0]
-    column, weight = units(journeys)
-    count = np.ones(len(closed)) if journeys.weight is None else journeys.weight.astype(float)
-    worth = np.nan_to_num(journeys.value) if of == "value" else np.ones(len(closed))
+    units, item = units_of(journeys), np.flatnonzero(touched)
+    worth = worth_of(journeys, of) * journeys.converted
+    count = units.sums(set_of, len(sets), item=item)
     return _Rates(
         member=sets,
-        set_of=set_of.ravel(),
-        won=(worth * count * journeys.converted)[touched],
-        count=count[touched],
-        unit=column[touched],
-        weight=weight,
+        won=units.sums(set_of, len(sets), item=item, values=worth[touched]),
+        count=count,
+        touching=count @ sets,
+        held=in_each_unit(units, len(closed)),
     )
 
 
 def _by_rate(
-    rates: _Rates, total: float, samples: int, replicates: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, NDArray[np.float64]]:
-    """Return credits, their sampling error where orders were sampled, and replicates."""
-    from scipy.sparse import csr_array
-
-    n_sets, k = rates.member.shape
-    won = np.bincount(rates.set_of, rates.won, minlength=n_sets).astype(np.float64)
-    count = np.bincount(rates.set_of, rates.count, minlength=n_sets).astype(np.float64)
+    rates: _Rates, total: float, samples: int, rng: np.random.Generator
+) -> tuple[BucketFigures, Floats | None]:
+    """Return credits, and their sampling error where orders were sampled."""
+    k = rates.member.shape[1]
+    won, count = rates.won.sum(axis=0), rates.count.sum(axis=0)
+    units = resting_on(rates.touching, rates.held > 0)
     if k > _EXACT:
         value, error = _sampled(rates.member, won, count, samples, rng)
         scale = _scale(value, total)
-        return value * scale, error * abs(scale), np.zeros((0, k))
+        nothing = np.full((len(units), k), np.nan)
+        figures = BucketFigures(whole=value * scale, without=nothing, units=units)
+        return figures, error * abs(scale)
+    without = np.empty((len(units), k))
+    for bucket, (own_won, own_count) in enumerate(zip(rates.won, rates.count, strict=True)):
+        left = won - own_won
+        value = _exact(rates.member, left, count - own_count)
+        without[bucket] = value * _scale(value, float(left.sum()))
     value = _exact(rates.member, won, count)
-    credit = value * _scale(value, total)
-    blocks = []
-    shape = (n_sets, len(rates.weight))
-    spread = rates.weight[rates.unit]
-    won_by = csr_array((rates.won / spread, (rates.set_of, rates.unit)), shape=shape)
-    count_by = csr_array((rates.count / spread, (rates.set_of, rates.unit)), shape=shape)
-    for block in frequencies(rates.weight, n=replicates if k else 0, rng=rng, cells=n_sets):
-        for w, c in zip((won_by @ block).T, (count_by @ block).T, strict=True):
-            drawn = _exact(rates.member, w, c)
-            blocks.append(drawn * _scale(drawn, float(w.sum())))
-    return credit, None, np.array(blocks).reshape(-1, k)
+    figures = BucketFigures(
+        whole=value * _scale(value, total),
+        without=at_full_size(without, rates.held),
+        units=units,
+    )
+    return figures, None
 
 
-def _scale(value: NDArray[np.float64], total: float) -> float:
+def _scale(value: Floats, total: float) -> float:
     """Return what makes values sum to the total; NaN where there is nothing to divide."""
     worth = float(value.sum())
     return total / worth if worth else float("nan")
 
 
-def _exact(
-    member: NDArray[np.bool_], won: NDArray[np.float64], count: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _exact(member: Bools, won: Floats, count: Floats) -> Floats:
     """Return Shapley's value of the conversion rate over all 2^K sets of names."""
     k = member.shape[1]
     if k == 0:
@@ -341,12 +443,12 @@ def _exact(
 
 
 def _sampled(
-    member: NDArray[np.bool_],
-    won: NDArray[np.float64],
-    count: NDArray[np.float64],
+    member: Bools,
+    won: Floats,
+    count: Floats,
     samples: int,
     rng: np.random.Generator,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Floats, Floats]:
     """Return the mean gain of each name over random orders, and its standard error."""
     k = member.shape[1]
     gains = np.empty((samples, k))

@@ -1,4 +1,4 @@
-"""The touches that can be credited: those of converting journeys within the look-back window."""
+"""Touches that can be credited: those of converting journeys within the look-back window."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
+from cxjourney._stats.buckets import BucketFigures, resting_on
+from cxjourney._stats.units import Units
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.validation import check_duration, duration_us
-from cxjourney.journeys import By, frequencies, units, visits_of
+from cxjourney.journeys import By, units_of, visits_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,10 +20,19 @@ if TYPE_CHECKING:
     from cxjourney.attribution._attribution import Of
     from cxjourney.journeys import Journeys
 
-__all__ = ["Touches", "grain_name", "touch_remarks", "touches_of", "within", "worth_of"]
+__all__ = [
+    "Touches",
+    "at_full_size",
+    "grain_name",
+    "in_each_unit",
+    "touch_remarks",
+    "touches_of",
+    "within",
+    "worth_of",
+]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Touches:
     """Touches of converting journeys, journey by journey in order.
 
@@ -36,28 +47,34 @@ class Touches:
     before_us
         Time from each touch to the conversion [µs]; None without times.
     worth
-        What each journey brings: its conversions, or their value.
-    unit
-        Resampling unit of each journey.
+        What each journey brings: its conversions, or their value, as often as it counts.
+    item
+        Number of each journey among all journeys.
+    worth_once
+        What each of all journeys would bring, counted once.
+    units
+        Units of variance of all journeys.
     unattributed
         What the conversions without a touch bring.
     """
 
     names: tuple[str, ...]
-    code: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    before_us: NDArray[np.int64] | None
-    worth: NDArray[np.float64]
-    unit: NDArray[np.int64]
+    code: Ints
+    offsets: Ints
+    before_us: Ints | None
+    worth: Floats
+    item: Ints
+    worth_once: Floats
+    units: Units
     unattributed: float
 
     @property
-    def length(self) -> NDArray[np.int64]:
+    def length(self) -> Ints:
         """Number of touches of each journey."""
         return np.diff(self.offsets)
 
     @property
-    def journey(self) -> NDArray[np.int64]:
+    def journey(self) -> Ints:
         """Journey of each touch."""
         return np.repeat(np.arange(len(self.worth)), self.length)
 
@@ -68,31 +85,45 @@ class Touches:
         changes[self.offsets[1:-1] - 1] = False  # from one journey to the next
         return touch_remarks(len(self.worth), several=bool(changes.any()))
 
-    def credits(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
+    def credits(self, share: Floats) -> BucketFigures:
         """Return the credit of each name, given the share of its journey that a touch takes."""
-        return np.bincount(
-            self.code, share * self.worth[self.journey], minlength=len(self.names)
-        ).astype(np.float64)
+        k, journey = len(self.names), self.journey
+        credit = np.bincount(self.code, share * self.worth[journey], minlength=k)
+        item = self.item[journey]
+        own = self.units.sums(self.code, k, item=item, values=share * self.worth_once[item])
+        held = in_each_unit(self.units, len(self.worth_once))
+        return BucketFigures(
+            whole=credit.astype(np.float64),
+            without=at_full_size(own.sum(axis=0) - own, held),
+            # a credit rests on the conversions that it comes from
+            units=resting_on(
+                self.units.sums(self.code, k, item=item, values=np.abs(share)), held > 0
+            ),
+        )
 
-    def replicates(
-        self,
-        share: NDArray[np.float64],
-        weight: NDArray[np.float64],
-        n: int,
-        rng: np.random.Generator | int | None,
-    ) -> NDArray[np.float64]:
-        """Return the credits of resampled units, shape (n, K)."""
-        from scipy.sparse import csr_array
 
-        k = len(self.names)
-        if n == 0 or not len(weight) or not k:
-            return np.zeros((0, k))
-        value = share * self.worth[self.journey]
-        unit = self.unit[self.journey]
-        value = value / weight[unit]  # a unit of weight w is drawn w times on average
-        counts = csr_array((value, (self.code, unit)), shape=(k, len(weight)))
-        blocks = [np.asarray((counts @ block).T) for block in frequencies(weight, n=n, rng=rng)]
-        return np.concatenate(blocks)
+def in_each_unit(units: Units, n_journeys: int) -> Floats:
+    """Return the number of journeys in each unit, as often as they count."""
+    return units.sums(np.zeros(n_journeys, dtype=np.int64), 1)[:, 0]
+
+
+def at_full_size(without: Floats, held: Floats) -> Floats:
+    """Return totals without each unit as if there were as many journeys as in all.
+
+    A total falls when journeys are left out, whatever the others say: what is compared is a total
+    over the same number of journeys.
+
+    Parameters
+    ----------
+    without
+        Totals without each unit, shape (units, ...).
+    held
+        Journeys in each unit, shape (units,).
+    """
+    n = held.sum()
+    scale = np.divide(n, n - held, out=np.full(len(held), np.nan), where=n > held)
+    scaled: Floats = without * scale.reshape(-1, *(1,) * (without.ndim - 1))
+    return scaled
 
 
 def grain_name(by: By) -> str:
@@ -103,16 +134,15 @@ def grain_name(by: By) -> str:
 def touch_remarks(n_converting: int, *, several: bool) -> tuple[str, ...]:
     """Return what to say where nothing converts, or no converting journey has several names."""
     if not n_converting:
-        return ("no journey converted after a touch: there is nothing to credit",)
+        return ("No journey converted after a touch, so that there is nothing to credit.",)
     if several:
         return ()
-    return ("no converting journey touches more than one name: all models count the same journeys",)
+    return ("No converting journey touches more than one name: all models count the same ones.",)
 
 
-def worth_of(journeys: Journeys, of: Of) -> NDArray[np.float64]:
-    """Return what each journey would bring: its conversions, or their value."""
-    worth = np.ones(len(journeys.outcome)) if of == "conversions" else np.nan_to_num(journeys.value)
-    return worth if journeys.weight is None else worth * journeys.weight
+def worth_of(journeys: Journeys, of: Of) -> Floats:
+    """Return what each journey would bring, counted once: its conversion, or its value."""
+    return np.ones(len(journeys.outcome)) if of == "conversions" else np.nan_to_num(journeys.value)
 
 
 def within(journeys: Journeys, look_back: timedelta | None) -> Journeys:
@@ -141,10 +171,8 @@ def within(journeys: Journeys, look_back: timedelta | None) -> Journeys:
     )
 
 
-def touches_of(
-    journeys: Journeys, *, by: By, of: Of, ignore: Collection[str] = ()
-) -> tuple[Touches, NDArray[np.float64]]:
-    """Return the touches of converting journeys, and the expected frequency of each unit.
+def touches_of(journeys: Journeys, *, by: By, of: Of, ignore: Collection[str] = ()) -> Touches:
+    """Return the touches of converting journeys.
 
     Parameters
     ----------
@@ -158,8 +186,8 @@ def touches_of(
         Names that are left out where the journey has others.
     """
     visits = visits_of(journeys, by)
-    column, weight = units(journeys)
-    worth = worth_of(journeys, of)
+    once = worth_of(journeys, of)
+    worth = once if journeys.weight is None else once * journeys.weight
     converted = journeys.converted
     chosen = converted[visits.journey]
     if ignore:
@@ -173,13 +201,14 @@ def touches_of(
         time = journeys.columns.time
         assert time is not None  # noqa: S101 - wait_us tells
         before = time[journeys.offsets[1:] - 1][visits.journey[chosen]] - time[visits.row[chosen]]
-    touches = Touches(
+    return Touches(
         names=visits.names,
         code=visits.node[chosen],
         offsets=np.concatenate([[0], np.cumsum(touched[used])]).astype(np.int64),
         before_us=before,
         worth=worth[used],
-        unit=column[used],
+        item=np.flatnonzero(used),
+        worth_once=once,
+        units=units_of(journeys),
         unattributed=float(worth[converted & ~used].sum()),
     )
-    return touches, weight

@@ -9,7 +9,6 @@ from cxjourney.omnichannel._continuity import Continuity, continuity
 from cxjourney.omnichannel._cross_channel_cost import CrossChannelCost, cross_channel_cost
 from cxjourney.omnichannel._handoff_loss import HandoffLoss, handoff_loss
 from cxjourney.omnichannel._mutual_information import MutualInformation, mutual_information
-from cxjourney.omnichannel._segments import by_segment
 from cxjourney.omnichannel._switching import Switching, switching
 from cxjourney.omnichannel._transitions import Transitions, transitions
 
@@ -24,7 +23,6 @@ __all__ = [
     "Switching",
     "Transitions",
     "affinity",
-    "by_segment",
     "channel_entropy",
     "consistency",
     "continuity",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import attrs
 import numpy as np
@@ -17,7 +17,7 @@ from cxjourney._support.distinct import distinct
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.journeys import units_of
+from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys, units_of
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
     interactions_of,
@@ -79,9 +79,36 @@ class Affinity(Result):
         )
 
 
+@overload
 def affinity(
-    journeys: Journeys, *, by: ChannelBy = "channel", closing: bool = True, level: float = 0.95
-) -> Affinity:
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    closing: bool = True,
+    segment: None = None,
+    level: float = 0.95,
+) -> Affinity: ...
+
+
+@overload
+def affinity(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    closing: bool = True,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[Affinity]: ...
+
+
+def affinity(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    closing: bool = True,
+    segment: SegmentBy | None = None,
+    level: float = 0.95,
+) -> Affinity | BySegment[Affinity]:
     """Return how much more often one channel follows another than their sizes explain.
 
     Parameters
@@ -92,6 +119,8 @@ def affinity(
         "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
     closing
         Whether the goal or exit that ends a journey counts as an interaction in its channel.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level, in (0, 1).
 
@@ -100,6 +129,8 @@ def affinity(
     Affinity
         Lifts are NaN where quasi-independence fits any switches: with one or two channels, or where
         hardly any pair can be compared.
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -125,6 +156,11 @@ def affinity(
     >>> found.pairs.row(0)["count"], round(found.pairs.row(0)["lift"], 2)
     (60, 1.5)
     """
+    check_journeys(journeys)
+    if segment is not None:
+        return by_segment(
+            journeys, segment, lambda part: affinity(part, by=by, closing=closing, level=level)
+        )
     check_level(level)
     interactions = interactions_of(journeys, by, closing=closing)
     transitions = transitions_between(journeys, interactions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import attrs
 import numpy as np
@@ -12,7 +12,7 @@ from cxjourney._stats.estimates import mean_estimate
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.journeys import units_of
+from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys, units_of
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._bits import (
     bias_of,
@@ -84,9 +84,36 @@ class ChannelEntropy(Result):
         )
 
 
+@overload
 def channel_entropy(
-    journeys: Journeys, *, by: ChannelBy = "channel", closing: bool = True, level: float = 0.95
-) -> ChannelEntropy:
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    closing: bool = True,
+    segment: None = None,
+    level: float = 0.95,
+) -> ChannelEntropy: ...
+
+
+@overload
+def channel_entropy(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    closing: bool = True,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[ChannelEntropy]: ...
+
+
+def channel_entropy(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    closing: bool = True,
+    segment: SegmentBy | None = None,
+    level: float = 0.95,
+) -> ChannelEntropy | BySegment[ChannelEntropy]:
     """Return how spread interactions are: over all channels, after each other, within a journey.
 
     Parameters
@@ -97,6 +124,8 @@ def channel_entropy(
         "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
     closing
         Whether the goal or exit that ends a journey counts as an interaction in its channel.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level, in (0, 1).
 
@@ -104,6 +133,8 @@ def channel_entropy(
     -------
     ChannelEntropy
         0 bits with one channel; NaN without interactions.
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -128,6 +159,13 @@ def channel_entropy(
     >>> round(found.interactions.value, 3), round(found.within_journeys.value, 3)
     (0.812, 0.5)
     """
+    check_journeys(journeys)
+    if segment is not None:
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: channel_entropy(part, by=by, closing=closing, level=level),
+        )
     check_level(level)
     interactions = interactions_of(journeys, by, closing=closing)
     transitions = transitions_between(journeys, interactions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import attrs
 import numpy as np
@@ -16,7 +16,14 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level, check_name
 from cxjourney.exceptions import UnknownName
-from cxjourney.journeys import IN_PROGRESS, check_journeys, units_of
+from cxjourney.journeys import (
+    IN_PROGRESS,
+    BySegment,
+    SegmentBy,
+    by_segment,
+    check_journeys,
+    units_of,
+)
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._agreement import (
     Anova,
@@ -103,6 +110,7 @@ class Consistency(Result):
         return (f"{100 * self.level:g}% intervals are clustered by customer.", *self.notes)
 
 
+@overload
 def consistency(
     journeys: Journeys,
     *,
@@ -110,8 +118,34 @@ def consistency(
     by: ChannelBy = "channel",
     adjust: str | None = None,
     outcome: str | None = None,
+    segment: None = None,
     level: float = 0.95,
-) -> Consistency:
+) -> Consistency: ...
+
+
+@overload
+def consistency(
+    journeys: Journeys,
+    *,
+    score: str = "score",
+    by: ChannelBy = "channel",
+    adjust: str | None = None,
+    outcome: str | None = None,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[Consistency]: ...
+
+
+def consistency(
+    journeys: Journeys,
+    *,
+    score: str = "score",
+    by: ChannelBy = "channel",
+    adjust: str | None = None,
+    outcome: str | None = None,
+    segment: SegmentBy | None = None,
+    level: float = 0.95,
+) -> Consistency | BySegment[Consistency]:
     """Return how much the experience differs between channels.
 
     Parameters
@@ -128,12 +162,16 @@ def consistency(
     outcome
         Categorical attribute of interactions whose association with the channel is measured; None
         takes how journeys ended, by their first channel.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level, in (0, 1).
 
     Returns
     -------
     Consistency
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -167,6 +205,14 @@ def consistency(
     (1.8, 'bot')
     """
     check_journeys(journeys)
+    if segment is not None:
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: consistency(
+                part, score=score, by=by, adjust=adjust, outcome=outcome, level=level
+            ),
+        )
     check_level(level)
     numeric = journeys.columns.numeric
     if check_name(score, "score") not in numeric:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import attrs
 import numpy as np
@@ -23,7 +23,7 @@ from cxjourney._support.validation import (
 )
 from cxjourney.domain import stage_order
 from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.journeys import units_of
+from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys, units_of
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
@@ -103,6 +103,7 @@ class Continuity(Result):
         return (f"{100 * self.level:g}% intervals are clustered by customer.", *self.notes)
 
 
+@overload
 def continuity(
     journeys: Journeys,
     *,
@@ -112,8 +113,38 @@ def continuity(
     redo: Iterable[str] = (),
     within: int = 3,
     closing: bool = True,
+    segment: None = None,
     level: float = 0.95,
-) -> Continuity:
+) -> Continuity: ...
+
+
+@overload
+def continuity(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    max_gap: timedelta = _DAY,
+    stages: StageModel | Sequence[str] | None = None,
+    redo: Iterable[str] = (),
+    within: int = 3,
+    closing: bool = True,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[Continuity]: ...
+
+
+def continuity(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    max_gap: timedelta = _DAY,
+    stages: StageModel | Sequence[str] | None = None,
+    redo: Iterable[str] = (),
+    within: int = 3,
+    closing: bool = True,
+    segment: SegmentBy | None = None,
+    level: float = 0.95,
+) -> Continuity | BySegment[Continuity]:
     """Return which share of the switches is seamless.
 
     Parameters
@@ -134,6 +165,8 @@ def continuity(
         Number of interactions after the switch in which such a touchpoint must not come again.
     closing
         Whether the goal or exit that ends a journey counts as an interaction in its channel.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level, in (0, 1).
 
@@ -141,6 +174,8 @@ def continuity(
     -------
     Continuity
         A component that the data does not hold is NaN, and the notes name it.
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -171,6 +206,22 @@ def continuity(
     >>> found.in_time.value, found.not_redone.value, found.seamless.value
     (1.0, 0.5, 0.5)
     """
+    check_journeys(journeys)
+    if segment is not None:
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: continuity(
+                part,
+                by=by,
+                max_gap=max_gap,
+                stages=stages,
+                redo=redo,
+                within=within,
+                closing=closing,
+                level=level,
+            ),
+        )
     check_level(level)
     check_duration(max_gap, "max_gap")
     if check_number(within, "within") < 1:

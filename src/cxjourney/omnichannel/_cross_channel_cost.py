@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import attrs
 import numpy as np
@@ -15,7 +15,15 @@ from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level, check_name
-from cxjourney.journeys import CONVERTED, IN_PROGRESS, units_of
+from cxjourney.journeys import (
+    CONVERTED,
+    IN_PROGRESS,
+    BySegment,
+    SegmentBy,
+    by_segment,
+    check_journeys,
+    units_of,
+)
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
@@ -89,6 +97,7 @@ class CrossChannelCost(Result):
         )
 
 
+@overload
 def cross_channel_cost(
     journeys: Journeys,
     *,
@@ -97,8 +106,36 @@ def cross_channel_cost(
     score: str = "score",
     match_length: bool = True,
     closing: bool = True,
+    segment: None = None,
     level: float = 0.95,
-) -> CrossChannelCost:
+) -> CrossChannelCost: ...
+
+
+@overload
+def cross_channel_cost(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    strata: str | None = None,
+    score: str = "score",
+    match_length: bool = True,
+    closing: bool = True,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[CrossChannelCost]: ...
+
+
+def cross_channel_cost(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    strata: str | None = None,
+    score: str = "score",
+    match_length: bool = True,
+    closing: bool = True,
+    segment: SegmentBy | None = None,
+    level: float = 0.95,
+) -> CrossChannelCost | BySegment[CrossChannelCost]:
     """Compare journeys that cross channels with like journeys that stay in one.
 
     Parameters
@@ -117,6 +154,8 @@ def cross_channel_cost(
         channels, whatever these are. The number of interactions itself is never matched.
     closing
         Whether the goal or exit that ends a journey counts as an interaction in its channel.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level, in (0, 1).
 
@@ -124,6 +163,8 @@ def cross_channel_cost(
     -------
     CrossChannelCost
         NaN where no stratum has both kinds of journeys, and for measures that the data lacks.
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -148,6 +189,21 @@ def cross_channel_cost(
     >>> round(cross_channel_cost(journeys).conversion.value, 2)
     -0.3
     """
+    check_journeys(journeys)
+    if segment is not None:
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: cross_channel_cost(
+                part,
+                by=by,
+                strata=strata,
+                score=score,
+                match_length=match_length,
+                closing=closing,
+                level=level,
+            ),
+        )
     check_level(level)
     check_name(score, "score")
     interactions = interactions_of(journeys, by, closing=closing)

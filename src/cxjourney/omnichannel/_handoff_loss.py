@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
 import numpy as np
@@ -14,7 +14,15 @@ from cxjourney._stats.significance import false_discovery
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
-from cxjourney.journeys import DROPPED, check_journeys, units_of, visits_of
+from cxjourney.journeys import (
+    DROPPED,
+    BySegment,
+    SegmentBy,
+    by_segment,
+    check_journeys,
+    units_of,
+    visits_of,
+)
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._arms import Arms, Difference, arms_of, difference
 from cxjourney.omnichannel._channel_transitions import (
@@ -125,14 +133,39 @@ class HandoffLoss(Result):
         return (f"All destinations together: {self.pooled!r}.", *self.notes)
 
 
+@overload
 def handoff_loss(
     journeys: Journeys,
     *,
     by: ChannelBy = "channel",
     reference: Literal["stayed", "stayed_or_started"] = "stayed",
     strata: ChannelBy | None = "touchpoint",
+    segment: None = None,
     level: float = 0.95,
-) -> HandoffLoss:
+) -> HandoffLoss: ...
+
+
+@overload
+def handoff_loss(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    reference: Literal["stayed", "stayed_or_started"] = "stayed",
+    strata: ChannelBy | None = "touchpoint",
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[HandoffLoss]: ...
+
+
+def handoff_loss(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    reference: Literal["stayed", "stayed_or_started"] = "stayed",
+    strata: ChannelBy | None = "touchpoint",
+    segment: SegmentBy | None = None,
+    level: float = 0.95,
+) -> HandoffLoss | BySegment[HandoffLoss]:
     """Return how many more customers are lost after a switch than after arriving without one.
 
     Parameters
@@ -150,12 +183,16 @@ def handoff_loss(
         (Mantel and Haenszel): who switches mostly arrives elsewhere than who stays, and no place
         loses as many as the next. None compares all arrivals at the destination: for logs whose
         touchpoints are reached either always or never by a switch.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level, in (0, 1); a pair is an alarm at `adjusted_p` ≤ 1 - level.
 
     Returns
     -------
     HandoffLoss
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -188,6 +225,13 @@ def handoff_loss(
     >>> [round(float(loss), 3) for loss in found.pairs["loss"]]  # 0.6 - 30/200, 0.1 - 20/100
     [0.45, -0.1]
     """
+    check_journeys(journeys)
+    if segment is not None:
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: handoff_loss(part, by=by, reference=reference, strata=strata, level=level),
+        )
     check_level(level)
     check_choice(reference, "reference", ("stayed", "stayed_or_started"))
     check_journeys(journeys).require_determined("handoff_loss")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import attrs
 import numpy as np
@@ -13,7 +13,7 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_count, check_level, check_number, check_rng
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import units_of
+from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys, units_of
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._bits import (
     bias_of,
@@ -122,6 +122,7 @@ class MutualInformation(Result):
         )
 
 
+@overload
 def mutual_information(
     journeys: Journeys,
     *,
@@ -129,8 +130,34 @@ def mutual_information(
     closing: bool = True,
     n_permutations: int = 999,
     rng: np.random.Generator | int | None = None,
+    segment: None = None,
     level: float = 0.95,
-) -> MutualInformation:
+) -> MutualInformation: ...
+
+
+@overload
+def mutual_information(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    closing: bool = True,
+    n_permutations: int = 999,
+    rng: np.random.Generator | int | None = None,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[MutualInformation]: ...
+
+
+def mutual_information(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    closing: bool = True,
+    n_permutations: int = 999,
+    rng: np.random.Generator | int | None = None,
+    segment: SegmentBy | None = None,
+    level: float = 0.95,
+) -> MutualInformation | BySegment[MutualInformation]:
     """Return how much the present channel says about the next, and whether order matters at all.
 
     Parameters
@@ -145,6 +172,8 @@ def mutual_information(
         Number of random orders of the interactions within journeys.
     rng
         Generator or seed; the same one gives the same p-value.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level, in (0, 1).
 
@@ -154,6 +183,8 @@ def mutual_information(
         The information is NaN with fewer than five transitions for each pair seen. All is NaN where
         no journey has two channels: that each case keeps its channel says much about the next
         interaction and nothing about transitions.
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -176,6 +207,15 @@ def mutual_information(
     >>> round(found.raw, 5), round(found.information.value, 5)
     (0.36127, 0.35405)
     """
+    check_journeys(journeys)
+    if segment is not None:
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: mutual_information(
+                part, by=by, closing=closing, n_permutations=n_permutations, rng=rng, level=level
+            ),
+        )
     check_level(level)
     if check_number(n_permutations, "n_permutations") < 1:
         raise InvalidValue.of("n_permutations", "be at least 1", n_permutations)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import attrs
 import numpy as np
@@ -12,7 +12,15 @@ from cxjourney._stats.ratios import shares
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.journeys import CONVERTED, IN_PROGRESS, units_of
+from cxjourney.journeys import (
+    CONVERTED,
+    IN_PROGRESS,
+    BySegment,
+    SegmentBy,
+    by_segment,
+    check_journeys,
+    units_of,
+)
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
@@ -86,9 +94,36 @@ class Switching(Result):
         return (f"{100 * self.level:g}% intervals are clustered by customer.", *self.notes)
 
 
+@overload
 def switching(
-    journeys: Journeys, *, by: ChannelBy = "channel", closing: bool = True, level: float = 0.95
-) -> Switching:
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    closing: bool = True,
+    segment: None = None,
+    level: float = 0.95,
+) -> Switching: ...
+
+
+@overload
+def switching(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    closing: bool = True,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[Switching]: ...
+
+
+def switching(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    closing: bool = True,
+    segment: SegmentBy | None = None,
+    level: float = 0.95,
+) -> Switching | BySegment[Switching]:
     """Return how often customers switch channels, come back, and stay where they began.
 
     Parameters
@@ -99,6 +134,8 @@ def switching(
         "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
     closing
         Whether the goal or exit that ends a journey counts as an interaction in its channel.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level, in (0, 1).
 
@@ -106,6 +143,8 @@ def switching(
     -------
     Switching
         Numbers are NaN where there is nothing to count.
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -130,6 +169,11 @@ def switching(
     >>> found.bounce_back.value  # web → phone → web; of phone → web nothing follows
     0.5
     """
+    check_journeys(journeys)
+    if segment is not None:
+        return by_segment(
+            journeys, segment, lambda part: switching(part, by=by, closing=closing, level=level)
+        )
     check_level(level)
     interactions = interactions_of(journeys, by, closing=closing)
     transitions = transitions_between(journeys, interactions)

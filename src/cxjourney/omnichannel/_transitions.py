@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, overload
 
 import attrs
 import numpy as np
@@ -14,7 +14,7 @@ from cxjourney._support.distinct import distinct
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
-from cxjourney.journeys import units_of
+from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys, units_of
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
     customers_of,
@@ -145,14 +145,39 @@ class Transitions(Result):
         )
 
 
+@overload
 def transitions(
     journeys: Journeys,
     *,
     by: ChannelBy = "channel",
     max_lag: timedelta | None = None,
     closing: bool = True,
+    segment: None = None,
     level: float = 0.95,
-) -> Transitions:
+) -> Transitions: ...
+
+
+@overload
+def transitions(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    max_lag: timedelta | None = None,
+    closing: bool = True,
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[Transitions]: ...
+
+
+def transitions(
+    journeys: Journeys,
+    *,
+    by: ChannelBy = "channel",
+    max_lag: timedelta | None = None,
+    closing: bool = True,
+    segment: SegmentBy | None = None,
+    level: float = 0.95,
+) -> Transitions | BySegment[Transitions]:
     """Return how often and how likely one channel follows another.
 
     Parameters
@@ -168,12 +193,16 @@ def transitions(
         Whether the goal or exit that ends a journey counts as an interaction in its channel: a
         purchase in the store after research on the web is a transition. False gives the counts of
         the edges of `journeys.graph(by=…)`.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment.
     level
         Confidence level, in (0, 1).
 
     Returns
     -------
     Transitions
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -199,6 +228,13 @@ def transitions(
     >>> found.matrix().tolist()
     [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [1.0, 3.0, 1.0]]
     """
+    check_journeys(journeys)
+    if segment is not None:
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: transitions(part, by=by, max_lag=max_lag, closing=closing, level=level),
+        )
     check_level(level)
     interactions = interactions_of(journeys, by, closing=closing)
     made = transitions_between(journeys, interactions, max_lag=max_lag)
