@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cxjourney.critical import CriticalPoints
     from cxjourney.domain import JourneyBlueprint
     from cxjourney.journeys import Journeys, Visits
+    from cxjourney.log import Coded
 
 __all__ = ["LANES", "Lane", "MapEntry", "filled", "planned"]
 
@@ -150,17 +151,23 @@ def _names(journeys: Journeys, visits: Visits, column: str, lane: Lane) -> Itera
         coded = journeys.columns.coded[column]
     elif column in journeys.columns.attributes:
         coded = journeys.columns.attributes[column]
-    codes = coded.codes[visits.row]
     names = [*map(str, coded.names), MISSING]
-    weight = np.ones(len(visits)) if visits.weight is None else visits.weight
-    square = np.zeros((len(visits.names), len(names)))
-    np.add.at(square, (visits.node, codes), weight)
-    for stage, counts in zip(visits.names, square, strict=True):
+    for stage, counts in zip(visits.names, _cross(visits, coded), strict=True):
         order = [k for k in np.argsort(-counts, kind="stable").tolist() if counts[k] > 0]
         for k in order[:LISTED]:
             yield _count(lane, stage, names[k], int(counts[k]))
         if rest := order[LISTED:]:
             yield _count(lane, stage, f"and {len(rest)} more", int(counts[rest].sum()))
+
+
+def _cross(visits: Visits, coded: Coded) -> NDArray[np.float64]:
+    """Return the visits by stage and by name, what has no name last."""
+    width = len(coded.names) + 1
+    code = coded.codes[visits.row].astype(np.int64)
+    code[code < 0] = width - 1
+    size = len(visits.names) * width
+    counts = np.bincount(visits.node * width + code, visits.weight, minlength=size)
+    return counts.astype(np.float64).reshape(len(visits.names), width)
 
 
 def _count(lane: Lane, stage: str, text: str, n: int) -> MapEntry:
@@ -253,11 +260,10 @@ def _waiting(journeys: Journeys, level: float) -> Iterator[MapEntry]:
 def _home(journeys: Journeys, visits: Visits) -> dict[str, str]:
     """Return the stage in which each touchpoint has most of its visits."""
     coded = journeys.columns.coded["touchpoint"]
-    square = np.zeros((len(coded.names), len(visits.names)))
-    weight = np.ones(len(visits)) if visits.weight is None else visits.weight
-    np.add.at(square, (coded.codes[visits.row], visits.node), weight)
-    best: NDArray[np.intp] = square.argmax(axis=1)
-    return {str(coded.names[i]): visits.names[k] for i, k in enumerate(best.tolist())}
+    if not visits.names:
+        return {}
+    best = _cross(visits, coded)[:, : len(coded.names)].argmax(axis=0).tolist()
+    return {str(name): visits.names[k] for name, k in zip(coded.names, best, strict=True)}
 
 
 def _pain(table: Table, home: dict[str, str]) -> Iterator[MapEntry]:
