@@ -16,10 +16,11 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level, check_number
 from cxjourney.critical._grain import reach_figures, repeated
-from cxjourney.dropoff import lost_per_journey, rates_of_journeys
+from cxjourney.dropoff import rates_of_journeys
 from cxjourney.exceptions import InvalidValue
 from cxjourney.experience import measured, shrunken_means
 from cxjourney.journeys import by_segment, chain_figures, check_journeys, units_of, visits_of
+from cxjourney.markov import lost_per_journey
 
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats

@@ -6,7 +6,6 @@ from cxjourney.dropoff._exits import Exits, exits
 from cxjourney.dropoff._explanation import Explanation
 from cxjourney.dropoff._funnel import Funnel, funnel
 from cxjourney.dropoff._lost_conversions import lost_of_journeys as lost_of_journeys
-from cxjourney.dropoff._lost_conversions import lost_per_journey as lost_per_journey
 from cxjourney.dropoff._rates import NodeRates as NodeRates
 from cxjourney.dropoff._rates import rates_of_journeys as rates_of_journeys
 from cxjourney.dropoff._semantics import Semantics

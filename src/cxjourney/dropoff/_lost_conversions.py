@@ -8,7 +8,7 @@ import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures
 from cxjourney.journeys import chain_figures, chain_of, left_out, units_of_nodes
-from cxjourney.markov import AbsorbingChain, StackedChains
+from cxjourney.markov import AbsorbingChain, StackedChains, lost_per_journey
 
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
@@ -16,34 +16,11 @@ if TYPE_CHECKING:
     from cxjourney.graph import JourneyGraph
     from cxjourney.journeys import By, Journeys, LeftOut
 
-__all__ = ["loses_nothing", "lost_of_graph", "lost_of_journeys", "lost_per_journey"]
+__all__ = ["loses_nothing", "lost_of_graph", "lost_of_journeys"]
 
 _DENSE = 400
 """Nodes up to which chains are solved as a stack of matrices."""
 _ENDLESS = 1e9
-
-
-def lost_per_journey(visits: Floats, hitting: Floats, rate: Floats) -> Floats:
-    """Return the conversions per journey that exits cost, `v h e / (1 - e)`.
-
-    Parameters
-    ----------
-    visits
-        Expected visits of each node per journey.
-    hitting
-        Probability of conversion from each node.
-    rate
-        Exit probability of each node; arrays may have leading axes, such as buckets.
-
-    Returns
-    -------
-    ndarray of float64
-        What would be gained, to first order, if nobody left at a node and those who now leave
-        went on like those who stay; NaN where everybody leaves.
-    """
-    stay = np.where(rate < 1, 1.0 - rate, np.nan)
-    lost: Floats = visits * hitting * rate / stay
-    return lost
 
 
 def loses_nothing(graph: JourneyGraph) -> bool:

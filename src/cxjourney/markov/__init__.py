@@ -10,6 +10,7 @@ from cxjourney.markov._counterfactual import (
 from cxjourney.markov._counterfactual import exit_elasticities as exit_elasticities
 from cxjourney.markov._counterfactual import exit_slopes as exit_slopes
 from cxjourney.markov._counterfactual import fewer_exits as fewer_exits
+from cxjourney.markov._counterfactual import lost_per_journey as lost_per_journey
 from cxjourney.markov._counterfactual import removed as removed
 from cxjourney.markov._counterfactual import rerouted as rerouted
 from cxjourney.markov._stacked import StackedChains as StackedChains

@@ -34,6 +34,7 @@ __all__ = [
     "exit_elasticities",
     "exit_slopes",
     "fewer_exits",
+    "lost_per_journey",
     "removed",
     "rerouted",
 ]
@@ -105,9 +106,32 @@ def _slopes(chain: AbsorbingChain) -> NDArray[np.float64]:
         np.array(list(values.values()))
         for values in (chain.exit_probability, chain.visits, chain.hitting)
     )
-    stay = np.where(exits < 1, 1 - exits, np.nan)
-    slopes: NDArray[np.float64] = visits * hitting * exits / stay
-    return slopes
+    return lost_per_journey(visits, hitting, exits)
+
+
+def lost_per_journey(
+    visits: NDArray[np.float64], hitting: NDArray[np.float64], rate: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the conversions per journey that exits cost, `v h e / (1 - e)`.
+
+    Parameters
+    ----------
+    visits
+        Expected visits of each node per journey.
+    hitting
+        Probability of conversion from each node.
+    rate
+        Exit probability of each node; arrays may have leading axes, such as buckets.
+
+    Returns
+    -------
+    ndarray of float64
+        What would be gained, to first order, if nobody left at a node and those who now leave
+        went on like those who stay; NaN where everybody leaves.
+    """
+    stay = np.where(rate < 1, 1.0 - rate, np.nan)
+    lost: NDArray[np.float64] = visits * hitting * rate / stay
+    return lost
 
 
 def conversion_with_fewer_exits(

@@ -16,7 +16,12 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_fraction, check_rng
 from cxjourney.domain import DROPOFF
 from cxjourney.journeys import by_segment, check_journeys
-from cxjourney.markov import conversion_with_fewer_exits, exit_elasticities, exit_slopes
+from cxjourney.markov import (
+    conversion_with_fewer_exits,
+    exit_elasticities,
+    exit_slopes,
+    lost_per_journey,
+)
 from cxjourney.whatif._model import model_of
 
 if TYPE_CHECKING:
@@ -252,10 +257,9 @@ def _figures(model: Model, slopes: Floats) -> BucketFigures:
 def _slopes(stack: Stack) -> Floats:
     solved, k = stack.solved(), len(stack.names)
     exits = stack.matrix[:, :k, stack.code(DROPOFF)]
-    exits = np.where(exits < 1e-12, 0.0, exits)  # rounding of a sum of probabilities
-    stay = np.where(exits < 1 - 1e-12, 1 - exits, np.nan)
-    slopes: Floats = solved.visits * solved.hitting * exits / stay
-    return slopes
+    # of sums of probabilities what is next to 0 or 1 is rounding
+    exits = np.where(exits < 1e-12, 0.0, np.where(exits < 1 - 1e-12, exits, 1.0))
+    return lost_per_journey(solved.visits, solved.hitting, exits)
 
 
 def _bands(figures: BucketFigures, level: float, rng: np.random.Generator) -> dict[str, Floats]:
