@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import cxjourney as cx
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys._transition_gaps import TransitionGaps, pauses
+from cxjourney.journeys._transition_gaps import TransitionGaps, _beyond, pauses
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -244,3 +244,8 @@ def test_the_graph_says_by_which_gaps_its_journeys_were_cut_and_keeps_it():
     assert (cut + cut).graph["gaps"] == repr(rule)
     with pytest.raises(InvalidValue, match="gaps"):
         plain + cut
+
+
+def test_a_value_as_far_as_the_limit_itself_is_beyond():
+    found = _beyond(np.array([3.0, 2.9, 9.0]), 1.0, np.array([1.0, 1.0, 0.0]), 2.0)
+    assert found.tolist() == [True, False, False]

@@ -108,7 +108,7 @@ class Journeys:
             absorbed=seal(absorbed),
             left_truncated=seal(_left_truncated(log, columns, first, customer, rules)),
             rules=rules,
-            value=seal(_values(columns, offsets, outcome, rules)),
+            value=seal(_values(columns, offsets, rules)),
         )
 
     @classmethod
@@ -325,19 +325,17 @@ def _left_truncated(
 def _values(
     columns: Columns,
     offsets: NDArray[np.int64],
-    outcome: NDArray[np.int8],
     rules: JourneyRules,
 ) -> NDArray[np.float64]:
     """Return the value of each converted journey: that of its goal interactions."""
     value: Any = columns.numeric.get("value")
-    total = np.full(len(outcome), np.nan)
-    if value is None or not len(outcome):
+    total = np.full(len(offsets) - 1, np.nan)
+    if value is None or not len(total):
         return total
     from cxjourney.journeys._outcomes import mask_of
 
     at_goal = mask_of(columns, rules.goal) & ~np.isnan(value)
     sums = np.add.reduceat(np.where(at_goal, value, 0.0), offsets[:-1])
     known = np.add.reduceat(at_goal, offsets[:-1]) > 0
-    chosen = known & (outcome == CONVERTED)
-    total[chosen] = sums[chosen]
+    total[known] = sums[known]  # a journey with its goal has converted
     return total
