@@ -515,3 +515,119 @@ def test_the_excess_and_the_gain_have_the_intervals_of_leaving_out_each_bucket()
     assert (row["gain"], row["gain_low"], row["gain_high"]) == pytest.approx(
         (whole, max(whole - half, 0), whole + half)
     )
+
+
+@pytest.mark.parametrize(("journeys_there", "marked"), [(9, True), (10, False)])
+def test_of_fewer_than_ten_journeys_nothing_is_said(journeys_there, marked):
+    journeys = cx.Journeys.from_paths(
+        [["rare"], ["a"], ["b"], ["c"]],
+        converted=[4, 80, 85, 90],
+        dropped=[journeys_there - 4, 20, 15, 10],
+    )
+    result = cx.critical.points(journeys)
+    mark = column(result, "mark")["rare"]
+    assert mark == ("fewer than 10 journeys" if marked else "")
+    assert (result.ranking[-1] == "rare") == marked  # it loses most, and would come first
+
+
+def in_stages(members):
+    """Return journeys of one visit each: at the first members in stage x, else in stage y."""
+    rows = []
+    for place, name in enumerate(("a", "b", "c", "d", "e", "f", "g")):
+        for i in range(60):
+            rows.append((f"{name}{i}", name, 0, "x" if place < members else "y"))
+            if i >= 4 + 3 * place:
+                rows.append((f"{name}{i}", "buy", 1, "z"))
+    log = cx.InteractionLog.from_frame(
+        {
+            "who": [who for who, *_ in rows],
+            "what": [what for _, what, *_ in rows],
+            "when": [DAY + timedelta(days=day) for *_, day, _ in rows],
+            "stage": [stage for *_, stage in rows],
+        },
+        customer="who",
+        touchpoint="what",
+        timestamp="when",
+        stage="stage",
+    )
+    return log.journeys(goal="buy", all_closed=True)
+
+
+@pytest.mark.parametrize(("members", "group"), [(2, "all"), (3, "x")])
+def test_a_stage_of_fewer_than_three_is_compared_with_all(members, group):
+    result = cx.critical.points(in_stages(members))
+    assert column(result, "peer_group")["a"] == group
+    assert column(result, "peer_group")["g"] == "y"
+    # exits of 4, 7, 10, … of 60 each: the peers of g are the others of stage y
+    others = [(4 + 3 * place) / 60 for place in range(members, 6)]
+    assert min(others) < column(result, "peers")["g"] < max(others)
+    own = (4 + 7 + 10) / 60
+    if group == "x":
+        assert column(result, "peers")["a"] < own
+
+
+def test_peers_weigh_what_they_say_about_the_prior():
+    # very different numbers of visits, rates that differ truly: all peers weigh nearly alike
+    journeys = cx.Journeys.from_paths(
+        [["a"], ["b"], ["c"], ["d"], ["e"]],
+        converted=[50_000, 5_000, 900, 2_000, 400],
+        dropped=[50_000, 500, 100, 1_500, 300],
+    )
+    rates = rates_of_journeys(journeys, "touchpoint")
+    peers = peers_of(rates)
+    a, b = rates.priors[""]
+    informative = rates.trials / (rates.trials + a + b)
+    assert peers.weights.sum(axis=1) == pytest.approx(np.ones(5))
+    for x in range(5):
+        others = np.delete(np.arange(5), x)
+        assert peers.weights[x, others] == pytest.approx(
+            informative[others] / informative[others].sum()
+        )
+        assert peers.weights[x, x] == 0
+    # fifty thousand visits do not drown the others: weights differ by less than a half
+    assert peers.weights[1, [0, 2, 3, 4]].max() < 1.5 * peers.weights[1, [0, 2, 3, 4]].min()
+
+
+def test_a_peer_that_one_bucket_alone_has_seen_keeps_its_rate():
+    rows = [(f"c{i}", "abcd"[i % 4], i % 3 == 0) for i in range(400)]
+    rows += [("lone", "rare", False)] * 12 + [("lone", "rare", True)] * 3
+    log = cx.InteractionLog.from_frame(
+        {
+            "who": [w for i, (w, _, left) in enumerate(rows) for _ in range(1 if left else 2)],
+            "case": [i for i, (_, _, left) in enumerate(rows) for _ in range(1 if left else 2)],
+            "what": [x for _, t, left in rows for x in ([t] if left else [t, "buy"])],
+            "when": [
+                DAY + timedelta(hours=h) for *_, left in rows for h in range(1 if left else 2)
+            ],
+        },
+        customer="who",
+        touchpoint="what",
+        timestamp="when",
+        journey="case",
+    )
+    journeys = log.journeys(goal="buy", all_closed=True)
+    rates = rates_of_journeys(journeys, "touchpoint")
+    peers = peers_of(rates)
+    # one customer says nothing of its own: it is nobody's peer, and has no interval
+    assert peers.weights[:, rates.names.index("rare")].sum() == 0
+    result = cx.critical.points(journeys)
+    assert math.isnan(column(result, "low")["rare"])
+    assert math.isnan(column(result, "excess_low")["rare"])
+    assert column(result, "shrunken_excess")["rare"] == 0
+    assert not math.isnan(column(result, "excess_low")["a"])
+    assert "no interval" in repr(result)
+
+
+def test_each_segment_has_critical_points_of_its_own(example):
+    journeys = example.journeys()
+    by = cx.critical.points(
+        journeys, segment="segment", effort={"payment": 2}, expected_exits="home page"
+    )
+    coded = journeys.segment("segment")
+    alone = journeys.where(coded.codes == coded.names.index("student"))
+    again = cx.critical.points(alone, effort={"payment": 2}, expected_exits="home page")
+    for name in again.table.column_names:
+        if name != "confidence":  # drawn one segment after the other
+            assert repr(list(by["student"].table[name])) == repr(list(again.table[name])), name
+    with pytest.raises(UnknownName, match="paymnt"):
+        cx.critical.points(journeys, segment="segment", effort={"paymnt": 2})
