@@ -30,12 +30,15 @@ __all__ = [
 
 CLUSTERED = "clustered by customer"
 NO_INTERVAL = "There is no interval: the figure rests on fewer than three customers or so."
+_SOME_WITHOUT = "Some figures have no interval: they rest on fewer than three customers or so."
 
 
 def why_no_interval(figures: BucketFigures) -> tuple[str, ...]:
-    """Return the note under a figure that is known but has no interval; nothing otherwise."""
-    known = np.isfinite(figures.whole)
-    return (NO_INTERVAL,) if bool(np.any(known & np.isnan(figures.variance))) else ()
+    """Return the note under figures that are known but have no interval; nothing otherwise."""
+    lacking = np.isfinite(figures.whole) & np.isnan(figures.variance)
+    if not lacking.any():
+        return ()
+    return (NO_INTERVAL if lacking.size == 1 else _SOME_WITHOUT,)
 
 
 def share_estimate(
