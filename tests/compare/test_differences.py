@@ -17,7 +17,7 @@ from cxjourney._stats.buckets import bucket_of
 from cxjourney._stats.significance import false_discovery
 from cxjourney._stats.units import Units
 from cxjourney.compare import Differences, between, segments
-from cxjourney.compare._contrast import contrast_of
+from cxjourney.compare._contrast import contrast_of, contrast_of_graphs
 from cxjourney.compare._evidence import adjusted
 from cxjourney.compare._observations import Observations, observations_of
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
@@ -98,6 +98,48 @@ def test_simpsons_paradox_is_seen():
     # stratified by the groups themselves there is nothing to compare within a stratum
     alone = segments(journeys, "group", strata="group", rng=1)
     assert np.isnan(alone.table["adjusted"]).all()
+
+
+def test_a_reversal_that_may_be_chance_is_none():
+    journeys = closed_cases(
+        [
+            *arm("new", "phone", 5, 8),
+            *arm("old", "phone", 2, 3),
+            *arm("new", "desk", 1, 3),
+            *arm("old", "desk", 3, 8),
+        ]
+    )
+    table = segments(journeys, "group", strata="device", min_count=1, n_permutations=0).table
+    row = next(row for row in table if row["touchpoint"] == "web")
+    assert row["difference"] * row["adjusted"] < 0
+    assert row["adjusted_low"] < 0 < row["adjusted_high"]
+    assert not row["reversed"]
+
+
+def test_strata_weigh_as_mantel_and_haenszel_say():
+    sizes = {"x": ((12, 30), (9, 40)), "y": ((50, 60), (3, 5)), "z": ((7, 7), (0, 0))}
+    rows = []
+    for stratum, ((a, m), (c, n)) in sizes.items():
+        rows += [*arm("new", stratum, a, m), *arm("old", stratum, c, n)]
+    journeys = closed_cases(rows)
+    weights = {s: m * n / (m + n) for s, ((_, m), (_, n)) in sizes.items()}
+    expected = sum(
+        weights[s] * (c / n - a / m) for s, ((a, m), (c, n)) in sizes.items() if n
+    ) / sum(weights.values())
+    table = segments(journeys, "group", strata="device", n_permutations=0).table
+    row = next(row for row in table if row["touchpoint"] == "web")
+    assert (row["group"], row["to"]) == ("new", cx.DROPOFF)
+    assert row["adjusted"] == pytest.approx(expected)  # of exits: what the others stay
+    # what only the new ones have says nothing of the difference
+    seen = observations_of(journeys, "touchpoint")
+    group, device = (journeys.segment(name) for name in ("group", "device"))
+    sides = [seen.take(group.codes[seen.journey] == group.names.index(x)) for x in ("new", "old")]
+    strata = [device.codes[side.journey] for side in sides]
+    contrast = contrast_of(*sides)
+    found = adjusted(contrast, tuple(sides), tuple(strata), level=0.95)
+    web = contrast.source == 0
+    assert found.first.units.sum(axis=0)[web].tolist() == pytest.approx([90, 90])
+    assert found.second.units.sum(axis=0)[web].tolist() == pytest.approx([45, 45])
 
 
 def test_one_stratum_changes_nothing():
@@ -324,6 +366,10 @@ def test_probabilities_are_those_of_the_graph_of_each_group(seed):
     for row in found.table:
         for side, column in (("group", "probability"), ("against", "probability_against")):
             graph = graphs[row[side]]
+            node = graph.nodes.get(row["touchpoint"], {})
+            if node.get("exits"):  # somebody fell silent there
+                visits = row["visits" if side == "group" else "visits_against"]
+                assert visits == node["visits"] - node["censored"]
             edge = graph.get_edge_data(row["touchpoint"], row["to"])
             if edge is not None and "probability" in edge:
                 assert row[column] == pytest.approx(edge["probability"], abs=1e-9)
@@ -470,6 +516,18 @@ def test_graphs_compare_as_the_journeys_they_were_built_from():
         between(a, b.graph())
     with pytest.raises(InvalidValue, match="strata"):
         between(a.graph(), b.graph(), strata="device")
+
+
+def test_replicates_of_a_graph_are_about_its_own_probabilities():
+    log = random_log(5, 150)
+    graphs = [log.journeys(goal="buy", inactivity=timedelta(days=4)).graph() for _ in range(2)]
+    contrast = contrast_of_graphs(*graphs)
+    counted = contrast.count[0] / contrast.at_risk[0]
+    assert np.abs(counted - contrast.first.whole).max() > 0.01  # it is not what was counted
+    for figures in (contrast.first, contrast.second):
+        many = contrast.at_risk[0] >= 30
+        off = np.nanmean(figures.without, axis=0) - figures.whole
+        assert np.abs(off[many]).max() < 0.004
 
 
 def test_more_than_two_values_are_compared_with_the_rest_or_in_pairs():
