@@ -142,6 +142,23 @@ def test_strata_weigh_as_mantel_and_haenszel_say():
     assert found.second.units.sum(axis=0)[web].tolist() == pytest.approx([45, 45])
 
 
+def test_what_is_unknown_is_a_stratum_of_its_own():
+    rows = [*arm("new", "x", 12, 30), *arm("old", "x", 9, 40)]
+    known = segments(
+        closed_cases([*rows, *arm("new", "y", 20, 25), *arm("old", "y", 3, 20)]),
+        "group",
+        strata="device",
+        n_permutations=0,
+    )
+    unknown = segments(
+        closed_cases([*rows, *arm("new", None, 20, 25), *arm("old", None, 3, 20)]),
+        "group",
+        strata="device",
+        n_permutations=0,
+    )
+    assert unknown.table["adjusted"].tolist() == pytest.approx(known.table["adjusted"].tolist())
+
+
 def test_one_stratum_changes_nothing():
     journeys = closed_cases([*arm("new", "all", 40, 60), *arm("old", "all", 20, 50)])
     table = segments(journeys, "group", strata="device", rng=1).table

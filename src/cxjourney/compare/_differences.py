@@ -168,7 +168,7 @@ class Differences(Result):
         found = f"{self.n_discoveries:,} of {self.n_comparisons:,} comparisons are discoveries"
         notes = [
             f"{found} at a false-discovery rate of {100 * self.fdr:g}%.",
-            f"Intervals: {100 * self.level:g}% {self.method}.",
+            f"{self.method} The confidence level is {100 * self.level:g}%.",
         ]
         untested = len(self.table) - self.n_comparisons
         if untested:

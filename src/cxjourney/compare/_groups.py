@@ -270,7 +270,8 @@ def between(
             fdr=fdr,
             min_count=min_count,
             n_missing=0,
-            method="Newcombe, visits independent; score test, Benjamini-Hochberg",
+            method="Probabilities are those of the graphs; intervals are Newcombe's and tests "
+            "score tests, with visits taken as independent.",
             caveats=[*caveats, "A graph knows no customers, so its intervals are too narrow."],
             backend=None,
         )
@@ -363,5 +364,8 @@ def _journeys_where(journeys: Journeys, chosen: Bools) -> int:
 
 def _method(journeys: Journeys) -> str:
     timed = journeys.columns.time is not None and journeys.rules.inactivity is not None
-    estimator = "Aalen-Johansen at the limit" if timed else "counts"
-    return f"{estimator}, Newcombe, clustered by customer; score test, Benjamini-Hochberg"
+    estimator = "Aalen-Johansen's at the inactivity limit" if timed else "shares of ended visits"
+    return (
+        f"Probabilities are {estimator}; intervals are Newcombe's and tests score tests, over "
+        "buckets of customers."
+    )
