@@ -195,3 +195,18 @@ def test_many_wilson_intervals_are_those_of_each_alone(counts):
     share = np.divide(hits, n, out=np.full(len(n), np.nan), where=n > 0)
     each = np.array([wilson(k, m, level=0.9) for k, m in zip(hits, n, strict=True)])
     assert np.stack(wilson_ends(share, n, level=0.9), axis=1) == pytest.approx(each, nan_ok=True)
+
+
+def test_a_count_of_0_adds_half_a_success_and_half_a_trial_to_both_samples():
+    # .5 of 10.5 against 5.5 of 10.5: ln RR = ln(1/11), variance 2 - 2/21 + 2/11 - 2/21
+    half = 1.959963984540054 * math.sqrt(2 - 2 / 21 + 2 / 11 - 2 / 21)
+    expected = (math.exp(-half) / 11, math.exp(half) / 11)
+    assert katz(0, 10, 5, 10) == pytest.approx(expected)
+
+
+def test_ranks_that_hold_their_level_exactly_are_taken():
+    # both of two values lie above the median with probability 1/4, and below it with 1/4
+    assert quantile_ranks(2, 0.5, level=0.5) == (1, 2)
+    # and 1/8 of three, 4/16 of four at or below the first, 5/16 = 1 - 11/16 at or below the second
+    assert quantile_ranks(3, 0.5, level=0.75) == (1, 3)
+    assert quantile_ranks(4, 0.5, level=0.375) == (2, 3)

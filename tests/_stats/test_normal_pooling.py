@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from scipy import stats
 
-from cxjourney._stats.normal_pooling import shrunken_effects, spread_of
+from cxjourney._stats.normal_pooling import (
+    Spread,
+    shrunken_effects,
+    smoothed_variance,
+    spread_of,
+    tau_interval,
+)
 
 
 def test_spread_between_three_channels():
@@ -31,3 +40,24 @@ def test_the_less_is_known_of_a_value_the_more_it_is_drawn_to_the_mean():
     values, variances = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.01, 0.01, 0.01, 0.5])
     drawn = shrunken_effects(values, variances, spread_of(values, variances))
     assert drawn[3] < drawn[2] < 1
+
+
+def test_the_ends_of_tau_solve_q_where_all_errors_are_alike():
+    # Q(τ²) = Σ (y - 3)² / (.5 + τ²) = 40 / (.5 + τ²), a χ² with 4 degrees of freedom
+    values, variances = np.array([-1.0, 1.0, 3.0, 5.0, 7.0]), np.full(5, 0.5)
+    expected = [math.sqrt(40 / stats.chi2.ppf(p, 4) - 0.5) for p in (0.975, 0.025)]
+    assert tau_interval(values, variances, level=0.95) == pytest.approx(expected)
+    assert tau_interval(np.full(5, 2.0), variances, level=0.95) == (0, 0)
+
+
+def test_one_hit_and_one_miss_make_every_variance_positive():
+    # none of 8: (0 + 1) / (8 + 2) = .1, and .1 · .9 / 8; half of 2: .5 · .5 / 2
+    found = smoothed_variance(np.array([0.0, 0.5]), np.array([8.0, 2.0]))
+    assert found == pytest.approx([0.09 / 8, 0.125])
+
+
+def test_an_effect_is_drawn_by_its_share_of_the_variance_and_one_of_unknown_error_wholly():
+    spread = Spread(mean=1.0, tau=2.0, i2=0.5, q=3.0, n=3)
+    drawn = shrunken_effects(np.array([4.0, 4.0, 9.0]), np.array([12.0, 0.0, np.nan]), spread)
+    # 4 / (4 + 12) of the way; all of it where nothing errs; the mean where the error is not known
+    assert drawn == pytest.approx([1.75, 4.0, 1.0])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
+from cxjourney._stats.bootstrap import _bca_ends, _mean_replicates
 from cxjourney._stats.intervals import mean_t
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.metrics import bootstrap
@@ -84,3 +86,35 @@ def test_bad_input_is_refused():
         bootstrap(VALUES, np.mean, rng="seed")
     with pytest.raises(InvalidValue, match="weights must be left out where a statistic is given"):
         bootstrap(VALUES, np.mean, weights=np.ones(60))
+
+
+def test_bca_is_accelerated_by_a_sixth_of_the_skewness():
+    replicates = np.arange(1000.0)  # half of them below the estimate: no bias
+    values = np.array([0.0, 0.0, 1.0, 1.0, 2.0, 8.0])
+    without = (values.sum() - values) / 5
+    centred = values - 2
+    a = (centred**3).sum() / (6 * (centred**2).sum() ** 1.5)
+    z = NormalDist().inv_cdf(0.975)
+    expected = [NormalDist().cdf(x / (1 - a * x)) for x in (-z, z)]
+    assert a > 0
+    assert _bca_ends(499.5, replicates, without, 0.95) == pytest.approx(expected)
+
+
+def test_bca_counts_half_of_the_replicates_that_equal_the_estimate():
+    replicates = np.array([1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0])
+    bias = NormalDist().inv_cdf(1 / 8)  # none below, two of eight equal
+    z = NormalDist().inv_cdf(0.975)
+    expected = [NormalDist().cdf(2 * bias + x) for x in (-z, z)]
+    assert _bca_ends(1.0, replicates, np.ones(5), 0.95) == pytest.approx(expected)
+
+
+def test_the_jackknife_of_a_mean_leaves_out_whole_customers_with_their_weights():
+    values, w = np.array([1.0, 4.0, 2.0, 8.0, 3.0]), np.array([1.0, 2.0, 1.0, 0.5, 3.0])
+    groups = [np.array([0, 3]), np.array([1]), np.array([2, 4])]
+    rng = np.random.default_rng(1)
+    mean, replicates, without = _mean_replicates(values, w, groups, n_resamples=50, rng=rng)
+    assert mean == pytest.approx(np.average(values, weights=w))
+    left = [np.delete(np.arange(5), group) for group in groups]
+    assert without == pytest.approx([np.average(values[k], weights=w[k]) for k in left])
+    assert replicates.min() >= values.min()
+    assert replicates.max() <= values.max()
