@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from cxjourney._stats.buckets import bucket_of, difference_of_means, difference_of_shares
+from cxjourney._stats.buckets import (
+    BucketFigures,
+    bucket_of,
+    difference_of_means,
+    difference_of_shares,
+)
 from cxjourney._stats.ratios import mean_figures
 from cxjourney._stats.units import Units
 
@@ -88,3 +93,40 @@ def test_intervals_of_differences_cover_the_truth(both):
         low, high, _ = difference_of_means(*means, level=0.95)
         covered["mean"] += bool(low[0] <= 2 <= high[0])
     assert min(covered.values()) >= ENOUGH
+
+
+def apart(hits_of_groups):
+    """Return the share of each group, whose customers, of one trial each, are buckets."""
+    sizes = [len(hits) for hits in hits_of_groups]
+    figures = []
+    for place, hits in enumerate(hits_of_groups):
+        whole = np.array([hits.mean()])
+        without = np.repeat(whole[None], sum(sizes), axis=0)
+        units = np.zeros((sum(sizes), 1))
+        rows = slice(sum(sizes[:place]), sum(sizes[: place + 1]))
+        without[rows, 0] = (hits.sum() - hits) / (len(hits) - 1)
+        units[rows] = 1
+        figures.append(BucketFigures(whole=whole, without=without, units=units))
+    return figures
+
+
+def test_the_pooled_share_weighs_groups_by_their_effective_trials():
+    # 30 of 60 against 28 of 140: without customer i a share moves by (p - y_i) / (n - 1), so that
+    # the variance is 199/200 · n p (1 - p) / (n - 1)², as of 200/199 · (n - 1)² / n trials
+    one, other = apart([np.repeat([1.0, 0.0], 30), np.repeat([1.0, 0.0], [28, 112])])
+    m1, m2 = 200 / 199 * 59**2 / 60, 200 / 199 * 139**2 / 140
+    pooled = (m1 * 0.5 + m2 * 0.2) / (m1 + m2)
+    t = 0.3 / math.sqrt(pooled * (1 - pooled) * (1 / m1 + 1 / m2))
+    parts = np.repeat([1 / 60**2, 1 / 140**2], [60, 140])
+    freedom = parts.sum() ** 2 / (parts**2).sum() - 1
+    p = difference_of_shares(one, other, level=0.95)[2]
+    assert p[0] == pytest.approx(2 * student.sf(t, freedom), rel=1e-9)
+
+
+def test_a_mean_of_fewer_than_three_customers_or_so_has_no_difference():
+    few, many = figures([1, 2, 4, 5], [0, 0, 1, 1]), figures([1, 2, 5, 3, 4], [0, 1, 2, 3, 4])
+    assert few.effective == 2
+    assert np.isnan(difference_of_means(few, many, level=0.95)).all()
+    assert np.isnan(difference_of_means(many, few, level=0.95)).all()
+    assert np.isnan(difference_of_shares(few, many, level=0.95)).all()
+    assert np.isfinite(difference_of_means(many, many.map(lambda m: m * m), level=0.95)).all()

@@ -64,3 +64,23 @@ def test_draws_have_the_variance_and_the_covariance_of_the_buckets():
     sums = [64 * f.whole - 63 * f.without for f in (one, other)]
     expected = np.cov(sums[0][:, 0], sums[1][:, 0])[0, 1] / 64
     assert np.cov(a[:, 0], b[:, 0])[0, 1] == pytest.approx(expected, rel=0.05)
+
+
+def test_figures_that_move_together_are_ranked_by_their_difference():
+    # each may be anything from 0 to 2, but the second is always .1 above the first
+    moves = np.array([0.6, -0.5, 0.4, -0.7, 0.3, -0.1])
+    whole = np.array([1.0, 1.1])
+    together = BucketFigures(whole=whole, without=whole + moves[:, None])
+    assert [r.tolist() for r in rank_ranges(together, level=0.95)] == [[2, 1], [2, 1]]
+    # against each other they leave both ranks open
+    opposed = BucketFigures(whole=whole, without=whole + moves[:, None] * np.array([1, -1]))
+    assert [r.tolist() for r in rank_ranges(opposed, level=0.95)] == [[1, 1], [2, 2]]
+
+
+def test_the_squares_of_what_buckets_move_in_a_draw_add_up_to_the_variance():
+    y = np.array([2.0, 0.0, 5.0, 1.0])
+    whole, without = y.mean(), (y.sum() - y) / 3
+    figure = BucketFigures(whole=np.array([whole]), without=without[:, None])
+    moved = Draws(z=np.eye(4)).around(figure)[:, 0] - whole
+    # of a mean of four: the variance of the values over 4
+    assert (moved**2).sum() == pytest.approx(y.var(ddof=1) / 4)
