@@ -86,7 +86,8 @@ def expectation_gap(
     Returns
     -------
     ExpectationGap
-        The mean gap with its paired interval, the three shares and the signed-rank test.
+        The mean gap with its paired interval; beside it the shares `exceeded`, `met` and `missed`,
+        the `effect_size` and the `p_value` of the signed-rank test.
 
     Raises
     ------
@@ -229,7 +230,7 @@ def peak_end_rule(
     Returns
     -------
     PeakEnd
-        The mean over journeys, the score of each, and the plain mean beside it.
+        The mean over journeys; beside it the plain `mean` and the `scores` of the journeys.
 
     Raises
     ------

@@ -133,7 +133,8 @@ def nps(
     Returns
     -------
     NetPromoterScore
-        An `Estimate` in points with the three shares.
+        An `Estimate` in points that has the shares `promoters`, `passives` and `detractors`
+        beside it, each an `Estimate` with Wilson's interval.
 
     Raises
     ------
@@ -299,7 +300,8 @@ def score_of_groups(
     Returns
     -------
     NetPromoterScore
-        An `Estimate` in points with the three shares.
+        An `Estimate` in points that has the shares `promoters`, `passives` and `detractors`
+        beside it, each an `Estimate` with Wilson's interval.
 
     Raises
     ------

@@ -65,7 +65,7 @@ def nps_difference(
     Returns
     -------
     NpsDifference
-        An `Estimate` in points with z and the two-sided p-value.
+        An `Estimate` in points that has `z` and the two-sided `p_value` beside it.
 
     Raises
     ------

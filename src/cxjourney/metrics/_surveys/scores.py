@@ -117,7 +117,8 @@ def csat(
     Returns
     -------
     AnswerShare
-        An `Estimate` [fraction] with the mean and the distribution.
+        An `Estimate` [fraction] that has the `mean` answer, the `distribution` (answer to number
+        of respondents), the `scale` and the answers `counted` beside it.
 
     Raises
     ------
@@ -196,7 +197,7 @@ def ces(
     AnswerShare
         Version 2: share of answers 5-7, higher is better. Version 1: share of answers 1-2 (low
         effort), higher is better, while its mean is better when lower. `parameters` names the
-        version.
+        version. Mean and distribution stand beside it, as in `csat`.
 
     Raises
     ------
@@ -370,7 +371,8 @@ def answer_share(
     Returns
     -------
     AnswerShare
-        An `Estimate` [fraction] with the mean and the distribution.
+        An `Estimate` [fraction] that has the `mean` answer, the `distribution` (answer to number
+        of respondents), the `scale` and the answers `counted` beside it.
 
     Raises
     ------
