@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy.stats import t
@@ -20,7 +22,7 @@ def figures_of(sums):
 
 def test_the_rank_of_one_figure_counts_the_paired_t_tests_that_it_loses_or_wins():
     rng = np.random.default_rng(1)
-    sums = rng.normal([5.0, 4.9, 4.2, 1.0], 1.0, size=(64, 4)) + rng.normal(size=(64, 1))
+    sums = rng.normal([5.0, 4.9, 4.2, 1.0], 1.0, size=(64, 4)) + 5 * rng.normal(size=(64, 1))
     low, high = rank_ranges(figures_of(sums), level=0.95)
     mean = sums.mean(axis=0)
     bound = t.ppf(0.975, 63)
@@ -34,6 +36,20 @@ def test_the_rank_of_one_figure_counts_the_paired_t_tests_that_it_loses_or_wins(
         assert (low[i], high[i]) == (1 + above, 4 - below)
     assert (low[3], high[3]) == (4, 4)
     assert high[0] >= 2
+
+
+@pytest.mark.parametrize(("gap", "apart"), [(2.5, False), (3.5, True)])
+def test_the_difference_has_the_smaller_degrees_of_freedom(gap, apart):
+    # one figure is known, the other has a standard error of 1 from four customers: t(3) = 3.18
+    whole, without = np.array([gap, 0.0]), np.zeros((64, 2))
+    without[:, 0] = gap
+    without[:4, 1] = np.array([1, -1, 1, -1]) / math.sqrt(3)
+    units = np.ones((64, 2))
+    units[4:, 1] = 0
+    figures = BucketFigures(whole=whole, without=without, units=units)
+    assert figures.variance.tolist() == pytest.approx([0.0, 1.0])
+    low, high = rank_ranges(figures, level=0.95)
+    assert (low.tolist(), high.tolist()) == ([1, 1 + apart], [2 - apart, 2])
 
 
 def test_a_figure_without_variance_has_every_rank_and_one_without_value_none():

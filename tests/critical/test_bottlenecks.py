@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 import cxjourney as cx
 from cxjourney.critical import bottlenecks
@@ -89,3 +90,41 @@ def test_aggregated_paths_have_no_waits():
     journeys = cx.Journeys.from_paths([["web"]], converted=[1], dropped=[1])
     with pytest.raises(TimesRequired, match="bottlenecks"):
         bottlenecks(journeys)
+
+
+def test_the_intervals_leave_out_one_customer_after_the_other():
+    rng = np.random.default_rng(5)
+    waits = {f"c{i}": rng.exponential(5 + i % 7, size=1 + i % 4) for i in range(30)}
+    rows = []
+    for customer, hours in waits.items():
+        now = 0.0
+        for wait in hours:
+            rows.append(at(customer, "web", now))
+            now += wait
+        rows.append(at(customer, "call", now))
+        rows.append(at(customer, "buy", now + hours[0]))
+    log = cx.InteractionLog.from_interactions(rows)
+    found = row(bottlenecks(log.journeys(goal="buy", all_closed=True)), "web")
+    sums = np.array([hours.sum() for hours in waits.values()]) * 3600
+    firsts = np.array([hours[0] for hours in waits.values()]) * 3600
+    n = np.array([len(hours) for hours in waits.values()], dtype=float)
+
+    def jackknife(whole, without, units):
+        variance = 29 / 30 * ((without - whole) ** 2).sum()
+        return variance, t.ppf(0.975, units.sum() ** 2 / (units**2).sum() - 1)
+
+    mean = sums.sum() / n.sum()
+    variance, q = jackknife(mean, (sums.sum() - sums) / (n.sum() - n), n)
+    half = q * np.sqrt(variance)
+    assert (found["wait_s"], found["low"], found["high"]) == pytest.approx(
+        (mean, mean - half, mean + half), rel=1e-6
+    )
+    total = sums + firsts
+    share = sums.sum() / total.sum()
+    variance, q = jackknife(share, (sums.sum() - sums) / (total.sum() - total), total)
+    trials = share * (1 - share) / variance
+    half = q * np.sqrt(share * (1 - share) / trials + q**2 / (4 * trials**2)) / (1 + q**2 / trials)
+    centre = (share + q**2 / (2 * trials)) / (1 + q**2 / trials)
+    assert (found["share_low"], found["share_high"]) == pytest.approx(
+        (centre - half, centre + half), rel=1e-6
+    )

@@ -106,3 +106,17 @@ def test_dominators_are_what_every_simple_path_of_the_graph_has_in_common(ways):
             else []
         )
         assert set(claimed) == (set.intersection(*paths) if paths else set())
+
+
+def test_a_threshold_that_is_just_reached_counts():
+    graph = cx.JourneyGraph.from_counts(
+        {
+            (cx.START, "x"): 50,
+            (cx.START, "y"): 50,
+            ("x", cx.CONVERSION): 50,
+            ("y", cx.CONVERSION): 50,
+            ("y", cx.DROPOFF): 0,
+        }
+    )
+    assert set(cx.critical.must_pass(graph, threshold=0.5).nearly) == {"x", "y"}
+    assert cx.critical.must_pass(graph, threshold=0.51).nearly == ()

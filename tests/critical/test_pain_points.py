@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 import cxjourney as cx
-from cxjourney.critical import pain_points
+from cxjourney._stats.figure_ranks import rank_ranges
+from cxjourney.critical import _pain_points, pain_points
 from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.journeys import units_of
+from cxjourney.journeys import units_of, visits_of
 
 
 def journeys_of(rows, **options):
@@ -130,3 +132,55 @@ def test_a_log_without_feelings_is_refused():
 def test_options_keep_their_rules(journeys, options):
     with pytest.raises(InvalidValue):
         pain_points(journeys, **options)
+
+
+def test_pain_without_a_bucket_keeps_the_shrinkage_of_all(monkeypatch):
+    seen = []
+
+    def spy(figures, *, level):
+        seen.append(figures)
+        return rank_ranges(figures, level=level)
+
+    monkeypatch.setattr(_pain_points, "rank_ranges", spy)
+    journeys = cx.datasets.sample(seed=2, customers=600).journeys()
+    found = pain_points(journeys)
+    (figures,) = seen
+    visits, unit = visits_of(journeys), units_of(journeys).of
+    felt = journeys.columns.numeric["emotion"][visits.row]
+    known = ~np.isnan(felt)
+    bucket = unit[visits.journey]
+
+    def mean_of(node, keep):
+        return felt[known & keep & (visits.node == node)].mean()
+
+    everybody = np.ones(len(felt), dtype=bool)
+    nodes = [i for i in range(len(visits.names)) if (known & (visits.node == i)).sum() >= 20]
+    means = np.array([mean_of(i, everybody) for i in nodes])
+    # which part is kept: told by the severity of those that hurt, given the mean of all
+    overall = felt[known].mean()
+    checked = 0
+    for place, i in enumerate(nodes):
+        severity = row(found, visits.names[i])["severity"]
+        kept = (-severity - overall) / (means[place] - overall)
+        if severity == 0 or not 0 < kept < 0.97:
+            continue
+        for g in (3, 40):
+            part = pain_points(journeys.where(unit != g))
+            left = row(part, visits.names[i])
+            drawn = overall + kept * (mean_of(i, bucket != g) - overall)
+            expected = left["reach"] * -drawn * left["impact"]
+            assert figures.without[g, i] == pytest.approx(expected, rel=2e-3)
+        checked += 1
+    assert checked > 0
+
+
+def test_severity_has_the_interval_of_the_raw_mean():
+    journeys = cx.datasets.sample(seed=2, customers=600).journeys()
+    found, scores = pain_points(journeys), cx.experience.scores(journeys, measure="emotion")
+    for other in scores.table:
+        own = row(found, other["touchpoint"])
+        if math.isnan(other["low"]):
+            continue
+        # neutral is 0 and the worst -1: who feels the higher end suffers least
+        assert own["severity_low"] == pytest.approx(np.clip(-other["high"], 0, 1))
+        assert own["severity_high"] == pytest.approx(np.clip(-other["low"], 0, 1))

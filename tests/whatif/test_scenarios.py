@@ -16,6 +16,8 @@ from scipy.stats import t
 
 import cxjourney as cx
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TrappedClass, UnknownName
+from cxjourney.journeys import units_of
+from cxjourney.markov import fewer_exits
 from cxjourney.whatif import Scenario, baseline, bypass, levers, reduce_exit, remove, reroute
 from cxjourney.whatif._model import Stack, model_of
 
@@ -374,3 +376,54 @@ def test_each_move_of_a_graph_is_in_one_bucket():
     assert others == pytest.approx(np.rint(others))
     assert (4 - others[:, cart]).sum() == pytest.approx(4)
     assert model.left.journeys.sum() == pytest.approx(10)
+
+
+def left(split, counts, paths, bucket):
+    """Return the journeys of paths without a bucket, or all."""
+    n = counts - (0 if bucket is None else split[:, bucket])
+    return cx.Journeys.from_paths(paths, converted=n[::2].tolist(), dropped=n[1::2].tolist())
+
+
+def test_each_figure_has_the_interval_of_leaving_out_each_bucket():
+    paths = [["web"], ["web", "rare"], ["ad", "web"]]
+    journeys = cx.Journeys.from_paths(paths, converted=[300, 9, 90], dropped=[500, 8, 160])
+    split = units_of(journeys).split
+    counts = split.sum(axis=1)
+
+    def figures(bucket):
+        part = left(split, counts, paths, bucket)
+        chain = cx.AbsorbingChain.from_graph(part.graph())
+        fewer = fewer_exits(chain, {"rare": 0.5})
+        gain = fewer.conversion_probability - chain.conversion_probability
+        more = fewer.expected_steps - chain.expected_steps
+        return chain.conversion_probability, chain.expected_steps, gain, more
+
+    whole = figures(None)
+    without = np.array([figures(bucket) for bucket in range(64)]).T
+    each, rare = split.sum(axis=0).astype(float), split[2:4].sum(axis=0).astype(float)
+
+    def spread(value, others, units):
+        error = math.sqrt(63 / 64 * ((others - value) ** 2).sum())
+        return error, t.ppf(0.975, units.sum() ** 2 / (units**2).sum() - 1)
+
+    scenario = reduce_exit(journeys, "rare", 0.5)
+    error, q = spread(whole[0], without[0], each)
+    p, n = whole[0], whole[0] * (1 - whole[0]) / error**2
+    roots = sorted(np.roots([1 + q * q / n, -(2 * p + q * q / n), p * p]).real)
+    assert (scenario.base.low, scenario.base.high) == pytest.approx(tuple(roots))
+    error, q = spread(math.log(whole[1]), np.log(without[1]), each)
+    ends = whole[1] * math.exp(-q * error), whole[1] * math.exp(q * error)
+    assert (scenario.base_steps.low, scenario.base_steps.high) == pytest.approx(ends)
+    # what is changed stands on the few visits of the place where it is changed
+    error, q = spread(whole[2], without[2], rare)
+    assert q > 2.05
+    ends = whole[2] - q * error, whole[2] + q * error
+    assert (scenario.change.low, scenario.change.high) == pytest.approx(ends)
+    assert (scenario.conversions.low, scenario.conversions.high) == pytest.approx(
+        tuple(len(journeys) * end for end in ends)
+    )
+    error, q = spread(whole[3], without[3], rare)
+    ends = tuple(len(journeys) * (whole[3] + sign * q * error) for sign in (-1, 1))
+    assert (scenario.contacts.value, scenario.contacts.low, scenario.contacts.high) == (
+        pytest.approx((len(journeys) * whole[3], *ends), abs=1e-9)
+    )

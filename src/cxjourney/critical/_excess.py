@@ -176,13 +176,11 @@ class Excess:
 def excess_of(rates: NodeRates, peers: Peers, chain: ChainFigures) -> Excess:
     """Return the excess of each touchpoint over its peers, and what it costs.
 
-    The weights of the peers and the shrinkage are those of all customers in every bucket. A peer
-    that was seen by the customers of one bucket alone keeps its rate without them.
+    The weights of the peers and the shrinkage are those of all customers in every bucket.
     """
     own = rates.figures
-    kept = np.where(np.isnan(own.without), own.whole, own.without)
     of_peers = BucketFigures(
-        whole=peers.rate(own.whole), without=peers.rate(kept), units=peers.units(own.units)
+        whole=peers.rate(own.whole), without=peers.rate(own.without), units=peers.units(own.units)
     )
     keeps = peers.keeps()
 
