@@ -41,7 +41,6 @@ ALLOWED = {
     ("kernels/__init__.py", "text"): "the name of a compiled module",
     ("metrics/_engagement/pages_and_mails.py", "open"): "a mail is opened",
     ("report/_journey_map.py", "text"): "a media type, and what stands in a cell",
-    ("report/_words.py", "open"): "a question is open",
 }
 # public names of which the same holds
 ALLOWED_NAMES = {

@@ -154,14 +154,19 @@ def test_weighted_shares_keep_their_own_interval():
         benchmark_test(weighted, 2, relative_to=proportion(1, 10))
 
 
-def brute_z(x1, n1, x2, n2, claimed):
-    """Return the score statistic, the restricted shares found on a grid."""
+def likeliest(x1, n1, x2, n2, claimed):
+    """Return the likeliest shares with a ratio, from a grid."""
     p2 = np.linspace(1e-7, min(1, 1 / claimed) - 1e-7, 2_000_001)
     p1 = claimed * p2
     likelihood = x1 * np.log(p1) + (n1 - x1) * np.log1p(-p1)
     likelihood += x2 * np.log(p2) + (n2 - x2) * np.log1p(-p2)
     best = int(likelihood.argmax())
-    a, b = p1[best], p2[best]
+    return p1[best], p2[best]
+
+
+def brute_z(x1, n1, x2, n2, claimed):
+    """Return the score statistic, the restricted shares found on a grid."""
+    a, b = likeliest(x1, n1, x2, n2, claimed)
     variance = (a * (1 - a) / n1 + claimed**2 * b * (1 - b) / n2) * (n1 + n2) / (n1 + n2 - 1)
     return (x1 / n1 - claimed * x2 / n2) / math.sqrt(variance)
 
@@ -227,6 +232,18 @@ def test_power_of_a_ratio_is_about_what_simulated_data_give():
     drawn = zip(rng.binomial(300, 0.225, 1500), rng.binomial(300, 0.075, 1500), strict=True)
     held = [ratio(int(a), 300, int(b), 300, 2, alternative="greater").p_value for a, b in drawn]
     assert test.power == pytest.approx(np.mean(np.array(held) < 0.05), abs=0.06)
+
+
+@pytest.mark.parametrize(("counts", "harder"), [((60, 300, 30, 300), 1), ((12, 60, 60, 600), 0)])
+def test_two_sided_power_of_a_ratio_is_that_of_the_harder_side(counts, harder):
+    n1, n2 = counts[1], counts[3]
+    powers = []
+    for truth in (2 / 1.5, 2 * 1.5):
+        a, b = likeliest(*counts, truth)
+        away = brute_z(n1 * a, n1, n2 * b, n2, 2)  # of the data that this truth brings
+        powers.append(upper(NormalDist().inv_cdf(0.975) - abs(away)))
+    assert powers[harder] == min(powers)
+    assert ratio(*counts, 2).power == pytest.approx(powers[harder], rel=1e-4)
 
 
 @pytest.mark.parametrize("options", [{"claimed": 0}, {"effect": 1}, {"claimed": math.nan}])
