@@ -121,3 +121,37 @@ def test_what_is_no_name_is_refused(log, name):
 def test_journeys_are_no_log(log):
     with pytest.raises(cx.exceptions.InvalidValue, match=r"log must be .* hand over its .log"):
         sensitivity(log.journeys(goal="buy"), goal="buy")
+
+
+def test_segments_are_those_of_their_customers():
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    log = cx.InteractionLog.from_interactions(
+        [
+            cx.Interaction(
+                customer=cx.Customer(c, attributes={"tier": "gold" if c < "c" else "tin"}),
+                touchpoint=name,
+                timestamp=begin + timedelta(days=when),
+            )
+            for c, touches in DAYS.items()
+            for name, when in touches
+        ],
+        observed_until=begin + timedelta(days=20),
+    )
+    found = sensitivity(log, goal="buy", limits=[7 * DAY, 14 * DAY], segment="tier")
+    assert found.values == ("gold", "tin")
+    assert found.rule == "Each customer has one tier."
+    for tier, part in found:
+        for limit, row in zip((7, 14), part.table, strict=True):
+            journeys = log.journeys(goal="buy", inactivity=limit * DAY)
+            coded = journeys.segment("tier")
+            alone = exits(journeys.where(coded.codes == coded.names.index(tier)))
+            assert row["journeys"] == alone.n_journeys
+            assert row["costliest"] == alone.table["touchpoint"][0]
+
+
+def test_many_nodes_have_the_same_conversion(log, monkeypatch):
+    dense = sensitivity(log, goal="buy", limits=[7 * DAY]).table
+    monkeypatch.setattr("cxjourney.dropoff._lost_conversions._DENSE", 0)
+    sparse = sensitivity(log, goal="buy", limits=[7 * DAY]).table
+    assert sparse["low"].tolist() == pytest.approx(dense["low"].tolist())
+    assert not math.isnan(sparse["low"][0])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cxjourney.graph import JourneyGraph
     from cxjourney.journeys import By, Journeys, LeftOut
 
-__all__ = ["loses_nothing", "lost_of_graph", "lost_of_journeys"]
+__all__ = ["conversion_of_journeys", "loses_nothing", "lost_of_graph", "lost_of_journeys"]
 
 _DENSE = 400
 """Nodes up to which chains are solved as a stack of matrices."""
@@ -48,13 +48,38 @@ def lost_of_journeys(rates: NodeRates, journeys: Journeys, by: By) -> BucketFigu
     by
         What a node is.
     """
+    visits, hitting = _of_journeys(journeys, by)
+    return _figures(rates, chain_of(journeys, by), left_out(journeys, by), visits, hitting)
+
+
+def conversion_of_journeys(journeys: Journeys, by: By) -> BucketFigures:
+    """Return the conversion probability of the chain of journeys.
+
+    Parameters
+    ----------
+    journeys
+        The journeys.
+    by
+        What a node is.
+    """
     left = left_out(journeys, by)
-    if len(rates.names) > _DENSE:
-        return _figures(rates, chain_of(journeys, by), left, *_sparse(left))
-    solved = chain_figures(journeys, by)
-    return _figures(
-        rates, chain_of(journeys, by), left, solved.visits.without, solved.hitting.without
+    k = len(left.whole.names)
+    _, hitting = _of_journeys(journeys, by)
+    start = left.start
+    return BucketFigures(
+        whole=np.array(chain_of(journeys, by).conversion_probability),
+        without=(start[:, :k] * hitting).sum(axis=1) + start[:, k + 1],
+        units=left.journeys,
     )
+
+
+def _of_journeys(journeys: Journeys, by: By) -> tuple[Floats, Floats]:
+    """Return visits and hitting probabilities without each bucket, shape (buckets, K)."""
+    left = left_out(journeys, by)
+    if len(left.whole.names) > _DENSE:
+        return journeys.memo.get(("sparse chains", by), lambda: _sparse(left))
+    solved = chain_figures(journeys, by)
+    return solved.visits.without, solved.hitting.without
 
 
 def lost_of_graph(rates: NodeRates, graph: JourneyGraph, left: LeftOut) -> BucketFigures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import attrs
 import numpy as np
@@ -16,8 +16,10 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_duration, check_level, check_names, duration_us
 from cxjourney.dropoff._exits import exits
+from cxjourney.dropoff._funnel_rules import Subject
+from cxjourney.dropoff._lost_conversions import conversion_of_journeys
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import IN_PROGRESS, chain_figures, chain_of, check_log
+from cxjourney.journeys import IN_PROGRESS, BySegment, SegmentBy, by_segment, chain_of, check_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,6 +115,7 @@ class Sensitivity(Result):
         return tuple(notes)
 
 
+@overload
 def sensitivity(
     log: InteractionLog,
     *,
@@ -120,8 +123,34 @@ def sensitivity(
     limits: Sequence[timedelta] | None = None,
     exit_touchpoints: str | Iterable[str] = (),
     by: By = "touchpoint",
+    segment: None = None,
     level: float = 0.95,
-) -> Sensitivity:
+) -> Sensitivity: ...
+
+
+@overload
+def sensitivity(
+    log: InteractionLog,
+    *,
+    goal: str | Iterable[str],
+    limits: Sequence[timedelta] | None = None,
+    exit_touchpoints: str | Iterable[str] = (),
+    by: By = "touchpoint",
+    segment: SegmentBy,
+    level: float = 0.95,
+) -> BySegment[Sensitivity]: ...
+
+
+def sensitivity(
+    log: InteractionLog,
+    *,
+    goal: str | Iterable[str],
+    limits: Sequence[timedelta] | None = None,
+    exit_touchpoints: str | Iterable[str] = (),
+    by: By = "touchpoint",
+    segment: SegmentBy | None = None,
+    level: float = 0.95,
+) -> Sensitivity | BySegment[Sensitivity]:
     """Return how outcomes, exits and lengths of journeys move with the inactivity limit.
 
     Parameters
@@ -134,6 +163,9 @@ def sensitivity(
         The limits to compare; None takes half, once and twice `log.suggest_inactivity()`.
     by
         What a node is, for the exit probabilities.
+    segment
+        An attribute of customers or interactions; the result is then one of each segment. A
+        customer has the first known value.
     level
         Confidence level, in (0, 1).
 
@@ -150,6 +182,8 @@ def sensitivity(
         | `dropoff` | probability of drop-off [fraction] |
         | `mean_length` | mean number of visits of the journeys that have ended |
         | `costliest` | the node with most lost conversions |
+    BySegment
+        One such result a segment, where `segment` is given.
 
     Raises
     ------
@@ -191,13 +225,33 @@ def sensitivity(
     if isinstance(limits, (str, timedelta)) or not isinstance(limits, Iterable):
         raise InvalidValue.of("limits", "be a list of timedeltas", limits)
     ordered = sorted({check_duration(limit, "limits") for limit in limits})
-    rows, parts = [], []
-    for limit in ordered:
-        journeys = log.journeys(goal=goals, inactivity=limit, exit_touchpoints=ends)
+    cuts: Iterable[tuple[timedelta, Journeys]] = (
+        (limit, log.journeys(goal=goals, inactivity=limit, exit_touchpoints=ends))
+        for limit in ordered
+    )
+    if segment is None:
+        return _sensitivity(cuts, goals, by, level)
+    kept = tuple(cuts)  # cut once for all segments
+
+    def measured(part: Subject) -> Sensitivity:
+        inside = np.zeros(log.n_customers, dtype=np.bool_)
+        inside[part.customer] = True
+        some = ((limit, whole.where(inside[whole.customer])) for limit, whole in kept)
+        return _sensitivity(some, goals, by, level)
+
+    return by_segment(Subject.of(log), segment, measured, unit="customer")
+
+
+def _sensitivity(
+    cuts: Iterable[tuple[timedelta, Journeys]], goal: tuple[str, ...], by: By, level: float
+) -> Sensitivity:
+    rows, parts, backend = [], [], None
+    for limit, journeys in cuts:
         row, part = _at(journeys, by, level)
         rows.append({"limit_s": duration_us(limit) / 1e6, **row})
         size = len(next(iter(part.values())))
         parts.append({"limit_s": np.full(size, duration_us(limit) / 1e6), **part})
+        backend = journeys.log.backend
     table = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
     below = {
         name: [value for part in parts for value in part[name]]
@@ -206,9 +260,9 @@ def sensitivity(
     shares = dict.fromkeys((*_PERCENT, "exit_probability"), "percent")
     formats = {**shares, "limit_s": "duration", "mean_length": "number"}
     return Sensitivity(
-        table=Table(table, formats=formats, backend=log.backend),
-        exits=Table(below, formats=formats, backend=log.backend),
-        goal=goals,
+        table=Table(table, formats=formats, backend=backend),
+        exits=Table(below, formats=formats, backend=backend),
+        goal=goal,
         level=level,
     )
 
@@ -217,7 +271,7 @@ def _at(journeys: Journeys, by: By, level: float) -> tuple[dict[str, Any], dict[
     """Return the row of one limit, and the columns of its nodes."""
     chain = chain_of(journeys, by)
     found = exits(journeys, by=by, level=level)
-    low, high = chain_figures(journeys, by).conversion.wilson(level)
+    low, high = conversion_of_journeys(journeys, by).wilson(level)
     over = journeys.outcome != IN_PROGRESS
     lengths = journeys.lengths[over]
     row = {
