@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import cxjourney as cx
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys._transition_gaps import TransitionGaps, _beyond, pauses
+from cxjourney.journeys._transition_gaps import TransitionGaps, _beyond, _Groups, pauses
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -249,3 +249,21 @@ def test_the_graph_says_by_which_gaps_its_journeys_were_cut_and_keeps_it():
 def test_a_value_as_far_as_the_limit_itself_is_beyond():
     found = _beyond(np.array([3.0, 2.9, 9.0]), 1.0, np.array([1.0, 1.0, 0.0]), 2.0)
     assert found.tolist() == [True, False, False]
+
+
+def test_the_median_and_spread_of_an_even_group():
+    groups = _Groups.of(np.array([9.0, 1.0, 4.0, 2.0]), np.zeros(4, dtype=np.int64), np.array([4]))
+    centre, spread = groups.median_and_spread()
+    assert centre.tolist() == [3]  # between 2 and 4
+    assert spread.tolist() == pytest.approx([1.4826 * 1.5])  # away by 1, 1, 2, 6
+
+
+def test_a_transition_of_few_gaps_is_never_slow():
+    # three times 0 to 1 after days, amid many seconds; four would tell
+    touchpoint = np.array([0, 0, 0, 0, 1] * 3)
+    gap = np.array([1, 2, 3, 4, 10**11] * 3)
+    within = np.array([True] * 15)
+    within[0] = False
+    for min_gaps, cuts in ((3, 3), (4, 0)):
+        gaps = TransitionGaps(pause=math.inf, slow=1, min_gaps=min_gaps)
+        assert pauses(touchpoint, np.cumsum(gap), within, gaps).sum() == cuts
