@@ -25,7 +25,6 @@ setup(
         )
         for name in (
             "_native",
-            "_native_customers",
             "_native_funnel",
             "_native_sequences",
             "_native_text",

@@ -120,3 +120,27 @@ def test_the_shared_graph_cannot_be_changed():
     with pytest.raises(Exception, match="Frozen graph"):
         graph_of(journeys).add_edge("x", "y")
     journeys.graph().add_edge("x", "y")
+
+
+def test_paths_count_with_their_weight():
+    paths = cx.Journeys.from_paths([["ad", "web"], ["ad"]], converted=[3, 0], dropped=[1, 4])
+    found = statistics_of(paths)
+    assert found.names == ("ad", "web")
+    assert (found.visits.tolist(), found.exits.tolist()) == ([8, 4], [4, 1])
+    assert found.matrix.tolist() == [[0, 0.5, 0, 0, 0.5], [0, 0, 0, 0.75, 0.25]]
+    assert found.start.tolist() == [1, 0, 0, 0, 0]
+
+
+def test_a_path_that_comes_twice_is_dealt_to_buckets_twice():
+    twice = units_of(cx.Journeys.from_paths([["a"], ["a"]], converted=[200, 200])).split
+    assert twice[0].tolist() != twice[1].tolist()
+    assert twice.sum(axis=1).tolist() == [200, 200]
+
+
+def test_journeys_without_a_visit_begin_with_their_end():
+    # whoever buys or leaves at once has no visit
+    rows = {"who": ["a", "b", "c"], "when": ["2026-01-01"] * 3, "what": ["buy", "leave", "buy"]}
+    log = cx.InteractionLog.from_frame(rows, customer="who", timestamp="when", touchpoint="what")
+    found = statistics_of(log.journeys(goal="buy", exit_touchpoints="leave"))
+    assert found.first.tolist()[-3:] == [0, 2, 1]  # START, CONVERSION, DROPOFF
+    assert found.names == ()

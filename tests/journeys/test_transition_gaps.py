@@ -267,3 +267,10 @@ def test_a_transition_of_few_gaps_is_never_slow():
     for min_gaps, cuts in ((3, 3), (4, 0)):
         gaps = TransitionGaps(pause=math.inf, slow=1, min_gaps=min_gaps)
         assert pauses(touchpoint, np.cumsum(gap), within, gaps).sum() == cuts
+
+
+def test_a_typical_gap_is_a_mean_with_two_of_twenty_pulled_in_at_each_side():
+    values = np.array([*range(19), 1000.0])
+    groups = _Groups.of(values, np.zeros(20, dtype=np.int64), np.array([20]))
+    # 2, 2, 2, 3, 4 … 16, 17, 17, 17
+    assert groups.winsorised_mean().tolist() == [(3 * 2 + sum(range(3, 17)) + 3 * 17) / 20]

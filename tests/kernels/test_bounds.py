@@ -130,14 +130,6 @@ def test_strings_are_read_to_the_last_byte_of_their_buffer_and_no_further(string
     assert list(names) == expected[1]
 
 
-@given(st.data(), LENGTHS)
-def test_replicates_are_counted_within_bounds(data, lengths):
-    offsets, unit = offsets_of(lengths), np.zeros(sum(lengths), dtype=np.int64)
-    spoil(data, offsets, unit)
-    with suppress(ValueError):
-        kernels.weighted_counts(offsets, unit, np.ones((3, 5), dtype=np.uint8))
-
-
 def test_a_journey_without_a_touch_or_an_end_is_refused():
     none = np.zeros(0, dtype=np.int8)
     with pytest.raises(ValueError, match="out of range"):

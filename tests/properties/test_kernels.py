@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from cxjourney import kernels
 from cxjourney._support import parallel
 from cxjourney.kernels import _reference as reference
-from cxjourney.kernels import _reference_customers as reference_customers
 from cxjourney.kernels import _reference_funnel as reference_funnel
 
 pytestmark = pytest.mark.native
@@ -261,38 +260,6 @@ def test_records_are_read_as_their_columns_are(rows):
 def test_records_of_other_kinds_are_left_to_their_library():
     assert kernels.record_columns(pa.table({"a": [True]})) is None
     assert kernels.record_columns(None) is None
-
-
-@given(
-    st.lists(st.lists(st.integers(0, 6), max_size=5), min_size=1, max_size=12),
-    st.integers(1, 5),
-    st.randoms(use_true_random=False),
-)
-def test_keys_are_counted_with_frequencies_alike(keys, n_replicates, random):
-    offsets = np.concatenate([[0], np.cumsum([len(units) for units in keys])]).astype(np.int64)
-    unit = np.array([u for units in keys for u in units], dtype=np.int64)
-    drawn = [[random.choice([0, 1, 2, 255]) for _ in range(n_replicates)] for _ in range(7)]
-    frequency = np.array(drawn, dtype=np.uint8)
-    found = kernels.weighted_counts(offsets, unit, frequency)
-    assert equal((found,), (reference_customers.weighted_counts(offsets, unit, frequency),))
-
-
-def test_a_count_may_outgrow_the_bits_of_a_frequency():
-    offsets, unit = np.array([0, 70_001, 70_001, 140_000]), np.zeros(140_000, dtype=np.int64)
-    frequency = np.array([[255, 3]], dtype=np.uint8)
-    found = kernels.weighted_counts(offsets, unit, frequency)
-    assert found.tolist() == [[70_001 * 255, 70_001 * 3], [0, 0], [69_999 * 255, 69_999 * 3]]
-
-
-def test_units_out_of_range_are_refused():
-    native, frequency = kernels._customers, np.ones((2, 1), dtype=np.uint8)
-    for offsets, unit in (([0, 1], [2]), ([0, 1], [-1]), ([0, 2], [0]), ([1, 0], [0])):
-        with pytest.raises(ValueError, match="out of range"):
-            native.weighted_counts(np.array(offsets), np.array(unit), frequency, 0, np.ones((1, 1)))
-    with pytest.raises(ValueError, match="fewer keys"):
-        native.weighted_counts(np.array([0, 1]), np.array([0]), frequency, 1, np.ones((1, 1)))
-    with pytest.raises(ValueError, match="differ in replicates"):
-        native.weighted_counts(np.array([0, 1]), np.array([0]), frequency, 0, np.ones((1, 2)))
 
 
 @st.composite

@@ -16,18 +16,11 @@ from cxjourney.journeys._inactivity import suggest_inactivity as suggest_inactiv
 from cxjourney.journeys._journeys import Journeys
 from cxjourney.journeys._mean_value import mean_value as mean_value
 from cxjourney.journeys._mean_value import mean_value_of_graph as mean_value_of_graph
-from cxjourney.journeys._observed import as_observed as as_observed
 from cxjourney.journeys._outcomes import CONVERTED as CONVERTED
 from cxjourney.journeys._outcomes import DROPPED as DROPPED
 from cxjourney.journeys._outcomes import IN_PROGRESS as IN_PROGRESS
 from cxjourney.journeys._outcomes import OUTCOMES as OUTCOMES
 from cxjourney.journeys._outcomes import JourneyRules as JourneyRules
-from cxjourney.journeys._replicates import Replicates as Replicates
-from cxjourney.journeys._replicates import Tally as Tally
-from cxjourney.journeys._replicates import frequencies as frequencies
-from cxjourney.journeys._replicates import replicates as replicates
-from cxjourney.journeys._replicates import tally_of as tally_of
-from cxjourney.journeys._replicates import units as units
 from cxjourney.journeys._segments import BySegment
 from cxjourney.journeys._segments import SegmentBy as SegmentBy
 from cxjourney.journeys._segments import Segments as Segments

@@ -2,8 +2,8 @@
 
 `reference` has them in NumPy; it is always there and defines what they return. `native` has them
 compiled, and `native_text` reads columns from Arrow buffers, where a compiler was at hand when the
-package was built. What is counted by customer, equal sequences and funnels have modules of their
-own, by two and two: `reference_customers` and `native_customers`, and so on.
+package was built. Equal sequences and funnels have modules of their own, by two and two:
+`reference_sequences` and `native_sequences`, and so on.
 The environment variable `CXJOURNEY_KERNELS` chooses between "native" and "reference" before the
 first import, for tests.
 """
@@ -21,7 +21,6 @@ import numpy as np
 from cxjourney._support.parallel import portions, run_parallel
 from cxjourney.exceptions import InvalidValue, MissingDependency
 from cxjourney.kernels import _reference as reference
-from cxjourney.kernels import _reference_customers as reference_customers
 from cxjourney.kernels._arrow import ArrowStrings
 from cxjourney.kernels._reference import (
     Attempts,
@@ -70,7 +69,6 @@ __all__ = [
     "record_columns",
     "segment_starts",
     "waits_of_transitions",
-    "weighted_counts",
 ]
 
 _T = TypeVar("_T", bound=np.generic)
@@ -96,7 +94,6 @@ def _loaded(name: str) -> ModuleType | None:
 
 _compiled = _loaded("_native")
 _text = None if _compiled is None else _loaded("_native_text")
-_customers = None if _compiled is None else _loaded("_native_customers")
 _sequences = None if _compiled is None else _loaded("_native_sequences")
 _funnel = None if _compiled is None else _loaded("_native_funnel")
 
@@ -333,22 +330,6 @@ def group_sequences(
     grouped: tuple[NDArray[np.int64], NDArray[np.int64]]
     grouped = _sequences.group_sequences(codes, begin, stop)
     return grouped
-
-
-def weighted_counts(
-    offsets: NDArray[np.int64], unit: NDArray[np.int64], frequency: NDArray[np.number]
-) -> NDArray[np.float64]:
-    """Count keys where each unit counts as often as said; see `reference_customers`."""
-    if _customers is None or frequency.dtype != np.uint8:
-        return reference_customers.weighted_counts(offsets, unit, frequency)
-    counts = np.empty((len(offsets) - 1, frequency.shape[1]))
-    half = int(np.searchsorted(offsets[:-1], len(unit) // 2))
-    run_parallel(
-        len(unit),
-        partial(_customers.weighted_counts, offsets, unit, frequency, 0, counts[:half]),
-        partial(_customers.weighted_counts, offsets, unit, frequency, half, counts[half:]),
-    )
-    return counts
 
 
 def match_funnel(
