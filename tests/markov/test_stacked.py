@@ -78,6 +78,17 @@ def test_a_loop_without_a_way_out_ends_there_and_spoils_no_other():
     assert stack.conversion[[0, 2]] == pytest.approx(alone.conversion)
 
 
+def test_what_is_not_known_to_end_is_no_loop():
+    probability, start = random_stack(1)
+    probability[1, 0] = 0
+    probability[1, 0, 0] = 1  # a loop, so that the chain is looked at closely
+    probability[1, 2] = 0
+    probability[1, 2, 2] = 0.7  # of the other visits the end is not known
+    stack = StackedChains.of(probability, start)
+    assert stack.diagonal[1, 2] == pytest.approx(1 / 0.3)
+    assert stack.diagonal[1, 0] == 1
+
+
 def test_a_chain_that_hardly_ever_ends_is_unknown():
     probability, start = random_stack(1)
     probability[1, 0] = 0
