@@ -208,6 +208,14 @@ def journey_map(
     Returns
     -------
     JourneyMap
+        Its frame has one row an entry, with these columns:
+
+        - `stage`, `lane`: where the entry stands;
+        - `text`: what it says, or what its number is about;
+        - `value`, `low`, `high`: the number with its interval, NaN where there is none;
+        - `n`: observations behind it, 0 for what is assumed;
+        - `kind`: how the number is shown: "percent", "number", "integer", "duration" or "";
+        - `basis`: "data" or "assumed".
 
     Raises
     ------

@@ -41,13 +41,15 @@ def stages_in_order(
         If the log has a stage that `order` leaves out.
     """
     present = journeys.log.stages
-    if order is not None:
-        names = order.names if isinstance(order, StageModel) else check_names(order, "stages")
-        if absent := [name for name in present if name not in names]:
-            raise InvalidValue.of(
-                "stages", f"name every stage of the log, {absent[0]!r} too", names
-            )
-        return names, "The stages stand in the order given."
+    if order is None:
+        return journeys.memo.get("stages in order", lambda: _usual_order(journeys, present))
+    names = order.names if isinstance(order, StageModel) else check_names(order, "stages")
+    if absent := [name for name in present if name not in names]:
+        raise InvalidValue.of("stages", f"name every stage of the log, {absent[0]!r} too", names)
+    return names, "The stages stand in the order given."
+
+
+def _usual_order(journeys: Journeys, present: tuple[str, ...]) -> StageOrder:
     if not present:
         return (), "The log has no stages."
     if (model := standard_model(present)) is not None:
