@@ -75,6 +75,7 @@ assert_type(cx.sequences.memory(journeys).best, int)
 assert_type(cx.sequences.paths(journeys, segment="plan")["pro"], cx.sequences.Variants)
 assert_type(cx.compare.segments(journeys, "plan").estimate("cart"), Estimate)
 assert_type(cx.experience.scores(journeys), cx.experience.TouchpointScores)
+assert_type(cx.experience.peak_end(journeys, segment="plan")["pro"], cx.experience.Remembered)
 report = cx.report.build(journeys)
 assert_type(report, cx.report.Report)
 assert_type(report.write("report.html"), Path)
@@ -85,6 +86,8 @@ except cx.CxJourneyError as error:
 found = cx.dropoff.exits(journeys, by="channel")
 assert_type(found, cx.dropoff.Exits)
 assert_type(found.estimate("web"), Estimate)
+assert_type(cx.dropoff.exits(journeys, segment="plan")["pro"], cx.dropoff.Exits)
+assert_type(cx.dropoff.funnel(log, ["web"], segment=("age", (18, 65)))["pro"], cx.dropoff.Funnel)
 walked = cx.dropoff.funnel(
     log,
     ["web", {"cart", "basket"}, cx.dropoff.Step("buy", within=timedelta(days=1))],
