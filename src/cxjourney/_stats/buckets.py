@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from cxjourney._support.array_types import Bools, Floats, Ints
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
 
 __all__ = [
     "FEWEST",
@@ -84,7 +85,7 @@ def bucket_of(ids: Sequence[str]) -> NDArray[np.uint8]:
     return np.array([digest[0] >> _SHIFT for digest in digests], dtype=np.uint8)
 
 
-def split_weights(names: Sequence[str], weights: NDArray[np.integer]) -> NDArray[np.int64]:
+def split_weights(names: Sequence[str], weights: NDArray[np.integer]) -> Ints:
     """Return how many of the independent units behind each name fall into each bucket.
 
     For paths or moves that come with counts and without customers: each unit is a customer of its
@@ -123,7 +124,7 @@ def effective_units(units: NDArray[np.number]) -> Floats:
     return effective
 
 
-def resting_on(units: Floats, present: NDArray[np.bool_]) -> Floats:
+def resting_on(units: Floats, present: Bools) -> Floats:
     """Return the units of figures that rest on a small part of what their base holds.
 
     The credit of one channel rests on the conversions that touch it, while the journeys of every
@@ -174,7 +175,7 @@ class BucketFigures:
         return np.ones(len(self.without))
 
     @cached_property
-    def present(self) -> NDArray[np.bool_]:
+    def present(self) -> Bools:
         """Whether each bucket takes part, shape of `without`."""
         missing = self.without.ndim - np.ndim(self.units)
         units = np.reshape(self.units, np.shape(self.units) + (1,) * missing)
@@ -244,7 +245,7 @@ def _log(values: Floats) -> Floats:
     return logs
 
 
-def covariance(one: BucketFigures, other: BucketFigures, there: NDArray[np.bool_]) -> Floats:
+def covariance(one: BucketFigures, other: BucketFigures, there: Bools) -> Floats:
     """Return the covariance of two figures over the buckets that are there."""
     buckets = there.sum(axis=0)
     product = np.where(there, (one.without - one.whole) * (other.without - other.whole), 0.0)

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.aalen_johansen import MOVED, OPEN, left_out_probabilities, move_mass
+from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.distinct import distinct
 from cxjourney._support.frozen import seal
 from cxjourney.journeys._units import units_of
@@ -17,14 +18,10 @@ from cxjourney.journeys._visits import visits_at, visits_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
-
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.journeys._visits import By, Visits
     from cxjourney.log import Coded
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 __all__ = [
     "LeftOut",
@@ -135,7 +132,7 @@ class LeftOut:
     journeys: Floats
 
     @property
-    def used(self) -> NDArray[np.bool_]:
+    def used(self) -> Bools:
         """Whether each bucket holds a journey."""
         return self.journeys > 0
 
@@ -342,7 +339,7 @@ def _by_first(journeys: Journeys, visits: Visits, weight: Ints | None) -> Ints:
     return np.bincount(places, weight, minlength=len(visits.names) + 3).astype(np.int64)
 
 
-def _counted(place: Ints, weight: Ints | None, chosen: NDArray[np.bool_] | None, size: int) -> Ints:
+def _counted(place: Ints, weight: Ints | None, chosen: Bools | None, size: int) -> Ints:
     if weight is not None and chosen is not None:
         weight = weight[chosen]
     return np.bincount(place, weight, minlength=size).astype(np.int64)
