@@ -12,7 +12,7 @@ from scipy.special import betainc
 from scipy.stats import t
 
 import cxjourney as cx
-from cxjourney.critical._excess import Peers, gain_per_journey, peers_of
+from cxjourney.critical._excess import Peers, gain_per_journey, peers_of, rank_table
 from cxjourney.dropoff import _rates, rates_of_journeys
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.journeys import _graph_building, _statistics, units_of
@@ -631,3 +631,23 @@ def test_each_segment_has_critical_points_of_its_own(example):
             assert repr(list(by["student"].table[name])) == repr(list(again.table[name])), name
     with pytest.raises(UnknownName, match="paymnt"):
         cx.critical.points(journeys, segment="segment", effort={"paymnt": 2})
+
+
+@pytest.mark.parametrize(("seconds", "low", "high"), [(2, [1, 2], [1, 2]), (3, [1, 1], [2, 2])])
+def test_the_range_of_ranks_leaves_out_one_draw_in_forty_at_each_end(seconds, low, high):
+    # of a hundred draws the second touchpoint gains more in so many
+    gain = np.tile([3.0, 2.0, 1.0], (100, 1))
+    gain[:seconds, 1] = 4.0
+    table = rank_table(
+        ("a", "b", "rare"),
+        gain,
+        np.zeros((100, 3)),
+        classes=np.array([0, 0, 1]),
+        order=np.array([0, 1, 2]),
+        level=0.95,
+        backend=None,
+    )
+    assert table["rank_low"].tolist() == [*low, 3]
+    assert table["rank_high"].tolist() == [*high, 3]
+    assert table["rank_1"] == pytest.approx([1 - seconds / 100, seconds / 100, 0])
+    assert table["top_three"].tolist() == [1, 1, 1]
