@@ -50,7 +50,10 @@ class Attribution(Result):
         | `sampling_error` | standard error of the orders drawn [conversions or money] |
 
         Removal effects and `touch_share` are Markov's alone, costs are there where they were given,
-        and `sampling_error` where the orders of Shapley's value were drawn.
+        and `sampling_error` where the orders of Shapley's value were drawn. Intervals are those of
+        the credit in as many journeys; they are on the scale of logarithms but where credits may be
+        negative, and NaN where a name rests on fewer than three customers or so. Ranks compare two
+        names at a time.
     grain
         Name of the column of names.
     base_rate

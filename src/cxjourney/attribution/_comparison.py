@@ -41,7 +41,8 @@ class ModelComparison(Result):
         One row a name: the share of the credit under each model [fraction], and `spread`, the
         largest minus the smallest [fraction]; the most disputed first.
     intervals
-        One row a name and model: `share`, `low` and `high` [fractions]; the order of `table`.
+        One row a name and model, in the order of `table`: the name, `model`, and the `share` of the
+        credit with its interval `low` to `high` [fractions].
     total
         What every model divides [conversions or money].
     level

@@ -43,9 +43,16 @@ class Affinity(Result):
         What is switched.
     pairs
         One row a switch that was observed, or expected at least five times; the most attractive
-        first by the shrunken value: from, to, `count`, `expected`, `lift` with `low` and `high`
-        [ratio], `shrunken`, `residual` (Haberman's adjusted residual), `p` and `adjusted_p`
-        (Benjamini and Hochberg).
+        first by the shrunken value.
+
+        | column | what it is |
+        |---|---|
+        | `from_channel`, `to_channel` | of the switch; named after `by` |
+        | `count`, `expected` | switches, and those that quasi-independence expects |
+        | `lift`, `low`, `high` | `count` over `expected`, and its interval |
+        | `shrunken` | the lift drawn towards that of all switches; the order goes by it |
+        | `residual` | Haberman's adjusted residual; it takes switches as independent |
+        | `p`, `adjusted_p` | of a lift of 1; corrected as Benjamini and Hochberg do |
     n
         Number of switches.
     free
@@ -142,10 +149,12 @@ def affinity(
     A switch cannot end where it begins, so that plain independence would find affinity everywhere.
     Expected counts are those of quasi-independence (Goodman 1968): α_a β_b off the diagonal, fitted
     to the row and column totals; a switch that those totals rule out is expected 0 times. The
-    residual is (O - E) over its standard deviation (Haberman 1973), which is taken over customers
-    where that is larger: a customer's switches are not independent. It is NaN where the totals fix
-    the count, since O = E then, whatever customers do. The shrunken value is that of the log-lift,
-    normal-normal, with half a switch added to both counts.
+    interval and p are those of the log-lift, which is fitted anew without each bucket of customers,
+    with at least the variance of independent switches. They are NaN where the totals fix the count,
+    since O = E then, whatever customers do, and where fewer than three customers or so switch; a
+    switch that nobody made has Garwood's interval. The residual is (O - E) over its standard
+    deviation (Haberman 1973). The shrunken value is that of the log-lift, normal-normal, with half
+    a switch added to both counts.
 
     Examples
     --------

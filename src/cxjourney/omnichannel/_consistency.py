@@ -60,8 +60,14 @@ class Consistency(Result):
     score
         Which number of the interactions.
     channels
-        One row a channel, lowest first by the shrunken value: `n`, `customers`, `mean` with `low`
-        and `high` [points], `shrunken`.
+        One row a channel, lowest first by the shrunken value.
+
+        | column | what it is |
+        |---|---|
+        | `channel` | named after `by` |
+        | `n`, `customers` | scores, and who gave them |
+        | `mean`, `low`, `high` | mean score [points], and its interval |
+        | `shrunken` | the mean drawn towards that of all channels; the order goes by it |
     spread
         τ, the standard deviation of the channels' true means [points].
     i2

@@ -66,8 +66,14 @@ class Continuity(Result):
     seamless
         Share of the switches that are all of these, as far as each is known [fraction].
     pairs
-        One row an observed switch, the least seamless first by the shrunken value: from, to,
-        `switches`, `seamless` with `low` and `high` [fraction], `shrunken`.
+        One row an observed switch, the least seamless first by the shrunken value.
+
+        | column | what it is |
+        |---|---|
+        | `from_channel`, `to_channel` | of the switch; named after `by` |
+        | `switches` | how many of them could be judged |
+        | `seamless`, `low`, `high` | share that is seamless [fraction], and its interval |
+        | `shrunken` | the share drawn towards that of all switches; the order goes by it |
     level
         Confidence level of the intervals.
     notes

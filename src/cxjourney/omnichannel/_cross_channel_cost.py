@@ -44,7 +44,7 @@ _LENGTHS = (2, 3, 4, 5, 7, 10, 15, 25)  # bands of lengths: 2, 3, 4, 5-6, 7-9, 1
 
 @attrs.frozen(kw_only=True, repr=False)
 class CrossChannelCost(Result):
-    """Differences between cases that cross channels and like cases that stay in one.
+    """Differences between journeys that cross channels and like journeys that stay in one.
 
     Attributes
     ----------
@@ -61,8 +61,15 @@ class CrossChannelCost(Result):
     conversion
         Difference in the share of journeys that convert [fraction].
     table
-        One row a measure: `difference` with `low` and `high`, the two means compared (`cross`,
-        `single`), the `crude` difference without strata, and the journeys compared.
+        One row a measure.
+
+        | column | what it is |
+        |---|---|
+        | `measure`, `unit` | what is compared, and in what |
+        | `difference`, `low`, `high` | across channels less within one, and its interval |
+        | `cross`, `single` | the two means compared, strata weighted alike |
+        | `crude` | the difference without strata |
+        | `cross_journeys`, `single_journeys` | journeys compared |
     strata
         Attribute within which journeys were compared, besides their length; None where none.
     level

@@ -55,14 +55,24 @@ class HandoffLoss(Result):
     by
         What is switched.
     pairs
-        One row an observed switch, worst first by the shrunken value: where from and to,
-        `arrivals`, `loss` with `low` and `high` [fraction, -1 to 1], `shrunken`, `p` and
-        `adjusted_p` (Benjamini and Yekutieli, as pairs share those they are compared with),
-        `dropped_after` and `dropped_without` (the two drop-off probabilities compared [fraction]),
-        `compared` and `stays` (arrivals with and without a switch in strata that have both),
-        `censored` (of those compared, how many are censored). NaN where no stratum has both.
+        One row an observed switch, worst first by the shrunken value.
+
+        | column | what it is |
+        |---|---|
+        | `from_channel`, `to_channel` | of the switch; named after `by` |
+        | `arrivals` | arrivals by this switch |
+        | `loss`, `low`, `high` | difference in drop-off [fraction, -1 to 1], and its interval |
+        | `shrunken` | the loss drawn towards that of all pairs; the order goes by it |
+        | `p`, `adjusted_p` | of no difference; corrected as Benjamini and Yekutieli do |
+        | `dropped_after`, `dropped_without` | the two drop-off probabilities [fraction] |
+        | `compared`, `stays` | arrivals with and without a switch in strata that have both |
+        | `censored` | how many of those compared are censored |
+
+        Numbers are NaN where no stratum has both kinds of arrivals. The correction is one for
+        dependent tests, since pairs share those that they are compared with.
     destinations
-        The same for each destination, all switches into it together.
+        One row a destination, all switches into it together, with the same columns but for the
+        shrunken value and the corrected p.
     pooled
         All destinations together [fraction].
     spread

@@ -57,9 +57,14 @@ class Switching(Result):
     bounce_back
         Share of the switches A → B after which the next channel is A again [fraction].
     channels
-        One row a channel where journeys begin: `journeys`, `contained` (those that never leave it)
-        and of these `in_progress` and `converted` [fraction]; `containment` [fraction]
-        with `low` and `high`.
+        One row a channel where journeys begin.
+
+        | column | what it is |
+        |---|---|
+        | `channel` | named after `by` |
+        | `journeys`, `contained` | that begin there, and that never leave it |
+        | `in_progress`, `converted` | number and share [fraction] of the contained ones |
+        | `containment`, `low`, `high` | `contained` over `journeys` [fraction], and its interval |
     level
         Confidence level of the intervals.
     notes

@@ -45,11 +45,21 @@ class Transitions(Result):
     names
         The channels, sorted; the order of `matrix()`.
     table
-        One row an observed transition, most frequent first: from, to, `count`, `customers`,
-        `probability` of the one after the other [fraction] with `low` and `high`.
+        One row an observed transition, most frequent first.
+
+        | column | what it is |
+        |---|---|
+        | `from_channel`, `to_channel` | of the transition; named after `by` |
+        | `count`, `customers` | how often it was made, and by how many |
+        | `probability`, `low`, `high` | of the one after the other [fraction], and its interval |
     ends
-        One row an observed pair of first and last channel of a journey: `journeys`, `share`
-        [fraction] with `low` and `high`.
+        One row an observed pair of first and last channel of a journey.
+
+        | column | what it is |
+        |---|---|
+        | `first_channel`, `last_channel` | of a journey; named after `by` |
+        | `journeys` | journeys with this pair |
+        | `share`, `low`, `high` | of all journeys [fraction], and its interval |
     n
         Number of transitions, those within a channel included.
     max_lag
