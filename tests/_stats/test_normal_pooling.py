@@ -61,3 +61,9 @@ def test_an_effect_is_drawn_by_its_share_of_the_variance_and_one_of_unknown_erro
     drawn = shrunken_effects(np.array([4.0, 4.0, 9.0]), np.array([12.0, 0.0, np.nan]), spread)
     # 4 / (4 + 12) of the way; all of it where nothing errs; the mean where the error is not known
     assert drawn == pytest.approx([1.75, 4.0, 1.0])
+
+
+def test_a_share_of_none_has_a_variance():
+    # one hit and one miss more: 1 of 10, and 5 of 10
+    found = smoothed_variance(np.array([0.0, 0.5]), np.array([8.0, 8.0]))
+    assert found == pytest.approx([0.1 * 0.9 / 8, 0.5 * 0.5 / 8])

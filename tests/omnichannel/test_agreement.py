@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.optimize import brentq
 
 from cxjourney.omnichannel._agreement import (
     anova,
@@ -70,6 +71,61 @@ def test_intervals_cover_what_was_planted():
         v += low <= true_v <= high
     # 150 runs of true 95% coverage fall below 135 once in a thousand
     assert min(omega, icc, v) >= 135
+
+
+def solved(cdf, level=0.95):
+    """Return the noncentralities at which a decreasing distribution has its tails; 0 if below."""
+    tail = (1 - level) / 2
+    return [
+        brentq(lambda nc, p=p: cdf(nc) - p, 1e-9, 1e4) if cdf(1e-9) > p else 0.0
+        for p in (1 - tail, tail)
+    ]
+
+
+@pytest.mark.parametrize("design", [1.0, 1.6])
+def test_the_interval_of_omega_inverts_the_noncentral_f_of_an_effective_sample(design):
+    table = anova(SCORES, GROUPS)
+    n = 12 / design  # values; 3 groups
+    f = stats.f_oneway(*SCORES.reshape(3, 4)).statistic / design
+    ends = solved(lambda nc: stats.ncf.cdf(f, 2, n - 3, nc))
+    expected = [nc / (nc + n) for nc in ends]
+    assert omega_interval(table, design=design, level=0.95) == pytest.approx(expected, abs=1e-6)
+    assert expected[0] < 0.62 < expected[1]
+
+
+def test_the_interval_of_agreement_is_that_of_shrout_and_fleiss():
+    # four customers of two, three, three and four channels
+    values = np.array([5.0, 6.0, 1.0, 2.0, 2.5, 8.0, 7.0, 7.5, 4.0, 4.5, 3.0, 5.0])
+    groups = np.repeat([0, 1, 2, 3], [2, 3, 3, 4])
+    table = anova(values, groups)
+    sizes = np.array([2, 3, 3, 4])
+    typical = (12 - np.sum(sizes**2) / 12) / 3
+    f = stats.f_oneway(*np.split(values, [2, 5, 8])).statistic
+    ends = [
+        (f / stats.f.ppf(p, 3, 8) - 1) / (f / stats.f.ppf(p, 3, 8) + typical - 1)
+        for p in (0.975, 0.025)
+    ]
+    assert icc_interval(table, level=0.95) == pytest.approx(ends)
+    assert 0 < ends[0] < ends[1] < 1
+
+
+def test_the_interval_of_agreement_ends_at_none():
+    # customers that agree less than by chance
+    table = anova(np.array([1.0, 9.0, 2.0, 8.0, 1.5, 8.0]), np.repeat([0, 1, 2], 2))
+    low, high = icc_interval(table, level=0.95)
+    assert table.icc < 0
+    assert low == 0
+    assert 0 <= high < 1
+
+
+@pytest.mark.parametrize("design", [1.0, 2.5])
+def test_the_interval_of_cramers_v_inverts_the_noncentral_chi2_of_an_effective_sample(design):
+    counts = np.array([[30.0, 10.0, 8.0], [5.0, 55.0, 20.0]])
+    chi2 = stats.chi2_contingency(counts, correction=False).statistic / design
+    n = counts.sum() / design
+    ends = solved(lambda nc: stats.ncx2.cdf(chi2, 2, nc))
+    expected = np.sqrt(np.array(ends) / n)
+    assert v_interval(counts, design=design, level=0.95) == pytest.approx(expected, abs=1e-6)
 
 
 def test_clusters_widen_intervals():

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from scipy import stats
+from scipy.optimize import brentq
 
 import cxjourney as cx
 from cxjourney.exceptions import UnknownName
@@ -144,6 +146,76 @@ def test_a_channel_where_no_journey_begins_is_no_obstacle():
     told = logged([(f"c{i}", c, i % 3, {}) for i in range(9) for c in ("web", "app", "bot")])
     found = consistency(told.journeys(inactivity=timedelta(days=1)))
     assert np.isnan(found.cramers_v.value)  # every journey begins on the web
+
+
+def test_the_noise_of_equally_sure_means_is_their_variance():
+    # three channels of ten customers each, whose scores scatter alike about 4, 5 and 7
+    pattern = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) / 4
+    rows = [
+        (f"{channel}{i}", channel, shift + x, {})
+        for channel, shift in (("app", 4), ("phone", 5), ("web", 7))
+        for i, x in enumerate(pattern)
+    ]
+    found = consistency(logged(rows).journeys())
+    noise = np.var(pattern, ddof=1) / 10
+    for end in ("low", "high"):
+        tau = getattr(found.spread, end)
+        assert getattr(found.i2, end) == pytest.approx(tau**2 / (tau**2 + noise))
+    assert 0 < found.i2.low < found.i2.value < found.i2.high < 1
+
+
+# customers who say the same thing `times` over, each in one channel
+REPEATED = {"app": (2, [3.0, 5.0, 4.0, 6.0]), "phone": (3, [1.0, 2.0, 4.0]), "web": (5, [7.0, 9.0])}
+
+
+def test_customers_that_repeat_themselves_widen_the_interval_of_the_variance_explained():
+    rows = [
+        (f"{channel}{i}", channel, score, {})
+        for channel, (times, scores) in REPEATED.items()
+        for i, score in enumerate(scores * 2)
+        for _ in range(times)
+    ]
+    found = consistency(logged(rows).journeys())
+    values = {c: np.repeat(np.array(s * 2), times) for c, (times, s) in REPEATED.items()}
+    n = {c: len(v) for c, v in values.items()}
+    total = sum(n.values())
+    within = sum(np.sum((v - v.mean()) ** 2) for v in values.values()) / (total - 3)
+    # the mean of G customers alike has the variance of single scores over G
+    design = 0.0
+    for channel, (_, scores) in REPEATED.items():
+        mean_variance = np.var(scores * 2, ddof=1) / (2 * len(scores))
+        design += n[channel] / total * mean_variance / (within / n[channel])
+    assert design > 2
+    f = stats.f_oneway(*values.values()).statistic / design
+
+    def noncentrality(p):
+        if stats.ncf.cdf(f, 2, total / design - 3, 1e-9) < p:
+            return 0.0
+        return brentq(lambda nc: stats.ncf.cdf(f, 2, total / design - 3, nc) - p, 1e-9, 1e4)
+
+    ends = [nc / (nc + total / design) for nc in (noncentrality(0.975), noncentrality(0.025))]
+    assert (found.omega2.low, found.omega2.high) == pytest.approx(ends, abs=1e-6)
+
+
+def test_customers_that_repeat_themselves_widen_the_interval_of_the_association():
+    # twelve customers by phone, nine solved; ten on the web, two solved; each counts three times
+    rows = [
+        (f"{channel}{i}", channel, 5.0, {"solved": "yes" if i < kept else "no"})
+        for channel, customers, kept in (("phone", 12, 9), ("web", 10, 2))
+        for i in range(customers)
+        for _ in range(3)
+    ]
+    found = consistency(logged(rows).journeys(), outcome="solved")
+    counts = np.array([[9.0, 27.0], [24.0, 6.0]])
+    # G customers alike: p (1 - p) / Var is G - 1, for a base of 3 G
+    each = np.array([3 * 12 / 11, 3 * 12 / 11, 3 * 10 / 9, 3 * 10 / 9])
+    design = np.average(each, weights=counts.ravel())
+    chi2 = stats.chi2_contingency(counts, correction=False).statistic / design
+    ends = [
+        brentq(lambda nc, p=p: stats.ncx2.cdf(chi2, 1, nc) - p, 1e-9, 1e4) for p in (0.975, 0.025)
+    ]
+    expected = np.sqrt(np.array(ends) / (counts.sum() / design))
+    assert (found.cramers_v.low, found.cramers_v.high) == pytest.approx(expected, abs=1e-6)
 
 
 def test_missing_scores_are_counted():

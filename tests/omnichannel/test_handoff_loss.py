@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import cxjourney as cx
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
@@ -251,6 +252,47 @@ def test_arrivals_that_are_nearly_all_censored_raise_no_alarm():
     assert np.isnan([row["low"], row["high"], row["p"]]).all()
     assert "1 of 1 pairs have no interval" in repr(found)
     assert len(found.alarms) == 0
+
+
+def test_an_interval_rests_on_the_arrivals_whose_end_is_known():
+    told = {f"o{i}": [("x", "app", 15), ("y", "web", 16)] for i in range(20)}
+    told |= {f"lost{i}": [("x", "app", 1), ("y", "web", 2)] for i in range(3)}
+    told |= {f"s{i}": [("y", "web", 1), ("y", "web", 2), ("buy", "web", 3)] for i in range(27)}
+    told |= {f"t{i}": [("y", "web", 1), ("y", "web", 2)] for i in range(3)}
+    row = pair(
+        handoff_loss(logged(told).journeys(goal="buy", inactivity=LIMIT)), "app", "web"
+    )  # fmt: skip
+    # three of three lost against three of thirty; twenty more say nothing yet
+    units = np.concatenate([np.full(3, 1 / 3**2), np.full(30, 1 / 30**2)])
+    t = stats.t.ppf(0.975, units.sum() ** 2 / (units @ units) - 1)
+    own = 3 / (3 + t**2)  # the lower end of Wilson's interval of three of three
+
+    def wilson(p, n):
+        return np.sort(np.roots([1 + t**2 / n, -2 * p - t**2 / n, p**2]))
+
+    # p (1 - p) / Var of thirty customers is 29, with the (G - 1) / G of all thirty-three
+    below, above = wilson(0.1, 29 * (29 / 30) / (32 / 33))
+    low = 0.9 - np.hypot(1 - own, above - 0.1)
+    high = min(1.0, 0.9 + (0.1 - below))
+    assert (row["low"], row["high"]) == pytest.approx((low, high))
+
+
+def test_who_keeps_more_customers_is_no_alarm():
+    told = {"x a": (990, 10), "y a": (500, 500), "a a": (700, 300)}
+    found = handoff_loss(paths(told))
+    assert pair(found, "x", "a")["adjusted_p"] < 0.001
+    assert pair(found, "x", "a")["loss"] < 0
+    assert list(found.alarms["from_channel"]) == ["y"]
+
+
+def test_p_values_are_corrected_for_tests_that_depend_on_each_other():
+    told = {f"{name} a": (800 - 15 * i, 200 + 15 * i) for i, name in enumerate("bcdefg")}
+    found = handoff_loss(paths({**told, "a a": (800, 200)})).pairs
+    order = np.argsort(found["p"])
+    p = np.asarray(found["p"])[order]
+    steps = p * 6 / np.arange(1, 7) * np.sum(1 / np.arange(1, 7))  # Benjamini and Yekutieli
+    expected = np.minimum(1, np.minimum.accumulate(steps[::-1])[::-1])
+    assert np.asarray(found["adjusted_p"])[order] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
