@@ -20,20 +20,16 @@ from cxjourney.journeys._outcomes import CONVERTED as CONVERTED
 from cxjourney.journeys._outcomes import DROPPED as DROPPED
 from cxjourney.journeys._outcomes import IN_PROGRESS as IN_PROGRESS
 from cxjourney.journeys._outcomes import OUTCOMES as OUTCOMES
-from cxjourney.journeys._outcomes import JourneyRules as JourneyRules
 from cxjourney.journeys._segments import BySegment
 from cxjourney.journeys._segments import SegmentBy as SegmentBy
-from cxjourney.journeys._segments import Segments as Segments
 from cxjourney.journeys._segments import by_segment as by_segment
 from cxjourney.journeys._segments import segments_of as segments_of
 from cxjourney.journeys._sequences import Sequences as Sequences
 from cxjourney.journeys._sequences import sequences_of as sequences_of
 from cxjourney.journeys._sequences import slices_of as slices_of
 from cxjourney.journeys._statistics import LeftOut as LeftOut
-from cxjourney.journeys._statistics import TransitionStatistics as TransitionStatistics
 from cxjourney.journeys._statistics import left_out as left_out
 from cxjourney.journeys._statistics import masses_of as masses_of
-from cxjourney.journeys._statistics import statistics_at as statistics_at
 from cxjourney.journeys._statistics import statistics_of as statistics_of
 from cxjourney.journeys._transition_gaps import TransitionGaps
 from cxjourney.journeys._units import units_of as units_of
@@ -41,7 +37,6 @@ from cxjourney.journeys._units import units_of_customers as units_of_customers
 from cxjourney.journeys._visits import By as By
 from cxjourney.journeys._visits import Visits as Visits
 from cxjourney.journeys._visits import grain_codes as grain_codes
-from cxjourney.journeys._visits import visits_at as visits_at
 from cxjourney.journeys._visits import visits_of as visits_of
 
 __all__ = [

@@ -89,7 +89,7 @@ class JourneyRules:
                 rule = "be left out where the log has a journey column, which cuts instead"
                 raise InvalidValue.of("gaps", rule, self.gaps)
         if touchpoints:  # an empty log knows no names to check against
-            for kind, names in (("goal", self.goal), ("exit touchpoint", self.exit_touchpoints)):
+            for kind, names in (("goal", self.goal), ("exit_touchpoints", self.exit_touchpoints)):
                 for name in names:
                     if name not in touchpoints:
                         raise UnknownName.among(kind, name, touchpoints, where="the log")
