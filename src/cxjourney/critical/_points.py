@@ -384,16 +384,17 @@ def points(
     of_peers, gains, losses = drawn(excess, lost, generator)
     columns: dict[str, Any] = {"touchpoint": names, "visits": rates.visits, "journeys": by_journey}
     columns |= visit_columns(journeys, names, level)
-    columns |= _exit_columns(rates, level)
+    columns |= _with_ends("exit_probability", rates.rate, "", 1.0, rates.figures.wilson(level))
     columns["peer_group"] = tuple(group or "all" for group in peers.group)
     columns |= _gain_columns(excess, n, level)
-    for end in ("", "_low", "_high"):
-        columns[f"gain_value{end}"] = mean_conversion_value * columns[f"gain{end}"]
     columns["confidence"] = peers.certainty(rates.rate, of_peers)
     columns |= _with_ends("lost_conversions", n * lost.whole, "lost", n, lost.positive(level))
     columns |= _with_ends(
         "removal_effect", chain.removal.whole, "removal", 1.0, chain.removal.wilson(level)
     )
+    columns |= _with_ends("lift", rates.lift.whole, "lift", 1.0, rates.lift.positive(level))
+    for end in ("", "_low", "_high"):
+        columns[f"gain_value{end}"] = mean_conversion_value * columns[f"gain{end}"]
     columns["must_pass"] = must_pass_column(journeys, names)
     columns |= delay_columns(journeys, names, level)
     columns |= feeling_columns(journeys, names, level)
@@ -417,12 +418,6 @@ def points(
         level=level,
         caveats=why_no_interval(rates.figures),
     )
-
-
-def _exit_columns(rates: NodeRates, level: float) -> dict[str, Floats]:
-    return _with_ends(
-        "exit_probability", rates.rate, "", 1.0, rates.figures.wilson(level)
-    ) | _with_ends("lift", rates.lift.whole, "lift", 1.0, rates.lift.positive(level))
 
 
 def _gain_columns(excess: Excess, n: float, level: float) -> dict[str, Floats]:
