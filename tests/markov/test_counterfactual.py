@@ -250,3 +250,14 @@ def test_closing_with_rerouting_sends_everybody_where_the_others_go(log, x):
     except TrappedClass:
         return  # only loops were left somewhere
     assert left.conversion_probability == pytest.approx(solved(left.names, rest), abs=1e-9)
+
+
+def test_where_all_ways_are_closed_up_to_rounding_everybody_drops_off():
+    doors = [f"d{i}" for i in range(10)]
+    counts = {(START, "hall"): 10, **{("hall", door): 1 for door in doors}}
+    counts |= {(door, CONVERSION): 1 for door in doors}
+    chain = AbsorbingChain.from_graph(JourneyGraph.from_counts(counts, determined=True))
+    assert sum([0.1] * 10) < 1  # as the probabilities of the hall are
+    closed = counterfactual.removed(chain, doors, reroute=True)
+    assert dict(closed.exit_probability) == pytest.approx({"hall": 1})
+    assert closed.conversion_probability == 0
