@@ -63,6 +63,9 @@ def test_empty_groups_and_single_customers_have_no_interval():
     for difference in (difference_of_shares, difference_of_means):
         for one, other in ((nobody, some), (some, nobody), (single, some), (some, single)):
             assert np.isnan(difference(one, other, level=0.95)).all()
+    two, many = figures([1.0, 2.0], [0, 1]), figures(np.arange(40.0), np.arange(40) // 2)
+    for difference in (difference_of_shares, difference_of_means):
+        assert np.isnan(difference(many, two, level=0.95)).all()
     same = figures([2.0, 2.0, 2.0], [0, 1, 2])  # nothing varies
     assert np.isnan(difference_of_means(same, same, level=0.95)).all()
 

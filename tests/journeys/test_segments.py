@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+import numpy as np
 import pytest
 
 import cxjourney as cx
@@ -36,6 +38,14 @@ def test_unknown_values_are_a_segment_of_their_own_and_counted():
     result = by_segment(journeys, "plan", cx.sequences.paths)
     assert [int(part.table["journeys"].sum()) for _, part in result] == [1, 2, 2]
     assert "The value of 2 of them is not known" in repr(result)
+
+
+def test_what_is_missing_counts_as_often_as_the_journey():
+    journeys = journeys_of(["a", None, "b", None])
+    times = {"a": 2, None: 5, "b": 3}
+    weight = np.array([times[x] for x in ("a", None, "b", None)])
+    found = segments_of(attrs.evolve(journeys, weight=weight), "plan")
+    assert found.n_missing == 10
 
 
 def test_the_segments_of_customers_sum_to_the_whole():

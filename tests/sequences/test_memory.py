@@ -53,6 +53,9 @@ def test_golden_orders():
     assert orders["p_value"][1:] == pytest.approx([0.65, 0.13], abs=0.005)
     assert math.isnan(orders["p_value"][0])
     assert found.best == 1
+    # cart: always from the web, on to the end, to the web, to the end and to the loss
+    cart = next(row for row in found.nodes if row["node"] == "cart")
+    assert (cart["n"], cart["df"], cart["mean_count"]) == (4, 0, pytest.approx(4 / 3))
     assert Memory.from_dict(found.to_dict()) == found
     assert "not to be trusted" in repr(found)
 
