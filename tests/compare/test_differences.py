@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scipy.stats import false_discovery_control
 from scipy.stats import t as student
 
 import cxjourney as cx
@@ -624,6 +625,15 @@ def test_journeys_without_a_value_are_left_out_and_counted():
     found = segments(extra, "group", rng=1)
     assert found.n_missing == 7
     assert found.table == whole.table
+
+
+def test_q_values_run_over_all_comparisons():
+    journeys = random_log(4, 120).journeys(goal="buy", inactivity=timedelta(days=4))
+    table = segments(journeys, "plan", n_permutations=0).table
+    known = ~np.isnan(table["p_value"])
+    expected = false_discovery_control(table["p_value"][known])
+    assert known.sum() > 10
+    np.testing.assert_allclose(table["q_value"][known], expected)
 
 
 def test_the_ranking_is_made_of_estimates():

@@ -134,6 +134,16 @@ def test_intervals_do_not_depend_on_how_many_paths_are_computed_at_once(monkeypa
     assert np.isfinite(whole["low"]).any()
 
 
+def test_intervals_are_of_the_level_asked_for():
+    journeys = cx.Journeys.from_paths([["a"]], converted=[40], dropped=[60])
+    half = []
+    for level in (0.5, 0.95):
+        table = paths(journeys, level=level).table
+        half.append((table["high"][0] - table["low"][0]) / 2)
+    ratio = student.ppf(0.975, 63) / student.ppf(0.75, 63)
+    assert half[1] / half[0] == pytest.approx(ratio, rel=0.1)
+
+
 def test_no_conversion_is_shown_where_nothing_ends_a_journey():
     rows = [("a", "2026-01-01", "web"), ("a", "2026-01-02", "buy"), ("b", "2026-01-01", "web")]
     found = paths(log_of(rows).journeys(goal="buy"))

@@ -110,6 +110,21 @@ def test_the_worked_example_of_the_library():
     assert ended == {"conversion": 3, "dropoff": 3, "in_progress": 2}
 
 
+def test_shares_are_of_all_journeys_at_every_step():
+    journeys = cx.Journeys.from_paths([["a", "b"], ["b"]], converted=[3, 1], dropped=[2, 4])
+    table = step_flow(journeys).table
+    by_step = {0: 1.0, 1: 1.0, 2: 0.5}  # of ten journeys five have one visit
+    for step, share in by_step.items():
+        assert table["share"][table["step"] == step].sum() == pytest.approx(share)
+
+
+def test_each_segment_flows_on_its_own():
+    journeys = cx.datasets.sample(seed=3, customers=100).journeys()
+    found = step_flow(journeys, segment="segment")
+    assert sum(flow.n_journeys for _, flow in found) == len(journeys)
+    assert found.values == tuple(sorted(found.values))
+
+
 def test_a_log_without_journeys_has_no_flow():
     journeys = cx.Journeys.from_paths([], converted=[])
     assert len(step_flow(journeys).table) == 0
