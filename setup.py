@@ -16,7 +16,7 @@ setup(
         Extension(
             f"cxjourney.kernels.{name}",
             [f"src/cxjourney/kernels/{name}.pyx"],
-            depends=["src/cxjourney/kernels/iso_stamp.pxd"],  # also: part of the source archive
+            depends=["src/cxjourney/kernels/iso_timestamp.pxd"],  # also: part of the source archive
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if STABLE else [],
             py_limited_api=STABLE,
             # debug information would be most of the wheel; fused sums would round unlike NumPy's
@@ -27,7 +27,7 @@ setup(
             "_native",
             "_native_funnel",
             "_native_sequences",
-            "_native_text",
+            "_native_strings",
         )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE else {},

@@ -28,7 +28,7 @@ def result_classes() -> list[type]:
     """Return every class of estimates and results of the package, by name."""
     found: set[type] = set()
     for module in pkgutil.walk_packages(cxjourney.__path__, "cxjourney."):
-        if not module.name.endswith((".__main__", ".native", ".native_text")):
+        if not module.name.endswith((".__main__", ".native", ".native_strings")):
             members = vars(importlib.import_module(module.name)).values()
             found |= {
                 c for c in members if inspect.isclass(c) and issubclass(c, (Estimate, Result))

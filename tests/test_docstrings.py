@@ -17,7 +17,7 @@ MODULES = [
         module.name
         for module in pkgutil.walk_packages(cxjourney.__path__, "cxjourney.")
         # importing __main__ is running the command; a compiled kernel has no examples
-        if not module.name.endswith((".__main__", ".native", ".native_text"))
+        if not module.name.endswith((".__main__", ".native", ".native_strings"))
     ),
 ]
 # the site draws no formulas, and neither does `help`: they are written so that both can be read

@@ -22,7 +22,7 @@ ATTRIBUTES = re.compile(r"^Attributes\n-+\n(.*?)(?=^\w[\w ]*\n-+\n|\Z)", re.DOTA
 def classes() -> list[type]:
     found = {Estimate}
     for module in pkgutil.walk_packages(cxjourney.__path__, "cxjourney."):
-        if module.name.endswith((".__main__", ".native", ".native_text")):
+        if module.name.endswith((".__main__", ".native", ".native_strings")):
             continue
         members = vars(importlib.import_module(module.name)).values()
         found |= {c for c in members if inspect.isclass(c) and issubclass(c, Result)}

@@ -52,7 +52,7 @@ def y_names(ax) -> list[str]:
 def plotting_classes() -> list[type]:
     found = set()
     for module in pkgutil.walk_packages(cx.__path__, "cxjourney."):
-        if module.name.endswith((".__main__", ".native", ".native_text")):
+        if module.name.endswith((".__main__", ".native", ".native_strings")):
             continue
         members = vars(importlib.import_module(module.name)).values()
         found |= {c for c in members if inspect.isclass(c) and hasattr(c, "plot")}

@@ -139,8 +139,8 @@ def test_rows_out_of_range_are_refused():
     (piece,) = kernels.arrow_strings(pa.chunked_array([pa.array(["2024-01-01"])])).pieces
     us, reading = np.zeros(2, dtype=np.int64), np.zeros(2, dtype=np.uint8)
     with pytest.raises(ValueError, match="out of range"):
-        piece.stamps(0, us, reading)
+        piece.timestamps(0, us, reading)
     with pytest.raises(ValueError, match="out of range"):
-        piece.stamps(0, us[:1], reading)
+        piece.timestamps(0, us[:1], reading)
     with pytest.raises(ValueError, match="out of range"):
-        piece.stamps(-1, us[:1], reading[:1])
+        piece.timestamps(-1, us[:1], reading[:1])

@@ -1,7 +1,7 @@
 """Loops over integer columns: the few functions in which nearly all time is spent.
 
 `reference` has them in NumPy; it is always there and defines what they return. `native` has them
-compiled, and `native_text` reads columns from Arrow buffers, where a compiler was at hand when the
+compiled, and `native_strings` reads columns from Arrow buffers, where a compiler was at hand when the
 package was built. Equal sequences and funnels have modules of their own, by two and two:
 `reference_sequences` and `native_sequences`, and so on.
 The environment variable `CXJOURNEY_KERNELS` chooses between "native" and "reference" before the
@@ -93,7 +93,7 @@ def _loaded(name: str) -> ModuleType | None:
 
 
 _compiled = _loaded("_native")
-_text = None if _compiled is None else _loaded("_native_text")
+_strings = None if _compiled is None else _loaded("_native_strings")
 _sequences = None if _compiled is None else _loaded("_native_sequences")
 _funnel = None if _compiled is None else _loaded("_native_funnel")
 
@@ -114,10 +114,10 @@ def arrow_strings(column: Any) -> ArrowStrings | None:
     ArrowStrings or None
         None where the column offers no Arrow stream of strings, or nothing is compiled.
     """
-    if _text is None or not hasattr(column, "__arrow_c_stream__"):
+    if _strings is None or not hasattr(column, "__arrow_c_stream__"):
         return None
     try:
-        strings = _text.text_column(column)
+        strings = _strings.string_column(column)
     except (ImportError, TypeError, ValueError):  # pandas: no pyarrow, or objects of many kinds
         return None
     return None if strings is None else ArrowStrings((strings,))
@@ -157,9 +157,9 @@ def record_columns(
         missing ones; None where nothing is compiled, a column is of another kind, or the stream
         breaks off.
     """
-    if _text is None or not hasattr(table, "__arrow_c_stream__"):
+    if _strings is None or not hasattr(table, "__arrow_c_stream__"):
         return None
-    columns = _text.record_columns(table)
+    columns = _strings.record_columns(table)
     if columns is None:
         return None
     return [column if isinstance(column, tuple) else ArrowStrings((column,)) for column in columns]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrowStrings"]
 
-_NAIVE, _MISSING = 0, 2  # of `Reading` in iso_stamp.pxd
+_NAIVE, _MISSING = 0, 2  # of `Reading` in iso_timestamp.pxd
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -28,7 +28,7 @@ class ArrowStrings:
     Parameters
     ----------
     pieces
-        Columns as `native_text` returns them, hence Any.
+        Columns as `native_strings` returns them, hence Any.
     """
 
     pieces: tuple[Any, ...]
@@ -44,7 +44,7 @@ class ArrowStrings:
     def encoded(self) -> tuple[NDArray[np.int32], Strings]:
         """Return codes in order of appearance (-1 missing) and the distinct strings."""
         codes, table = self._encoded(np.empty(len(self), dtype=np.int32))
-        return codes, Strings(*table.texts_utf8())
+        return codes, Strings(*table.strings_utf8())
 
     def names(self) -> tuple[NDArray[np.int8] | NDArray[np.int32], tuple[str, ...]]:
         """Return codes into the sorted distinct strings; a missing or an empty one is -1.
@@ -54,7 +54,7 @@ class ArrowStrings:
         codes, table = self._encoded(np.empty(len(self), dtype=np.int8))
         if table is None:
             codes, table = self._encoded(np.empty(len(self), dtype=np.int32))
-        strings = Strings(*table.texts_utf8())
+        strings = Strings(*table.strings_utf8())
         names = tuple(sorted(text for text in strings if text))
         place = {name: code for code, name in enumerate(names)}
         rank = np.array([place.get(text, -1) for text in strings], dtype=np.int32)
@@ -88,7 +88,7 @@ class ArrowStrings:
         us = np.zeros(len(self), dtype=np.int64)
         reading = np.full(len(self), _MISSING, dtype=np.uint8)
         tasks: list[Callable[[], bool]] = [
-            partial(piece.stamps, begin, us[rows], reading[rows])
+            partial(piece.timestamps, begin, us[rows], reading[rows])
             for piece, begin, rows in self._parts()
         ]
         if not all(run_parallel(len(us), *tasks)):

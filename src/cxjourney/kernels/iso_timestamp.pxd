@@ -11,11 +11,11 @@ cdef enum Reading:
     NAIVE = 0       # what a clock showed
     AWARE = 1       # an instant
     MISSING = 2     # no text, or blanks alone
-    UNREAD = 3      # no stamp, or none of this form
+    UNREAD = 3      # no timestamp, or none of this form
 
 
 cdef enum:
-    LONGEST = 64    # characters of a stamp
+    LONGEST = 64    # characters of a timestamp
 
 
 cdef struct Cursor:
@@ -124,7 +124,7 @@ cdef inline bint zone(Cursor* text, bint* aware, int64_t* offset) noexcept nogil
 
 
 cdef inline Reading read_iso(const uint8_t* start, int64_t length, int64_t* us) noexcept nogil:
-    """Read a stamp in microseconds since 1970-01-01, of UTC or as the clock showed; 0 if missing."""
+    """Read a timestamp [µs since 1970-01-01], of UTC or as the clock showed; 0 if missing."""
     cdef Cursor text
     cdef int64_t year, month, day, hour = 0, minute = 0, second = 0, part = 0, offset
     cdef bint aware

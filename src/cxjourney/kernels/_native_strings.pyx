@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, embedsignature=True
-"""Columns read straight from Arrow buffers: texts become codes without a Python object a row.
+"""Columns read straight from Arrow buffers: strings become codes without a Python object a row.
 
-Distinct texts are numbered in order of appearance, as `reference.encode_strings` numbers them.
+Distinct strings are numbered in order of appearance, as `reference.encode_strings` numbers them.
 Nothing is read or written without a bound that the caller or the function itself has checked.
 """
 
@@ -12,7 +12,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy
 from cpython.pycapsule cimport PyCapsule_GetPointer
 
-from cxjourney.kernels.iso_stamp cimport MISSING, UNREAD, Reading, read_iso
+from cxjourney.kernels.iso_timestamp cimport MISSING, UNREAD, Reading, read_iso
 
 import numpy as np
 
@@ -51,7 +51,7 @@ cdef extern from *:
     static inline uint64_t cxj_mix(uint64_t x) {
       x ^= x >> 32; x *= 0xd6e8feb86659fd93ULL; x ^= x >> 32; return x;
     }
-    /* what of a view of 16 bytes belongs to a text of 0 to 12 bytes */
+    /* what of a view of 16 bytes belongs to a string of 0 to 12 bytes */
     static const uint64_t CXJ_LOW[13] = {
       0xFFFFFFFFULL, 0xFFFFFFFFFFULL, 0xFFFFFFFFFFFFULL, 0xFFFFFFFFFFFFFFULL,
       ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL};
@@ -97,16 +97,16 @@ ctypedef fused code_t:
 cdef enum Layout:
     SMALL = 0   # "u": offsets of 32 bits
     LARGE = 1   # "U": offsets of 64 bits
-    VIEW = 2    # "vu": views of 16 bytes, short texts inside
+    VIEW = 2    # "vu": views of 16 bytes, short strings inside
 
 
 LAYOUTS = {b"u": SMALL, b"U": LARGE, b"vu": VIEW}
 NUMBERS = {b"l": "int64", b"g": "float64"}
 
 
-cdef struct Text:
-    # The form of an Arrow view: length and the first 4 bytes, then 8 more: the next ones, or the last
-    # ones of a text of more than 12 bytes. Texts of at most 12 are equal where both words are.
+cdef struct String:
+    # The form of an Arrow view: length and the first 4 bytes, then 8 more: the next, or the last
+    # ones of a string of more than 12 bytes. Strings of at most 12 are equal where both words are.
     uint64_t low
     uint64_t high
     const uint8_t* start
@@ -129,62 +129,64 @@ cdef inline bint is_missing(Chunk* chunk, int64_t row) noexcept nogil:
     return not (chunk.valid[row >> 3] >> (row & 7)) & 1
 
 
-cdef inline Text text_at(Chunk* chunk, Layout layout, int64_t row) noexcept nogil:
-    cdef Text text
+cdef inline String string_at(Chunk* chunk, Layout layout, int64_t row) noexcept nogil:
+    cdef String string
     cdef const int32_t* view
     row += chunk.offset
     if layout == VIEW:
         view = (<const int32_t*> chunk.index) + 4 * row
-        text.length = view[0]
-        if 0 <= text.length <= 12:
-            text.start = <const uint8_t*> (view + 1)
-            # what follows a text within its view should be zero, but need not be
-            text.low = cxj_load8(<const uint8_t*> view) & CXJ_LOW[text.length]
-            text.high = cxj_load8(<const uint8_t*> (view + 2)) & CXJ_HIGH[text.length]
-            return text
-        text.start = (<const uint8_t*> chunk.buffers[2 + view[2]]) + view[3]
+        string.length = view[0]
+        if 0 <= string.length <= 12:
+            string.start = <const uint8_t*> (view + 1)
+            # what follows a string within its view should be zero, but need not be
+            string.low = cxj_load8(<const uint8_t*> view) & CXJ_LOW[string.length]
+            string.high = cxj_load8(<const uint8_t*> (view + 2)) & CXJ_HIGH[string.length]
+            return string
+        string.start = (<const uint8_t*> chunk.buffers[2 + view[2]]) + view[3]
     elif layout == SMALL:
-        text.start = chunk.data + (<const int32_t*> chunk.index)[row]
-        text.length = (<const int32_t*> chunk.index)[row + 1] - (<const int32_t*> chunk.index)[row]
+        string.start = chunk.data + (<const int32_t*> chunk.index)[row]
+        string.length = (<const int32_t*> chunk.index)[row + 1]
+        string.length -= (<const int32_t*> chunk.index)[row]
     else:
-        text.start = chunk.data + (<const int64_t*> chunk.index)[row]
-        text.length = (<const int64_t*> chunk.index)[row + 1] - (<const int64_t*> chunk.index)[row]
-    fingerprint(&text)
-    return text
+        string.start = chunk.data + (<const int64_t*> chunk.index)[row]
+        string.length = (<const int64_t*> chunk.index)[row + 1]
+        string.length -= (<const int64_t*> chunk.index)[row]
+    fingerprint(&string)
+    return string
 
 
-cdef inline void fingerprint(Text* text) noexcept nogil:
-    """Put length and bytes into words; loads overlap rather than reach beyond the text."""
-    cdef const uint8_t* p = text.start
-    cdef int64_t n = text.length
-    text.low = <uint64_t> <uint32_t> n
-    text.high = 0
+cdef inline void fingerprint(String* string) noexcept nogil:
+    """Put length and bytes into words; loads overlap rather than reach beyond the string."""
+    cdef const uint8_t* p = string.start
+    cdef int64_t n = string.length
+    string.low = <uint64_t> <uint32_t> n
+    string.high = 0
     if n >= 4:
-        text.low |= cxj_load4(p) << 32
+        string.low |= cxj_load4(p) << 32
         if n >= 12:
-            text.high = cxj_load8(p + n - 8)
+            string.high = cxj_load8(p + n - 8)
         elif n >= 8:
-            text.high = cxj_load8(p + n - 8) >> 8 * (12 - n)
+            string.high = cxj_load8(p + n - 8) >> 8 * (12 - n)
         else:
-            text.high = cxj_load4(p + n - 4) >> 8 * (8 - n)
+            string.high = cxj_load4(p + n - 4) >> 8 * (8 - n)
     elif n > 0:
-        text.low |= <uint64_t> p[0] << 32
+        string.low |= <uint64_t> p[0] << 32
         if n > 1:
-            text.low |= <uint64_t> p[1] << 40
+            string.low |= <uint64_t> p[1] << 40
         if n > 2:
-            text.low |= <uint64_t> p[2] << 48
+            string.low |= <uint64_t> p[2] << 48
 
 
-cdef inline uint64_t hash_of(Text* text) noexcept nogil:
-    cdef uint64_t h = cxj_mix(cxj_mix(text.low) ^ text.high)
+cdef inline uint64_t hash_of(String* string) noexcept nogil:
+    cdef uint64_t h = cxj_mix(cxj_mix(string.low) ^ string.high)
     cdef int64_t at
-    for at in range(4, text.length - 8, 8):  # what lies between the first and the last word
-        h = cxj_mix(h ^ cxj_load8(text.start + at))
+    for at in range(4, string.length - 8, 8):  # what lies between the first and the last word
+        h = cxj_mix(h ^ cxj_load8(string.start + at))
     return h
 
 
 cdef struct Slot:
-    uint64_t low        # of the text; with the second word, all of a short one
+    uint64_t low        # of the string; with the second word, all of a short one
     uint64_t high
     uint32_t hash       # lower half
     uint32_t number     # its code + 1; 0 where the slot is free
@@ -223,14 +225,14 @@ cdef inline void replace(code_t[::1] codes, const int32_t[::1] table) noexcept n
 
 
 @cython.final
-cdef class TextTable:
-    """Distinct texts in order of appearance: open addressing, texts kept where Arrow has them."""
+cdef class StringTable:
+    """Distinct strings in order of appearance: open addressing; Arrow keeps the strings."""
 
     cdef Slot* slots
-    cdef Place* texts
+    cdef Place* strings
     cdef object owners          # arrays that hold these: NumPy asks for huge pages
     cdef uint32_t mask          # number of slots, a power of two, less one
-    cdef int64_t room           # texts that fit before there must be more slots
+    cdef int64_t room           # strings that fit before there must be more slots
     cdef int64_t count
 
     def __cinit__(self):
@@ -242,41 +244,41 @@ cdef class TextTable:
         cdef int64_t i
         cdef uint32_t place, mask = <uint32_t> (capacity - 1)
         if capacity > <int64_t> 1 << 31:
-            raise OverflowError("more distinct texts than codes")
+            raise OverflowError("more distinct strings than codes")
         slots = np.empty(capacity * sizeof(Slot) // 8, dtype=np.int64)
         slots.fill(0)  # a page of np.zeros that is read before it is written stops the other cores
-        texts = np.empty((capacity // 8 * 5) * sizeof(Place) // 8, dtype=np.int64)
+        strings = np.empty((capacity // 8 * 5) * sizeof(Place) // 8, dtype=np.int64)
         cdef Slot* new_slots = <Slot*> address(slots)
-        cdef Place* new_texts = <Place*> address(texts)
+        cdef Place* new_strings = <Place*> address(strings)
         if self.count:
-            memcpy(new_texts, self.texts, self.count * sizeof(Place))
+            memcpy(new_strings, self.strings, self.count * sizeof(Place))
             for i in range(<int64_t> self.mask + 1):
                 if self.slots[i].number:
                     place = self.slots[i].hash & mask
                     while new_slots[place].number:
                         place = (place + 1) & mask
                     new_slots[place] = self.slots[i]
-        self.slots, self.texts, self.mask = new_slots, new_texts, mask
+        self.slots, self.strings, self.mask = new_slots, new_strings, mask
         self.room = capacity // 8 * 5
-        self.owners = slots, texts
+        self.owners = slots, strings
         return 0
 
-    cdef inline bint holds(self, Slot* slot, Text* text) noexcept nogil:
-        """Return whether a slot has this text."""
-        if slot.low != text.low or slot.high != text.high:
+    cdef inline bint holds(self, Slot* slot, String* string) noexcept nogil:
+        """Return whether a slot has this string."""
+        if slot.low != string.low or slot.high != string.high:
             return False
-        return text.length <= 12 or (
-            self.texts[slot.number - 1].length == text.length
-            and memcmp(self.texts[slot.number - 1].start, text.start, text.length) == 0
+        return string.length <= 12 or (
+            self.strings[slot.number - 1].length == string.length
+            and memcmp(self.strings[slot.number - 1].start, string.start, string.length) == 0
         )
 
-    cdef inline int32_t find(self, Text* text, uint32_t h) except -2 nogil:
-        """Return the code of a text; a new one is added."""
+    cdef inline int32_t find(self, String* string, uint32_t h) except -2 nogil:
+        """Return the code of a string; a new one is added."""
         cdef uint32_t place = h & self.mask
         cdef int64_t capacity
         cdef Slot* slot = &self.slots[place]
         while slot.number:
-            if slot.hash == h and self.holds(slot, text):
+            if slot.hash == h and self.holds(slot, string):
                 return <int32_t> (slot.number - 1)
             place = (place + 1) & self.mask
             slot = &self.slots[place]
@@ -284,11 +286,12 @@ cdef class TextTable:
             capacity = <int64_t> self.mask + 1
             with gil:
                 self.allocate(capacity * (8 if capacity < 1 << 18 else 2))
-            return self.find(text, h)
-        self.texts[self.count].start = text.start
-        self.texts[self.count].length = text.length
+            return self.find(string, h)
+        self.strings[self.count].start = string.start
+        self.strings[self.count].length = string.length
         self.count += 1
-        slot.low, slot.high, slot.hash, slot.number = text.low, text.high, h, <uint32_t> self.count
+        slot.low, slot.high, slot.hash = string.low, string.high, h
+        slot.number = <uint32_t> self.count
         return <int32_t> (self.count - 1)
 
     cdef int encode(
@@ -300,7 +303,7 @@ cdef class TextTable:
         """
         cdef int64_t row = begin, batch, k
         cdef int32_t code
-        cdef Text texts[32]
+        cdef String strings[32]
         cdef uint32_t hashes[32]
         cdef bint missing[32]
         while row < stop:
@@ -308,39 +311,39 @@ cdef class TextTable:
             for k in range(batch):
                 missing[k] = is_missing(chunk, row + k)
                 if not missing[k]:
-                    texts[k] = text_at(chunk, layout, row + k)
-                    ask_ahead(chunk, layout, row + k, texts[k].start)
-                    hashes[k] = <uint32_t> hash_of(&texts[k])
+                    strings[k] = string_at(chunk, layout, row + k)
+                    ask_ahead(chunk, layout, row + k, strings[k].start)
+                    hashes[k] = <uint32_t> hash_of(&strings[k])
                     ask_for(&self.slots[hashes[k] & self.mask])
             for k in range(batch):
-                code = -1 if missing[k] else self.find(&texts[k], hashes[k])
+                code = -1 if missing[k] else self.find(&strings[k], hashes[k])
                 codes[row - begin + k] = <code_t> code
             if code_t is int8_t and self.count > 127:
                 return 0
             row += batch
         return 1
 
-    def absorb(self, TextTable later, code_t[::1] codes):
-        """Add the texts of a table of later rows, and renumber its codes to those of this one.
+    def absorb(self, StringTable later, code_t[::1] codes):
+        """Add the strings of a table of later rows, and renumber its codes to those of this one.
 
         Return False where there are too many for the codes.
         """
         renumber_array = np.empty(later.count, dtype=np.int32)
         cdef int32_t[::1] renumber = renumber_array
         cdef int64_t i, k, batch
-        cdef Text texts[32]
+        cdef String strings[32]
         cdef uint32_t hashes[32]
         with nogil:
             for i in range(0, later.count, 32):
                 batch = min(later.count - i, <int64_t> 32)
                 for k in range(batch):
-                    texts[k].start = later.texts[i + k].start
-                    texts[k].length = later.texts[i + k].length
-                    fingerprint(&texts[k])
-                    hashes[k] = <uint32_t> hash_of(&texts[k])
+                    strings[k].start = later.strings[i + k].start
+                    strings[k].length = later.strings[i + k].length
+                    fingerprint(&strings[k])
+                    hashes[k] = <uint32_t> hash_of(&strings[k])
                     ask_for(&self.slots[hashes[k] & self.mask])
                 for k in range(batch):
-                    renumber[i + k] = self.find(&texts[k], hashes[k])
+                    renumber[i + k] = self.find(&strings[k], hashes[k])
             if code_t is int32_t or self.count <= 127:
                 replace(codes, renumber)
         return code_t is int32_t or self.count <= 127
@@ -348,25 +351,25 @@ cdef class TextTable:
     def renumber(self, code_t[::1] codes, const int32_t[::1] numbers):
         """Replace each code by its number; a missing one stays."""
         if numbers.shape[0] < self.count:
-            raise ValueError("there are fewer numbers than texts")
+            raise ValueError("there are fewer numbers than strings")
         with nogil:
             replace(codes, numbers)
 
-    def texts_utf8(self):
-        """Return the distinct texts as one run of bytes, and where each begins."""
+    def strings_utf8(self):
+        """Return the distinct strings as one run of bytes, and where each begins."""
         cdef int64_t i, n = 0
         offset_array = np.empty(self.count + 1, dtype=np.int64)
         cdef int64_t[::1] offset = offset_array
         for i in range(self.count):
             offset[i] = n
-            n += self.texts[i].length
+            n += self.strings[i].length
         offset[self.count] = n
         byte_array = np.empty(n, dtype=np.uint8)
         cdef uint8_t[::1] data = byte_array
         with nogil:
             for i in range(self.count):
-                if self.texts[i].length:
-                    memcpy(&data[offset[i]], self.texts[i].start, self.texts[i].length)
+                if self.strings[i].length:
+                    memcpy(&data[offset[i]], self.strings[i].start, self.strings[i].length)
         return byte_array, offset_array
 
 
@@ -424,8 +427,8 @@ cdef class Chunks:
 
 
 @cython.final
-cdef class TextColumn:
-    """A column of texts in an Arrow stream."""
+cdef class StringColumn:
+    """A column of strings in an Arrow stream."""
 
     cdef Chunks chunks
     cdef int64_t child          # of the records of the stream; -1 where it is the column itself
@@ -441,7 +444,7 @@ cdef class TextColumn:
         Codes are in order of appearance from there, -1 where missing. Return None where there are
         too many for the codes.
         """
-        cdef TextTable table = TextTable()
+        cdef StringTable table = StringTable()
         cdef int64_t i, first = 0, start, stop, end = begin + codes.shape[0]
         cdef Chunk chunk
         cdef bint fit = True
@@ -460,15 +463,15 @@ cdef class TextColumn:
                 first += chunk.length
         return table if fit else None
 
-    def stamps(self, int64_t begin, int64_t[::1] us, uint8_t[::1] reading):
+    def timestamps(self, int64_t begin, int64_t[::1] us, uint8_t[::1] reading):
         """Read the rows from `begin` on as ISO 8601, as many as `us` holds.
 
         Write the microseconds and whether they are of a clock (0), an instant (1) or missing (2);
-        return False where a text has another form.
+        return False where a string has another form.
         """
         cdef int64_t i, row, first = 0, end = begin + us.shape[0]
         cdef Chunk chunk
-        cdef Text text
+        cdef String string
         cdef Reading found = MISSING
         if begin < 0 or end > self.chunks.length or reading.shape[0] != us.shape[0]:
             raise ValueError("rows are out of range")
@@ -480,8 +483,8 @@ cdef class TextColumn:
                         us[row - begin] = 0
                         found = MISSING
                     else:
-                        text = text_at(&chunk, self.layout, row - first)
-                        found = read_iso(text.start, text.length, &us[row - begin])
+                        string = string_at(&chunk, self.layout, row - first)
+                        found = read_iso(string.start, string.length, &us[row - begin])
                         if found == UNREAD:
                             break
                     reading[row - begin] = <uint8_t> found
@@ -491,14 +494,14 @@ cdef class TextColumn:
         return found != UNREAD
 
 
-def text_column(column):
-    """Return the texts of a column that offers `__arrow_c_stream__`; None if it holds none."""
+def string_column(column):
+    """Return the strings of a column that offers `__arrow_c_stream__`; None if it holds none."""
     capsule = column.__arrow_c_stream__(None)
     cdef ArrowArrayStream* stream = <ArrowArrayStream*> PyCapsule_GetPointer(
         capsule, b"arrow_array_stream"
     )
     cdef ArrowSchema schema
-    cdef TextColumn texts = TextColumn()
+    cdef StringColumn strings = StringColumn()
     if stream.get_schema(stream, &schema) != 0:
         return None
     layout = LAYOUTS.get(<bytes> schema.format)
@@ -506,23 +509,23 @@ def text_column(column):
         schema.release(&schema)
     if layout is None:
         return None
-    texts.chunks = Chunks()
-    texts.child = -1
-    texts.layout = layout
-    return texts if texts.chunks.read(stream) else None
+    strings.chunks = Chunks()
+    strings.child = -1
+    strings.layout = layout
+    return strings if strings.chunks.read(stream) else None
 
 
 def record_columns(table):
-    """Return the columns of a table of texts, 64-bit integers and floats; None if it holds others.
+    """Return the columns of a table of strings, 64-bit integers and floats; None if it holds others.
 
-    A column of texts is a `TextColumn`, one of numbers a pair of values and a mask of the missing.
+    A column of strings is a `StringColumn`, one of numbers a pair of its values and a mask.
     """
     capsule = table.__arrow_c_stream__(None)
     cdef ArrowArrayStream* stream = <ArrowArrayStream*> PyCapsule_GetPointer(
         capsule, b"arrow_array_stream"
     )
     cdef ArrowSchema schema
-    cdef TextColumn texts
+    cdef StringColumn strings
     cdef Chunks chunks = Chunks()
     cdef int64_t i
     if stream.get_schema(stream, &schema) != 0:
@@ -539,11 +542,11 @@ def record_columns(table):
         if one in NUMBERS:
             columns.append(numbers(chunks, i, NUMBERS[one]))
         else:
-            texts = TextColumn()
-            texts.chunks = chunks
-            texts.child = i
-            texts.layout = LAYOUTS[one]
-            columns.append(texts)
+            strings = StringColumn()
+            strings.chunks = chunks
+            strings.child = i
+            strings.layout = LAYOUTS[one]
+            columns.append(strings)
     return columns
 
 
