@@ -1,8 +1,8 @@
 """Loops over integer columns: the few functions in which nearly all time is spent.
 
 `reference` has them in NumPy; it is always there and defines what they return. `native` has them
-compiled, and `native_strings` reads columns from Arrow buffers, where a compiler was at hand when the
-package was built. Equal sequences and funnels have modules of their own, by two and two:
+compiled, and `native_strings` reads columns from Arrow buffers, where a compiler was at hand when
+the package was built. Equal sequences and funnels have modules of their own, by two and two:
 `reference_sequences` and `native_sequences`, and so on.
 The environment variable `CXJOURNEY_KERNELS` chooses between "native" and "reference" before the
 first import, for tests.

@@ -516,7 +516,7 @@ def string_column(column):
 
 
 def record_columns(table):
-    """Return the columns of a table of strings, 64-bit integers and floats; None if it holds others.
+    """Return the columns of a table of strings, 64-bit integers and floats; None if of others.
 
     A column of strings is a `StringColumn`, one of numbers a pair of its values and a mask.
     """
