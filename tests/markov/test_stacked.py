@@ -96,3 +96,18 @@ def test_a_chain_that_hardly_ever_ends_is_unknown():
     stack = StackedChains.of(probability, start)
     assert np.isnan(stack.conversion).tolist() == [False, True, False]
     assert np.isnan(stack.joint_removal_effect([0])[1])
+
+
+def test_where_nobody_converts_no_conversion_can_be_lost():
+    # two nodes, START, CONVERSION, DROPOFF: the second chain never converts
+    probability = np.array(
+        [
+            [[0.0, 0.5, 0.0, 0.0, 0.5], [0.0, 0.0, 0.0, 0.5, 0.5]],
+            [[0.0, 0.5, 0.0, 0.0, 0.5], [0.0, 0.0, 0.0, 0.0, 1.0]],
+        ]
+    )
+    start = np.array([[1.0, 0, 0, 0, 0]] * 2)
+    chains = StackedChains.of(probability, start)
+    for effect in (chains.removal_effect(), chains.joint_removal_effect([0, 1])[:, None]):
+        assert effect[0] == pytest.approx(np.ones(effect.shape[1]))
+        assert np.isnan(effect[1]).all()
