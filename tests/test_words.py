@@ -38,7 +38,6 @@ ALLOWED = {
     ("graph/_journey_graph.py", "text"): "a parameter, as in json.loads",
     ("io/_files.py", "text"): "what is in a file is text",
     ("io/_xes.py", "text"): "what is in a file is text",
-    ("kernels/__init__.py", "text"): "the name of a compiled module",
     ("metrics/_engagement/pages_and_mails.py", "open"): "a mail is opened",
     ("report/_journey_map.py", "text"): "a media type, and what stands in a cell",
 }
