@@ -67,3 +67,12 @@ def test_a_share_of_none_has_a_variance():
     # one hit and one miss more: 1 of 10, and 5 of 10
     found = smoothed_variance(np.array([0.0, 0.5]), np.array([8.0, 8.0]))
     assert found == pytest.approx([0.1 * 0.9 / 8, 0.5 * 0.5 / 8])
+
+
+def test_the_interval_of_tau_solves_the_q_profile():
+    # with equal variances v, Q(τ²) is Σ (y - ȳ)² / (v + τ²), and has K - 1 degrees of freedom
+    values = np.array([1.0, 2.0, 4.0, 8.0])
+    low, high = tau_interval(values, np.full(4, 0.25), level=0.9)
+    square = np.sum((values - values.mean()) ** 2)
+    expected = [np.sqrt(square / stats.chi2.ppf(p, 3) - 0.25) for p in (0.95, 0.05)]
+    assert (low, high) == pytest.approx(expected)

@@ -133,6 +133,22 @@ def test_sampled_orders_come_close_to_all_of_them():
     assert np.all(np.abs(mean - exact) < 5 * error + 1e-12)
 
 
+def test_the_error_of_sampled_orders_is_scaled_with_the_credit(monkeypatch):
+    # sixteen names of one value each divide 64 conversions: four each, and so many times the error
+    def sampled(member, won, count, samples, rng):
+        return np.ones(16), np.full(16, 0.5)
+
+    monkeypatch.setattr(shapley_value, "_sampled", sampled)
+    names = [f"n{i}" for i in range(16)]
+    paths = cx.Journeys.from_paths(
+        [[name] for name in names], converted=[4] * 16, dropped=[1] * 16, channels=True
+    )
+    table = cx.attribution.shapley(paths, worth="rate", samples=7).table
+    assert table["credit"] == pytest.approx(np.full(16, 4.0))
+    assert table["sampling_error"] == pytest.approx(np.full(16, 2.0))
+    assert np.isnan([table[name] for name in ("low", "high", "rank_low", "rank_high")]).all()
+
+
 @given(PATHS)
 def test_places_add_up_to_shapley(rows):
     assume(sum(c for _, c, _ in rows) > 0)

@@ -81,6 +81,19 @@ def test_length_is_matched_unless_told_otherwise(journeys):
     assert found.time.value == pytest.approx((19 / 3 - 3) * 3600)
 
 
+@pytest.mark.parametrize(
+    ("single", "cross", "alike"),
+    [(2, 3, False), (4, 5, False), (5, 6, True), (6, 7, False), (7, 9, True), (25, 40, True)],
+)
+def test_lengths_are_matched_in_bands(single, cross, alike):
+    # 2, 3, 4, 5 to 6, 7 to 9, 10 to 14, 15 to 24, 25 and more
+    paths = cx.Journeys.from_paths(
+        [["web"] * single, ["web"] * (cross - 1) + ["app"]], converted=[30, 20], channels=True
+    )
+    compared = cross_channel_cost(paths).conversion.n
+    assert compared == (50 if alike else 0)
+
+
 def test_strata_undo_simpsons_paradox():
     # METHODS 6.6: 80/100 against 9/10 and 2/10 against 30/100: crude +39.1 points, pooled -10.0
     told = {}
