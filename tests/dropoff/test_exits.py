@@ -587,3 +587,34 @@ def test_wrong_arguments_are_named(journeys):
         exits(journeys).estimate(3)
     with pytest.raises(cx.exceptions.InvalidValue, match="max_rows must be a whole number"):
         exits(journeys).plot(max_rows="all")
+
+
+def test_a_graph_has_the_caveats_of_the_journeys_that_it_was_built_from():
+    # nobody at web is followed up to the limit: one goes on, one is censored
+    log = cx.InteractionLog.from_frame(
+        {
+            "who": ["a", "a", "b"],
+            "when": ["2026-01-01", "2026-01-02", "2026-01-02"],
+            "what": ["web", "buy", "web"],
+        },
+        customer="who",
+        timestamp="when",
+        touchpoint="what",
+        observed_until="2026-01-04",
+    )
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
+    of_journeys, of_graph = exits(journeys), exits(journeys.graph())
+    assert any("is a ceiling" in caveat for caveat in of_journeys.caveats)
+    assert [c for c in of_graph.caveats if "ceiling" in c or "not known yet" in c] == [
+        c for c in of_journeys.caveats if "ceiling" in c or "not known yet" in c
+    ]
+
+
+def test_counts_leave_visits_out_whose_end_is_not_known_whatever_the_limit():
+    graph = cx.JourneyGraph.from_counts(
+        {(cx.START, "web"): 10, ("web", cx.CONVERSION): 4, ("web", cx.DROPOFF): 3},
+        censored={"web": 3},
+        inactivity=timedelta(days=7),
+    )
+    (caveat,) = (c for c in exits(graph).caveats if "not known yet" in c)
+    assert "left out" in caveat

@@ -28,7 +28,7 @@ from cxjourney.journeys import (
     by_segment,
     check_journeys,
     grain_codes,
-    left_out,
+    left_out_at,
     units_of,
 )
 from cxjourney.kernels import directly_follows, ranges
@@ -174,7 +174,7 @@ def markov(
     journeys = within(journeys, look_back)
     credited = grain_codes(journeys.columns, by)
     memory, owner = _remembering(credited, journeys, states, order)
-    left = left_out(journeys, nodes=memory)
+    left = left_out_at(journeys, memory)
     owner = owner[np.array(left.whole.names, dtype=np.int64)]
     codes = np.unique(owner)
     groups = [np.flatnonzero(owner == code) for code in codes]

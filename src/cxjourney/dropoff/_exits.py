@@ -1,4 +1,7 @@
-"""Exits of nodes: where customers are lost, how sure that is, and what it costs."""
+"""Exits of nodes: where customers are lost, how sure that is, and what it costs.
+
+The exit probabilities themselves are computed in `_rates`, from `cxjourney.journeys.statistics_of`.
+"""
 
 from __future__ import annotations
 
@@ -186,7 +189,7 @@ class Exits(Result):
         ]
         if self.inactivity is not None:
             facts.append(
-                f"A journey counts as dropped after a silence of {_shown(self.inactivity)}; its "
+                f"A journey counts as dropped after a silence of {_duration(self.inactivity)}; its "
                 "customer may still come back."
             )
         return (*facts, *self.caveats)
@@ -353,6 +356,7 @@ def _of_journeys(journeys: Journeys, by: By, ends: frozenset[str], level: float)
         level=level,
         method=_method(journeys),
         inactivity=journeys.rules.inactivity,
+        timed=_timed(journeys),
         counts=(counts["converted"], counts["dropped"], counts["in_progress"]),
         backend=journeys.log.backend,
     )
@@ -386,6 +390,7 @@ def _of_graph(graph: JourneyGraph, by: By | None, ends: frozenset[str], level: f
         level=level,
         method=f"{facts.get('estimator', 'count')}, Wilson, visits independent",
         inactivity=None if limit is None else timedelta(microseconds=limit),
+        timed=facts.get("estimator", "count") != "count",
         counts=(facts["n_converted"], facts["n_dropped"], facts["n_in_progress"]),
         backend=None,
     )
@@ -398,13 +403,17 @@ def _check_expected(ends: frozenset[str], graph: JourneyGraph) -> None:
             raise UnknownName.among("expected exit", name, nodes, where="the nodes")
 
 
-def _shown(limit: timedelta) -> str:
+def _duration(limit: timedelta) -> str:
     return format_value(limit.total_seconds(), "duration")
 
 
+def _timed(journeys: Journeys) -> bool:
+    """Return whether censored visits count for as long as they were seen."""
+    return journeys.columns.time is not None and journeys.rules.inactivity is not None
+
+
 def _method(journeys: Journeys) -> str:
-    timed = journeys.columns.time is not None and journeys.rules.inactivity is not None
-    if not timed:
+    if not _timed(journeys):
         estimator = "exits/at_risk"
     elif journeys.rules.exit_touchpoints:
         estimator = "Aalen-Johansen at the limit"
@@ -422,6 +431,7 @@ def _result(
     level: float,
     method: str,
     inactivity: timedelta | None,
+    timed: bool,
     counts: tuple[int, int, int],
     backend: str | None,
 ) -> Exits:
@@ -436,7 +446,7 @@ def _result(
     caveats = [_CURSE, _UPPER_BOUND, *why_no_interval(rates.figures)]
     censored = int(rates.censored.sum())
     if censored:
-        used = "count as censored" if inactivity is not None else _LEFT_OUT
+        used = "count as censored" if timed else _LEFT_OUT
         caveats.insert(0, f"The end of {censored:,} visits is not known yet; they {used}.")
     ceilings = int(np.count_nonzero(rates.ceiling))
     if ceilings:

@@ -168,8 +168,9 @@ def _rates(left: LeftOut, graph: JourneyGraph, expected_exits: frozenset[str]) -
         ),
         stage=_stages(graph, whole.names),
         expected=expected,
-        # silence that was never seen is what the longest of the censored visits leave open
-        ceiling=(silent == 0) & (whole.silence > 0),
+        # silence that was never seen is what the longest of the censored visits leave open; a graph
+        # has it as an edge that nobody took
+        ceiling=((silent == 0) & (whole.silence > 0)) | ((whole.exits == 0) & (rate > 0)),
     )
 
 

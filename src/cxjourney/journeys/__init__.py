@@ -29,6 +29,7 @@ from cxjourney.journeys._sequences import sequences_of as sequences_of
 from cxjourney.journeys._sequences import slices_of as slices_of
 from cxjourney.journeys._statistics import LeftOut as LeftOut
 from cxjourney.journeys._statistics import left_out as left_out
+from cxjourney.journeys._statistics import left_out_at as left_out_at
 from cxjourney.journeys._statistics import masses_of as masses_of
 from cxjourney.journeys._statistics import statistics_of as statistics_of
 from cxjourney.journeys._transition_gaps import TransitionGaps

@@ -28,8 +28,8 @@ __all__ = [
     "TransitionStatistics",
     "assembled",
     "left_out",
+    "left_out_at",
     "masses_of",
-    "statistics_at",
     "statistics_of",
 ]
 
@@ -174,12 +174,6 @@ def statistics_of(journeys: Journeys, by: By = "touchpoint") -> TransitionStatis
     )
 
 
-def statistics_at(journeys: Journeys, nodes: Coded) -> TransitionStatistics:
-    """Return the statistics of the transitions, given the node of each row of the columns."""
-    visits = visits_at(journeys, nodes)
-    return _statistics(journeys, visits, lambda: _masses(visits))
-
-
 def masses_of(journeys: Journeys, by: By = "touchpoint") -> Floats:
     """Return the mass of each visit that moved on, by Aalen and Johansen; 0 for the others.
 
@@ -233,25 +227,29 @@ def _statistics(
     )
 
 
-def left_out(journeys: Journeys, by: By | None = None, nodes: Coded | None = None) -> LeftOut:
+def left_out(journeys: Journeys, by: By = "touchpoint") -> LeftOut:
     """Return the statistics of transitions without each bucket of customers in turn.
+
+    They are computed once.
 
     Parameters
     ----------
     journeys
         The journeys.
     by
-        What a node is: the statistics are computed once.
-    nodes
-        The node of each row of the columns, instead of a grain.
+        What a node is.
     """
-    if nodes is not None:
-        return _left_out(journeys, visits_at(journeys, nodes), statistics_at(journeys, nodes))
-    grain: By = "touchpoint" if by is None else by
     return journeys.memo.get(
-        ("left out", grain),
-        lambda: _left_out(journeys, visits_of(journeys, grain), statistics_of(journeys, grain)),
+        ("left out", by),
+        lambda: _left_out(journeys, visits_of(journeys, by), statistics_of(journeys, by)),
     )
+
+
+def left_out_at(journeys: Journeys, nodes: Coded) -> LeftOut:
+    """Return `left_out`, given the node of each row of the columns instead of a grain."""
+    visits = visits_at(journeys, nodes)
+    whole = _statistics(journeys, visits, lambda: _masses(visits))
+    return _left_out(journeys, visits, whole)
 
 
 def _left_out(journeys: Journeys, visits: Visits, whole: TransitionStatistics) -> LeftOut:
