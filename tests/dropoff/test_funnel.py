@@ -285,7 +285,14 @@ def test_segments_are_funnels_of_their_units():
     assert found.rule == "Each customer has one tier."
     assert found.n_missing == 4
     alone = {c: touches for c, touches in days.items() if c < "c20"}
-    assert found["gold"].table == funnel(log_of(alone), ["web", "buy"]).table
+    expected = funnel(log_of(alone), ["web", "buy"]).table
+    for name in expected.column_names:
+        # not to the bit: NumPy may round the rows of a longer column another way
+        gold, only = np.asarray(found["gold"].table[name]), np.asarray(expected[name])
+        if only.dtype.kind == "f":
+            np.testing.assert_allclose(gold, only, rtol=1e-14)
+        else:
+            assert gold.tolist() == only.tolist()
     assert found["gold"].explain("c03").depth == (1,)
     with pytest.raises(cx.exceptions.UnknownName, match="c39"):
         found["gold"].explain("c39")

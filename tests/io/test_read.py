@@ -206,7 +206,11 @@ def test_names_of_columns_keep_their_case(write):
         ('id,when,where\n1,2024-01-01,"a\n', "opens a quote that is not closed"),
         ("id,id,when,where\n1,2,2024-01-01,a\n", "2 columns 'id'"),
         ("id,when,where\n1,2024-01-01," + "a" * 2_100_000 + "\n", "longer than"),
-        (gzip.compress(b"id,when,where\n" + b"1,2024-01-01,a\n" * 999, mtime=0)[:-20], "truncated"),
+        (
+            gzip.compress(b"id,when,where\n" + b"1,2024-01-01,a\n" * 999, mtime=0)[:-20],
+            # DuckDB before 2.0 reads as far as it comes
+            "truncated|line [0-9]+ has 2 cells where the header has 3",
+        ),
         (gzip.compress(b"id,when,where\n", mtime=0)[:5], "truncated"),
     ],
 )
@@ -318,7 +322,7 @@ def test_files_need_neither_pandas_nor_polars_nor_pyarrow(write, tmp_path):
     path = write("id,when,where,x\n1,2024-01-01,a,1\n2,2024-01-01 10:00+01:00,b,\n")
     typed = parquet(
         tmp_path / "e.parquet",
-        """SELECT 7 AS id, TIMESTAMPTZ '2024-07-01 12:00Z' AS "when", NULL::INTEGER AS x,
+        """SELECT 7 AS id, TIMESTAMPTZ '2024-07-01 12:00:00Z' AS "when", NULL::INTEGER AS x,
                   'web'::ENUM('web', 'app') AS "where" """,
     )
     program = (
@@ -375,7 +379,7 @@ def test_parquet_keeps_its_types(tmp_path):
 def test_a_parquet_column_may_serve_twice(tmp_path):
     path = parquet(
         tmp_path / "e.parquet",
-        """SELECT 'x' AS id, TIMESTAMPTZ '2024-07-01 12:00+02' AS "when", 'a' AS "where" """,
+        """SELECT 'x' AS id, TIMESTAMPTZ '2024-07-01 12:00:00+02' AS "when", 'a' AS "where" """,
     )
     log = read_parquet(path, **NAMES, channel="where", attributes=["when"])
     (only,) = log.interactions()
