@@ -15,7 +15,6 @@ from cxjourney.metrics._benchmark import BenchmarkTest, benchmark_test
 from cxjourney.metrics._catalogue import Metric, all_metrics
 from cxjourney.metrics._engagement.conversion import abandonment_rate, bounce_rate, conversion_rate
 from cxjourney.metrics._engagement.pages_and_mails import EmailRates, dwell_time, email_rates
-from cxjourney.metrics._rates import effective_n as effective_n
 from cxjourney.metrics._rates import event_rate, proportion
 from cxjourney.metrics._retention.cohort import CohortRetention, cohort_retention
 from cxjourney.metrics._retention.habits import (

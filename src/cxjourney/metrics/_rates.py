@@ -209,12 +209,6 @@ def undefined(
     )
 
 
-def effective_n(successes: NDArray[np.bool_], customer: NDArray[np.int64]) -> float:
-    """Return the number of independent trials that say as much about the share as these do."""
-    units = Units.of_customers(customer)
-    return float(mean_figures(successes.astype(np.float64), units).trials[0])
-
-
 def flag_share(
     values: Values,
     *,
