@@ -477,3 +477,11 @@ def test_large_random_log_against_counting_customers():
         log.columns.customer, log.columns.coded["touchpoint"].codes == 0, log.n_customers
     )
     assert funnel(log, ["a", "b"]).counts[0] == np.count_nonzero(has_a)
+
+
+def test_the_first_step_of_those_who_entered_is_certain():
+    journeys = cx.Journeys.from_paths([["a", "b"], ["a"]], converted=[3, 1], dropped=[2, 4])
+    table = funnel(journeys, ["a", "b"]).table
+    assert [table[name][0] for name in ("rate", "low", "high")] == [1, 1, 1]
+    assert [table[name][0] for name in ("step_rate", "step_low", "step_high")] == [1, 1, 1]
+    assert table["low"][1] < table["rate"][1] < table["high"][1]

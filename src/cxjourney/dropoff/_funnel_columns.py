@@ -172,6 +172,8 @@ def step_columns(
         else:
             overall.append(entrants.share(whole, reached[k]))
         bands.append(_wilson(overall[k], level))
+        if k == 0 and entrants.everyone is None and counts[0]:
+            bands[0] = (1.0, 1.0, 1.0)  # of those who entered, all did
         if k == 0:
             stepwise.append(bands[0])
         elif survival:
