@@ -154,16 +154,17 @@ def bottlenecks(
     mass = np.ones(len(moved))
     if journeys.rules.inactivity is not None:
         mass = masses_of(journeys, by)[moved]
-    mean = ratio_figures(mass * wait, mass, group=node, n_groups=k, units=units, item=journey)
-    low, high = mean.student(level)
-    share = share_of_total_figures(wait, group=node, n_groups=k, units=units, item=journey)
-    share_low, share_high = share.wilson(level)
     working, queue = _split(journeys, visits, moved, wait)
+    median, p90 = _quantiles(node, wait, mass, k, (0.5, 0.9))
     won = journeys.converted[journey]
     n_won = int(np.count_nonzero(journeys.converted))
     converted = np.bincount(node[won], wait[won], minlength=k)
     total = np.bincount(node, wait, minlength=k).astype(np.float64)
-    median, p90 = _quantiles(node, wait, mass, k, (0.5, 0.9))
+    mean = ratio_figures(mass * wait, mass, group=node, n_groups=k, units=units, item=journey)
+    low, high = mean.student(level)
+    share = share_of_total_figures(wait, group=node, n_groups=k, units=units, item=journey)
+    share_low, share_high = share.wilson(level)
+    caveats = why_no_interval(mean)
     columns = {
         grain_name(by): visits.names,
         "visits": np.bincount(visits.node, minlength=k),
@@ -185,7 +186,7 @@ def bottlenecks(
     formats |= {"low": "duration", "high": "duration", "share": "percent"}
     table = Table(columns, formats=formats, backend=journeys.log.backend)
     order = np.lexsort((np.arange(k), -total))
-    return Bottlenecks(table=table.take(order), level=level, caveats=why_no_interval(mean))
+    return Bottlenecks(table=table.take(order), level=level, caveats=caveats)
 
 
 def waits_s(visits: Visits) -> NDArray[np.float64]:

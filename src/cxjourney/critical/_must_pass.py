@@ -154,6 +154,7 @@ def must_pass(
     effects = chain.removal_effect()
     effect = np.array([effects[name] for name in names], dtype=np.float64)
     conversions, losses = _dominators(graph, CONVERSION), _dominators(graph, DROPOFF)
+    cut = _cut(graph)
     dominates = np.array([name in conversions for name in names], dtype=np.bool_)
     nearly = dominates | (effect >= share)
     order = np.lexsort((np.arange(len(names)), -np.nan_to_num(effect, nan=-1.0)))
@@ -173,7 +174,7 @@ def must_pass(
         conversions=conversions,
         nearly=tuple(names[i] for i in order.tolist() if nearly[i]),
         losses=losses,
-        cut=_cut(graph),
+        cut=cut,
         threshold=share,
     )
 

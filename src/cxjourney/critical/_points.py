@@ -347,10 +347,11 @@ def points(
     journeys.require_determined("critical.points()")
     mean_conversion_value = _mean_conversion_value(journeys, value)
     names = statistics_of(journeys).names
-    for name in expected:
-        if name not in names:
-            raise UnknownName.among("expected exit", name, names, where="the journeys")
     costs = _efforts(effort, names)
+    for kind, given in (("expected exit", expected), ("effort of touchpoint", effort or ())):
+        for name in given:
+            if name not in names:
+                raise UnknownName.among(kind, name, names, where="the journeys")
     generator = check_rng(rng)
     if segment is not None:
         return by_segment(
@@ -382,17 +383,23 @@ def points(
     )
     order = ranked(priority, lost.whole, classes)
     of_peers, gains, losses = drawn(excess, lost, generator)
+    ends: dict[str, tuple[Floats, Floats]] = {
+        "exit": rates.figures.wilson(level),
+        "lift": rates.lift.positive(level),
+        "excess": difference_of_shares(excess.own, excess.peers, level=level)[:2],
+        "gain": excess.gain.student(level),
+        "lost": lost.positive(level),
+        "removal": chain.removal.wilson(level),
+    }
     columns: dict[str, Any] = {"touchpoint": names, "visits": rates.visits, "journeys": by_journey}
     columns |= visit_columns(journeys, names, level)
-    columns |= _with_ends("exit_probability", rates.rate, "", 1.0, rates.figures.wilson(level))
+    columns |= _with_ends("exit_probability", rates.rate, "", 1.0, ends["exit"])
     columns["peer_group"] = tuple(group or "all" for group in peers.group)
-    columns |= _gain_columns(excess, n, level)
+    columns |= _gain_columns(excess, n, ends)
     columns["confidence"] = peers.certainty(rates.rate, of_peers)
-    columns |= _with_ends("lost_conversions", n * lost.whole, "lost", n, lost.positive(level))
-    columns |= _with_ends(
-        "removal_effect", chain.removal.whole, "removal", 1.0, chain.removal.wilson(level)
-    )
-    columns |= _with_ends("lift", rates.lift.whole, "lift", 1.0, rates.lift.positive(level))
+    columns |= _with_ends("lost_conversions", n * lost.whole, "lost", n, ends["lost"])
+    columns |= _with_ends("removal_effect", chain.removal.whole, "removal", 1.0, ends["removal"])
+    columns |= _with_ends("lift", rates.lift.whole, "lift", 1.0, ends["lift"])
     for end in ("", "_low", "_high"):
         columns[f"gain_value{end}"] = mean_conversion_value * columns[f"gain{end}"]
     columns["must_pass"] = must_pass_column(journeys, names)
@@ -420,15 +427,16 @@ def points(
     )
 
 
-def _gain_columns(excess: Excess, n: float, level: float) -> dict[str, Floats]:
+def _gain_columns(
+    excess: Excess, n: float, ends: Mapping[str, tuple[Floats, Floats]]
+) -> dict[str, Floats]:
     """Return the excess and what it costs; a touchpoint below its peers has nothing to gain."""
-    low, high, _ = difference_of_shares(excess.own, excess.peers, level=level)
-    ends = (np.maximum(end, 0.0) for end in excess.gain.student(level))
+    gain_ends = (np.maximum(end, 0.0) for end in ends["gain"])
     return (
         {"peers": excess.peers.whole}
-        | _with_ends("excess", excess.raw, "excess", 1.0, (low, high))
+        | _with_ends("excess", excess.raw, "excess", 1.0, ends["excess"])
         | {"shrunken_excess": excess.shrunken}
-        | _with_ends("gain", n * np.maximum(excess.gain.whole, 0.0), "gain", n, ends)
+        | _with_ends("gain", n * np.maximum(excess.gain.whole, 0.0), "gain", n, gain_ends)
     )
 
 
@@ -461,11 +469,10 @@ def _efforts(effort: Mapping[str, float] | None, names: tuple[str, ...]) -> Floa
     if not hasattr(effort, "items"):
         raise InvalidValue.of("effort", "be a dict of effort by touchpoint", effort)
     for name, cost in effort.items():
-        if name not in names:
-            raise UnknownName.among("effort of touchpoint", name, names, where="the journeys")
         if isinstance(cost, bool) or not is_number(cost) or not 0 < cost < math.inf:
             raise InvalidValue.of(f"effort of {name!r}", "be a positive, finite number", cost)
-        costs[names.index(name)] = cost
+        if name in names:
+            costs[names.index(name)] = cost
     return costs
 
 
