@@ -11,7 +11,7 @@ import numpy as np
 from cxjourney._stats.aalen_johansen import MOVED, OPEN
 from cxjourney._support.validation import duration_us
 from cxjourney.graph import JourneyGraph, life_table
-from cxjourney.journeys._statistics import TransitionStatistics, statistics_of
+from cxjourney.journeys._statistics import statistics_of
 from cxjourney.journeys._visits import By, Visits, grain_codes, visits_of
 from cxjourney.kernels import Follows, directly_follows, waits_of_transitions
 from cxjourney.markov import AbsorbingChain
@@ -178,7 +178,8 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
     censored_histogram = None
     if journeys.columns.time is not None and rules.inactivity is not None:
         estimator = "life-table" if times else "aalen-johansen"
-        censored_histogram = _add_probabilities(journeys, by, edges, times=times)
+        at_risk = follows.visits[used] - follows.censored[used]
+        censored_histogram = _add_probabilities(journeys, by, edges, at_risk=at_risk, times=times)
     columns = _with_starts(journeys, follows.first, used, edges)
     source, target = np.divmod(columns.pop("key"), edges.size)
     return JourneyGraph.from_arrays(
@@ -260,10 +261,9 @@ def _add_values(journeys: Journeys, coded: Coded, edges: _Edges) -> None:
 
 
 def _add_probabilities(
-    journeys: Journeys, by: By, edges: _Edges, *, times: bool
+    journeys: Journeys, by: By, edges: _Edges, *, at_risk: NDArray[np.int64], times: bool
 ) -> NDArray[np.int64] | None:
     """Add transition probabilities at the limit; return how long censored visits were seen."""
-    statistics = statistics_of(journeys, by)
     histogram = None
     if times:
         visits = visits_of(journeys, by)
@@ -271,11 +271,12 @@ def _add_probabilities(
         at = edges.places(visits, moved)
         histogram = _add_life_table(journeys, visits, edges, at, moved)
     else:
+        statistics = statistics_of(journeys, by)
         probability = np.zeros(len(edges.columns["key"]))
         key = statistics.source * edges.size + statistics.target
         probability[np.searchsorted(edges.columns["key"], key)] = statistics.probability
         edges.columns["probability"] = probability
-    _add_silence(statistics, edges)
+    _add_silence(at_risk, edges)
     return histogram
 
 
@@ -300,12 +301,12 @@ def _add_life_table(
     return open_visits
 
 
-def _add_silence(statistics: TransitionStatistics, edges: _Edges) -> None:
+def _add_silence(at_risk: NDArray[np.int64], edges: _Edges) -> None:
     """Add what transitions leave over to the edges into DROPOFF, some of which nobody took yet."""
     source, target = edges.ends()
     n = len(edges.names)
     silent = 1.0 - np.bincount(source, edges.columns["probability"], minlength=n)
-    inferred = (statistics.at_risk > 0) & (silent > _EPSILON)
+    inferred = (at_risk > 0) & (silent > _EPSILON)
     inferred[source[target == n + 2]] = False
     keys = np.flatnonzero(inferred) * edges.size + n + 2
     edges.columns.update(_appended(edges.columns, keys))

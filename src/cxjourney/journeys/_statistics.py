@@ -199,18 +199,18 @@ def _statistics(
 ) -> TransitionStatistics:
     k = len(visits.names)
     weight = visits.weight
-    key, transition = _transitions(visits)
+    key, moved, place = _transitions(visits)
     source, target = np.divmod(key, k + 3)
-    made = transition >= 0
-    count = _counted(transition[made], weight, made, len(key))
+    count = np.bincount(place, None if weight is None else weight[moved], minlength=len(key))
+    count = count.astype(np.int64, copy=False)
     open_ones = visits.state == OPEN
     n = _counted(visits.node, weight, None, k)
     censored = _counted(visits.node[open_ones], weight, open_ones, k)
     dropped = visits.following == visits.dropoff
     at_risk = n - censored
     if _timed(journeys, visits) and open_ones.any():
-        mass = masses()[made]
-        probability = np.bincount(transition[made], mass, minlength=len(key)).astype(np.float64)
+        mass = masses()[moved]
+        probability = np.bincount(place, mass, minlength=len(key)).astype(np.float64)
     else:
         base = at_risk[source]
         probability = np.divide(count, base, out=np.zeros(len(key)), where=base > 0)
@@ -255,7 +255,9 @@ def left_out_at(journeys: Journeys, nodes: Coded) -> LeftOut:
 def _left_out(journeys: Journeys, visits: Visits, whole: TransitionStatistics) -> LeftOut:
     units = units_of(journeys)
     k = len(visits.names)
-    _, transition = _transitions(visits)
+    _, moved, place = _transitions(visits)
+    transition = np.full(len(visits), -1, dtype=np.int64)
+    transition[moved] = place
     ended = np.flatnonzero(visits.state != OPEN)
     at_risk = units.sums(visits.node[ended], k, item=visits.journey[ended])
     if units.of is None:  # aggregated paths: counts, which say all that there is
@@ -313,16 +315,14 @@ def _timed(journeys: Journeys, visits: Visits) -> bool:
     return visits.wait_us is not None and journeys.rules.inactivity is not None
 
 
-def _transitions(visits: Visits) -> tuple[Ints, Ints]:
-    """Return source (K + 3) + target of the distinct transitions, and that of each visit or -1.
+def _transitions(visits: Visits) -> tuple[Ints, Ints, Ints]:
+    """Return source (K + 3) + target of the distinct transitions, who moved, and along which.
 
     Silence is no transition: DROPOFF is reached by an exit touchpoint, or by what is left over.
     """
-    made = (visits.state == MOVED) & (visits.following >= 0)
-    key, place = distinct(visits.node[made] * (len(visits.names) + 3) + visits.following[made])
-    transition = np.full(len(visits), -1, dtype=np.int64)
-    transition[made] = place
-    return key, transition
+    moved = np.flatnonzero(visits.state == MOVED)
+    key, place = distinct(visits.node[moved] * (len(visits.names) + 3) + visits.following[moved])
+    return key, moved, place
 
 
 def _first_places(journeys: Journeys, visits: Visits) -> Ints:
