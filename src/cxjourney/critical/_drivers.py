@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, overload
 import attrs
 import numpy as np
 
-from cxjourney._stats.buckets import BucketFigures, bucket_of
+from cxjourney._stats.buckets import BucketFigures, bucket_of, resting_on
 from cxjourney._stats.estimates import why_no_interval
 from cxjourney._stats.units import Units
 from cxjourney._support.array_types import Floats
@@ -29,7 +29,6 @@ from cxjourney.journeys import (
     Journeys,
     by_segment,
     units_of,
-    units_of_nodes,
     visits_of,
 )
 
@@ -421,7 +420,7 @@ def _weights(
     return BucketFigures(
         whole=weigh(*products.partial().scaled(p)),
         without=np.stack([weigh(*products.partial(unit).scaled(p)) for unit in used.tolist()]),
-        units=units_of_nodes(answers, np.ones(len(used), dtype=np.bool_)),
+        units=resting_on(answers, np.ones(len(used), dtype=np.bool_)),
     )
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxjourney._stats.buckets import BucketFigures
-from cxjourney.journeys import chain_figures, chain_of, left_out, units_of_nodes
+from cxjourney._stats.buckets import BucketFigures, resting_on
+from cxjourney.journeys import chain_figures, chain_of, left_out
 from cxjourney.markov import AbsorbingChain, StackedChains, lost_per_journey
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _figures(
     return BucketFigures(
         whole=lost_per_journey(v, h, rates.rate),
         without=lost_per_journey(visits, hitting, rates.figures.without),
-        units=units_of_nodes(rates.figures.units, left.used),
+        units=resting_on(rates.figures.units, left.used),
     )
 
 

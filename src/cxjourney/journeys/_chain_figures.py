@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.buckets import BucketFigures
+from cxjourney._stats.buckets import BucketFigures, resting_on
 from cxjourney.journeys._graph_building import chain_of
 from cxjourney.journeys._statistics import left_out, statistics_of
 from cxjourney.markov import StackedChains
@@ -15,13 +15,11 @@ from cxjourney.markov import StackedChains
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cxjourney._support.array_types import Bools, Floats
+    from cxjourney._support.array_types import Floats
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.journeys._visits import By
 
-__all__ = ["ChainFigures", "chain_figures", "units_of_nodes"]
-
-_ELSEWHERE = 1e-9
+__all__ = ["ChainFigures", "chain_figures"]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -67,23 +65,6 @@ def chain_figures(journeys: Journeys, by: By = "touchpoint") -> ChainFigures:
     return journeys.memo.get(("chain figures", by), lambda: _figures(journeys, by))
 
 
-def units_of_nodes(visits: Floats, used: Bools) -> Floats:
-    """Return what the figures of nodes stand on in each bucket: their visits.
-
-    A bucket without a visit of a node takes part in the variance of the node's figures all the
-    same if it holds journeys, since they make up the share that comes by.
-
-    Parameters
-    ----------
-    visits
-        Visits of each node in each bucket, shape (buckets, K).
-    used
-        Whether each bucket holds a journey, shape (buckets,).
-    """
-    units: Floats = np.maximum(visits, _ELSEWHERE * used[:, None])
-    return units
-
-
 def _figures(journeys: Journeys, by: By) -> ChainFigures:
     names = statistics_of(journeys, by).names
     chain = chain_of(journeys, by)
@@ -95,7 +76,7 @@ def _figures(journeys: Journeys, by: By) -> ChainFigures:
     visits, hitting, diagonal, removal, conversion = (
         np.concatenate(part) for part in zip(*parts, strict=True)
     )
-    units = units_of_nodes(left.visits, left.used)
+    units = resting_on(left.visits, left.used)
     own = {name: 1 / (1 - again) for name, again in chain.returning.items()}
 
     def of_nodes(values: Mapping[str, float], without: Floats) -> BucketFigures:

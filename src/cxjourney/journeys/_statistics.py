@@ -136,13 +136,11 @@ class LeftOut:
         """Whether each bucket holds a journey."""
         return self.journeys > 0
 
-    @property
-    def matrices(self) -> Floats:
-        """Transition probabilities without each bucket, shape (buckets, K, K + 3)."""
-        return _matrices(self.whole, np.nan_to_num(self.probability), self.silence)
-
     def blocks(self) -> Iterator[tuple[Floats, Floats]]:
-        """Yield `matrices` and `start` of some buckets after the others: of few, if K is large."""
+        """Yield transition probabilities and `start` without some buckets after the others.
+
+        The probabilities have the shape (some buckets, K, K + 3): few buckets, if K is large.
+        """
         cells = len(self.whole.names) * (len(self.whole.names) + 3)
         size = max(1, _BLOCK_CELLS // max(cells, 1))
         start = self.start

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from cxjourney._stats.buckets import resting_on
 from cxjourney._stats.estimates import CLUSTERED
 from cxjourney._support.array_types import Floats
 from cxjourney._support.validation import check_level, check_names
@@ -23,7 +24,6 @@ from cxjourney.journeys import (
     left_out,
     left_out_of_graph,
     mean_value_of_graph,
-    units_of_nodes,
 )
 from cxjourney.markov import AbsorbingChain, StackedChains
 
@@ -133,7 +133,7 @@ class Model:
     @property
     def units(self) -> Floats:
         """What a figure of each touchpoint stands on in each bucket, shape (buckets, K)."""
-        return units_of_nodes(self.left.visits[:, self._order], self.left.used)
+        return resting_on(self.left.visits[:, self._order], self.left.used)
 
     def units_of(self, touchpoints: Collection[str]) -> Floats:
         """Return what a change at some touchpoints stands on; the journeys where there are none."""
