@@ -10,7 +10,7 @@ import cxjourney as cx
 from cxjourney._stats.figure_ranks import rank_ranges
 from cxjourney.critical import _pain_points, pain_points
 from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.journeys import units_of, visits_of
+from cxjourney.journeys import contacts_of, units_of
 
 
 def journeys_of(rows, **options):
@@ -145,7 +145,7 @@ def test_pain_without_a_bucket_keeps_the_shrinkage_of_all(monkeypatch):
     journeys = cx.datasets.sample(seed=2, customers=600).journeys()
     found = pain_points(journeys)
     (figures,) = seen
-    visits, unit = visits_of(journeys), units_of(journeys).of
+    visits, unit = contacts_of(journeys), units_of(journeys).of
     felt = journeys.columns.numeric["emotion"][visits.row]
     known = ~np.isnan(felt)
     bucket = unit[visits.journey]

@@ -11,7 +11,7 @@ import numpy as np
 from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.estimates import why_no_interval
 from cxjourney._stats.figure_ranks import rank_ranges
-from cxjourney._stats.ratios import ratio_figures
+from cxjourney._stats.ratios import ratio_figures, share_of_total_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level, check_number
@@ -19,12 +19,20 @@ from cxjourney.critical._grain import reach_figures, repeated
 from cxjourney.dropoff import rates_of_journeys
 from cxjourney.exceptions import InvalidValue
 from cxjourney.experience import measured, shrunken_means
-from cxjourney.journeys import by_segment, chain_figures, check_journeys, units_of, visits_of
+from cxjourney.journeys import (
+    DROPPED,
+    by_segment,
+    chain_figures,
+    check_journeys,
+    contacts_of,
+    units_of,
+    visits_of,
+)
 from cxjourney.markov import lost_per_journey
 
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
-    from cxjourney.journeys import BySegment, Journeys, SegmentBy
+    from cxjourney.journeys import BySegment, Journeys, SegmentBy, Visits
 
 
 __all__ = ["PainPoints", "pain_points"]
@@ -68,6 +76,7 @@ class PainPoints(Result):
             "Pain is reach x severity x impact: look at the three, a product hides them.",
             f"Severity is {self.measure} below {self.neutral:g}, shrunken towards all touchpoints.",
             "Impact is what would be gained if nobody left there: an upper bound, not causal.",
+            "Nobody leaves at a goal: its pain is 0 whatever its severity.",
             "A touchpoint where customers feel well has no severity, however much it loses.",
             *self.caveats,
         )
@@ -111,7 +120,8 @@ def pain_points(
     Parameters
     ----------
     journeys
-        The journeys, with a goal and a way to be dropped, of a log with emotions or scores.
+        The journeys, with a goal and a way to be dropped, of a log with emotions or scores. The
+        goal and the exit touchpoints are touchpoints here: how they were felt counts.
     measure
         "emotion" or "score".
     neutral
@@ -152,10 +162,11 @@ def pain_points(
     Notes
     -----
     Severity is `max(0, neutral - mean) / (neutral - worst)` with the shrunken mean; its
-    interval is that of the raw mean. Impact is `D_x / p`, the elasticity of the conversion. The
-    product is computed without each bucket of customers, with the shrinkage of all: a touchpoint's
-    best rank counts those whose pain is surely higher, its worst rank those where it is surely
-    lower, by the intervals of the differences.
+    interval is that of the raw mean. Impact is `D_x / p`, the elasticity of the conversion; at an
+    exit touchpoint, where nobody stays, it is `r / (1 - r)` with r the share of the journeys that
+    end there, as if those went on like all others. The product is computed without each bucket of
+    customers, with the shrinkage of all: a touchpoint's best rank counts those whose pain is surely
+    higher, its worst rank those where it is surely lower, by the intervals of the differences.
 
     Examples
     --------
@@ -172,7 +183,7 @@ def pain_points(
         if bound is not None:
             check_number(bound, name)
     journeys.require_determined("critical.pain_points()")
-    visits = visits_of(journeys)
+    visits = contacts_of(journeys)
     values = measured(journeys, visits, measure)
     middle, bottom = _scale(values, measure, neutral, worst)
     if segment is not None:
@@ -202,8 +213,9 @@ def pain_points(
 
     reach = reach_figures(journeys, visits, repeated(visits))
     reach_low, reach_high = reach.wilson(level)
-    impact = _impact(journeys)
-    impact_low, impact_high = impact.positive(level)
+    impact = _impact(journeys, visits)
+    at_goal = np.isin(visits.names, np.setdiff1d(journeys.rules.goal, visits_of(journeys).names))
+    impact_low, impact_high = (np.where(at_goal, 0.0, end) for end in impact.positive(level))
     moved = _keeps(felt) * (felt.without - felt.whole)
     pain = BucketFigures(
         whole=reach.whole * severity(drawn) * impact.whole,
@@ -268,8 +280,13 @@ def _scale(
     return middle, bottom
 
 
-def _impact(journeys: Journeys) -> BucketFigures:
-    """Return lost conversions over conversions of each touchpoint."""
+def _impact(journeys: Journeys, contacts: Visits) -> BucketFigures:
+    """Return lost conversions over conversions of each touchpoint.
+
+    Nobody stays at an exit touchpoint whom those who leave there could be compared with: they are
+    compared with all journeys that end elsewhere, which is o = r / (1 - r) of the conversions with
+    r the share of the journeys that end there. Nobody leaves at the goal.
+    """
     rates, chain = rates_of_journeys(journeys, "touchpoint").figures, chain_figures(journeys)
 
     def share(visits: Floats, hitting: Floats, rate: Floats, conversion: Floats) -> Floats:
@@ -277,13 +294,32 @@ def _impact(journeys: Journeys) -> BucketFigures:
             found: Floats = lost_per_journey(visits, hitting, rate) / conversion
         return np.where(np.isfinite(found), found, np.nan)
 
+    exits = np.flatnonzero(journeys.absorbed & (journeys.outcome == DROPPED))
+    ending = share_of_total_figures(
+        np.ones(len(exits)),
+        group=contacts.node[(np.cumsum(contacts.journeys.lengths) - 1)[exits]],
+        n_groups=len(contacts.names),
+        units=units_of(journeys),
+        item=exits,
+        base=np.ones(len(journeys.outcome)),
+    )
+    node = [contacts.names.index(name) for name in visits_of(journeys).names]
+
+    def everywhere(staying: Floats, ended: Floats) -> Floats:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found: Floats = np.where(ended < 1, ended / (1.0 - ended), np.nan)
+        found[..., node] += staying
+        return found
+
+    lost = share(chain.visits.whole, chain.hitting.whole, rates.whole, chain.conversion.whole)
+    without = share(
+        chain.visits.without,
+        chain.hitting.without,
+        rates.without,
+        chain.conversion.without[:, None],
+    )
     return BucketFigures(
-        whole=share(chain.visits.whole, chain.hitting.whole, rates.whole, chain.conversion.whole),
-        without=share(
-            chain.visits.without,
-            chain.hitting.without,
-            rates.without,
-            chain.conversion.without[:, None],
-        ),
-        units=chain.visits.units,
+        whole=everywhere(lost, ending.whole),
+        without=everywhere(without, ending.without),
+        units=ending.units,
     )

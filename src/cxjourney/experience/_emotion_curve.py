@@ -24,8 +24,8 @@ from cxjourney.journeys import (
     Visits,
     by_segment,
     check_journeys,
+    contacts_of,
     units_of,
-    visits_of,
 )
 
 if TYPE_CHECKING:
@@ -183,13 +183,13 @@ def emotion_curve(
     Parameters
     ----------
     journeys
-        The journeys.
+        The journeys. How the goal or exit that ends one was felt counts like any other contact.
     measure
         "emotion" (valence from -1 to 1), "score" or "expectation".
     over
         "stage"; "position" (the first visit, the second …, the last point holding all later ones);
-        "time" (elapsed share of the time from the first to the last visit, of ended journeys with
-        two visits or more at different times).
+        "time" (elapsed share of the time from the first to the last contact, of ended journeys with
+        two contacts or more at different times).
     stages
         The stages in their order. None takes the standard model that has all stages of the log,
         else their order in the log.
@@ -250,7 +250,7 @@ def emotion_curve(
     check_count(bins, "bins", 2)
     check_count(min_n, "min_n")
     check_number(prominence, "prominence")
-    visits = visits_of(journeys, "stage" if over == "stage" else "touchpoint")
+    visits = contacts_of(journeys, "stage" if over == "stage" else "touchpoint")
     if segment is not None:
         order = _order(visits, stages) if over == "stage" else stages
         return by_segment(

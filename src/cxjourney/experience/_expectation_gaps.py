@@ -19,8 +19,8 @@ from cxjourney.journeys import (
     SegmentBy,
     by_segment,
     check_journeys,
+    contacts_of,
     units_of,
-    visits_of,
 )
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def expectation_gaps(
     Parameters
     ----------
     journeys
-        The journeys, of a log with scores and expectations on one scale.
+        The journeys, of a log with scores and expectations on one scale. The goal or exit that
+        ends a journey counts like any other contact.
     by
         What a node is: "touchpoint", "channel", "stage", "owner" or a pair of them.
     segment
@@ -137,7 +138,7 @@ def expectation_gaps(
         return by_segment(
             journeys, segment, lambda part: expectation_gaps(part, by=by, level=level)
         )
-    visits = visits_of(journeys, by)
+    visits = contacts_of(journeys, by)
     lived = measured(journeys, visits, "score")
     hoped = measured(journeys, visits, "expectation")
     pair = np.flatnonzero(~np.isnan(lived) & ~np.isnan(hoped))

@@ -22,8 +22,8 @@ from cxjourney.journeys import (
     SegmentBy,
     by_segment,
     check_journeys,
+    contacts_of,
     units_of,
-    visits_of,
 )
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def peak_end(
     Parameters
     ----------
     journeys
-        The journeys.
+        The journeys. How the goal or exit that ends one was felt counts like any other contact.
     measure
         "emotion" (valence from -1 to 1), "score" or "expectation".
     neutral
@@ -150,8 +150,8 @@ def peak_end(
     Notes
     -----
     `cxjourney.metrics.peak_end_rule` on each journey. Means are computed again without each of 64
-    buckets of customers; their intervals are Student's. The end is the last visit with a value:
-    where the last visit has none, memory may differ.
+    buckets of customers; their intervals are Student's. The end is the last contact with a value,
+    the goal or exit among them: where the last contact has none, memory may differ.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def peak_end(
             segment,
             lambda part: peak_end(part, measure=measure, neutral=neutral, tie=tie, level=level),
         )
-    visits = visits_of(journeys)
+    visits = contacts_of(journeys)
     values = measured(journeys, visits, measure)
     known = np.flatnonzero(~np.isnan(values))
     journey, v = visits.journey[known], values[known]

@@ -22,8 +22,8 @@ from cxjourney.journeys import (
     Visits,
     by_segment,
     check_journeys,
+    contacts_of,
     units_of,
-    visits_of,
 )
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def scores(
     Parameters
     ----------
     journeys
-        The journeys; the goal or exit that ends a journey is no touchpoint.
+        The journeys. How the goal or exit that ends one was felt counts like any other contact.
     measure
         "emotion" (valence from -1 to 1), "score" or "expectation" (points of their own scale).
     by
@@ -186,7 +186,7 @@ def scores(
 
         | column | what it is |
         |---|---|
-        | `visits` | visits of the node |
+        | `visits` | contacts at the node, goals and exits among them |
         | `n`, `customers` | visits with a value, and the customers who made them |
         | `mean`, `low`, `high` | mean over these visits [unit of the measure], its interval |
         | `shrunken` | the mean drawn towards that of all nodes |
@@ -220,7 +220,7 @@ def scores(
         return by_segment(
             journeys, segment, lambda part: scores(part, measure=measure, by=by, level=level)
         )
-    visits = visits_of(journeys, by)
+    visits = contacts_of(journeys, by)
     values = measured(journeys, visits, measure)
     known = np.flatnonzero(~np.isnan(values))
     k = len(visits.names)

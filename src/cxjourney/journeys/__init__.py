@@ -36,6 +36,7 @@ from cxjourney.journeys._units import units_of as units_of
 from cxjourney.journeys._units import units_of_customers as units_of_customers
 from cxjourney.journeys._visits import By as By
 from cxjourney.journeys._visits import Visits as Visits
+from cxjourney.journeys._visits import contacts_of as contacts_of
 from cxjourney.journeys._visits import grain_codes as grain_codes
 from cxjourney.journeys._visits import visits_of as visits_of
 

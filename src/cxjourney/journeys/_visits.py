@@ -23,6 +23,7 @@ __all__ = [
     "Grain",
     "Visits",
     "coded_visits",
+    "contacts_of",
     "grain_codes",
     "visit_rows",
     "visits_at",
@@ -54,7 +55,7 @@ class Visits:
         Node of each visit.
     wait_us
         Time to the next visit, goal or exit [µs]; for a censored visit the time since; for a lost
-        one a very large number. None for aggregated paths.
+        one a very large number. None for aggregated paths and where nobody asks.
     state
         `MOVED`, `STAYED` (lost in silence) or `OPEN`, from `cxjourney._stats.aalen_johansen`.
     journeys
@@ -229,6 +230,23 @@ def visits_of(journeys: Journeys, by: By = "touchpoint") -> Visits:
     if len(journeys.columns) > _SMALL:
         return _visits(journeys, _nodes_of(journeys, by))
     return journeys.memo.get(("visits", by), lambda: _visits(journeys, _nodes_of(journeys, by)))
+
+
+def contacts_of(journeys: Journeys, by: By = "touchpoint") -> Visits:
+    """Return all contacts of journeys as visits, the goal or exit that ends a journey among them.
+
+    How a contact was felt is asked of every contact. What leads to an outcome must not count the
+    outcome itself: there `visits_of` is the right one. Contacts have no waits.
+    """
+    if not journeys.absorbed.any():
+        return visits_of(journeys, by)
+    whole = journeys.memo.get(
+        "with ends", lambda: attrs.evolve(journeys, absorbed=np.zeros_like(journeys.absorbed))
+    )
+    coded = _nodes_of(whole, by)
+    node = coded.codes.astype(np.int64)
+    state = np.full(len(node), MOVED, dtype=np.int8)
+    return Visits(names=coded.names, node=node, wait_us=None, state=state, journeys=whole)
 
 
 def _nodes_of(journeys: Journeys, by: By) -> Coded:

@@ -226,12 +226,14 @@ def journey_map(
 
     Notes
     -----
-    Volume is the share of journeys that come by. Emotion is a mean of valences from -1 to 1, the
-    gap is experience minus expectation, waiting the mean time to the next interaction of those who
-    came back, drop-off the exit probability of `cxjourney.dropoff.exits`. Pain points are
-    touchpoints whose exits are clearly above those of their peers, or where customers feel worse
-    than elsewhere; moments of truth are those that at least 5% of the conversions go through;
-    opportunities are what fixing would gain at most: `cxjourney.critical.points` has them all.
+    Volume is the share of journeys that come by before they end; touchpoints, channels, owners and
+    feelings are those of all contacts, the goal and the exit touchpoints among them. Emotion is a
+    mean of valences from -1 to 1, the gap is experience minus expectation, waiting the mean time to
+    the next interaction of those who came back, drop-off the exit probability of
+    `cxjourney.dropoff.exits`. Pain points are touchpoints whose exits are clearly above those of
+    their peers, or where customers feel bad (below 0) and worse than elsewhere; moments of truth
+    are those that at least 5% of the conversions go through; opportunities are what fixing would
+    gain at most: `cxjourney.critical.points` has them all.
 
     Examples
     --------

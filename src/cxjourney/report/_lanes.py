@@ -11,7 +11,7 @@ import numpy as np
 from cxjourney._support.table import format_value
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired, UnknownName
-from cxjourney.journeys import visits_of
+from cxjourney.journeys import contacts_of, visits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,22 +114,22 @@ def filled(
     level
         Confidence level.
     """
-    visits = visits_of(journeys, "stage")
+    visits, contacts = visits_of(journeys, "stage"), contacts_of(journeys, "stage")
     lanes: dict[Lane, Callable[[], Iterator[MapEntry]]] = {
-        "touchpoints": lambda: _names(journeys, visits, "touchpoint", "touchpoints"),
-        "channels": lambda: _names(journeys, visits, "channel", "channels"),
+        "touchpoints": lambda: _names(journeys, contacts, "touchpoint", "touchpoints"),
+        "channels": lambda: _names(journeys, contacts, "channel", "channels"),
         "volume": lambda: _volume(journeys, visits, level),
         "emotion": lambda: _emotion(journeys, level),
         "expectation gap": lambda: _gap(journeys, level),
         "drop-off": lambda: _dropoff(journeys, level),
         "waiting": lambda: _waiting(journeys, level),
-        "owner": lambda: _names(journeys, visits, "owner", "owner"),
+        "owner": lambda: _names(journeys, contacts, "owner", "owner"),
     }
     if actions is not None:
-        lanes["actions"] = lambda: _names(journeys, visits, actions, "actions")
+        lanes["actions"] = lambda: _names(journeys, contacts, actions, "actions")
     if points is not None:
-        home = _home(journeys, visits)
-        lanes["pain points"] = lambda: _pain(points.table, home)
+        home = _home(journeys, contacts)
+        lanes["pain points"] = lambda: _pain(journeys, points.table, home, level)
         lanes["moments of truth"] = lambda: _moments(points.table, home)
         lanes["opportunities"] = lambda: _opportunities(points.table, home)
     found: list[MapEntry] = []
@@ -266,8 +266,12 @@ def _home(journeys: Journeys, visits: Visits) -> dict[str, str]:
     return {str(name): visits.names[k] for name, k in zip(coded.names, best, strict=True)}
 
 
-def _pain(table: Table, home: dict[str, str]) -> Iterator[MapEntry]:
-    """Yield where more leave than at the peers, and where customers feel worse than elsewhere."""
+def _pain(
+    journeys: Journeys, table: Table, home: dict[str, str], level: float
+) -> Iterator[MapEntry]:
+    """Yield where more leave than at the peers, and where customers feel bad as nowhere else."""
+    from cxjourney.experience import scores
+
     yield from _best(
         table,
         "pain points",
@@ -278,13 +282,17 @@ def _pain(table: Table, home: dict[str, str]) -> Iterator[MapEntry]:
         kind="percent",
         text="{}: exits",
     )
+    if "emotion" not in journeys.columns.numeric:
+        return
+    felt = scores(journeys, measure="emotion", level=level).table
     yield from _best(
-        table,
+        felt,
         "pain points",
         home,
-        wanted=np.asarray(table["emotion_valley"]).astype(bool),
-        value="emotion",
-        ends=("emotion_low", "emotion_high"),
+        wanted=np.asarray(felt["valley"]) & (np.asarray(felt["mean"]) < 0),
+        value="mean",
+        ends=("low", "high"),
+        n="n",
         kind="number",
         text="{}: emotion",
         highest=False,
@@ -327,6 +335,7 @@ def _best(
     *,
     wanted: NDArray[np.bool_],
     value: str,
+    n: str = "journeys",
     ends: tuple[str, str],
     kind: str,
     text: str,
@@ -349,7 +358,7 @@ def _best(
                 value=float(numbers[i]),
                 low=float(low),
                 high=float(high),
-                n=int(row["journeys"] or 0),
+                n=int(row[n] or 0),
                 kind=kind,
                 basis="data",
             )
