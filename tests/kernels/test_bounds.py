@@ -136,3 +136,16 @@ def test_a_journey_without_a_touch_or_an_end_is_refused():
         kernels.directly_follows(
             none, np.array([0, 0]), np.array([False]), np.array([2], dtype=np.int8), 1
         )
+
+
+@given(st.data(), LENGTHS)
+def test_strings_are_digested_within_bounds(data, lengths):
+    offsets = offsets_of(lengths)
+    strings = np.zeros(sum(lengths), dtype=np.uint8)
+    spoil(data, offsets)
+    digest = kernels._strings.md5_first_bytes
+    stop = data.draw(st.integers(-2, len(lengths) + 2))
+    with suppress(ValueError):
+        digest(strings, offsets, np.zeros(64, dtype=np.uint32), 0, stop)
+    with pytest.raises(ValueError, match="not 64"):
+        digest(strings, offsets, np.zeros(63, dtype=np.uint32), 0, 1)

@@ -76,13 +76,15 @@ def bucket_of(ids: Sequence[str]) -> NDArray[np.uint8]:
     >>> bucket_of([f"c{i}" for i in range(100)])[:4].tolist()
     [44, 42, 38, 2]
     """
-    digests = [md5(name.encode(), usedforsecurity=False).digest() for name in ids]
-    if len(digests) <= N_BUCKETS:
+    if len(ids) <= N_BUCKETS:
+        digests = [md5(name.encode(), usedforsecurity=False).digest() for name in ids]
         order = sorted(range(len(digests)), key=digests.__getitem__)
         bucket = np.empty(len(digests), dtype=np.uint8)
         bucket[order] = np.arange(len(digests), dtype=np.uint8)
         return bucket
-    return np.array([digest[0] >> _SHIFT for digest in digests], dtype=np.uint8)
+    from cxjourney.kernels import md5_first_bytes  # `metrics` loads no kernels
+
+    return md5_first_bytes(ids) >> np.uint8(_SHIFT)
 
 
 def split_weights(names: Sequence[str], weights: NDArray[np.integer]) -> Ints:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Self, overload
+
+import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["Strings"]
@@ -48,6 +49,23 @@ class Strings(Sequence[str]):
             self._strings = tuple(every[begin:end].decode() for begin, end in pairs)
             self._data = self._offsets = None
         return self._strings or ()
+
+    @classmethod
+    def of(cls, strings: Iterable[str]) -> Self:
+        """Return strings as one run of bytes, those of the same class as they are."""
+        if isinstance(strings, cls):
+            return strings
+        encoded = [text.encode() for text in strings]
+        offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
+        np.cumsum([len(text) for text in encoded], out=offsets[1:])
+        return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets)
+
+    def utf8(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return the strings in UTF-8, one after the other, and where each begins and ends."""
+        data, offsets = self._data, self._offsets
+        if data is None or offsets is None:
+            return type(self).of(tuple(self)).utf8()
+        return data, offsets
 
     @overload
     def __getitem__(self, index: int) -> str: ...

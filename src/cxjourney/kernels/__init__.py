@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from cxjourney._support.parallel import portions, run_parallel
+from cxjourney._support.strings import Strings
 from cxjourney.exceptions import InvalidValue, MissingDependency
 from cxjourney.kernels import _reference as reference
 from cxjourney.kernels._arrow import ArrowStrings
@@ -32,11 +33,10 @@ from cxjourney.kernels._reference import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import ModuleType
 
     from numpy.typing import NDArray
-
-    from cxjourney._support.strings import Strings
 
 from cxjourney.kernels._reference_funnel import NEVER as NEVER
 from cxjourney.kernels._reference_funnel import Candidates as Candidates
@@ -64,6 +64,7 @@ __all__ = [
     "gather",
     "group_sequences",
     "match_funnel",
+    "md5_first_bytes",
     "order_rows",
     "ranges",
     "record_columns",
@@ -138,6 +139,16 @@ def encode_strings(column: Any) -> tuple[NDArray[np.int32], Strings] | None:
     """
     strings = arrow_strings(column)
     return None if strings is None else strings.encoded()
+
+
+def md5_first_bytes(names: Iterable[str]) -> NDArray[np.uint8]:
+    """Return the first byte of the MD5 digest of each string in UTF-8."""
+    if _strings is None:
+        return reference.md5_first_bytes(names)
+    data, offsets = Strings.of(names).utf8()
+    sines = np.floor(np.abs(np.sin(np.arange(1.0, 65.0))) * 2.0**32).astype(np.uint32)
+    digest, n = partial(_strings.md5_first_bytes, data, offsets, sines), len(offsets) - 1
+    return np.concatenate(run_parallel(n, *[partial(digest, *part) for part in portions(n)]))
 
 
 def record_columns(

@@ -571,3 +571,74 @@ cdef numbers(Chunks chunks, int64_t child, str dtype):
                     value[done + row] = 0 if missing[done + row] else values[row]
             done += chunk.length
     return value_array.view(dtype), missing_array
+
+
+# ------------------------------------------------------------------ digests of strings
+
+cdef extern from *:
+    """
+    /* MD5 after RFC 1321; `sines` are floor(2^32 |sin(i + 1)|), which the caller computes */
+    static inline uint32_t cxj_left(uint32_t x, int n) { return x << n | x >> (32 - n); }
+    static void cxj_md5_block(uint32_t* state, const uint8_t* block, const uint32_t* sines) {
+      static const int shifts[4][4] = {
+        {7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
+      uint32_t a = state[0], b = state[1], c = state[2], d = state[3], word[16];
+      for (int i = 0; i < 16; i++)
+        word[i] = (uint32_t)block[4 * i] | (uint32_t)block[4 * i + 1] << 8
+                | (uint32_t)block[4 * i + 2] << 16 | (uint32_t)block[4 * i + 3] << 24;
+      for (int i = 0; i < 64; i++) {
+        uint32_t mixed;
+        int at;
+        if (i < 16) { mixed = (b & c) | (~b & d); at = i; }
+        else if (i < 32) { mixed = (d & b) | (~d & c); at = (5 * i + 1) & 15; }
+        else if (i < 48) { mixed = b ^ c ^ d; at = (3 * i + 5) & 15; }
+        else { mixed = c ^ (b | ~d); at = (7 * i) & 15; }
+        const uint32_t sum = a + mixed + sines[i] + word[at];
+        a = d; d = c; c = b;
+        b += cxj_left(sum, shifts[i >> 4][i & 3]);
+      }
+      state[0] += a; state[1] += b; state[2] += c; state[3] += d;
+    }
+    static uint8_t cxj_md5_first(const uint8_t* data, int64_t n, const uint32_t* sines) {
+      uint32_t state[4] = {0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u};
+      uint8_t last[128] = {0};
+      const int64_t rest = n & 63, whole = n - rest;
+      const int tail = rest < 56 ? 64 : 128;
+      for (int64_t at = 0; at < whole; at += 64) cxj_md5_block(state, data + at, sines);
+      memcpy(last, data + whole, rest);
+      last[rest] = 0x80;
+      for (int i = 0; i < 8; i++) last[tail - 8 + i] = (uint8_t)((uint64_t)n * 8 >> 8 * i);
+      cxj_md5_block(state, last, sines);
+      if (tail == 128) cxj_md5_block(state, last + 64, sines);
+      return (uint8_t)state[0];
+    }
+    """
+    uint8_t cxj_md5_first(const uint8_t*, int64_t, const uint32_t*) noexcept nogil
+
+
+def md5_first_bytes(
+    const uint8_t[::1] data,
+    const int64_t[::1] offsets,
+    const uint32_t[::1] sines,
+    int64_t begin,
+    int64_t stop,
+):
+    """Return the first byte of the MD5 digest of the strings `begin` to `stop`.
+
+    String i is `data[offsets[i]:offsets[i + 1]]`.
+    """
+    if sines.shape[0] != 64 or not 0 <= begin <= stop < offsets.shape[0]:
+        raise ValueError("sines are not 64, or strings are out of bounds")
+    first_array = np.empty(stop - begin, dtype=np.uint8)
+    cdef uint8_t[::1] first = first_array
+    cdef int64_t i, at, end
+    cdef uint8_t nothing = 0
+    cdef const uint8_t* bytes_of = &data[0] if data.shape[0] else &nothing
+    with nogil:
+        for i in range(begin, stop):
+            at, end = offsets[i], offsets[i + 1]
+            if not 0 <= at <= end <= data.shape[0]:
+                with gil:
+                    raise ValueError("offsets are out of bounds")
+            first[i - begin] = cxj_md5_first(bytes_of + at, end - at, &sines[0])
+    return first_array

@@ -5,6 +5,7 @@ All work on plain arrays. Rows are interactions; codes are small non-negative in
 
 from __future__ import annotations
 
+from hashlib import md5
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from cxjourney.kernels._reference_funnel import Attempts, Pattern, match_funnel
 from cxjourney.kernels._reference_sequences import group_sequences, ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "Attempts",
@@ -31,6 +32,7 @@ __all__ = [
     "gather",
     "group_sequences",
     "match_funnel",
+    "md5_first_bytes",
     "order_rows",
     "ranges",
     "segment_starts",
@@ -49,6 +51,12 @@ def encode_strings(strings: Sequence[str | None]) -> tuple[NDArray[np.int32], li
     place[None] = -1
     codes = np.fromiter(map(place.__getitem__, strings), dtype=np.int32, count=len(strings))
     return codes, distinct
+
+
+def md5_first_bytes(names: Iterable[str]) -> NDArray[np.uint8]:
+    """Return the first byte of the MD5 digest of each string in UTF-8."""
+    digests = [md5(name.encode(), usedforsecurity=False).digest() for name in names]
+    return np.array([digest[0] for digest in digests], dtype=np.uint8)
 
 
 class Ordered(NamedTuple):
