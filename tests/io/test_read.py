@@ -397,7 +397,7 @@ def test_parquet_intervals_are_durations_and_numbers_are_no_times(tmp_path):
     )
     log = read_parquet(path, **NAMES, duration="took")
     assert [i.duration for i in log.interactions()] == [timedelta(seconds=90), None]
-    with pytest.raises(InvalidValue, match="timestamp must hold strings or datetime64"):
+    with pytest.raises(InvalidValue, match="a number has no unit, which timestamp_unit="):
         read_parquet(path, customer="id", timestamp="n", touchpoint="where")
     with pytest.raises(InvalidValue, match="a number has no unit"):
         read_parquet(path, **NAMES, duration="n")

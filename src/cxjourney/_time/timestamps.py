@@ -9,13 +9,15 @@ string that does not fit comes here.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from numbers import Number
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney._time.timestamp_format import Moment, format_reader, read_iso
+from cxjourney._time.timestamp_format import Moment, epoch_reader, format_reader, read_iso
+from cxjourney._time.units import EPOCH_UNITS, numbers_us, whole_us
 from cxjourney._time.zones import FIRST_US, LAST_US, check_zone, localise
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.kernels import ArrowStrings, arrow_strings
@@ -32,6 +34,11 @@ _CHUNK = 1 << 20  # rows whose distinct strings are held at a time
 _LONGEST = 64  # no timestamp is longer
 _NAIVE, _AWARE, _BLANK, _BAD = range(4)  # kinds of strings
 _MISSING_TYPES = frozenset({"NoneType", "NAType", "NaTType", "Null"})
+_OUTSIDE = "outside the years 1 to 9999"
+_NO_UNIT = (
+    "be a column of dates or strings: a number has no unit, which timestamp_unit= states as "
+    f"one of {', '.join(map(repr, EPOCH_UNITS))}"
+)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -76,25 +83,33 @@ class Timestamps:
         """
         missing = np.ma.getmaskarray(us)
         placed = np.where(missing, 0, np.ma.getdata(us)).astype(np.int64)
-        _refuse(_outside(placed), "outside the years 1 to 9999", placed, name)
+        _refuse(_outside(placed), _OUTSIDE, placed, name)
         return cls(us=placed, missing=missing)
 
 
 def to_utc_us(
-    values: NDArray[Any], *, tz: str = "UTC", fmt: str | None = None, name: str = "timestamp"
+    values: NDArray[Any],
+    *,
+    tz: str = "UTC",
+    fmt: str | None = None,
+    unit: str | None = None,
+    name: str = "timestamp",
 ) -> Timestamps:
     """Turn a column of timestamps into UTC microseconds.
 
     Parameters
     ----------
     values
-        One-dimensional array of text (str, object or `StringDType`) or of naive `datetime64`.
-        Objects that are dates or datetimes are read as their ISO text. A masked array's masked
-        rows are missing.
+        One-dimensional array of text (str, object or `StringDType`), of naive `datetime64`, or of
+        numbers where `unit` or `fmt` says what they mean. Objects that are dates or datetimes are
+        read as their ISO text. A masked array's masked rows are missing.
     tz
         IANA name of the zone in which timestamps without an offset are read.
     fmt
         `strptime` format of the text; None reads ISO 8601. See Notes.
+    unit
+        What 1 means where the column holds numbers, or strings of them, counted from 1970-01-01
+        UTC: "s", "ms", "us" or "ns".
     name
         Name of the column, for messages.
 
@@ -108,21 +123,24 @@ def to_utc_us(
     InvalidData
         If a string is not a timestamp or lies outside the years 1 to 9999; carries the row numbers.
     InvalidValue
-        If the array holds neither text nor `datetime64`, or `fmt` has an unknown directive.
+        If the array holds neither text nor `datetime64`, or numbers without a unit, or `fmt` has
+        an unknown directive or two that share digits.
     UnknownName
         If there is no zone `tz`.
 
     Notes
     -----
-    ISO 8601 as it occurs in exports: `2024-03-31`, `2024-03-31T02:30`, `2024-03-31 02:30:00`,
+    ISO 8601 as it occurs in exports: `2024-03-31`, `2024-03-31T02:30`, `2024-03-31 02:30:00`, or
+    without separators `20240331`, `20240331T0230` and `20240331T023000`;
     a fraction after `.` or `,`, then nothing, `Z`, `UTC`, `GMT`, `+01`, `+0100`, `+01:00` or
     `+01:00:00`, with or without a blank before it. Rows with and without an offset may mix in
     a column. Digits beyond the microsecond are cut off, as `datetime.fromisoformat` does; a
     date alone is its midnight. Anything else needs `fmt`, because `03/04/2024` has two readings.
 
     `fmt` knows %Y %y %m %d %b %B %a %A %H %I %M %S %f %p %z %Z %%, of which the names are
-    English, %f takes up to nine digits and %Z only `Z`, `UTC` and `GMT`; and %s and %Q, seconds
-    and milliseconds since 1970-01-01 UTC.
+    English, %f takes up to nine digits and %Z only `Z`, `UTC` and `GMT`; and %s, %Q and %q,
+    seconds, milliseconds and microseconds since 1970-01-01 UTC. Where no separator stands between
+    two directives, each takes all of its digits: `%Y%m%d` reads `20240331`, not `2024331`.
 
     Daylight saving: see `cxjourney._time.zones.localise`.
 
@@ -138,21 +156,29 @@ def to_utc_us(
     >>> timestamps.n_naive, timestamps.missing.tolist()
     (1, [False, False, True])
     """
-    zone = check_zone(tz)
+    zone, kind = check_zone(tz), values.dtype.kind
+    if kind == "M" and unit is not None:
+        raise InvalidValue.of("timestamp_unit", f"be left out where {name} has dates", unit)
     if values.dtype == np.dtype("M8[us]") and zone.key == "UTC" and not np.ma.isMA(values):
         us = values.view(np.int64)
         if not len(us) or (us.min() >= FIRST_US and us.max() <= LAST_US):  # NaT is the least
             us.setflags(write=False)
             return Timestamps(us=us, missing=np.zeros(len(us), dtype=np.bool_), n_naive=len(us))
-    if values.dtype.kind == "M":
+    if kind in "iuf":
+        if unit is not None:
+            return _from_numbers(values, unit, name)
+        if fmt is None:
+            raise InvalidValue.of(name, _NO_UNIT, str(values.dtype))
+        values = np.ma.MaskedArray(np.ma.getdata(values).astype(object), np.ma.getmaskarray(values))
+    if kind == "M":
         local, missing = _from_datetime64(values, name)
         naive = ~missing
     elif values.dtype.kind in "OUT":
-        local, missing, naive = _from_strings(values, fmt, name)
+        local, missing, naive = _from_strings(values, fmt, unit, name)
     else:
-        raise InvalidValue.of(name, "hold strings or datetime64", values.dtype)
+        raise InvalidValue.of(name, "hold strings or datetime64", str(values.dtype))
     timestamps = _on_axis(local, missing, naive, tz)
-    _refuse(_outside(timestamps.us), "outside the years 1 to 9999", values, name)
+    _refuse(_outside(timestamps.us), _OUTSIDE, values, name)
     return timestamps
 
 
@@ -180,7 +206,12 @@ def _outside(us: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def read_timestamps(
-    column: Any, *, tz: str = "UTC", fmt: str | None = None, name: str = "timestamp"
+    column: Any,
+    *,
+    tz: str = "UTC",
+    fmt: str | None = None,
+    unit: str | None = None,
+    name: str = "timestamp",
 ) -> Timestamps:
     """Return a column of any frame as timestamps; see `to_utc_us`.
 
@@ -189,7 +220,7 @@ def read_timestamps(
     column
         A narwhals series, an array, strings in Arrow buffers, or timestamps that were placed
         before; hence Any. Timestamps of an aware column are taken as they are.
-    tz, fmt, name
+    tz, fmt, unit, name
         As for `to_utc_us`.
 
     Raises
@@ -200,40 +231,42 @@ def read_timestamps(
     if isinstance(column, Timestamps):
         return column
     if isinstance(column, ArrowStrings):
-        timestamps = _from_buffers(column, tz, fmt)
-        return timestamps or to_utc_us(column.objects(), tz=tz, fmt=fmt, name=name)
-    if isinstance(column, np.ndarray):
-        return to_utc_us(column, tz=tz, fmt=fmt, name=name)
+        timestamps = None if unit or fmt else _from_buffers(column, tz)
+        column = column.objects() if timestamps is None else column
+    elif isinstance(column, np.ndarray):
+        timestamps = None
+    else:
+        timestamps, column = _of_series(column, tz, None if unit or fmt else "ISO", name)
+    return timestamps or to_utc_us(column, tz=tz, fmt=fmt, unit=unit, name=name)
+
+
+def _of_series(column: Any, tz: str, form: str | None, name: str) -> tuple[Timestamps | None, Any]:
+    """Return a narwhals series as timestamps, or as the array that `to_utc_us` reads."""
     import narwhals as nw
 
-    if column.dtype == nw.Date:
-        column = column.cast(nw.Datetime("us"))
     dtype = column.dtype
-    if not isinstance(dtype, nw.Datetime):
-        if dtype.is_numeric() or dtype == nw.Boolean:
-            raise InvalidValue.of(
-                name, "be a column of dates or ISO strings: a number has no unit", str(dtype)
-            )
-        strings = arrow_strings(column.to_native()) if dtype == nw.String else None
-        if strings is not None and (timestamps := _from_buffers(strings, tz, fmt)) is not None:
-            return timestamps
-        return to_utc_us(np.array(column.to_list(), dtype=object), tz=tz, fmt=fmt, name=name)
-    missing = column.is_null().to_numpy()
-    if dtype.time_zone is None and dtype.time_unit == "us" and not missing.any():
-        return to_utc_us(column.to_numpy(), tz=tz, fmt=fmt, name=name)
-    micros = column.dt.timestamp("us")
-    us = np.asarray((micros.fill_null(0) if missing.any() else micros).to_numpy(), dtype=np.int64)
-    if dtype.time_zone is not None:
-        return Timestamps.placed(np.ma.MaskedArray(us, missing), name=name)
-    naive = us.view("M8[us]")
-    values = np.where(missing, np.datetime64("NaT"), naive) if missing.any() else naive
-    return to_utc_us(values, tz=tz, fmt=fmt, name=name)
+    if dtype.is_numeric() and not dtype.is_decimal():
+        missing = column.is_null().to_numpy()
+        filled = column.fill_null(0) if missing.any() else column
+        return None, np.ma.MaskedArray(filled.to_numpy(), missing)
+    if dtype == nw.Boolean:
+        raise InvalidValue.of(name, _NO_UNIT, str(dtype))
+    if isinstance(dtype, (nw.Datetime, nw.Date)):
+        values = column.to_numpy()  # instants where there is a zone
+        if values.dtype.kind == "M":
+            if getattr(dtype, "time_zone", None) is None:
+                return None, values
+            us, missing = _from_datetime64(values, name)
+            return Timestamps.placed(np.ma.MaskedArray(us, missing), name=name), values
+    elif dtype == nw.String and form is not None:
+        strings = arrow_strings(column.to_native())
+        if strings is not None and (timestamps := _from_buffers(strings, tz)) is not None:
+            return timestamps, None
+    return None, np.array(column.to_list(), dtype=object)
 
 
-def _from_buffers(strings: ArrowStrings, tz: str, fmt: str | None) -> Timestamps | None:
-    """Return what `to_utc_us` would; None where a format is given, or it might refuse a row."""
-    if fmt is not None:
-        return None
+def _from_buffers(strings: ArrowStrings, tz: str) -> Timestamps | None:
+    """Return what `to_utc_us` would; None where it might refuse a row."""
     check_zone(tz)
     found = strings.timestamps()
     timestamps = None if found is None else _on_axis(*found, tz)
@@ -268,19 +301,39 @@ def _from_datetime64(
     values: NDArray[Any], name: str
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     missing = np.isnat(np.ma.getdata(values)) | np.ma.getmaskarray(values)
-    seconds = np.where(missing, np.datetime64(0, "s"), values).astype("M8[s]").view(np.int64)
-    outside = (seconds < FIRST_US // 1_000_000) | (seconds > LAST_US // 1_000_000)
-    _refuse(outside, "outside the years 1 to 9999", values, name)
-    us = np.where(missing, np.datetime64(0, "us"), values).astype("M8[us]")
-    return us.view(np.int64), missing
+    try:
+        us, outside = whole_us(np.ascontiguousarray(np.ma.getdata(values)))
+    except TypeError:
+        raise InvalidValue.of(name, "have a unit, as datetime64[s] has", "datetime64") from None
+    outside = (outside | _outside(us)) & ~missing
+    _refuse(outside, _OUTSIDE, values, name)
+    return us, missing
+
+
+def _from_numbers(values: NDArray[Any], unit: str, name: str) -> Timestamps:
+    numbers = np.ma.getdata(values)
+    missing = np.ma.getmaskarray(values) | np.isnan(numbers)
+    us, outside = numbers_us(numbers, EPOCH_UNITS[unit])
+    hint = f'timestamp_unit is "{unit}"'
+    _refuse((outside | _outside(us)) & ~missing, _OUTSIDE, numbers, name, hint=hint)
+    return Timestamps.placed(np.ma.MaskedArray(us, missing), name=name)
 
 
 def _from_strings(
-    values: NDArray[Any], fmt: str | None, name: str
+    values: NDArray[Any], fmt: str | None, unit: str | None, name: str
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
     """Return the wall-clock or UTC microseconds, which are missing, and which are wall-clock."""
-    read = read_iso if fmt is None else format_reader(fmt)
-    strings, missing = _as_strings(values)
+    if unit is not None:
+        read, hint = epoch_reader(EPOCH_UNITS[unit]), f'timestamp_unit is "{unit}"'
+    elif fmt is not None:
+        read, hint = format_reader(fmt), f"timestamp_format is {fmt!r}"
+    else:
+        read = read_iso
+        hint = (
+            'timestamp_format= reads other forms than ISO 8601, for example "%d.%m.%Y %H:%M", and '
+            'timestamp_unit="s" seconds since 1970 ("ms", "us", "ns" alike)'
+        )
+    strings, missing = _as_strings(values, None if fmt or unit else name)
     n = len(strings)
     us = np.zeros(n, dtype=np.int64)
     kind = np.zeros(n, dtype=np.int8)
@@ -288,11 +341,6 @@ def _from_strings(
         rows = slice(start, start + _CHUNK)
         us[rows], kind[rows] = _read_distinct(strings[rows].tolist(), read)
     missing |= kind == _BLANK
-    hint = (
-        'timestamp_format= reads other forms than ISO 8601, for example "%d.%m.%Y %H:%M"'
-        if fmt is None
-        else f"timestamp_format is {fmt!r}"
-    )
     _refuse((kind == _BAD) & ~missing, "cannot be read", strings, name, hint=hint)
     return us, missing, (kind == _NAIVE) & ~missing
 
@@ -316,8 +364,13 @@ def _read_distinct(
     return us[rows], kind[rows]
 
 
-def _as_strings(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return an array of str, "" where the value is missing, and a mask of those."""
+def _as_strings(
+    values: NDArray[Any], without_unit: str | None
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return an array of str, "" where the value is missing, and a mask of those.
+
+    Where `without_unit` names the column, a number in it is refused.
+    """
     missing = np.ma.getmaskarray(values).copy()
     strings = np.ma.getdata(values)
     if strings.dtype.kind == "U":
@@ -332,6 +385,9 @@ def _as_strings(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
             missing[rows] = True
         elif isinstance(strings[rows[0]], float):
             missing[rows[np.isnan(strings[rows].astype(float))]] = True
+        number = next((row for row in rows if not missing[row]), None)
+        if without_unit and number is not None and isinstance(strings[number], Number | np.bool_):
+            raise InvalidValue.of(without_unit, _NO_UNIT, strings[number])
         strings[rows] = strings[rows].astype(str).astype(object)
     strings[missing] = ""
     return strings, missing

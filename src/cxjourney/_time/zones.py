@@ -16,6 +16,7 @@ __all__ = ["FIRST_US", "LAST_US", "Localised", "check_zone", "localise", "to_loc
 _SECOND = 1_000_000
 _HALF_DAY = 12 * 3600
 _DAY_US = 2 * _HALF_DAY * _SECOND
+_OF_THE_MACHINE = ("localtime", "posixrules", "Factory", "posix/", "right/")  # none of IANA's
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 FIRST_US = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
@@ -56,9 +57,11 @@ def check_zone(tz: str) -> zoneinfo.ZoneInfo:
         If the time zone database has no such zone; names the nearest ones.
     """
     try:
-        return zoneinfo.ZoneInfo(tz)
+        return zoneinfo.ZoneInfo("" if tz.startswith(_OF_THE_MACHINE) else tz)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError):
-        known = sorted(zoneinfo.available_timezones())
+        known = sorted(
+            zone for zone in zoneinfo.available_timezones() if not zone.startswith(_OF_THE_MACHINE)
+        )
         raise UnknownName.among(
             "time zone", tz, known, where="the time zone database (tz=)"
         ) from None

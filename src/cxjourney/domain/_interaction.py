@@ -101,10 +101,15 @@ def _duration(value: timedelta) -> timedelta:
     return value if type(value) is timedelta else timedelta(microseconds=duration_us(value))
 
 
+_SEQS = 2**63
+
+
 def _seq(value: int) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise InvalidValue.of("seq", "be an int", value)
-    return operator.index(value)
+    if not -_SEQS < (number := operator.index(value)) < _SEQS:
+        raise InvalidValue.of("seq", "lie between -2**63 and 2**63", value)
+    return number
 
 
 def _score(value: float) -> float:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Unpack
 
-import numpy as np
-
-from cxjourney._support.validation import check_duration, duration_us
 from cxjourney.exceptions import InvalidValue
 from cxjourney.io._csv_files import csv_columns, csv_header
 from cxjourney.io._files import (
@@ -22,10 +19,7 @@ from cxjourney.log import InteractionLog, Reading, log_of_columns, relation_colu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import timedelta
     from os import PathLike
-
-    from numpy.typing import NDArray
 
     from cxjourney.log import FurtherColumns
 
@@ -46,7 +40,6 @@ def read_csv(
     touchpoint: str,
     delimiter: str | None = None,
     timestamp_format: str | None = None,
-    duration_unit: timedelta | None = None,
     encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8",
     **columns: Unpack[FurtherColumns],
 ) -> InteractionLog:
@@ -64,13 +57,11 @@ def read_csv(
         into the columns asked for.
     timestamp_format
         `strptime` format of the timestamps; None reads ISO 8601 (see `cxjourney._time.timestamps`).
-    duration_unit
-        What 1 means in the `duration` column, such as `timedelta(seconds=1)`.
     encoding
         How the characters are stored.
     **columns
-        Further columns and options: see `InteractionLog.from_frame`. Other columns of the file
-        are not read.
+        Further columns and options: see `InteractionLog.from_frame`. Numbers need units,
+        `timestamp_unit` and `duration_unit`. Other columns of the file are not read.
 
     Returns
     -------
@@ -106,7 +97,7 @@ def read_csv(
         timestamp_format=timestamp_format,
         **columns,
     )
-    if "duration" in reading.roles and duration_unit is None:
+    if "duration" in reading.roles and reading.duration_unit is None:
         raise InvalidValue.of(
             "duration_unit", "say what 1 means in the duration column, as a timedelta", None
         )
@@ -114,8 +105,6 @@ def read_csv(
         found = csv_columns(
             connection, find_files(path), reading.roles, delimiter=delimiter, encoding=encoding
         )
-    if "duration" in found and duration_unit is not None:
-        found["duration"] = _as_durations(found["duration"], duration_unit)
     return log_of_columns(InteractionLog, found, reading)
 
 
@@ -160,7 +149,8 @@ def read_parquet(
     Notes
     -----
     Timestamps with a zone are instants already; timestamps without one are read in `tz`. A column
-    of durations holds intervals, since a number has no unit. See `read_csv` for what DuckDB may do.
+    of durations holds intervals, or numbers of a `duration_unit`. See `read_csv` for what DuckDB
+    may do.
     """
     reading = Reading.of(
         customer=customer,
@@ -214,17 +204,6 @@ def file_columns(
         if is_parquet(file):
             return parquet_header(connection, file)
         return csv_header(connection, file, delimiter=delimiter, encoding=encoding)
-
-
-def _as_durations(values: NDArray[np.float64], unit: timedelta) -> NDArray[np.timedelta64]:
-    """Return numbers of `unit` as durations, NaN as NaT."""
-    check_duration(unit, "duration_unit")
-    missing = np.isnan(values)
-    spans: NDArray[np.timedelta64] = np.rint(
-        np.where(missing, 0, values) * duration_us(unit)
-    ).astype("m8[us]")
-    spans[missing] = np.timedelta64("NaT")
-    return spans
 
 
 def _check_shape(delimiter: str | None, encoding: str) -> None:

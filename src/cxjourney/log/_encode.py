@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["encode_ids", "encode_names", "encode_numbers", "encode_values", "narrow"]
+__all__ = ["encode_ids", "encode_names", "encode_numbers", "encode_values", "is_missing", "narrow"]
 
 
 def encode_names(column: Any) -> Coded:
@@ -214,7 +214,7 @@ def _factorize_array(array: NDArray[Any]) -> tuple[NDArray[Any], list[Any]]:
     if {type(item) for item in items} <= {str, type(None)}:
         return _positions(items)
     # 1, True and 1.0 are equal to Python, but they are three values
-    codes, keys = _positions([None if _missing(v) else (type(v), v) for v in items])
+    codes, keys = _positions([None if is_missing(v) else (type(v), v) for v in items])
     return codes, [value for _, value in keys]
 
 
@@ -227,7 +227,7 @@ def _positions(items: list[Any]) -> tuple[NDArray[Any], list[Any]]:
     return codes, distinct
 
 
-def _missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
     """Return whether a value of an object column stands for nothing: None, NaN, NaT, NA."""
     if value is None:
         return True

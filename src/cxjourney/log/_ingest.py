@@ -14,12 +14,20 @@ import numpy as np
 from cxjourney._support.frozen import seal
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.parallel import run_parallel
+from cxjourney._support.validation import duration_us
 from cxjourney._time.timestamps import read_timestamps, utc_us
+from cxjourney._time.units import numbers_us, whole_us
 from cxjourney.domain import check_not_reserved
 from cxjourney.exceptions import DataQualityWarning, InvalidData, InvalidValue, UnknownName
 from cxjourney.kernels import gather, order_rows
 from cxjourney.log._columns import Coded, Columns
-from cxjourney.log._encode import encode_ids, encode_names, encode_numbers, encode_values
+from cxjourney.log._encode import (
+    encode_ids,
+    encode_names,
+    encode_numbers,
+    encode_values,
+    is_missing,
+)
 from cxjourney.log._reading import attribute_name, attribute_role, column_names, columns_of
 
 if TYPE_CHECKING:
@@ -104,7 +112,12 @@ def log_of_columns(
         n,
         lambda: encode_ids(columns["customer"]),
         lambda: _names(columns["touchpoint"], "touchpoint"),
-        lambda: read_timestamps(columns["timestamp"], tz=reading.tz, fmt=reading.timestamp_format),
+        lambda: read_timestamps(
+            columns["timestamp"],
+            tz=reading.tz,
+            fmt=reading.timestamp_format,
+            unit=reading.timestamp_unit,
+        ),
     )
     keep, dropped = _present(
         {
@@ -121,7 +134,7 @@ def log_of_columns(
     if "emotion" in columns:
         numeric["emotion"] = _valence(columns["emotion"])
     if "duration" in columns:
-        numeric["duration_us"] = _durations(columns["duration"])
+        numeric["duration_us"] = _durations(columns["duration"], reading.duration_unit)
     attributes = {
         name: encode_values(values)
         for role, values in columns.items()
@@ -276,51 +289,78 @@ def _valence(column: Any) -> NDArray[np.float64]:
     return values
 
 
-def _durations(column: Any) -> NDArray[np.float64]:
-    """Return durations in microseconds, NaN where missing."""
-    if isinstance(column, np.ndarray):
-        if column.dtype.kind not in "mO":
-            raise InvalidValue.of(
-                "duration", "be a column of durations: a number has no unit", str(column.dtype)
-            )
-        spans = np.ma.filled(column.astype("m8[us]"), np.timedelta64("NaT"))
+def _durations(column: Any, unit: timedelta | None) -> NDArray[np.float64]:
+    """Return durations in microseconds, NaN where missing; numbers are of the unit."""
+    spans, missing = _numpy(column)
+    length = None if unit is None else duration_us(unit)
+    if spans.dtype == object:
+        kinds = {type(value) for value in spans[~missing]}
+        if all(issubclass(kind, (timedelta, np.timedelta64)) for kind in kinds):
+            spans, length = np.array(list(map(_span_us, spans, missing)), dtype=np.float64), 1
+        elif unit is not None and not any(issubclass(kind, (bool, str)) for kind in kinds):
+            spans = encode_numbers(spans, "duration")
+    if spans.dtype.kind == "m" and np.datetime_data(spans.dtype)[0] not in {"Y", "M", "generic"}:
+        missing |= np.isnat(spans)
+        us, outside = whole_us(np.ascontiguousarray(spans))
+    elif spans.dtype.kind in "iuf" and length is not None:
+        missing |= np.isnan(spans)
+        us, outside = numbers_us(spans, length)
     else:
-        import narwhals as nw
+        rule = "be a column of durations: a number has no unit (nor has a month or a year)"
+        raise InvalidValue.of("duration", rule, str(spans.dtype))
+    for wrong, rows in (("longer than the calendar", outside), ("negative", us < 0)):
+        found = np.flatnonzero(rows & ~missing)
+        if len(found):
+            raise InvalidData.at_rows(f"duration is {wrong}", found.tolist())
+    return np.where(missing, np.nan, us.astype(np.float64))
 
-        if not isinstance(column.dtype, nw.Duration):
-            raise InvalidValue.of(
-                "duration", "be a column of durations: a number has no unit", str(column.dtype)
-            )
-        spans = column.to_numpy().astype("m8[us]")
-    values = np.where(np.isnat(spans), np.nan, spans.astype(np.int64).astype(np.float64))
-    negative = np.flatnonzero(values < 0)
-    if len(negative):
-        raise InvalidData.at_rows("duration is negative", negative.tolist())
-    return values
+
+def _span_us(value: Any, missing: np.bool_) -> float:
+    """Return a duration in microseconds, infinite where it does not fit."""
+    if missing:
+        return np.nan
+    if isinstance(value, np.timedelta64):
+        (us,), (outside,) = whole_us(np.array([value]))
+        return np.inf if outside else float(us)
+    return float(duration_us(value))
+
+
+def _numpy(column: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return a column as an array, and where it is null; whole numbers stay whole."""
+    if not isinstance(column, np.ndarray):
+        missing = column.is_null().to_numpy()
+        filled = column.fill_null(0) if column.dtype.is_integer() and missing.any() else column
+        column = np.ma.MaskedArray(filled.to_numpy(), missing)
+    missing = np.ma.getmaskarray(column).copy()
+    values = np.ma.getdata(column)
+    if values.dtype == object:
+        missing |= np.fromiter(map(is_missing, values), dtype=np.bool_, count=len(values))
+    return values, missing
 
 
 def _seq(column: Any) -> NDArray[np.int64]:
-    """Return the explicit order; missing sorts first. Integers stay exact beyond 2**53."""
-    if isinstance(column, np.ndarray):
-        whole = column.dtype.kind in "iu"
-        missing = np.ma.getmaskarray(column)
-    else:
-        whole = column.dtype.is_integer()
-        missing = column.is_null().to_numpy()
-    if whole:
-        if isinstance(column, np.ndarray):
-            seq = np.ma.getdata(column).astype(np.int64)
-        else:
-            filled = column.fill_null(0) if missing.any() else column
-            seq = np.array(filled.to_numpy(), dtype=np.int64)
-        return np.where(missing, NO_SEQ, seq)
-    values = encode_numbers(column, "seq")
-    known = ~np.isnan(values)
-    if np.any(values != np.floor(values), where=known):
-        raise InvalidValue.of("seq", "be a column of whole numbers", "fractions")
-    seq = np.full(len(values), NO_SEQ, dtype=np.int64)
-    seq[known] = values[known].astype(np.int64)
-    return seq
+    """Return the explicit order, exact or refused; missing sorts first."""
+    values, missing = _numpy(column)
+    if values.dtype == object and not _all_whole(values[~missing]):
+        values = encode_numbers(values, "seq")
+    if values.dtype.kind == "f":
+        missing |= np.isnan(values)
+        if np.any(values != np.floor(values), where=~missing):
+            raise InvalidValue.of("seq", "be a column of whole numbers", "fractions")
+    elif values.dtype.kind not in "iubO":
+        raise InvalidValue.of("seq", "be a column of whole numbers", str(values.dtype))
+    most = 2**53 - 1 if values.dtype.kind == "f" else -(NO_SEQ + 1)  # what is held exactly
+    held = np.where(missing, np.zeros(1, dtype=values.dtype), values)
+    beyond = np.flatnonzero((held > most) | (held < -most))
+    if len(beyond):
+        raise InvalidData.at_rows(
+            f"seq is beyond {most:,}, where it is not exact,", beyond.tolist()
+        )
+    return np.where(missing, NO_SEQ, held.astype(np.int64))
+
+
+def _all_whole(values: NDArray[Any]) -> bool:
+    return all(issubclass(kind, (int, np.integer)) for kind in set(map(type, values)))
 
 
 def _one_currency(column: Any) -> str | None:

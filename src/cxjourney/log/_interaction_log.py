@@ -139,11 +139,13 @@ class InteractionLog:
         value: str | None = None,
         currency: str | None = None,
         duration: str | None = None,
+        duration_unit: timedelta | None = None,
         issue: str | None = None,
         attributes: Sequence[str] = (),
         customers: Any = None,
         tz: str = "UTC",
         timestamp_format: str | None = None,
+        timestamp_unit: Literal["s", "ms", "us", "ns"] | None = None,
         missing: Literal["refuse", "drop"] = "refuse",
         observed_until: datetime | str | None = None,
         observed_from: datetime | str | None = None,
@@ -167,6 +169,8 @@ class InteractionLog:
             The currency of `value`: the name of a column, or a code such as "EUR".
         duration
             Name of a column of durations.
+        duration_unit
+            What 1 means where that column holds numbers, such as `timedelta(seconds=1)`.
         attributes
             Names of further columns to keep, for `segment=`.
         customers
@@ -176,6 +180,9 @@ class InteractionLog:
             IANA zone in which timestamps without a zone are read.
         timestamp_format
             `strptime` format of timestamps given as text; None reads ISO forms.
+        timestamp_unit
+            What 1 means where timestamps are numbers, or strings of them, counted from 1970-01-01
+            UTC; a number without a unit is refused.
         missing
             What becomes of rows without customer, timestamp or touchpoint: "refuse" raises with
             their numbers, "drop" leaves them out and counts them in the audit.
@@ -209,11 +216,13 @@ class InteractionLog:
             value=value,
             currency=currency,
             duration=duration,
+            duration_unit=duration_unit,
             issue=issue,
             attributes=attributes,
             customers=customers,
             tz=tz,
             timestamp_format=timestamp_format,
+            timestamp_unit=timestamp_unit,
             missing=missing,
             observed_until=observed_until,
             observed_from=observed_from,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpack
 
 import attrs
 import numpy as np
 
-from cxjourney._support.validation import check_choice, check_name, check_names
+from cxjourney._support.validation import check_choice, check_duration, check_name, check_names
 from cxjourney._time.timestamps import Timestamps
+from cxjourney._time.units import EPOCH_UNITS
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.kernels import ArrowStrings
 from cxjourney.log._columns import Coded
@@ -34,6 +35,7 @@ OPTIONAL_ROLES = (
     "channel", "stage", "owner", "account", "journey", "seq", "score", "emotion", "expectation",
     "value", "duration", "issue",
 )  # fmt: skip
+EpochUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
 _ATTRIBUTE = "attribute:"
 
 
@@ -54,8 +56,10 @@ class FurtherColumns(TypedDict, total=False):
     duration: str | None
     issue: str | None
     attributes: Sequence[str]
+    duration_unit: timedelta | None
     customers: Any
     tz: str
+    timestamp_unit: EpochUnit | None
     missing: Literal["refuse", "drop"]
     observed_until: datetime | str | None
     observed_from: datetime | str | None
@@ -67,6 +71,23 @@ def _given(roles: Mapping[str, str | None]) -> dict[str, str]:
 
 def _choice(_: Reading, attribute: attrs.Attribute[str], value: str) -> None:
     check_choice(value, attribute.name, ("refuse", "drop"))
+
+
+def check_epoch_unit(unit: str | None, fmt: str | None) -> None:
+    """Raise InvalidValue unless at most one of unit and format is given, and the unit is known."""
+    if unit is not None:
+        check_choice(unit, "timestamp_unit", tuple(EPOCH_UNITS))
+        if fmt is not None:
+            raise InvalidValue.of("timestamp_unit", "be left out beside timestamp_format=", unit)
+
+
+def _epoch_unit(reading: Reading, _: attrs.Attribute[str], value: str | None) -> None:
+    check_epoch_unit(value, reading.timestamp_format)
+
+
+def _span(_: Reading, attribute: attrs.Attribute[timedelta], value: timedelta | None) -> None:
+    if value is not None:
+        check_duration(value, attribute.name)
 
 
 @attrs.frozen(kw_only=True)
@@ -85,6 +106,10 @@ class Reading:
         IANA zone in which timestamps without a zone are read.
     timestamp_format
         `strptime` format of timestamps; None reads ISO 8601.
+    timestamp_unit
+        What 1 means in timestamps that are numbers since 1970; None refuses numbers.
+    duration_unit
+        What 1 means in durations that are numbers; None refuses numbers.
     missing
         What becomes of rows without customer, timestamp or touchpoint.
     observed_until, observed_from
@@ -96,6 +121,8 @@ class Reading:
     customers: Any = None
     tz: str = "UTC"
     timestamp_format: str | None = None
+    timestamp_unit: EpochUnit | None = attrs.field(default=None, validator=_epoch_unit)
+    duration_unit: timedelta | None = attrs.field(default=None, validator=_span)
     missing: Literal["refuse", "drop"] = attrs.field(default="refuse", validator=_choice)
     observed_until: date | str | None = None
     observed_from: date | str | None = None

@@ -67,7 +67,11 @@ def _as_arrow(role: str, name: str, kind: str) -> str | None:
     if kind == "VARCHAR" and (role in _TEXTUAL or role.startswith("attribute:")):
         return column
     if role == "timestamp" and kind in {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}:
-        return f"epoch_us({column})"
+        return _epoch_us(column)
+    if role == "timestamp" and kind in _WHOLE:
+        return f"{column}::BIGINT"
+    if role == "timestamp" and kind in {"FLOAT", "DOUBLE"}:
+        return f"{column}::DOUBLE"
     if role in _NUMERIC and kind in {*_WHOLE, "FLOAT", "DOUBLE"}:
         return f"{column}::DOUBLE"
     if role == "seq" and kind in _WHOLE:
@@ -82,7 +86,7 @@ def _fetched(relation: Any, roles: Mapping[str, str], types: Mapping[str, str]) 
         column = _quoted(name)
         if types[name] == "TIMESTAMP WITH TIME ZONE":
             if role == "timestamp" or role.startswith("steps:"):
-                column = f"epoch_us({column})"
+                column = _epoch_us(column)
                 placed.add(role)
             else:  # a mere attribute
                 column = f"strftime({column} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
@@ -90,6 +94,12 @@ def _fetched(relation: Any, roles: Mapping[str, str], types: Mapping[str, str]) 
     fetched = relation.project(", ".join(parts)).fetchnumpy()
     columns = {role: fetched[f"c{i}"] for i, role in enumerate(roles)}
     return columns | {role: Timestamps.placed(columns[role], name=roles[role]) for role in placed}
+
+
+def _epoch_us(column: str) -> str:
+    """Return the expression of a time in microseconds; infinity is the farthest, not null."""
+    farthest = np.iinfo(np.int64).max
+    return f"CASE WHEN {column} IS NOT NULL THEN coalesce(epoch_us({column}), {farthest}) END"
 
 
 def _quoted(name: str) -> str:
