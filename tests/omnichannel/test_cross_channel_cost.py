@@ -34,18 +34,22 @@ def logged(told, *, until=60.0):
 
 EUR = {"currency": "EUR"}
 TOLD = {
-    # single: 2 h, 2 interactions, score 8, 50 EUR; 4 h, 2 interactions, score 6, lost
-    "a": [("t", "web", 0, {"score": 8}), ("buy", "web", 2, {"value": 50, **EUR})],
-    "b": [("t", "web", 0, {"score": 6}), ("t", "web", 4, {})],
-    # cross: 10 h, 2 interactions, score 4, 20 EUR; 8 h, 2 interactions, score 2, lost;
-    # 1 h, 3 interactions
-    "c": [("t", "web", 0, {"score": 4}), ("buy", "phone", 10, {"value": 20, **EUR})],
-    "d": [("t", "web", 0, {"score": 2}), ("t", "phone", 8, {})],
-    "e": [("t", "web", 0, {}), ("t", "phone", 0.5, {}), ("t", "web", 1, {})],
-    # one contact; still running
+    # a and b stay on the web at their second contact: a buys 2 h after the first contact for 50
+    # EUR, b is lost after 4 h
+    "a": [("t", "web", 0, {"score": 1}), ("t", "web", 1, {"score": 8})],
+    "b": [("t", "web", 0, {}), ("t", "web", 4, {"score": 6})],
+    # c and d go to the phone: c buys after 10 h for 20 EUR, d is lost after 8 h
+    "c": [("t", "web", 0, {"score": 9}), ("t", "phone", 6, {"score": 4})],
+    "d": [("t", "web", 0, {}), ("t", "phone", 8, {"score": 2})],
+    # e stays at the second contact and goes to the phone at the third, as nobody else does
+    "e": [("t", "web", 0, {}), ("t", "web", 0.5, {}), ("t", "phone", 1, {"score": 7})],
+    # one contact, even with a purchase elsewhere; begun at the phone
     "f": [("t", "web", 0, {})],
-    "g": [("t", "web", 1430, {}), ("t", "phone", 1431, {})],
+    "g": [("t", "web", 0, {}), ("buy", "phone", 3, {"value": 99, **EUR})],
+    "h": [("t", "phone", 0, {}), ("t", "web", 5, {})],
 }
+TOLD["a"].append(("buy", "phone", 2, {"value": 50, "score": 10, **EUR}))
+TOLD["c"].append(("buy", "web", 10, {"value": 20, "score": 0, **EUR}))
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +59,29 @@ def journeys():
 
 def test_differences_by_hand(journeys):
     found = cross_channel_cost(journeys)
-    assert found.time.value == pytest.approx((9 - 3) * 3600)  # the journey of three has no like
-    assert found.interactions.value == pytest.approx(7 / 3 - 2)
-    assert found.score.value == pytest.approx(3 - 7)
+    # at the second contact c and d leave the web, and a, b and e stay
+    assert found.time.value == pytest.approx((9 - (2 + 4 + 1) / 3) * 3600)
+    assert found.interactions.value == pytest.approx((2 + 1) / 2 - (2 + 1 + 2) / 3)
+    assert found.score.value == pytest.approx((2 + 2) / 2 - (9 + 6 + 7) / 3)
     assert found.value.value == pytest.approx(20 - 50)
     assert found.value.unit == "EUR"
-    assert found.conversion.value == pytest.approx(0)
+    assert found.conversion.value == pytest.approx(1 / 2 - 1 / 3)
     rows = {row["measure"]: row for row in found.table}
-    assert (rows["time"]["cross_journeys"], rows["time"]["single_journeys"]) == (2, 2)
-    assert rows["time"]["crude"] == pytest.approx((19 / 3 - 3) * 3600)
-    assert any("1 journeys in progress" in note for note in found.notes)
+    assert (rows["time"]["cross_journeys"], rows["time"]["single_journeys"]) == (2, 3)
+
+
+def test_where_the_purchase_takes_place_is_no_crossing(journeys):
+    before = cross_channel_cost(journeys, closing=False)
+    # the purchase is no interaction then, and its score no score
+    assert before.interactions.value == pytest.approx(1 - (1 + 1 + 2) / 3)
+    assert before.score.value == pytest.approx((4 + 2) / 2 - (8 + 6 + 7) / 3)
+    for name in ("time", "value", "conversion"):
+        assert getattr(before, name).value == getattr(cross_channel_cost(journeys), name).value
+    # a purchase elsewhere, right after the first contact, is nothing that could be compared
+    other = {who: list(touches) for who, touches in TOLD.items()}
+    other["g"][1] = ("buy", "web", 3, {})
+    moved = cross_channel_cost(logged(other).journeys(goal="buy", inactivity=LIMIT))
+    assert moved.table == cross_channel_cost(journeys).table
 
 
 def test_a_handful_of_journeys_has_no_interval(journeys):
@@ -76,22 +93,79 @@ def test_a_handful_of_journeys_has_no_interval(journeys):
     )
 
 
-def test_length_is_matched_unless_told_otherwise(journeys):
+def test_contacts_are_compared_with_those_as_late_unless_told_otherwise(journeys):
     found = cross_channel_cost(journeys, match_length=False)
-    assert found.time.value == pytest.approx((19 / 3 - 3) * 3600)
+    # the third contact of e is a switch too: from 0.5 h to 1 h
+    assert found.time.value == pytest.approx(((10 + 8 + 0.5) / 3 - (2 + 4 + 1) / 3) * 3600)
 
 
-@pytest.mark.parametrize(
-    ("single", "cross", "alike"),
-    [(2, 3, False), (4, 5, False), (5, 6, True), (6, 7, False), (7, 9, True), (25, 40, True)],
-)
-def test_lengths_are_matched_in_bands(single, cross, alike):
-    # 2, 3, 4, 5 to 6, 7 to 9, 10 to 14, 15 to 24, 25 and more
-    paths = cx.Journeys.from_paths(
-        [["web"] * single, ["web"] * (cross - 1) + ["app"]], converted=[30, 20], channels=True
+def test_an_unknown_channel_ends_what_can_be_compared():
+    told = {
+        "a": [("t", "web", 0, {}), ("t", None, 1, {}), ("t", "phone", 2, {})],
+        "b": [("t", "web", 0, {}), ("t", "web", 1, {}), ("t", "web", 2, {})],
+    }
+    found = cross_channel_cost(logged(told).journeys(inactivity=LIMIT))
+    assert found.time.n == 0
+
+
+def test_a_stratum_must_be_known_before_the_switch():
+    told = {
+        who: [("t", "web", 0, {}), ("t", "phone" if who in "cd" else "web", 4, {})]
+        for who in "abcd"
+    }
+    told["a"][0] = ("t", "web", 0, {"attributes": {"topic": "bill"}})
+    told["b"][1] = ("t", "web", 6, {"attributes": {"topic": "bill"}})  # too late
+    told["c"][0] = ("t", "web", 0, {"attributes": {"topic": "bill"}})
+    found = cross_channel_cost(logged(told).journeys(inactivity=LIMIT), strata="topic")
+    assert found.time.n == 2
+    assert any(
+        "2 journeys are left out where their topic was not known yet" in n for n in found.notes
     )
-    compared = cross_channel_cost(paths).conversion.n
-    assert compared == (50 if alike else 0)
+
+
+def test_journeys_in_progress_count_for_as_long_as_they_were_seen():
+    # four of six who cross are over; of the others one is seen for 2 days, one for 5
+    told = {}
+    for i, (day, bought) in enumerate([(1, True), (3, True), (6, True), (None, False)]):
+        told[f"x{i}"] = [("t", "web", 0, {}), ("t", "phone", 1, {})]
+        told[f"y{i}"] = [("t", "web", 0, {}), ("t", "web", 1, {})]
+        if bought:
+            told[f"x{i}"].append(("buy", "web", 1 + 24 * day, {}))
+            told[f"y{i}"].append(("buy", "web", 2, {}))
+    for who, day in (("open 2", 2), ("open 5", 5)):
+        begin = 24 * (60 - day) - 1
+        told[who] = [("t", "web", begin, {}), ("t", "phone", begin + 1, {})]
+    found = cross_channel_cost(logged(told).journeys(goal="buy", inactivity=LIMIT))
+    # Kaplan and Meier by hand: of 6 one is over at day 1; at day 2 one is censored; of 4 one at
+    # day 3; at day 5 one is censored; of 2 one at day 6, and the last is lost at day 7
+    masses = [1 / 6, 5 / 6 / 4, 5 / 6 * 3 / 4 / 2, 5 / 6 * 3 / 4 / 2]
+    assert sum(masses) == pytest.approx(1)
+    row = {row["measure"]: row for row in found.table}["conversion"]
+    assert row["cross"] == pytest.approx(sum(masses[:3]))
+    assert row["single"] == pytest.approx(3 / 4)
+    assert found.conversion.n_censored == 2
+    time = {row["measure"]: row for row in found.table}["time"]
+    hours = np.array([2 + 23, 2 + 71, 2 + 143, 1])
+    assert time["cross"] == pytest.approx((masses @ hours) * 3600)
+    assert any("2 journeys in progress count for as long" in note for note in found.notes)
+
+
+def test_contacts_are_compared_with_those_as_late_and_from_the_same_channel():
+    paths = cx.Journeys.from_paths(
+        [["web"] * 4, ["web", "web", "web", "app"], ["web", "app"], ["app", "web"]],
+        converted=[30, 20, 5, 5],
+        dropped=[10, 20, 5, 5],
+        channels=True,
+    )
+    table = cross_channel_cost(paths).table
+    found = cross_channel_cost(paths).conversion
+    # second contact: 10 leave the web, 80 stay; fourth: 40 leave, 40 stay; none stays in the app
+    second, fourth = 5 / 10 - 50 / 80, 20 / 40 - 30 / 40
+    weights = np.array([10 * 80 / 90, 40 * 40 / 80])
+    assert found.value == pytest.approx(weights @ [second, fourth] / weights.sum())
+    assert found.n == 170
+    crude = table.row(list(table["measure"]).index("conversion"))["crude"]
+    assert crude == pytest.approx((5 + 20) / 50 - (50 + 30) / 120)
 
 
 def test_strata_undo_simpsons_paradox():
@@ -104,8 +178,12 @@ def test_strata_undo_simpsons_paradox():
         ("b", False, (30, 100)),
     ):
         for i in range(won[1]):
-            end = ("buy" if i < won[0] else "t", "phone" if cross else "web", 1, {})
-            told[f"{topic}{cross}{i}"] = [("t", "web", 0, {"attributes": {"topic": topic}}), end]
+            here = ("t", "phone" if cross else "web", 1, {})
+            told[f"{topic}{cross}{i}"] = [
+                ("t", "web", 0, {"attributes": {"topic": topic}}),
+                here,
+                *([("buy", "web", 2, {})] if i < won[0] else []),
+            ]
     journeys = logged(told).journeys(goal="buy", inactivity=LIMIT)
     assert cross_channel_cost(journeys).conversion.value == pytest.approx(0.391, abs=5e-4)
     fair = cross_channel_cost(journeys, strata="topic")
@@ -125,7 +203,8 @@ def test_the_interval_covers_a_planted_difference():
                 hours = 1 + own + rng.exponential(1) + 2.0 * (i % 2)
                 touches += [
                     ("t", "web", at, {}),
-                    ("buy", "phone" if i % 2 else "web", at + hours, {}),
+                    ("t", "phone" if i % 2 else "web", at + hours / 2, {}),
+                    ("buy", "web", at + hours, {}),
                 ]
                 at += 200 + k
             told[f"c{i}"] = touches
@@ -169,7 +248,7 @@ def test_where_no_journey_is_over_nothing_is_known():
 
 
 def test_where_nobody_converts_there_is_no_conversion_to_compare():
-    told = {k: v for k, v in TOLD.items() if k in "bd"}
+    told = {who: TOLD[who] for who in "bd"}
     found = cross_channel_cost(logged(told).journeys(inactivity=LIMIT))
     assert np.isnan(found.conversion.value)
     assert np.isnan(found.value.value)

@@ -80,6 +80,72 @@ def test_a_planted_order_is_found():
     assert found.shuffled < found.raw / 5
 
 
+def memoryless(rng, *, closing, after):
+    """Return journeys whose channels are drawn independently, with one that ends them.
+
+    `closing` is where the purchase takes place, by the channel before; `after` the chance that a
+    journey ends after each channel.
+    """
+    told = []
+    for i in range(40):
+        own = [0.7, 0.2, 0.1] if i % 2 else [0.1, 0.2, 0.7]  # customers keep to their channels
+        visits = []
+        while not visits or rng.random() >= after[visits[-1]]:
+            visits.append(rng.choice(3, p=own))
+        told += [
+            (f"c{i}", "t", "abc"[channel], BEGIN + timedelta(hours=hour))
+            for hour, channel in enumerate(visits)
+        ]
+        if i % 3:
+            told.append((f"c{i}", "buy", closing[visits[-1]], BEGIN + timedelta(days=9)))
+    log = cx.InteractionLog.from_interactions(
+        [
+            cx.Interaction(customer=who, touchpoint=what, channel=how, timestamp=when)
+            for who, what, how, when in told
+        ],
+        observed_until=BEGIN + timedelta(days=60),
+    )
+    return log.journeys(goal="buy", inactivity=timedelta(days=20))
+
+
+@pytest.mark.parametrize("closing", [True, False])
+@pytest.mark.parametrize(
+    "world",
+    [
+        {"closing": ("shop", "shop", "shop"), "after": (0.2, 0.2, 0.2)},
+        {"closing": ("a", "a", "a"), "after": (0.2, 0.2, 0.2)},
+        # what ends a journey depends on its channel, which is no memory
+        {"closing": ("a", "shop", "c"), "after": (0.05, 0.9, 0.05)},
+    ],
+)
+def test_where_journeys_end_is_no_memory(world, closing):
+    rng = np.random.default_rng(8)
+    p = [
+        mutual_information(memoryless(rng, **world), closing=closing, n_permutations=39, rng=rng).p
+        for _ in range(40)
+    ]
+    assert np.mean(np.array(p) <= 0.05) <= 0.15  # of forty at .05, more in one of seventy tests
+    assert np.mean(np.array(p) <= 0.5) >= 0.3
+
+
+def test_memory_is_found_though_the_last_interaction_stays_in_place():
+    rng = np.random.default_rng(8)
+    sequences = []
+    for _ in range(60):
+        visits = [rng.integers(3)]
+        for _ in range(5):
+            visits.append((visits[-1] + 1) % 3 if rng.random() < 0.4 else rng.integers(3))
+        sequences.append(["abc"[channel] for channel in visits])
+    assert mutual_information(logged(sequences).journeys(), rng=1).p <= 0.01
+
+
+def test_what_cannot_be_put_in_another_order_is_said():
+    # the one change of channel is the last interaction: where a journey ends is an outcome
+    found = mutual_information(paths({"a a b": 20, "b b a": 20, "a a a": 5}), rng=1)
+    assert found.p == 1
+    assert any("In no journey does the channel change before the last" in n for n in found.notes)
+
+
 def test_journeys_that_keep_to_a_channel_bring_information_without_order():
     rng = np.random.default_rng(0)
     sequences = [

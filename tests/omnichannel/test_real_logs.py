@@ -77,5 +77,5 @@ def test_six_switches_are_no_finding(complaints):
     assert mutual_information(complaints, rng=1, n_permutations=99).p > 0.05
     assert len(handoff_loss(complaints).alarms) == 0
     assert not np.any(affinity(complaints).pairs["adjusted_p"] <= 0.05)
-    cost = cross_channel_cost(complaints).time
-    assert cost.high - cost.low > 1.5 * cost.value
+    # two journeys leave the channel that they began in, while others stay: no interval
+    assert np.isnan(cross_channel_cost(complaints).time.low)

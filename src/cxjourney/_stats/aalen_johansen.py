@@ -89,6 +89,7 @@ def left_out_probabilities(
     source: NDArray[np.integer],
     n_nodes: int,
     n_units: int,
+    values: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return the probability of each transition, without each unit of customers in turn.
 
@@ -104,6 +105,8 @@ def left_out_probabilities(
         Node that each transition leaves.
     n_nodes, n_units
         Number of nodes and of units.
+    values
+        What each visit adds in place of 1, for the sums of something over the transitions.
 
     Returns
     -------
@@ -117,10 +120,11 @@ def left_out_probabilities(
     are censored and L go on. Between two such times it is constant, so that moves are counted by
     transition and interval once, and each unit costs a product with these counts.
     """
+    adds = np.ones(len(node)) if values is None else values
     if wait_us is None:
         ended = state != OPEN
-        node, unit, transition, state = (
-            column[ended] for column in (node, unit, transition, state)
+        node, unit, transition, state, adds = (
+            column[ended] for column in (node, unit, transition, state, adds)
         )
     n = np.bincount(unit * n_nodes + node, minlength=n_units * n_nodes).reshape(n_units, n_nodes)
     others = n.sum(axis=0) - n
@@ -128,9 +132,9 @@ def left_out_probabilities(
     edge, whose = transition[moved], unit[moved]
     size = n_units * len(source)
     if wait_us is None or not np.any(state == OPEN):
-        own = np.bincount(whose * len(source) + edge, minlength=size)
+        own = np.bincount(whose * len(source) + edge, adds[moved], minlength=size)
         counts = own.reshape(n_units, len(source))
-        weighted = (counts.sum(axis=0) - counts).astype(np.float64)
+        weighted = counts.sum(axis=0) - counts
     else:
         weighted = _weighted_moves(
             node=node,
@@ -140,6 +144,7 @@ def left_out_probabilities(
             n=n,
             moved=moved,
             edge=edge,
+            adds=adds[moved],
             n_edges=len(source),
         )
     out = np.full((n_units, len(source)), np.nan)
@@ -157,6 +162,7 @@ def _weighted_moves(
     n: NDArray[np.int64],
     moved: NDArray[np.intp],
     edge: NDArray[np.integer],
+    adds: NDArray[np.float64],
     n_edges: int,
 ) -> NDArray[np.float64]:
     """Return the moves of all other units by transition, with what censored visits handed on.
@@ -178,7 +184,7 @@ def _weighted_moves(
     node_of = np.repeat(np.arange(n_nodes), width)
     time_of = np.arange(len(node_of)) - node_of
     cell = interval[moved] + node[moved]
-    counts = csr_array((np.ones(len(moved)), (edge, cell)), shape=(n_edges, len(node_of)))
+    counts = csr_array((adds, (edge, cell)), shape=(n_edges, len(node_of)))
     whose = unit[moved]
     until = np.cumsum(n.sum(axis=0))[at]
     ended = np.cumsum(np.bincount(interval, minlength=len(times) + 1))[: len(times)]
@@ -205,7 +211,9 @@ def _weighted_moves(
         mine = np.flatnonzero((whose >= units.start) & (whose < units.stop))
         row = whose[mine] - units.start
         own = np.bincount(
-            row * n_edges + edge[mine], weight[row, cell[mine]], minlength=shape[0] * n_edges
+            row * n_edges + edge[mine],
+            weight[row, cell[mine]] * adds[mine],
+            minlength=shape[0] * n_edges,
         )
         out[units] = (counts @ weight.T).T - own.reshape(shape[0], n_edges)
     return out

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Bools
     from cxjourney.journeys import Visits
 
-__all__ = ["Arms", "Difference", "arms_of", "difference"]
+__all__ = ["Arms", "Difference", "arms_of", "difference", "pooled_means"]
 
 _ROUNDING = 1e-12  # sums of masses end a few bits off 0 and 1
 
@@ -159,12 +159,16 @@ def difference(arms: Arms, exposed: Ints, reference: Ints, *, level: float) -> D
     if not len(one):
         return Difference()
     n1, n0 = arms.n[one].astype(np.float64), arms.n[zero].astype(np.float64)
-    loss1, loss0 = _pooled(n1, n0, arms.loss[one], arms.loss[zero])
-    without1, without0 = _pooled(
-        n1 - arms.own[:, one],
-        n0 - arms.own[:, zero],
-        arms.loss_without[:, one],
-        arms.loss_without[:, zero],
+    loss1, loss0 = np.clip(pooled_means(n1, n0, arms.loss[one], arms.loss[zero]), 0, 1)
+    without1, without0 = np.clip(
+        pooled_means(
+            n1 - arms.own[:, one],
+            n0 - arms.own[:, zero],
+            arms.loss_without[:, one],
+            arms.loss_without[:, zero],
+        ),
+        0,
+        1,
     )
     side1 = BucketFigures(whole=loss1, without=without1, units=_ended(arms, one))
     side0 = BucketFigures(whole=loss0, without=without0, units=_ended(arms, zero))
@@ -184,16 +188,13 @@ def difference(arms: Arms, exposed: Ints, reference: Ints, *, level: float) -> D
     )
 
 
-def _pooled(n1: Floats, n0: Floats, loss1: Floats, loss0: Floats) -> tuple[Floats, Floats]:
-    """Return the two losses over strata, the last axis, with the weights of Mantel and Haenszel."""
-    there = (n1 > 0) & (n0 > 0) & ~np.isnan(loss1 + loss0)
+def pooled_means(n1: Floats, n0: Floats, mean1: Floats, mean0: Floats) -> tuple[Floats, Floats]:
+    """Return both means over strata, the last axis, with the weights of Mantel and Haenszel."""
+    there = (n1 > 0) & (n0 > 0) & ~np.isnan(mean1 + mean0)
     weight = np.divide(n1 * n0, n1 + n0, out=np.zeros(there.shape), where=there)
     total = weight.sum(axis=-1, keepdims=True)
     share = np.divide(weight, total, out=np.full(there.shape, np.nan), where=total > 0)
-    one, zero = (
-        np.clip((share * np.where(there, loss, 0.0)).sum(axis=-1), 0.0, 1.0)
-        for loss in (loss1, loss0)
-    )
+    one, zero = ((share * np.where(there, mean, 0.0)).sum(axis=-1) for mean in (mean1, mean0))
     return one, zero
 
 

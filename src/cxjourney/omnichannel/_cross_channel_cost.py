@@ -1,4 +1,4 @@
-"""Cross-channel cost: journeys over several channels against like journeys in one."""
+"""Cross-channel cost: what follows a first switch, against what follows a contact without one."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, overload
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
-from cxjourney._stats.buckets import FEWEST, BucketFigures, difference_of_shares
+from cxjourney._stats.aalen_johansen import MOVED, OPEN, left_out_probabilities, move_mass
+from cxjourney._stats.buckets import BucketFigures, difference_of_means, difference_of_shares
 from cxjourney._stats.estimates import CLUSTERED
-from cxjourney._support.array_types import Floats, Ints
+from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_level, check_name
+from cxjourney._support.validation import check_level, check_name, duration_us
 from cxjourney.journeys import (
     CONVERTED,
+    DROPPED,
     IN_PROGRESS,
     BySegment,
     SegmentBy,
@@ -25,9 +26,10 @@ from cxjourney.journeys import (
     units_of,
 )
 from cxjourney.metrics import Estimate
+from cxjourney.omnichannel._arms import pooled_means
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
-    Interactions,
+    coded_at,
     interactions_of,
     order_notes,
     transitions_between,
@@ -39,23 +41,24 @@ if TYPE_CHECKING:
 
 __all__ = ["CrossChannelCost", "cross_channel_cost"]
 
-_LENGTHS = (2, 3, 4, 5, 7, 10, 15, 25)  # bands of lengths: 2, 3, 4, 5-6, 7-9, 10-14, 15-24, 25+
+_LATEST = 20  # from this contact on all are one stratum
+_ROUNDING = 1e-12
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class CrossChannelCost(Result):
-    """Differences between journeys that cross channels and like journeys that stay in one.
+    """Differences between journeys that leave their channel and like journeys that stay.
 
     Attributes
     ----------
     by
         What is crossed.
     time
-        Difference in time from the first interaction to the last [seconds].
+        Difference in the time from the contact before to the last one [seconds].
     interactions
-        Difference in the number of interactions; length is not matched here.
+        Difference in the number of interactions from there on.
     score
-        Difference in the mean score [points].
+        Difference in the mean score of these interactions [points].
     value
         Difference in the value of a conversion [currency].
     conversion
@@ -69,9 +72,9 @@ class CrossChannelCost(Result):
         | `difference`, `low`, `high` | across channels less within one, and its interval |
         | `cross`, `single` | the two means compared, strata weighted alike |
         | `crude` | the difference without strata |
-        | `cross_journeys`, `single_journeys` | journeys compared |
+        | `cross_journeys`, `single_journeys` | journeys compared; one may be on both sides |
     strata
-        Attribute within which journeys were compared, besides their length; None where none.
+        Attribute within which journeys were compared; None where none.
     level
         Confidence level of the intervals.
     notes
@@ -95,13 +98,7 @@ class CrossChannelCost(Result):
         return self.table
 
     def _notes(self) -> tuple[str, ...]:
-        return (
-            (
-                f"{100 * self.level:g}% intervals are clustered by customer; only journeys "
-                "that are over count."
-            ),
-            *self.notes,
-        )
+        return (f"{100 * self.level:g}% intervals are clustered by customer.", *self.notes)
 
 
 @overload
@@ -143,24 +140,26 @@ def cross_channel_cost(
     segment: SegmentBy | None = None,
     level: float = 0.95,
 ) -> CrossChannelCost | BySegment[CrossChannelCost]:
-    """Compare journeys that cross channels with like journeys that stay in one.
+    """Compare what follows a first switch of channel with what follows where there is none.
 
     Parameters
     ----------
     journeys
-        The journeys; those in progress are left out, as are those of one interaction.
+        The journeys.
     by
         "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
     strata
-        Attribute of customers or interactions (its first known value) within which journeys are
-        compared, such as the type of issue; None compares all.
+        Attribute of customers or interactions within which journeys are compared, such as the type
+        of issue: its first value, known before the switch. None compares all.
     score
         Which number of the interactions is the score.
     match_length
-        Whether to compare only journeys with about as many interactions: longer ones see more
-        channels, whatever these are. The number of interactions itself is never matched.
+        Whether to compare only journeys with as many interactions so far: later ones convert, and
+        switch, at rates of their own.
     closing
-        Whether the goal or exit that ends a journey counts as an interaction in its channel.
+        Whether the goal or exit that ends a journey counts among its interactions and scores. It is
+        never what a journey crosses to: where it takes place is known of those alone that come so
+        far.
     segment
         An attribute of customers or interactions; the result is then one of each segment.
     level
@@ -175,16 +174,22 @@ def cross_channel_cost(
 
     Raises
     ------
+    OutcomeUndetermined
+        If nothing says when a journey without the goal is over.
     UnknownName
         If the log has no such column or attribute.
 
     Notes
     -----
-    Σ w (cross - single) / Σ w over strata with both kinds, w = n₁ n₀ / (n₁ + n₀): the weights of
-    Mantel and Haenszel. Intervals are Student's, for conversion Newcombe's hybrid, over buckets of
-    customers; there is none where a side rests on fewer than three customers or
-    so. Who needs a second channel often has the harder case: an association,
-    not what the switch does.
+    At each contact after the first, journeys that leave their channel here for the first time are
+    compared with those that came as far, in the same channel, and stay: exposure is known before
+    what it is compared by, and a journey that stays now may cross later. Means weigh each journey
+    that is over by its Aalen-Johansen mass, so that journeys in progress count for as long as they
+    were seen. Differences are pooled over strata, Σ w (cross - single) / Σ w with the weights of
+    Mantel and Haenszel, w = n₁ n₀ / (n₁ + n₀). Intervals are Student's, for conversion Newcombe's
+    hybrid, over buckets of customers; there is none where a side rests on fewer than three
+    customers or so. Who needs a second channel often has the harder case: an association, not what
+    the switch does.
 
     Examples
     --------
@@ -213,27 +218,25 @@ def cross_channel_cost(
         )
     check_level(level)
     check_name(score, "score")
-    interactions = interactions_of(journeys, by, closing=closing)
-    cases = _Cases.of(journeys, interactions, strata)
+    journeys.require_determined("cross_channel_cost")
+    interactions = interactions_of(journeys, by, closing=False)
     notes = list(
         order_notes(journeys, interactions, transitions_between(journeys, interactions), by)
     )
-    running = int(np.count_nonzero(journeys.outcome == IN_PROGRESS))
-    if running:
-        notes.append(f"{running:,} journeys in progress are left out.")
-        if running == len(journeys.outcome):
-            notes.append("No journey is known to be over; give log.journeys(inactivity=…) a limit.")
-    measures = _measures(journeys, interactions, cases, score, notes)
-    banded = np.searchsorted(_LENGTHS, cases.length, side="right")
+    contacts = _Contacts.of(journeys, by, strata, notes)
+    _note_progress(journeys, notes)
+    measures = _measures(journeys, contacts, score, notes, closing=closing)
+    within = contacts.stratum
+    if match_length:
+        within = within * (_LATEST + 1) + np.minimum(contacts.position, _LATEST)
     units = units_of(journeys)
-    found = {}
-    for name, measure in measures.items():
-        matched = match_length and name != "interactions"
-        stratum = cases.stratum * (len(_LENGTHS) + 1) + (banded if matched else 0)
-        found[name] = _compare(cases, measure, stratum, units, name=name, level=level)
+    found = {
+        name: _compare(contacts, measure, within, units, name=name, level=level)
+        for name, measure in measures.items()
+    }
     if not any(c.estimate.n for c in found.values()):
         notes.append(
-            f"There are not both journeys of one {by} and of several, so that nothing can "
+            f"At no contact do some journeys leave their {by} and others stay, so that nothing can "
             "be compared."
         )
     else:
@@ -245,7 +248,7 @@ def cross_channel_cost(
     if few:
         notes.append(
             f"{', '.join(few)}: there is no interval, because a side rests on fewer than three "
-            "customers or so."
+            "customers or so, or all are alike."
         )
     notes += [
         f"{name}: the crude difference has the other sign (Simpson's paradox)."
@@ -277,41 +280,105 @@ def cross_channel_cost(
     )
 
 
+def _note_progress(journeys: Journeys, notes: list[str]) -> None:
+    running = int(np.count_nonzero(journeys.outcome == IN_PROGRESS))
+    if not running:
+        return
+    if running == len(journeys.outcome):
+        notes.append(
+            f"{running:,} journeys in progress are all there are. No journey is known to be over; "
+            "give log.journeys(inactivity=…) a limit."
+        )
+    else:
+        notes.append(
+            f"{running:,} journeys in progress count for as long as they were seen "
+            "(Aalen-Johansen). What lies beyond the longest time seen counts on neither side."
+        )
+
+
 @attrs.frozen(kw_only=True)
-class _Cases:
-    """Journeys that are over and have at least two interactions."""
+class _Contacts:
+    """Contacts of journeys that had one channel until then: here they stay, or leave it.
+
+    `row` is that of the contact in the journeys' columns, `position` how many came before it.
+    """
 
     journey: Ints
-    cross: NDArray[np.bool_]
-    length: Ints
+    row: Ints
+    position: Ints
+    cross: Bools
     stratum: Ints
-    customer: Ints
-    weight: Floats
+    wait_us: Ints | None
+    is_over: Bools
 
     @classmethod
-    def of(cls, journeys: Journeys, interactions: Interactions, strata: str | None) -> _Cases:
-        starts = np.flatnonzero(interactions.first)
-        journey = interactions.journey[starts]
-        length = np.diff(np.append(starts, len(interactions)))
-        if len(starts):
-            lowest = np.minimum.reduceat(interactions.node, starts)
-            cross = lowest != np.maximum.reduceat(interactions.node, starts)
-        else:
-            cross = np.zeros(0, dtype=np.bool_)
-        stratum = np.zeros(len(journey), dtype=np.int64)
+    def of(
+        cls, journeys: Journeys, by: ChannelBy, strata: str | None, notes: list[str]
+    ) -> _Contacts:
+        lengths = journeys.lengths
+        some = np.flatnonzero(lengths > 0)
+        journey = np.repeat(some, lengths[some])
+        begins = np.cumsum(lengths[some]) - lengths[some]
+        position = np.arange(len(journey)) - np.repeat(begins, lengths[some])
+        row = journeys.offsets[journey] + position
+        node = coded_at(journeys, by).codes.astype(np.int64)
+        begun = node[journeys.offsets[journey]]
+        here = node[row]
+        last = np.where(here == begun, lengths[journey], position)
+        if len(begins):
+            last = np.repeat(np.minimum.reduceat(last, begins), lengths[some])
+        used = (position > 0) & (position <= last) & (begun >= 0) & (here >= 0)
+        stratum = begun  # like is compared with like: who left from the same place
         if strata is not None:
-            stratum = journeys.segment(check_name(strata, "strata")).codes[journey].astype(np.int64)
-        some = (length > 1) & (journeys.outcome[journey] != IN_PROGRESS) & (stratum >= 0)
-        journey = journey[some]
-        weight = np.ones(len(journeys.outcome)) if journeys.weight is None else journeys.weight
+            code, known_from = _first_known(journeys, strata)
+            known = known_from[journey] < row
+            unknown = len(np.unique(journey[used & ~known]))
+            if unknown:
+                notes.append(
+                    f"{unknown:,} journeys are left out where their {strata} was not known yet, or "
+                    "is not known at all."
+                )
+            used &= known
+            stratum = stratum * (int(code.max(initial=0)) + 1) + code[journey]
+        journey, row = journey[used], row[used]
+        is_over = journeys.outcome[journey] != IN_PROGRESS
         return cls(
             journey=journey,
-            cross=cross[some],
-            length=length[some],
-            stratum=stratum[some],
-            customer=journeys.customer[journey],
-            weight=weight[journey].astype(np.float64),
+            row=row,
+            position=position[used],
+            cross=here[used] != begun[used],
+            stratum=stratum[used],
+            wait_us=_waits(journeys, journey, row),
+            is_over=is_over,
         )
+
+
+def _first_known(journeys: Journeys, name: str) -> tuple[Ints, Ints]:
+    """Return the first known value of each journey, and its row; a row beyond all where none."""
+    log = attrs.evolve(journeys.log, columns=journeys.columns)
+    codes = log.attribute(check_name(name, "strata")).codes.astype(np.int64)
+    known = np.flatnonzero(codes >= 0)
+    journey = np.searchsorted(journeys.offsets, known, side="right") - 1
+    row = np.full(len(journeys.outcome), len(codes), dtype=np.int64)
+    row[journey[::-1]] = known[::-1]  # the earliest is written last
+    return np.append(codes, 0)[row], row
+
+
+def _waits(journeys: Journeys, journey: Ints, row: Ints) -> Ints | None:
+    """Return the time from each contact until its journey was known to be over, or is open [µs]."""
+    time = journeys.columns.time
+    if time is None:
+        return None
+    end = time[journeys.offsets[1:] - 1].copy()
+    until = journeys.log.observed_until_us
+    silent = (journeys.outcome == DROPPED) & ~journeys.absorbed
+    if journeys.rules.inactivity is not None:
+        end[silent] += duration_us(journeys.rules.inactivity)
+    if until is not None:
+        end[silent] = np.minimum(end[silent], until)
+        end[journeys.outcome == IN_PROGRESS] = until
+    waits: Ints = np.maximum(end[journey] - time[row], 0)
+    return waits
 
 
 @attrs.frozen(kw_only=True)
@@ -322,34 +389,42 @@ class _Measure:
 
 
 def _measures(
-    journeys: Journeys, interactions: Interactions, cases: _Cases, score: str, notes: list[str]
+    journeys: Journeys, contacts: _Contacts, score: str, notes: list[str], *, closing: bool
 ) -> dict[str, _Measure]:
-    """Return what is compared, one value a case; NaN where it is not known."""
-    unknown = np.full(len(cases.journey), np.nan)
+    """Return what is compared, one value a contact; NaN where it is not known."""
+    journey, row = contacts.journey, contacts.row
+    unknown = np.full(len(row), np.nan)
     time, rated = unknown, unknown
     timestamps = journeys.columns.time
-    begin, end = journeys.offsets[cases.journey], journeys.offsets[cases.journey + 1] - 1
+    end = journeys.offsets[journey + 1]
+    if not closing:
+        end = end - journeys.absorbed[journey]
     if timestamps is None:
         notes.append("Aggregated paths have neither times nor scores; both are left out.")
     else:
-        time = (timestamps[end] - timestamps[begin]) / 1e6
+        time = (timestamps[journeys.offsets[journey + 1] - 1] - timestamps[row - 1]) / 1e6
         numbers = journeys.columns.numeric.get(score)
         if numbers is None:
             notes.append(f"The log has no {score!r}.")
         else:
-            rated = _journey_means(np.asarray(numbers)[interactions.row], interactions, cases)
-    worth = journeys.value[cases.journey]
-    converted = (journeys.outcome[cases.journey] == CONVERTED).astype(np.float64)
+            scores = np.asarray(numbers, dtype=np.float64)
+            total, count = (
+                np.append(0.0, np.cumsum(part))
+                for part in (np.nan_to_num(scores), ~np.isnan(scores))
+            )
+            with np.errstate(invalid="ignore"):
+                rated = (total[end] - total[row]) / (count[end] - count[row])
+    converted = (journeys.outcome[journey] == CONVERTED).astype(np.float64)
     return {
-        "time": _Measure(values=time, unit="seconds", definition="first interaction to last"),
+        "time": _Measure(values=time, unit="seconds", definition="contact before to the last"),
         "interactions": _Measure(
-            values=cases.length.astype(np.float64),
+            values=(end - row).astype(np.float64),
             unit="interactions",
-            definition="interactions of a journey",
+            definition="interactions from here on",
         ),
-        "score": _Measure(values=rated, unit="points", definition=f"mean {score} of a journey"),
+        "score": _Measure(values=rated, unit="points", definition=f"mean {score} from here on"),
         "value": _Measure(
-            values=worth,
+            values=journeys.value[journey],
             unit=journeys.log.currency or "money",
             definition="value of a converted journey",
         ),
@@ -359,16 +434,6 @@ def _measures(
             definition="share of journeys that convert",
         ),
     }
-
-
-def _journey_means(values: Floats, interactions: Interactions, cases: _Cases) -> Floats:
-    known = ~np.isnan(values)
-    size = int(interactions.journey[-1]) + 1 if len(interactions) else 0
-    total = np.bincount(interactions.journey[known], values[known], minlength=size)
-    count = np.bincount(interactions.journey[known], minlength=size)
-    with np.errstate(invalid="ignore"):
-        means: Floats = (total / count)[cases.journey]
-    return means
 
 
 @attrs.frozen(kw_only=True)
@@ -382,85 +447,113 @@ class _Compared:
 
 
 def _compare(
-    cases: _Cases, measure: _Measure, stratum: Ints, units: Units, *, name: str, level: float
+    contacts: _Contacts, measure: _Measure, within: Ints, units: Units, *, name: str, level: float
 ) -> _Compared:
     """Return the difference of means, pooled over strata with both kinds of journeys.
 
     Without each bucket of customers in turn both the means and the weights are computed anew.
     """
-    known = ~np.isnan(measure.values)
-    y, w, cross = measure.values[known], cases.weight[known], cases.cross[known]
-    _, place = np.unique(stratum[known], return_inverse=True)
-    n_strata = int(place.max(initial=-1)) + 1
-    cell, journey = 2 * place + cross, cases.journey[known]
-    shape = (units.n, n_strata, 2)
-    own = units.sums(cell, 2 * n_strata, item=journey).reshape(shape)
-    sums = units.sums(cell, 2 * n_strata, item=journey, values=y).reshape(shape)
-    size, total = own.sum(axis=0), sums.sum(axis=0)
-    both = (size > 0).all(axis=1)
+    takes_part = ~contacts.is_over | ~np.isnan(measure.values)
+    strata, place = np.unique(within, return_inverse=True)
+    held = np.bincount(
+        2 * place[takes_part] + contacts.cross[takes_part], minlength=2 * len(strata)
+    )
+    fewer: Ints = held.reshape(-1, 2).min(axis=1)
+    takes_part &= fewer[place] > 0
+    entries = np.flatnonzero(takes_part)
+    _, place = np.unique(place[entries], return_inverse=True)
+    arm = 2 * place + contacts.cross[entries]
+    mean, own, without = _means(contacts, measure.values, entries, arm, units)
+    size = own.sum(axis=0)
+    both: Bools = ~np.isnan(mean.sum(axis=1))
     if not both.any():
         nothing = (math.nan, math.nan)
-        return _Compared(estimate=_estimate(math.nan, nothing, 0, measure, name=name, level=level))
-    single, crossed = _pooled(size, total).tolist()
-    without = _pooled(size - own, total - sums)
-    sides = [
-        BucketFigures(
-            whole=np.array(value), without=without[:, side], units=own[:, both, side].sum(axis=1)
+        return _Compared(
+            estimate=_estimate(math.nan, nothing, 0, 0, measure, name=name, level=level)
         )
-        for side, value in enumerate((single, crossed))
+    n0, n1 = size[both].T
+    pooled = pooled_means(n1, n0, *mean[both].T[::-1])
+    others = size[both] - own[:, both]
+    left = pooled_means(others[..., 1], others[..., 0], without[:, both, 1], without[:, both, 0])
+    sides = [
+        BucketFigures(whole=whole, without=rest, units=own[:, both, side].sum(axis=1))
+        for whole, rest, side in zip(pooled, left, (1, 0), strict=True)
     ]
-    n_single, n_cross = (round(float(n)) for n in size[both].sum(axis=0))
-    ends = _interval(sides[1], sides[0], shares=measure.unit == "fraction", level=level)
+    apart = difference_of_shares if measure.unit == "fraction" else difference_of_means
+    low, high, _ = apart(*sides, level=level)
+    crude, _, _ = _means(contacts, measure.values, entries, 1 * contacts.cross[entries], units)
+    compared = entries[both[place]]
+    crossed = contacts.cross[compared]
+    n_cross, n_single = (
+        round(float(units.sums(np.zeros_like(one), 1, item=one).sum()))
+        for one in (np.unique(contacts.journey[compared[side]]) for side in (crossed, ~crossed))
+    )
     return _Compared(
         estimate=_estimate(
-            crossed - single, ends, n_single + n_cross, measure, name=name, level=level
+            float(pooled[0] - pooled[1]),
+            (float(low), float(high)),
+            round(float(size[both].sum())),
+            int(np.count_nonzero(~contacts.is_over[compared])),
+            measure,
+            name=name,
+            level=level,
         ),
-        cross=crossed,
-        single=single,
-        crude=float(
-            np.average(y[cross], weights=w[cross]) - np.average(y[~cross], weights=w[~cross])
-        ),
+        cross=float(pooled[0]),
+        single=float(pooled[1]),
+        crude=float(crude[0, 1] - crude[0, 0]),
         n_cross=n_cross,
         n_single=n_single,
     )
 
 
-def _pooled(size: Floats, sums: Floats) -> Floats:
-    """Return both means over strata with the weights of Mantel and Haenszel, shape (..., 2).
+def _means(
+    contacts: _Contacts, values: Floats, entries: Ints, arm: Ints, units: Units
+) -> tuple[Floats, Floats, Floats]:
+    """Return the mean of each arm, its contacts in each bucket, and its mean without each.
 
-    `size` and `sums` have the shape (..., strata, 2); NaN where no stratum has both kinds.
+    The last axis runs over both arms of a stratum. NaN where no journey of an arm is over.
     """
-    n0, n1 = size[..., 0], size[..., 1]
-    both = (n0 > 0) & (n1 > 0)
-    weight = np.divide(n1 * n0, n1 + n0, out=np.zeros(both.shape), where=both)
-    whole = weight.sum(axis=-1, keepdims=True)
-    share = np.divide(weight, whole, out=np.full(both.shape, np.nan), where=whole > 0)
-    means = np.divide(sums, size, out=np.zeros(size.shape), where=both[..., None])
-    pooled: Floats = (share[..., None] * means).sum(axis=-2)
-    return pooled
-
-
-def _interval(
-    one: BucketFigures, zero: BucketFigures, *, shares: bool, level: float
-) -> tuple[float, float]:
-    """Return the ends of the interval of a difference; NaN where a side has too few customers."""
-    if shares:
-        low, high, _ = difference_of_shares(one, zero, level=level)
-        return float(low), float(high)
-    if min(float(one.effective), float(zero.effective)) < FEWEST:
-        return math.nan, math.nan
-    units = one.units / one.units.sum() ** 2 + zero.units / zero.units.sum() ** 2
-    found = BucketFigures(
-        whole=one.whole - zero.whole, without=one.without - zero.without, units=units
+    n = int(arm.max(initial=-1)) + 1
+    item, is_over = contacts.journey[entries], contacts.is_over[entries]
+    whose = units.of
+    y = np.where(is_over, values[entries], 0.0)
+    own = units.sums(arm, n, item=item)
+    ended = np.where(is_over, arm, -1)
+    if contacts.wait_us is None or whose is None or is_over.all():
+        sums = units.sums(ended, n, item=item, values=y)
+        known = units.sums(ended, n, item=item)
+        total, base = sums.sum(axis=0), known.sum(axis=0)
+        left, left_base = total - sums, base - known
+    else:
+        wait, state = contacts.wait_us[entries], np.where(is_over, MOVED, OPEN)
+        mass = move_mass(arm, wait, state, n)
+        total, base = np.bincount(arm, mass * y, minlength=n), np.bincount(arm, mass, minlength=n)
+        left, left_base = (
+            left_out_probabilities(
+                arm,
+                wait,
+                state,
+                ended,
+                whose[item],
+                source=np.arange(n),
+                n_nodes=n,
+                n_units=units.n,
+                values=each,
+            )
+            for each in (y, None)
+        )
+    mean, without = (
+        np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > _ROUNDING)
+        for part, whole in ((total, base), (left, left_base))
     )
-    low, high = found.student(level)
-    return float(low), float(high)
+    return mean.reshape(-1, 2), own.reshape(units.n, -1, 2), without.reshape(units.n, -1, 2)
 
 
 def _estimate(
     value: float,
     ends: tuple[float, float],
     n: int,
+    n_censored: int,
     measure: _Measure,
     *,
     name: str,
@@ -473,9 +566,10 @@ def _estimate(
         high=ends[1],
         level=level,
         n=n,
+        n_censored=n_censored,
         unit=measure.unit,
         method=f"Mantel-Haenszel weights, {form}, {CLUSTERED}",
         notes=() if n else ("empty",),
         name=name,
-        definition=f"{measure.definition}: cross-channel less single-channel",
+        definition=f"{measure.definition}: after a first switch less without one",
     )

@@ -33,7 +33,7 @@ from cxjourney.omnichannel._channel_transitions import (
 )
 
 if TYPE_CHECKING:
-    from cxjourney._support.array_types import Floats
+    from cxjourney._support.array_types import Bools, Floats
     from cxjourney.journeys import Journeys
 
 __all__ = ["MutualInformation", "mutual_information"]
@@ -55,10 +55,11 @@ class MutualInformation(Result):
     raw
         The plug-in value [bits].
     shuffled
-        Mean plug-in value when the interactions of each journey are put in random order [bits]:
-        what journeys that keep to their channels bring about without any order.
+        Mean plug-in value when the interactions of each journey but the last are put in random
+        order [bits]: what journeys that keep to their channels bring about without any order.
     p
-        Probability that a random order within journeys reaches `raw`, in (0, 1].
+        Probability that a random order within journeys reaches `raw`, in (0, 1]; 1 where no
+        journey has two channels before its last interaction.
     n_permutations
         Number of random orders.
     normalised
@@ -196,7 +197,9 @@ def mutual_information(
     I = Σ p(a,b) log₂(p(a,b) / p(a) p(b)), each of its three entropies corrected as Miller and Madow
     do: with all R × C pairs seen that takes away (R - 1)(C - 1) / (2 n ln 2). Comparing I with a χ²
     distribution takes transitions as independent and finds order where there is none; shuffling the
-    interactions of each journey keeps what customers bring along and destroys the order alone.
+    interactions of each journey keeps what customers bring along and destroys the order alone. The
+    last interaction stays in its place, and so does the goal or exit that ends a journey: where a
+    journey ends is an outcome, and may well depend on the channel without any memory.
 
     Examples
     --------
@@ -243,8 +246,19 @@ def mutual_information(
     k = len(interactions.names)
     pair = transitions.source * k + transitions.target
     joint = _Joint.of(pair, transitions.weight, k)
-    by_chance = _shuffled(interactions, transitions, k, generator, n_permutations)
-    reached = np.count_nonzero(by_chance >= joint.information - 1e-12)
+    free = _movable(journeys, interactions)
+    by_chance = np.full(n_permutations, joint.information)
+    if free.any():
+        by_chance = _shuffled(
+            interactions, transitions, free, rng=generator, n_permutations=n_permutations
+        )
+    else:
+        unordered = (
+            f"In no journey does the {noun} change before the last interaction, so that nothing "
+            "can be said of the order: p is 1."
+        )
+        notes = (*notes, unordered)
+    reached = int(np.count_nonzero(by_chance >= joint.information - 1e-12))
     before, after = joint.pair // k, joint.pair % k
 
     def shared(counts: Floats) -> Floats:
@@ -274,7 +288,7 @@ def mutual_information(
         information=information,
         raw=joint.information,
         shuffled=float(by_chance.mean()),
-        p=(1 + int(reached)) / (1 + n_permutations),
+        p=(1 + reached) / (1 + n_permutations),
         n_permutations=n_permutations,
         normalised=joint.information / math.sqrt(joint.before * joint.after)
         if joint.before * joint.after > 0
@@ -323,20 +337,37 @@ class _Joint:
         return max(0.0, self.before + self.after - float(entropy_of(self.counts)))
 
 
+def _movable(journeys: Journeys, interactions: Interactions) -> Bools:
+    """Return which interactions can be put in another order, the last of a journey left alone.
+
+    In journeys that have one channel but for the last interaction nothing can be.
+    """
+    last_visit = journeys.offsets[1:] - 1 - journeys.absorbed
+    before = interactions.row < last_visit[interactions.journey]
+    n = len(journeys.outcome)
+    lowest, highest = np.full(n, len(interactions.names)), np.full(n, -1)
+    np.minimum.at(lowest, interactions.journey[before], interactions.node[before])
+    np.maximum.at(highest, interactions.journey[before], interactions.node[before])
+    several: Bools = before & (lowest < highest)[interactions.journey]
+    return several
+
+
 def _shuffled(
     interactions: Interactions,
     transitions: ChannelTransitions,
-    k: int,
+    free: Bools,
+    *,
     rng: np.random.Generator,
     n_permutations: int,
 ) -> NDArray[np.float64]:
-    """Return the plug-in information of random orders within journeys.
+    """Return the plug-in information of random orders of what is free within journeys.
 
-    Only journeys of two channels can be ordered otherwise; the transitions of the others stay as
-    they are. A path of weight w is w journeys, each in an order of its own.
+    The transitions of journeys where nothing is free stay as they are. A path of weight w is w
+    journeys, each in an order of its own.
     """
+    k = len(interactions.names)
     mixed = np.zeros(int(interactions.journey[-1]) + 1, dtype=np.bool_)
-    mixed[transitions.journey[transitions.switched]] = True
+    mixed[interactions.journey[free]] = True
     some = mixed[interactions.journey]
     moved = mixed[transitions.journey]
     stay = ~moved
@@ -345,8 +376,7 @@ def _shuffled(
 
     place = np.cumsum(some) - 1
     begin = place[transitions.begin[moved]]
-    node = interactions.node[some]
-    journey = interactions.journey[some]
+    node, journey, free = interactions.node[some], interactions.journey[some], free[some]
     if interactions.weight is not None:
         copies = interactions.weight[some]
         first = np.flatnonzero(np.append(True, journey[1:] != journey[:-1]))
@@ -359,13 +389,14 @@ def _shuffled(
         last = np.zeros(len(rows), dtype=np.bool_)
         last[offset + size - 1] = True
         begin = np.flatnonzero(~last)
-        node, journey = node[rows], np.repeat(np.arange(len(size)), size)
-    else:
-        journey = np.cumsum(np.append(False, journey[1:] != journey[:-1]))
+        node, journey, free = node[rows], np.repeat(np.arange(len(size)), size), free[rows]
     counts = np.concatenate([fixed.counts, np.ones(len(begin))])
     found = np.empty(n_permutations)
+    movable = node[free]
+    _, block = np.unique(journey[free], return_inverse=True)
+    mixed_up = node.copy()
     for i in range(n_permutations):
-        mixed_up = node[np.argsort(journey + rng.random(len(node)))]
+        mixed_up[free] = movable[np.argsort(block + rng.random(len(block)))]
         pair = mixed_up[begin] * k + mixed_up[begin + 1]
         found[i] = _Joint.of(np.concatenate([fixed.pair, pair]), counts, k).information
     return found
