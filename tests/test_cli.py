@@ -90,7 +90,7 @@ def test_without_a_goal_it_says_that_nothing_converts(folder, capsys):
 def test_the_limit_that_is_suggested_is_printed_before_the_report(folder, capsys):
     assert main(["report", "events.csv", "--goal", "buy"]) == 0
     text = capsys.readouterr().out
-    assert "inactivity: 3 d, as suggested" in text.partition("Customer journeys")[0]
+    assert "inactivity: 4 d, as suggested" in text.partition("Customer journeys")[0]
 
 
 def test_closed_cases_need_no_limit(folder, capsys):

@@ -20,7 +20,7 @@ from cxjourney.exceptions import CxJourneyError, InputFileError, InvalidValue, O
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cxjourney.journeys import Journeys
+    from cxjourney.journeys import InactivitySuggestion, Journeys
     from cxjourney.log import FurtherColumns, InteractionLog
 
 __all__ = ["main"]
@@ -339,14 +339,15 @@ def _report(arguments: argparse.Namespace) -> None:
     with _progress(len(STEPS) + 1) as begin:
         begin("reading")
         log = _sample(arguments) if arguments.sample else _read(arguments, said)
-        journeys = _journeys(log, arguments, said)
+        journeys, suggestion = _journeys(log, arguments, said)
         source = "a simulated retailer" if arguments.sample else Path(arguments.file).name
         page = build(
             journeys,
             source=source,
             steps=arguments.step,
             python=_reading(arguments),
-            command=_again(arguments, journeys),
+            command=_again(arguments, journeys, suggestion),
+            suggestion=suggestion,
             begin=begin,
         )
     page.write(out)  # first, since a pipe may close while the text is printed
@@ -356,9 +357,13 @@ def _report(arguments: argparse.Namespace) -> None:
     print(f"\nwrote {out} ({out.stat().st_size / 1000:,.0f} kB)")
 
 
-def _again(arguments: argparse.Namespace, journeys: Journeys) -> str:
+def _again(
+    arguments: argparse.Namespace, journeys: Journeys, suggestion: InactivitySuggestion | None
+) -> str:
     """Return the command that makes the same report, whatever was taken by name or suggested."""
-    given = vars(arguments) | {"inactivity": journeys.rules.inactivity}
+    given = vars(arguments).copy()
+    if suggestion is None or len(suggestion.plausible) < 2:  # else naming it would be choosing it
+        given["inactivity"] = journeys.rules.inactivity
     words = ["cxjourney", "report"]
     if arguments.sample:
         words.append("--sample")
@@ -477,10 +482,13 @@ def _roles(
     return roles
 
 
-def _journeys(log: InteractionLog, arguments: argparse.Namespace, said: list[str]) -> Journeys:
+def _journeys(
+    log: InteractionLog, arguments: argparse.Namespace, said: list[str]
+) -> tuple[Journeys, InactivitySuggestion | None]:
+    """Return the journeys, and what their limit was taken from where it was not given."""
     from cxjourney._support.table import format_value
 
-    inactivity = arguments.inactivity
+    inactivity, suggestion = arguments.inactivity, None
     if inactivity is None and not arguments.all_closed and not arguments.exit_touchpoint:
         suggestion = log.suggest_inactivity(goal=arguments.goal)
         inactivity = suggestion.suggested
@@ -502,7 +510,7 @@ def _journeys(log: InteractionLog, arguments: argparse.Namespace, said: list[str
         all_closed=arguments.all_closed,
     )
     said.extend(_warnings(journeys))
-    return journeys
+    return journeys, suggestion
 
 
 def _warnings(journeys: Journeys) -> list[str]:

@@ -160,7 +160,8 @@ def sensitivity(
     goal, exit_touchpoints
         As in `log.journeys`.
     limits
-        The limits to compare; None takes half, once and twice `log.suggest_inactivity()`.
+        The limits to compare; None takes half, once and twice the limit of
+        `log.suggest_inactivity()`, and the others that it finds plausible.
     by
         What a node is, for the exit probabilities.
     segment
@@ -218,10 +219,10 @@ def sensitivity(
     goals = check_names(goal, "goal")
     ends = check_names(exit_touchpoints, "exit_touchpoints")
     if limits is None:
-        suggested = log.suggest_inactivity(goal=goals, exit_touchpoints=ends).suggested
-        if suggested is None:
+        found = log.suggest_inactivity(goal=goals, exit_touchpoints=ends, limits=())
+        if found.suggested is None:
             raise InvalidValue("limits must be given: no customer came twice to suggest one by")
-        limits = [suggested * factor for factor in _FACTORS]
+        limits = [*found.plausible, *(found.suggested * factor for factor in _FACTORS)]
     if isinstance(limits, (str, timedelta)) or not isinstance(limits, Iterable):
         raise InvalidValue.of("limits", "be a list of timedeltas", limits)
     ordered = sorted({check_duration(limit, "limits") for limit in limits})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import numpy as np
@@ -14,9 +15,11 @@ from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_duration, check_fraction, duration_us
 from cxjourney.domain import Outcome
 from cxjourney.exceptions import InvalidValue, TimesRequired
+from cxjourney.journeys._inactivity_valleys import DAY_US, MINUTE_US, resolution_us, valleys_us
+from cxjourney.journeys._units import units_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,7 +36,10 @@ _NO_GAPS = (
 _NO_INTERVALS = (
     "The shares of journeys have no intervals, because they compare limits and not populations."
 )
-_UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
+_UNITS_US = (DAY_US, 60 * MINUTE_US, MINUTE_US, 1_000_000)
+_COVERED = 0.99
+_ALSO = 0.95
+_STEPS = {DAY_US: "days", 60 * MINUTE_US: "whole hours", MINUTE_US: "whole minutes"}
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -43,12 +49,28 @@ class InactivitySuggestion(Result):
     Attributes
     ----------
     suggested
-        The quantile of the gaps, rounded up to whole days, hours, minutes or seconds; None where
-        no customer came twice.
+        The longest valley of the gaps, or where they have none the limit that covers `quantile` of
+        them, in whole days, hours, minutes or seconds; None where no customer came twice.
     quantile
-        Which quantile it is.
+        Share of the gaps that the limit was taken to cover: each of them is shorter.
     n_gaps
         Number of gaps between consecutive interactions within a journey.
+    resolution
+        The step that timestamps were recorded in, where it is a minute, an hour or a day; else
+        None.
+    plausible
+        Limits that the data speak for: the one suggested, the valleys, and those that cover 95% and
+        99% (or `quantile`) of the gaps, but for those within a factor of 2 of another. With more
+        than one, nothing that hangs on the limit is sure before somebody chooses.
+    valleys
+        The valleys of the logarithms of the gaps, one row a valley.
+
+        | column | what it is |
+        |---|---|
+        | `limit_s` | the limit there [s] |
+        | `gaps_shorter` | share of the gaps that are shorter |
+        | `typical_shorter_s`, `typical_longer_s` | median gap on either side [s] |
+        | `meaning` | "session" below a day, else "journey": what such a limit keeps together |
     gaps
         The distribution of the gaps, one row a quantile.
 
@@ -72,6 +94,9 @@ class InactivitySuggestion(Result):
     suggested: timedelta | None
     quantile: float
     n_gaps: int
+    resolution: timedelta | None
+    plausible: tuple[timedelta, ...]
+    valleys: Table
     gaps: Table
     limits: Table
 
@@ -81,15 +106,27 @@ class InactivitySuggestion(Result):
     def _notes(self) -> tuple[str, ...]:
         if self.suggested is None:
             return ("No customer came twice, so there are no gaps from which to suggest a limit.",)
-        middle, most = (_shown(np.interp(q, *self._gaps())) for q in (0.5, 0.95))
+        middle, most = (_shown(np.interp(q, *self._gaps())) for q in (0.5, _ALSO))
         limit = _shown(self.suggested / timedelta(seconds=1))
         covered = f"{100 * self.quantile:.4g}% of the {self.n_gaps:,} gaps"
-        return (
-            f"The suggested limit is {limit}: {covered} are no longer than that.",
+        notes = [
+            f"The suggested limit is {limit}: {covered} are shorter than that.",
             f"Half of the gaps are no longer than {middle}, and 95% are no longer than {most}.",
-            _NO_GAPS,
-            _NO_INTERVALS,
-        )
+        ]
+        notes += map(_in_words, self.valleys)
+        if len(self.plausible) > 1:
+            listed = ", ".join(_shown(limit / timedelta(seconds=1)) for limit in self.plausible)
+            notes.append(
+                f"More than one limit is plausible ({listed}), and what hangs on it is not sure "
+                "before you choose. Where no limit fits every transition, "
+                "log.journeys(gaps=TransitionGaps()) cuts each by its own gaps."
+            )
+        if self.resolution is not None:
+            step = _STEPS[duration_us(self.resolution)]
+            notes.append(
+                f"The timestamps tell {step} only, so that the limit was chosen above that."
+            )
+        return (*notes, _NO_GAPS, _NO_INTERVALS)
 
     def _gaps(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         quantile, gap = self.gaps["quantile"], self.gaps["gap_s"]
@@ -101,32 +138,49 @@ def suggest_inactivity(
     *,
     goal: str | Iterable[str] | None = None,
     exit_touchpoints: str | Iterable[str] = (),
-    quantile: float = 0.99,
+    quantile: float | None = None,
     limits: Sequence[timedelta] | None = None,
 ) -> InactivitySuggestion:
     """Return what several inactivity limits mean; see `InteractionLog.suggest_inactivity`."""
-    check_fraction(quantile, "quantile")
+    if quantile is not None:
+        check_fraction(quantile, "quantile")
     if limits is not None and not isinstance(limits, Iterable):
         raise InvalidValue.of("limits", "be a list of timedeltas", limits)
-    gaps_us = _gaps(log, goal, exit_touchpoints)
+    gaps_us, bucket, resolution, by_case = _gaps(log, goal, exit_touchpoints)
+    ordered = np.sort(gaps_us)
+
+    def shorter(limit: timedelta) -> float:
+        return float(np.searchsorted(ordered, duration_us(limit))) / len(ordered)
+
     suggested = None
-    if len(gaps_us):
-        suggested = _rounded_up(float(np.quantile(gaps_us, quantile, method="higher")))
+    plausible: tuple[timedelta, ...] = ()
+    valleys: list[timedelta] = []
+    wanted = _COVERED if quantile is None else quantile
+    if len(ordered):
+        covering = [_above(_quantile(ordered, q), resolution) for q in (_ALSO, wanted)]
+        suggested = covering[-1]
+        if not by_case:
+            valleys = [_rounded(at, resolution) for at in valleys_us(gaps_us, bucket, resolution)]
+        if valleys and quantile is None:
+            suggested = valleys[-1]
+            wanted = shorter(suggested)
+        plausible = _apart([*valleys, *covering], suggested)
     if limits is None:
         limits = [] if suggested is None else [suggested * factor for factor in _FACTORS]
+        limits = [*limits, *(plausible if valleys else ())]
     limits = sorted({check_duration(limit, "limits") for limit in limits})
-    ordered = np.sort(gaps_us)
-    quantiles = np.array(sorted({*_QUANTILES, quantile})) if len(gaps_us) else np.zeros(0)
+    quantiles = np.array(sorted({*_QUANTILES, wanted})) if len(ordered) else np.zeros(0)
     return InactivitySuggestion(
         suggested=suggested,
-        quantile=quantile,
-        n_gaps=len(gaps_us),
+        quantile=wanted,
+        n_gaps=len(ordered),
+        resolution=timedelta(microseconds=resolution) if resolution >= MINUTE_US else None,
+        plausible=plausible,
+        valleys=_described(valleys, ordered),
         gaps=Table(
             {
                 "quantile": quantiles,
-                "gap_s": np.quantile(gaps_us, quantiles, method="higher") / 1e6
-                if len(gaps_us)
-                else np.zeros(0),
+                "gap_s": np.array([_quantile(ordered, q) for q in quantiles.tolist()]) / 1e6,
             },
             formats={"quantile": "percent", "gap_s": "duration"},
         ),
@@ -134,18 +188,66 @@ def suggest_inactivity(
     )
 
 
+def _quantile(gaps_us: NDArray[np.int64], quantile: float) -> int:
+    """Return a gap that at least so many are no longer than."""
+    return int(np.quantile(gaps_us, quantile, method="higher"))
+
+
+def _apart(limits: Iterable[timedelta], suggested: timedelta) -> tuple[timedelta, ...]:
+    """Return the limit suggested, and those more than a factor of 2 from it and each other."""
+    kept: list[timedelta] = []
+    for limit in sorted({*limits, suggested}):
+        near = suggested / 2 <= limit <= suggested * 2 or (kept and limit <= 2 * kept[-1])
+        if limit == suggested or not near:
+            kept.append(limit)
+    return tuple(kept)
+
+
 def _gaps(
     log: InteractionLog, goal: str | Iterable[str] | None, exits: str | Iterable[str]
-) -> NDArray[np.int64]:
-    """Return the gaps within journeys that only goals, exits and journey ids cut [us]."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int, bool]:
+    """Return the gaps within journeys that only goals, exits and journey ids cut [us].
+
+    Beside them the bucket of the customer of each, the step of the timestamps [us], and whether
+    journey ids cut.
+    """
     journeys = log.journeys(goal=goal, exit_touchpoints=exits)
     time = journeys.columns.time
     if time is None:
         raise TimesRequired("suggest_inactivity() needs times; aggregated paths have none")
-    begins = np.zeros(len(time), dtype=np.bool_)
-    begins[journeys.offsets[:-1]] = True
-    gaps: NDArray[np.int64] = np.diff(time)[~begins[1:]]
-    return gaps
+    within = np.ones(len(time), dtype=np.bool_)
+    within[journeys.offsets[:-1]] = False
+    bucket = units_of(journeys).of
+    assert bucket is not None  # noqa: S101 - a log with times has customers
+    of_row = np.repeat(bucket, np.diff(journeys.offsets))
+    gaps: NDArray[np.int64] = np.diff(time)[within[1:]]
+    by_case = journeys.rules.by_journey_column
+    return gaps, of_row[1:][within[1:]], resolution_us(time), by_case
+
+
+def _described(valleys: Sequence[timedelta], ordered: NDArray[np.int64]) -> Table:
+    at = np.array([duration_us(limit) for limit in valleys], dtype=np.int64)
+    place = np.searchsorted(ordered, at)
+    bounds = np.array([0, *place, len(ordered)])
+    typical = [
+        float(np.median(ordered[a:b])) / 1e6 if b > a else np.nan
+        for a, b in pairwise(bounds.tolist())
+    ]
+    return Table(
+        {
+            "limit_s": at / 1e6,
+            "gaps_shorter": place / max(len(ordered), 1),
+            "typical_shorter_s": np.array(typical[:-1] if valleys else [], dtype=np.float64),
+            "typical_longer_s": np.array(typical[1:] if valleys else [], dtype=np.float64),
+            "meaning": ["session" if us < DAY_US else "journey" for us in at.tolist()],
+        },
+        formats={
+            "limit_s": "duration",
+            "gaps_shorter": "percent",
+            "typical_shorter_s": "duration",
+            "typical_longer_s": "duration",
+        },
+    )
 
 
 def _compared(
@@ -183,11 +285,37 @@ def _compared(
     )
 
 
-def _rounded_up(gap_us: float) -> timedelta:
-    """Return the gap in the largest unit of which it has two, rounded up; at least a second."""
-    gap = timedelta(microseconds=gap_us)
-    unit = next((u for u in _UNITS if gap >= 2 * u), _UNITS[-1])
-    return max(-(-gap // unit) * unit, unit)
+def _unit_us(gap_us: float, resolution: int) -> int:
+    """Return the largest unit of which a gap has two; at least the step of the timestamps."""
+    unit = next((unit for unit in _UNITS_US if gap_us >= 2 * unit), _UNITS_US[-1])
+    return max(unit, resolution)
+
+
+def _above(gap_us: int, resolution: int) -> timedelta:
+    """Return the next round time above a gap and above the step of the timestamps.
+
+    A journey ends after a silence of *at least* the limit, so that a limit equal to a gap would cut
+    there.
+    """
+    gap_us = max(gap_us, 0 if resolution == 1 else resolution)
+    unit = _unit_us(gap_us, resolution)
+    return timedelta(microseconds=(gap_us // unit + 1) * unit)
+
+
+def _rounded(limit_us: float, resolution: int) -> timedelta:
+    unit = _unit_us(limit_us, resolution)
+    return timedelta(microseconds=round(limit_us / unit) * unit)
+
+
+def _in_words(valley: Mapping[str, Any]) -> str:
+    limit, below, above = (
+        _shown(valley[name]) for name in ("limit_s", "typical_shorter_s", "typical_longer_s")
+    )
+    return (
+        f"The gaps have a valley at {limit}: {100 * valley['gaps_shorter']:.3g}% are shorter, "
+        f"typically {below}, the others typically {above}. A limit there keeps together what is "
+        f"a {valley['meaning']}."
+    )
 
 
 def _shown(seconds: float) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from cxjourney._support.table import format_value
 from cxjourney.domain import Outcome, check_blueprint
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import check_journeys
+from cxjourney.journeys import InactivitySuggestion, check_journeys
 from cxjourney.metrics import Scale
 from cxjourney.report._page import Figure, Report
 from cxjourney.report._sections import SEED, STEPS, Work
@@ -37,6 +37,7 @@ def build(
     scale: Scale | None = None,
     python: str = "",
     command: str = "",
+    suggestion: InactivitySuggestion | None = None,
     begin: Callable[[str], None] | None = None,
 ) -> Report:
     """Return the report on journeys: what to fix first, the journey map, the graph, and all else.
@@ -61,6 +62,9 @@ def build(
     python, command
         What reads the log, in Python, and what makes the report on the command line, for those who
         want to repeat it; empty where not known.
+    suggestion
+        What the inactivity limit was taken from, where nobody chose it: with several plausible
+        limits the report then calls nothing sure that hangs on it.
     begin
         Called with the name of each of the `STEPS` as it begins, to show progress.
 
@@ -98,8 +102,13 @@ def build(
         raise InvalidValue.of("scale", "be a cxjourney.metrics.Scale or None", scale)
     if not isinstance(python, str):
         raise InvalidValue.of("python", "be a string", python)
+    if not isinstance(suggestion, (InactivitySuggestion, NoneType)):
+        rule = "be the result of log.suggest_inactivity(), or None"
+        raise InvalidValue.of("suggestion", rule, suggestion)
     steps = None if steps is None else tuple(steps)
-    work = Work(journeys=journeys, steps=steps, blueprint=blueprint, scale=scale)
+    work = Work(
+        journeys=journeys, steps=steps, blueprint=blueprint, scale=scale, suggestion=suggestion
+    )
     sections = []
     for step, section in STEPS.items():
         if begin is not None:
@@ -112,7 +121,7 @@ def build(
         figures=_figures(journeys),
         sections=tuple(sections),
         parameters=_rules(journeys) | {"seed of the draws": str(SEED)},
-        python=_python(journeys, python),
+        python=_python(journeys, python, suggested=bool(work.unchosen)),
         command=command,
     )
 
@@ -172,7 +181,7 @@ def _limit(limit: timedelta) -> str:
     return format_value(limit / timedelta(seconds=1), "duration")
 
 
-def _python(journeys: Journeys, reading: str) -> str:
+def _python(journeys: Journeys, reading: str, *, suggested: bool) -> str:
     """Return the code that makes the report again."""
     if journeys.columns.time is None:
         return ""
@@ -189,6 +198,7 @@ def _python(journeys: Journeys, reading: str) -> str:
         choices.append("all_closed=True")
     if rules.gaps:
         choices.append("gaps=cx.TransitionGaps()")
+    further = f", suggestion=log.suggest_inactivity(goal={goal!r})" if suggested else ""
     lines = [
         "from datetime import timedelta",
         "",
@@ -196,6 +206,6 @@ def _python(journeys: Journeys, reading: str) -> str:
         "",
         reading or "log = ...  # the InteractionLog",
         f"journeys = log.journeys({', '.join(choices)})",
-        'cx.report.build(journeys).write("report.html")',
+        f'cx.report.build(journeys{further}).write("report.html")',
     ]
     return "\n".join(lines)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
-from cxjourney._support.table import Table
+from cxjourney._support.table import Table, format_value
 from cxjourney.domain import JourneyBlueprint
 from cxjourney.dropoff import StepLike
 from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired
-from cxjourney.journeys import Journeys, graph_of
+from cxjourney.journeys import InactivitySuggestion, Journeys, graph_of
 from cxjourney.metrics import Scale
 from cxjourney.report._charts import Bar, Bars, Matrix
 from cxjourney.report._journey_map import journey_map
@@ -45,6 +46,23 @@ class Work:
     steps: Sequence[StepLike] | None
     blueprint: JourneyBlueprint | None
     scale: Scale | None
+    suggestion: InactivitySuggestion | None
+
+    @property
+    def unchosen(self) -> tuple[str, ...]:
+        """What to say first where nobody chose the limit and several are plausible."""
+        found = self.suggestion
+        if found is None or len(found.plausible) < 2:
+            return ()
+        limit, *others = (
+            format_value(limit / timedelta(seconds=1), "duration")
+            for limit in sorted(found.plausible, key=lambda limit: limit != found.suggested)
+        )
+        said = (
+            f"Nobody chose the inactivity limit: {limit} was taken, {' and '.join(others)} would "
+            "be plausible as well. Nothing that hangs on it is sure before somebody chooses."
+        )
+        return (said,)
 
     @cached_property
     def points(self) -> CriticalPoints | str:
@@ -66,7 +84,9 @@ def _summary(work: Work) -> Section:
     if isinstance(work.points, str):
         remarks = (f"What to fix first cannot be told: {work.points}",)
     else:
-        ranked = tuple(first_to_fix(work.points, work.journeys.log.currency))
+        ranked = tuple(
+            first_to_fix(work.points, work.journeys.log.currency, sure=not work.unchosen)
+        )
         remarks = (
             "Gains are upper bounds and not causal. The first of many touchpoints is probably less "
             "bad than it looks."
@@ -78,7 +98,7 @@ def _summary(work: Work) -> Section:
         title="In short",
         lead=overview(work.journeys),
         ranked=ranked,
-        remarks=remarks,
+        remarks=(*work.unchosen, *remarks),
     )
 
 

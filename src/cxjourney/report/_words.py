@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["caveats", "chance", "first_to_fix", "overview"]
 
 FIRST = 3
+_UNSURE = "Whether it truly loses more is not sure before somebody chooses the inactivity limit."
 
 
 def overview(journeys: Journeys) -> str:
@@ -34,7 +35,9 @@ def overview(journeys: Journeys) -> str:
     )
 
 
-def first_to_fix(points: CriticalPoints, currency: str | None) -> Iterator[tuple[str, str]]:
+def first_to_fix(
+    points: CriticalPoints, currency: str | None, *, sure: bool = True
+) -> Iterator[tuple[str, str]]:
     """Yield the touchpoints to fix first, each with the reasons and how certain they are."""
     ranks = {str(row["touchpoint"]): row for row in points.rank_probability}
     rows = {str(row["touchpoint"]): row for row in points.table}
@@ -42,10 +45,8 @@ def first_to_fix(points: CriticalPoints, currency: str | None) -> Iterator[tuple
         row, rank = rows[name], ranks[name]
         if row["mark"] or not _number(row["gain"]) > 0:
             continue
-        yield (
-            name,
-            f"{_loss(row)} {_gain(row, points.n_journeys, currency)} {_certainty(row, rank)}",
-        )
+        certain = _certainty(row, rank) if sure else _UNSURE
+        yield name, f"{_loss(row)} {_gain(row, points.n_journeys, currency)} {certain}"
 
 
 def _loss(row: Mapping[str, object]) -> str:
