@@ -35,7 +35,7 @@ def gaps_of(world: str, rng: np.random.Generator, customers: int = 50):
     who = np.repeat(np.arange(customers), often)
     n, step = len(who), 1
     own = np.exp(rng.normal(0, 1, customers))[who] if "frail" in world else 1.0
-    match world.split(",")[0]:
+    match world.split(",", maxsplit=1)[0]:
         case "log-normal":
             sd = {"1.5": 1.5, "0.4": 0.4}.get(world[-3:], 0.5)
             days = own * np.exp(rng.normal(0, sd, n))

@@ -556,7 +556,7 @@ class InteractionLog:
         have valleys: between those within a session and those between sessions, and between those
         and the ones between journeys. A valley is at most half as high as the lower hill beside it
         and deeper than chance makes it (four standard errors over buckets of customers). In 1,000
-        logs of gaps with one hill at most 3 in 1,000 showed any. Journeys end after "at least" the
+        logs of gaps with one hill at most 1 in 1,000 showed any. Journeys end after "at least" the
         limit, so that the limit is always above the gaps that it covers, and above the step of
         timestamps that carry dates or whole minutes only.
 
