@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from cxjourney._stats.intervals import mean_t
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.metrics import (
     CostToServe,
@@ -20,14 +20,35 @@ from cxjourney.metrics import (
 )
 
 
-def test_order_value_of_independent_orders_has_the_t_interval():
+def log_interval(y, x):
+    """Leave out each row, on the scale of logarithms; G* - 1 degrees of freedom."""
+    y, x = np.array(y), np.array(x)
+    whole = math.log(y.sum() / x.sum())
+    logs = np.log((y.sum() - y) / (x.sum() - x))
+    n = len(y)
+    error = math.sqrt((n - 1) / n * ((logs - whole) ** 2).sum())
+    half = stats.t.ppf(0.975, x.sum() ** 2 / (x**2).sum() - 1) * error
+    return math.exp(whole - half), math.exp(whole + half)
+
+
+def test_order_value_of_independent_orders_leaves_out_each():
     values = [10.0, 20.0, 60.0, 30.0]
     estimate = average_order_value(values, currency="EUR")
     assert estimate.value == 30
-    want = mean_t(30, float(np.std(values, ddof=1)), 4)
-    assert (estimate.low, estimate.high) == pytest.approx(want)
+    assert (estimate.low, estimate.high) == pytest.approx(log_interval(values, [1.0] * 4))
     assert estimate.unit == "EUR"
     assert estimate.notes == ("median 25",)
+
+
+def test_few_skewed_orders_and_equal_ones_are_told():
+    skewed = average_order_value([1.0, 2, 1, 3, 2, 1, 2, 90, 1, 2])
+    assert any("skewness 2." in note for note in skewed.notes)
+    equal = average_order_value([30.0] * 5)
+    assert math.isnan(equal.low)
+    assert any("Nothing varies" in note for note in equal.notes)
+    refunds = average_order_value([10.0, -30.0, 5.0, 20.0])
+    assert refunds.method == "Student"
+    assert refunds.low < 0 < refunds.high
 
 
 def test_orders_of_one_customer_widen_the_interval():
@@ -40,15 +61,15 @@ def test_orders_of_one_customer_widen_the_interval():
     assert together.n == 4
 
 
-def test_the_ratio_estimator_has_the_textbook_error():
-    # sqrt(sum (y - R x)^2 / (n (n - 1))) / mean x
-    who = ["a", "a", "b", "c", "c", "c"]
-    value = [10.0, 30.0, 8.0, 20.0, 20.0, 50.0]
-    y, x = np.array([40.0, 8.0, 90.0]), np.array([2.0, 1.0, 3.0])
-    ratio = y.sum() / x.sum()
-    error = math.sqrt(((y - ratio * x) ** 2).sum() / (3 * 2)) / x.mean()
+def test_the_ratio_leaves_out_whole_customers():
+    who = ["a", "a", "b", "c", "c", "c", "d", "d"]
+    value = [10.0, 30.0, 8.0, 20.0, 20.0, 50.0, 12.0, 9.0]
     estimate = average_order_value(value, customers=who)
-    assert estimate.high - estimate.value == pytest.approx(4.302652730 * error)  # t(.975, 2)
+    want = log_interval([40.0, 8.0, 90.0, 21.0], [2.0, 1.0, 3.0, 2.0])
+    assert (estimate.low, estimate.high) == pytest.approx(want)
+    few = average_order_value(value[:6], customers=who[:6])  # worth 2.6 customers
+    assert math.isnan(few.low)
+    assert any("no interval" in note for note in few.notes)
 
 
 def test_revenue_per_active_and_per_paying_customer():
@@ -144,7 +165,7 @@ def test_revenue_retention_and_its_parts():
 
 
 def test_gross_retention_never_exceeds_one():
-    result = nrr_grr([100, 50, 10, 1], [200, 50, 9.9, 1])
+    result = nrr_grr([100, 90, 80, 70], [200, 90, 79.9, 70])
     assert result.grr.value < 1
     assert result.grr.high <= 1
     assert result.nrr.value > 1
@@ -161,6 +182,6 @@ def test_results_survive_json():
     assert CostToServe.from_dict(json.loads(json.dumps(costs.to_dict()))).to_dict() == (
         costs.to_dict()
     )
-    retention = nrr_grr([1.0, 2.0, 3.0], [1.0, 2.5, 0.0])
+    retention = nrr_grr([2.0, 2.0, 3.0, 3.0], [1.0, 2.5, 0.0, 3.0])
     again = RevenueRetention.from_dict(json.loads(json.dumps(retention.to_dict())))
     assert again == retention

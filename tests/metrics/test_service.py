@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from cxjourney._stats.intervals import garwood
 from cxjourney.exceptions import InvalidData, InvalidValue
@@ -32,22 +33,41 @@ def test_recently_closed_cases_may_still_be_reopened():
 def test_contacts_per_exposure():
     rate = contact_rate([1, 0, 2], exposure=[40, 40, 40], per="order")
     assert rate.value == 0.025
-    assert (rate.low, rate.high) == garwood(3, 120)
     assert rate.unit == "contacts per order"
+    plain = contact_rate([1, 0, 2], exposure=[40, 40, 40], per="order", interval="garwood")
+    assert (plain.low, plain.high) == garwood(3, 120)
+
+
+def test_the_rate_of_contacts_leaves_out_each_row():
+    counts, orders = np.array([1.0, 0.0, 2.0, 5.0]), np.array([4.0, 4.0, 2.0, 3.0])
+    rate = contact_rate(counts, exposure=orders)
+    whole = math.log(8 / 13)
+    logs = [math.log((8 - y) / (13 - x)) for y, x in zip(counts, orders, strict=True)]
+    error = math.sqrt(3 / 4 * sum((log - whole) ** 2 for log in logs))
+    freedom = 13**2 / (16 + 16 + 4 + 9) - 1  # as many rows of equal exposure, less 1
+    half = stats.t.ppf(0.975, freedom) * error
+    assert rate.low == pytest.approx(8 / 13 * math.exp(-half))
+    assert rate.high == pytest.approx(8 / 13 * math.exp(half))
 
 
 def test_customers_who_call_again_and_again_are_said_to():
     quiet = contact_rate([0, 1] * 20)
     assert not quiet.notes
-    loud = contact_rate([0] * 38 + [30, 40])
+    loud = contact_rate([0] * 38 + [30, 40], interval="garwood")
     assert any("too narrow" in note for note in loud.notes)
+    wide = contact_rate([0] * 38 + [30, 40])
+    assert wide.high > 3 * loud.high  # two customers say little
+    alone = contact_rate([0] * 39 + [30])
+    assert (alone.low, alone.high) == garwood(30, 40)
+    assert any("as independent" in note for note in alone.notes)
+    assert any("too narrow" in note for note in alone.notes)
     honest = contact_rate([0] * 38 + [30, 40], interval="bootstrap", rng=1)
     assert honest.high - honest.low > 2 * (loud.high - loud.low)
     assert honest == contact_rate([0] * 38 + [30, 40], interval="bootstrap", rng=1)
 
 
 def test_contact_rates_of_days_add_up():
-    parts = [contact_rate([0, 1, 2]), contact_rate([0, 0])]
+    parts = [contact_rate(day, interval="garwood") for day in ([0, 1, 2], [0, 0])]
     assert pool(parts).value == contact_rate([0, 1, 2, 0, 0]).value == 0.6
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 
+import attrs
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from cxjourney.exceptions import InvalidData, InvalidValue, OutOfScale
 from cxjourney.metrics import (
@@ -50,13 +52,11 @@ def test_satisfied_are_the_two_best_of_five():
 
 
 def test_the_mean_has_the_interval_of_scipy():
-    from scipy.stats import t
-
     scores = np.array([5, 4, 3, 4, 1, 5, 2, 4])
     error = scores.std(ddof=1) / math.sqrt(8)
-    expected = t.interval(0.95, 7, loc=scores.mean(), scale=error)
-    for mean in (csat(scores).mean, mean_score(scores)):
-        assert (mean.low, mean.high) == pytest.approx(expected)
+    expected = stats.t.interval(0.95, 7, loc=scores.mean(), scale=error)
+    mean = mean_score(scores)
+    assert (mean.low, mean.high) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,19 @@ def test_one_or_equal_answers():
     assert csat([4]).low == pytest.approx(0.2065, abs=5e-5)
     assert math.isnan(csat([4]).mean.low)
     equal = csat([4] * 30).mean
-    assert (equal.low, equal.high) == (4, 4)
+    # 3/4 of the way from 1 to 5 in 30 of 30 trials: Wilson with Student's quantile
+    t = stats.t.ppf(0.975, 29)
+    centre, half = 0.75 + t**2 / 60, t * math.sqrt(0.75 * 0.25 / 30 + t**2 / 3600)
+    ends = [1 + 4 * (centre + sign * half) / (1 + t**2 / 30) for sign in (-1, 1)]
+    assert (equal.low, equal.high) == pytest.approx(ends)
+    assert equal == attrs.evolve(mean_score([4] * 30, scale=Scale(1, 5)), **named(equal))
+    unknown = mean_score([4, 4, 4])
+    assert math.isnan(unknown.low)
+    assert any("All scores are equal" in note for note in unknown.notes)
+
+
+def named(estimate):
+    return {"name": estimate.name, "definition": estimate.definition}
 
 
 def test_missing_answers_are_refused_or_propagated_on_request():
@@ -184,5 +196,7 @@ def test_share_and_mean_are_those_of_their_definitions(scores):
     satisfied = csat(scores)
     assert satisfied.value == pytest.approx(sum(s >= 4 for s in scores) / len(scores))
     assert satisfied.mean.value == pytest.approx(sum(scores) / len(scores))
-    assert satisfied.mean.low == pytest.approx(mean_score(scores).low, nan_ok=True)
+    mean = mean_score(scores, scale=Scale(1, 5))
+    assert satisfied.mean.low == pytest.approx(mean.low, nan_ok=True)
+    assert len(scores) == 1 or 1 <= mean.low <= mean.value <= mean.high <= 5
     assert 0 <= satisfied.low <= satisfied.value <= satisfied.high <= 1

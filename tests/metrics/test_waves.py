@@ -6,6 +6,7 @@ import math
 
 import pytest
 from hypothesis import strategies as st
+from scipy import stats
 
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics import (
@@ -22,11 +23,40 @@ def answers(promoters, passives, detractors):
 
 
 def test_independent_waves():
-    # z = 40 / sqrt(100² (.64/100 + .8/100)) = 3.333…: variances .6+.2-.16 and .4+.4-0
+    # 3/8 promoter, 3/4 passive, 3/8 detractor more in each wave of 100
     change = nps_difference(answers(60, 20, 20), answers(40, 20, 40))
     assert change.value == pytest.approx(40)
-    assert change.z == pytest.approx(0.4 / math.sqrt(0.0064 + 0.008))
-    assert change.p_value == pytest.approx(math.erfc(change.z / math.sqrt(2)))
+    (p1, d1), (p2, d2) = [
+        ((p + 0.375) / 101.5, (d + 0.375) / 101.5) for p, d in ((60, 20), (40, 40))
+    ]
+    error = math.sqrt((p1 + d1 - (p1 - d1) ** 2 + p2 + d2 - (p2 - d2) ** 2) / 101.5)
+    centre = (p1 - d1) - (p2 - d2)
+    assert change.z == pytest.approx(centre / error)
+    half = 100 * stats.t.ppf(0.975, 199) * error
+    assert (change.low, change.high) == pytest.approx((100 * centre - half, 100 * centre + half))
+    assert change.p_value == pytest.approx(2 * stats.t.sf(change.z, 199))
+
+
+def test_waves_that_are_all_equal_leave_a_doubt():
+    for paired in (False, True):
+        change = nps_difference([10] * 5, [10] * 5, paired=paired)
+        assert change.value == change.z == 0
+        assert change.low < -25
+        assert change.high > 25
+    assert nps_difference([10] * 400, [10] * 400).high < 3
+
+
+def test_paired_changes_have_half_a_respondent_more_of_either_sign():
+    first, second = [10, 9, 3, 7, 10, 0], [9, 7, 3, 0, 10, 8]
+    change = [0, 1, 0, 1, 0, -1]
+    found = nps_difference(first, second, paired=True)
+    weights = [1] * 6 + [0.5, 0.5]
+    total, values = 7, [*change, 1, -1]
+    mean = sum(w * v for w, v in zip(weights, values, strict=True)) / total
+    variance = sum(w * (v - mean) ** 2 for w, v in zip(weights, values, strict=True)) / total / 6
+    half = stats.t.ppf(0.975, 5) * math.sqrt(variance)
+    assert found.value == pytest.approx(100 / 6)
+    assert (found.low, found.high) == pytest.approx((100 * (mean - half), 100 * (mean + half)))
 
 
 def test_paired_waves_see_what_independent_ones_hide():

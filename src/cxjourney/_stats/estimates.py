@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxjourney._stats.estimate import Estimate
-from cxjourney._stats.ratios import mean_figures
+from cxjourney._stats.ratios import mean_figures, ratio_of_sums
 from cxjourney._support.validation import check_level
 
 if TYPE_CHECKING:
@@ -21,15 +21,25 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLUSTERED",
+    "LOGARITHMS",
     "NO_INTERVAL",
     "mean_estimate",
+    "ratio_ends",
     "ratio_estimate",
     "share_estimate",
     "why_no_interval",
 ]
 
 CLUSTERED = "clustered by customer"
+LOGARITHMS = "Student on the scale of logarithms"
 NO_INTERVAL = "There is no interval: the figure rests on fewer than three customers or so."
+_FLAT = "Nothing varies: nothing tells how far the figure may be off."
+_SKEWED = (
+    "The amounts are skewed (skewness {skew:.1f}) and only {n:,}: the interval may hold the truth "
+    "less often than its level says (.89 at 10, .92 at 50 log-normal ones)."
+)
+_COCHRAN = 25  # Cochran (1977, 2.15): a mean is near normal from 25 times the squared skewness
+_ROUNDING = 1e-24
 _SOME_WITHOUT = "Some figures have no interval: they rest on fewer than three customers or so."
 
 
@@ -121,6 +131,47 @@ def mean_estimate(
     )
 
 
+def ratio_ends(
+    numerator: Floats, denominator: Floats, level: float, *, of_shares: bool = False
+) -> tuple[float, float, str, tuple[str, ...]]:
+    """Return both ends of the interval of Σ y / Σ x, its method, and how far to trust it.
+
+    Parameters
+    ----------
+    numerator, denominator
+        One an independent row, such as a customer.
+    level
+        Confidence level.
+    of_shares
+        Whether no numerator exceeds its denominator, as of money kept: Wilson's interval.
+
+    Notes
+    -----
+    Each row is left out in turn. Where the ratio is positive whichever row is left out, as money
+    and counts are, the interval is Student's on the scale of logarithms: amounts are skewed, and
+    of ten log-normal ones it holds the truth in .89 instead of .83 samples.
+    """
+    found = ratio_of_sums(numerator[:, None], denominator[:, None])
+    whole, variance = float(found.whole[0]), float(found.variance[0])
+    positive = whole > 0 and bool((found.without > 0).all())
+    method = LOGARITHMS if positive else "Student"
+    doubts = why_no_interval(found)
+    if of_shares:
+        (low,), (high,) = found.wilson(level)
+        return float(low), float(high), "Wilson, each row left out", doubts
+    if variance <= _ROUNDING * whole**2:
+        return math.nan, math.nan, method, (*doubts, _FLAT)
+    (low,), (high,) = found.positive(level) if positive else found.student(level)
+    if not (numerator < 0).any():
+        low = np.maximum(low, 0.0)  # NaN stays
+    if not math.isnan(variance):
+        rest = numerator - whole * denominator
+        skew = float((rest**3).mean() / (rest**2).mean() ** 1.5)
+        if skew > 1 and len(rest) < _COCHRAN * skew**2:
+            doubts = (*doubts, _SKEWED.format(skew=skew, n=len(rest)))
+    return float(low), float(high), method, doubts
+
+
 def ratio_estimate(
     numerator: Floats,
     denominator: Floats,
@@ -133,8 +184,9 @@ def ratio_estimate(
     parameters: Mapping[str, Parameter] | None = None,
     exclusions: Mapping[str, int] | None = None,
     notes: tuple[str, ...] = (),
+    of_shares: bool = False,
 ) -> Estimate:
-    """Return Σ numerator / Σ denominator over independent rows, with Student's interval.
+    """Return Σ numerator / Σ denominator over independent rows, with the interval of `ratio_ends`.
 
     Parameters
     ----------
@@ -144,30 +196,22 @@ def ratio_estimate(
         Confidence level.
     unit, name, definition, n_missing, parameters, exclusions, notes
         As of `Estimate`.
-
-    Notes
-    -----
-    The variance of R = Σ y / Σ x is n/(n - 1) Σ (y - R x)² / (Σ x)² (Cochran 1977, ch. 6).
+    of_shares
+        As of `ratio_ends`.
     """
-    from scipy.special import stdtrit
-
     check_level(level)
-    n, total = len(numerator), float(denominator.sum())
-    ratio = float(numerator.sum()) / total if total > 0 else math.nan
-    half = math.nan
-    if n > 1 and total > 0:
-        spread = float(((numerator - ratio * denominator) ** 2).sum())
-        half = float(stdtrit(n - 1, 0.5 + level / 2)) * math.sqrt(n / (n - 1) * spread) / total
+    total = float(denominator.sum())
+    low, high, method, doubts = ratio_ends(numerator, denominator, level, of_shares=of_shares)
     return Estimate(
-        value=ratio,
-        low=ratio - half,
-        high=ratio + half,
+        value=float(numerator.sum()) / total if total > 0 else math.nan,
+        low=low,
+        high=high,
         level=level,
-        n=n,
+        n=len(numerator),
         n_missing=n_missing,
         unit=unit,
-        method="ratio of sums, t over customers",
-        notes=(*(() if total else ("empty",)), *notes),
+        method=method,
+        notes=(*(() if total else ("empty",)), *notes, *doubts),
         name=name,
         definition=definition,
         parameters=parameters or {},

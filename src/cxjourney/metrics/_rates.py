@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Literal, TypeVar
 
+import attrs
 import numpy as np
 
+from cxjourney._stats.buckets import t_quantile
 from cxjourney._stats.estimate import Estimate, Parameter, note_strings
-from cxjourney._stats.estimates import why_no_interval
+from cxjourney._stats.estimates import CLUSTERED, why_no_interval
 from cxjourney._stats.intervals import agresti_coull, clopper_pearson, garwood, jeffreys, wilson
 from cxjourney._stats.ratios import mean_figures
 from cxjourney._stats.units import Units
@@ -24,9 +27,11 @@ from cxjourney._support.validation import check_choice, check_number
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
+
+    from cxjourney._stats.buckets import BucketFigures
 
 __all__ = ["Interval", "event_rate", "proportion"]
 
@@ -39,6 +44,8 @@ _INTERVALS = {
     "clopper_pearson": ("Clopper-Pearson", clopper_pearson),
     "jeffreys": ("Jeffreys", jeffreys),
 }
+
+E = TypeVar("E", bound=Estimate)
 
 _METHODS = frozenset(method for method, _ in _INTERVALS.values())
 
@@ -265,38 +272,56 @@ def flag_share(
     )
     if customer is None:
         return estimate
-    return _clustered(estimate, hits, kept, customer, interval)
+    figures = mean_figures(hits[kept].astype(np.float64), owners(customer, kept))
+    return clustered_share(estimate, figures, interval)
 
 
-def _clustered(
-    estimate: Estimate,
-    hits: NDArray[np.bool_],
-    kept: NDArray[np.bool_],
-    customer: Values,
-    interval: Interval,
-) -> Estimate:
-    import attrs
+def owners(customer: Values, kept: NDArray[np.bool_]) -> Units:
+    """Return the customers of the rows that are kept, each a unit of variance.
 
+    Raises
+    ------
+    InvalidValue
+        If lengths differ, or the customer of a row that counts is missing.
+    """
     owner, _, unknown = codes(customer, "customer")
-    same_length(values=hits, customer=owner)
+    same_length(values=kept, customer=owner)
     if (unknown & kept).any():
         raise InvalidValue.of("customer", "not be missing where a unit counts", None)
-    _, owner = np.unique(owner[kept], return_inverse=True)
-    figures = mean_figures(hits[kept].astype(np.float64), Units.of_customers(owner))
+    return Units.of_customers(np.unique(owner[kept], return_inverse=True)[1])
+
+
+def clustered_share(estimate: E, figures: BucketFigures, interval: Interval) -> E:
+    """Return a share with the interval that its figures without each customer give."""
     method, function = _INTERVALS[interval]
     if interval == "wilson":
-        (low,), (high,) = figures.wilson(estimate.level)
+        low, high = (float(end.item()) for end in figures.wilson(estimate.level))
     else:
-        n = float(figures.trials[0])
-        low, high = function(estimate.value * n, n, level=estimate.level)
+        low, high = _of_trials(function, figures, estimate.level)
+    return clustered(estimate, figures, low, high, method)
+
+
+def _of_trials(
+    function: Callable[..., tuple[float, float]], figures: BucketFigures, level: float
+) -> tuple[float, float]:
+    """Return an interval of counts on as many trials as say as much, with Student's quantile."""
+    n, freedom = float(figures.trials.item()), float(figures.freedom.item())
+    if math.isnan(n):
+        return math.nan, math.nan
+    normal = 2 * NormalDist().cdf(float(t_quantile(level, np.array(freedom)))) - 1
+    return function(float(figures.whole.item()) * n, n, level=normal)
+
+
+def clustered(estimate: E, figures: BucketFigures, low: float, high: float, method: str) -> E:
+    """Return an estimate with an interval over customers, and what it rests on."""
     note = (
-        f"The interval leaves out each of {figures.units.size:,} customers in turn; they are worth "
-        f"{figures.effective[0]:,.0f} customers of equal weight."
+        f"The interval leaves out each of {len(figures.without):,} customers in turn; they are "
+        f"worth {float(figures.effective.item()):,.0f} customers of equal weight."
     )
     return attrs.evolve(
         estimate,
-        low=float(low),
-        high=float(high),
-        method=f"{method}, clustered by customer",
+        low=low,
+        high=high,
+        method=f"{method}, {CLUSTERED}",
         notes=(*estimate.notes, note, *why_no_interval(figures)),
     )

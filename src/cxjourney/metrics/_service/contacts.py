@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 import attrs
 import numpy as np
 
 from cxjourney._stats.bootstrap import resampled_ratio
+from cxjourney._stats.estimates import LOGARITHMS, ratio_ends
 from cxjourney._support.arrays import (
     NanPolicy,
     Values,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["contact_rate", "reopen_rate", "transfer_rate"]
 
 _SURE = 1.5
+_TOO_FEW = "Too few rows differ to leave one out: the interval takes contacts as independent."
 _FEWEST = 10
 _RESAMPLES = 9_999
 
@@ -169,7 +172,7 @@ def contact_rate(
     *,
     exposure: Values | None = None,
     per: str = "customer",
-    interval: Literal["garwood", "bootstrap"] = "garwood",
+    interval: Literal["jackknife", "garwood", "bootstrap"] = "jackknife",
     level: float = 0.95,
     nan_policy: NanPolicy = "omit",
     rng: np.random.Generator | int | None = None,
@@ -185,8 +188,9 @@ def contact_rate(
     per
         What the exposure is counted in, for the unit.
     interval
-        "garwood" (exact Poisson) or "bootstrap" (rows resampled), which allows for customers who
-        call again and again.
+        "jackknife" (each row left out in turn) and "bootstrap" (rows resampled) allow for customers
+        who call again and again; "garwood" (exact Poisson) does not, and is a function of counts
+        alone, which `pool` and `Tally` need.
     level
         Confidence level, in (0, 1).
     nan_policy
@@ -197,9 +201,9 @@ def contact_rate(
     Returns
     -------
     Estimate
-        Σ contacts / Σ exposure [contacts per `per`]; a note says if the counts vary more than
-        Poisson's do, since Garwood's interval is too narrow then. For plain totals use
-        `event_rate`.
+        Σ contacts / Σ exposure [contacts per `per`]. Where fewer than two rows have contacts the
+        interval is Garwood's, and a note says so, as it says if the counts vary more than Poisson's
+        do, since that is too narrow then. For plain totals use `event_rate`.
 
     Raises
     ------
@@ -210,14 +214,16 @@ def contact_rate(
 
     Notes
     -----
-    A ratio of sums, not a mean of ratios: large customers weigh more.
+    A ratio of sums, not a mean of ratios: large customers weigh more. Where customers differ
+    (negative binomial counts) Garwood's interval holds the rate in .56 to .84 of samples, the
+    default in .94 and more from 20 rows on.
 
     Examples
     --------
     >>> contact_rate([0, 2, 1, 0, 1], per="order").value
     0.8
     """
-    check_choice(interval, "interval", ("garwood", "bootstrap"))
+    check_choice(interval, "interval", ("jackknife", "garwood", "bootstrap"))
     counts = numbers(contacts, "contacts").astype(np.float64)
     base = (
         np.ones(len(counts))
@@ -236,12 +242,6 @@ def contact_rate(
             name="contact_rate", definition=unit, n_missing=n_missing, unit=unit, level=level
         )
     counts, base = counts[~missing], base[~missing]
-    dispersion = _dispersion(counts, base)
-    notes: tuple[str, ...] = ()
-    if dispersion > _SURE and interval == "garwood":
-        notes = (
-            f"Counts vary {dispersion:.1f} times as much as Poisson's; the interval is too narrow.",
-        )
     estimate = event_rate(
         int(counts.sum()),
         float(base.sum()),
@@ -250,12 +250,26 @@ def contact_rate(
         definition="contacts / exposure",
         parameters={"per": per, "interval": interval},
         n_missing=n_missing,
-        notes=notes,
         level=level,
     )
-    if interval == "garwood":
-        return estimate
-    return _resampled(estimate, counts, base, rng)
+    if interval == "bootstrap":
+        return _resampled(estimate, counts, base, rng)
+    notes = estimate.notes
+    if interval == "jackknife":
+        low, high, method, doubts = ratio_ends(counts, base, level)
+        if method == LOGARITHMS and not math.isnan(low):
+            return attrs.evolve(
+                estimate, low=low, high=high, method=method, notes=(*notes, *doubts)
+            )
+        if estimate.denominator:
+            notes = (*notes, _TOO_FEW)
+    dispersion = _dispersion(counts, base)
+    if dispersion > _SURE:
+        notes = (
+            *notes,
+            f"Counts vary {dispersion:.1f} times as much as Poisson's; the interval is too narrow.",
+        )
+    return attrs.evolve(estimate, notes=notes)
 
 
 def _dispersion(counts: NDArray[np.float64], exposure: NDArray[np.float64]) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney._stats.estimate import Estimate
-from cxjourney._stats.intervals import mean_t
+from cxjourney._stats.estimates import ratio_ends
 from cxjourney._support.arrays import (
     NanPolicy,
     Values,
@@ -337,18 +337,18 @@ def _mean(
     known = values[~np.isnan(values)] if not propagate else values[:0]
     n = len(known)
     value = float(known.mean()) if n else math.nan
-    low, high = mean_t(value, float(known.std(ddof=1)) if n > 1 else math.nan, n, level=level)
+    low, high, method, doubts = ratio_ends(known, np.ones(n), level)
     return Estimate(
         value=value,
-        low=max(low, 0.0),
+        low=low,
         high=high,
         level=level,
         n=n,
         n_missing=n_missing,
         n_censored=n_censored,
         unit="seconds" if name.endswith("_s") else "per issue",
-        method="Student's t",
-        notes=() if n else ("Missing values were propagated." if propagate else "empty",),
+        method=method,
+        notes=doubts if n else ("Missing values were propagated." if propagate else "empty",),
         name=name,
         definition=f"mean over resolved issues of {_DEFINITIONS[name]}",
         numerator=float(known.sum()) if n else None,

@@ -13,7 +13,8 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.estimate import Estimate, Parameter
-from cxjourney._stats.intervals import mean_t, quantile_type_7
+from cxjourney._stats.estimates import ratio_ends
+from cxjourney._stats.intervals import quantile_type_7
 from cxjourney._support.arrays import (
     NanPolicy,
     Values,
@@ -133,8 +134,8 @@ def elapsed_time(
     -------
     ElapsedTime
         The three statistics [seconds]. All ended and no `customer`: quantiles of type 7 with
-        order-statistic intervals, and the mean with Student's. Else: those of the Kaplan-Meier
-        curve.
+        order-statistic intervals, and the mean with Student's interval of its logarithm. Else:
+        those of the Kaplan-Meier curve.
 
     Raises
     ------
@@ -145,7 +146,8 @@ def elapsed_time(
 
     Notes
     -----
-    Durations are skewed: below some dozens of cases the mean's interval is too short on the right.
+    Durations are skewed: with few cases the mean's interval is too short on the right, and a note
+    says so.
     Never average the quantiles of groups.
 
     Examples
@@ -242,8 +244,7 @@ def _rows(values: Values, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def _complete(seconds: NDArray[np.float64], card: _Card, level: float) -> ElapsedTime:
     mean = float(seconds.mean()) if card.n else math.nan
-    sd = float(seconds.std(ddof=1)) if card.n > 1 else math.nan
-    low, high = mean_t(mean, sd, card.n, level=level)
+    low, high, how, doubts = ratio_ends(seconds, np.ones(card.n), level)
     method = "order statistics"
     return ElapsedTime(
         median=card.estimate(
@@ -252,7 +253,7 @@ def _complete(seconds: NDArray[np.float64], card: _Card, level: float) -> Elapse
         p90=card.estimate(
             "p90", quantile_type_7(seconds, _P90, level=level), level=level, method=method
         ),
-        mean=card.estimate("mean", (mean, max(low, 0.0), high), level=level, method="Student's t"),
+        mean=card.estimate("mean", (mean, low, high), level=level, method=how, notes=doubts),
     )
 
 

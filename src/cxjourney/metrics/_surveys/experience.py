@@ -9,7 +9,6 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.estimate import Estimate, Parameter
-from cxjourney._stats.intervals import mean_t
 from cxjourney._support.arrays import (
     NanPolicy,
     Values,
@@ -21,14 +20,16 @@ from cxjourney._support.arrays import (
 )
 from cxjourney._support.validation import check_choice, is_number
 from cxjourney.exceptions import InvalidData, InvalidValue
-from cxjourney.metrics._rates import proportion, undefined
+from cxjourney.metrics._rates import clustered_share, owners, proportion, undefined
 from cxjourney.metrics._surveys.scale import check_scale
+from cxjourney.metrics._surveys.scores import clustered_mean, mean_of_scores, weighted_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
+    from cxjourney._stats.units import Units
     from cxjourney.metrics._surveys.scale import Scale
 
 __all__ = ["ExpectationGap", "PeakEnd", "expectation_gap", "peak_end_rule"]
@@ -64,6 +65,7 @@ def expectation_gap(
     *,
     scale: Scale | None = None,
     asked: Literal["before", "after"] | None = None,
+    customer: Values | None = None,
     level: float = 0.95,
     nan_policy: NanPolicy = "omit",
 ) -> ExpectationGap:
@@ -78,6 +80,9 @@ def expectation_gap(
     asked
         When the expectation was asked: after the experience it is coloured by it, and the card
         says so.
+    customer
+        Whose pair it is; with it the intervals allow for several pairs of one customer, and the
+        test is one of the mean gaps of customers.
     level
         Confidence level, in (0, 1).
     nan_policy
@@ -122,52 +127,76 @@ def expectation_gap(
     n, n_missing = len(gaps), int(missing.sum())
     mean = float(gaps.mean()) if n else math.nan
     sd = float(gaps.std(ddof=1)) if n > 1 else math.nan
-    low, high = mean_t(mean, sd, n, level=level)
+    bounds = None if scale is None else (scale.low - scale.high, scale.high - scale.low)
+    units = None if customer is None or lost else owners(customer, ~missing)
     notes = []
     if lost:
         notes.append("Missing values were propagated.")
-    elif not n:
-        notes.append("empty")
     if asked == "after":
         notes.append("The expectation was asked after the experience, which colours it.")
     if scale is not None and n and np.mean(hoped[~missing] == scale.high) > 0.5:
         notes.append("Most expectations are at the top of the scale: nothing can exceed them.")
     exceeded, met, missed = (
-        proportion(
-            int(np.count_nonzero(hit)),
-            n,
-            name=f"expectation_{name}",
-            definition=f"pairs with experience {relation} expectation / pairs",
-            n_missing=n_missing,
-            level=level,
-        )
+        _gap_share(hit, units, name=name, relation=relation, n_missing=n_missing, level=level)
         for name, relation, hit in (
             ("exceeded", "above", gaps > 0),
             ("met", "at", gaps == 0),
             ("missed", "below", gaps < 0),
         )
     )
+    estimate = mean_of_scores(
+        Estimate(
+            value=mean,
+            level=level,
+            n=n,
+            n_missing=n_missing,
+            unit="scale points",
+            notes=notes,
+            name="expectation_gap",
+            definition="mean of experience - expectation over pairs",
+            parameters={"scale": None if scale is None else str(scale), "asked": asked},
+            numerator=float(gaps.sum()) if n else None,
+            denominator=n or None,
+        ),
+        float(gaps.var()) if n else math.nan,
+        n,
+        bounds,
+    )
+    if units is not None:
+        own = weighted_mean(gaps, np.ones(n), units)
+        estimate = clustered_mean(estimate, own, bounds)
+        place = np.zeros(n, dtype=np.int64)
+        gaps = units.sums(place, 1, values=gaps)[:, 0] / units.sums(place, 1)[:, 0]
     return ExpectationGap(
-        value=mean,
-        low=low,
-        high=high,
-        level=level,
-        n=n,
-        n_missing=n_missing,
-        unit="scale points",
-        method="paired Student's t",
-        notes=notes,
-        name="expectation_gap",
-        definition="mean of experience - expectation over pairs",
-        parameters={"scale": None if scale is None else str(scale), "asked": asked},
-        numerator=float(gaps.sum()) if n else None,
-        denominator=n or None,
+        **_fields(attrs.evolve(estimate, method=f"paired {estimate.method}")),
         effect_size=mean / sd if n > 1 and sd > 0 else math.nan,
         p_value=_signed_rank(gaps),
         exceeded=exceeded,
         met=met,
         missed=missed,
     )
+
+
+def _gap_share(
+    hit: NDArray[np.bool_],
+    units: Units | None,
+    *,
+    name: str,
+    relation: str,
+    n_missing: int,
+    level: float,
+) -> Estimate:
+    share = proportion(
+        int(np.count_nonzero(hit)),
+        len(hit),
+        name=f"expectation_{name}",
+        definition=f"pairs with experience {relation} expectation / pairs",
+        n_missing=n_missing,
+        level=level,
+    )
+    if units is None:
+        return share
+    return clustered_share(share, weighted_mean(hit, np.ones(len(hit)), units), "wilson")
 
 
 def _signed_rank(gaps: NDArray[np.float64]) -> float:
@@ -371,19 +400,13 @@ def _mean_estimate(
     parameters: Mapping[str, Parameter],
 ) -> Estimate:
     n = len(values)
-    mean = float(values.mean()) if n else math.nan
-    low, high = mean_t(mean, float(values.std(ddof=1)) if n > 1 else math.nan, n, level=level)
-    return Estimate(
-        value=mean,
-        low=low,
-        high=high,
+    estimate = Estimate(
+        value=float(values.mean()) if n else math.nan,
         level=level,
         n=n,
         n_missing=n_missing,
         n_censored=n_censored,
         unit="valence",
-        method="Student's t over journeys",
-        notes=() if n else ("empty",),
         name=name,
         definition=definition,
         parameters=parameters,
@@ -391,3 +414,5 @@ def _mean_estimate(
         denominator=n or None,
         exclusions=exclusions,
     )
+    estimate = mean_of_scores(estimate, float(values.var()) if n else math.nan, n, None)
+    return attrs.evolve(estimate, method="Student's t over journeys")

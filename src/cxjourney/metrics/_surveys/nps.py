@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import attrs
 import numpy as np
 
+from cxjourney._stats.buckets import BucketFigures, t_quantile
 from cxjourney._stats.estimate import Estimate
 from cxjourney._stats.intervals import normal_quantile, wilson
+from cxjourney._stats.ratios import ratio_of_sums
 from cxjourney._support.arrays import (
     NanPolicy,
     Values,
@@ -29,7 +31,13 @@ from cxjourney._support.validation import (
     is_number,
 )
 from cxjourney.exceptions import DataQualityWarning, InvalidValue
-from cxjourney.metrics._rates import check_sizes, undefined
+from cxjourney.metrics._rates import (
+    check_sizes,
+    clustered,
+    clustered_share,
+    owners,
+    undefined,
+)
 from cxjourney.metrics._surveys.scale import Scale
 
 if TYPE_CHECKING:
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cxjourney._stats.units import Units
     from cxjourney._support.array_types import Floats, Ints
 
 __all__ = ["NetPromoterScore", "nps", "score_of_groups"]
@@ -48,6 +57,7 @@ _METHODS = {"adjusted_wald": "adjusted Wald", "wald": "Wald", "bootstrap": "boot
 PROMOTER, DETRACTOR = 9, 6
 _SMALL = 30
 _TOO_FEW = 10
+_ROUNDING = 1e-12
 _FEW = 5  # answers that may well all be low
 
 
@@ -102,6 +112,7 @@ def nps(
     *,
     counts: Values | None = None,
     weights: Values | None = None,
+    customer: Values | None = None,
     interval: NpsInterval = "adjusted_wald",
     level: float = 0.95,
     nan_policy: NanPolicy = "omit",
@@ -119,8 +130,11 @@ def nps(
         None: one each.
     weights
         One weight a respondent, at least 0; the interval then rests on Kish's effective number.
+    customer
+        Whose answer it is; with it the intervals allow for several answers of one customer.
     interval
-        "adjusted_wald" (Rocks 2016), "wald" or "bootstrap" (percentile, respondents resampled).
+        "adjusted_wald" (Rocks 2016), "wald" or "bootstrap" (percentile, respondents or customers
+        resampled).
     level
         Confidence level, in (0, 1).
     nan_policy
@@ -141,7 +155,8 @@ def nps(
     OutOfScale
         If an answer is not a whole number from 0 to 10; carries the positions.
     InvalidValue
-        If the answers are not numbers, an option is unknown, or counts and weights are given.
+        If the answers are not numbers, an option is unknown, or counts are given with weights or
+        customers.
     InvalidData
         If a count is missing, negative or not whole; carries the positions.
 
@@ -152,6 +167,9 @@ def nps(
     its centre shifts, the score stays raw. Clipped ends are noted. The score treats 0 and 6 alike
     and says nothing of those who did not answer; the scores of segments average to the total only
     when weighted by their numbers.
+
+    With `customer` the score is computed again without each customer; the interval is that of as
+    many independent answers as this variance is worth, with Student's quantile.
 
     Answers that are all within 1-5 or 1-7 look like those to another question: a note says so, and
     from 30 answers on a `DataQualityWarning`. A score pooled from counts cannot tell.
@@ -173,7 +191,7 @@ def nps(
     detractors: float
     n_eff: float | None = None
     n: int | None = None
-    check_one_of(counts, weights)
+    check_one_of(counts, weights=weights, customer=customer)
     if counts is not None:
         Scale.ZERO_TO_TEN.check(array)
         times = counts_of(counts, len(array))
@@ -198,7 +216,13 @@ def nps(
     if interval == "bootstrap":
         groups = (promoters, passives, detractors)
         bounds = _bootstrap(
-            array, groups, weights, level=level, n_resamples=n_resamples, rng=check_rng(rng)
+            array,
+            groups,
+            weights,
+            customer,
+            level=level,
+            n_resamples=n_resamples,
+            rng=check_rng(rng),
         )
     score = score_of_groups(
         promoters,
@@ -211,6 +235,8 @@ def nps(
         level=level,
         bounds=bounds,
     )
+    if customer is not None:
+        score = _clustered(score, array, weights, customer, interval)
     shorter = None if promoters else _shorter_scale(array, score.n)
     if shorter is None:
         return score
@@ -220,15 +246,76 @@ def nps(
     return attrs.evolve(score, notes=(*score.notes, doubt))
 
 
+def group_shares(
+    array: NDArray[Any], weights: Floats, units: Units
+) -> tuple[BucketFigures, BucketFigures]:
+    """Return the shares of promoters, passives and detractors, and the first less the last.
+
+    Both come with what they are without each customer.
+    """
+    group = np.where(array >= PROMOTER, 0, np.where(array <= DETRACTOR, 2, 1))
+    y = units.sums(group, 3, values=weights)
+    shares = ratio_of_sums(y, np.broadcast_to(y.sum(axis=1, keepdims=True), y.shape))
+    net = BucketFigures(
+        whole=shares.whole[0] - shares.whole[2],
+        without=shares.without[:, 0] - shares.without[:, 2],
+        units=shares.units[:, 0],
+    )
+    return shares, net
+
+
+def answers_worth(shares: BucketFigures, net: BucketFigures) -> float:
+    """Return how many independent answers would say as much about a score."""
+    p, _, d = shares.whole.tolist()
+    spread, variance = p + d - (p - d) ** 2, float(net.variance)
+    if math.isnan(variance):
+        return math.nan
+    says = spread > _ROUNDING and variance > _ROUNDING * spread
+    return spread / variance if says else float(net.effective)
+
+
+def _clustered(
+    score: NetPromoterScore,
+    array: NDArray[Any],
+    weights: Values | None,
+    customer: Values,
+    interval: NpsInterval,
+) -> NetPromoterScore:
+    """Return a score whose intervals allow for several answers of one customer."""
+    present = ~np.isnan(array)
+    w = weights_of(weights, len(array))[present]
+    shares, net = group_shares(array[present], w, owners(customer, present))
+    low, high = score.low, score.high
+    if interval != "bootstrap":
+        p, _, d = shares.whole.tolist()
+        quantile = float(t_quantile(score.level, net.freedom))
+        added = 3.0 if interval == "adjusted_wald" else 0.0
+        low, high = _wald(p, d, answers_worth(shares, net), quantile, added)
+    low, high = clip_points(low, 100), clip_points(high, 100)
+    whole = clustered(score, net, low, high, score.method)
+    promoters, passives, detractors = (
+        clustered_share(
+            getattr(score, group),
+            BucketFigures(
+                whole=shares.whole[i], without=shares.without[:, i], units=shares.units[:, i]
+            ),
+            "wilson",
+        )
+        for i, group in enumerate(("promoters", "passives", "detractors"))
+    )
+    return attrs.evolve(whole, promoters=promoters, passives=passives, detractors=detractors)
+
+
 def worth_note(size: float) -> str:
     """Return the note of weighted answers: how many equal ones they are worth."""
     return f"The weighted answers are worth {size:,.0f} equal ones."
 
 
-def check_one_of(counts: object, weights: object) -> None:
-    """Raise where answers come both as a table of counts and with weights."""
-    if counts is not None and weights is not None:
-        raise InvalidValue.of("weights", "be left out where counts are given", weights)
+def check_one_of(counts: object, **others: object) -> None:
+    """Raise where answers come as a table of counts and with something of each respondent."""
+    for name, other in others.items():
+        if counts is not None and other is not None:
+            raise InvalidValue.of(name, "be left out where counts are given", other)
 
 
 def _sums_of_groups(array: NDArray[Any], size: Ints | Floats) -> tuple[float, float, float]:
@@ -338,7 +425,8 @@ def score_of_groups(
         notes.append(worth_note(size))
     p, d = (promoters / total, detractors / total) if total else (math.nan, math.nan)
     if bounds is None:
-        low, high = _wald(p, d, size, level, 3.0 if interval == "adjusted_wald" else 0.0)
+        added = 3.0 if interval == "adjusted_wald" else 0.0
+        low, high = _wald(p, d, size, normal_quantile(level), added)
     else:
         low, high = _ends(bounds)
     if low < -100 or high > 100:
@@ -379,14 +467,19 @@ def clip_points(points: float, limit: float) -> float:
     return points if math.isnan(points) else max(-limit, min(limit, points))
 
 
-def _wald(p: float, d: float, n: float, level: float, added: float) -> tuple[float, float]:
-    z = normal_quantile(level)
-    if math.isnan(p) or n <= 0:
+def _wald(p: float, d: float, n: float, quantile: float, added: float) -> tuple[float, float]:
+    if math.isnan(p) or not n > 0:
         return math.nan, math.nan
+    net, variance = adjusted(p, d, n, added)
+    half = 100 * quantile * math.sqrt(variance)
+    return 100 * net - half, 100 * net + half
+
+
+def adjusted(p: float, d: float, n: float, added: float) -> tuple[float, float]:
+    """Return p - d and its variance once answers were added: a quarter each to p and to d."""
     size = n + added
     p, d = (p * n + added / 4) / size, (d * n + added / 4) / size
-    half = 100 * z * math.sqrt(max(0.0, p + d - (p - d) ** 2) / size)
-    return 100 * (p - d) - half, 100 * (p - d) + half
+    return p - d, max(0.0, p + d - (p - d) ** 2) / size
 
 
 def _share(name: str, count: float, total: float, size: float, *, n: int, level: float) -> Estimate:
@@ -411,6 +504,7 @@ def _bootstrap(
     array: NDArray[Any],
     groups: tuple[float, float, float],
     weights: Values | None,
+    customer: Values | None,
     *,
     level: float,
     n_resamples: int,
@@ -421,17 +515,22 @@ def _bootstrap(
     check_count(n_resamples, "n_resamples")
     present = ~np.isnan(array)
     n = int(sum(groups)) if weights is None else int(present.sum())
-    if n < _TOO_FEW:
+    units = None if customer is None else owners(customer, present)
+    if (n if units is None else units.n) < _TOO_FEW:
         return math.nan, math.nan
     tail = (1 - check_level(level)) / 2
-    if weights is None:
+    if weights is None and units is None:
         # resampling respondents is drawing the three counts: exact, and independent of n
         drawn = rng.multinomial(n, np.array(groups) / n, size=n_resamples)
         replicates = 100.0 * (drawn[:, 0] - drawn[:, 2]) / n
     else:
         w = weights_of(weights, len(array))[present]
         net = (array[present] >= PROMOTER) * 1.0 - (array[present] <= DETRACTOR)
-        replicates = 100.0 * resampled_ratio(w * net, w, n_resamples=n_resamples, rng=rng)
+        top = w * net
+        if units is not None:
+            place = np.zeros(n, dtype=np.int64)
+            top, w = (units.sums(place, 1, values=x)[:, 0] for x in (top, w))
+        replicates = 100.0 * resampled_ratio(top, w, n_resamples=n_resamples, rng=rng)
     low, high = np.quantile(replicates, [tail, 1 - tail])
     return float(low), float(high)
 

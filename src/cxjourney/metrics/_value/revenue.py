@@ -78,9 +78,10 @@ def average_order_value(
 
     Notes
     -----
-    Order values are skewed: a few large orders move the mean, and with few orders the interval is
-    too short; compare with the median. Not for comparing segments of different size of basket
-    without saying so.
+    The interval leaves out each customer in turn and is Student's on the scale of logarithms. Order
+    values are skewed: a few large orders move the mean, and with few of them the interval is too
+    short, which a note says; compare with the median. Not for comparing segments of different size
+    of basket without saying so.
 
     Examples
     --------

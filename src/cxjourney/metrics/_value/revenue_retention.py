@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import attrs
@@ -139,10 +138,11 @@ def nrr_grr(start: Values, end: Values, *, level: float = 0.95) -> RevenueRetent
         definition="revenue at the end, each customer capped at the start / revenue at the start",
         n_missing=n_missing,
         exclusions=exclusions,
+        of_shares=True,
     )
     return RevenueRetention(
-        nrr=attrs.evolve(nrr, low=_at_least(nrr.low, 0.0)),
-        grr=attrs.evolve(grr, low=_at_least(grr.low, 0.0), high=-_at_least(-grr.high, -1.0)),
+        nrr=nrr,
+        grr=grr,
         start=float(s.sum()),
         expansion=float((e - kept).sum()),
         contraction=float((s - kept)[e > 0].sum()),
@@ -150,7 +150,3 @@ def nrr_grr(start: Values, end: Values, *, level: float = 0.95) -> RevenueRetent
         n=len(s),
         n_churned=int(np.count_nonzero(e == 0)),
     )
-
-
-def _at_least(value: float, bound: float) -> float:
-    return value if math.isnan(value) else max(value, bound)
