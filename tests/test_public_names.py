@@ -40,6 +40,19 @@ def test_at_most_two_hundred_names_are_public():
     assert len(names) <= 200, sorted(names)
 
 
+def test_what_draws_repeats_by_default():
+    drawing = {
+        f"{package}.{name}": inspect.signature(value).parameters["rng"].default
+        for package in PACKAGES
+        for name, value in vars(importlib.import_module(package)).items()
+        if inspect.isfunction(value)
+        and "rng" in inspect.signature(value).parameters
+        and name in importlib.import_module(package).__all__
+    }
+    assert len(drawing) > 8
+    assert set(drawing.values()) == {0}, drawing
+
+
 def imported_modules(source: Path) -> set[str]:
     """Return what a file imports, within functions and for type checkers too."""
     found = set()

@@ -73,7 +73,7 @@ def bootstrap(
     method: BootstrapMethod = "bca",
     n_resamples: int = 9_999,
     level: float = 0.95,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | int | None = 0,
 ) -> tuple[float, float]:
     """Return the bootstrap interval of a mean or of any other statistic of values.
 
@@ -95,7 +95,7 @@ def bootstrap(
     level
         Confidence level, in (0, 1).
     rng
-        Generator or seed; the same one gives the same interval.
+        A generator or seed; None draws anew each time.
 
     Returns
     -------

@@ -85,7 +85,7 @@ def shapley(
     samples: int = 1000,
     segment: None = None,
     level: float = 0.95,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | int | None = 0,
 ) -> Attribution: ...
 
 
@@ -101,7 +101,7 @@ def shapley(
     samples: int = 1000,
     segment: SegmentBy,
     level: float = 0.95,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | int | None = 0,
 ) -> BySegment[Attribution]: ...
 
 
@@ -116,7 +116,7 @@ def shapley(
     samples: int = 1000,
     segment: SegmentBy | None = None,
     level: float = 0.95,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | int | None = 0,
 ) -> Attribution | BySegment[Attribution]:
     """Credit by Shapley's value.
 
@@ -143,7 +143,7 @@ def shapley(
     level
         Confidence level of the intervals, in (0, 1).
     rng
-        A generator or seed for the orders drawn; the same one repeats them.
+        A generator or seed for the orders drawn; None draws anew each time.
 
     Returns
     -------

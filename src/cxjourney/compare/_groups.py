@@ -48,7 +48,7 @@ def segments(
     fdr: float = 0.05,
     level: float = 0.95,
     n_permutations: int = 999,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | int | None = 0,
     begin: Callable[[str], None] | None = None,
 ) -> Differences:
     """Compare segments: every exit and transition probability, ranked by how sure it differs.
@@ -76,7 +76,7 @@ def segments(
     n_permutations
         Permutations of customers for the test of the whole; 0 leaves it out.
     rng
-        A generator or seed for the permutations.
+        A generator or seed for the permutations; None draws anew each time.
     begin
         Called with the name of each pair, such as "phone against the rest", as its comparison
         begins, to show progress: many groups with many permutations take long.
@@ -199,7 +199,7 @@ def between(
     fdr: float = 0.05,
     level: float = 0.95,
     n_permutations: int = 999,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | int | None = 0,
 ) -> Differences:
     """Compare two sets of journeys, such as two periods, or two graphs: a minus b.
 

@@ -65,7 +65,7 @@ def centralities(
     by: By | None = None,
     pivots: int = 500,
     segment: None = None,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | int | None = 0,
 ) -> Centralities: ...
 
 
@@ -76,7 +76,7 @@ def centralities(
     by: By | None = None,
     pivots: int = 500,
     segment: SegmentBy,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | int | None = 0,
 ) -> BySegment[Centralities]: ...
 
 
@@ -86,7 +86,7 @@ def centralities(
     by: By | None = None,
     pivots: int = 500,
     segment: SegmentBy | None = None,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | int | None = 0,
 ) -> Centralities | BySegment[Centralities]:
     """Return how central each node is, in the graph and for customers.
 
@@ -101,7 +101,7 @@ def centralities(
     segment
         An attribute that divides journeys; then each segment has a result of its own.
     rng
-        For the sampling.
+        A generator or seed for the sampling; None draws anew each time.
 
     Returns
     -------

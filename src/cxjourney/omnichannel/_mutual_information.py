@@ -130,7 +130,7 @@ def mutual_information(
     by: ChannelBy = "channel",
     closing: bool = True,
     n_permutations: int = 999,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | int | None = 0,
     segment: None = None,
     level: float = 0.95,
 ) -> MutualInformation: ...
@@ -143,7 +143,7 @@ def mutual_information(
     by: ChannelBy = "channel",
     closing: bool = True,
     n_permutations: int = 999,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | int | None = 0,
     segment: SegmentBy,
     level: float = 0.95,
 ) -> BySegment[MutualInformation]: ...
@@ -155,7 +155,7 @@ def mutual_information(
     by: ChannelBy = "channel",
     closing: bool = True,
     n_permutations: int = 999,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | int | None = 0,
     segment: SegmentBy | None = None,
     level: float = 0.95,
 ) -> MutualInformation | BySegment[MutualInformation]:
@@ -172,7 +172,7 @@ def mutual_information(
     n_permutations
         Number of random orders of the interactions within journeys.
     rng
-        Generator or seed; the same one gives the same p-value.
+        A generator or seed of the permutations; None draws anew each time.
     segment
         An attribute of customers or interactions; the result is then one of each segment.
     level

@@ -175,7 +175,7 @@ def contact_rate(
     interval: Literal["jackknife", "garwood", "bootstrap"] = "jackknife",
     level: float = 0.95,
     nan_policy: NanPolicy = "omit",
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | int | None = 0,
 ) -> Estimate:
     """Return how many contacts there are per customer, order or whatever is counted.
 
@@ -196,7 +196,7 @@ def contact_rate(
     nan_policy
         What to do with missing numbers: "omit", "raise" or "propagate".
     rng
-        Generator or seed of the bootstrap.
+        A generator or seed of the bootstrap; None draws anew each time.
 
     Returns
     -------

@@ -117,7 +117,7 @@ def nps(
     level: float = 0.95,
     nan_policy: NanPolicy = "omit",
     n_resamples: int = 9_999,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | int | None = 0,
 ) -> NetPromoterScore:
     """Return the Net Promoter Score of answers from 0 to 10.
 
@@ -142,7 +142,7 @@ def nps(
     n_resamples
         Number of bootstrap samples.
     rng
-        Generator or seed of the bootstrap.
+        A generator or seed of the bootstrap; None draws anew each time.
 
     Returns
     -------
