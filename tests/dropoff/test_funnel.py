@@ -253,6 +253,31 @@ def test_the_interval_of_a_median_is_that_of_the_share_below_it():
     assert found.table["median_high_s"][1] == pytest.approx((1 + 20 * high) * 86_400)
 
 
+@pytest.mark.parametrize("n", [1, 2, 5, 10, 21])
+def test_the_funnel_and_its_curve_have_one_median_where_all_got_there(n):
+    rng = np.random.default_rng(n)
+    days = {
+        f"c{i:02}": [("web", 0), ("buy", 1 + d)]
+        for i, d in enumerate(rng.integers(0, 9, n).tolist())
+    }
+    found = funnel(log_of(days), ["web", "buy"])
+    took = sorted(day for _, (_, day) in days.values())
+    half = next(t for i, t in enumerate(took, 1) if 2 * i >= n) * 86_400
+    tenth = next(t for i, t in enumerate(took, 1) if 10 * i >= 9 * n) * 86_400
+    assert found.table["median_s"][1] == found.table["step_median_s"][1] == half
+    assert found.table["p90_s"][1] == found.table["step_p90_s"][1] == tenth
+    assert found.time_to().median.value == half
+    assert found.time_to().quantile(0.9).value == tenth
+
+
+def test_those_who_did_not_get_there_make_the_median_of_the_curve_later():
+    days = {f"c{i}": [("web", 0), ("buy", 1 + i)] for i in range(4)}
+    days |= {f"d{i}": [("web", 0), ("help", 20)] for i in range(4)}
+    found = funnel(log_of(days), ["web", "buy"])
+    assert found.table["median_s"][1] == 2 * 86_400
+    assert found.time_to().median.value == 4 * 86_400
+
+
 def test_aggregated_paths_have_frequencies_but_no_times():
     journeys = cx.Journeys.from_paths(
         [["web", "cart"], ["web"], ["cart"]], converted=[500, 0, 0], dropped=[0, 1500, 400]

@@ -240,6 +240,15 @@ def test_components_are_counted_journey_by_journey():
     assert found.index.tolist() == [0.75, 0.25]
 
 
+def test_effort_says_how_many_votes_count_length():
+    both = repr(inferred_effort(cx.datasets.sample(seed=1, customers=100).journeys()))
+    assert "4 of 6 votes count length: visits, seen again, straight back, days." in both
+    paths = cx.Journeys.from_paths([["web"], ["web", "call"]], converted=[1, 1])
+    assert "3 of 3 votes count length: visits, seen again, straight back." in repr(
+        inferred_effort(paths)
+    )
+
+
 def test_a_component_that_never_varies_is_not_in_the_index():
     journeys = cx.Journeys.from_paths([["a"], ["b"]], converted=[1, 1])
     assert np.isnan(inferred_effort(journeys).index).all()

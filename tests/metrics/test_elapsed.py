@@ -117,3 +117,21 @@ def test_the_order_of_cases_does_not_matter(values, rng):
     assert elapsed_time(seconds(*values)).median.value == pytest.approx(
         quantile_type_7(values, 0.5)[0]
     )
+
+
+def test_a_mean_that_one_open_case_sets_says_so():
+    hours = [20, 24, 28, 30, 8_000]
+    ended = [True, True, True, True, False]
+    found = elapsed_time([timedelta(hours=h) for h in hours], ended=ended)
+    assert found.median.value == 28 * 3600
+    # S falls by a fifth at each end: area 20 + .8 * 4 + .6 * 4 + .4 * 2 + .2 * 7,970
+    area = 20 + 0.8 * 4 + 0.6 * 4 + 0.4 * 2 + 0.2 * 7_970
+    assert found.mean.value == pytest.approx(area * 3600)
+    (note,) = found.mean.notes
+    assert f": {round(100 * 0.2 * 7_970 / area)}% of it is time after the last case that" in note
+    assert note in repr(found)
+    # where the last case has ended nothing of the mean hangs on open ones
+    closed = elapsed_time(
+        [timedelta(hours=h) for h in hours], ended=[True, False, True, True, True]
+    )
+    assert ": 0% of it" in closed.mean.notes[0]

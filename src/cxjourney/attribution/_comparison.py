@@ -19,7 +19,7 @@ from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import timedelta
 
     from matplotlib.axes import Axes
@@ -109,6 +109,7 @@ def compare_models(
     by: By = "channel",
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     orders: tuple[int, ...] = (1,),
     segment: None = None,
     level: float = 0.95,
@@ -122,6 +123,7 @@ def compare_models(
     by: By = "channel",
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     orders: tuple[int, ...] = (1,),
     segment: SegmentBy,
     level: float = 0.95,
@@ -134,6 +136,7 @@ def compare_models(
     by: By = "channel",
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     orders: tuple[int, ...] = (1,),
     segment: SegmentBy | None = None,
     level: float = 0.95,
@@ -150,6 +153,8 @@ def compare_models(
         Credit the number of "conversions" or their "value".
     look_back
         Leave out touches older than this before the conversion; None leaves out none.
+    ignore
+        Names that get credit only where the journey has no other, as for `first_touch`.
     orders
         Orders of the Markov chains to compare.
     segment
@@ -183,7 +188,7 @@ def compare_models(
             journeys,
             segment,
             lambda part: compare_models(
-                part, by=by, of=of, look_back=look_back, orders=orders, level=level
+                part, by=by, of=of, look_back=look_back, ignore=ignore, orders=orders, level=level
             ),
         )
     if not isinstance(orders, Iterable):
@@ -196,6 +201,7 @@ def compare_models(
             by=by,
             of=of,
             look_back=look_back,
+            ignore=ignore,
             level=level,
             **options,
         )

@@ -19,7 +19,13 @@ from cxjourney.attribution._attribution import (
     attribution,
     check_whole_costs,
 )
-from cxjourney.attribution._touches import at_full_size, grain_name, touch_remarks, within, worth_of
+from cxjourney.attribution._touches import (
+    at_full_size,
+    chosen_touches,
+    grain_name,
+    touch_remarks,
+    worth_of,
+)
 from cxjourney.journeys import (
     By,
     BySegment,
@@ -36,7 +42,7 @@ from cxjourney.log import Coded
 from cxjourney.markov import StackedChains
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import timedelta
 
     from cxjourney._support.array_types import Floats, Ints
@@ -57,6 +63,7 @@ def markov(
     order: int = 1,
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: None = None,
     level: float = 0.95,
@@ -72,6 +79,7 @@ def markov(
     order: int = 1,
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy,
     level: float = 0.95,
@@ -86,6 +94,7 @@ def markov(
     order: int = 1,
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy | None = None,
     level: float = 0.95,
@@ -107,6 +116,8 @@ def markov(
         Credit the number of "conversions" or their "value".
     look_back
         Leave out touches older than this before the journey's end; None leaves out none.
+    ignore
+        Names that get credit only where the journey has no other, as for `first_touch`.
     costs
         Money spent by name; adds cost and return to the table.
     segment
@@ -163,6 +174,7 @@ def markov(
                 order=order,
                 of=of,
                 look_back=look_back,
+                ignore=ignore,
                 costs=costs,
                 level=level,
             ),
@@ -171,7 +183,7 @@ def markov(
     check_choice(of, "of", ("conversions", "value"))
     check_count(order, "order")
     journeys.require_determined("attribution.markov()")
-    journeys = within(journeys, look_back)
+    journeys = chosen_touches(journeys, by, look_back, ignore)
     credited = grain_codes(journeys.columns, by)
     memory, owner = _remembering(credited, journeys, states, order)
     left = left_out_at(journeys, memory)

@@ -14,7 +14,7 @@ from cxjourney.attribution._attribution import (
     attribution,
     check_whole_costs,
 )
-from cxjourney.attribution._touches import Touches, grain_name, touches_of, within
+from cxjourney.attribution._touches import Touches, chosen_touches, grain_name, touches_of
 from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Options(NamedTuple):
     by: By
     of: Of
     look_back: timedelta | None
+    ignore: Collection[str]
     costs: Mapping[str, float] | None
     segment: SegmentBy | None
     level: float
@@ -58,8 +59,6 @@ def by_rule(
     shares: Callable[[Touches], Floats],
     journeys: Journeys,
     options: Options,
-    *,
-    ignore: Collection[str] = (),
 ) -> Attribution | BySegment[Attribution]:
     """Return the attribution of a rule.
 
@@ -71,8 +70,6 @@ def by_rule(
         Returns what share of its journey each touch takes.
     journeys, options
         The journeys, and what every rule takes.
-    ignore
-        Names that get credit only where the journey has no other.
     """
     check_journeys(journeys)
     check_level(options.level)
@@ -82,9 +79,9 @@ def by_rule(
         return by_segment(
             journeys,
             options.segment,
-            lambda part: _attributed(model, shares, part, options, ignore),
+            lambda part: _attributed(model, shares, part, options),
         )
-    return _attributed(model, shares, journeys, options, ignore)
+    return _attributed(model, shares, journeys, options)
 
 
 def _attributed(
@@ -92,11 +89,9 @@ def _attributed(
     shares: Callable[[Touches], Floats],
     journeys: Journeys,
     options: Options,
-    ignore: Collection[str],
 ) -> Attribution:
-    touches = touches_of(
-        within(journeys, options.look_back), by=options.by, of=options.of, ignore=ignore
-    )
+    journeys = chosen_touches(journeys, options.by, options.look_back, options.ignore)
+    touches = touches_of(journeys, by=options.by, of=options.of)
     n = len(journeys)
     return attribution(
         Credits(names=touches.names, figures=touches.credits(shares(touches))),

@@ -46,6 +46,7 @@ def first_touch(
     by: By = "channel",
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: None = None,
     level: float = 0.95,
@@ -59,6 +60,7 @@ def first_touch(
     by: By = "channel",
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy,
     level: float = 0.95,
@@ -71,6 +73,7 @@ def first_touch(
     by: By = "channel",
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy | None = None,
     level: float = 0.95,
@@ -87,6 +90,9 @@ def first_touch(
         Credit the number of "conversions" or their "value".
     look_back
         Leave out touches older than this before the conversion; None leaves out none.
+    ignore
+        Names that get credit only where the journey has no other: `{"direct"}` gives the "last
+        non-direct touch", `{cx.MISSING}` leaves out touches whose name was not recorded.
     costs
         Money spent by name; adds cost and return to the table.
     segment
@@ -121,7 +127,7 @@ def first_touch(
         return share
 
     return by_rule(
-        "first touch", shares, journeys, Options(by, of, look_back, costs, segment, level)
+        "first touch", shares, journeys, Options(by, of, look_back, ignore, costs, segment, level)
     )
 
 
@@ -131,8 +137,8 @@ def last_touch(
     *,
     by: By = "channel",
     of: Of = "conversions",
-    ignore: Collection[str] = (),
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: None = None,
     level: float = 0.95,
@@ -145,8 +151,8 @@ def last_touch(
     *,
     by: By = "channel",
     of: Of = "conversions",
-    ignore: Collection[str] = (),
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy,
     level: float = 0.95,
@@ -158,8 +164,8 @@ def last_touch(
     *,
     by: By = "channel",
     of: Of = "conversions",
-    ignore: Collection[str] = (),
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy | None = None,
     level: float = 0.95,
@@ -168,11 +174,8 @@ def last_touch(
 
     Parameters
     ----------
-    journeys, by, of, look_back, costs, segment, level
+    journeys, by, of, look_back, ignore, costs, segment, level
         As for `first_touch`.
-    ignore
-        Names that get credit only where the journey has no other: `{"direct"}` gives the "last
-        non-direct touch".
 
     Returns
     -------
@@ -204,11 +207,7 @@ def last_touch(
 
     name = f"last touch but {', '.join(sorted(ignore))}" if ignore else "last touch"
     return by_rule(
-        name,
-        shares,
-        journeys,
-        Options(by, of, look_back, costs, segment, level),
-        ignore=ignore,
+        name, shares, journeys, Options(by, of, look_back, ignore, costs, segment, level)
     )
 
 
@@ -220,6 +219,7 @@ def linear(
     of: Of = "conversions",
     distinct: bool = False,
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: None = None,
     level: float = 0.95,
@@ -234,6 +234,7 @@ def linear(
     of: Of = "conversions",
     distinct: bool = False,
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy,
     level: float = 0.95,
@@ -247,6 +248,7 @@ def linear(
     of: Of = "conversions",
     distinct: bool = False,
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy | None = None,
     level: float = 0.95,
@@ -255,7 +257,7 @@ def linear(
 
     Parameters
     ----------
-    journeys, by, of, look_back, costs, segment, level
+    journeys, by, of, look_back, ignore, costs, segment, level
         As for `first_touch`.
     distinct
         Whether a name counts once a journey, however often it was touched.
@@ -284,7 +286,9 @@ def linear(
             return once_each(touches) / distinct_names(touches)[touches.journey]
         return 1.0 / touches.length[touches.journey]
 
-    return by_rule("linear", shares, journeys, Options(by, of, look_back, costs, segment, level))
+    return by_rule(
+        "linear", shares, journeys, Options(by, of, look_back, ignore, costs, segment, level)
+    )
 
 
 @overload
@@ -296,6 +300,7 @@ def position_based(
     first: float = 0.4,
     last: float = 0.4,
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: None = None,
     level: float = 0.95,
@@ -311,6 +316,7 @@ def position_based(
     first: float = 0.4,
     last: float = 0.4,
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy,
     level: float = 0.95,
@@ -325,6 +331,7 @@ def position_based(
     first: float = 0.4,
     last: float = 0.4,
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy | None = None,
     level: float = 0.95,
@@ -333,7 +340,7 @@ def position_based(
 
     Parameters
     ----------
-    journeys, by, of, look_back, costs, segment, level
+    journeys, by, of, look_back, ignore, costs, segment, level
         As for `first_touch`.
     first, last
         Shares of the first and the last touch, in [0, 1], together at most 1. The U shape is .4
@@ -383,7 +390,7 @@ def position_based(
         f"position {first:g}/{1 - first - last:g}/{last:g}",
         shares,
         journeys,
-        Options(by, of, look_back, costs, segment, level),
+        Options(by, of, look_back, ignore, costs, segment, level),
     )
 
 
@@ -395,6 +402,7 @@ def time_decay(
     of: Of = "conversions",
     half_life: timedelta = timedelta(days=7),
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: None = None,
     level: float = 0.95,
@@ -409,6 +417,7 @@ def time_decay(
     of: Of = "conversions",
     half_life: timedelta = timedelta(days=7),
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy,
     level: float = 0.95,
@@ -422,6 +431,7 @@ def time_decay(
     of: Of = "conversions",
     half_life: timedelta = timedelta(days=7),
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy | None = None,
     level: float = 0.95,
@@ -430,7 +440,7 @@ def time_decay(
 
     Parameters
     ----------
-    journeys, by, of, look_back, costs, segment, level
+    journeys, by, of, look_back, ignore, costs, segment, level
         As for `first_touch`.
     half_life
         Time before the conversion after which a touch counts half.
@@ -483,7 +493,7 @@ def time_decay(
         f"time decay, half-life {days:g} days",
         shares,
         journeys,
-        Options(by, of, look_back, costs, segment, level),
+        Options(by, of, look_back, ignore, costs, segment, level),
     )
 
 
@@ -494,6 +504,7 @@ def participation(
     by: By = "channel",
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: None = None,
     level: float = 0.95,
@@ -507,6 +518,7 @@ def participation(
     by: By = "channel",
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy,
     level: float = 0.95,
@@ -519,6 +531,7 @@ def participation(
     by: By = "channel",
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy | None = None,
     level: float = 0.95,
@@ -527,7 +540,7 @@ def participation(
 
     Parameters
     ----------
-    journeys, by, of, look_back, costs, segment, level
+    journeys, by, of, look_back, ignore, costs, segment, level
         As for `first_touch`.
 
     Returns
@@ -553,5 +566,5 @@ def participation(
         "participation",
         once_each,
         journeys,
-        Options(by, of, look_back, costs, segment, level),
+        Options(by, of, look_back, ignore, costs, segment, level),
     )

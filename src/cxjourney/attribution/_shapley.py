@@ -23,10 +23,10 @@ from cxjourney.attribution._attribution import (
 from cxjourney.attribution._touches import (
     Touches,
     at_full_size,
+    chosen_touches,
     grain_name,
     in_each_unit,
     touches_of,
-    within,
     worth_of,
 )
 from cxjourney.journeys import (
@@ -39,7 +39,7 @@ from cxjourney.journeys import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import timedelta
 
     from cxjourney.journeys import By, Journeys
@@ -81,6 +81,7 @@ def shapley(
     worth: Literal["conversions", "rate"] = "conversions",
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     samples: int = 1000,
     segment: None = None,
@@ -97,6 +98,7 @@ def shapley(
     worth: Literal["conversions", "rate"] = "conversions",
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     samples: int = 1000,
     segment: SegmentBy,
@@ -112,6 +114,7 @@ def shapley(
     worth: Literal["conversions", "rate"] = "conversions",
     of: Of = "conversions",
     look_back: timedelta | None = None,
+    ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     samples: int = 1000,
     segment: SegmentBy | None = None,
@@ -133,6 +136,8 @@ def shapley(
         Credit the number of "conversions" or their "value".
     look_back
         Leave out touches older than this before the journey's end; None leaves out none.
+    ignore
+        Names that get credit only where the journey has no other, as for `first_touch`.
     costs
         Money spent by name; adds cost and return to the table.
     samples
@@ -186,6 +191,7 @@ def shapley(
                 worth=worth,
                 of=of,
                 look_back=look_back,
+                ignore=ignore,
                 costs=costs,
                 samples=samples,
                 level=level,
@@ -196,7 +202,7 @@ def shapley(
     check_choice(of, "of", ("conversions", "value"))
     check_choice(worth, "worth", ("conversions", "rate"))
     check_count(samples, "samples")
-    journeys = within(journeys, look_back)
+    journeys = chosen_touches(journeys, by, look_back, ignore)
     generator = check_rng(rng)
     touches = touches_of(journeys, by=by, of=of)
     extra: dict[str, Floats] = {}
@@ -240,6 +246,7 @@ def shapley_by_position(
     *,
     by: By = "channel",
     of: Of = "conversions",
+    ignore: Collection[str] = (),
     segment: None = None,
 ) -> OrderedCredit: ...
 
@@ -250,6 +257,7 @@ def shapley_by_position(
     *,
     by: By = "channel",
     of: Of = "conversions",
+    ignore: Collection[str] = (),
     segment: SegmentBy,
 ) -> BySegment[OrderedCredit]: ...
 
@@ -259,6 +267,7 @@ def shapley_by_position(
     *,
     by: By = "channel",
     of: Of = "conversions",
+    ignore: Collection[str] = (),
     segment: SegmentBy | None = None,
 ) -> OrderedCredit | BySegment[OrderedCredit]:
     """Credit names by Shapley's value of conversions, and say at which place they earned it.
@@ -271,6 +280,8 @@ def shapley_by_position(
         What is credited.
     of
         Credit the number of "conversions" or their "value".
+    ignore
+        Names that get credit only where the journey has no other, as for `first_touch`.
     segment
         An attribute of customers or interactions; the result is then one of each segment.
 
@@ -300,9 +311,13 @@ def shapley_by_position(
     """
     check_journeys(journeys)
     if segment is not None:
-        return by_segment(journeys, segment, lambda part: shapley_by_position(part, by=by, of=of))
+        return by_segment(
+            journeys,
+            segment,
+            lambda part: shapley_by_position(part, by=by, of=of, ignore=ignore),
+        )
     check_choice(of, "of", ("conversions", "value"))
-    touches = touches_of(journeys, by=by, of=of)
+    touches = touches_of(chosen_touches(journeys, by, None, ignore), by=by, of=of)
     k = max(len(touches.names), 1)
     position = np.arange(len(touches.code)) - touches.offsets[:-1][touches.journey]
     pair = touches.journey * k + touches.code

@@ -9,9 +9,9 @@ import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures, resting_on
 from cxjourney._stats.units import Units
-from cxjourney._support.array_types import Floats, Ints
-from cxjourney._support.validation import check_duration, duration_us
-from cxjourney.journeys import By, units_of, visits_of
+from cxjourney._support.array_types import Bools, Floats, Ints
+from cxjourney._support.validation import check_duration, check_names, duration_us
+from cxjourney.journeys import By, grain_codes, units_of, visits_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Touches",
     "at_full_size",
+    "chosen_touches",
     "grain_name",
     "in_each_unit",
     "touch_remarks",
     "touches_of",
-    "within",
     "worth_of",
 ]
 
@@ -145,23 +145,37 @@ def worth_of(journeys: Journeys, of: Of) -> Floats:
     return np.ones(len(journeys.outcome)) if of == "conversions" else np.nan_to_num(journeys.value)
 
 
-def within(journeys: Journeys, look_back: timedelta | None) -> Journeys:
-    """Return journeys without touches older than `look_back` before their end.
+def chosen_touches(
+    journeys: Journeys, by: By, look_back: timedelta | None, ignore: Collection[str]
+) -> Journeys:
+    """Return journeys without touches that are too old or of names to ignore.
 
-    The end is the conversion or exit, or the last touch where there is none.
+    Too old are those older than `look_back` before the conversion or exit, or before the last touch
+    where there is none. Names to ignore stay where the journey has no other.
     """
-    if look_back is None:
+    if look_back is not None:
+        journeys.require_times("look_back=")
+        limit = duration_us(check_duration(look_back, "look_back"))
+        time = journeys.columns.time
+        assert time is not None  # noqa: S101 - required above
+        end = np.repeat(time[journeys.offsets[1:] - 1], np.diff(journeys.offsets))
+        journeys = _with_rows(journeys, end - time <= limit)
+    ignored = check_names(ignore, "ignore")
+    if not ignored:
         return journeys
-    journeys.require_times("look_back=")
-    limit = duration_us(check_duration(look_back, "look_back"))
-    time = journeys.columns.time
-    assert time is not None  # noqa: S101 - required above
-    lengths = np.diff(journeys.offsets)
-    end = np.repeat(time[journeys.offsets[1:] - 1], lengths)
-    keep = end - time <= limit
+    coded = grain_codes(journeys.columns, by)
+    dropped = np.isin(coded.codes, [i for i, name in enumerate(coded.names) if name in ignored])
+    touch = np.ones(len(dropped), dtype=np.bool_)
+    touch[journeys.offsets[1:][journeys.absorbed] - 1] = False
+    journey = np.repeat(np.arange(len(journeys.outcome)), np.diff(journeys.offsets))
+    others = np.bincount(journey[touch & ~dropped], minlength=len(journeys.outcome)) > 0
+    return _with_rows(journeys, ~(touch & dropped & others[journey]))
+
+
+def _with_rows(journeys: Journeys, keep: Bools) -> Journeys:
     rows = np.flatnonzero(keep)
-    journey = np.repeat(np.arange(len(lengths)), lengths)
-    kept = np.bincount(journey[rows], minlength=len(lengths))
+    journey = np.repeat(np.arange(len(journeys.outcome)), np.diff(journeys.offsets))
+    kept = np.bincount(journey[rows], minlength=len(journeys.outcome))
     per_customer = np.bincount(journeys.customer[journey[rows]], minlength=journeys.log.n_customers)
     offsets = np.concatenate([[0], np.cumsum(per_customer)]).astype(np.int64)
     return attrs.evolve(
@@ -171,7 +185,7 @@ def within(journeys: Journeys, look_back: timedelta | None) -> Journeys:
     )
 
 
-def touches_of(journeys: Journeys, *, by: By, of: Of, ignore: Collection[str] = ()) -> Touches:
+def touches_of(journeys: Journeys, *, by: By, of: Of) -> Touches:
     """Return the touches of converting journeys.
 
     Parameters
@@ -182,18 +196,12 @@ def touches_of(journeys: Journeys, *, by: By, of: Of, ignore: Collection[str] = 
         What a name is.
     of
         What a journey brings.
-    ignore
-        Names that are left out where the journey has others.
     """
     visits = visits_of(journeys, by)
     once = worth_of(journeys, of)
     worth = once if journeys.weight is None else once * journeys.weight
     converted = journeys.converted
     chosen = converted[visits.journey]
-    if ignore:
-        ignored = np.isin(visits.node, [i for i, n in enumerate(visits.names) if n in ignore])
-        others = np.bincount(visits.journey[chosen & ~ignored], minlength=len(worth)) > 0
-        chosen &= ~(ignored & others[visits.journey])
     touched = np.bincount(visits.journey[chosen], minlength=len(worth))
     used = touched > 0
     before = None

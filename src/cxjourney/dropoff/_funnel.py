@@ -130,6 +130,9 @@ class Funnel(Result):
     def time_to(self, step: int | None = None, *, level: float | None = None) -> SurvivalCurve:
         """Return the survival curve of the time from entry to a step, in which others are censored.
 
+        Its median is that of all who entered. `median_s` of the table is that of those who got
+        there: the same where everybody did, else an earlier one.
+
         Parameters
         ----------
         step
@@ -362,8 +365,10 @@ def funnel(
     customers; its interval is Wilson's on as many independent trials as their variance is worth.
     The interval of a median is Woodruff's. Counts never increase along steps that are not optional.
 
-    A median time of those who got there is a median of survivors: it shrinks when the slow ones
-    are not there yet.
+    Medians and 90th percentiles are those of the units that got there: the first time by which so
+    many of them had. Such a median shrinks when the slow ones are not there yet. `time_to` has the
+    median of all who entered, those who did not get there being censored: the same number where
+    everybody got there, a later one elsewhere.
 
     Examples
     --------

@@ -117,7 +117,7 @@ class Entrants:
 
         Its ends are the quantiles at the ends of the interval of the share that is not above it.
         """
-        middle = float(np.quantile(values, 0.5))
+        (middle,) = _quantiles(values, 0.5)
         below = mean_figures(
             (values <= middle).astype(np.float64), self.units.take(np.flatnonzero(of))
         )
@@ -235,7 +235,13 @@ def _times(entrants: Entrants, k: int, before: int, level: float) -> tuple[float
         return (math.nan,) * len(_TIMES)
     time, done = entrants.time, np.flatnonzero(entrants.reached[k])
     earlier = np.stack([time[0, done], time[before, done]])
-    since_entry, since_step = since = (time[k, done] - earlier) / _SECOND
+    since_entry, since_step = (time[k, done] - earlier) / _SECOND
     median, low, high = entrants.median(since_entry, entrants.reached[k], level)
-    (_, step_median), (p90, step_p90) = np.quantile(since, [0.5, 0.9], axis=1).tolist()
-    return median, low, high, p90, float(since_step.mean()), step_median, step_p90
+    (p90,), step = _quantiles(since_entry, 0.9), _quantiles(since_step, 0.5, 0.9)
+    return median, low, high, p90, float(since_step.mean()), *step
+
+
+def _quantiles(values: Floats, *at: float) -> list[float]:
+    """Return the first time by which each share has come, as a survival curve tells it."""
+    found: list[float] = np.quantile(values, at, method="inverted_cdf").tolist()
+    return found

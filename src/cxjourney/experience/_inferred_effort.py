@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["InferredEffort", "inferred_effort"]
 
+_LENGTH = ("visits", "seen again", "straight back", "days")
+
 
 @attrs.frozen(kw_only=True, repr=False)
 class InferredEffort(Result):
@@ -123,10 +125,12 @@ class InferredEffort(Result):
         return self.table
 
     def _notes(self) -> tuple[str, ...]:
+        long = [name for name in _LENGTH if name in self.table["component"]]
         return (
             f"Means have {100 * self.level:g}% intervals (Student, {CLUSTERED}).",
             f"{self.n_in_progress:,} journeys in progress are left out.",
-            "The index is the mean of percentile ranks, each component weighing alike.",
+            "The index is the mean of percentile ranks, each component that varies weighing alike.",
+            f"{len(long)} of {len(self.table)} votes count length: {', '.join(long)}.",
             "Compare it with surveyed effort by `check()` before you steer by it.",
         )
 
@@ -178,7 +182,10 @@ def inferred_effort(
     -----
     The components are what customers name when asked what was hard (Dixon et al. 2013): visits,
     touchpoints seen again, going somewhere and straight back, switching channels, being handed from
-    one owner to another, waiting. Long journeys may be a pleasure: see the check.
+    one owner to another, waiting. Four of the six votes (visits, seen again, straight back, days)
+    count the length of the journey, and without channels or owners all do. Long journeys may be a
+    pleasure: see the check. The goal or exit that ends a journey is no visit here; the time until
+    it counts.
 
     Examples
     --------

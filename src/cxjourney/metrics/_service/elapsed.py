@@ -24,7 +24,7 @@ from cxjourney._support.arrays import (
     same_length,
 )
 from cxjourney._support.result import Result
-from cxjourney._support.table import Table
+from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_count, check_level, check_mapping
 from cxjourney.metrics._survival.kaplan_meier import kaplan_meier
 
@@ -49,7 +49,8 @@ class ElapsedTime(Result):
     median, p90
         The time within which half and nine tenths are done [seconds]; NaN where it is not reached.
     mean
-        The mean [seconds]; with censored cases the restricted mean, up to the longest observation.
+        The mean [seconds]; with censored cases the restricted mean, up to the longest observation,
+        which one case that has been open for long can set: its notes say how much.
     """
 
     title = "Elapsed time"
@@ -266,7 +267,18 @@ def _censored(
 ) -> ElapsedTime:
     curve = kaplan_meier(us.astype("timedelta64[us]"), done, customer=owner, level=level)
     half, slow, mean = curve.median, curve.quantile(_P90), curve.restricted_mean
-    restricted = ("The mean is restricted to the longest observation.",) if card.n_censored else ()
+    restricted: tuple[str, ...] = ()
+    if card.n_censored:
+        seconds, left = float(us.max()) / _SECOND, float(curve.survival[-1])
+        ended = us[done]
+        tail = left * (seconds - (float(ended.max()) / _SECOND if len(ended) else 0.0))
+        share = tail / mean.value if mean.value > 0 else 0.0
+        longest = format_value(seconds, "duration")
+        said = (
+            f"The mean is restricted to the longest observation, {longest}: {share:.0%} of it is "
+            "time after the last case that ended, which open cases alone set. Read the median."
+        )
+        restricted = (said,)
     return ElapsedTime(
         median=_restated(card, "median", half),
         p90=_restated(card, "p90", slow),
