@@ -50,7 +50,7 @@ class ElapsedTime(Result):
         The time within which half and nine tenths are done [seconds]; NaN where it is not reached.
     mean
         The mean [seconds]; with censored cases the restricted mean, up to the longest observation,
-        which one case that has been open for long can set: its notes say how much.
+        which one case still in progress can set: its notes say how much.
     """
 
     title = "Elapsed time"
@@ -276,7 +276,7 @@ def _censored(
         longest = format_value(seconds, "duration")
         said = (
             f"The mean is restricted to the longest observation, {longest}: {share:.0%} of it is "
-            "time after the last case that ended, which open cases alone set. Read the median."
+            "time after the last case that ended, which censored cases alone set. Read the median."
         )
         restricted = (said,)
     return ElapsedTime(
