@@ -13,7 +13,7 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_duration, check_level
 from cxjourney.exceptions import InvalidData, InvalidValue
-from cxjourney.metrics._value.likelihood import Fit, maximise
+from cxjourney.metrics._value.likelihood import UNCONVERGED, Fit, maximise
 from cxjourney.metrics._value.purchases import PurchaseSummary, check_summary
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class BgNbd(Result):
     level
         Confidence level of the intervals.
     converged
-        Whether the fit reached a maximum.
+        Whether the fit reached a maximum at which the data tell every parameter from 0 and
+        infinity. It does not where all customers buy alike, or none ever stops.
     """
 
     title = "BG/NBD"
@@ -131,7 +132,7 @@ class BgNbd(Result):
                 f"Fitted to {self.n:,} customers; the log-likelihood is {self.log_likelihood:.1f}."
             )
         if not self.converged:
-            notes.append("The fit did not reach a maximum: do not use it.")
+            notes.append(UNCONVERGED)
         notes.append("A customer without a repeat purchase is alive by assumption.")
         return tuple(notes)
 
@@ -167,7 +168,8 @@ def fit_bg_nbd(
     The log-likelihood and its gradient are closed (Fader, Hardie & Lee 2005, equation 6);
     customers with the same frequency, recency and age are counted once, with a weight.
 
-    The model has no seasons, no trend and no covariates, and lets nobody stop before the first
+    Purchases of one day are one (see `purchase_summary`), which biases α upward where customers buy
+    more than once a week. The model has no seasons, no trend and no covariates, and lets nobody stop before the first
     repeat. Not for contracts, where leaving is observed: use `kaplan_meier`. Check it on purchases
     that it has not seen before believing it.
 

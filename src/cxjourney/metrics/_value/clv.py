@@ -272,7 +272,7 @@ class CustomerValues(Result):
 
     def _shown(self) -> Table:
         # tenths of the customers, not who they are: a printed result may travel
-        order = np.argsort(-self.value, kind="stable")
+        order = np.argsort(-self.value, kind="stable")  # NaN comes last
         tenths = [part for part in np.array_split(order, 10) if len(part)]
         return Table(
             {
@@ -280,18 +280,25 @@ class CustomerValues(Result):
                 "customers": np.array([len(t) for t in tenths], dtype=np.int64),
                 "alive": np.array([self.alive[t].mean() for t in tenths]),
                 "purchases": np.array([self.purchases[t].sum() for t in tenths]),
-                "value": np.array([self.value[t].sum() for t in tenths]),
+                "value": np.array([np.nansum(self.value[t]) for t in tenths]),
             },
             formats={"alive": "percent", "value": "money"},
         )
 
     def _notes(self) -> tuple[str, ...]:
-        worth = f"{self.value.sum():,.2f} {self.currency}".rstrip()
+        known = ~np.isnan(self.value)
+        worth = f"{self.value[known].sum():,.2f} {self.currency}".rstrip()
         days = self.horizon_s / 86_400
-        return (
-            f"{len(self.customers):,} customers are worth {worth} in {days:g} days.",
+        notes = [
+            f"{np.count_nonzero(known):,} customers are worth {worth} in {days:g} days.",
             "The uncertainty of the models' parameters is not in it.",
-        )
+        ]
+        if not known.all():
+            notes.append(
+                f"The worth of {np.count_nonzero(~known):,} others is not known: they bought once, "
+                "and the spending model has no population mean."
+            )
+        return tuple(notes)
 
 
 def clv_purchases(
@@ -334,8 +341,8 @@ def clv_purchases(
     Raises
     ------
     InvalidValue
-        If a model or the summary is something else, a duration is not positive, the margin no
-        number or the discount -1 or less.
+        If a model or the summary is something else, a fit that did not converge, a duration is not
+        positive, the margin no number or the discount -1 or less.
 
     Notes
     -----
@@ -357,6 +364,9 @@ def clv_purchases(
     """
     check_kind(model, "model", BgNbd, "fit_bg_nbd()")
     check_kind(spending, "spending", GammaGamma, "fit_gamma_gamma()")
+    for name, fit in (("model", model), ("spending", spending)):
+        if not fit.converged:
+            raise InvalidValue.of(name, "be a fit that converged", fit.title)
     check_summary(summary)
     check_number(margin, "margin")
     check_duration(horizon, "horizon")

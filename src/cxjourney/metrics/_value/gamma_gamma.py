@@ -12,7 +12,7 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.exceptions import InvalidData, InvalidValue
-from cxjourney.metrics._value.likelihood import Fit, maximise
+from cxjourney.metrics._value.likelihood import UNCONVERGED, Fit, maximise
 from cxjourney.metrics._value.purchases import PurchaseSummary, check_summary
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class GammaGamma(Result):
     level
         Confidence level of the intervals.
     converged
-        Whether the fit reached a maximum.
+        Whether the fit reached a maximum at which the data tell every parameter from 0 and
+        infinity. It does not where all customers buy alike, or none ever stops.
     """
 
     title = "Gamma-Gamma"
@@ -99,7 +100,7 @@ class GammaGamma(Result):
         if self.q <= 1:
             notes.append("The population has no mean, since q is 1 or less.")
         if not self.converged:
-            notes.append("The fit did not reach a maximum: do not use it.")
+            notes.append(UNCONVERGED)
         return tuple(notes)
 
 

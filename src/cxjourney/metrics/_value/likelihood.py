@@ -13,15 +13,21 @@ from cxjourney._support.array_types import Floats
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Fit", "maximise"]
+__all__ = ["UNCONVERGED", "Fit", "maximise"]
 
 
 _STEP = 1e-5
+_WIDEST = 4.0
+"""Standard error of a logarithm from which a parameter is not told from 0 or infinity: its 95 %
+interval reaches from 1/2,500 to 2,500 times its value."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Fit:
-    """Parameters at the maximum, the log-likelihood there, standard errors of the logarithms."""
+    """Parameters at the maximum, the log-likelihood there, standard errors of the logarithms.
+
+    `converged` says that it is a maximum inside, told from 0 and infinity in every parameter.
+    """
 
     parameters: Floats
     value: float
@@ -34,6 +40,12 @@ class Fit:
         with np.errstate(over="ignore"):
             reach = np.exp(normal_quantile(level) * errors)
         return values / reach, values * reach
+
+
+UNCONVERGED = (
+    "The fit did not reach a maximum at which the data tell all parameters from 0 and infinity: do "
+    "not use it."
+)
 
 
 def maximise(likelihood: Callable[[Floats], tuple[float, Floats]], *, start: Floats) -> Fit:
@@ -70,5 +82,5 @@ def maximise(likelihood: Callable[[Floats], tuple[float, Floats]], *, start: Flo
         parameters=np.exp(at),
         value=value,
         errors=errors,
-        converged=inside and bool(np.abs(gradient).max() < 1e-5 * (1 + abs(value))),
+        converged=bool((errors < _WIDEST).all() and np.abs(gradient).max() < 1e-5 * (1 + abs(value))),
     )
