@@ -427,3 +427,33 @@ def test_each_figure_has_the_interval_of_leaving_out_each_bucket():
     assert (scenario.contacts.value, scenario.contacts.low, scenario.contacts.high) == (
         pytest.approx((len(journeys) * whole[3], *ends), abs=1e-9)
     )
+
+
+def remembering():
+    # who begins at t0 converts nearly always, whatever comes between; the chain cannot know
+    paths = [[f"t{i}", "web", "cart"] for i in range(3)]
+    return cx.Journeys.from_paths(paths, converted=[90, 5, 5], dropped=[10, 95, 95])
+
+
+def test_a_longer_memory_is_said_where_something_changes_there():
+    now = cx.whatif.baseline(remembering())
+    assert sum("forgets too much" in caveat for caveat in now.caveats) == 1
+    there = now.reduce_exit("cart", 0.1).bypass("t0")
+    # 90 of 100 conversions touch it; the chain loses a third of them without it
+    told = [caveat for caveat in there.caveats if "forgets too much" in caveat]
+    assert told == [
+        "The removal effect of 't0', 33.3%, is far from the 90.0% of converting journeys that touch "
+        "it: a chain of order 1 forgets too much there."
+    ]
+    assert not any("forgets" in caveat for caveat in now.reduce_exit("web", 0.1).caveats)
+    assert any("forgets too much" in caveat for caveat in cx.whatif.levers(remembering()).caveats)
+    assert any(
+        "forgets too much" in n
+        for n in cx.attribution.markov(remembering(), by="touchpoint")._notes()
+    )
+
+
+def test_a_chain_that_remembers_nothing_is_not_doubted():
+    paths = [["web"], ["web", "cart"], ["call", "cart"]]
+    plain = cx.Journeys.from_paths(paths, converted=[0, 50, 25], dropped=[100, 50, 25])
+    assert not any("forgets" in caveat for caveat in cx.whatif.baseline(plain).caveats)

@@ -36,7 +36,7 @@ NO_INTERVAL = "There is no interval: the figure rests on fewer than three custom
 _FLAT = "Nothing varies: nothing tells how far the figure may be off."
 _SKEWED = (
     "The amounts are skewed (skewness {skew:.1f}) and only {n:,}: the interval may hold the truth "
-    "less often than its level says (.89 at 10, .92 at 50 log-normal ones)."
+    "less often than its level says (.89 at 10, .91 at 50 log-normal ones)."
 )
 _COCHRAN = 25  # Cochran (1977, 2.15): a mean is near normal from 25 times the squared skewness
 _ROUNDING = 1e-24

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures, resting_on
+from cxjourney._stats.ratios import ratio_of_sums
 from cxjourney._support.distinct import distinct
 from cxjourney._support.frozen import seal
 from cxjourney._support.validation import check_choice, check_count, check_level
@@ -34,10 +35,11 @@ from cxjourney.journeys import (
     by_segment,
     check_journeys,
     grain_codes,
+    left_out,
     left_out_at,
     units_of,
 )
-from cxjourney.kernels import directly_follows, ranges
+from cxjourney.kernels import ranges
 from cxjourney.log import Coded
 from cxjourney.markov import StackedChains
 
@@ -45,12 +47,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import timedelta
 
+    from cxjourney._stats.units import Units
     from cxjourney._support.array_types import Floats, Ints
     from cxjourney.journeys import Journeys
 
-__all__ = ["markov"]
+__all__ = ["forgotten", "markov"]
 
 _MEMORY_GAP = 0.05
+_CHANCE = 0.05  # over all names of a chain
 _DENSE = 256  # states up to which inverses of all chains at once cost least
 
 
@@ -147,7 +151,7 @@ def markov(
     effects normalised to the conversions; the effects themselves sum to 1 or more.
 
     With all of the past remembered the removal effect is the share of converting journeys that
-    touch the name. Where the two differ much the chain forgets too much: raise `order`, or do not
+    touch the name. Where the two differ much, and by more than chance, the chain forgets too much: raise `order`, or do not
     believe it. Self-loops change nothing. Journeys in progress are censored, not lost.
 
     Examples
@@ -206,13 +210,13 @@ def markov(
         left,
         groups,
     )
-    share, several = _touched(journeys, credited, codes)
+    share, several = _touched(journeys, credited, codes, units)
     low, high = effect.wilson(level)
     extra = {
         "removal_effect": effect.whole,
         "removal_low": low,
         "removal_high": high,
-        "touch_share": share,
+        "touch_share": share.whole,
     }
     return attribution(
         Credits(names=names, figures=credit, extra=extra),
@@ -226,7 +230,7 @@ def markov(
         backend=journeys.log.backend,
         remarks=(
             *touch_remarks(int(np.count_nonzero(won)), several=several),
-            *_memory(effect.whole, share, order, names),
+            *_memory(effect, share, order, names),
         ),
     )
 
@@ -330,37 +334,72 @@ def _remembering(
     return Coded(seal(key), tuple(range(len(owner)))), owner
 
 
-def _touched(journeys: Journeys, credited: Coded, codes: Ints) -> tuple[Floats, bool]:
+def _touched(
+    journeys: Journeys, credited: Coded, codes: Ints, units: Units
+) -> tuple[BucketFigures, bool]:
     """Return the share of converting journeys that touch each code, and whether any touches two."""
-    won = journeys.converted
-    lengths = np.diff(journeys.offsets)
-    weight = None if journeys.weight is None else journeys.weight[won]
-    k = len(credited.names)
-    follows = directly_follows(
-        credited.codes[ranges(journeys.offsets[:-1][won], lengths[won])],
-        np.append(0, np.cumsum(lengths[won])),
-        journeys.absorbed[won],
-        journeys.outcome[won],
-        k,
-        weight,
-    )
-    source, target = np.divmod(follows.keys, k + 3)
-    total = np.count_nonzero(won) if weight is None else weight.sum()
-    share = follows.visiting[codes] / total if total else np.full(len(codes), np.nan)
-    return share, bool(np.any((source != target) & (target < k)))
+    won = np.flatnonzero(journeys.converted)
+    lengths = journeys.lengths[won]
+    rows = ranges(journeys.offsets[:-1][won], lengths)
+    k = max(len(credited.names), 1)
+    touch = distinct(np.repeat(won, lengths) * k + credited.codes[rows])[0]
+    journey, code = np.divmod(touch, k)
+    y = units.sums(code, k, item=journey)[:, codes]
+    x = units.sums(np.zeros(len(won), dtype=np.int64), 1, item=won)
+    several = bool((journey[1:] == journey[:-1]).any())
+    return ratio_of_sums(y, np.broadcast_to(x, y.shape)), several
 
 
-def _memory(effect: Floats, share: Floats, order: int, names: tuple[str, ...]) -> tuple[str, ...]:
-    if not len(names) or np.isnan(effect).all():
+def _memory(
+    effect: BucketFigures, share: BucketFigures, order: int, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    if not len(names) or np.isnan(effect.whole).all():
         return ("No journey converted, so that removal effects are not defined.",)
-    gap = np.abs(effect - share)
-    worst = int(np.nanargmax(gap))
-    if gap[worst] < _MEMORY_GAP:
-        return ("Removal effects agree with the shares of journeys touched: the order is enough.",)
-    return (
-        (
-            f"The removal effect of {names[worst]!r}, {effect[worst]:.1%}, is far from the "
-            f"{share[worst]:.1%} of converting journeys that touch it: a chain of order {order} "
-            "forgets too much there."
-        ),
+    told = _forgotten(effect, share, order, names)
+    agree = "Removal effects agree with the shares of journeys touched: the order is enough."
+    return tuple(told.values())[:1] or (agree,)
+
+
+def _forgotten(
+    effect: BucketFigures, share: BucketFigures, order: int, names: tuple[str, ...]
+) -> dict[str, str]:
+    """Return what to say of each name that the chain forgets too much about, the worst first."""
+    gap = BucketFigures(
+        whole=effect.whole - share.whole,
+        without=effect.without - share.without,
+        units=effect.units,
     )
+    size = np.abs(gap.whole)
+    # of many names one lies apart by chance; without intervals the size alone decides
+    chance = np.nan_to_num(gap.p_value(), nan=0.0) >= _CHANCE / max(len(names), 1)
+    order_of = np.argsort(-np.nan_to_num(size), kind="stable")
+    return {
+        names[i]: (
+            f"The removal effect of {names[i]!r}, {effect.whole[i]:.1%}, is far from the "
+            f"{share.whole[i]:.1%} of converting journeys that touch it: a chain of order {order} "
+            "forgets too much there."
+        )
+        for i in order_of.tolist()
+        if size[i] >= _MEMORY_GAP and not chance[i]
+    }
+
+
+def forgotten(journeys: Journeys, by: By) -> Mapping[str, str]:
+    """Return, by name, where a chain that remembers one touch forgets too much, the worst first.
+
+    It is the check of `markov`: the removal effect lies apart from the share of converting
+    journeys that touch the name, by more than chance.
+    """
+
+    def compute() -> Mapping[str, str]:
+        left, coded = left_out(journeys, by), grain_codes(journeys.columns, by)
+        names = left.whole.names
+        place = {name: code for code, name in enumerate(coded.names)}
+        codes = np.array([place[name] for name in names], dtype=np.int64)
+        groups = [np.array([i]) for i in range(len(names))]
+        chain = StackedChains.of(left.whole.matrix[None], left.whole.start[None])
+        effect = _figures(_effects(chain, groups)[0], _effects_without(left, groups), left, groups)
+        share, _ = _touched(journeys, coded, codes, units_of(journeys))
+        return _forgotten(effect, share, 1, names)
+
+    return journeys.memo.get(("forgotten", by), compute)

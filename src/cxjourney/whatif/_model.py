@@ -12,6 +12,7 @@ from cxjourney._stats.buckets import resting_on
 from cxjourney._stats.estimates import CLUSTERED
 from cxjourney._support.array_types import Floats
 from cxjourney._support.validation import check_level, check_names
+from cxjourney.attribution import forgotten
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.graph import JourneyGraph
@@ -28,7 +29,7 @@ from cxjourney.journeys import (
 from cxjourney.markov import AbsorbingChain, StackedChains
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from cxjourney.journeys import By
 
@@ -95,6 +96,8 @@ class Model:
         Confidence level.
     backend
         The data-frame library of the input.
+    forgotten
+        What to say of touchpoints about which the chain forgets too much, the worst first.
     """
 
     chain: AbsorbingChain
@@ -105,6 +108,7 @@ class Model:
     currency: str
     level: float
     backend: str | None
+    forgotten: Mapping[str, str]
 
     @property
     def has_intervals(self) -> bool:
@@ -146,9 +150,14 @@ class Model:
             return "no interval"
         return f"{interval}, {CLUSTERED if self.knows_customers else 'visits independent'}"
 
-    def notes(self) -> tuple[str, ...]:
-        """Return what a reader must know about the numbers."""
-        notes = []
+    def notes(self, places: Collection[str] = ()) -> tuple[str, ...]:
+        """Return what a reader must know about the numbers: about some places, or the worst one."""
+        worst = list(self.forgotten)[:1]
+        notes = [
+            self.forgotten[name]
+            for name in dict.fromkeys(places or worst)
+            if name in self.forgotten
+        ]
         if len(self.chain.names) > MOST_TOUCHPOINTS:
             notes.append(f"There are no intervals for more than {MOST_TOUCHPOINTS:,} touchpoints.")
         elif not self.knows_customers:
@@ -182,7 +191,9 @@ def model_of(source: Journeys | JourneyGraph, *, by: By | None, level: float) ->
         source.require_determined("a what-if")
         graph, chain = graph_of(source, grain), chain_of(source, grain)
         left = left_out(source, grain)
+        forgets = forgotten(source, grain) if 0 < len(chain.names) <= MOST_TOUCHPOINTS else {}
     else:
+        forgets = {}
         graph = source
         own = str(graph.graph.get("grain", "touchpoint"))
         if by is not None and ", ".join(check_names(by, "by")) != own:
@@ -198,4 +209,5 @@ def model_of(source: Journeys | JourneyGraph, *, by: By | None, level: float) ->
         currency=str(graph.graph.get("currency", "")),
         level=level,
         backend=source.log.backend if isinstance(source, Journeys) else None,
+        forgotten=forgets,
     )

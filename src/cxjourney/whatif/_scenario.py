@@ -329,7 +329,7 @@ def _solved(state: _State) -> Scenario:
     model, n = state.model, state.model.n_journeys
     gain, steps = figures.gain, figures.more_steps
     mean_value = model.mean_conversion_value
-    caveats = list(model.notes())
+    caveats = list(model.notes([place for change in state.changes for place in change.places]))
     if state.undefined is not None:
         caveats.insert(0, state.undefined)
     elif model.has_intervals:

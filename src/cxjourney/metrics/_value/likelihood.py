@@ -82,5 +82,7 @@ def maximise(likelihood: Callable[[Floats], tuple[float, Floats]], *, start: Flo
         parameters=np.exp(at),
         value=value,
         errors=errors,
-        converged=bool((errors < _WIDEST).all() and np.abs(gradient).max() < 1e-5 * (1 + abs(value))),
+        converged=bool(
+            (errors < _WIDEST).all() and np.abs(gradient).max() < 1e-5 * (1 + abs(value))
+        ),
     )
