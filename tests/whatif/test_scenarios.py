@@ -442,8 +442,10 @@ def test_a_longer_memory_is_said_where_something_changes_there():
     # 90 of 100 conversions touch it; the chain loses a third of them without it
     told = [caveat for caveat in there.caveats if "forgets too much" in caveat]
     assert told == [
-        "The removal effect of 't0', 33.3%, is far from the 90.0% of converting journeys that touch "
-        "it: a chain of order 1 forgets too much there."
+        (
+            "The removal effect of 't0', 33.3%, is far from the 90.0% of converting journeys that "
+            "touch it: a chain of order 1 forgets too much there."
+        )
     ]
     assert not any("forgets" in caveat for caveat in now.reduce_exit("web", 0.1).caveats)
     assert any("forgets too much" in caveat for caveat in cx.whatif.levers(remembering()).caveats)

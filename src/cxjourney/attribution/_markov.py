@@ -151,8 +151,8 @@ def markov(
     effects normalised to the conversions; the effects themselves sum to 1 or more.
 
     With all of the past remembered the removal effect is the share of converting journeys that
-    touch the name. Where the two differ much, and by more than chance, the chain forgets too much: raise `order`, or do not
-    believe it. Self-loops change nothing. Journeys in progress are censored, not lost.
+    touch the name. Where the two differ much, and by more than chance, the chain forgets too much:
+    raise `order`, or do not believe it. Self-loops change nothing. Journeys in progress are censored, not lost.
 
     Examples
     --------
