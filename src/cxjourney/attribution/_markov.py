@@ -152,7 +152,8 @@ def markov(
 
     With all of the past remembered the removal effect is the share of converting journeys that
     touch the name. Where the two differ much, and by more than chance, the chain forgets too much:
-    raise `order`, or do not believe it. Self-loops change nothing. Journeys in progress are censored, not lost.
+    raise `order`, or do not believe it. Self-loops change nothing. Journeys in progress are
+    censored, not lost.
 
     Examples
     --------

@@ -170,8 +170,8 @@ def fit_bg_nbd(
 
     Purchases of one day are one (see `purchase_summary`), which biases α upward where customers buy
     more than once a week. The model has no seasons, no trend and no covariates, and lets nobody
-    stop before the first repeat. Not for contracts, where leaving is observed: use `kaplan_meier`. Check it on purchases
-    that it has not seen before believing it.
+    stop before the first repeat. Not for contracts, where leaving is observed: use `kaplan_meier`.
+    Check it on purchases that it has not seen before believing it.
 
     Examples
     --------
