@@ -101,8 +101,13 @@ def test_probabilities_are_those_of_aalen_and_johansen(graph):
 
 def test_dwell_is_the_time_to_the_next_touch(graph):
     edge = graph.edges["web", cx.CONVERSION]
-    assert edge["dwell_mean_s"] == timedelta(days=3).total_seconds()
-    assert edge["dwell_median_s"] == timedelta(days=3).total_seconds()
+    # after 1 day with a mass of 1/6 and after 5 with 2/9: a visit of c still waits after 4
+    mean = (1 / 6 + 5 * 2 / 9) / (7 / 18) * 86_400
+    assert edge["dwell_mean_s"] == pytest.approx(mean, rel=1e-12)
+    spread = (1 / 6 + 25 * 2 / 9) / (7 / 18) * 86_400**2 - mean**2
+    assert edge["dwell_sd_s"] == pytest.approx(spread**0.5, rel=1e-9)
+    assert edge["dwell_median_s"] == timedelta(days=5).total_seconds()
+    assert edge["dwell_sum_us"] == 6 * 86_400 * 10**6
     assert "dwell_mean_s" not in graph.edges["web", cx.DROPOFF]
 
 

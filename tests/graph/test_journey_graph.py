@@ -148,7 +148,10 @@ def test_merged_halves_of_the_worked_example_give_its_kaplan_meier_exit(worked):
     assert row == pytest.approx({"web": 1 / 6, CONVERSION: 7 / 18, DROPOFF: 4 / 9}, abs=1e-15)
     assert whole.edges["store", DROPOFF]["probability"] == 1
     assert whole.edges["ad", "web"]["dwell_mean_s"] == 86_400
-    assert whole.edges["web", CONVERSION]["dwell_mean_s"] == 3 * 86_400
+    # after 1 day with a mass of 1/6 and after 5 with 2/9: a visit still waited at 4
+    expected = (1 / 6 + 5 * 2 / 9) / (7 / 18) * 86_400
+    assert whole.edges["web", CONVERSION]["dwell_mean_s"] == pytest.approx(expected, rel=1e-12)
+    assert whole.edges["web", CONVERSION]["dwell_sum_us"] == 6 * 86_400 * 10**6
     assert {n: whole.nodes[n]["visits"] for n in whole.touchpoints} == {
         "ad": 2,
         "web": 6,

@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING, ClassVar, overload
 import attrs
 import numpy as np
 
-from cxjourney._stats.aalen_johansen import MOVED
+from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.estimates import why_no_interval
-from cxjourney._stats.ratios import ratio_figures, share_of_total_figures
+from cxjourney._stats.ratios import share_of_total_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.critical._grain import grain_name
 from cxjourney.journeys import (
     By,
+    TransitionTimes,
     Visits,
     by_segment,
+    chain_figures,
+    chain_of,
     check_journeys,
-    masses_of,
+    statistics_of,
+    times_of,
+    times_without_buckets,
     units_of,
     visits_of,
 )
@@ -27,11 +32,13 @@ from cxjourney.journeys import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cxjourney._support.array_types import Floats, Ints
     from cxjourney.journeys import BySegment, Journeys, SegmentBy
 
 __all__ = ["Bottlenecks", "bottlenecks"]
 
 _SECOND = 1e6
+_UNFOLLOWED = 0.01
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -111,11 +118,13 @@ def bottlenecks(
         - `visits`, `moved`: visits, and those that went on;
         - `wait_s`, `low`, `high`: mean time to the next visit, goal or exit [s];
         - `median_s`, `p90_s`: quantiles of the same [s];
-        - `total_s`: its sum over the observed visits [s];
+        - `total_s`: its sum over all journeys, those in progress brought to their end [s];
         - `share`, `share_low`, `share_high`: its share of the sum over all nodes [fraction];
         - `working_s`, `queue_s`: mean duration of the interaction and mean rest of the wait [s];
           NaN without durations;
-        - `converted_s`: mean time spent there by a journey that converted [s].
+        - `converted_s`: mean time spent there by a journey that converts [s];
+        - `followed_s`: NaN, or how long visits were followed where none was up to the limit [s];
+          what stands before is then restricted to waits of at most that time.
 
     Raises
     ------
@@ -128,9 +137,14 @@ def bottlenecks(
     -----
     The wait at x runs from the visit of x to the next visit, the goal or an explicit exit. A
     transition weighs as much as its Aalen-Johansen mass, so that short waits are not
-    over-represented where visits are censored; the weights are those of all customers in every
-    bucket of the variance. Where interactions have durations, working time is the duration and the
-    queue is what is left of the wait.
+    over-represented where visits are censored (Satten and Datta 2001); the intervals compute the
+    masses anew without each bucket of customers. Where interactions have durations, working time is
+    the duration and the queue is what is left of the wait.
+
+    Journeys in progress have not come to the later nodes yet, and the slow ones among those that
+    convert have not converted. Where there are any, the visits of a node are those that the chain
+    expects, and `converted_s` is that of its journeys that convert. Where more than 1% of journeys
+    come to visits that outlast what was followed, `total_s`, `share` and `converted_s` are NaN.
 
     Examples
     --------
@@ -145,26 +159,25 @@ def bottlenecks(
     if segment is not None:
         return by_segment(journeys, segment, lambda part: bottlenecks(part, by=by, level=level))
     journeys.require_times("critical.bottlenecks()")
-    visits, units = visits_of(journeys, by), units_of(journeys)
+    visits, _units, times = visits_of(journeys, by), units_of(journeys), times_of(journeys, by)
     k = len(visits.names)
-    moved = np.flatnonzero(visits.state == MOVED)
-    node, journey = visits.node[moved], visits.journey[moved]
-    wait = waits_s(visits)[moved]
-    # without a limit nothing is censored by it
-    mass = np.ones(len(moved))
-    if journeys.rules.inactivity is not None:
-        mass = masses_of(journeys, by)[moved]
-    working, queue = _split(journeys, visits, moved, wait)
+    node, wait, mass = visits.node[times.visit], times.wait_s, times.mass
+    working, queue = _split(journeys, visits, times)
     median, p90 = _quantiles(node, wait, mass, k, (0.5, 0.9))
-    won = journeys.converted[journey]
-    n_won = int(np.count_nonzero(journeys.converted))
-    converted = np.bincount(node[won], wait[won], minlength=k)
-    total = np.bincount(node, wait, minlength=k).astype(np.float64)
-    mean = ratio_figures(mass * wait, mass, group=node, n_groups=k, units=units, item=journey)
+    mean = _means(journeys, by, times)
     low, high = mean.student(level)
-    share = share_of_total_figures(wait, group=node, n_groups=k, units=units, item=journey)
+    if times.weighted and journeys.rules.absorbing:
+        total, share, converted = _of_chain(journeys, by, times)
+    else:
+        total, share, converted = _of_visits(journeys, visits, times)
     share_low, share_high = share.wilson(level)
     caveats = why_no_interval(mean)
+    short = times.followed_us >= 0
+    if short.any():
+        n = np.count_nonzero(short)
+        caveats += (f"Visits at {n:,} nodes were not followed to the limit; see followed_s.",)
+    if np.isnan(total).all() and len(node):
+        caveats += ("Shares are not known: more than 1% of journeys outlast what was followed.",)
     columns = {
         grain_name(by): visits.names,
         "visits": np.bincount(visits.node, minlength=k),
@@ -180,39 +193,111 @@ def bottlenecks(
         "share_high": share_high,
         "working_s": working,
         "queue_s": queue,
-        "converted_s": converted / n_won if n_won else np.full(k, np.nan),
+        "converted_s": converted,
+        "followed_s": np.where(short, times.followed_us / _SECOND, np.nan),
     }
     formats = {name: "duration" for name in columns if name.endswith("_s")}
     formats |= {"low": "duration", "high": "duration", "share": "percent"}
     table = Table(columns, formats=formats, backend=journeys.log.backend)
-    order = np.lexsort((np.arange(k), -total))
+    visits_s = np.bincount(visits.node, minlength=k) * np.nan_to_num(mean.whole)
+    order = np.lexsort((np.arange(k), -np.where(np.isnan(total), visits_s, total)))
     return Bottlenecks(table=table.take(order), level=level, caveats=caveats)
 
 
-def waits_s(visits: Visits) -> NDArray[np.float64]:
-    """Return the time from each visit to the next [s]; meaningful where the visit moved."""
-    assert visits.wait_us is not None  # noqa: S101 - the caller has looked
-    return visits.wait_us / _SECOND
+def _means(journeys: Journeys, by: By, times: TransitionTimes) -> BucketFigures:
+    """Return the mean wait of each node, and the same without each bucket."""
+    source, k = statistics_of(journeys, by).source, len(times.followed_us)
+    one = np.ones(len(times.visit))
+    sums = []
+    for values in (times.wait_s, one):
+        whole = np.bincount(source, times.total(len(source), values), minlength=k)
+        without = times_without_buckets(journeys, by, times, values)
+        sums.append((whole, _by_node(without, source, k)))
+    visits = visits_of(journeys, by)
+    units = units_of(journeys).sums(
+        visits.node[times.visit], k, item=visits.journey[times.visit], values=times.mass
+    )
+    mean, without = (_quotient(part, mass) for part, mass in zip(*sums, strict=True))
+    return BucketFigures(whole=mean, without=without, units=units)
+
+
+def _of_visits(
+    journeys: Journeys, visits: Visits, times: TransitionTimes
+) -> tuple[Floats, BucketFigures, Floats]:
+    """Return total, share and time of a converted journey, of the visits that were seen."""
+    k = len(visits.names)
+    node, journey = visits.node[times.visit], visits.journey[times.visit]
+    total = np.bincount(node, times.wait_s, minlength=k).astype(np.float64)
+    share = share_of_total_figures(
+        times.wait_s, group=node, n_groups=k, units=units_of(journeys), item=journey
+    )
+    won = journeys.converted[journey]
+    n_won = int(np.count_nonzero(journeys.converted))
+    converted = np.bincount(node[won], times.wait_s[won], minlength=k)
+    return total, share, converted / n_won if n_won else np.full(k, np.nan)
+
+
+def _of_chain(
+    journeys: Journeys, by: By, times: TransitionTimes
+) -> tuple[Floats, BucketFigures, Floats]:
+    """Return total, share and time of a converting journey, all brought to their end."""
+    whole, figures = statistics_of(journeys, by), chain_figures(journeys, by)
+    chain, visits = chain_of(journeys, by), visits_of(journeys, by)
+    source, k = whole.source, len(whole.names)
+    seconds = times.total(len(source), times.wait_s)
+    without = _by_node(times_without_buckets(journeys, by, times, times.wait_s), source, k)
+    spent = figures.visits.whole * np.bincount(source, seconds, minlength=k)
+    spent_without = figures.visits.without * without
+    unit = units_of(journeys).sums(
+        np.zeros(len(times.visit), dtype=np.int64),
+        1,
+        item=visits.journey[times.visit],
+        values=whole.visits[visits.node[times.visit]] * times.mass * times.wait_s,
+    )
+    known = 1.0 if chain.restricted <= _UNFOLLOWED else np.nan
+    share = BucketFigures(
+        whole=known * _quotient(spent, np.full(k, spent.sum())),
+        without=_quotient(spent_without, spent_without.sum(axis=1, keepdims=True) + 0 * without),
+        units=np.broadcast_to(unit, without.shape),
+    )
+    hitting = np.append(figures.hitting.whole, [np.nan, 1.0, 0.0])
+    won = figures.visits.whole * np.bincount(source, seconds * hitting[whole.target], minlength=k)
+    converted = _quotient(won, np.full(k, float(figures.conversion.whole)))
+    return known * whole.n_journeys * spent, share, known * converted
+
+
+def _by_node(values: Floats, source: Ints, k: int) -> Floats:
+    """Return the sums over the transitions of each node, along the last axis."""
+    sums = np.zeros((len(values), k))
+    np.add.at(sums.T, source, np.nan_to_num(values).T)
+    return sums
+
+
+def _quotient(part: Floats, whole: Floats) -> Floats:
+    quotient = np.full(np.shape(part), np.nan)
+    np.divide(part, whole, out=quotient, where=whole > 0)
+    return quotient
 
 
 def _split(
-    journeys: Journeys, visits: Visits, moved: NDArray[np.intp], wait: NDArray[np.float64]
+    journeys: Journeys, visits: Visits, times: TransitionTimes
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean working time and mean queue of each node, NaN without durations."""
     k = len(visits.names)
     duration = journeys.columns.numeric.get("duration_us")
-    nothing = np.full(k, np.nan)
     if duration is None:
-        return nothing, nothing
-    worked = np.asarray(duration, dtype=np.float64)[visits.row[moved]] / _SECOND
+        return np.full(k, np.nan), np.full(k, np.nan)
+    worked = np.asarray(duration, dtype=np.float64)[visits.row[times.visit]] / _SECOND
     known = ~np.isnan(worked)
-    node = visits.node[moved][known]
-    n = np.bincount(node, minlength=k)
+    node, mass, worked = visits.node[times.visit][known], times.mass[known], worked[known]
     # an interaction may outlast the time to the next one where timestamps are starts
-    parts = (worked[known], np.maximum(wait[known] - worked[known], 0.0))
-    sums = (np.bincount(node, part, minlength=k) for part in parts)
-    working, queue = (np.divide(s, n, out=nothing.copy(), where=n > 0) for s in sums)
-    return working, queue
+    queue = np.maximum(times.wait_s[known] - worked, 0.0)
+    n = np.bincount(node, mass, minlength=k).astype(np.float64)
+    working, rest = (
+        _quotient(np.bincount(node, mass * part, minlength=k).astype(np.float64), n)
+        for part in (worked, queue)
+    )
+    return working, rest
 
 
 def _quantiles(

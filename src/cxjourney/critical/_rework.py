@@ -23,6 +23,7 @@ from cxjourney.journeys import (
     chain_of,
     check_journeys,
     graph_of,
+    masses_of,
     units_of,
     visits_of,
 )
@@ -199,7 +200,7 @@ def rework(
             "high": high,
             "returning": _returning(journeys, by, visits.names),
             "repeats": repeats.astype(np.int64),
-            "repeated_s": _time(visits, again),
+            "repeated_s": _time(visits, by, again),
             "loop": np.array([member.get(name, 0) for name in visits.names], dtype=np.int64),
         },
         formats=dict.fromkeys(("rework_rate", "low", "high", "returning"), "percent")
@@ -243,12 +244,14 @@ def _weights(visits: Visits, chosen: Bools) -> Ints | None:
     return None if visits.weight is None else visits.weight[chosen]
 
 
-def _time(visits: Visits, again: Bools) -> Floats:
+def _time(visits: Visits, by: By, again: Bools) -> Floats:
     k = len(visits.names)
     if visits.wait_us is None:
         return np.full(k, np.nan)
     counted = again & (visits.state == MOVED)
     seconds = visits.wait_us[counted] / 1e6
+    if visits.journeys.rules.inactivity is not None:  # for those that still wait, too
+        seconds *= (masses_of(visits.journeys, by) * np.bincount(visits.node)[visits.node])[counted]
     return np.bincount(visits.node[counted], seconds, minlength=k).astype(np.float64)
 
 

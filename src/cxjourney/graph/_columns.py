@@ -29,6 +29,7 @@ __all__ = [
 
 TERMINAL_NODES = (START, CONVERSION, DROPOFF)
 _TOLERANCE = 1e-9
+_ROUNDING = 1e-12
 
 
 def _counts(values: Any) -> NDArray[np.int64]:
@@ -65,6 +66,7 @@ class Nodes:
     censored_histogram: NDArray[np.int64] | None = attrs.field(
         default=None, converter=_optional_counts
     )
+    followed_us: NDArray[np.int64] | None = attrs.field(default=None, converter=_optional_counts)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -81,8 +83,19 @@ class Edges:
         default=None, converter=_optional_floats
     )
     dwell_m2: NDArray[np.float64] | None = attrs.field(default=None, converter=_optional_floats)
+    dwell_count: NDArray[np.int64] | None = attrs.field(default=None, converter=_optional_counts)
+    dwell_mean_s: NDArray[np.float64] | None = attrs.field(default=None, converter=_optional_floats)
+    dwell_sd_s: NDArray[np.float64] | None = attrs.field(default=None, converter=_optional_floats)
+    dwell_probability: NDArray[np.float64] | None = attrs.field(
+        default=None, converter=_optional_floats
+    )
     value_sum: NDArray[np.float64] | None = attrs.field(default=None, converter=_optional_floats)
     gap_histogram: NDArray[np.int64] | None = attrs.field(default=None, converter=_optional_counts)
+
+    @property
+    def timed(self) -> NDArray[np.int64]:
+        """How many of the transitions have a time."""
+        return self.count if self.dwell_count is None else self.dwell_count
 
     def arriving(self, size: int, origin: int | None = None) -> NDArray[np.int64]:
         """Return the counts that arrive at nodes 0 … size - 1, all or those from `origin`."""
@@ -202,6 +215,7 @@ def node_records(nodes: Nodes, edges: Edges) -> list[tuple[str, dict[str, Any]]]
             "censored": nodes.censored.tolist(),
             "touchpoint": nodes.touchpoint,
             "censored_histogram": _histograms(nodes.censored_histogram),
+            "followed_us": _plain(nodes.followed_us),
         },
     )
     _add_sets(records, "channel", nodes.channels)
@@ -257,25 +271,37 @@ def _probabilities(nodes: Nodes, edges: Edges) -> NDArray[np.float64]:
     return given
 
 
+def _means(edges: Edges) -> NDArray[np.float64] | None:
+    """Return the mean time of each edge: the one that is given, else sum / transitions with one."""
+    given = edges.dwell_mean_s
+    if edges.dwell_sum_us is None:
+        return given
+    mean = np.full(edges.count.size, np.nan) if given is None else given.copy()
+    plain = np.isnan(mean) & (edges.timed > 0) & (edges.dwell_sum_us >= 0)
+    np.divide(edges.dwell_sum_us, edges.timed * 1e6, out=mean, where=plain)
+    return mean
+
+
 def edge_records(nodes: Nodes, edges: Edges) -> list[tuple[str, str, dict[str, Any]]]:
     """Return the edges with their attributes."""
     labels = (*nodes.names, *TERMINAL_NODES)
-    mean = None
-    if edges.dwell_sum_us is not None:
-        known = (edges.count > 0) & (edges.dwell_sum_us >= 0)
-        mean = np.divide(
-            edges.dwell_sum_us, edges.count * 1e6, out=np.full(known.size, np.nan), where=known
-        )
+    probability = _probabilities(nodes, edges)
+    part = edges.dwell_probability
+    if part is not None:  # said only where not all of the transitions have a time
+        part = np.where(np.abs(part - probability) > _ROUNDING, part, np.nan)
     records = _records(
         edges.count.size,
         {
             "count": edges.count.tolist(),
             "journeys": _plain(edges.journeys),
-            "probability": _plain(_probabilities(nodes, edges)),
+            "probability": _plain(probability),
             "dwell_sum_us": _plain(edges.dwell_sum_us),
-            "dwell_mean_s": _plain(mean),
+            "dwell_mean_s": _plain(_means(edges)),
             "dwell_median_s": _plain(edges.dwell_median_s),
+            "dwell_sd_s": _plain(edges.dwell_sd_s),
             "dwell_m2": _plain(edges.dwell_m2),
+            "dwell_count": _plain(np.where(edges.timed == edges.count, -1, edges.timed)),
+            "dwell_probability": _plain(part),
             "value_sum": _plain(edges.value_sum),
             "gap_histogram": _histograms(edges.gap_histogram),
         },

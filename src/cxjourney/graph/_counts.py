@@ -186,6 +186,7 @@ def from_networkx(
             owners=[names_of(node, "owner") for node in nodes],
             touchpoint=[node.get("touchpoint") for node in nodes],
             censored_histogram=_histogram(nodes, "censored_histogram", grid),
+            followed_us=_column(nodes, "followed_us", -1),
         ),
         Edges(
             source=base.source,
@@ -198,11 +199,27 @@ def from_networkx(
             dwell_sum_us=_column(edges, "dwell_sum_us", -1),
             dwell_median_s=_column(edges, "dwell_median_s", np.nan),
             dwell_m2=_column(edges, "dwell_m2", np.nan),
+            dwell_count=_timed(edges, count),
+            # of a graph of counts the mean is that of its sums
+            **(
+                {}
+                if facts["estimator"] == "count" and grid is None
+                else {
+                    name: _column(edges, name, np.nan)
+                    for name in ("dwell_mean_s", "dwell_sd_s", "dwell_probability")
+                }
+            ),
             value_sum=_column(edges, "value_sum", np.nan),
             gap_histogram=_histogram(edges, "gap_histogram", grid),
         ),
         facts,
     )
+
+
+def _timed(rows: Sequence[Mapping[str, Any]], count: str) -> NDArray[Any] | None:
+    if not any("dwell_count" in row for row in rows):
+        return None
+    return np.array([row.get("dwell_count", row[count]) for row in rows])
 
 
 def names_of(node: Mapping[str, Any], what: str) -> tuple[str, ...]:

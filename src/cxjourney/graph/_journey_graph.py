@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+import attrs
 import networkx as nx
 import numpy as np
 
@@ -14,6 +15,7 @@ from cxjourney._support.validation import check_choice, check_duration, duration
 from cxjourney.exceptions import InvalidValue, NotAFlow, UnknownName
 from cxjourney.graph import _columns, _counts, _export, _tables
 from cxjourney.graph._checks import check_graph
+from cxjourney.graph._life_table import life_table_times
 from cxjourney.graph._merge import merged
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ __all__ = ["JourneyGraph"]
 Estimator = Literal["count", "aalen-johansen", "life-table"]
 
 _ESTIMATORS = ("count", "aalen-johansen", "life-table")
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 class JourneyGraph(_DiGraph):
@@ -50,13 +52,18 @@ class JourneyGraph(_DiGraph):
         `kind` ("touchpoint", "start", "conversion", "dropoff"); `visits`; `journeys` that come
         by; `starts`, `conversions`, `exits`; `censored` visits of journeys in progress; `channel`,
         `stage`, `owner` where unique at the node, else `n_channels` and `channels` (a JSON list),
-        and so on. The terminals carry the journeys that start, convert and drop as `visits`.
+        and so on; `followed_us` where no visit was followed up to the limit: what took longer is
+        not known, and counts as drop-off. The terminals carry the journeys that start, convert and
+        drop as `visits`.
 
     Attributes of an edge
-        `count`; `journeys` that use it; `probability`; `dwell_sum_us` and `dwell_mean_s`,
-        `dwell_median_s`: the time from the one visit to the next; into `CONVERSION` also
-        `value_sum`. An edge into `DROPOFF` may have count 0 and a probability: no visit was seen
-        to end there, but journeys in progress may.
+        `count`; `journeys` that use it; `probability`; `dwell_mean_s`, `dwell_median_s` and
+        `dwell_sd_s`: mean, median and standard deviation of the time from the one visit to the
+        next; `dwell_sum_us` and `dwell_m2`: sum and squared deviations of the times seen; where
+        silence ends journeys too, which takes no time, `dwell_count` and `dwell_probability` are
+        of the transitions that have one; into `CONVERSION` also `value_sum`. An edge into `DROPOFF`
+        may have count 0 and a probability: no visit was seen to end there, but journeys in progress
+        may.
 
     Attributes of the graph (`graph.graph`)
         `estimator` of the probabilities; `grain`; `goal` (a JSON list); `n_journeys`,
@@ -70,6 +77,11 @@ class JourneyGraph(_DiGraph):
     At every touchpoint flow is conserved: visits = transitions in + starts = transitions out +
     conversions + exits + censored. A subgraph breaks it on purpose: it is for drawing, not for
     computing.
+
+    Mean and median give each transition its mass of Aalen and Johansen, so that the long waits of
+    visits that still wait are not forgotten (Satten and Datta 2001). Graphs of counts
+    without histograms cannot: theirs are of the transitions that were seen, `dwell_sum_us` over how
+    many, and short where journeys are in progress. A median is not kept when graphs are added.
 
     Examples
     --------
@@ -207,6 +219,10 @@ class JourneyGraph(_DiGraph):
         dwell_sum_us: ArrayLike | None = None,
         dwell_median_s: ArrayLike | None = None,
         dwell_m2: ArrayLike | None = None,
+        dwell_count: ArrayLike | None = None,
+        dwell_mean_s: ArrayLike | None = None,
+        dwell_sd_s: ArrayLike | None = None,
+        dwell_probability: ArrayLike | None = None,
         value_sum: ArrayLike | None = None,
         gap_histogram: ArrayLike | None = None,
         censored: ArrayLike | None = None,
@@ -216,6 +232,7 @@ class JourneyGraph(_DiGraph):
         owners: Sequence[Collection[str]] | None = None,
         touchpoint: Sequence[str | None] | None = None,
         censored_histogram: ArrayLike | None = None,
+        followed_us: ArrayLike | None = None,
         grid_us: Sequence[int] | None = None,
         estimator: Estimator = "count",
         grain: str = "touchpoint",
@@ -244,15 +261,21 @@ class JourneyGraph(_DiGraph):
         probability
             Transition probabilities [fraction]; None counts them. Those that leave START are
             always counted. A node without any has nothing known of its end.
-        dwell_sum_us, dwell_median_s, dwell_m2
+        dwell_sum_us, dwell_median_s, dwell_m2, dwell_count
             Time from visit to visit: sum [µs], median [s], sum of squared deviations from the
-            mean [s²].
+            mean [s²], and how many have one, where not all do.
+        dwell_mean_s, dwell_sd_s, dwell_probability
+            Mean and standard deviation [s] where they are not those of the sums, and the
+            probability of the transitions that have a time, where it is not that of all.
         value_sum
             Value of the conversions by the edge.
         gap_histogram, censored_histogram, grid_us
             Times on a grid, for exact merging: transitions of each edge by their time, shape
             (edges, bins); censored visits of each node by the time that they had lasted, shape
             (nodes, bins); bounds of the bins [µs], from 0 to the limit, bins + 1 of them.
+        followed_us
+            Longest time that a visit of each node was followed, where none was up to the limit
+            [µs], shape (nodes,).
         censored, node_journeys
             Censored visits, and journeys that come by, shape (nodes,).
         channels, stages, owners
@@ -279,6 +302,7 @@ class JourneyGraph(_DiGraph):
             owners=owners,
             touchpoint=touchpoint,
             censored_histogram=censored_histogram,
+            followed_us=followed_us,
         )
         edges = _columns.Edges(
             source=source,
@@ -289,9 +313,17 @@ class JourneyGraph(_DiGraph):
             dwell_sum_us=dwell_sum_us,
             dwell_median_s=dwell_median_s,
             dwell_m2=dwell_m2,
+            dwell_count=dwell_count,
+            dwell_mean_s=dwell_mean_s,
+            dwell_sd_s=dwell_sd_s,
+            dwell_probability=dwell_probability,
             value_sum=value_sum,
             gap_histogram=gap_histogram,
         )
+        if grid_us is not None and gap_histogram is not None and dwell_mean_s is None:
+            mean, deviation, followed = life_table_times(nodes, edges, grid_us)
+            edges = attrs.evolve(edges, dwell_mean_s=mean, dwell_sd_s=deviation)
+            nodes = attrs.evolve(nodes, followed_us=followed)
         facts: dict[str, Any] = {
             "estimator": check_choice(estimator, "estimator", _ESTIMATORS),
             "grain": grain,
@@ -466,8 +498,9 @@ class JourneyGraph(_DiGraph):
     def __add__(self, other: object) -> Self:
         """Return the graph of both logs; their customers must not overlap.
 
-        Counts, journeys, dwell sums and values add exactly. Probabilities are computed anew
-        from the added histograms if both graphs carry them, else counted. Medians are dropped.
+        Counts, journeys, dwell sums and values add exactly. Probabilities and means of times are
+        computed anew from the added histograms if both graphs carry them, else counted. Medians are
+        dropped. A sum that 64 bits cannot hold is missing.
         """
         if not isinstance(other, JourneyGraph):
             return NotImplemented

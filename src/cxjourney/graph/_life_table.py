@@ -15,9 +15,13 @@ from cxjourney._support.validation import whole_numbers
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["life_table"]
+    from cxjourney.graph._columns import Edges, Nodes
+
+__all__ = ["life_table", "life_table_times"]
 
 
 def life_table(
@@ -75,6 +79,74 @@ def life_table(
     >>> probability.round(4).tolist(), silent.round(4).tolist()
     ([0.1667, 0.3889], [0.4444])
     """
+    probability, silent, _ = _estimated(visits, censored_visits, transitions, source)
+    return probability, silent
+
+
+def life_table_times(
+    nodes: Nodes, edges: Edges, grid_us: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return mean and deviation of the times of transitions, and how long nodes were followed.
+
+    Parameters
+    ----------
+    nodes, edges
+        The columns of a graph, with histograms and sums of times.
+    grid_us
+        Bounds of the bins [µs].
+
+    Returns
+    -------
+    mean, deviation
+        Mean and standard deviation of the time of each transition [s], shape (edges,): those of the
+        times seen, and what the weights of bins change in the same of the middles of bins.
+    followed_us
+        As in `JourneyGraph.from_arrays`, down to the width of a bin.
+    """
+    size, made = len(nodes.names), edges.gap_histogram
+    inner = np.flatnonzero(edges.source < size)
+    n = edges.count.size
+    mean, deviation = np.full((2, n), np.nan)
+    if made is None or nodes.censored_histogram is None:
+        return mean, deviation, np.full(size, -1, dtype=np.int64)
+    source = edges.source[inner]
+    visits, censored = edges.arriving(size), nodes.censored_histogram
+    _, silent, weight = _estimated(visits, censored, made[inner], source)
+    bounds = np.asarray(grid_us, dtype=np.float64) / 1e6
+    middle = (bounds[:-1] + bounds[1:]) / 2
+    moves, weighted = made[inner].astype(np.float64), made[inner] * weight[source]
+    if edges.dwell_sum_us is not None:
+        plain = edges.dwell_sum_us[inner] / 1e6
+        seen = (edges.dwell_sum_us[inner] >= 0) & (edges.timed[inner] > 0)
+        first = _quotient(plain, np.where(seen, edges.timed[inner], 0))
+        squares = np.full(len(inner), np.nan) if edges.dwell_m2 is None else edges.dwell_m2[inner]
+        second = _quotient(squares, np.where(seen, edges.timed[inner], 0)) + first**2
+        more = [
+            _quotient((weighted * values).sum(axis=1), weighted.sum(axis=1))
+            - _quotient((moves * values).sum(axis=1), moves.sum(axis=1))
+            for values in (middle, middle**2)
+        ]
+        mean[inner] = first + more[0]
+        deviation[inner] = np.sqrt(np.maximum(second + more[1] - mean[inner] ** 2, 0.0))
+    ends = np.zeros(size, dtype=np.int64)
+    np.add.at(ends, source, made[inner].sum(axis=1))
+    open_ones = censored.sum(axis=1)
+    lost = (visits > ends + open_ones) | (open_ones == 0) | ~(np.nan_to_num(silent) > 0)
+    last = censored.shape[1] - 1 - np.argmax(censored[:, ::-1] > 0, axis=1)
+    followed = np.where(lost, -1, np.asarray(grid_us, dtype=np.int64)[last])
+    return mean, deviation, followed
+
+
+def _quotient(part: NDArray[np.float64], whole: NDArray[np.number]) -> NDArray[np.float64]:
+    quotient = np.full(np.shape(part), np.nan)
+    np.divide(part, whole, out=quotient, where=whole > 0)
+    return quotient
+
+
+def _estimated(
+    visits: ArrayLike, censored_visits: ArrayLike, transitions: ArrayLike, source: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return what `life_table` does, and the weight of a transition by node and bin."""
     n_visits = whole_numbers(visits, "visits")
     censored = whole_numbers(censored_visits, "censored_visits")
     made = whole_numbers(transitions, "transitions")
@@ -101,7 +173,7 @@ def life_table(
     unknown = censored.sum(axis=1) == n_visits
     silent[unknown] = np.nan
     probability[unknown[origin]] = np.nan
-    return probability, silent
+    return probability, silent, weight
 
 
 def _check_shapes(

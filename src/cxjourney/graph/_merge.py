@@ -10,7 +10,7 @@ import numpy as np
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import _counts
 from cxjourney.graph._columns import Edges, Nodes
-from cxjourney.graph._life_table import life_table
+from cxjourney.graph._life_table import life_table, life_table_times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def merged(left: nx.DiGraph[str], right: nx.DiGraph[str]) -> tuple[Nodes, Edges,
     edges = _edges(len(names), a_edges, b_edges, places)
     if "grid_us" in facts:
         facts["estimator"] = "life-table"
-        return nodes, _life_table(nodes, edges), facts
+        return *_life_table(nodes, edges, str(facts["grid_us"])), facts
     facts["estimator"] = "count"
     return nodes, _some(edges, edges.count > 0), facts
 
@@ -109,13 +109,19 @@ def _edges(size: int, a: Edges, b: Edges, places: Sequence[NDArray[np.int64]]) -
     at = [np.searchsorted(every, key) for key in keys]
     used = [side.count > 0 for side in (a, b)]
     count = _total(every.size, at, (a.count, b.count), used)
+    timed = _total(every.size, at, (a.timed, b.timed), used)
+    some = [side.timed > 0 for side in (a, b)]
+    waited = _total(every.size, at, (a.dwell_sum_us, b.dwell_sum_us), some)
+    assert count is not None  # noqa: S101 - every graph has counts
+    untimed = (timed == 0) & (count > 0)
     return Edges(
         source=every // width,
         target=every % width,
         count=count,
         journeys=_total(every.size, at, (a.journeys, b.journeys), used),
-        dwell_sum_us=_total(every.size, at, (a.dwell_sum_us, b.dwell_sum_us), used),
+        dwell_sum_us=None if waited is None else np.where(untimed, -1, waited),
         dwell_m2=_squares(every.size, at, a, b),
+        dwell_count=timed,
         value_sum=_values(every.size, at, (a.value_sum, b.value_sum)),
         gap_histogram=_histograms(every.size, at, (a.gap_histogram, b.gap_histogram)),
     )
@@ -138,6 +144,7 @@ def _total(
         else:
             total[where] += np.maximum(column, 0)
             missing[where] |= use & (column < 0)
+            missing |= total < 0  # more than 64 bits hold
     return np.where(missing, -1, total)
 
 
@@ -165,12 +172,13 @@ def _squares(
     squares, count, total = np.zeros((2, size)), np.zeros((2, size)), np.zeros((2, size))
     for row, (where, side) in enumerate(zip(at, (a, b), strict=True)):
         unknown = np.full(side.count.size, np.nan)
-        used = side.count > 0
-        dwell = unknown if side.dwell_sum_us is None else side.dwell_sum_us / 1e6
+        used = side.timed > 0
+        sums = unknown if side.dwell_sum_us is None else side.dwell_sum_us
+        dwell = np.where(sums >= 0, sums / 1e6, np.nan)
         spread = unknown if side.dwell_m2 is None else side.dwell_m2
         squares[row, where] = np.where(used, spread, 0)
         total[row, where] = np.where(used, dwell, 0)
-        count[row, where] = side.count
+        count[row, where] = side.timed
     mean = np.divide(total, count, out=np.zeros((2, size)), where=count > 0)
     both = count.sum(axis=0)
     weight = np.divide(count.prod(axis=0), both, out=np.zeros(size), where=both > 0)
@@ -190,13 +198,14 @@ def _histograms(
     return total
 
 
-def _life_table(nodes: Nodes, edges: Edges) -> Edges:
-    """Return the edges with the probabilities of the life table, inferred exits among them."""
+def _life_table(nodes: Nodes, edges: Edges, grid: str) -> tuple[Nodes, Edges]:
+    """Return both with what a life table tells: probabilities, inferred exits, and times."""
     size = len(nodes.names)
     dropoff = size + 2
     edges = _with_exits(edges, size, dropoff)
     inner = np.flatnonzero(edges.source < size)
-    silent_at = np.flatnonzero((edges.source < size) & (edges.target == dropoff))
+    into = edges.target == dropoff
+    silent_at = np.flatnonzero((edges.source < size) & into)
     inner_probability, silent = life_table(
         edges.arriving(size),
         _known(nodes.censored_histogram),
@@ -205,9 +214,18 @@ def _life_table(nodes: Nodes, edges: Edges) -> Edges:
     )
     probability = np.full(edges.count.size, np.nan)
     probability[inner] = inner_probability
+    timed = None if edges.dwell_sum_us is None else np.where(into, probability, np.nan)
     probability[silent_at] += silent[edges.source[silent_at]]
+    mean, deviation, followed = life_table_times(nodes, edges, [int(x) for x in grid.split(",")])
     keep = (edges.count > 0) | (np.nan_to_num(probability) > 0)
-    return _some(attrs.evolve(edges, probability=probability), keep)
+    edges = attrs.evolve(
+        edges,
+        probability=probability,
+        dwell_probability=timed,
+        dwell_mean_s=None if edges.dwell_sum_us is None else mean,
+        dwell_sd_s=None if edges.dwell_m2 is None else deviation,
+    )
+    return attrs.evolve(nodes, followed_us=followed), _some(edges, keep)
 
 
 def _known(histogram: NDArray[np.int64] | None) -> NDArray[np.int64]:

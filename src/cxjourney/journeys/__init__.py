@@ -31,6 +31,9 @@ from cxjourney.journeys._statistics import left_out as left_out
 from cxjourney.journeys._statistics import left_out_at as left_out_at
 from cxjourney.journeys._statistics import masses_of as masses_of
 from cxjourney.journeys._statistics import statistics_of as statistics_of
+from cxjourney.journeys._times import TransitionTimes as TransitionTimes
+from cxjourney.journeys._times import times_of as times_of
+from cxjourney.journeys._times import times_without_buckets as times_without_buckets
 from cxjourney.journeys._transition_gaps import TransitionGaps
 from cxjourney.journeys._units import units_of as units_of
 from cxjourney.journeys._units import units_of_customers as units_of_customers

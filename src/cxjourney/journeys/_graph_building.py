@@ -12,6 +12,7 @@ from cxjourney._stats.aalen_johansen import MOVED, OPEN
 from cxjourney._support.validation import duration_us
 from cxjourney.graph import JourneyGraph, life_table
 from cxjourney.journeys._statistics import statistics_of
+from cxjourney.journeys._times import times_of, weighted_medians
 from cxjourney.journeys._visits import By, Visits, grain_codes, visits_of
 from cxjourney.kernels import Follows, directly_follows, waits_of_transitions
 from cxjourney.markov import AbsorbingChain
@@ -30,6 +31,17 @@ __all__ = ["build_graph", "chain_of", "graph_of", "journey_graph"]
 
 _DENSE = 4_000_000
 _EPSILON = 1e-12
+_LARGEST = 2**63 - 1
+_MISSING = frozenset(
+    {
+        "dwell_mean_s",
+        "dwell_sd_s",
+        "dwell_median_s",
+        "dwell_m2",
+        "dwell_probability",
+        "value_sum",
+    }
+)
 
 
 def journey_graph(
@@ -171,8 +183,10 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
     )
     used = np.flatnonzero(follows.visits)
     edges = _edges(coded, follows, used)
+    followed = None
     if journeys.columns.time is not None:
         edges.columns.update(_dwell(journeys, coded, follows, journeys.columns.time))
+        followed = _add_weighted_times(journeys, by, edges, median_only=times)
     _add_values(journeys, coded, edges)
     estimator: Literal["count", "aalen-johansen", "life-table"] = "count"
     censored_histogram = None
@@ -193,6 +207,7 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
         stages=_members(journeys, coded, used, "stage"),
         owners=_members(journeys, coded, used, "owner"),
         censored_histogram=censored_histogram,
+        followed_us=None if times else followed,
         grid_us=_grid_us(rules.inactivity) if times and rules.inactivity else None,
         estimator=estimator,
         grain=by if isinstance(by, str) else ", ".join(by),
@@ -224,7 +239,13 @@ def _edges(coded: Coded, follows: Follows, used: NDArray[np.intp]) -> _Edges:
 def _dwell(
     journeys: Journeys, coded: Coded, follows: Follows, time: NDArray[np.int64]
 ) -> dict[str, Any]:
-    """Return sum, median and squared deviations of the time that each transition took."""
+    """Return the plain sums of the time that each transition took, and how often it has one."""
+    size = len(coded.names) + 3
+    untimed = np.flatnonzero(~journeys.absorbed & (journeys.lengths > 0) & (journeys.outcome < 2))
+    last = coded.codes[journeys.offsets[1:][untimed] - 1].astype(np.int64)
+    key = last * size + len(coded.names) + 1 + journeys.outcome[untimed]
+    without = np.bincount(np.searchsorted(follows.keys, key), minlength=len(follows.keys))
+    count = follows.counts - without
     waits = waits_of_transitions(
         coded.codes,
         journeys.offsets,
@@ -234,11 +255,73 @@ def _dwell(
         len(coded.names),
         follows,
     )
-    return {
-        "dwell_sum_us": follows.waited,
+    total, mean, squares = follows.waited, None, waits.squares
+    if len(time) and int(np.ptp(time)) * int(follows.counts.max(initial=0)) > _LARGEST:
+        total, mean, squares = _large_sums(journeys, coded, follows, time, count)
+    columns = {
+        "dwell_sum_us": total,
+        "dwell_count": count,
         "dwell_median_s": waits.median / 1e6,
-        "dwell_m2": waits.squares,
+        "dwell_m2": squares,
     }
+    return columns if mean is None else {**columns, "dwell_mean_s": mean}
+
+
+def _large_sums(
+    journeys: Journeys,
+    coded: Coded,
+    follows: Follows,
+    time: NDArray[np.int64],
+    count: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return sums [µs], means [s] and squared deviations of times too long for sums of integers.
+
+    A sum that 64 bits cannot hold is missing (-1); means and squares are those of floats.
+    """
+    size, n = len(coded.names) + 3, len(follows.keys)
+    inner = np.ones(len(time), dtype=np.bool_)
+    inner[journeys.offsets[1:] - 1] = False
+    row = np.flatnonzero(inner)
+    after = coded.codes.astype(np.int64)
+    ends = journeys.offsets[1:][journeys.absorbed] - 1
+    after[ends] = len(coded.names) + 1 + journeys.outcome[journeys.absorbed]
+    move = np.searchsorted(follows.keys, coded.codes[row].astype(np.int64) * size + after[row + 1])
+    wait = time[row + 1] - time[row]
+    total = np.full(n, -1, dtype=np.int64)
+    high, low = np.zeros((2, n), dtype=np.int64)
+    np.add.at(high, move, wait >> 32)
+    np.add.at(low, move, wait & 0xFFFFFFFF)
+    for k in np.flatnonzero(count).tolist():
+        exact = (int(high[k]) << 32) + int(low[k])
+        total[k] = exact if exact <= _LARGEST else -1
+    mean = np.full(n, np.nan)
+    np.divide(high * 2.0**32 + low, count * 1e6, out=mean, where=count > 0)
+    squares = np.bincount(move, (wait / 1e6 - mean[move]) ** 2, minlength=n)
+    return total, mean, np.where(count > 0, squares, np.nan)
+
+
+def _add_weighted_times(
+    journeys: Journeys, by: By, edges: _Edges, *, median_only: bool
+) -> NDArray[np.int64]:
+    """Weigh the times of transitions by Aalen and Johansen; return how long nodes were followed."""
+    times = times_of(journeys, by)
+    if times.weighted:
+        whole, n = statistics_of(journeys, by), len(edges.columns["key"])
+        key = whole.source * edges.size + whole.target
+        at = np.searchsorted(edges.columns["key"], key)[times.transition]
+        mass, seconds, squares = (
+            np.bincount(at, times.mass if power == 0 else times.mass * times.wait_s**power, n)
+            for power in range(3)
+        )
+        some = mass > 0
+        mean, square = (
+            np.divide(part, mass, out=np.full(n, np.nan), where=some) for part in (seconds, squares)
+        )
+        edges.columns["dwell_median_s"] = weighted_medians(at, times.wait_s, times.mass, n)
+        if not median_only:  # a life table has its own
+            edges.columns["dwell_mean_s"] = mean
+            edges.columns["dwell_sd_s"] = np.sqrt(np.maximum(square - mean**2, 0.0))
+    return times.followed_us
 
 
 def _add_values(journeys: Journeys, coded: Coded, edges: _Edges) -> None:
@@ -312,6 +395,8 @@ def _add_silence(at_risk: NDArray[np.int64], edges: _Edges) -> None:
     edges.columns.update(_appended(edges.columns, keys))
     source, target = edges.ends()
     into = target == n + 2
+    if "dwell_count" in edges.columns:  # silence takes no time of its own
+        edges.columns["dwell_probability"] = np.where(into, edges.columns["probability"], np.nan)
     edges.columns["probability"][into] += np.maximum(silent[source[into]], 0.0)
 
 
@@ -322,7 +407,7 @@ def _appended(columns: dict[str, Any], keys: NDArray[np.int64]) -> dict[str, Any
         if name == "key":
             continue
         shape = (len(keys), *values.shape[1:])
-        if name in {"dwell_median_s", "dwell_m2", "value_sum"}:
+        if name in _MISSING:
             added[name] = np.full(shape, np.nan)
         elif name == "dwell_sum_us":
             added[name] = np.full(shape, -1, dtype=np.int64)
@@ -344,6 +429,8 @@ def _with_starts(
     columns = _appended(edges.columns, k * edges.size + targets)
     columns["count"][n_edges:] = counts[targets]
     columns["journeys"][n_edges:] = counts[targets]
+    if "dwell_count" in columns:
+        columns["dwell_count"][n_edges:] = counts[targets]
     if "probability" in columns:
         columns["probability"][n_edges:] = counts[targets] / counts.sum()
     if "value_sum" in columns and counts[k + 1]:
@@ -380,10 +467,11 @@ def _present(key: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _grid_us(limit: timedelta) -> list[int]:
-    """Return the bounds of the time bins: finer toward 0, the limit last."""
+    """Return the bounds of the time bins: finer toward 0, none wide, the limit last."""
     limit_us = duration_us(limit)
-    inner = np.geomspace(min(1e6, limit_us / 2), limit_us, 96).astype(np.int64)
-    return [0, *np.unique(inner[:-1]).tolist(), limit_us]
+    fine = np.geomspace(min(1e6, limit_us / 2), limit_us, 64).astype(np.int64)
+    even = np.linspace(0, limit_us, 97).astype(np.int64)
+    return [0, *(x for x in np.union1d(fine, even).tolist() if 0 < x < limit_us), limit_us]
 
 
 def _binned(

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AbsorbingChain", "Moments"]
 
-_MICROSECONDS = 1e6
+_UNFOLLOWED = 0.01
+"""Share of journeys that may outlast what was followed before a mean of times is NaN."""
 
 
 @attrs.frozen(kw_only=True)
@@ -37,10 +38,14 @@ class Moments:
         From the start of a journey.
     mean_from, variance_from
         From a visit of each touchpoint.
+    restricted_mean
+        The mean up to the last time that visits were followed. Of times, the others are NaN where
+        more than 1% of journeys come to a visit that outlasts what was followed.
     """
 
     mean: float
     variance: float
+    restricted_mean: float = math.nan
     mean_from: FrozenMapping[float] = attrs.field(repr=False)
     variance_from: FrozenMapping[float] = attrs.field(repr=False)
 
@@ -63,6 +68,9 @@ class AbsorbingChain:
         Visits that each row of probabilities rests on, START last.
     dwell_mean_s, dwell_square_s
         Mean and mean square of the time that each transition takes [s, s²]; NaN where unknown.
+    unfollowed
+        Probability that a visit of each touchpoint lasts longer than any there was followed, where
+        none was followed up to the limit, shape (K,). It is part of the drop-off.
 
     Notes
     -----
@@ -104,6 +112,7 @@ class AbsorbingChain:
     at_risk: NDArray[np.float64]
     dwell_mean_s: NDArray[np.float64]
     dwell_square_s: NDArray[np.float64]
+    unfollowed: NDArray[np.float64]
 
     @classmethod
     def from_graph(
@@ -192,6 +201,26 @@ class AbsorbingChain:
         """Probability that a journey comes where the graph does not know its end."""
         ends = self._ends(conversion=0, dropoff=0, censored=1)
         return self._from_start(ends[len(self.names)])
+
+    @cached_property
+    def _outlasting(self) -> NDArray[np.float64]:
+        """Probability of a visit of which nobody saw what came in the end; START last."""
+        size = len(self.names)
+        lost = np.zeros(size + 4)
+        lost[:size], lost[size + 3] = self.unfollowed, 1.0
+        unknown = self._rows(self.probability * (self.target == size + 3))
+        lost[:size] = self._solver.right(self.unfollowed + unknown[:size])
+        return np.append(lost[:size], self._rows(self.probability * lost[self.target])[size])
+
+    @property
+    def restricted(self) -> float:
+        """Probability that a journey comes to a visit of which nobody saw what came in the end.
+
+        The observation was shorter than the limit then, or all visits of a touchpoint are censored.
+        Up to 1% of journeys, times run to the last time followed; above, they are NaN and only
+        `restricted_mean` is known.
+        """
+        return self._from_start(self._outlasting[len(self.names)])
 
     @property
     def visits(self) -> FrozenMapping[float]:
@@ -373,33 +402,60 @@ class AbsorbingChain:
     def seconds(self) -> Moments:
         """Seconds from visit to visit until the end; dropping off takes no time of its own.
 
+        Each time weighs as much as its Aalen-Johansen mass, so that journeys in progress do not
+        make it short (Satten & Datta 2001); graphs of counts know only the times that were seen.
+        Where `restricted` is above 1% all is NaN but `restricted_mean`.
+
         Raises
         ------
         TimesRequired
             If the graph has no dwell times.
         """
-        return self._moments(*self._dwell(), np.ones(len(self.names) + 4))
+        return self._followed(self._moments(*self._dwell(), np.ones(len(self.names) + 4)))
 
     @cached_property
     def seconds_converted(self) -> Moments:
-        """Seconds until the end of the journeys that convert.
+        """Seconds until the end of the journeys that convert; weighed and restricted as `seconds`.
 
         Raises
         ------
         TimesRequired
             If the graph has no dwell times.
         """
-        return self._moments(*self._dwell(), self._converts)
+        return self._followed(self._moments(*self._dwell(), self._converts))
+
+    def _followed(self, times: Moments) -> Moments:
+        """Return moments of times, NaN where too many journeys outlast what was followed."""
+        known = dict(zip(self.names, self._outlasting <= _UNFOLLOWED, strict=False))
+        scale = 1.0 if self._outlasting[-1] <= _UNFOLLOWED else math.nan
+        mean_from, variance_from = (
+            FrozenMapping({name: x if known[name] else math.nan for name, x in each.items()})
+            for each in (times.mean_from, times.variance_from)
+        )
+        return Moments(
+            mean=scale * times.mean,
+            variance=scale * times.variance,
+            restricted_mean=times.mean,
+            mean_from=mean_from,
+            variance_from=variance_from,
+        )
 
     @property
     def expected_time(self) -> timedelta:
         """Mean time from the first visit of a journey to its last or to conversion.
 
+        It is `seconds.mean`.
+
         Raises
         ------
         TimesRequired
-            If the graph has no dwell times.
+            If the graph has no dwell times, or was not followed for long enough.
         """
+        if math.isnan(self.seconds.mean):
+            raise TimesRequired(
+                "the mean time is not known: no journey starts, or too many come to visits that "
+                "outlast what was followed (see restricted, and seconds.restricted_mean)"
+            )
         return timedelta(seconds=self.seconds.mean)
 
     def _dwell(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -444,6 +500,7 @@ class AbsorbingChain:
         variance = second[: size + 1] / scale - m**2
         return Moments(
             mean=self._from_start(m[size]),
+            restricted_mean=self._from_start(m[size]),
             variance=self._from_start(variance[size]),
             mean_from=self._by_name(m),
             variance_from=self._by_name(variance),
@@ -455,5 +512,7 @@ class AbsorbingChain:
             "dropoff": self.dropoff_probability,
             "censored": self.censored,
         }
+        if self.restricted > self.censored:
+            shares["restricted"] = self.restricted
         parts = [f"{what} {share:.1%}" for what, share in shares.items()]
         return f"AbsorbingChain({len(self.names):,} touchpoints, {', '.join(parts)})"

@@ -406,5 +406,6 @@ def _without(
         at_risk=chain.at_risk[~gone[: size + 1]],
         dwell_mean_s=chain.dwell_mean_s[keep],
         dwell_square_s=chain.dwell_square_s[keep],
+        unfollowed=chain.unfollowed[~gone[:size]],
     )
     return _checked(smaller)

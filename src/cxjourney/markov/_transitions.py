@@ -43,10 +43,10 @@ def read(graph: nx.DiGraph[str], *, trapped: str) -> dict[str, Any]:
     target = np.array([v for _, v, _ in rows], dtype=np.int64)
     probability = np.array([data["probability"] for *_, data in rows], dtype=np.float64)
     mean = np.array([data.get("dwell_mean_s", np.nan) for *_, data in rows], dtype=np.float64)
-    spread = np.array(
-        [data.get("dwell_m2", np.nan) / (data.get("count") or np.nan) for *_, data in rows],
-        dtype=np.float64,
-    )
+    square = mean**2 + np.array([_variance(data) for *_, data in rows], dtype=np.float64)
+    # a silent end takes no time of its own
+    timed = np.array([_timed(data) for *_, data in rows], dtype=np.float64) / probability
+    mean, square = mean * timed, square * timed
     visits, censored = (
         np.array([graph.nodes[n].get(key, 0) for n in names], dtype=np.float64)
         for key in ("visits", "censored")
@@ -74,9 +74,36 @@ def read(graph: nx.DiGraph[str], *, trapped: str) -> dict[str, Any]:
         "target": np.concatenate([target[~stays], np.full(lost.size, size + 3)]),
         "probability": np.concatenate([probability[~stays], nothing + 1]),
         "at_risk": np.append(visits - censored, float(starts)),
+        "unfollowed": _unfollowed(graph, names),
         "dwell_mean_s": np.concatenate([mean[~stays], nothing]),
-        "dwell_square_s": np.concatenate([(spread + mean**2)[~stays], nothing]),
+        "dwell_square_s": np.concatenate([square[~stays], nothing]),
     }
+
+
+def _variance(edge: dict[str, Any]) -> float:
+    """Return the variance of the time of an edge [s²], NaN where it is not known."""
+    if "dwell_sd_s" in edge:
+        return float(edge["dwell_sd_s"]) ** 2
+    timed = edge.get("dwell_count", edge.get("count", 0))
+    return float(edge.get("dwell_m2", np.nan)) / (timed or np.nan)
+
+
+def _timed(edge: dict[str, Any]) -> float:
+    """Return the probability of the transitions of an edge that have a time."""
+    probability = edge["probability"]
+    count = edge.get("count", 0)
+    share = edge.get("dwell_count", count) / count if count else 1.0
+    return float(edge.get("dwell_probability", probability * share))
+
+
+def _unfollowed(graph: nx.DiGraph[str], names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Return the probability that a visit outlasts all that was followed, of each touchpoint."""
+    lost = np.zeros(len(names))
+    for i, name in enumerate(names):
+        if "followed_us" in graph.nodes[name] and graph.has_edge(name, DROPOFF):
+            edge = graph.edges[name, DROPOFF]
+            lost[i] = edge["probability"] - (_timed(edge) if edge.get("count", 0) else 0.0)
+    return lost
 
 
 def _check_kind(graph: nx.DiGraph[str]) -> None:
