@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from cxjourney._support.text import shortened
 from cxjourney.exceptions import CxJourneyError, InputFileError, InvalidValue, OutcomeUndetermined
 
 if TYPE_CHECKING:
@@ -277,7 +278,7 @@ def _print_whatever_the_terminal_can() -> None:
 
 
 def _complain(kind: str, message: str) -> None:
-    print(f"cxjourney: {kind}: {message}", file=sys.stderr)
+    print(f"cxjourney: {kind}: {shortened(message)}", file=sys.stderr)
 
 
 def _one_line(error: Exception) -> str:

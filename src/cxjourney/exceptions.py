@@ -25,6 +25,8 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from cxjourney._support.text import brief, shortened
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -47,24 +49,29 @@ __all__ = [
 ]
 
 _SHOWN = 5
-_LONGEST = 300  # characters of a value
+_LONGEST_NAME = 100  # that is compared with others: the time grows with the product of lengths
 
 
 def _some(items: Sequence[object]) -> str:
-    shown = ", ".join(repr(item) for item in items[:_SHOWN])
+    shown = ", ".join(brief(item) for item in items[:_SHOWN])
     rest = len(items) - _SHOWN
     return shown if rest <= 0 else f"{shown} and {rest:,} more"
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     """Return the question whether a name like `name` was meant; empty if there is none."""
-    folded = {known_name.casefold(): known_name for known_name in known}
+    if len(name) > _LONGEST_NAME:
+        return ""
+    folded = {one.casefold(): one for one in map(str, known) if len(one) <= _LONGEST_NAME}
     close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(repr(folded[key]) for key in close)}?" if close else ""
 
 
 class CxJourneyError(Exception):
-    """Base of every error that the library raises on purpose."""
+    """Base of every error that the library raises on purpose; its message is never long."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(shortened(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class InvalidValue(CxJourneyError, ValueError):
@@ -78,11 +85,8 @@ class InvalidValue(CxJourneyError, ValueError):
 
         Where `choices` has a string like the value, "did you mean …?" follows.
         """
-        shown = repr(value)
-        if "\n" in shown or len(shown) > _LONGEST:
-            shown = f"a {type(value).__name__}"
         near = _nearest(value, choices) if isinstance(value, str) else ""
-        return cls(f"{name} must {rule}; got {shown}{near and '; '}{near}")
+        return cls(f"{name} must {rule}; got {brief(value)}{near and '; '}{near}")
 
 
 class UnknownName(InvalidValue, KeyError):

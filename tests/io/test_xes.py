@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 
 import pytest
 
@@ -195,3 +196,39 @@ def test_several_files_are_one_log(write, tmp_path):
     )
     log = read_xes(tmp_path / "*.xes")
     assert [row[::2] for row in told(log)] == [("1", "a"), ("1", "b"), ("2", "a")]
+
+
+@pytest.mark.parametrize("encoding", ["UTF-9", "hex", "utf-16x", "x" * 5000, "shift_jis", "utf-7"])
+def test_an_encoding_that_cannot_be_read_is_refused(write, encoding):
+    path = write(f'<?xml version="1.0" encoding="{encoding}"?><log/>')
+    with pytest.raises(InputFileError) as refused:
+        read_xes(path)
+    assert len(str(refused.value)) < 700
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1", "cp1252", "koi8-r"])
+def test_encodings_of_one_byte_a_character_are_read(write, encoding):
+    content = log_of(trace("k", event("a", "2024-01-01"))).replace("UTF-8", encoding)
+    assert len(read_xes(write(content.encode(encoding)))) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['<log><string key="x" value="{}"/></log>', "<log><!--{}--></log>", "<log {}='1'/>", "<{}/>"],
+)
+def test_what_is_endless_is_refused_at_once(write, content):
+    path = write(content.format("x" * 60_000_000))
+    begin = time.monotonic()
+    with pytest.raises(InputFileError, match=r"longer than|root element") as refused:
+        read_xes(path)
+    assert time.monotonic() - begin < 5
+    assert len(str(refused.value)) < 700
+
+
+@pytest.mark.parametrize("cut", [1, 8, 20])
+def test_gzip_without_its_end_or_with_another_checksum_is_refused(write, cut):
+    packed = gzip.compress(log_of(trace("k", event("a", "2024-01-01"))).encode(), mtime=0)
+    with pytest.raises(InputFileError, match="truncated or damaged"):
+        read_xes(write(packed[:-cut]))
+    with pytest.raises(InputFileError, match="truncated or damaged"):
+        read_xes(write(packed[:-6] + bytes([packed[-6] ^ 1]) + packed[-5:]))

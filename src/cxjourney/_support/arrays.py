@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from cxjourney._support.text import brief
 from cxjourney._support.validation import check_choice
 from cxjourney.exceptions import InvalidData, InvalidValue
 
@@ -130,7 +131,7 @@ def _refuse(array: NDArray[Any], bad: NDArray[np.bool_], name: str, rule: str) -
     rows = np.flatnonzero(bad)
     if rows.size:
         value = array[rows[0]]
-        raise InvalidData.at_rows(f"{name} must {rule}; got {value!r}", rows.tolist())
+        raise InvalidData.at_rows(f"{name} must {rule}; got {brief(value)}", rows.tolist())
 
 
 def refuse_rows(bad: NDArray[np.bool_], problem: str) -> None:

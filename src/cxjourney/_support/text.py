@@ -1,11 +1,12 @@
-"""Names from data, made safe to look at."""
+"""Names and values from outside, made safe to look at."""
 
 from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["visible"]
+__all__ = ["brief", "shortened", "visible"]
 
+_LONGEST = 300  # characters of a value
 _HIDDEN = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -15,3 +16,29 @@ def visible(text: str) -> str:
         _HIDDEN if (kind := unicodedata.category(c))[0] == "C" or kind in {"Zl", "Zp"} else c
         for c in text
     )
+
+
+def brief(value: object) -> str:
+    """Return the repr of a value on one line of a few hundred characters, or else its type only.
+
+    A value that expands beyond that, as YAML's aliases do, is not even asked for its repr.
+    """
+    room, waiting = _LONGEST, [value]
+    while waiting and room > 0:
+        item = waiting.pop()
+        room -= 1
+        if isinstance(item, (str, bytes)):
+            room -= len(item)
+        elif isinstance(item, dict):
+            waiting += [*list(item)[:room], *list(item.values())[:room]]
+        elif isinstance(item, (list, tuple, set, frozenset)):
+            waiting += list(item)[:room]
+    shown = repr(value) if room > 0 else "\n"
+    return f"a {type(value).__name__}" if "\n" in shown or len(shown) > _LONGEST else shown
+
+
+def shortened(text: str, longest: int = 2 * _LONGEST) -> str:
+    """Return text without its middle where it is long."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest * 2 // 3]} … {text[-longest // 3 :]}"

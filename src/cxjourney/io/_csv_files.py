@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import csv
 import glob
-import gzip
+import io
 import zlib
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
+from cxjourney._support.parallel import run_parallel
 from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
+from cxjourney.io._csv_count import count_records, count_records_slowly, opened
 from cxjourney.io._files import compression_of, file_errors, show_path, why_refused
 from cxjourney.kernels import ArrowStrings, record_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
 __all__ = ["csv_columns", "csv_header"]
 
 DELIMITERS = (",", ";", "\t", "|")
+_LONGEST_LINE = 2_000_000  # as DuckDB reads it
+_MOST_COLUMNS = 10_000
 _KINDS = dict.fromkeys(("score", "emotion", "expectation", "value", "duration"), "DOUBLE")
 _KINDS["seq"] = "BIGINT"  # all other roles are strings
 _UNIT_SEPARATOR = "\x1f"  # no file delimits by it, so that a line comes as one cell
@@ -76,10 +82,14 @@ def csv_columns(
     rows_before = 0
     for file in files:
         source = _Source(glob.escape(file), compression_of(file), encoding)
-        header, chosen = _header(connection, file, source, [*roles.values()], delimiter)
-        with file_errors(file):
-            parameters = [source.path, chosen, source.compression, source.encoding]
-            fetched = _fetched(connection.sql(_query(header, cells), params=parameters))
+        header = _header(connection, file, source, [*roles.values()], delimiter)
+        fetched, records = run_parallel(
+            Path(file).stat().st_size,
+            partial(_rows, connection, file, source, _query(header, cells), header.delimiter),
+            partial(count_records, file, source.compression, encoding),
+        )
+        if len(header.names) > 1 and records is not None:  # else a blank line is a row
+            _reconcile(file, source, header.delimiter, records, len(fetched["v0"]))
         pieces.append([])
         for i, (name, kind) in enumerate(cells):
             column = fetched[f"v{i}"]
@@ -116,8 +126,7 @@ def csv_header(
         If the file is empty, damaged or no CSV.
     """
     source = _Source(glob.escape(file), compression_of(file), encoding)
-    header, _ = _header(connection, file, source, (), delimiter)
-    return tuple(header)
+    return tuple(_header(connection, file, source, (), delimiter).names)
 
 
 @attrs.frozen
@@ -129,15 +138,24 @@ class _Source:
     encoding: str
 
 
-def _query(header: Sequence[str], cells: Sequence[tuple[str, str]]) -> str:
+@attrs.frozen
+class _Header:
+    """The names in the first record of a file, what delimits them, and how the record ends."""
+
+    names: list[str]
+    delimiter: str
+    ending: str
+
+
+def _query(header: _Header, cells: Sequence[tuple[str, str]]) -> str:
     """Return the SQL that reads cells as values v0, v1 and so on, and bad0 where numbers are none.
 
     Cells are numbered, not named: DuckDB's names ignore case and must not repeat.
     """
-    schema = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header)))
+    schema = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header.names)))
     wanted = []
     for i, (name, kind) in enumerate(cells):
-        place = f"c{header.index(name)}"
+        place = f"c{header.names.index(name)}"
         if kind == "VARCHAR":
             wanted.append(f"{place} AS v{i}")
             continue
@@ -150,8 +168,35 @@ def _query(header: Sequence[str], cells: Sequence[tuple[str, str]]) -> str:
     return (  # the query holds numbers of cells, never a name from outside
         f"SELECT {', '.join(wanted)} FROM read_csv(?, columns={{{schema}}}, header=true, "  # noqa: S608
         "delim=?, quote='\"', escape='\"', allow_quoted_nulls=false, strict_mode=true, "
-        f"compression=?, encoding=?, {_PLAIN})"
+        f"compression=?, encoding=?, {_newline(header)}{_PLAIN})"
     )
+
+
+def _newline(header: _Header) -> str:
+    """Return how lines end, where a line break in a name would mislead DuckDB about that."""
+    misleading = any({*name} & {*"\r\n"} for name in header.names)
+    ending = {"\n": "\\n", "\r": "\\r"}.get(header.ending)
+    return f"new_line='{ending}', " if misleading and ending else ""
+
+
+def _rows(
+    connection: Any, file: str, source: _Source, query: str, delimiter: str
+) -> dict[str, Any]:
+    with file_errors(file):
+        parameters = [source.path, delimiter, source.compression, source.encoding]
+        return _fetched(connection.sql(query, params=parameters))
+
+
+def _reconcile(file: str, source: _Source, delimiter: str, records: int, rows: int) -> None:
+    """Raise InputFileError unless the rows are as many as the records below the header."""
+    if records != rows + 1:
+        records = count_records_slowly(file, source.compression, source.encoding, delimiter)
+    if records != rows + 1:
+        raise InputFileError(
+            f"{show_path(file)} cannot be read: {rows:,} rows were found where "
+            f"{max(records - 1, 0):,} lines stand below the header; write it with one kind of line "
+            "break, also within quotes, and no line of more than 2,000,000 bytes"
+        )
 
 
 def _fetched(relation: Any) -> dict[str, Any]:
@@ -198,38 +243,64 @@ def _objects(column: NDArray[Any]) -> NDArray[Any]:
 
 def _header(
     connection: Any, file: str, source: _Source, names: Sequence[str], delimiter: str | None
-) -> tuple[list[str], str]:
-    """Return the names in the first record and the delimiter that makes most sense of it."""
+) -> _Header:
+    """Return the first record, split by the delimiter that makes most sense of it."""
     candidates = DELIMITERS if delimiter is None else (delimiter,)
-    headers = [(_first_record(connection, file, source, d), d) for d in candidates]
-    header, chosen = max(headers, key=lambda pair: (len({*pair[0]} & {*names}), len(pair[0])))
-    if not any(header):
+    headers, refused = [], None
+    for one in candidates:
+        try:
+            headers.append(_first_record(connection, file, source, one))
+        except InputFileError as error:
+            refused = error
+    if refused is not None and not headers:
+        raise refused
+    header = max(headers, key=lambda h: (len({*h.names} & {*names}), len(h.names)))
+    if not any(header.names):
         raise InputFileError(f"{show_path(file)} does not begin with the names of its columns")
+    if len(header.names) > _MOST_COLUMNS:
+        raise InputFileError(
+            f"{show_path(file)} has {len(header.names):,} columns; {_MOST_COLUMNS:,} can be read"
+        )
     for name in names:
-        if name not in header:
-            raise UnknownName.among("column", name, header, where=show_path(file))
-        if header.count(name) > 1:
-            raise InputFileError(f"{show_path(file)} has {header.count(name)} columns {name!r}")
-    return header, chosen
+        if name not in header.names:
+            raise UnknownName.among("column", name, header.names, where=show_path(file))
+        if (n := header.names.count(name)) > 1:
+            raise InputFileError(f"{show_path(file)} has {n} columns {name!r}")
+    return header
 
 
-def _first_record(connection: Any, file: str, source: _Source, delimiter: str) -> list[str]:
+def _first_record(connection: Any, file: str, source: _Source, delimiter: str) -> _Header:
+    seen: list[str] = []
+    encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
     try:
-        if source.compression == "zstd":  # the standard library reads it from Python 3.14 on
-            return next(
-                csv.reader([_first_line(connection, file, source)], delimiter=delimiter), []
+        stream = opened(file, source.compression)
+        if stream is None:
+            stream = io.BytesIO(_first_line(connection, file, source).encode(encoding))
+        with io.TextIOWrapper(stream, encoding=encoding, newline="") as lines:
+            names = next(
+                csv.reader(_short_lines(lines, seen), delimiter=delimiter, strict=True), []
             )
-        opener = gzip.open if source.compression == "gzip" else open
-        encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
-        with opener(file, "rt", encoding=encoding, newline="") as lines:
-            return next(csv.reader(lines, delimiter=delimiter), [])
     except UnicodeError:
         reason = why_refused("unicode")
-    except (EOFError, zlib.error, gzip.BadGzipFile):
+    except (EOFError, zlib.error, OSError):
         reason = why_refused("GZIP")
     except csv.Error as error:
         reason = f"its first line is no CSV ({error})"
+    else:
+        ending = "".join(seen[-1:])
+        return _Header(names, delimiter, ending[len(ending.rstrip("\r\n")) :])
     raise InputFileError(f"{show_path(file)} cannot be read: {reason}")
+
+
+def _short_lines(lines: io.TextIOWrapper, seen: list[str]) -> Iterator[str]:
+    """Yield the lines of a header, which is no longer than any line may be."""
+    room = _LONGEST_LINE
+    while line := lines.readline(room + 1):
+        room -= len(line)
+        if room < 0:
+            raise csv.Error(f"longer than {_LONGEST_LINE:,} characters")
+        seen.append(line)
+        yield line
 
 
 def _first_line(connection: Any, file: str, source: _Source) -> str:

@@ -6,6 +6,7 @@ import difflib
 import glob
 import os
 import re
+from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,13 @@ from cxjourney._support.optional import require
 from cxjourney.exceptions import InputFileError, InvalidValue, UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     FilePath = str | os.PathLike[str]
 
 __all__ = [
     "check_encoding",
+    "check_parquet_rows",
     "compression_of",
     "connect",
     "file_errors",
@@ -28,6 +30,7 @@ __all__ = [
     "parquet_header",
     "parquet_relation",
     "show_path",
+    "unchanged",
     "why_refused",
 ]
 
@@ -69,6 +72,8 @@ def check_encoding(encoding: str) -> str:
 def find_files(path: FilePath | Iterable[FilePath]) -> tuple[str, ...]:
     """Return the local files that a path, a glob or several of them name, globs in sorted order.
 
+    A file that several of them name comes once, where it is named first.
+
     Raises
     ------
     InputFileError
@@ -76,10 +81,22 @@ def find_files(path: FilePath | Iterable[FilePath]) -> tuple[str, ...]:
     InvalidValue
         If no path is given.
     """
-    paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+    if isinstance(path, (str, os.PathLike)):
+        path = [path]
+    if isinstance(path, bytes) or not isinstance(path, Iterable):
+        raise InvalidValue.of("path", "be a path, a glob or several of them", path)
+    paths = [os.fspath(item) if isinstance(item, os.PathLike) else item for item in path]
     if not paths:
-        raise InvalidValue.of("path", "name at least one file", path)
-    return tuple(file for item in paths for file in _matches(os.fspath(item)))
+        raise InvalidValue.of("path", "name at least one file", paths)
+    for item in paths:
+        if not isinstance(item, str):
+            raise InvalidValue.of("path", "hold paths only, each a str or a Path", item)
+    found: dict[tuple[int, int], str] = {}
+    for item in paths:
+        for file in _matches(item):
+            state = _state(file)
+            found.setdefault((state.st_dev, state.st_ino), file)
+    return tuple(found.values())
 
 
 def _matches(path: str) -> list[str]:
@@ -87,8 +104,13 @@ def _matches(path: str) -> list[str]:
         raise InputFileError(f"{path!r} is not a local file: download it first")
     if "\x00" in path:
         raise InputFileError(f"{path!r} is no path: it holds a null character")
-    named = Path(path).expanduser()
-    if named.is_file():  # a name with [ or * in it stands for itself
+    try:
+        named = Path(path).expanduser()
+        is_file = named.is_file()
+    except (OSError, RuntimeError) as error:  # a name that is too long, an unknown ~user
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputFileError(f"{show_path(path)} cannot be read: {reason}") from None
+    if is_file:  # a name with [ or * in it stands for itself
         return [str(named)]
     if named.is_dir():
         raise InputFileError(f"{path!r} is a directory: give a glob such as '{path}/*.csv'")
@@ -101,6 +123,33 @@ def _matches(path: str) -> list[str]:
         hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise InputFileError(f"no file matches {path!r}{hint}")
     return found
+
+
+@contextmanager
+def unchanged(files: Iterable[str]) -> Iterator[None]:
+    """Refuse files that others wrote to while the block read them.
+
+    Raises
+    ------
+    InputFileError
+        If a file is another, or has another size or time of change, after the block.
+    """
+    before = {file: _state(file) for file in files}
+    yield
+    for file, state in before.items():
+        now = _state(file)
+        if any(
+            getattr(now, key) != getattr(state, key)
+            for key in ("st_dev", "st_ino", "st_size", "st_mtime_ns")
+        ):
+            raise InputFileError(f"{show_path(file)} changed while it was read: read it again")
+
+
+def _state(file: str) -> os.stat_result:
+    try:
+        return Path(file).stat()
+    except OSError as error:
+        raise InputFileError(f"{show_path(file)} cannot be read: {error.strerror}") from None
 
 
 def show_path(file: str) -> str:
@@ -212,3 +261,15 @@ def parquet_relation(connection: Any, files: Sequence[str], names: Sequence[str]
     options = "hive_partitioning=false, union_by_name=true"
     query = f"SELECT {quoted} FROM read_parquet(?, {options})"  # noqa: S608 - names are quoted
     return connection.sql(query, params=[paths])
+
+
+def check_parquet_rows(connection: Any, files: Sequence[str], rows: int) -> None:
+    """Raise InputFileError unless there are as many rows as the footers of the files count."""
+    query = "SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata(?)"
+    paths = [glob.escape(file) for file in files]
+    counted = connection.execute(query, [paths]).fetchone()[0]
+    if counted != rows:
+        raise InputFileError(
+            f"{show_path(files[0])} cannot be read: {rows:,} rows were found where the footer "
+            f"counts {counted:,}"
+        )

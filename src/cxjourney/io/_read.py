@@ -8,12 +8,14 @@ from cxjourney.exceptions import InvalidValue
 from cxjourney.io._csv_files import csv_columns, csv_header
 from cxjourney.io._files import (
     check_encoding,
+    check_parquet_rows,
     connect,
     file_errors,
     find_files,
     is_parquet,
     parquet_header,
     parquet_relation,
+    unchanged,
 )
 from cxjourney.log import InteractionLog, Reading, log_of_columns, relation_columns
 
@@ -48,8 +50,8 @@ def read_csv(
     Parameters
     ----------
     path
-        A file, a glob (`"events-*.csv.gz"`, `"**/*.csv"`), or several of them. Local only;
-        gzip and Zstandard are recognised by content.
+        A file, a glob (`"events-*.csv.gz"`, `"**/*.csv"`), or several of them; a file that is
+        named twice is read once. Local only; gzip and Zstandard are recognised by content.
     customer, timestamp, touchpoint
         Names of the columns that every log needs.
     delimiter
@@ -70,7 +72,8 @@ def read_csv(
     Raises
     ------
     InputFileError
-        If nothing matches `path`, or a file is empty, damaged, or a line has too many cells.
+        If nothing matches `path`, or a file is empty, damaged, or changes while it is read, or a
+        line has too many cells.
     UnknownName
         If a file lacks a column; the nearest names are in the message.
     InvalidData
@@ -85,6 +88,10 @@ def read_csv(
     the ids "NA" and "007" survive, and so does an empty id that stands in quotes (`""`), whereas
     an empty cell without quotes is missing. Quotes are `"`, doubled inside a quoted cell; blanks
     around a cell belong to it; no line is taken for a comment.
+
+    The lines of each file are counted a second time, without DuckDB, and must be as many as its
+    rows: a file in which line breaks of two kinds or an endless line would hide rows is refused.
+    The checksum of gzip is read in the same pass. Zstandard takes Python 3.14 or pyarrow for that.
 
     The work is done by DuckDB on a private connection in memory, which loads no extension, opens
     no network address and leaves no trace.
@@ -101,9 +108,10 @@ def read_csv(
         raise InvalidValue.of(
             "duration_unit", "say what 1 means in the duration column, as a timedelta", None
         )
-    with connect("read_csv()") as connection:
+    files = find_files(path)
+    with connect("read_csv()") as connection, unchanged(files):
         found = csv_columns(
-            connection, find_files(path), reading.roles, delimiter=delimiter, encoding=encoding
+            connection, files, reading.roles, delimiter=delimiter, encoding=encoding
         )
     return log_of_columns(InteractionLog, found, reading)
 
@@ -138,7 +146,7 @@ def read_parquet(
     Raises
     ------
     InputFileError
-        If nothing matches `path`, or a file is no Parquet or damaged.
+        If nothing matches `path`, or a file is no Parquet, damaged, or changes while it is read.
     UnknownName
         If a file lacks a column; the nearest names are in the message.
     InvalidData
@@ -160,9 +168,10 @@ def read_parquet(
         **columns,
     )
     files = find_files(path)
-    with connect("read_parquet()") as connection, file_errors(_shown(files)):
+    with connect("read_parquet()") as connection, unchanged(files), file_errors(_shown(files)):
         relation = parquet_relation(connection, files, [*reading.roles.values()])
         found = relation_columns(relation, reading.roles)
+        check_parquet_rows(connection, files, len(found["customer"]))
     # DuckDB has let go of its memory before the columns are encoded
     return log_of_columns(InteractionLog, found, reading)
 

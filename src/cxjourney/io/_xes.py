@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 from xml.parsers import expat
 
 import numpy as np
 
+from cxjourney._support.text import brief
 from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
-from cxjourney.io._files import compression_of, find_files, show_path
+from cxjourney.io._csv_count import opened, read_errors
+from cxjourney.io._files import compression_of, find_files, show_path, unchanged
 from cxjourney.log import InteractionLog, Reading, argument_of, log_of_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["read_xes"]
 
 _CHUNK = 1 << 16
+_LONGEST = 2_000_000  # bytes of a tag with its attributes, of a comment …
+_ENCODINGS = {"utf-8", "utf-16", "iso-8859-1", "us-ascii"}  # that expat knows by itself
 _OF_TRACE = "case:"
 _CASE = "case:concept:name"
 _RESOURCE = "org:resource"
@@ -90,8 +91,10 @@ def read_xes(
     reading = Reading.of(customer=customer, timestamp=timestamp, touchpoint=touchpoint, **columns)
     roles = dict(reading.roles)
     parser = _EventReader(roles.values(), lifecycle)
-    for file in find_files(path):
-        parser.read(file)
+    files = find_files(path)
+    with unchanged(files):
+        for file in files:
+            parser.read(file)
     if optional and _RESOURCE not in parser.seen:
         del roles["owner"]
     for role, key in roles.items():
@@ -139,27 +142,20 @@ class _EventReader:
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.StartDoctypeDeclHandler = _refuse_doctype
+        parser.XmlDeclHandler = _check_encoding
         self._depth, self._event, self._trace = 0, None, None
-        where = show_path(file)
+        where, size = show_path(file), 0
         try:
-            with _open(file) as stream:
-                while chunk := stream.read(_CHUNK):
-                    parser.Parse(chunk, False)
-            parser.Parse(b"", True)
+            for chunk in _chunks(file):
+                size += len(chunk)
+                parser.Parse(chunk, not chunk)
+                _check_progress(parser, size)
         except expat.ExpatError as error:
             reason = expat.errors.messages[error.code]
             at = f"line {error.lineno:,}"
             raise InputFileError(f"{where} is no XES: {reason} at {at}") from None
         except _Refused as refused:
             raise InputFileError(f"{where} is no XES: {refused}") from None
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise InputFileError(
-                f"{where} cannot be read: the compressed stream is truncated or damaged"
-            ) from None
-        except InputFileError:
-            raise
-        except OSError as error:
-            raise InputFileError(f"{where} cannot be read: {error.strerror}") from None
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1
@@ -176,7 +172,7 @@ class _EventReader:
         elif tag == "trace" and depth == 2:
             self._trace = {}
         elif depth == 1 and tag != "log":
-            raise _Refused(f"its root element is {tag!r}, not 'log'")
+            raise _Refused(f"its root element is {brief(tag)}, not 'log'")
 
     def _end(self, _tag: str) -> None:
         depth = self._depth
@@ -223,14 +219,38 @@ _TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "boolean"
 
 
 def _refuse_doctype(name: str, *_: object) -> None:
-    raise _Refused(f"it has a document type ({name!r}), in which entities could be declared")
+    raise _Refused(f"it has a document type ({brief(name)}), in which entities could be declared")
 
 
-def _open(file: str) -> gzip.GzipFile | IO[bytes]:
-    kind = compression_of(file)
-    if kind == "zstd":
-        raise _Refused("it is compressed with Zstandard; gzip and plain text are read")
-    return gzip.open(file) if kind == "gzip" else Path(file).open("rb")
+def _check_progress(parser: expat.XMLParserType, size: int) -> None:
+    """Refuse what is so long that expat, which begins it again at each chunk, takes for ever."""
+    if size - parser.CurrentByteIndex > _LONGEST:
+        line = parser.CurrentLineNumber
+        raise _Refused(f"something at line {line:,} is longer than {_LONGEST:,} bytes")
+
+
+def _check_encoding(_version: str, encoding: str | None, _standalone: int) -> None:
+    if encoding is None or encoding.lower() in _ENCODINGS:
+        return
+    try:
+        characters = len(bytes(range(256)).decode(encoding, "replace"))
+    except (LookupError, ValueError):
+        characters = 0
+    if characters != 256:
+        raise _Refused(f"its encoding {brief(encoding)} cannot be read")
+
+
+def _chunks(file: str) -> Iterator[bytes]:
+    """Yield the bytes of a file, decompressed, and at last none."""
+    compression, chunk = compression_of(file), b" "
+    with read_errors(file, compression):
+        stream = None if compression == "zstd" else opened(file, compression)
+        if stream is None:
+            raise _Refused("it is compressed with Zstandard; gzip and plain text are read")
+        with stream:
+            while chunk:
+                chunk = stream.read(_CHUNK)
+                yield chunk
 
 
 def _objects(values: list[Any]) -> NDArray[Any]:

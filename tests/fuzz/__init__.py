@@ -1,0 +1,15 @@
+"""Damaged and odd input at every door: it is read rightly or refused in the library's own words.
+
+`python -m tests.fuzz --help` runs many cases; `python -m pytest tests/fuzz` runs a few of each
+door, and so many times more as `CXJOURNEY_FUZZ` says.
+"""
+
+from __future__ import annotations
+
+from . import files
+
+DOORS = {door.__name__: door for door in (files.csv, files.parquet, files.xes)}
+"""The doors by name."""
+
+SHARES = {"csv": 100, "parquet": 60, "xes": 200}
+"""Cases of each door in the ordinary test run."""
