@@ -117,11 +117,20 @@ def arrow_strings(column: Any) -> ArrowStrings | None:
     """
     if _strings is None or not hasattr(column, "__arrow_c_stream__"):
         return None
+    if str(getattr(column, "dtype", "")) == "object" and not _holds_strings(column):
+        return None
     try:
         strings = _strings.string_column(column)
     except (ImportError, TypeError, ValueError):  # pandas: no pyarrow, or objects of many kinds
         return None
     return None if strings is None else ArrowStrings((strings,))
+
+
+def _holds_strings(column: Any) -> bool:
+    """Return whether a pandas column of objects holds strings only: pyarrow dies of some others."""
+    from pandas.api.types import infer_dtype
+
+    return infer_dtype(column, skipna=True) == "string"
 
 
 def encode_strings(column: Any) -> tuple[NDArray[np.int32], Strings] | None:

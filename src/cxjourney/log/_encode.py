@@ -6,6 +6,7 @@ frame was given as a mapping.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -151,9 +152,7 @@ def _factorize_polars(series: Any) -> tuple[NDArray[Any], list[Any]]:
         series = series.cast(pl.Categorical(pl.Categories.random()))
     elif series.dtype not in {pl.Categorical, pl.Enum}:
         return _factorize_array(
-            series.to_numpy()
-            if series.null_count() == 0
-            else np.array(series.to_list(), dtype=object)
+            series.to_numpy() if series.null_count() == 0 else _objects(series.to_list())
         )
     physical = series.to_physical()
     if physical.null_count():
@@ -197,10 +196,16 @@ def _factorize_arrow(array: Any) -> tuple[NDArray[Any], list[Any]]:
 
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+    if pa.types.is_nested(kind):
+        _refuse_nested(array.to_pylist())
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
-    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
-    return codes, array.dictionary.to_pylist()
+    missing = array.indices.is_null().to_numpy(zero_copy_only=False)
+    codes = array.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    # a dictionary may hold a null, and one value twice
+    places, values = _factorize_array(_objects(array.dictionary.to_pylist()))
+    return np.append(places, -1).astype(np.int32)[np.where(missing, -1, codes)], list(values)
 
 
 def _factorize_array(array: NDArray[Any]) -> tuple[NDArray[Any], list[Any]]:
@@ -210,12 +215,31 @@ def _factorize_array(array: NDArray[Any]) -> tuple[NDArray[Any], list[Any]]:
     if array.dtype.kind in "iub":
         distinct, codes = np.unique(array, return_inverse=True)
         return codes.astype(np.int32), distinct.tolist()
-    items = array.tolist()
+    items = array.tolist() if array.dtype != object or array.ndim > 1 else list(array)
     if {type(item) for item in items} <= {str, type(None)}:
         return _positions(items)
+    _refuse_nested(items)
     # 1, True and 1.0 are equal to Python, but they are three values
     codes, keys = _positions([None if is_missing(v) else (type(v), v) for v in items])
     return codes, [value for _, value in keys]
+
+
+def _refuse_nested(items: list[Any]) -> None:
+    """Raise InvalidData where cells are lists, bytes and the like: no names, and not comparable."""
+    nested = {
+        kind
+        for kind in set(map(type, items))
+        if kind.__hash__ is None or issubclass(kind, (tuple, frozenset, Mapping, bytes))
+    }
+    if nested:
+        rows = [row for row, item in enumerate(items) if type(item) in nested]
+        kinds = " and ".join(sorted(kind.__name__ for kind in nested))
+        raise InvalidData.at_rows(f"a cell is no single value but of type {kinds}", rows)
+
+
+def _objects(values: list[Any]) -> NDArray[Any]:
+    """Return an array of objects, one a value, whatever they are."""
+    return np.fromiter(values, dtype=object, count=len(values))
 
 
 def _positions(items: list[Any]) -> tuple[NDArray[Any], list[Any]]:
