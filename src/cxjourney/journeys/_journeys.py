@@ -14,12 +14,20 @@ from cxjourney._support.frozen import read_only, seal
 from cxjourney._support.memo import Memo
 from cxjourney.domain import Journey, Outcome
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TimesRequired
-from cxjourney.journeys._outcomes import CONVERTED, OUTCOMES, JourneyRules, cut, outcomes
+from cxjourney.journeys._outcomes import (
+    CONVERTED,
+    OUTCOMES,
+    JourneyRules,
+    cut,
+    outcomes,
+    planned_touchpoints,
+)
 from cxjourney.log import Coded, Columns, InteractionLog, customer_object, interaction_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from cxjourney.domain import JourneyBlueprint, Touchpoint
     from cxjourney.graph import JourneyGraph
     from cxjourney.journeys._transition_gaps import TransitionGaps
     from cxjourney.journeys._visits import By
@@ -80,6 +88,8 @@ class Journeys:
         after_goal: Literal["new_journey", "discard", "keep"] = "new_journey",
         all_closed: bool = False,
         gaps: TransitionGaps | None = None,
+        touchpoints: Iterable[str | Touchpoint] | None = None,
+        blueprint: JourneyBlueprint | None = None,
     ) -> Self:
         """Return the journeys of a log; see `InteractionLog.journeys`."""
         rules = JourneyRules(
@@ -91,7 +101,8 @@ class Journeys:
             by_journey_column="journey" in log.columns.coded,
             gaps=gaps,
         )
-        rules.check(log.columns.coded["touchpoint"].names)
+        planned = planned_touchpoints(touchpoints, blueprint)
+        rules.check(log.columns.coded["touchpoint"].names, planned)
         rows, offsets, silent, customer = cut(log.columns, rules)
         columns = log.columns
         if rows is not None:

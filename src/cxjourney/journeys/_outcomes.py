@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import numpy as np
 
 from cxjourney._support.validation import check_choice, check_duration, check_names, duration_us
-from cxjourney.domain import Outcome
+from cxjourney.domain import JourneyBlueprint, Outcome, Touchpoint, check_blueprint
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
 from cxjourney.journeys._transition_gaps import TransitionGaps, pauses
 from cxjourney.kernels import cut_journeys, segment_starts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -75,8 +76,8 @@ class JourneyRules:
         """Whether the goal ends a journey."""
         return self.after_goal != "keep"
 
-    def check(self, touchpoints: tuple[str, ...]) -> None:
-        """Raise where a choice breaks its rule or names no touchpoint of the log."""
+    def check(self, touchpoints: tuple[str, ...], planned: Collection[str] = ()) -> None:
+        """Raise where a choice breaks its rule or names no touchpoint of the log or of a plan."""
         check_choice(self.after_goal, "after_goal", ("new_journey", "discard", "keep"))
         if not isinstance(self.all_closed, (bool, np.bool_)):
             raise InvalidValue.of("all_closed", "be True or False", self.all_closed)
@@ -91,11 +92,23 @@ class JourneyRules:
         if touchpoints:  # an empty log knows no names to check against
             for kind, names in (("goal", self.goal), ("exit_touchpoints", self.exit_touchpoints)):
                 for name in names:
-                    if name not in touchpoints:
-                        raise UnknownName.among(kind, name, touchpoints, where="the log")
+                    if name not in touchpoints and name not in planned:
+                        known = (*touchpoints, *planned)
+                        raise UnknownName.among(kind, name, known, where="the log")
         both = set(self.goal) & set(self.exit_touchpoints)
         if both:
             raise InvalidValue.of("exit_touchpoints", "not name a goal", min(both))
+
+
+def planned_touchpoints(
+    touchpoints: Iterable[str | Touchpoint] | None, blueprint: JourneyBlueprint | None
+) -> tuple[str, ...]:
+    """Return names that are known whether or not they occur in a log."""
+    steps = () if blueprint is None else check_blueprint(blueprint).touchpoints
+    given: Any = touchpoints
+    if isinstance(given, Iterable) and not isinstance(given, str):
+        given = [one.name if isinstance(one, Touchpoint) else one for one in given]
+    return (*check_names(given, "touchpoints"), *steps)
 
 
 def mask_of(columns: Columns, names: tuple[str, ...]) -> NDArray[np.bool_]:

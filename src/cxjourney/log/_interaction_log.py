@@ -26,7 +26,7 @@ from cxjourney.log._objects import (
 from cxjourney.log._reading import Reading, columns_of
 
 if TYPE_CHECKING:
-    from cxjourney.domain import Customer, Interaction
+    from cxjourney.domain import Customer, Interaction, JourneyBlueprint, Touchpoint
     from cxjourney.journeys import InactivitySuggestion, Journeys, TransitionGaps
 
 __all__ = ["InteractionLog"]
@@ -443,6 +443,8 @@ class InteractionLog:
         after_goal: Literal["new_journey", "discard", "keep"] = "new_journey",
         all_closed: bool = False,
         gaps: TransitionGaps | None = None,
+        touchpoints: Iterable[str | Touchpoint] | None = None,
+        blueprint: JourneyBlueprint | None = None,
     ) -> Journeys:
         """Cut the log into journeys with an outcome.
 
@@ -472,6 +474,9 @@ class InteractionLog:
             back for another one. The last journey of a customer has no gap after it; only
             `inactivity` can tell whether it is over, so give both where drop-off matters. Not
             where the log has a `journey` column.
+        touchpoints, blueprint
+            Touchpoints that there are, whether or not anybody reached them: a goal that nobody
+            reached is then a result, no slip of the pen.
 
         Returns
         -------
@@ -480,7 +485,8 @@ class InteractionLog:
         Raises
         ------
         UnknownName
-            If a goal or exit touchpoint is not in the log.
+            If a goal or exit touchpoint is not in the log, nor among `touchpoints` or the steps of
+            `blueprint`.
         InvalidValue
             If `inactivity` is not a positive timedelta, a touchpoint is both goal and exit, or
             `gaps` is given where the log has a `journey` column.
@@ -508,6 +514,8 @@ class InteractionLog:
             after_goal=after_goal,
             all_closed=all_closed,
             gaps=gaps,
+            touchpoints=touchpoints,
+            blueprint=blueprint,
         )
 
     def suggest_inactivity(
