@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import cxjourney as cx
-from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
+from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TimesRequired, UnknownName
 from cxjourney.metrics import newcombe
 from cxjourney.omnichannel import HandoffLoss, handoff_loss
 
@@ -332,3 +332,95 @@ def test_the_result_survives_a_dictionary():
     found = handoff_loss(paths(SHOP))
     again = HandoffLoss.from_dict(json.loads(json.dumps(found.to_dict())))
     assert again == found
+
+
+def test_within_customers_by_hand():
+    # second visits at the phone, from the phone or from the web
+    told = {}
+    for who, how, lost, day in (
+        ("frail", "web", True, 0), ("frail", "web", True, 10), ("frail", "phone", True, 20),
+        ("frail", "phone", False, 30), ("frail", "web", False, 40),
+        ("firm", "phone", False, 0), ("firm", "phone", False, 10), ("firm", "web", False, 20),
+        ("firm", "phone", True, 30), ("firm", "phone", True, 40),
+    ):  # fmt: skip
+        touches = told.setdefault(who, [])
+        touches += [("page", how, day), ("page", "phone", day + 0.1)]
+        if not lost:
+            touches.append(("buy", "web", day + 0.2))
+    journeys = logged(told, until=200).journeys(goal="buy", inactivity=LIMIT)
+    found = handoff_loss(journeys, within_customers=True)
+    row = pair(found, "web", "phone")
+    # the journeys of day 40 are the last: frail 2 of 2 against 1 of 2, firm 0 of 1 against 1 of 3
+    weights = np.array([2 * 2 / 4, 1 * 3 / 4])
+    assert row["loss"] == pytest.approx(weights @ [1 - 1 / 2, 0 - 1 / 3] / weights.sum())
+    assert (row["compared"], row["stays"]) == (3, 5)
+    assert found.pooled.value == pytest.approx(row["loss"])
+    assert np.isnan(row["low"])  # two customers
+    # 4 of 5 drop-offs and 4 of 5 purchases
+    assert "80% of the drop-offs and 80% of the conversions are followed" in repr(found)
+    assert any("2 journeys after which the customer was not seen" in n for n in found.notes)
+    assert any("80% of the drop-offs are followed" in n for n in handoff_loss(journeys).notes)
+
+
+def frail(rng, *, loss=0.0, returns=1.0, customers=250):
+    """Return journeys of up to four visits by phone or on the web; who is frail switches more."""
+    who, what, how, when = [], [], [], []
+    for i in range(customers):
+        is_frail = i % 2
+        day = 0.0
+        for _ in range(8):
+            channel, lost = rng.integers(2), False
+            for visit in range(4):
+                switched = visit > 0 and rng.random() < (0.7 if is_frail else 0.3)
+                channel = 1 - channel if switched else channel
+                told = (i, "page", "web" if channel else "phone", day + visit / 10)
+                for column, value in zip((who, what, how, when), told, strict=True):
+                    column.append(value)
+                lost = rng.random() < (0.4 if is_frail else 0.1) + loss * switched
+                if lost:
+                    break
+            else:
+                for column, value in zip(
+                    (who, what, how, when), (i, "buy", "web", day + 1), strict=True
+                ):
+                    column.append(value)
+            day += 10
+            if lost and rng.random() >= returns:
+                break
+    log = cx.InteractionLog.from_frame(
+        {
+            "who": np.array(who).astype(str),
+            "what": what,
+            "how": how,
+            "when": np.datetime64(BEGIN.replace(tzinfo=None))
+            + (np.array(when) * 86_400e6).astype("timedelta64[us]"),
+        },
+        customer="who", touchpoint="what", channel="how", timestamp="when", tz="UTC",
+        observed_until=BEGIN + timedelta(days=120),
+    )  # fmt: skip
+    return log.journeys(goal="buy", inactivity=LIMIT)
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.15])
+def test_frail_customers_who_switch_more_make_no_loss_within_customers(loss):
+    rng = np.random.default_rng(4)
+    journeys = frail(rng, loss=loss)
+    across = handoff_loss(journeys).pooled
+    within = handoff_loss(journeys, within_customers=True).pooled
+    assert across.low > loss  # the default takes the difference between people for a loss
+    assert within.low <= loss <= within.high
+    assert within.high - within.low < 0.2
+    if loss:
+        assert within.low > 0
+
+
+def test_where_a_drop_off_ends_the_series_nothing_is_compared_within_customers():
+    found = handoff_loss(frail(np.random.default_rng(4), returns=0.0), within_customers=True)
+    assert np.isnan(found.pooled.value)
+    assert np.isnan(np.asarray(found.pairs["loss"], dtype=float)).all()
+    assert any("0% of the drop-offs" in note and "do not repeat" in note for note in found.notes)
+
+
+def test_aggregated_paths_have_no_customers_to_compare_within():
+    with pytest.raises(TimesRequired, match="within_customers="):
+        handoff_loss(paths(SHOP), within_customers=True)

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.aalen_johansen import MOVED, OPEN, left_out_probabilities, move_mass
-from cxjourney._stats.buckets import BucketFigures, difference_of_shares
+from cxjourney._stats.buckets import N_BUCKETS, BucketFigures, difference_of_shares
 from cxjourney._stats.normal_pooling import smoothed_variance
 from cxjourney._support.array_types import Floats, Ints
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Bools
     from cxjourney.journeys import Visits
 
-__all__ = ["Arms", "Difference", "arms_of", "difference", "pooled_means"]
+__all__ = ["Arms", "Difference", "arms_of", "difference", "difference_within", "pooled_means"]
 
 _ROUNDING = 1e-12  # sums of masses end a few bits off 0 and 1
 
@@ -170,21 +170,91 @@ def difference(arms: Arms, exposed: Ints, reference: Ints, *, level: float) -> D
         0,
         1,
     )
-    side1 = BucketFigures(whole=loss1, without=without1, units=_ended(arms, one))
-    side0 = BucketFigures(whole=loss0, without=without0, units=_ended(arms, zero))
-    low, high, p = difference_of_shares(side1, side0, level=level)
-    variance = sum(smoothed_variance(side.whole, side.trials) for side in (side1, side0))
-    return Difference(
-        value=float(loss1 - loss0),
-        low=float(low),
-        high=float(high),
-        exposed=float(loss1),
-        reference=float(loss0),
+    return _apart(
+        BucketFigures(whole=loss1, without=without1, units=_ended(arms, one)),
+        BucketFigures(whole=loss0, without=without0, units=_ended(arms, zero)),
         n_exposed=int(n1.sum()),
         n_reference=int(n0.sum()),
         censored=int(arms.censored[one].sum()),
-        variance=float(variance),
+        level=level,
+    )
+
+
+def _apart(
+    one: BucketFigures,
+    zero: BucketFigures,
+    *,
+    n_exposed: int,
+    n_reference: int,
+    censored: int,
+    level: float,
+) -> Difference:
+    low, high, p = difference_of_shares(one, zero, level=level)
+    return Difference(
+        value=float(one.whole - zero.whole),
+        low=float(low),
+        high=float(high),
+        exposed=float(one.whole),
+        reference=float(zero.whole),
+        n_exposed=n_exposed,
+        n_reference=n_reference,
+        censored=censored,
+        variance=float(sum(smoothed_variance(side.whole, side.trials) for side in (one, zero))),
         p=float(p),
+    )
+
+
+def difference_within(
+    cell: Ints, bucket: Ints, lost: Bools, exposed: Bools, reference: Bools, *, level: float
+) -> Difference:
+    """Return the difference of losses within cells that are each of one customer.
+
+    Parameters
+    ----------
+    cell
+        Cell of each visit, 0 and up; a cell holds visits of one customer alone.
+    bucket
+        Bucket of the customer of each visit.
+    lost, exposed, reference
+        Whether each visit was the last, and on which side it is; on none where neither.
+    level
+        Confidence level.
+    """
+    size = int(cell.max(initial=-1)) + 1
+    n = np.array([np.bincount(cell[side], minlength=size) for side in (exposed, reference)])
+    both = n.min(axis=0, initial=np.iinfo(np.int64).max) > 0
+    if not both.any():
+        return Difference()
+    k = np.array([np.bincount(cell[side & lost], minlength=size) for side in (exposed, reference)])
+    of_cell = np.zeros(size, dtype=np.int64)
+    of_cell[cell] = bucket
+    n, k, of_cell = n[:, both], k[:, both], of_cell[both]
+    weight = n.prod(axis=0) / n.sum(axis=0)
+
+    def held(values: Floats) -> Floats:
+        """Return what lies in each bucket."""
+        return np.bincount(of_cell, values, minlength=N_BUCKETS).astype(np.float64)
+
+    base = held(weight)
+    sides = []
+    for visits, losses in zip(n, k, strict=True):
+        top = held(weight * losses / visits)
+        rest = base.sum() - base
+        without = np.full(N_BUCKETS, np.nan)
+        np.divide(top.sum() - top, rest, out=without, where=rest > _ROUNDING * base.sum())
+        sides.append(
+            BucketFigures(
+                whole=np.clip(top.sum() / base.sum(), 0, 1),
+                without=np.clip(without, 0, 1),
+                units=held(visits),
+            )
+        )
+    return _apart(
+        *sides,
+        n_exposed=int(n[0].sum()),
+        n_reference=int(n[1].sum()),
+        censored=0,
+        level=level,
     )
 
 

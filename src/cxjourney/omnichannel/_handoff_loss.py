@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney import plot
+from cxjourney._stats.aalen_johansen import OPEN
 from cxjourney._stats.normal_pooling import shrunken_effects, spread_of
 from cxjourney._stats.significance import false_discovery
+from cxjourney._support.array_types import Bools, Ints
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
 from cxjourney.journeys import (
+    CONVERTED,
     DROPPED,
     BySegment,
     SegmentBy,
@@ -24,7 +28,7 @@ from cxjourney.journeys import (
     visits_of,
 )
 from cxjourney.metrics import Estimate
-from cxjourney.omnichannel._arms import Arms, Difference, arms_of, difference
+from cxjourney.omnichannel._arms import Difference, arms_of, difference, difference_within
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
     coded_at,
@@ -40,6 +44,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HandoffLoss", "handoff_loss"]
 
+_Compare: TypeAlias = Callable[[int, Ints], Difference]
+_LATEST = 20  # from this visit of a journey on all are one stratum
+_GOES_ON = 0.5  # how often customers come again after a drop-off, over after a conversion
 _DETAILS = ("dropped_after", "dropped_without", "compared", "stays", "censored")
 _PERCENT = dict.fromkeys(
     ("loss", "low", "high", "shrunken", "dropped_after", "dropped_without"), "percent"
@@ -150,6 +157,7 @@ def handoff_loss(
     by: ChannelBy = "channel",
     reference: Literal["stayed", "stayed_or_started"] = "stayed",
     strata: ChannelBy | None = "touchpoint",
+    within_customers: bool = False,
     segment: None = None,
     level: float = 0.95,
 ) -> HandoffLoss: ...
@@ -162,6 +170,7 @@ def handoff_loss(
     by: ChannelBy = "channel",
     reference: Literal["stayed", "stayed_or_started"] = "stayed",
     strata: ChannelBy | None = "touchpoint",
+    within_customers: bool = False,
     segment: SegmentBy,
     level: float = 0.95,
 ) -> BySegment[HandoffLoss]: ...
@@ -173,6 +182,7 @@ def handoff_loss(
     by: ChannelBy = "channel",
     reference: Literal["stayed", "stayed_or_started"] = "stayed",
     strata: ChannelBy | None = "touchpoint",
+    within_customers: bool = False,
     segment: SegmentBy | None = None,
     level: float = 0.95,
 ) -> HandoffLoss | BySegment[HandoffLoss]:
@@ -193,6 +203,13 @@ def handoff_loss(
         (Mantel and Haenszel): who switches mostly arrives elsewhere than who stays, and no place
         loses as many as the next. None compares all arrivals at the destination: for logs whose
         touchpoints are reached either always or never by a switch.
+    within_customers
+        Whether to compare arrivals of the same customer alone, as many visits into a journey: then
+        customers who leave easily and also switch more do not make a loss. That takes customers who
+        come again after a drop-off. The journey after which a customer was not seen again is left
+        out, since the length of a series that a loss ends is an outcome. Where customers come again
+        less often after a drop-off than after a conversion the differences are too small, and where
+        not half as often nothing is compared.
     segment
         An attribute of customers or interactions; the result is then one of each segment.
     level
@@ -208,6 +225,8 @@ def handoff_loss(
     ------
     OutcomeUndetermined
         If nothing says when a journey without the goal is over.
+    TimesRequired
+        If `within_customers` is asked for of aggregated paths, which have no customers.
     UnknownName
         If the log has no such column.
 
@@ -220,7 +239,10 @@ def handoff_loss(
     or so. Pairs are ranked by values shrunken toward their mean (DerSimonian-Laird,
     normal-normal), because the largest of many raw losses is mostly that of a small pair; even so
     the worst of many, picked after looking, is overstated. Customers who switch differ from those
-    who do not: this is an association.
+    who do not: this is an association, and where customers who leave easily also switch more the
+    default finds a loss that no hand-off makes. Within customers there are no such differences, but
+    fewer pairs to compare; fixed effects take events that may come again (Allison and Christakis
+    2006).
 
     Examples
     --------
@@ -240,7 +262,14 @@ def handoff_loss(
         return by_segment(
             journeys,
             segment,
-            lambda part: handoff_loss(part, by=by, reference=reference, strata=strata, level=level),
+            lambda part: handoff_loss(
+                part,
+                by=by,
+                reference=reference,
+                strata=strata,
+                within_customers=within_customers,
+                level=level,
+            ),
         )
     check_level(level)
     check_choice(reference, "reference", ("stayed", "stayed_or_started"))
@@ -252,19 +281,23 @@ def handoff_loss(
         order_notes(journeys, interactions, transitions_between(journeys, interactions), by)
     )
 
-    k, s = arrivals.n_nodes, arrivals.n_strata
-    units = units_of(journeys)
-    by_pair = arms_of(visits, arrivals.key(arrivals.before), units)
-    # all that switched come from one place: a code of its own
-    into_each = arrivals.key(np.where(arrivals.switched, k, arrivals.node))
-    by_destination = arms_of(visits, into_each, units)
+    k = arrivals.n_nodes
+    followed = _followed(journeys)
+    again = tuple(_share(followed, journeys.outcome == how) for how in (DROPPED, CONVERTED))
+    goes_on = again[0] > 0 and again[0] >= _GOES_ON * again[1]
+    if within_customers:
+        journeys.require_times("within_customers=")
+        notes.append(_of_series(followed, *again, goes_on=goes_on))
+    compare: _Compare = _nothing
     if not np.any(journeys.outcome == DROPPED):
         notes.append("No journey dropped off, so that there is no loss to compare.")
-        by_pair, by_destination = _unknown(by_pair), _unknown(by_destination)
+    elif not within_customers:
+        compare = _across_customers(journeys, visits, arrivals, level)
+    elif goes_on:
+        compare = _within_customers(journeys, visits, arrivals, followed, level)
 
-    pair = np.unique(by_pair.key // s)
-    pair = pair[pair // k != pair % k]
-    found = [_compare(by_pair, arrivals, p // k, p % k, level=level) for p in pair.tolist()]
+    pair = np.unique((arrivals.before * k + arrivals.node)[arrivals.known & arrivals.switched])
+    found = [compare(p // k, np.array([p % k])) for p in pair.tolist()]
     names = np.array([*arrivals.names, ""], dtype=object)
     columns = _columns(found, arrivals.counts(pair))
     values, variances = columns["loss"], np.array([d.variance for d in found])
@@ -281,8 +314,10 @@ def handoff_loss(
         **{name: columns[name] for name in _DETAILS},
     }
     reached = np.unique(pair % k)
-    into = [_compare(by_destination, arrivals, k, x, level=level) for x in reached.tolist()]
+    into = [compare(k, np.array([x])) for x in reached.tolist()]
     notes += _caveats(found, columns["arrivals"], spread.tau, level=level)
+    if any(np.isfinite(d.value) for d in found):
+        notes.append(_what_remains(again[0] if goes_on else 0.0, within_customers=within_customers))
     return HandoffLoss(
         by=by,
         pairs=Table(table, formats=_PERCENT, backend=journeys.log.backend).take(order),
@@ -294,7 +329,7 @@ def handoff_loss(
             formats=_PERCENT,
             backend=journeys.log.backend,
         ),
-        pooled=_pooled(by_destination, arrivals, reached, level=level),
+        pooled=_estimate(compare(k, reached), level=level),
         spread=spread.tau,
         strata=strata,
         level=level,
@@ -370,22 +405,105 @@ def _arrivals_of(
     )
 
 
-def _compare(arms: Arms, arrivals: _Arrivals, source: int, to: int, *, level: float) -> Difference:
-    """Return the loss of arrivals from `source` against those who were at the destination."""
-    k, s = arrivals.n_nodes, arrivals.n_strata
-    strata = np.arange(s)
-    exposed = arms.find((source * k + to) * s + strata)
-    return difference(arms, exposed, arms.find((to * k + to) * s + strata), level=level)
+def _nothing(_source: int, _to: Ints) -> Difference:
+    return Difference()
 
 
-def _pooled(
-    arms: Arms, arrivals: _Arrivals, reached: NDArray[np.int64], *, level: float
-) -> Estimate:
+def _across_customers(
+    journeys: Journeys, visits: Visits, arrivals: _Arrivals, level: float
+) -> _Compare:
+    """Return what compares arrivals from a node, K for any other, with those who were there."""
     k, s = arrivals.n_nodes, arrivals.n_strata
+    units = units_of(journeys)
+    by_pair = arms_of(visits, arrivals.key(arrivals.before), units)
+    # all that switched come from one place: a code of its own
+    into_each = arrivals.key(np.where(arrivals.switched, k, arrivals.node))
+    by_destination = arms_of(visits, into_each, units)
     strata = np.arange(s)
-    exposed = ((k * k + reached)[:, None] * s + strata).ravel()
-    stayed = ((reached * k + reached)[:, None] * s + strata).ravel()
-    found = difference(arms, arms.find(exposed), arms.find(stayed), level=level)
+
+    def compare(source: int, to: Ints) -> Difference:
+        arms = by_destination if source == k else by_pair
+        exposed = ((source * k + to)[:, None] * s + strata).ravel()
+        stayed = ((to * k + to)[:, None] * s + strata).ravel()
+        return difference(arms, arms.find(exposed), arms.find(stayed), level=level)
+
+    return compare
+
+
+def _within_customers(
+    journeys: Journeys, visits: Visits, arrivals: _Arrivals, followed: Bools, level: float
+) -> _Compare:
+    """Return the like within customers, at the same visit of a journey.
+
+    The journey after which a customer was not seen again is left out: had it been counted, a series
+    would be the longer the later its loss.
+    """
+    k, journey = arrivals.n_nodes, visits.journey
+    lengths = journeys.lengths
+    position = np.arange(len(journey)) - (np.cumsum(lengths) - lengths)[journey]
+    used = arrivals.known & followed[journey] & (visits.state != OPEN)
+    node, before = arrivals.node[used], arrivals.before[used]
+    key = (visits.customer[used] * k + node) * arrivals.n_strata + arrivals.stratum[used]
+    key = key * (_LATEST + 1) + np.minimum(position[used], _LATEST)
+    _, cell = np.unique(key, return_inverse=True)
+    bucket = np.asarray(units_of(journeys).of)[journey[used]]
+    lost = visits.following[used] == visits.dropoff
+
+    def compare(source: int, to: Ints) -> Difference:
+        there = np.isin(node, to)
+        exposed = there & (before != node if source == k else before == source)
+        return difference_within(cell, bucket, lost, exposed, there & (before == node), level=level)
+
+    return compare
+
+
+def _followed(journeys: Journeys) -> Bools:
+    """Return whether each journey is followed by another of its customer."""
+    customer = journeys.customer
+    return np.append(customer[1:] == customer[:-1], False)[: len(customer)]
+
+
+def _share(hit: Bools, base: Bools) -> float:
+    return float(hit[base].mean()) if base.any() else 0.0
+
+
+def _of_series(followed: Bools, dropped: float, converted: float, *, goes_on: bool) -> str:
+    said = (
+        f"{dropped:.0%} of the drop-offs and {converted:.0%} of the conversions are followed by "
+        "another journey of the customer."
+    )
+    if goes_on:
+        return (
+            f"{said} The {np.count_nonzero(~followed):,} journeys after which the customer was not "
+            "seen again are left out."
+        )
+    return (
+        f"{said} So a drop-off ends the series of many, whose length is an outcome then: within "
+        "customers nothing is compared (fixed effects are biased for events that do not repeat)."
+    )
+
+
+def _what_remains(again: float, *, within_customers: bool) -> str:
+    """Return what the comparison cannot remove."""
+    if within_customers:
+        return (
+            "Arrivals of one customer are compared, so that lasting differences between customers "
+            "are no loss. What differs between occasions, such as a harder case, remains: this is "
+            "an association, not an effect."
+        )
+    note = (
+        "Customers who switch differ from those who do not: this is an association, not an effect. "
+        "Where customers who leave easily also switch more, a loss is found that no hand-off makes."
+    )
+    if not again:
+        return note
+    return (
+        f"{note} {again:.0%} of the drop-offs are followed by another journey: "
+        "within_customers=True compares arrivals of the same customer."
+    )
+
+
+def _estimate(found: Difference, *, level: float) -> Estimate:
     return Estimate(
         value=found.value,
         low=found.low,
@@ -417,10 +535,6 @@ def _columns(found: list[Difference], arrivals: NDArray[np.int64]) -> dict[str, 
         "stays": np.array([d.n_reference for d in found], dtype=np.int64),
         "censored": np.array([d.censored for d in found], dtype=np.int64),
     }
-
-
-def _unknown(arms: Arms) -> Arms:
-    return attrs.evolve(arms, loss=np.full(len(arms.key), np.nan))
 
 
 def _caveats(
@@ -458,9 +572,4 @@ def _caveats(
             notes.append(
                 "The pairs differ by no more than chance, so that every shrunken value is the mean."
             )
-    if len(found) > alone:
-        notes.append(
-            "Customers who switch differ from those who do not: this is an association, "
-            "not an effect."
-        )
     return notes
