@@ -158,6 +158,115 @@ def test_what_cannot_be_found_is_said(told, said):
     assert said in repr(transitions(log_of(told).journeys()))
 
 
+@pytest.mark.parametrize(
+    ("told", "options", "said"),
+    [
+        (
+            {"a": [("x", "web", 0), ("x", None, 1)], "b": [("x", None, 0), ("x", "app", 1)]},
+            {},
+            "Of no two consecutive interactions is the channel of both known",
+        ),
+        (
+            {"a": [("x", "web", 0), ("x", "web", 1), ("x", None, 2)], "b": [("x", "app", 0)]},
+            {},
+            "Every journey stays at one channel, as far as it is known",
+        ),
+        (
+            {"a": [("x", "web", 0), ("x", "app", 9)]},
+            {"max_lag": timedelta(hours=8)},
+            "No two interactions of a journey are as close as max_lag",
+        ),
+        (
+            {"a": [("x", "web", 0), ("buy", "app", 9)], "b": [("x", "app", 0)]},
+            {"closing": False},
+            "No journey has two interactions before the one that ends it",
+        ),
+    ],
+)
+def test_why_there_are_no_transitions(told, options, said):
+    log = log_of(told)
+    goal = "buy" if "buy" in log.touchpoints else None
+    found = transitions(log.journeys(goal=goal, inactivity=timedelta(days=7)), **options)
+    assert any(said in note for note in found.notes)
+    assert not any("No journey has two interactions," in note for note in found.notes)
+
+
+def test_a_channel_is_carried_forward_within_the_session():
+    told = {
+        # 10 minutes apart; 30 minutes after the second begins another session
+        "a": [("x", "ad", 0), ("x", None, 1 / 6), ("x", None, 1 / 6 + 0.5), ("x", "web", 1)],
+        "b": [("x", None, 0), ("x", "ad", 0.1), ("buy", None, 0.2), ("x", None, 0.3)],
+        "c": [("x", None, 0)],
+    }
+    log = log_of(told)
+    half_an_hour = timedelta(minutes=30)
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=7), carry_channels=half_an_hour)
+    names = [
+        [None if i.channel is None else i.channel.name for i in journey.interactions]
+        for journey in journeys
+    ]
+    # nothing goes back, nor to the next customer; a new journey may be the same session
+    assert names == [["ad", "ad", None, "web"], [None, "ad", "ad"], ["ad"], [None]]
+    assert journeys.rules.carry_channels == half_an_hour
+    # 3 of 9 are unknown now, and 6 of 9 were
+    said = [transitions(j).notes[0] for j in (log.journeys(goal="buy"), journeys)]
+    assert "6 interactions without a recorded channel (66.7% of all)" in said[0]
+    assert "carry_channels" in said[0]
+    assert "3 interactions without a recorded channel (33.3% of all)" in said[1]
+    credit = cx.attribution.last_touch(journeys).credit
+    assert credit["ad"] == 1
+
+
+def test_channels_are_carried_forward_within_a_case_only():
+    frame = {
+        "who": ["a", "a"], "when": ["2026-01-01 10:00", "2026-01-01 10:05"],
+        "what": ["x", "x"], "how": ["web", None], "case": ["1", "2"],
+    }  # fmt: skip
+    log = cx.InteractionLog.from_frame(
+        frame, customer="who", timestamp="when", touchpoint="what", channel="how", journey="case"
+    )
+    found = transitions(log.journeys(carry_channels=timedelta(minutes=30)))
+    assert "1 interactions without a recorded channel (50.0% of all)" in repr(found)
+
+
+def test_what_carries_channels_forward_is_checked():
+    log = log_of(SHOP)
+    with pytest.raises(InvalidValue, match="carry_channels must be"):
+        log.journeys(carry_channels=timedelta(0))
+    without = log_of({"a": [("x", None, 0)]})
+    with pytest.raises(UnknownName, match="column 'channel' is not in the log"):
+        without.journeys(carry_channels=timedelta(minutes=30))
+
+
+def test_every_channel_result_says_what_share_is_missing():
+    told = {
+        f"c{i}": [
+            ("x", "web", 0),
+            ("y", None, 1),
+            ("z", "app", 2),
+            *([("buy", "app", 3)] * (i % 2)),
+        ]
+        for i in range(10)
+    }
+    journeys = log_of(told).journeys(goal="buy", inactivity=timedelta(days=7), all_closed=True)
+    said = "10 visits (33.3% of all) have no recorded channel; they are __missing__"
+    for found in (
+        cx.attribution.first_touch(journeys),
+        cx.attribution.markov(journeys),
+        cx.attribution.shapley(journeys),
+        cx.attribution.shapley_by_position(journeys),
+        cx.attribution.compare_models(journeys),
+        cx.dropoff.exits(journeys, by="channel"),
+        cx.sequences.paths(journeys, by="channel"),
+    ):
+        assert said in repr(found)
+        assert "carry_channels" in repr(found)
+    said = "10 interactions without a recorded channel"
+    for name in ("switching", "affinity", "continuity", "channel_entropy", "mutual_information",
+                 "handoff_loss", "cross_channel_cost"):  # fmt: skip
+        assert said in repr(getattr(cx.omnichannel, name)(journeys))
+
+
 def test_an_empty_log_has_an_empty_matrix():
     paths = cx.Journeys.from_paths([], converted=[], channels=True)
     found = transitions(paths)

@@ -16,7 +16,13 @@ from cxjourney.attribution._markov import markov
 from cxjourney.attribution._rules import first_touch, last_touch, linear, position_based, time_decay
 from cxjourney.attribution._shapley import shapley
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys
+from cxjourney.journeys import (
+    BySegment,
+    SegmentBy,
+    by_segment,
+    check_journeys,
+    missing_note_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -47,6 +53,8 @@ class ModelComparison(Result):
         What every model divides [conversions or money].
     level
         Confidence level of the intervals.
+    remarks
+        What a reader must know.
     """
 
     title: ClassVar[str] = "Attribution models side by side"
@@ -55,6 +63,7 @@ class ModelComparison(Result):
     intervals: Table
     total: float
     level: float
+    remarks: tuple[str, ...] = ()
 
     def plot(
         self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
@@ -99,6 +108,7 @@ class ModelComparison(Result):
             f"Every model divides the same {self.total:,.6g}.",
             f"{100 * self.level:g}% intervals are clustered by customer; see intervals.",
             "Where the spread is wide, the choice of model decides, not the data.",
+            *self.remarks,
         )
 
 
@@ -233,6 +243,7 @@ def compare_models(
         intervals=_intervals(results, [names[i] for i in order_of], first.grain),
         total=first.total,
         level=level,
+        remarks=missing_note_of(journeys, by),
     )
 
 

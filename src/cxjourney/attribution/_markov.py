@@ -37,6 +37,7 @@ from cxjourney.journeys import (
     grain_codes,
     left_out,
     left_out_at,
+    missing_note_of,
     units_of,
 )
 from cxjourney.kernels import ranges
@@ -232,6 +233,7 @@ def markov(
         remarks=(
             *touch_remarks(int(np.count_nonzero(won)), several=several),
             *_memory(effect, share, order, names),
+            *missing_note_of(journeys, by),
         ),
     )
 

@@ -15,7 +15,13 @@ from cxjourney.attribution._attribution import (
     check_whole_costs,
 )
 from cxjourney.attribution._touches import Touches, chosen_touches, grain_name, touches_of
-from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys
+from cxjourney.journeys import (
+    BySegment,
+    SegmentBy,
+    by_segment,
+    check_journeys,
+    missing_note_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -103,5 +109,5 @@ def _attributed(
         level=options.level,
         costs=options.costs,
         backend=journeys.log.backend,
-        remarks=touches.remarks,
+        remarks=(*touches.remarks, *missing_note_of(journeys, options.by)),
     )

@@ -34,6 +34,7 @@ from cxjourney.journeys import (
     SegmentBy,
     by_segment,
     check_journeys,
+    missing_note_of,
     units_of,
     visits_of,
 )
@@ -59,18 +60,21 @@ class OrderedCredit(Result):
         One row a name and `position` (1 for the first touch): `credit` [conversions or money].
     total
         What the credits sum to [conversions or money].
+    remarks
+        What a reader must know.
     """
 
     title: ClassVar[str] = "Shapley credit by position"
 
     table: Table
     total: float
+    remarks: tuple[str, ...] = ()
 
     def _table(self) -> Table:
         return self.table
 
     def _notes(self) -> tuple[str, ...]:
-        return (f"Credits sum to {self.total:,.6g}.",)
+        return (f"Credits sum to {self.total:,.6g}.", *self.remarks)
 
 
 @overload
@@ -236,7 +240,7 @@ def shapley(
         level=level,
         costs=costs,
         backend=journeys.log.backend,
-        remarks=touches.remarks,
+        remarks=(*touches.remarks, *missing_note_of(journeys, by)),
     )
 
 
@@ -335,7 +339,8 @@ def shapley_by_position(
         },
         backend=journeys.log.backend,
     )
-    return OrderedCredit(table=table, total=float(total.sum()))
+    remarks = missing_note_of(journeys, by)
+    return OrderedCredit(table=table, total=float(total.sum()), remarks=remarks)
 
 
 def _distinct_names(touches: Touches) -> Ints:

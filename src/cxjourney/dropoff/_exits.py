@@ -30,6 +30,7 @@ from cxjourney.journeys import (
     left_out_of_graph,
     mean_value,
     mean_value_of_graph,
+    missing_note,
 )
 from cxjourney.metrics import Estimate
 
@@ -464,5 +465,5 @@ def _result(
         n_converted=counts[0],
         n_dropped=counts[1],
         n_in_progress=counts[2],
-        caveats=tuple(caveats),
+        caveats=(*caveats, *missing_note(rates.names, rates.visits, ", ".join(grain))),
     )

@@ -37,10 +37,13 @@ from cxjourney.journeys._times import times_without_buckets as times_without_buc
 from cxjourney.journeys._transition_gaps import TransitionGaps
 from cxjourney.journeys._units import units_of as units_of
 from cxjourney.journeys._units import units_of_customers as units_of_customers
+from cxjourney.journeys._visits import CARRY_CHANNELS as CARRY_CHANNELS
 from cxjourney.journeys._visits import By as By
 from cxjourney.journeys._visits import Visits as Visits
 from cxjourney.journeys._visits import contacts_of as contacts_of
 from cxjourney.journeys._visits import grain_codes as grain_codes
+from cxjourney.journeys._visits import missing_note as missing_note
+from cxjourney.journeys._visits import missing_note_of as missing_note_of
 from cxjourney.journeys._visits import visits_of as visits_of
 
 __all__ = [

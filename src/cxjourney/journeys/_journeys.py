@@ -22,7 +22,14 @@ from cxjourney.journeys._outcomes import (
     outcomes,
     planned_touchpoints,
 )
-from cxjourney.log import Coded, Columns, InteractionLog, customer_object, interaction_objects
+from cxjourney.log import (
+    Coded,
+    Columns,
+    InteractionLog,
+    channels_carried,
+    customer_object,
+    interaction_objects,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -90,8 +97,11 @@ class Journeys:
         gaps: TransitionGaps | None = None,
         touchpoints: Iterable[str | Touchpoint] | None = None,
         blueprint: JourneyBlueprint | None = None,
+        carry_channels: timedelta | None = None,
     ) -> Self:
         """Return the journeys of a log; see `InteractionLog.journeys`."""
+        if carry_channels is not None:
+            log = channels_carried(log, carry_channels)
         rules = JourneyRules(
             goal=goal,
             inactivity=inactivity,
@@ -100,6 +110,7 @@ class Journeys:
             all_closed=all_closed,
             by_journey_column="journey" in log.columns.coded,
             gaps=gaps,
+            carry_channels=carry_channels,
         )
         planned = planned_touchpoints(touchpoints, blueprint)
         rules.check(log.columns.coded["touchpoint"].names, planned)

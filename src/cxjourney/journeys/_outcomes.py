@@ -56,6 +56,8 @@ class JourneyRules:
         Whether a case or session id cuts, instead of silence.
     gaps
         What gap is unusual for its transition and cuts too; None where none does.
+    carry_channels
+        The silence within which a channel stands for interactions without one; None where none.
     """
 
     goal: tuple[str, ...] = attrs.field(default=(), converter=_goals)
@@ -65,6 +67,7 @@ class JourneyRules:
     all_closed: bool = False
     by_journey_column: bool = False
     gaps: TransitionGaps | None = None
+    carry_channels: timedelta | None = None
 
     @property
     def determined(self) -> bool:

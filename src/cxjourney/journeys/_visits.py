@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
 import numpy as np
@@ -18,6 +18,9 @@ from cxjourney.journeys._journeys import Journeys
 from cxjourney.journeys._outcomes import CONVERTED, DROPPED, IN_PROGRESS
 from cxjourney.log import Coded, Columns
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = [
     "By",
     "Grain",
@@ -25,6 +28,8 @@ __all__ = [
     "coded_visits",
     "contacts_of",
     "grain_codes",
+    "missing_note",
+    "missing_note_of",
     "visit_rows",
     "visits_at",
     "visits_of",
@@ -37,6 +42,9 @@ By: TypeAlias = Grain | tuple[Grain, Grain]
 GRAINS = ("touchpoint", "channel", "stage", "owner")
 _GRAIN_RULE = f"be one of {', '.join(map(repr, GRAINS))}, or a tuple of two of them"
 NEVER = np.iinfo(np.int64).max
+CARRY_CHANNELS = (
+    " If a channel is recorded once a session, log.journeys(carry_channels=…) carries it forward."
+)
 _SMALL = 100_000
 """Rows of a log whose visits are kept; those of a larger one are found again when needed."""
 
@@ -247,6 +255,25 @@ def contacts_of(journeys: Journeys, by: By = "touchpoint") -> Visits:
     node = coded.codes.astype(np.int64)
     state = np.full(len(node), MOVED, dtype=np.int8)
     return Visits(names=coded.names, node=node, wait_us=None, state=state, journeys=whole)
+
+
+def missing_note(names: Sequence[str], visits: NDArray[np.integer], grain: str) -> tuple[str, ...]:
+    """Return the note on visits whose node was not recorded, given the visits of each node."""
+    unknown = sum(int(n) for name, n in zip(names, visits, strict=True) if MISSING in name)
+    if not unknown:
+        return ()
+    note = (
+        f"{unknown:,} visits ({unknown / visits.sum():.1%} of all) have no recorded {grain}; they "
+        f"are {MISSING}."
+    )
+    return (note + CARRY_CHANNELS if "channel" in grain else note,)
+
+
+def missing_note_of(journeys: Journeys, by: By) -> tuple[str, ...]:
+    """Return the note on the visits of journeys whose node was not recorded."""
+    nodes = _nodes_of(journeys, by)
+    counts = np.bincount(nodes.codes, minlength=len(nodes.names))
+    return missing_note(nodes.names, counts, by if isinstance(by, str) else ", ".join(by))
 
 
 def _nodes_of(journeys: Journeys, by: By) -> Coded:

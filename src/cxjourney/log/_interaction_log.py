@@ -445,6 +445,7 @@ class InteractionLog:
         gaps: TransitionGaps | None = None,
         touchpoints: Iterable[str | Touchpoint] | None = None,
         blueprint: JourneyBlueprint | None = None,
+        carry_channels: timedelta | None = None,
     ) -> Journeys:
         """Cut the log into journeys with an outcome.
 
@@ -477,6 +478,10 @@ class InteractionLog:
         touchpoints, blueprint
             Touchpoints that there are, whether or not anybody reached them: a goal that nobody
             reached is then a result, no slip of the pen.
+        carry_channels
+            Where a channel is known at some interactions only, as that of a landing page, the
+            others take that of the one before, as long as the silence between them is shorter than
+            this; 30 minutes are what web analytics calls a session. None carries nothing over.
 
         Returns
         -------
@@ -488,8 +493,10 @@ class InteractionLog:
             If a goal or exit touchpoint is not in the log, nor among `touchpoints` or the steps of
             `blueprint`.
         InvalidValue
-            If `inactivity` is not a positive timedelta, a touchpoint is both goal and exit, or
-            `gaps` is given where the log has a `journey` column.
+            If `inactivity` or `carry_channels` is not a positive timedelta, a touchpoint is both
+            goal and exit, or `gaps` is given where the log has a `journey` column.
+        TimesRequired
+            If `carry_channels` is given for aggregated paths.
 
         Examples
         --------
@@ -516,6 +523,7 @@ class InteractionLog:
             gaps=gaps,
             touchpoints=touchpoints,
             blueprint=blueprint,
+            carry_channels=carry_channels,
         )
 
     def suggest_inactivity(

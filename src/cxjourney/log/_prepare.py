@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", Touchpoint, Channel)
 
 __all__ = [
+    "channels_carried",
     "collapse_repeats",
     "drop_duplicates",
     "duplicate_rows",
@@ -347,6 +348,26 @@ def sessions(log: InteractionLog, *, gap: timedelta) -> InteractionLog:
     names = tuple(str(k) for k in range(1, int(number.max(initial=-1)) + 2))
     coded = {**log.columns.coded, "journey": Coded(narrow(number, len(names)), names)}
     return attrs.evolve(log, columns=attrs.evolve(log.columns, coded=coded))
+
+
+def channels_carried(log: InteractionLog, within: timedelta) -> InteractionLog:
+    """Return the log in which an interaction without a channel has that of the one before.
+
+    `within` is as the gap of `sessions`: a silence of at least this, another customer and another
+    journey id carry nothing over.
+    """
+    limit = duration_us(check_duration(within, "carry_channels"))
+    time = _times(log, "carry_channels=")
+    coded = _column(log.columns, "channel")
+    same = _same_as_before(log.columns.customer) & (np.diff(time, prepend=time[:1]) < limit)
+    if "journey" in log.columns.coded:
+        same &= _same_as_before(log.columns.coded["journey"].codes)
+    known = coded.codes >= 0
+    # what a session begins with stands for itself, known or not
+    source = np.maximum.accumulate(np.where(known | ~same, np.arange(len(log)), 0))
+    filled = Coded(coded.codes[source], coded.names)
+    columns = attrs.evolve(log.columns, coded={**log.columns.coded, "channel": filled})
+    return attrs.evolve(log, columns=columns)
 
 
 def tied_rows(columns: Columns) -> NDArray[np.bool_]:

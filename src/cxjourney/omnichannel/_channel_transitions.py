@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import UnknownName
-from cxjourney.journeys import check_journeys, grain_codes
+from cxjourney.journeys import CARRY_CHANNELS, check_journeys, grain_codes
 from cxjourney.log import Coded
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = [
     "interactions_of",
     "order_notes",
     "transitions_between",
+    "unknown_note",
 ]
 
 ChannelBy: TypeAlias = Literal["channel", "kind", "owner", "stage", "touchpoint"]
@@ -50,8 +51,8 @@ class Interactions:
         Node, number of the journey and of the customer, and row in the journeys' columns.
     weight
         How often each interaction counts; None where once.
-    n_unknown
-        Interactions left out because their node was not recorded.
+    n, n_unknown
+        All interactions, and those left out because their node was not recorded.
     n_pairs
         Pairs of consecutive interactions, those of unknown node included.
     """
@@ -62,6 +63,7 @@ class Interactions:
     customer: NDArray[np.int64]
     row: NDArray[np.int64]
     weight: NDArray[np.int64] | None
+    n: int
     n_unknown: int
     n_pairs: int
 
@@ -190,6 +192,7 @@ def interactions_of(journeys: Journeys, by: ChannelBy, *, closing: bool = True) 
         customer=journeys.customer[journey],
         row=row,
         weight=weight,
+        n=int(np.count_nonzero(counted)),
         n_unknown=int(np.count_nonzero(~kept & counted)),
         n_pairs=int(np.sum(np.maximum(n_counted - 1, 0))),
     )
@@ -272,10 +275,8 @@ def order_notes(
                 "of the input."
             )
     if interactions.n_unknown:
-        notes.append(
-            f"{interactions.n_unknown:,} interactions without a recorded {noun} are left out, and "
-            f"the {transitions.n_unknown:,} transitions to or from them."
-        )
+        left_out = f"are left out, and the {transitions.n_unknown:,} transitions to or from them."
+        notes.append(unknown_note(interactions, noun, left_out))
     if transitions.n_late:
         notes.append(f"{transitions.n_late:,} transitions later than max_lag are left out.")
     if not interactions.names:
@@ -283,7 +284,31 @@ def order_notes(
     elif len(interactions.names) == 1:
         notes.append(f"There is one {noun} only, so that there are no switches.")
     elif not len(transitions):
-        notes.append("No journey has two interactions, so that there are no transitions.")
+        notes.append(f"{_why_none(journeys, interactions, transitions, noun)}.")
     elif not transitions.switched.any():
-        notes.append(f"Every journey stays at one {noun}, so that there are no switches.")
+        where = "" if len(transitions) == interactions.n_pairs else ", as far as it is known"
+        notes.append(f"Every journey stays at one {noun}{where}, so that there are no switches.")
     return tuple(notes)
+
+
+def unknown_note(interactions: Interactions, noun: str, left_out: str) -> str:
+    """Return the note on interactions whose node was not recorded, and what became of them."""
+    n = interactions.n_unknown
+    note = (
+        f"{n:,} interactions without a recorded {noun} ({n / interactions.n:.1%} of all) {left_out}"
+    )
+    return note + CARRY_CHANNELS if "channel" in noun else note
+
+
+def _why_none(
+    journeys: Journeys, interactions: Interactions, transitions: ChannelTransitions, noun: str
+) -> str:
+    if transitions.n_late and not transitions.n_unknown:
+        return "No two interactions of a journey are as close as max_lag"
+    if interactions.n_pairs:
+        return (
+            f"Of no two consecutive interactions is the {noun} of both known, so that there are no "
+            "transitions"
+        )
+    before = " before the one that ends it" if np.any(np.diff(journeys.offsets) > 1) else ""
+    return f"No journey has two interactions{before}, so that there are no transitions"

@@ -38,6 +38,7 @@ from cxjourney.omnichannel._channel_transitions import (
     Interactions,
     customers_of,
     interactions_of,
+    unknown_note,
 )
 
 if TYPE_CHECKING:
@@ -231,6 +232,9 @@ def consistency(
     low, high = tau_interval(means.value, means.variance, level=level)
     noise = _typical_variance(means.variance)
     notes = list(rated.notes)
+    if interactions.n_unknown:
+        noun = "kind of channel" if by == "kind" else by
+        notes.append(unknown_note(interactions, noun, "are left out, and their scores."))
     if not comparable:
         notes.append(f"No values of {adjust} link all of them, so that nothing can be compared.")
     if spread.n < 2:

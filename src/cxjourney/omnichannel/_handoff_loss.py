@@ -280,6 +280,8 @@ def handoff_loss(
     notes = list(
         order_notes(journeys, interactions, transitions_between(journeys, interactions), by)
     )
+    if arrivals.n_unknown:
+        notes.append(f"{arrivals.n_unknown:,} arrivals without a recorded {strata} are left out.")
 
     k = arrivals.n_nodes
     followed = _followed(journeys)
@@ -347,6 +349,7 @@ class _Arrivals:
     stratum: NDArray[np.int64]
     known: NDArray[np.bool_]
     n_strata: int
+    n_unknown: int
     weight: NDArray[np.int64]
 
     @property
@@ -388,11 +391,12 @@ def _arrivals_of(
     before = np.where(first, node if reference == "stayed_or_started" else -1, before)
     known = (node >= 0) & (before >= 0)
     stratum = np.zeros(len(node), dtype=np.int64)
-    n_strata = 1
+    n_strata, n_unknown = 1, 0
     if strata is not None:
         within = coded_at(journeys, strata)
         stratum = within.codes[visits.row].astype(np.int64)
         n_strata = max(1, len(within.names))
+        n_unknown = int(np.count_nonzero(known & (stratum < 0)))
         known &= stratum >= 0
     return _Arrivals(
         names=coded.names,
@@ -401,6 +405,7 @@ def _arrivals_of(
         stratum=stratum,
         known=known,
         n_strata=n_strata,
+        n_unknown=n_unknown,
         weight=np.ones(len(node), dtype=np.int64) if visits.weight is None else visits.weight,
     )
 

@@ -57,7 +57,7 @@ class Transitions(Result):
 
         | column | what it is |
         |---|---|
-        | `first_channel`, `last_channel` | of a journey; named after `by` |
+        | `first_channel`, `last_channel` | known of a journey; named after `by` |
         | `journeys` | journeys with this pair |
         | `share`, `low`, `high` | of all journeys [fraction], and its interval |
     n

@@ -199,6 +199,9 @@ def _python(journeys: Journeys, reading: str, *, suggested: bool) -> str:
     if rules.gaps:
         choices.append("gaps=cx.TransitionGaps()")
     further = f", suggestion=log.suggest_inactivity(goal={goal!r})" if suggested else ""
+    if rules.carry_channels is not None:
+        seconds = rules.carry_channels.total_seconds()
+        choices.append(f"carry_channels=timedelta(seconds={seconds:.15g})")
     lines = [
         "from datetime import timedelta",
         "",

@@ -23,6 +23,7 @@ from cxjourney.journeys import (
     BySegment,
     by_segment,
     check_journeys,
+    missing_note_of,
     sequences_of,
     slices_of,
     units_of,
@@ -236,7 +237,7 @@ def paths(
         "share": counts[listed] / (total or 1),
         "coverage": np.cumsum(counts[listed]) / (total or 1),
     }
-    notes = []
+    notes = list(missing_note_of(journeys, by))
     if repeats == "collapse":
         notes.append("Repeats that follow each other count as one step.")
     converts = bool(journeys.rules.goal) or bool(journeys.converted.any())
