@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import t
 
 from cxjourney._stats.buckets import BucketFigures
-from cxjourney._stats.figure_ranks import Draws, rank_ranges
+from cxjourney._stats.figure_ranks import Draws, _quantile_of_range, rank_ranges
 
 
 def figures_of(sums):
@@ -100,3 +100,24 @@ def test_the_squares_of_what_buckets_move_in_a_draw_add_up_to_the_variance():
     moved = Draws(z=np.eye(4)).around(figure)[:, 0] - whole
     # of a mean of four: the variance of the values over 4
     assert (moved**2).sum() == pytest.approx(y.var(ddof=1) / 4)
+
+
+def test_ranks_of_all_figures_together_are_the_golden_ones():
+    # 64 orthogonal columns: independent figures of standard error .5
+    rng = np.random.default_rng(5)
+    basis = np.linalg.qr(np.column_stack([np.ones(64), rng.normal(size=(64, 3))]))[0][:, 1:]
+    whole = np.array([3.0, 2.0, 0.0])
+    figures = BucketFigures(whole=whole, without=whole + 0.5 * math.sqrt(64 / 63) * basis)
+    assert figures.variance == pytest.approx([0.25] * 3)
+    ranks = rank_ranges(figures, level=0.95, together=True)
+    assert [r.tolist() for r in ranks] == [[1, 1, 3], [2, 2, 3]]
+    assert _quantile_of_range(0.95, 3, 10**6) == pytest.approx(2.343701, abs=1e-5)
+    # a difference of 2.1 standard errors: sure for one pair that was named before, not for any
+    near = BucketFigures(
+        whole=whole * [1.0, 0.73, 0.0],
+        without=whole * [1.0, 0.73, 0.0] + figures.without - whole,
+    )
+    t_of_pair = 3 * (1 - 0.73 * 2 / 3) / math.sqrt(0.5)
+    assert 2.0 < t_of_pair < 2.34
+    assert rank_ranges(near, level=0.95)[1][0] == 1
+    assert rank_ranges(near, level=0.95, together=True)[1][0] == 2

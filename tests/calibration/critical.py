@@ -17,6 +17,7 @@ import numpy as np
 import cxjourney as cx
 from cxjourney.critical._excess import peers_of
 from cxjourney.dropoff import rates_of_journeys
+from cxjourney.journeys import chain_figures
 
 PLANTED = {"store advice", "payment"}
 FIRST = 10_000  # seeds that nothing was tuned on
@@ -92,12 +93,13 @@ def coverage(seeds, first=FIRST):
         journeys = example.journeys()
         found = cx.critical.points(journeys)
         rates = rates_of_journeys(journeys, "touchpoint")
-        peers = peers_of(rates)
+        peers = peers_of(rates, chain_figures(journeys))
         truth = np.array([example.truths.exits[name] for name in rates.names])
-        excess = dict(zip(rates.names, truth - peers.rate(truth), strict=True))
+        excess = dict(zip(rates.names, truth - peers.weights @ truth, strict=True))
         held += [
             row["excess_low"] <= excess[row["touchpoint"]] <= row["excess_high"]
             for row in found.table
+            if peers.weights[rates.names.index(row["touchpoint"])].any()
         ]
     return float(np.mean(held))
 

@@ -92,5 +92,6 @@ def test_training_leads_to_joblessness_more_than_school_does(shared):
     )
     names, found = first_three(journeys)
     assert names[:2] == ("training", "FE")
-    assert found.table["confidence"][0] > 0.99
+    # four touchpoints without stages: too few to say what stands apart
+    assert found.table["confidence"][0] < 0.5
     assert found.ranking.index("school") > 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import attrs
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Draws", "rank_ranges"]
 
 
-def rank_ranges(figures: BucketFigures, *, level: float) -> tuple[Floats, Floats]:
+def rank_ranges(
+    figures: BucketFigures, *, level: float, together: bool = False
+) -> tuple[Floats, Floats]:
     """Return the best and the worst rank that the buckets leave open, 1 for the highest figure.
 
     A figure's best rank counts those that are surely higher, its worst rank those that are surely
@@ -30,6 +34,10 @@ def rank_ranges(figures: BucketFigures, *, level: float) -> tuple[Floats, Floats
         rank.
     level
         Confidence level of each difference.
+    together
+        Whether the level is that of all differences at once, so that it holds for figures picked
+        after looking (Mogstad, Romano, Shaikh and Wilhelm 2024). Their quantile is Tukey's, which
+        errs on the wide side where variances differ.
     """
     value = figures.whole
     known = np.flatnonzero(~np.isnan(value))
@@ -37,15 +45,26 @@ def rank_ranges(figures: BucketFigures, *, level: float) -> tuple[Floats, Floats
     spread = _deviations(figures)[:, known]
     own = figures.variance[known]
     quantile = t_quantile(level, figures.freedom[known])
+    if together and len(known) > 1:
+        free = float(np.nanmin(figures.freedom[known], initial=1e6))
+        quantile = np.full(len(known), _quantile_of_range(level, len(known), int(free)))
     for place, figure in enumerate(known.tolist()):
-        together = spread.T @ spread[:, place]
-        variance = np.maximum(own + own[place] - 2 * together, 0.0)
+        shared = spread.T @ spread[:, place]
+        variance = np.maximum(own + own[place] - 2 * shared, 0.0)
         gap = value[known] - value[figure]
         # fewer degrees of freedom have the larger quantile
         bound = np.fmax(quantile, quantile[place]) * np.sqrt(variance)
         low[figure] = 1 + np.count_nonzero(gap > bound)
         high[figure] = len(known) - np.count_nonzero(gap < -bound)
     return low, high
+
+
+@lru_cache(maxsize=256)
+def _quantile_of_range(level: float, n: int, freedom: int) -> float:
+    """Return Tukey's quantile of the largest of all differences of n, in standard errors."""
+    from scipy.stats import studentized_range
+
+    return float(studentized_range.ppf(level, n, freedom)) / math.sqrt(2)
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -11,10 +11,18 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._stats.buckets import difference_of_shares
 from cxjourney._stats.estimates import why_no_interval
+from cxjourney._stats.figure_ranks import rank_ranges
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level, check_names, check_rng, is_number
-from cxjourney.critical._excess import N_DRAWS, drawn, excess_of, peers_of, rank_table, ranked
+from cxjourney.critical._excess import (
+    NEARNESS,
+    SURELY_MORE,
+    excess_of,
+    peers_of,
+    rank_table,
+    ranked,
+)
 from cxjourney.critical._figures import (
     delay_columns,
     driver_columns,
@@ -63,13 +71,26 @@ _SHOWN = (
 )
 _GAIN = (
     "The gain is the conversions that would come in addition if exits fell to the rate of the "
-    "peers (the same stage, else all) and those who are kept went on like those who stay: an upper "
-    "bound, not causal."
+    "peers and those who are kept went on like those who stay: an upper bound, not causal."
 )
 _CURSE = (
-    "The order goes by the shrunken gain, and the first of many looks worse than it is (winner's "
-    "curse)."
+    "The order goes by what is left of the gain after shrinkage; the raw gain of the first of many "
+    "looks larger than it is (winner's curse)."
 )
+_UNSTAGED = {
+    NEARNESS: (
+        "Touchpoints without a stage are compared with those as near to the goal, and confidence "
+        "is that one stands apart from how these differ. Stages make better peers."
+    ),
+    "all": (
+        "Touchpoints without a stage are compared with all others, since nothing tells which are "
+        "nearer to the goal; confidence is that one stands apart from how these differ."
+    ),
+    "": (
+        "Some touchpoints have no stage and too few others to be compared with: they have no "
+        "peers, no gain and no confidence, and stand by what is lost there."
+    ),
+}
 _ENDS = ("", "_low", "_high")
 _PERCENT = (
     "exit_probability",
@@ -109,8 +130,11 @@ class CriticalPoints(Result):
         Touchpoint names, first to fix first.
     rank_probability
         One row a touchpoint, in the order of the ranking: `rank_1` to `rank_5` and `later` (the
-        share of 1,000 draws in which it comes there), `top_three`, and the median, lowest and
-        highest rank that the draws leave open (`rank_median`, `rank_low`, `rank_high`).
+        probability that it comes there and that there is something to gain), `none` (that there
+        is nothing to gain) and `top_three`; NaN where a touchpoint is marked.
+    surely_first
+        Whether the gain of the first is above that of every other one at the level of the
+        intervals, all comparisons taken together, and its confidence reaches the level too.
     conversion_probability
         Probability that a journey converts [fraction].
     n_journeys
@@ -128,6 +152,7 @@ class CriticalPoints(Result):
     table: Table
     ranking: tuple[str, ...]
     rank_probability: Table
+    surely_first: bool
     conversion_probability: float
     n_journeys: int
     mean_conversion_value: float | None
@@ -184,7 +209,7 @@ class CriticalPoints(Result):
             high=self.table["gain_high"],
             labelled=labelled,
             impact_label=f"gain [conversions], {100 * self.level:g}% interval",
-            confidence_label="confidence that exits lie above those of the peers",
+            confidence_label="probability that exits lie above those of the peers",
             title=self.title if title is None else title,
             ax=ax,
         )
@@ -206,10 +231,15 @@ class CriticalPoints(Result):
             *self.caveats,
         ]
         first = float(self.rank_probability["rank_1"][0]) if self.ranking else math.nan
-        if not math.isnan(first):
-            sure = f"{self.ranking[0]!r} comes first in {first:.0%} of {N_DRAWS:,} draws"
-            notes.insert(1, f"{sure}, which claims too much: it was picked after looking.")
-        return tuple(notes)
+        if self.surely_first:
+            sure = (
+                f"{self.ranking[0]!r} surely comes first, however the others are compared with it"
+            )
+            notes.insert(1, f"{sure} (all at once at {100 * self.level:g}%).")
+        elif not math.isnan(first):
+            notes.insert(1, f"{self.ranking[0]!r} comes first with a probability of {first:.0%}.")
+        groups = set(self.table["peer_group"])
+        return (*(said for group, said in _UNSTAGED.items() if group in groups), *notes)
 
 
 @overload
@@ -284,12 +314,15 @@ def points(
           first of their journey there [fraction];
         - `exit_probability` (ends `low`, `high`) [fraction]; `lift`: its ratio to that of all other
           touchpoints;
-        - `peer_group`, `peers`: the stage that it is compared with, "all" for all touchpoints, and
-          the exit probability there without it [fraction];
-        - `excess`: exit probability less that of the peers; `shrunken_excess`: the same, drawn to 0
-          by as much as little is known, without an interval;
+        - `peer_group`, `peers`: the stage that it is compared with, "nearness to the goal" where
+          there is no stage ("all" where all are equally near, "" where too few are left), and the
+          exit probability there without it [fraction];
+        - `excess`: exit probability less that of the peers; `shrunken_excess`: its posterior mean,
+          without an interval;
         - `gain`: conversions more if the excess were gone; `gain_value`: the same in money;
-        - `confidence`: probability that it loses more than its peers [fraction];
+        - `confidence`: posterior probability that it loses more than the peers of its stage or,
+          without a stage, that it stands apart from how touchpoints as near to the goal differ
+          [fraction];
         - `lost_conversions` (ends `lost_low`, `lost_high`): conversions more if nobody left there;
         - `removal_effect` (ends `removal_low`, `removal_high`): share of the conversions that go
           through it [fraction]; `must_pass`: "every", "nearly every" or "";
@@ -313,22 +346,30 @@ def points(
 
     Notes
     -----
-    The excess of x is `e_x - m_x` with `m_x` the rate of the other touchpoints of its stage (of
-    all others where the stage has fewer than three; where everybody leaves is no peer), weighed by
-    what each says about the Beta prior of the rates; shrunken it is `B_x (e_x - m_x)` with
-    `B_x = n_x / (n_x + a + b)`, so that a touchpoint with few visits cannot lead the list by luck.
-    With `t = excess / (1 - e_x)` the gain is `J v_x t h_x / (1 - t (N_xx - 1))`: the conversion
-    probability re-solved in closed form. Priority is the shrunken gain, divided by effort; those
-    that lose no more than their peers follow by what is lost there at all. Touchpoints of fewer
-    than ten journeys come after all others, marked. Where hardly anything is lost, as at a service
-    desk, the gains say little: see `bottlenecks` and `rework`.
+    The excess of x is `e_x - m_x` with `m_x` the rate of the other touchpoints of its stage,
+    weighed by what each says about the Beta prior of the rates. Where a touchpoint has no stage, or
+    its stage fewer than three, `m_x` is what a line of the logit of the rate on the nearness to the
+    goal says at x, drawn through the others: exits fall along the way by themselves, and a mean of
+    all would accuse every early touchpoint. Nearness is the arcsine √ of the probability that a
+    journey which goes on from x converts; its own error is counted. With `t = excess / (1 - e_x)`
+    the gain is `J v_x t h_x / (1 - t (N_xx - 1))`: the conversion probability re-solved in closed
+    form. Priority is the posterior mean of the gain `J v_x h_x (e_x - m_x) / (1 - e_x)`, divided by
+    effort; those that lose no more than their peers follow by what is lost there at all.
+    Touchpoints of fewer than ten journeys come after all others, marked. Where hardly anything is
+    lost, as at a service desk, the gains say little: see `bottlenecks` and `rework`.
 
-    Everything is computed again without each of 64 buckets of customers. The interval of the excess
-    is that of a difference of two shares, of the gain Student's, of the removal effect Wilson's.
-    Confidence is the posterior probability of a rate above the peers', averaged over 1,000 draws of
-    the peers' rates; rank probabilities are shares of the same draws, which are normal with the
-    covariance of the buckets. Both claim too much: neither knows that a touchpoint was picked after
-    looking, and among forty touchpoints without any true difference some reach 95 %.
+    The posterior is that of a mixture: logits of rates vary about the mean of their stage (or the
+    line) by N(0, τ²), nine in ten, or by N(0, τ² + .6²), one in ten; τ, means and slopes are
+    integrated over, not estimated. Variances are clustered by customer; errors of different
+    touchpoints are taken as independent, which errs on the safe side where frail customers push
+    them the same way. Shrunken excess, confidence and rank probabilities all come from the same
+    1,000 draws, which know that the first was picked after looking. They hold on average over logs
+    like the prior, not in each: see [the calibration](../explanation/calibration-critical.md).
+    Without stages only what stands apart counts as to be gained.
+
+    Everything else is computed again without each of 64 buckets of customers. The interval of the
+    excess is that of a difference of two shares, of the gain Student's, of the removal effect
+    Wilson's. `surely_first` compares gains by Tukey's studentized range.
 
     Examples
     --------
@@ -352,7 +393,7 @@ def points(
         for name in given:
             if name not in names:
                 raise UnknownName.among(kind, name, names, where="the journeys")
-    generator = check_rng(rng)
+    check_rng(rng)
     if segment is not None:
         return by_segment(
             journeys,
@@ -363,17 +404,17 @@ def points(
                 value=value,
                 expected_exits=[x for x in expected if x in statistics_of(part).names],
                 level=level,
-                rng=generator,
+                rng=rng,
             ),
         )
     rates = rates_of_journeys(journeys, "touchpoint", expected_exits=frozenset(expected))
     graph, chain = graph_of(journeys), chain_figures(journeys)
     n = float(graph.graph["n_journeys"])
-    peers = peers_of(rates)
-    excess = excess_of(rates, peers, chain)
+    peers = peers_of(rates, chain)
+    excess = excess_of(rates, peers, chain, check_rng(rng))
     lost = lost_of_journeys(rates, journeys, "touchpoint")
     by_journey = np.array([graph.nodes[name]["journeys"] for name in names], dtype=np.int64)
-    priority = _priority(n * excess.shrunken_gain.whole, costs)
+    priority = _priority(n * excess.drawn_gain.mean(axis=0), costs)
     marks, classes = _classes(
         rates,
         by_journey,
@@ -382,7 +423,9 @@ def points(
         unknown=np.isnan(priority),
     )
     order = ranked(priority, lost.whole, classes)
-    of_peers, gains, losses = drawn(excess, lost, generator)
+    in_order = classes == 0
+    per_effort = excess.gain.map(lambda gain: np.where(in_order, gain / costs, np.nan))
+    worst_rank = rank_ranges(per_effort, level=level, together=True)[1]
     ends: dict[str, tuple[Floats, Floats]] = {
         "exit": rates.figures.wilson(level),
         "lift": rates.lift.positive(level),
@@ -394,9 +437,9 @@ def points(
     columns: dict[str, Any] = {"touchpoint": names, "visits": rates.visits, "journeys": by_journey}
     columns |= visit_columns(journeys, names, level)
     columns |= _with_ends("exit_probability", rates.rate, "", 1.0, ends["exit"])
-    columns["peer_group"] = tuple(group or "all" for group in peers.group)
+    columns["peer_group"] = peers.group
     columns |= _gain_columns(excess, n, ends)
-    columns["confidence"] = peers.certainty(rates.rate, of_peers)
+    columns["confidence"] = excess.confidence
     columns |= _with_ends("lost_conversions", n * lost.whole, "lost", n, ends["lost"])
     columns |= _with_ends("removal_effect", chain.removal.whole, "removal", 1.0, ends["removal"])
     columns |= _with_ends("lift", rates.lift.whole, "lift", 1.0, ends["lift"])
@@ -412,12 +455,13 @@ def points(
         ranking=tuple(names[i] for i in order.tolist()),
         rank_probability=rank_table(
             names,
-            _priority(n * gains, costs),
-            losses,
-            classes=classes,
+            np.where(excess.drawn > SURELY_MORE, excess.drawn_gain, 0.0) / costs,
+            ranked=in_order,
             order=order,
-            level=level,
             backend=journeys.log.backend,
+        ),
+        surely_first=bool(
+            len(order) > 1 and worst_rank[order[0]] == 1 and excess.confidence[order[0]] >= level
         ),
         conversion_probability=float(chain.conversion.whole),
         n_journeys=int(n),
@@ -435,7 +479,7 @@ def _gain_columns(
     return (
         {"peers": excess.peers.whole}
         | _with_ends("excess", excess.raw, "excess", 1.0, ends["excess"])
-        | {"shrunken_excess": excess.shrunken}
+        | {"shrunken_excess": excess.drawn.mean(axis=0)}
         | _with_ends("gain", n * np.maximum(excess.gain.whole, 0.0), "gain", n, gain_ends)
     )
 
@@ -498,8 +542,8 @@ def _classes(
         ("no effort given", np.isnan(costs)),
         (f"fewer than {_FEW} journeys", journeys < _FEW),
         ("gain not defined", unknown),
-        ("everybody leaves", rates.rate >= 1),
         ("no peers", no_peers),
+        ("everybody leaves", rates.rate >= 1),
         ("expected exit", rates.expected),
     )
     classes = np.zeros(len(journeys), dtype=np.int64)

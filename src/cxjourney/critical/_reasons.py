@@ -10,6 +10,7 @@ import numpy as np
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
+from cxjourney.critical._excess import NEARNESS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,8 +135,8 @@ def _standing(
     if math.isnan(ranks["top_three"]):
         return f"{name!r} stands {place} of {of}."
     return (
-        f"{name!r} stands {place} of {of}; in draws of what the figures could be it is first in "
-        f"{_p(ranks['rank_1'])} and among the first three in {_p(ranks['top_three'])}."
+        f"{name!r} stands {place} of {of}. It is first with a probability of "
+        f"{_p(ranks['rank_1'])}, and among the first three with one of {_p(ranks['top_three'])}."
     )
 
 
@@ -143,10 +144,15 @@ def _losing(row: Mapping[str, Any]) -> str:
     rate = f"{_p(row['exit_probability'])} [{_p(row['low'])}, {_p(row['high'])}] of its visits"
     if math.isnan(row["peers"]):
         return f"{rate} are the last of their journey; there are no peers to compare it with."
-    whom = "all others" if row["peer_group"] == "all" else f"the stage {row['peer_group']!r}"
+    staged = row["peer_group"] not in {"all", NEARNESS}
+    whom = f"the stage {row['peer_group']!r}" if staged else "all others"
+    if row["peer_group"] == NEARNESS:
+        whom = "touchpoints as near to the goal"
+    claim = "it truly loses more" if staged else "it stands apart from how such touchpoints differ"
+    sure = "" if math.isnan(row["confidence"]) else f"; the probability that {claim} is "
     return (
-        f"{rate} are the last of their journey, against {_p(row['peers'])} at its peers ({whom}); "
-        f"the probability that it truly loses more is {_p(row['confidence'])}."
+        f"{rate} are the last of their journey, against {_p(row['peers'])} at its peers ({whom})"
+        f"{sure and sure + _p(row['confidence'])}."
     )
 
 
@@ -157,8 +163,8 @@ def _caveats(row: Mapping[str, Any], level: float) -> tuple[str, ...]:
             "shrunken ones."
         ),
         (
-            "It was picked after looking at many, and looks worse than it is (winner's curse); the "
-            "probabilities do not know that."
+            "It was picked after looking at many: its raw gain looks larger than it is (winner's "
+            "curse). The probabilities know that, on average over logs of this kind."
         ),
         "Gains assume that those who are kept go on like those who stay: an upper bound.",
         "This is an association, not a cause: only an experiment shows what fixing it does.",

@@ -50,11 +50,14 @@ def first_to_fix(
 
 
 def _loss(row: Mapping[str, object]) -> str:
-    peers = "" if row["peer_group"] == "all" else f" of the stage {row['peer_group']!r}"
+    group = str(row["peer_group"])
+    others = {
+        "all": "at the other touchpoints",
+        "nearness to the goal": "at touchpoints as near to the goal",
+    }.get(group, f"at the other touchpoints of the stage {group!r}")
     return (
         f"{_percent(row['exit_probability'])} [{_percent(row['low'])}, {_percent(row['high'])}] of "
-        f"the visits here are exits, compared with {_percent(row['peers'])} at the other "
-        f"touchpoints{peers}."
+        f"the visits here are exits, compared with {_percent(row['peers'])} {others}."
     )
 
 
@@ -81,11 +84,15 @@ def _certainty(row: Mapping[str, object], rank: Mapping[str, object]) -> str:
     )
     top = _number(rank["top_three"])
     among = (
-        "" if math.isnan(top) else f" It is among the first three in {chance(top)} of the draws."
+        ""
+        if math.isnan(top)
+        else f" It is among the first three with a probability of {chance(top)}."
     )
-    return (
-        f"This is {word}: it loses more than its peers with a probability of {chance(sure)}.{among}"
+    staged = row["peer_group"] not in {"all", "nearness to the goal"}
+    claim = (
+        "loses more than its peers" if staged else "stands apart from how such touchpoints differ"
     )
+    return f"This is {word}: it {claim} with a probability of {chance(sure)}.{among}"
 
 
 def chance(value: object) -> str:
