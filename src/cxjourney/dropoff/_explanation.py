@@ -104,6 +104,8 @@ def _verdict(matched: Matched, rules: Rules, k: int, row: int, reason: int) -> s
         return f"done so far: {place[0] + 1}" if len(place) else f"{step}, not counted"
     if hit[k] == row:
         return f"{step}: enters" if k == 0 else step
+    if k == 0 and reason == StepReason.EXCLUDED:
+        return f"not {step}: an exclusion voids the attempt"
     if reason == StepReason.REACHED:
         return f"{step}: another attempt" if k == 0 else f"{step} again, or of another attempt"
     if reason == StepReason.IMMATURE:

@@ -312,7 +312,8 @@ def funnel(
     entry
         Which interactions of step 1 begin an attempt: "any" of them (None), or only the "first".
     exclude
-        What must not happen between steps: names, or typed `Exclusion`. It ends the attempt.
+        What must not happen between steps: names, or typed `Exclusion`. It ends the attempt
+        (with `semantics="posthog"` it voids it); in any order it guards all steps.
     segment
         An attribute of customers or interactions; the result is then one of each segment. A unit
         has its first known value.
@@ -507,6 +508,5 @@ def _caveats(
     if n_censored and censored == "exclude" and rules.within_us is None:
         said.append(f"{n_censored:,} {units} are in progress.")
     if rules.exclude:
-        what = "removed" if rules.semantics.exclusion == "unit" else "kept from getting further"
-        said.append(f"{matched.excluded:,} {units} were {what} by an exclusion.")
+        said.append(f"{matched.excluded:,} {units} were kept from getting further by an exclusion.")
     return tuple(said)

@@ -198,8 +198,9 @@ def absent_names(subject: Subject, items: Sequence[Step | Exclusion]) -> list[st
 
 
 def _check_unordered(steps: tuple[Step, ...], exclude: tuple[Exclusion, ...]) -> None:
-    if exclude:
-        raise InvalidValue.of("exclude", "be empty with order='unordered'", exclude)
+    for exclusion in exclude:
+        if exclusion.span(len(steps)) != (0, len(steps) - 1):
+            raise InvalidValue.of("exclude", "guard all steps with order='unordered'", exclusion)
     for i, step in enumerate(steps):
         if step.optional or step.within is not None:
             rule = "be neither optional nor limited in time with order='unordered'"

@@ -6,13 +6,14 @@ are here, and the ways to match that need more than one pass over the rows.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Literal
 
 import attrs
 import numpy as np
 
 from cxjourney import kernels
-from cxjourney._support.array_types import Bools, Ints
+from cxjourney._support.array_types import Ints
 from cxjourney._support.validation import duration_us
 from cxjourney.dropoff._semantics import Semantics
 from cxjourney.dropoff._steps import Exclusion, Step
@@ -53,9 +54,9 @@ class Rules:
     mature_until_us: int | None
 
     @property
-    def removes_units(self) -> bool:
-        """Whether a unit that meets an exclusion does not count at all."""
-        return self.semantics.exclusion == "unit" and bool(self.exclude)
+    def voids(self) -> bool:
+        """Whether an exclusion voids its attempt, the first step included."""
+        return self.semantics.exclusion == "void" and bool(self.exclude)
 
     def pattern(self, names: Sequence[str]) -> Pattern:
         """Return the rules in codes of these names."""
@@ -88,7 +89,7 @@ class Matched:
         Row that reached each step in the attempt that counts, shape (steps, units); -1 where it was
         not reached.
     excluded
-        Number of units that an exclusion removed or kept from a step.
+        Number of units that would have got further, or counted at all, but for an exclusion.
     left_out
         Number of units left out since no window of theirs was over.
     """
@@ -119,7 +120,7 @@ def match(
     rules
         The steps and exclusions.
     """
-    if rules.order == "unordered" or rules.semantics.entry == "ended" or rules.removes_units:
+    if rules.order == "unordered" or rules.semantics.entry == "ended" or rules.voids:
         return match_rows(codes, names, offsets, time, rules)[0]
     found = kernels.match_funnel(codes, offsets, time, rules.pattern(names))
     return Matched(
@@ -143,9 +144,10 @@ def match_rows(
     """
     pattern = rules.pattern(names)
     found = candidates_of(codes, offsets, time, pattern)
+    if pattern.either:
+        found = _without_ties(found)
     if rules.order == "unordered":
-        unit, hit, left_out = _unordered(found, rules, pattern)
-        excluded = 0
+        unit, hit, left_out, excluded = _unordered(found, rules, pattern)
         reasons = [np.zeros(len(rows), dtype=np.int8) for rows in found.of_step]
     else:
         if rules.semantics.entry == "ended":
@@ -156,10 +158,8 @@ def match_rows(
         entered = int(np.count_nonzero(first_of_unit(found.unit[found.of_step[0]])))
         left_out = entered - len(unit)
         excluded = kept_back(found, reasons, unit, hit)
-        if rules.removes_units:
-            out = _disqualified(found, rules, reached, unit, hit)
-            excluded = int(np.count_nonzero(out))
-            unit, hit = unit[~out], hit[:, ~out]
+        if rules.voids:
+            unit, hit, excluded = _without_voided(found, rules, pattern, reasons, unit, hit)
     matched = Matched(unit=unit, hit=found.rows_at(hit), excluded=excluded, left_out=left_out)
     return matched, found, reasons
 
@@ -263,47 +263,189 @@ def _latest(found: Candidates, before: Reached, rows: Ints) -> Ints:
     return np.where(ok, before.start[place], -1)
 
 
-def _disqualified(
-    found: Candidates, rules: Rules, reached: list[Reached], unit: Ints, hit: Ints
-) -> Bools:
-    """Return the units that met an exclusion between its steps before they had converted."""
-    out = np.zeros(len(unit), dtype=np.bool_)
-    for exclusion, rows in zip(rules.exclude, found.of_exclusion, strict=True):
-        met, _ = _breaks(found, rules, reached, rows, exclusion.span(len(rules.steps)))
-        at = np.searchsorted(unit, found.unit[met])
-        converted = hit[-1, at]
-        out[at[(converted < 0) | (met < converted)]] = True
-    return out
+def _without_ties(found: Candidates) -> Candidates:
+    """Return the rows without exclusions that stand at the timestamp of a step.
+
+    In either order such an exclusion is no obstacle to anything.
+    """
+    taken = np.zeros(len(found.row), dtype=np.bool_)
+    for rows in found.of_step:
+        taken[found.begin[rows]] = True
+    kept = [rows[~taken[found.begin[rows]]] for rows in found.of_exclusion]
+    return found._replace(of_exclusion=kept)
 
 
-def _unordered(found: Candidates, rules: Rules, pattern: Pattern) -> tuple[Ints, Ints, int]:
+def _without_voided(  # noqa: PLR0917 - what the match has found so far
+    found: Candidates,
+    rules: Rules,
+    pattern: Pattern,
+    reasons: list[NDArray[np.int8]],
+    unit: Ints,
+    hit: Ints,
+) -> tuple[Ints, Ints, int]:
+    """Return the units and hits of the best attempts that no exclusion voided, and how many lost.
+
+    Units that meet no exclusion are as they were. The attempts of the others are followed along
+    their rows: which are voided depends on how far each had got.
+    """
+    kinds: dict[int, _Kind] = {}
+    for k, at in enumerate(found.of_step):
+        for one in at.tolist():
+            kinds.setdefault(one, _Kind()).steps.append(k)
+    for (first, last), at in zip(pattern.spans.tolist(), found.of_exclusion, strict=True):
+        for one in at.tolist():
+            kinds.setdefault(one, _Kind()).guarded.extend(range(first, last))
+    meeting = np.unique(found.unit[np.concatenate(found.of_exclusion)])
+    hit, keep, lost = hit.copy(), np.ones(len(unit), dtype=np.bool_), 0
+    for place in np.flatnonzero(np.isin(unit, meeting)).tolist():
+        first, last = np.searchsorted(found.unit, [unit[place], unit[place] + 1]).tolist()
+        walk, free = _Walk(found, rules, pattern), _Walk(found, rules, pattern)
+        for at in sorted(
+            (at for at in range(first, last) if at in kinds),
+            key=lambda at: (found.begin[at], kinds[at].steps or [-1], at),
+        ):
+            walk.meet(at, kinds[at])
+            free.meet(at, _Kind(steps=kinds[at].steps))
+        best, unbarred = walk.best(), free.best()
+        lost += best is None or _depth(best) < _depth(unbarred or best)
+        keep[place] = best is not None
+        if best is not None:
+            hit[:, place] = best
+        reasons[0][np.isin(found.of_step[0], walk.voided)] = StepReason.EXCLUDED
+    return unit[keep], hit[:, keep], lost
+
+
+def _depth(attempt: list[int]) -> int:
+    return max(k for k, at in enumerate(attempt) if at >= 0)
+
+
+@attrs.frozen
+class _Kind:
+    """What a row is: the steps that it matches, and those after which it voids an attempt."""
+
+    steps: list[int] = attrs.field(factory=list)
+    guarded: list[int] = attrs.field(factory=list)
+
+
+class _Walk:
+    """All attempts of one unit, followed along its rows.
+
+    An attempt is the list of positions that reached its steps, -1 where one did not. `live` has
+    those under way by the last step reached, in the order in which they began; `over` those that
+    ended without an exclusion.
+    """
+
+    def __init__(self, found: Candidates, rules: Rules, pattern: Pattern) -> None:
+        self.found, self.pattern = found, pattern
+        self.one_at_a_time = rules.semantics.entry == "ended"
+        self.live: list[deque[list[int]]] = [deque() for _ in range(pattern.n_steps)]
+        self.seen = [-1] * pattern.n_steps  # position of the last row of each step
+        self.over: list[list[int]] = []
+        self.voided: list[int] = []
+
+    def meet(self, at: int, kind: _Kind) -> None:
+        """Take up the next row."""
+        found, pattern = self.found, self.pattern
+        for step, attempts in enumerate(self.live[:-1]):
+            while attempts and self._expired(attempts[0], step, at):
+                self.over.append(attempts.popleft())
+        for step in kind.guarded:
+            self.voided.extend(attempt[0] for attempt in self.live[step])
+            self.live[step].clear()
+        for k in reversed(kind.steps):
+            if k == 0 and found.time[at] <= pattern.mature_until and self._may_begin():
+                self._add(0, [at, *[-1] * (pattern.n_steps - 1)])
+            for j in pattern.sources(k) if k else ():
+                if found.time[at] - found.time[self.seen[j]] <= pattern.limits[k]:
+                    while self.live[j]:
+                        attempt = self.live[j].popleft()
+                        attempt[k] = at
+                        self._add(k, attempt)
+            self.seen[k] = at
+
+    def best(self) -> list[int] | None:
+        """Return the deepest attempt, the first to get there; None if all are void."""
+        every = [*self.over, *(attempt for part in self.live for attempt in part)]
+        required = np.flatnonzero(~self.pattern.optional).tolist()
+
+        def rank(attempt: list[int]) -> tuple[int, int, int]:
+            step = max(k for k in required if attempt[k] >= 0)
+            return -step, attempt[step], -attempt[0]
+
+        return min(every, key=rank, default=None)
+
+    def _may_begin(self) -> bool:
+        busy = any(self.live[:-1])
+        if self.pattern.first:
+            return not (busy or self.over or self.voided or self.live[-1])
+        return not (self.one_at_a_time and busy)
+
+    def _expired(self, attempt: list[int], step: int, at: int) -> bool:
+        found, pattern = self.found, self.pattern
+        late = found.time[at] - found.time[attempt[0]] > pattern.within
+        return bool(late or (pattern.strict and found.row[at] != found.row[attempt[step]] + 1))
+
+    def _add(self, step: int, attempt: list[int]) -> None:
+        attempts = self.live[step]
+        if self.pattern.within == NEVER and len(attempts) > 1:
+            attempts.pop()  # without a window all are voided together: the first and the last will do
+        attempts.append(attempt)
+
+
+def _unordered(
+    found: Candidates, rules: Rules, pattern: Pattern
+) -> tuple[Ints, Ints, int, int]:
     """Count how many different steps each unit has done inside one window.
 
-    Returns the units, the positions that reached each number of steps, and how many units are left
-    out.
+    Returns the units, the positions that reached each number of steps, how many units are left
+    out, and how many would have got further but for an exclusion.
     """
     n = len(rules.steps)
-    allowed = found.time <= pattern.mature_until
+    begin = np.unique(np.concatenate(found.of_step))
+    entered = int(np.count_nonzero(first_of_unit(found.unit[begin])))
+    allowed = found.time[begin] <= pattern.mature_until
     if pattern.first:
-        allowed &= first_of_unit(found.unit)
-    begin = np.flatnonzero(allowed)
+        allowed &= first_of_unit(found.unit[begin])
+    begin = begin[allowed]
     done = np.full((len(begin), n), NEVER, dtype=np.int64)
     seen: dict[frozenset[str], int] = {}
     for k, step in enumerate(rules.steps):
         rows = found.of_step[k]
         again = seen.get(step.match, 0)  # a step named twice needs two interactions
         seen[step.match] = again + 1
-        place = np.searchsorted(rows, begin) + again
-        there = np.flatnonzero(place < len(rows))
-        at = rows[place[there]]
-        ok = found.unit[at] == found.unit[begin[there]]
-        if rules.within_us is not None:
-            ok &= found.time[at] - found.time[begin[there]] <= rules.within_us
-        done[there[ok], k] = at[ok]
+        done[:, k] = _next(found, rules, begin, rows, again)
     done.sort(axis=1)
+    units, places = np.unique(found.unit[begin], return_inverse=True)
+    alone = np.zeros(len(units), dtype=np.int64)
+    np.maximum.at(alone, places, (done < NEVER).sum(axis=1))
+    barred = np.full(len(begin), NEVER, dtype=np.int64)
+    for rows in found.of_exclusion:
+        np.minimum(barred, _next(found, rules, begin, rows, 0), out=barred)
+    if rules.voids:  # an exclusion after everything was done voids nothing
+        kept = (barred == NEVER) | (done[:, -1] < barred)
+        begin, done = begin[kept], done[kept]
+    else:
+        done[done > barred[:, None]] = NEVER
     depth = (done < NEVER).sum(axis=1)
     order = np.lexsort((np.arange(len(begin)), -depth, found.unit[begin]))
     best = order[first_of_unit(found.unit[begin[order]])]
     hit = np.where(done[best] < NEVER, done[best], -1).T
-    entered = int(np.count_nonzero(first_of_unit(found.unit)))
-    return found.unit[begin[best]], hit, entered - len(best)
+    unit = found.unit[begin[best]]
+    alone[np.searchsorted(units, unit)] -= depth[best]
+    return unit, hit, entered - len(units), int(np.count_nonzero(alone))
+
+
+def _next(found: Candidates, rules: Rules, begin: Ints, rows: Ints, again: int) -> Ints:
+    """Return the next of some rows in the unit and window of each beginning, NEVER if none.
+
+    `again` is how many of them are passed over before.
+    """
+    out = np.full(len(begin), NEVER, dtype=np.int64)
+    place = np.searchsorted(rows, begin) + again
+    there = np.flatnonzero(place < len(rows))
+    at = rows[place[there]]
+    ok = found.unit[at] == found.unit[begin[there]]
+    if rules.within_us is not None:
+        ok &= found.time[at] - found.time[begin[there]] <= rules.within_us
+    out[there[ok]] = at[ok]
+    return out

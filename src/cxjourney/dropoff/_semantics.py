@@ -38,8 +38,9 @@ class Semantics:
         in "either" order, so that a step may follow another of the same timestamp whichever stands
         first; exclusions with the timestamp of a step are then no obstacle to it.
     exclusion
-        What an exclusion ends: the "attempt", or membership of the whole "unit", which then does
-        not count at any step.
+        What an exclusion does to its attempt: the "attempt" ends and keeps the steps that it has
+        reached, or is "void", its first step included. A unit counts with its best attempt that
+        is not void, and at no step if all are.
     base
         What rates are shares of: units that "entered" at step 1, or "all" units.
     windowed
@@ -51,14 +52,14 @@ class Semantics:
 
     entry: Literal["any", "first", "ended"] = "any"
     ties: Literal["log", "either"] = "log"
-    exclusion: Literal["attempt", "unit"] = "attempt"
+    exclusion: Literal["attempt", "void"] = "attempt"
     base: Literal["entered", "all"] = "entered"
     windowed: bool = True
     censored: Censored = "exclude"
 
 
 PRESETS: dict[Preset, Semantics] = {
-    "posthog": Semantics(entry="any", ties="either", exclusion="unit", censored="keep"),
+    "posthog": Semantics(entry="any", ties="either", exclusion="void", censored="keep"),
     "mixpanel": Semantics(entry="ended", censored="keep"),
     "retentioneering": Semantics(base="all", windowed=False, censored="keep"),
 }
