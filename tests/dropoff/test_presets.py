@@ -79,7 +79,8 @@ POSTHOG_UNORDERED = {
     ),
     "steps before an exclusion are void": ([[("ask", 0), ("rain", 5)]], TWO, ["rain"], (0, 0)),
     "not after everything is done": (
-        [[("fly", 0), ("ask", 5), ("book", 6), ("rain", 7), ("fly", 8)]], THREE, ["rain"], (1, 1, 1),
+        [[("fly", 0), ("ask", 5), ("book", 6), ("rain", 7), ("fly", 8)]],
+        THREE, ["rain"], (1, 1, 1),
     ),
     "not once the window is over": ([[("ask", 0), ("rain", 200)]], TWO, ["rain"], (1, 0)),
     "several exclusions": (

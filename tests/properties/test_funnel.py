@@ -390,3 +390,48 @@ def test_unordered_funnels_with_exclusions_equal_a_loop(block, semantics):
                 best = max(best, 0 if void else len(done))
             depths.append(best)
         assert list(found.counts) == counts_of(depths, steps), seed
+
+
+# ---------------------------------------------------------------- what must always hold
+
+
+events = st.dictionaries(
+    st.sampled_from([f"c{i}" for i in range(8)]),
+    st.lists(st.tuples(st.integers(0, 20), st.sampled_from("ABCDx")), min_size=1, max_size=12),
+    min_size=1,
+)
+orders = st.sampled_from(["ordered", "strict", "unordered"])
+windows = st.sampled_from([None, timedelta(hours=3), timedelta(hours=8)])
+
+
+@given(events, orders, windows)
+def test_counts_never_increase_and_rates_lie_in_their_intervals(rows, order, within):
+    found = funnel(log_of(rows), ["A", "B", "C"], order=order, within=within, censored="keep")
+    assert list(found.counts) == sorted(found.counts, reverse=True)
+    table = found.table
+    known = ~np.isnan(table["low"])
+    assert np.all(table["low"][known] <= table["rate"][known] + 1e-12)
+    assert np.all(table["rate"][known] <= table["high"][known] + 1e-12)
+
+
+@given(events, orders, windows)
+def test_names_and_the_order_of_customers_do_not_matter(rows, order, within):
+    def counts(mapping, steps):
+        return funnel(
+            log_of(mapping), steps, order=order, within=within, exclude=(), censored="keep"
+        ).counts
+
+    names = dict(zip("ABCDx", ["zulu", "yak", "xenon", "watt", "vow"], strict=True))
+    renamed = {
+        f"k{99 - i}": [(hour, names[name]) for hour, name in touches]
+        for i, touches in enumerate(rows.values())
+    }
+    assert counts(rows, ["A", "B", "C"]) == counts(renamed, [names[n] for n in "ABC"])
+
+
+@given(events, windows)
+def test_a_longer_window_never_loses_anyone(rows, within):
+    log = log_of(rows)
+    short = funnel(log, ["A", "B"], within=within or HOUR, censored="keep").counts
+    long = funnel(log, ["A", "B"], within=2 * (within or HOUR), censored="keep").counts
+    assert all(a <= b for a, b in zip(short, long, strict=True))

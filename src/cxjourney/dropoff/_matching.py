@@ -388,13 +388,11 @@ class _Walk:
     def _add(self, step: int, attempt: list[int]) -> None:
         attempts = self.live[step]
         if self.pattern.within == NEVER and len(attempts) > 1:
-            attempts.pop()  # without a window all are voided together: the first and the last will do
+            attempts.pop()  # without a window all are void together: first and last will do
         attempts.append(attempt)
 
 
-def _unordered(
-    found: Candidates, rules: Rules, pattern: Pattern
-) -> tuple[Ints, Ints, int, int]:
+def _unordered(found: Candidates, rules: Rules, pattern: Pattern) -> tuple[Ints, Ints, int, int]:
     """Count how many different steps each unit has done inside one window.
 
     Returns the units, the positions that reached each number of steps, how many units are left
