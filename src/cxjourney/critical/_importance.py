@@ -267,17 +267,21 @@ def _contrast(means: BucketFigures, weights: tuple[int, int, int]) -> BucketFigu
 
 
 def _bands(values: Floats) -> Ints:
-    """Return 0 for the lowest third of the answers, 2 for the highest, 1 between."""
+    """Return 0 for the lowest third of the answers, 2 for the highest, 1 between.
+
+    A band has at least a third where answers allow for it; a scale that is turned swaps low and
+    high. Where coarse answers leave nothing between, the one that leaves the most even bands is the
+    middle.
+    """
     if not len(values):
         return np.zeros(0, dtype=np.int64)
-    first, second = np.quantile(values, [1 / 3, 2 / 3], method="inverted_cdf")
-    if first == second:  # one answer holds the middle: low is below it, high above
-        return np.where(values < first, 0, np.where(values > first, 2, 1))
-    between = (values > first) & (values < second)
-    if between.any():
-        return np.where(values <= first, 0, np.where(values >= second, 2, 1))
-    # coarse answers: the upper of the two marks is the middle
-    return np.where(values <= first, 0, np.where(values > second, 2, 1))
+    first = np.quantile(values, 1 / 3, method="inverted_cdf")
+    second = -np.quantile(-values, 1 / 3, method="inverted_cdf")
+    ways = [(values <= first, values >= second)]
+    if first == second or not np.any((values > first) & (values < second)):
+        ways = [(values < mark, values > mark) for mark in dict.fromkeys((second, first))]
+    found = [np.where(low, 0, np.where(high, 2, 1)) for low, high in ways]
+    return max(found, key=lambda band: sorted(np.bincount(band, minlength=3).tolist()))
 
 
 def _kind(low: Floats, high: Floats) -> str:
