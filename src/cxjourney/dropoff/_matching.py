@@ -289,11 +289,11 @@ def _without_voided(  # noqa: PLR0917 - what the match has found so far
     their rows: which are voided depends on how far each had got.
     """
     kinds: dict[int, _Kind] = {}
-    for k, at in enumerate(found.of_step):
-        for one in at.tolist():
+    for k, rows in enumerate(found.of_step):
+        for one in rows.tolist():
             kinds.setdefault(one, _Kind()).steps.append(k)
-    for (first, last), at in zip(pattern.spans.tolist(), found.of_exclusion, strict=True):
-        for one in at.tolist():
+    for (first, last), rows in zip(pattern.spans.tolist(), found.of_exclusion, strict=True):
+        for one in rows.tolist():
             kinds.setdefault(one, _Kind()).guarded.extend(range(first, last))
     meeting = np.unique(found.unit[np.concatenate(found.of_exclusion)])
     hit, keep, lost = hit.copy(), np.ones(len(unit), dtype=np.bool_), 0
