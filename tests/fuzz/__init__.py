@@ -6,10 +6,12 @@ door, and so many times more as `CXJOURNEY_FUZZ` says.
 
 from __future__ import annotations
 
-from . import files
+from . import files, frames
 
-DOORS = {door.__name__: door for door in (files.csv, files.parquet, files.xes)}
+DOORS = {
+    door.__name__: door for door in (files.csv, files.parquet, files.xes, frames.frame, frames.wide)
+}
 """The doors by name."""
 
-SHARES = {"csv": 100, "parquet": 60, "xes": 200}
+SHARES = {"csv": 100, "parquet": 60, "xes": 200, "frame": 1_000, "wide": 300}
 """Cases of each door in the ordinary test run."""

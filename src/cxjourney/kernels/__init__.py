@@ -63,6 +63,7 @@ __all__ = [
     "encode_strings",
     "gather",
     "group_sequences",
+    "holds_strings",
     "match_funnel",
     "md5_first_bytes",
     "order_rows",
@@ -117,8 +118,9 @@ def arrow_strings(column: Any) -> ArrowStrings | None:
     """
     if _strings is None or not hasattr(column, "__arrow_c_stream__"):
         return None
-    if str(getattr(column, "dtype", "")) == "object" and not _holds_strings(column):
-        return None
+    kind = str(getattr(column, "dtype", ""))
+    if kind == "category" or (kind == "object" and not holds_strings(column)):
+        return None  # pyarrow dies of some mixtures of objects
     try:
         strings = _strings.string_column(column)
     except (ImportError, TypeError, ValueError):  # pandas: no pyarrow, or objects of many kinds
@@ -126,8 +128,8 @@ def arrow_strings(column: Any) -> ArrowStrings | None:
     return None if strings is None else ArrowStrings((strings,))
 
 
-def _holds_strings(column: Any) -> bool:
-    """Return whether a pandas column of objects holds strings only: pyarrow dies of some others."""
+def holds_strings(column: Any) -> bool:
+    """Return whether a pandas column of objects holds strings, and beside them nothing at all."""
     from pandas.api.types import infer_dtype
 
     return infer_dtype(column, skipna=True) == "string"

@@ -7,6 +7,8 @@ frame was given as a mapping.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
+from numbers import Real
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -92,15 +94,14 @@ def encode_numbers(column: Any, name: str) -> NDArray[np.float64]:
         If a value is infinite, or the column is not numeric.
     """
     if not isinstance(column, np.ndarray):
-        dtype = column.dtype
-        if not (dtype.is_numeric() or _all_null(column)):
-            raise InvalidValue.of(name, "be a numeric column", str(dtype))
-        import narwhals as nw
-
-        column = column.cast(nw.Float64).to_numpy()
+        column = _numpy_numbers(column, name)
     try:
-        values = np.ma.filled(np.array(column, dtype=np.float64, subok=True), np.nan)
-    except (TypeError, ValueError) as error:
+        if column.dtype == object:
+            values = np.ma.filled(np.ma.MaskedArray(column).astype(object), None)
+            values = np.fromiter(map(_number, values), dtype=np.float64, count=len(values))
+        else:
+            values = np.ma.filled(np.array(column, dtype=np.float64, subok=True), np.nan)
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidValue.of(name, "be a numeric column", str(column.dtype)) from error
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
@@ -108,8 +109,27 @@ def encode_numbers(column: Any, name: str) -> NDArray[np.float64]:
     return values
 
 
-def _all_null(column: Any) -> bool:
-    return bool(column.is_null().all())
+def _numpy_numbers(column: Any, name: str) -> NDArray[Any]:
+    import narwhals as nw
+
+    missing = column.is_null().to_numpy()
+    if missing.all():
+        return np.full(len(column), np.nan)
+    if not column.dtype.is_numeric():
+        raise InvalidValue.of(name, "be a numeric column", str(column.dtype))
+    if column.dtype.is_integer():  # Arrow would refuse to round beyond 2**53
+        return np.where(missing, np.nan, column.fill_null(0).to_numpy().astype(np.float64))
+    values: NDArray[Any] = column.cast(nw.Float64).to_numpy()
+    return values
+
+
+def _number(value: Any) -> float:
+    """Return a number among objects, NaN where it is missing; raise TypeError if it is none."""
+    if is_missing(value):
+        return np.nan
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, Decimal)):
+        raise TypeError(type(value).__name__)
+    return float(value)
 
 
 def _text(value: Any) -> str:
@@ -152,7 +172,7 @@ def _factorize_polars(series: Any) -> tuple[NDArray[Any], list[Any]]:
         series = series.cast(pl.Categorical(pl.Categories.random()))
     elif series.dtype not in {pl.Categorical, pl.Enum}:
         return _factorize_array(
-            series.to_numpy() if series.null_count() == 0 else _objects(series.to_list())
+            series.to_numpy() if series.null_count() == 0 else objects_of(series.to_list())
         )
     physical = series.to_physical()
     if physical.null_count():
@@ -198,13 +218,13 @@ def _factorize_arrow(array: Any) -> tuple[NDArray[Any], list[Any]]:
         array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
     if pa.types.is_nested(kind):
-        _refuse_nested(array.to_pylist())
+        refuse_nested(array.to_pylist())
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
     missing = array.indices.is_null().to_numpy(zero_copy_only=False)
     codes = array.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     # a dictionary may hold a null, and one value twice
-    places, values = _factorize_array(_objects(array.dictionary.to_pylist()))
+    places, values = _factorize_array(objects_of(array.dictionary.to_pylist()))
     return np.append(places, -1).astype(np.int32)[np.where(missing, -1, codes)], list(values)
 
 
@@ -218,26 +238,27 @@ def _factorize_array(array: NDArray[Any]) -> tuple[NDArray[Any], list[Any]]:
     items = array.tolist() if array.dtype != object or array.ndim > 1 else list(array)
     if {type(item) for item in items} <= {str, type(None)}:
         return _positions(items)
-    _refuse_nested(items)
+    refuse_nested(items)
     # 1, True and 1.0 are equal to Python, but they are three values
     codes, keys = _positions([None if is_missing(v) else (type(v), v) for v in items])
     return codes, [value for _, value in keys]
 
 
-def _refuse_nested(items: list[Any]) -> None:
+def refuse_nested(items: list[Any]) -> None:
     """Raise InvalidData where cells are lists, bytes and the like: no names, and not comparable."""
-    nested = {
-        kind
-        for kind in set(map(type, items))
-        if kind.__hash__ is None or issubclass(kind, (tuple, frozenset, Mapping, bytes))
-    }
+    nested = {kind for kind in set(map(type, items)) if _is_nested(kind)}
     if nested:
         rows = [row for row, item in enumerate(items) if type(item) in nested]
         kinds = " and ".join(sorted(kind.__name__ for kind in nested))
         raise InvalidData.at_rows(f"a cell is no single value but of type {kinds}", rows)
 
 
-def _objects(values: list[Any]) -> NDArray[Any]:
+def _is_nested(kind: type) -> bool:
+    nested = kind.__hash__ is None or issubclass(kind, (tuple, frozenset, Mapping, bytes))
+    return nested or kind.__module__.startswith("pyarrow.")  # a null among them is no None
+
+
+def objects_of(values: list[Any]) -> NDArray[Any]:
     """Return an array of objects, one a value, whatever they are."""
     return np.fromiter(values, dtype=object, count=len(values))
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpack
+from typing import Any, Literal, Self, TypeAlias, TypedDict, Unpack
 
 import attrs
 import numpy as np
 
+from cxjourney._support.foreign import foreign
 from cxjourney._support.validation import check_choice, check_duration, check_name, check_names
 from cxjourney._time.timestamps import Timestamps
 from cxjourney._time.units import EPOCH_UNITS
-from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.kernels import ArrowStrings
+from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
+from cxjourney.kernels import ArrowStrings, holds_strings
 from cxjourney.log._columns import Coded
+from cxjourney.log._encode import objects_of, refuse_nested
 from cxjourney.log._relations import relation_columns
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = [
     "FurtherColumns",
@@ -31,6 +30,8 @@ __all__ = [
     "is_currency_code",
 ]
 
+_PLAIN = {"String", "Categorical", "Enum", "Boolean"}
+_BEYOND = {"Int128", "UInt128", "Time"}  # which NumPy does not have
 OPTIONAL_ROLES = (
     "channel", "stage", "owner", "account", "journey", "seq", "score", "emotion", "expectation",
     "value", "duration", "issue",
@@ -198,17 +199,29 @@ def columns_of(frame: Any, roles: Mapping[str, str]) -> tuple[dict[str, Any], st
         if name not in present:
             raise UnknownName.among(f"{argument_of(role)}= column", name, present, where="the data")
     if isinstance(opened, Mapping):
-        return {role: _array(opened[name]) for role, name in roles.items()}, None
+        columns = {role: _checked(_array(opened[name], name)) for role, name in roles.items()}
+        lengths = {name: len(columns[role]) for role, name in roles.items()}
+        if len(set(lengths.values())) > 1:
+            raise InvalidValue.of("frame", "have columns of one length", lengths)
+        return columns, None
 
     import narwhals as nw
 
     if not isinstance(opened, (nw.DataFrame, nw.LazyFrame)):
-        return relation_columns(opened, roles), None
+        import duckdb
+
+        try:
+            found = relation_columns(opened, roles)
+        except duckdb.Error as error:
+            raise InvalidData(f"the relation cannot be read: {error}") from error
+        return {role: _checked(column) for role, column in found.items()}, None
     if isinstance(opened, nw.LazyFrame):
-        opened = opened.select(list(dict.fromkeys(roles.values()))).collect()
+        with foreign("the lazy frame"):
+            opened = opened.select(list(dict.fromkeys(roles.values()))).collect()
     library = opened.implementation
     known = library.is_pandas() or library.is_polars() or library.is_pyarrow()
-    return {role: opened[name] for role, name in roles.items()}, str(library) if known else None
+    columns = {role: _checked(opened.get_column(name)) for role, name in roles.items()}
+    return columns, str(library) if known else None
 
 
 def _opened(frame: Any, argument: str) -> tuple[Any, tuple[str, ...]]:
@@ -222,16 +235,64 @@ def _opened(frame: Any, argument: str) -> tuple[Any, tuple[str, ...]]:
         return frame, tuple(frame.columns)
     try:
         wrapped = nw.from_native(frame)
+        names = tuple(wrapped.collect_schema().names())
     except TypeError as error:
         raise InvalidValue.of(
             argument,
             "be a pandas, polars, pyarrow or DuckDB table, or a mapping of names to arrays",
             type(frame).__name__,
         ) from error
-    return wrapped, tuple(wrapped.collect_schema().names())
+    except nw.exceptions.DuplicateError as error:
+        raise InvalidValue(f"{argument} must have one column of each name") from error
+    return wrapped, names
 
 
-def _array(values: Any) -> NDArray[Any] | ArrowStrings | Coded | Timestamps:
-    if isinstance(values, (np.ndarray, ArrowStrings, Coded, Timestamps)):
+def _array(values: Any, name: str) -> Any:
+    """Return a column of a mapping as an array, or as what else stands for a column."""
+    if isinstance(values, (ArrowStrings, Coded, Timestamps)):
         return values
-    return np.array(list(values), dtype=object)
+    if isinstance(values, np.ndarray):
+        if values.ndim != 1 or values.dtype.kind == "V":
+            raise InvalidValue.of(f"column {name!r}", "have one value a row", values)
+        return values
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise InvalidValue.of(f"column {name!r}", "be a list or an array", values)
+
+    import narwhals as nw
+
+    if hasattr(values, "to_pylist"):  # an Arrow array, which narwhals takes in chunks only
+        import pyarrow as pa
+
+        values = pa.chunked_array([values]) if isinstance(values, pa.Array) else values
+    column = nw.from_native(values, series_only=True, pass_through=True)
+    return column if isinstance(column, nw.Series) else objects_of(list(values))
+
+
+def _checked(column: Any) -> Any:
+    """Return a column of single values: one of an uncommon type as an array of its objects.
+
+    Raises
+    ------
+    InvalidData
+        If cells are lists, bytes and the like.
+    """
+    if isinstance(column, np.ndarray):
+        if column.dtype == object:
+            refuse_nested(list(np.ma.getdata(column)))
+        elif column.dtype.kind == "S":
+            refuse_nested(column.tolist())
+        return column
+    if isinstance(column, (ArrowStrings, Coded, Timestamps)):
+        return column
+    dtype = column.dtype
+    plain = dtype.is_temporal() or dtype.is_numeric() or str(dtype) in _PLAIN
+    native = column.to_native()
+    if str(dtype) == "Categorical" and column.implementation.is_pyarrow():
+        plain = str(native.type.value_type) in {"string", "large_string"}
+    if plain and str(dtype) not in _BEYOND:
+        return column
+    if str(dtype) == "Object" and column.implementation.is_pandas() and holds_strings(native):
+        return column
+    objects = objects_of(column.to_list())
+    refuse_nested(list(objects))
+    return objects
