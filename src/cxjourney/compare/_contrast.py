@@ -34,6 +34,9 @@ class Contrast:
         Ended visits of each group where it begins, shape (2, M).
     first, second
         Its probability in each group; NaN where the group has no ended visit.
+    unfollowed
+        Share of the visits of each group, where it begins, that outlasts what was followed, shape
+        (2, M).
     """
 
     names: tuple[str, ...]
@@ -43,6 +46,7 @@ class Contrast:
     at_risk: Floats
     first: BucketFigures
     second: BucketFigures
+    unfollowed: Floats
 
     @property
     def probability(self) -> Floats:
@@ -90,6 +94,7 @@ def contrast_of(first: Observations, second: Observations) -> Contrast:
         at_risk=at_risk,
         first=figures[0],
         second=figures[1],
+        unfollowed=np.stack([side.unfollowed[source] for side in sides]),
     )
 
 
@@ -107,12 +112,18 @@ def contrast_of_graphs(first: JourneyGraph, second: JourneyGraph) -> Contrast:
         {(code[u], code[v]) for graph in graphs for u, v in graph.edges if u in code and v in code}
     )
     source, target = (np.array([pair[i] for pair in pairs], dtype=np.int64) for i in (0, 1))
-    count, at_risk = np.zeros((2, len(pairs))), np.zeros((2, len(pairs)))
+    count, at_risk, unfollowed = np.zeros((3, 2, len(pairs)))
     figures = []
     for g, graph in enumerate(graphs):
         probability = np.full(len(pairs), np.nan)
         for i, (u, v) in enumerate(pairs):
             node = graph.nodes.get(labels[u], {})
+            if "followed_us" in node:
+                out = graph.get_edge_data(labels[u], DROPOFF, {})
+                lost = out.get("probability", 0.0)
+                unfollowed[g, i] = lost - (
+                    out.get("dwell_probability", lost) if out.get("count") else 0.0
+                )
             at_risk[g, i] = node.get("visits", 0) - node.get("censored", 0)
             if at_risk[g, i] > 0:
                 edge = graph.get_edge_data(labels[u], labels[v], {})
@@ -143,4 +154,5 @@ def contrast_of_graphs(first: JourneyGraph, second: JourneyGraph) -> Contrast:
         at_risk=at_risk,
         first=figures[0],
         second=figures[1],
+        unfollowed=unfollowed,
     )

@@ -217,6 +217,15 @@ def differences_of(
                 "paradox); compare the column adjusted."
             )
             caveats = [simpson, *caveats]
+        within = columns.get("adjusted", columns["difference"])
+        unknown = int(np.count_nonzero(np.isnan(within) & ~np.isnan(columns["difference"])))
+        if unknown:
+            reason = "no stratum has both groups, or one was not followed up to the limit"
+            caveats = [*caveats, f"In {unknown:,} rows adjusted is not known: {reason}."]
+        short = sum(part.n_short for part in parts)
+        if short:
+            reason = "a group was not followed up to the limit there"
+            caveats = [*caveats, f"{short:,} rows have no interval and no test: {reason}."]
     formats = dict.fromkeys((*_PERCENT, "adjusted", "adjusted_low", "adjusted_high"), "percent")
     table = Table(columns, formats=formats, backend=backend)
     if columns:

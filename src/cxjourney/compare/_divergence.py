@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
+from cxjourney.compare._evidence import UNFOLLOWED
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -60,7 +62,9 @@ def permuted(
     from scipy.sparse import csr_array
 
     group, against = names
-    kept = [side.weight > 0 for side in (first, second)]
+    # where a group was not followed up to the limit, nobody knows where its visits went
+    known = np.maximum(first.unfollowed, second.unfollowed) <= UNFOLLOWED
+    kept = [(side.weight > 0) & known[side.source] for side in (first, second)]
     customer, key, weights, multiplicity = (
         np.concatenate(
             [getattr(side, name)[k] for side, k in zip((first, second), kept, strict=True)]

@@ -123,7 +123,10 @@ def segments(
     The test of the whole permutes customers between the groups. It takes the weights of censored
     visits as known, which is slightly conservative. Benjamini and Hochberg's (1995) rule runs over
     all tests of the call. Transitions from one touchpoint sum to one, so that several rows can tell
-    of one change. The adjusted difference is that of Mantel and Haenszel.
+    of one change. The adjusted difference is that of Mantel and Haenszel;
+    probabilities are Aalen-Johansen's within each group and stratum, since strata may have been
+    followed for unequal times. Where a group, or one within a stratum, was not followed up to the
+    limit, what would have become of its visits is not known, and neither is the difference.
 
     Segments are not experiments: customers differ in other ways too. Name the likely ones as
     `strata`, one at a time: where `reversed` is true, the mix of strata makes the difference

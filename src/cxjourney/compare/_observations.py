@@ -84,6 +84,28 @@ class Observations:
             return np.ones(len(self.source))
         return _weights(self.source, self.wait_us, self.state, len(self.names) + 1)
 
+    @cached_property
+    def unfollowed(self) -> Floats:
+        """Share of visits of each place, START last, that outlasts all that was followed there.
+
+        It is 0 where a visit was followed up to the limit, and where all that were there moved on.
+        Nobody knows where the rest would have gone: they stand as lost, which is a ceiling.
+        """
+        size = len(self.names) + 1
+        moved = np.flatnonzero((self.state == MOVED) & (self.weight > 0))
+        visits = np.bincount(self.source, minlength=size)
+        gone = np.bincount(self.source[moved], self.weight[moved], minlength=size)
+        stayed = np.bincount(self.source[self.state == STAYED], minlength=size) > 0
+        left = 1.0 - np.divide(gone, visits, out=np.ones(size), where=visits > 0)
+        left[stayed | (left < _ROUNDING)] = 0.0
+        return np.asarray(left, dtype=np.float64)
+
+    def within(self, stratum: Ints, n_strata: int) -> Observations:
+        """Return the same with places divided by stratum: source times strata, plus stratum."""
+        size = (len(self.names) + 1) * n_strata
+        place = self.source * n_strata + stratum
+        return attrs.evolve(self, source=place, names=("",) * (size - 1))
+
     def cells(self, keys: Ints) -> Ints:
         """Return the place of each entry's transition among sorted keys; -1 where it is none."""
         own = self.key

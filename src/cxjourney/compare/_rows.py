@@ -10,7 +10,7 @@ import numpy as np
 from cxjourney._support.array_types import Ints
 from cxjourney.compare._contrast import Contrast
 from cxjourney.compare._divergence import Divergence
-from cxjourney.compare._evidence import adjusted, differences
+from cxjourney.compare._evidence import UNFOLLOWED, adjusted, differences
 from cxjourney.compare._observations import Observations
 
 if TYPE_CHECKING:
@@ -52,6 +52,12 @@ class Part:
             for group, stratum in zip(self.groups, self.strata, strict=True)
         ]
         return adjusted(self.contrast, self.groups, (codes[0], codes[1]), level=level)
+
+    @property
+    def n_short(self) -> int:
+        """Rows without interval and test because a group was not followed up to the limit."""
+        short = self.contrast.unfollowed.max(axis=0, initial=0.0) > UNFOLLOWED
+        return int(np.count_nonzero(short & ~_mirrors(self.contrast)))
 
     def columns(self, *, level: float, min_count: int) -> dict[str, Any]:
         """Return the columns of the pair, without q-values, which need all pairs."""
