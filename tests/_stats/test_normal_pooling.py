@@ -12,6 +12,7 @@ from cxjourney._stats.normal_pooling import (
     smoothed_variance,
     spread_of,
     tau_interval,
+    tau_of,
 )
 
 
@@ -76,3 +77,24 @@ def test_the_interval_of_tau_solves_the_q_profile():
     square = np.sum((values - values.mean()) ** 2)
     expected = [np.sqrt(square / stats.chi2.ppf(p, 3) - 0.25) for p in (0.95, 0.05)]
     assert (low, high) == pytest.approx(expected)
+
+
+def test_tau_lies_within_its_interval_where_moments_would_leave_it():
+    # errors of very unequal size: the moments of DerSimonian and Laird are ruled by the sure ones
+    rng = np.random.default_rng(0)
+    left = 0
+    for _ in range(300):
+        variances = 10.0 ** rng.uniform(-3, 1, 6)
+        values = rng.normal(0, np.sqrt(variances + 0.3))
+        low, high = tau_interval(values, variances, level=0.8)
+        assert low <= tau_of(values, variances) <= high
+        left += not low <= spread_of(values, variances).tau <= high
+    assert left  # which is why
+
+
+def test_tau_is_where_q_is_what_chance_alone_would_make_it():
+    # Σ (y - 3)² / (.5 + τ²) = 40 / (.5 + τ²) is K - 1 = 4
+    values, variances = np.array([-1.0, 1.0, 3.0, 5.0, 7.0]), np.full(5, 0.5)
+    assert tau_of(values, variances) == pytest.approx(math.sqrt(9.5))
+    assert tau_of(np.full(5, 2.0), variances) == 0
+    assert math.isnan(tau_of(values[:1], variances[:1]))

@@ -148,6 +148,49 @@ def test_a_channel_where_no_journey_begins_is_no_obstacle():
     assert np.isnan(found.cramers_v.value)  # every journey begins on the web
 
 
+def told(journeys_of_each):
+    """Return journeys of {customer: [(touchpoint, channel, score), ...]}, one hour apart."""
+    return cx.InteractionLog.from_interactions(
+        [
+            cx.Interaction(
+                customer=who,
+                touchpoint=what,
+                channel=how,
+                score=score,
+                timestamp=BEGIN + timedelta(hours=hour),
+            )
+            for who, touches in journeys_of_each.items()
+            for hour, (what, how, score) in enumerate(touches)
+        ],
+        observed_until=BEGIN + timedelta(days=60),
+    ).journeys(goal="buy", inactivity=timedelta(days=7))
+
+
+def test_where_a_journey_ends_is_not_crossed_with_how_it_ends():
+    # two in four buy wherever they begin, in the shop; six more buy there at once
+    rows = {f"{how}{i}": [("t", how, 5)] for how in ("web", "app") for i in range(40)}
+    for i, touches in enumerate(rows.values()):
+        touches.extend([("buy", "shop", 5)] if i % 2 else [])
+    rows |= {f"s{i}": [("buy", "shop", 5)] for i in range(6)}
+    found = consistency(told(rows)).cramers_v
+    assert found.n == 80
+    assert (found.value, found.low) == (0, 0)
+
+
+def test_answers_at_the_goal_are_those_of_customers_who_got_there():
+    # who is happy buys, in the shop; the channels are alike
+    rng = np.random.default_rng(3)
+    rows = {}
+    for i in range(200):
+        mood = rng.normal()
+        rows[f"c{i}"] = [("t", how, mood + rng.normal()) for how in ("web", "app")]
+        if mood > 0:
+            rows[f"c{i}"].append(("buy", "shop", mood + rng.normal()))
+    journeys = told(rows)
+    assert consistency(journeys).spread.low > 0
+    assert consistency(journeys, closing=False).spread.low == 0
+
+
 def test_the_noise_of_equally_sure_means_is_their_variance():
     # three channels of ten customers each, whose scores scatter alike about 4, 5 and 7
     pattern = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) / 4
@@ -158,7 +201,7 @@ def test_the_noise_of_equally_sure_means_is_their_variance():
     ]
     found = consistency(logged(rows).journeys())
     noise = np.var(pattern, ddof=1) / 10
-    for end in ("low", "high"):
+    for end in ("low", "value", "high"):  # one method for all three
         tau = getattr(found.spread, end)
         assert getattr(found.i2, end) == pytest.approx(tau**2 / (tau**2 + noise))
     assert 0 < found.i2.low < found.i2.value < found.i2.high < 1

@@ -93,6 +93,46 @@ def test_the_closing_contact_counts_unless_told_otherwise():
     assert switching(journeys, closing=False).multichannel.value == 0
 
 
+def test_where_the_goal_takes_place_is_no_reason_to_convert():
+    # half of those who stay on the web buy, all of them in the store; one buys at once
+    told = {
+        "a": [("t", "web"), ("t", "web"), ("buy", "store")],
+        "b": [("t", "web"), ("buy", "store")],
+        "c": [("t", "web"), ("t", "web")],
+        "d": [("t", "web")],
+        "e": [("t", "web"), ("t", "phone"), ("buy", "store")],
+        "f": [("buy", "store")],
+    }
+    log = cx.InteractionLog.from_interactions(
+        [
+            cx.Interaction(
+                customer=who, touchpoint=what, channel=how, timestamp=BEGIN + timedelta(hours=hour)
+            )
+            for who, touches in told.items()
+            for hour, (what, how) in enumerate(touches)
+        ],
+        observed_until=BEGIN + timedelta(days=60),
+    )
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
+    for closing, contained in ((True, 2), (False, 4)):
+        found = switching(journeys, closing=closing)
+        rows = {row["channel"]: row for row in found.channels}
+        assert (rows["web"]["journeys"], rows["web"]["contained"]) == (5, contained)
+        assert rows["web"]["converted"] == 2 / 4
+        said = any(
+            "3 of the 6 transitions lead to the goal or exit" in note for note in found.notes
+        )
+        assert said == closing
+
+
+def test_what_journeys_in_progress_make_too_low_is_said():
+    journeys = logged({"a": "web app", "b": "web - - - - - - - - web"}).journeys(
+        inactivity=timedelta(days=5)
+    )
+    found = switching(journeys)
+    assert any("1 journeys are in progress. They may still switch" in note for note in found.notes)
+
+
 def test_without_moves_the_rates_are_not_numbers():
     found = switching(paths({"web": (2, 2)}))
     assert np.isnan(found.per_transition.value)

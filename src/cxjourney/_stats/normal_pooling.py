@@ -20,6 +20,7 @@ __all__ = [
     "smoothed_variance",
     "spread_of",
     "tau_interval",
+    "tau_of",
 ]
 
 
@@ -83,19 +84,36 @@ def tau_interval(
     """
     from scipy.special import chdtri
 
+    q, n = _profile(values, variances)
+    if n < 2:
+        return math.nan, math.nan
+    tail = (1 - level) / 2
+    ends = (float(chdtri(n - 1, p)) for p in (tail, 1 - tail))
+    low, high = (math.sqrt(decreasing_root(q, end)) for end in ends)
+    return low, high
+
+
+def tau_of(values: NDArray[np.float64], variances: NDArray[np.float64]) -> float:
+    """Return τ by Paule and Mandel (1982): where Q(τ²) is what chance alone would make it, K - 1.
+
+    It is read off the same profile as `tau_interval`, so that it lies within.
+    """
+    q, n = _profile(values, variances)
+    return math.sqrt(decreasing_root(q, n - 1)) if n > 1 else math.nan
+
+
+def _profile(
+    values: NDArray[np.float64], variances: NDArray[np.float64]
+) -> tuple[Callable[[float], float], int]:
+    """Return Q as a function of τ², and the number of effects that take part."""
     known = np.isfinite(values) & np.isfinite(variances) & (variances > 0)
     y, v = values[known], variances[known]
-    if len(y) < 2:
-        return math.nan, math.nan
 
     def q(tau2: float) -> float:
         w = 1 / (v + tau2)
         return float(w @ (y - (w @ y) / w.sum()) ** 2)
 
-    tail = (1 - level) / 2
-    ends = (float(chdtri(len(y) - 1, p)) for p in (tail, 1 - tail))
-    low, high = (math.sqrt(decreasing_root(q, end)) for end in ends)
-    return low, high
+    return q, len(y)
 
 
 def decreasing_root(function: Callable[[float], float], value: float) -> float:

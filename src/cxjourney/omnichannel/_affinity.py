@@ -19,9 +19,11 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys, units_of
 from cxjourney.omnichannel._channel_transitions import (
+    SLOW_MISSING,
     ChannelBy,
     interactions_of,
     order_notes,
+    progress_note,
     transitions_between,
 )
 
@@ -174,6 +176,7 @@ def affinity(
     interactions = interactions_of(journeys, by, closing=closing)
     transitions = transitions_between(journeys, interactions)
     notes = list(order_notes(journeys, interactions, transitions, by))
+    notes += progress_note(journeys, SLOW_MISSING)
     k = len(interactions.names)
     switched = transitions.switched
     cells, cell = distinct(transitions.source[switched] * k + transitions.target[switched])

@@ -23,10 +23,12 @@ from cxjourney.omnichannel._bits import (
     summed,
 )
 from cxjourney.omnichannel._channel_transitions import (
+    SLOW_MISSING,
     ChannelBy,
     Interactions,
     interactions_of,
     order_notes,
+    progress_note,
     transitions_between,
 )
 
@@ -207,7 +209,10 @@ def channel_entropy(
         normalised=found.value / bound if k > 1 else math.nan,
         n_channels=k,
         level=level,
-        notes=order_notes(journeys, interactions, transitions, by),
+        notes=(
+            *order_notes(journeys, interactions, transitions, by),
+            *progress_note(journeys, SLOW_MISSING),
+        ),
     )
 
 

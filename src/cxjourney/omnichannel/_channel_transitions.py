@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import UnknownName
-from cxjourney.journeys import CARRY_CHANNELS, check_journeys, grain_codes
+from cxjourney.journeys import CARRY_CHANNELS, IN_PROGRESS, check_journeys, grain_codes
 from cxjourney.log import Coded
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
 
 __all__ = [
+    "SLOW_MISSING",
     "ChannelBy",
     "ChannelTransitions",
     "Interactions",
@@ -27,6 +28,7 @@ __all__ = [
     "customers_of",
     "interactions_of",
     "order_notes",
+    "progress_note",
     "transitions_between",
     "unknown_note",
 ]
@@ -35,6 +37,10 @@ ChannelBy: TypeAlias = Literal["channel", "kind", "owner", "stage", "touchpoint"
 """What transitions are between; "kind" is that of the channel: digital, human, automated …"""
 
 GRAINS = ("channel", "kind", "owner", "stage", "touchpoint")
+SLOW_MISSING = (
+    "The interaction that follows their last is not seen yet, a slow one more often than a quick "
+    "one: transitions that take long count too little."
+)
 _DAY_US = 86_400_000_000
 _TIES_WORTH_SAYING = 0.01
 
@@ -177,9 +183,7 @@ def interactions_of(journeys: Journeys, by: ChannelBy, *, closing: bool = True) 
     """
     coded = coded_at(check_journeys(journeys), by)
     kept = coded.codes >= 0
-    counted = np.ones(len(kept), dtype=np.bool_)
-    if not closing:
-        counted[journeys.offsets[1:][journeys.absorbed] - 1] = False
+    counted = np.ones(len(kept), dtype=np.bool_) if closing else ~_is_closing(journeys)
     row = np.flatnonzero(kept & counted)
     lengths = np.diff(journeys.offsets)
     n_counted = lengths if closing else journeys.lengths
@@ -277,6 +281,14 @@ def order_notes(
     if interactions.n_unknown:
         left_out = f"are left out, and the {transitions.n_unknown:,} transitions to or from them."
         notes.append(unknown_note(interactions, noun, left_out))
+    begin = interactions.row[transitions.begin]
+    at_end = int(np.count_nonzero(_is_closing(journeys)[begin + 1]))
+    if at_end:
+        notes.append(
+            f"{at_end:,} of the {len(transitions):,} transitions lead to the goal or exit that "
+            "ends the journey: groups that convert more have more of them; closing=False leaves "
+            "them out."
+        )
     if transitions.n_late:
         notes.append(f"{transitions.n_late:,} transitions later than max_lag are left out.")
     if not interactions.names:
@@ -289,6 +301,20 @@ def order_notes(
         where = "" if len(transitions) == interactions.n_pairs else ", as far as it is known"
         notes.append(f"Every journey stays at one {noun}{where}, so that there are no switches.")
     return tuple(notes)
+
+
+def progress_note(journeys: Journeys, errs: str) -> tuple[str, ...]:
+    """Return the note on journeys in progress, and on what they make too high or too low."""
+    running = journeys.outcome == IN_PROGRESS
+    n = int(np.sum(running if journeys.weight is None else journeys.weight[running]))
+    return (f"{n:,} journeys are in progress. {errs}",) if n and not running.all() else ()
+
+
+def _is_closing(journeys: Journeys) -> NDArray[np.bool_]:
+    """Return whether each row is the goal or exit that ends its journey."""
+    closing = np.zeros(len(journeys.columns), dtype=np.bool_)
+    closing[journeys.offsets[1:][journeys.absorbed] - 1] = True
+    return closing
 
 
 def unknown_note(interactions: Interactions, noun: str, left_out: str) -> str:

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures, resting_on
-from cxjourney._stats.normal_pooling import shrunken_effects, spread_of, tau_interval
+from cxjourney._stats.normal_pooling import shrunken_effects, spread_of, tau_interval, tau_of
 from cxjourney._stats.ratios import shares
 from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.result import Result
@@ -125,6 +125,7 @@ def consistency(
     by: ChannelBy = "channel",
     adjust: str | None = None,
     outcome: str | None = None,
+    closing: bool = True,
     segment: None = None,
     level: float = 0.95,
 ) -> Consistency: ...
@@ -138,6 +139,7 @@ def consistency(
     by: ChannelBy = "channel",
     adjust: str | None = None,
     outcome: str | None = None,
+    closing: bool = True,
     segment: SegmentBy,
     level: float = 0.95,
 ) -> BySegment[Consistency]: ...
@@ -150,6 +152,7 @@ def consistency(
     by: ChannelBy = "channel",
     adjust: str | None = None,
     outcome: str | None = None,
+    closing: bool = True,
     segment: SegmentBy | None = None,
     level: float = 0.95,
 ) -> Consistency | BySegment[Consistency]:
@@ -169,6 +172,8 @@ def consistency(
     outcome
         Categorical attribute of interactions whose association with the channel is measured; None
         takes how journeys ended, by their first channel.
+    closing
+        Whether the goal or exit that ends a journey counts as an interaction in its channel.
     segment
         An attribute of customers or interactions; the result is then one of each segment.
     level
@@ -187,12 +192,15 @@ def consistency(
 
     Notes
     -----
-    τ and I² are those of DerSimonian and Laird (1986) on the channels' means, whose variances are
-    clustered by customer; the interval of τ is the Q-profile (Viechtbauer 2007). Means of the same
-    customers are correlated, which makes τ cautious. ω² = (SSB - (K-1) MSW) / (SST + MSW). ICC(1)
-    takes customers with scores in at least two channels, a mean for each. V is Cramér's with
-    Bergsma's correction (2013). Who uses which channel, for what, differs: adjust before calling
-    channels inconsistent. Those who answer are not those who do not.
+    τ is that of Paule and Mandel (1982) on the channels' means, whose variances are clustered by
+    customer, and its interval the Q-profile (Viechtbauer 2007); I² = τ² / (τ² + typical variance).
+    Means of the same customers are correlated, which makes τ cautious. ω² = (SSB - (K-1) MSW) /
+    (SST + MSW). ICC(1) takes customers with scores in at least two channels, a mean for each. V is
+    Cramér's with Bergsma's correction (2013), for how journeys end over those that are over.
+
+    Who uses which channel, for what, differs: adjust before calling channels inconsistent. Those
+    who answer are not those who do not, and those who answer at the goal got there, perhaps because
+    they were the happier: `closing=False` leaves their answers there out.
 
     Examples
     --------
@@ -217,18 +225,24 @@ def consistency(
             journeys,
             segment,
             lambda part: consistency(
-                part, score=score, by=by, adjust=adjust, outcome=outcome, level=level
+                part,
+                score=score,
+                by=by,
+                adjust=adjust,
+                outcome=outcome,
+                closing=closing,
+                level=level,
             ),
         )
     check_level(level)
     numeric = journeys.columns.numeric
     if check_name(score, "score") not in numeric:
         raise UnknownName.among("score=", score, numeric, where="the numbers of the log")
-    interactions = interactions_of(journeys, by)
+    interactions = interactions_of(journeys, by, closing=closing)
     rated = _Rated.of(journeys, interactions, score, adjust)
     score_of, comparable = _adjusted_scores(rated)
     means = _means(journeys, rated, level=level)
-    spread = spread_of(means.value, means.variance)
+    tau = tau_of(means.value, means.variance)
     low, high = tau_interval(means.value, means.variance, level=level)
     noise = _typical_variance(means.variance)
     notes = list(rated.notes)
@@ -237,7 +251,7 @@ def consistency(
         notes.append(unknown_note(interactions, noun, "are left out, and their scores."))
     if not comparable:
         notes.append(f"No values of {adjust} link all of them, so that nothing can be compared.")
-    if spread.n < 2:
+    if math.isnan(tau):
         notes.append(
             f"Fewer than two {by}s have scores of enough customers, so that nothing can be "
             "compared."
@@ -249,19 +263,28 @@ def consistency(
             f"The ICC is negative ({agreement.icc:.3g}), less agreement than by chance, "
             "and shown as 0."
         )
-    crossed = _crossed(journeys, interactions, outcome)
+    # where a journey ends is its outcome, and no channel to cross it with
+    crossed = _crossed(
+        journeys,
+        interactions if outcome else interactions_of(journeys, by, closing=False),
+        outcome,
+    )
+    running = int(np.count_nonzero(journeys.outcome == IN_PROGRESS))
+    if running and outcome is None:
+        notes.append(
+            f"Cramér's V: {running:,} journeys in progress are left out. Where channels differ in "
+            "speed it is too high."
+        )
     n = len(score_of)
     return Consistency(
         by=by,
         score=score,
         channels=_channels(journeys, rated, means, by),
-        spread=_estimate(
-            "τ", f"SD of the true means of {by}s", spread.tau, (low, high), n, level=level
-        ),
+        spread=_estimate("τ", f"SD of the true means of {by}s", tau, (low, high), n, level=level),
         i2=_estimate(
             "I²",
             "variation of means that is not chance",
-            spread.i2,
+            _i2(tau, noise),
             (_i2(low, noise), _i2(high, noise)),
             n,
             level=level,

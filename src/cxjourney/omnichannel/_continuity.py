@@ -30,6 +30,7 @@ from cxjourney.omnichannel._channel_transitions import (
     ChannelTransitions,
     interactions_of,
     order_notes,
+    progress_note,
     transitions_between,
 )
 
@@ -239,6 +240,11 @@ def continuity(
     switched = np.flatnonzero(transitions.switched)
     row = interactions.row[transitions.begin[switched]]
     notes = list(order_notes(journeys, interactions, transitions, by))
+    notes += progress_note(
+        journeys,
+        "Switches that take long are not seen yet, nor what is done again later: 'in time' and "
+        "'not redone' are too high.",
+    )
     parts = {
         "in time": _in_time(transitions, switched, max_gap, notes),
         "onward": _onward(journeys, row, stages, notes),

@@ -24,11 +24,13 @@ from cxjourney.omnichannel._bits import (
     summed,
 )
 from cxjourney.omnichannel._channel_transitions import (
+    SLOW_MISSING,
     ChannelBy,
     ChannelTransitions,
     Interactions,
     interactions_of,
     order_notes,
+    progress_note,
     transitions_between,
 )
 
@@ -226,7 +228,10 @@ def mutual_information(
     generator = check_rng(rng)
     interactions = interactions_of(journeys, by, closing=closing)
     transitions = transitions_between(journeys, interactions)
-    notes = order_notes(journeys, interactions, transitions, by)
+    notes = (
+        *order_notes(journeys, interactions, transitions, by),
+        *progress_note(journeys, SLOW_MISSING),
+    )
     noun = "kind of channel" if by == "kind" else by
     if not transitions.switched.any():
         return MutualInformation(

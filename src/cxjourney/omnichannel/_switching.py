@@ -28,6 +28,7 @@ from cxjourney.omnichannel._channel_transitions import (
     Interactions,
     interactions_of,
     order_notes,
+    progress_note,
     transitions_between,
 )
 
@@ -63,7 +64,8 @@ class Switching(Result):
         |---|---|
         | `channel` | named after `by` |
         | `journeys`, `contained` | that begin there, and that never leave it |
-        | `in_progress`, `converted` | number and share [fraction] of the contained ones |
+        | `in_progress` | number of the contained ones |
+        | `converted` | share of those that did not leave it before they ended [fraction] |
         | `containment`, `low`, `high` | `contained` over `journeys` [fraction], and its interval |
     level
         Confidence level of the intervals.
@@ -159,9 +161,11 @@ def switching(
     Notes
     -----
     A journey of one interaction has no transitions: it counts among the single-channel journeys,
-    not among the rates. A journey in progress may still switch or come back: containment is then
-    too high and bouncing back too low; how many are in progress stands beside them. Longer journeys
-    see more channels, whatever the channels are.
+    not among the rates. A journey in progress may still switch, come back or convert: containment
+    is then too high, bouncing back and the share converted too low; how many are in progress stands
+    beside them. Longer journeys see more channels, whatever the channels are. A journey that
+    converts has one interaction more: groups that convert at different rates compare with
+    `closing=False`, as the share of the contained that convert always does.
 
     Examples
     --------
@@ -208,7 +212,14 @@ def switching(
         bounce_back=_bounce_back(journeys, interactions, noun, level),
         channels=_containment(journeys, interactions, mixed, by, level),
         level=level,
-        notes=order_notes(journeys, interactions, transitions, by),
+        notes=(
+            *order_notes(journeys, interactions, transitions, by),
+            *progress_note(
+                journeys,
+                "They may still switch, come back and convert: multichannel, bounce-back and the "
+                "share converted are too low, and containment is too high.",
+            ),
+        ),
     )
 
 
@@ -302,25 +313,34 @@ def _containment(
         level=level,
     )
     stayed = slice(1, None, 2)
-    outcome = journeys.outcome[journey]
-
-    def among_contained(which: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return np.bincount(first, ones * (which & ~mixed), minlength=k).astype(np.float64)
-
-    contained = found.count[stayed]
+    running = ones * ((journeys.outcome[journey] == IN_PROGRESS) & ~mixed)
+    in_progress = np.bincount(first, running, minlength=k).astype(np.int64)
     has_goal = bool(journeys.rules.goal) or journeys.weight is not None
-    with np.errstate(invalid="ignore"):
-        converted = among_contained(outcome == CONVERTED) / contained
+    converted = _converted(journeys, by) if has_goal else np.full(k, np.nan)
     some = found.base[stayed] > 0
     columns = {
         by: np.array(interactions.names, dtype=object)[some].tolist(),
         "journeys": found.base[stayed][some],
-        "contained": contained[some],
-        "in_progress": among_contained(outcome == IN_PROGRESS).astype(np.int64)[some],
-        "converted": converted[some] if has_goal else np.full(int(some.sum()), np.nan),
+        "contained": found.count[stayed][some],
+        "in_progress": in_progress[some],
+        "converted": converted[some],
         "containment": found.value[stayed][some],
         "low": found.low[stayed][some],
         "high": found.high[stayed][some],
     }
     formats = dict.fromkeys(("converted", "containment", "low", "high"), "percent")
     return Table(columns, formats=formats, backend=journeys.log.backend)
+
+
+def _converted(journeys: Journeys, by: ChannelBy) -> NDArray[np.float64]:
+    """Return the share that converts of the journeys that stay where they begin until they end.
+
+    Where the goal takes place is not asked: it would be known of those alone that convert.
+    """
+    before = interactions_of(journeys, by, closing=False)
+    begins, k = before.first, len(before.names)
+    stayed = before.ones[begins] * ~_mixed(before)
+    won = stayed * (journeys.outcome[before.journey[begins]] == CONVERTED)
+    held, wins = (np.bincount(before.node[begins], part, minlength=k) for part in (stayed, won))
+    share: NDArray[np.float64] = np.divide(wins, held, out=np.full(k, np.nan), where=held > 0)
+    return share

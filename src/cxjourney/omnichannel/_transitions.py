@@ -16,10 +16,12 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
 from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys, units_of
 from cxjourney.omnichannel._channel_transitions import (
+    SLOW_MISSING,
     ChannelBy,
     customers_of,
     interactions_of,
     order_notes,
+    progress_note,
     transitions_between,
 )
 
@@ -294,5 +296,8 @@ def transitions(
         n=made.total,
         max_lag=max_lag,
         level=level,
-        notes=order_notes(journeys, interactions, made, by),
+        notes=(
+            *order_notes(journeys, interactions, made, by),
+            *progress_note(journeys, SLOW_MISSING),
+        ),
     )
