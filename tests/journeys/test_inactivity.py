@@ -316,6 +316,34 @@ def test_case_ids_know_journeys_better_than_valleys():
     assert len(planted(1, journey="case").suggest_inactivity().valleys) == 0
 
 
+def test_a_shop_is_cut_between_its_sessions(shared):
+    log = cx.read_csv(
+        shared / "data" / "retentioneering_simple_shop" / "simple-onlineshop.csv",
+        customer="user_id",
+        timestamp="timestamp",
+        touchpoint="event",
+    )
+    found = log.suggest_inactivity(goal="payment_done")
+    # hardly a gap lies between 2 minutes and 1 hour; 99% of the gaps are shorter than 27 days
+    assert timedelta(minutes=2) < found.suggested < timedelta(hours=1)
+    assert [row["meaning"] for row in found.valleys] == ["session"]
+    assert timedelta(days=27) in found.plausible
+
+
+def test_limits_in_one_empty_valley_are_one_choice():
+    # 94.8% of the gaps are seconds, the rest days: the limit of 95% says no more than the valley
+    rng = np.random.default_rng(2)
+    days = [
+        np.concatenate([[0], np.cumsum(np.where(np.arange(1, 60) % 20, 1e-4, 5.0) * z)])
+        for z in np.exp(rng.normal(0, 0.3, (60, 59)))
+    ]
+    found = visits(days).suggest_inactivity()
+    assert found.quantile == pytest.approx(57 / 59, abs=0.001)
+    shares = [np.mean([g < limit / DAY for d in days for g in np.diff(d)])
+              for limit in found.plausible]  # fmt: skip
+    assert min(np.diff(shares), default=1) > 0.005
+
+
 # ---------------------------------------------------------------------- nobody chose
 
 
@@ -323,13 +351,16 @@ def test_a_report_is_not_sure_on_a_limit_that_nobody_chose():
     log = cx.datasets.sample(seed=2, customers=400).log
     found = log.suggest_inactivity(goal="order")
     journeys = log.journeys(goal="order", inactivity=found.suggested)
-    chosen = cx.report.build(journeys).sections[0]
-    unchosen = cx.report.build(journeys, suggestion=found).sections[0]
+    report = cx.report.build(journeys, suggestion=found)
+    chosen, unchosen = cx.report.build(journeys).sections[0], report.sections[0]
     assert any("This is almost certain" in text for _, text in chosen.ranked)
     assert not any("certain" in text or "likely" in text for _, text in unchosen.ranked)
     assert all(
         "before somebody chooses the inactivity limit" in text for _, text in unchosen.ranked
     )
-    assert unchosen.remarks[0].startswith("Nobody chose the inactivity limit: 1")
+    for section in report.sections:
+        if section.anchor in {"summary", "exits", "critical"}:
+            assert section.remarks[0].startswith("Nobody chose the inactivity limit: 1")
+    assert "loses more than its peers with probability" not in report.to_html()
     with pytest.raises(InvalidValue, match="suggestion"):
         cx.report.build(journeys, suggestion=found.suggested)

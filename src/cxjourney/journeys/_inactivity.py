@@ -19,7 +19,7 @@ from cxjourney.journeys._inactivity_valleys import DAY_US, MINUTE_US, resolution
 from cxjourney.journeys._units import units_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,6 +39,7 @@ _NO_INTERVALS = (
 _UNITS_US = (DAY_US, 60 * MINUTE_US, MINUTE_US, 1_000_000)
 _COVERED = 0.99
 _ALSO = 0.95
+_FEW = 0.005
 _STEPS = {DAY_US: "days", 60 * MINUTE_US: "whole hours", MINUTE_US: "whole minutes"}
 
 
@@ -60,8 +61,9 @@ class InactivitySuggestion(Result):
         None.
     plausible
         Limits that the data speak for: the one suggested, the valleys, and those that cover 95% and
-        99% (or `quantile`) of the gaps, but for those within a factor of 2 of another. With more
-        than one, nothing that hangs on the limit is sure before somebody chooses.
+        99% (or `quantile`) of the gaps, but for those within a factor of 2 of another or with
+        hardly a gap between. With more than one, nothing that hangs on the limit is sure before
+        somebody chooses.
     valleys
         The valleys of the logarithms of the gaps, one row a valley.
 
@@ -164,10 +166,10 @@ def suggest_inactivity(
         if valleys and quantile is None:
             suggested = valleys[-1]
             wanted = shorter(suggested)
-        plausible = _apart([*valleys, *covering], suggested)
+        plausible = _apart([*valleys, *covering], suggested, shorter)
     if limits is None:
         limits = [] if suggested is None else [suggested * factor for factor in _FACTORS]
-        limits = [*limits, *(plausible if valleys else ())]
+        limits = [*limits, *valleys, *(plausible if valleys else ())]
     limits = sorted({check_duration(limit, "limits") for limit in limits})
     quantiles = np.array(sorted({*_QUANTILES, wanted})) if len(ordered) else np.zeros(0)
     return InactivitySuggestion(
@@ -193,11 +195,19 @@ def _quantile(gaps_us: NDArray[np.int64], quantile: float) -> int:
     return int(np.quantile(gaps_us, quantile, method="higher"))
 
 
-def _apart(limits: Iterable[timedelta], suggested: timedelta) -> tuple[timedelta, ...]:
-    """Return the limit suggested, and those more than a factor of 2 from it and each other."""
+def _apart(
+    limits: Iterable[timedelta], suggested: timedelta, shorter: Callable[[timedelta], float]
+) -> tuple[timedelta, ...]:
+    """Return the limit suggested, and those that are far from it and from each other.
+
+    Far is more than a factor of 2, with more than 1 in 200 gaps between.
+    """
     kept: list[timedelta] = []
     for limit in sorted({*limits, suggested}):
-        near = suggested / 2 <= limit <= suggested * 2 or (kept and limit <= 2 * kept[-1])
+        near = any(
+            one / 2 <= limit <= one * 2 or abs(shorter(one) - shorter(limit)) <= _FEW
+            for one in (suggested, *kept[-1:])
+        )
         if limit == suggested or not near:
             kept.append(limit)
     return tuple(kept)

@@ -245,6 +245,7 @@ def _exits(work: Work) -> Section:
             "last of a dropped journey. Lost conversions are what would be gained if nobody left "
             "there and those who now leave went on like those who stay: an upper bound."
         ),
+        remarks=work.unchosen,
     )
 
 
@@ -291,7 +292,9 @@ def _critical(work: Work) -> Section:
                 value=float(row["gain"] or 0),
                 low=float(row["gain_low"] or 0),
                 high=float(row["gain_high"] or 0),
-                note=f"loses more than its peers with probability {chance(row['confidence'])}",
+                note=""
+                if work.unchosen
+                else f"loses more than its peers with probability {chance(row['confidence'])}",
             )
             for row in worst
             if not row["mark"]
@@ -309,6 +312,7 @@ def _critical(work: Work) -> Section:
             ),
             Part.of_result(found, caption="Critical points"),
         ),
+        remarks=work.unchosen,
     )
 
 
@@ -334,14 +338,25 @@ def _caveats(work: Work) -> Section:
     )
 
 
-def _answer(analysis: Callable[[], Result], *, anchor: str, title: str, lead: str) -> Section:
+def _answer(
+    analysis: Callable[[], Result],
+    *,
+    anchor: str,
+    title: str,
+    lead: str,
+    remarks: tuple[str, ...] = (),
+) -> Section:
     """Return the section of one analysis, or why there is none."""
     try:
         result = analysis()
     except (OutcomeUndetermined, TimesRequired, NotAbsorbing) as error:
         return Section(anchor=anchor, title=title, lead=lead, absent=str(error))
     return Section(
-        anchor=anchor, title=title, lead=lead, parts=(Part.of_result(result, caption=title),)
+        anchor=anchor,
+        title=title,
+        lead=lead,
+        parts=(Part.of_result(result, caption=title),),
+        remarks=remarks,
     )
 
 
