@@ -188,7 +188,64 @@ def test_an_empty_file_says_so(folder, fails):
 @pytest.mark.parametrize("rules", [(), ("--inactivity", "7d")])
 def test_a_file_with_a_header_alone_has_nothing_to_report_on(rules, folder, fails):
     (folder / "header.csv").write_text("customer,timestamp,touchpoint\n")
-    assert "'header.csv' names its columns and holds no row" in fails("header.csv", *rules)
+    assert "'header.csv' holds no row" in fails("header.csv", *rules)
+
+
+@pytest.mark.parametrize("rules", [(), ("--inactivity", "7d"), ("--goal", "buy", "--all-closed")])
+@pytest.mark.parametrize("cell", ["", '""', '"  "'])
+def test_a_file_of_which_every_row_is_left_out_has_nothing_to_report_on(cell, rules, folder, fails):
+    rows = EVENTS.replace("ana", cell).replace("bo,", f"{cell},").replace("cy", cell)
+    (folder / "nobody.csv").write_text(rows.replace("di", cell))
+    line = fails("nobody.csv", *rules, "--customer", "user_id", "--drop-missing")
+    assert "every row of 'nobody.csv' was left out (customer is missing in 8)" in line
+    line = fails("nobody.csv", *rules, "--drop-missing")
+    assert "column 'user_id' is empty and no other column has a known name" in line
+    (folder / "nobody.xes").write_text(
+        '<log><trace><string key="concept:name" value=""/><event><string key="concept:name" '
+        'value="x"/><date key="time:timestamp" value="2024-01-01"/></event></trace></log>'
+    )
+    assert "every row of 'nobody.xes' was left out" in fails("nobody.xes", *rules, "--drop-missing")
+
+
+def test_a_column_that_is_all_empty_is_not_taken_by_its_name(folder, capsys):
+    head, *rows = EVENTS.splitlines()
+    text = "\n".join([f"customer_id,stage,owner,{head}", *(f',"",  ,{row}' for row in rows)])
+    (folder / "more.csv").write_text(text.replace("  ,", "\t ,"))
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect(":memory:") as connection:
+        connection.sql("FROM read_csv('more.csv', all_varchar=true, header=true)").write_parquet(
+            "more.parquet"
+        )
+    for name in ("more.csv", "more.parquet"):
+        assert main(["report", name, *RULES]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "customer: column 'customer_id' is empty and not taken"
+        assert lines[1].startswith("customer: column 'user_id', by its name")
+        assert "stage: column 'stage' is empty and not taken" in lines
+        assert "owner: column 'owner' is empty and not taken" in lines
+    assert main(["report", "more.csv", "--stage", "stage", *RULES]) == 0  # named, so taken
+
+
+def test_epoch_numbers_have_a_unit_and_an_odd_axis_is_said_first(folder, capsys, fails):
+    (folder / "unix.csv").write_text(
+        "user_id,event,timestamp\nana,web,1700000000\nana,buy,1700000100\nbo,web,1700000000\n"
+    )
+    assert "--timestamp-unit" in fails("unix.csv", *RULES)
+    assert "--timestamp-unit" in fails("unix.csv", *RULES, "--timestamp-unit", "d")
+    assert main(["report", "unix.csv", *RULES, "--timestamp-unit", "s"]) == 0
+    streams = capsys.readouterr()
+    assert "from 2023-11-14 22:13 to 2023-11-14 22:15 UTC" in streams.out
+    assert streams.err == ""
+    page = html.unescape((folder / "report.html").read_text(encoding="utf-8"))
+    assert "--timestamp-unit s" in page
+    assert "timestamp_unit='s'" in page
+    assert main(["report", "unix.csv", *RULES, "--timestamp-unit", "ms"]) == 0
+    streams = capsys.readouterr()
+    odd = "All timestamps lie within 60 days of 1970-01-01"
+    assert streams.out.splitlines()[0].startswith(odd)
+    assert streams.err.splitlines()[0].startswith(f"cxjourney: warning: {odd}")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.index(odd) < page.index("reached the goal")
 
 
 def test_a_truncated_gzip_says_so(folder, fails):

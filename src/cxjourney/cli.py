@@ -19,7 +19,7 @@ from cxjourney._support.text import shortened
 from cxjourney.exceptions import CxJourneyError, InputFileError, InvalidValue, OutcomeUndetermined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from cxjourney.journeys import InactivitySuggestion, Journeys
     from cxjourney.log import FurtherColumns, InteractionLog
@@ -77,7 +77,7 @@ _NAMED = "|".join(
 )
 _ARGUMENT = re.compile(
     r"""(?<!\w)'[^']*'|(?<![\w=])"[^"]*"|(?<![\w-])(?P<argument>"""
-    r"""missing="drop"|all_closed=True\b|timestamp_format\b|observed_until\b|"""
+    r"""missing="drop"|all_closed=True\b|timestamp_format\b|timestamp_unit\b|observed_until\b|"""
     rf"""exit_touchpoints\b|(?:{_NAMED}|tz)(?==|\ must\b))=?"""
 )
 _ENCODINGS = {"utf-8": "utf-8", "utf-16": "utf-16", "iso8859-1": "latin-1"}  # as codecs name them
@@ -217,6 +217,11 @@ def _parser() -> argparse.ArgumentParser:
         help="the format of the timestamps, as strptime takes it",
     )
     reading.add_argument(
+        "--timestamp-unit",
+        choices=("s", "ms", "us", "ns"),
+        help="what 1 means where timestamps are numbers since 1970",
+    )
+    reading.add_argument(
         "--delimiter",
         type=lambda text: {"tab": "\t", r"\t": "\t"}.get(text, text),
         metavar="CHARACTER",
@@ -331,6 +336,7 @@ def _progress(steps: int) -> Iterator[Callable[[str], None]]:
 
 
 def _report(arguments: argparse.Namespace) -> None:
+    from cxjourney.log import odd_times
     from cxjourney.report import STEPS, build
 
     if arguments.sample == (arguments.file is not None):
@@ -340,6 +346,7 @@ def _report(arguments: argparse.Namespace) -> None:
     with _progress(len(STEPS) + 1) as begin:
         begin("reading")
         log = _sample(arguments) if arguments.sample else _read(arguments, said)
+        said[:0] = map(_in_options, odd_times(log.columns.time, log.observed_until_us))
         journeys, suggestion = _journeys(log, arguments, said)
         source = "a simulated retailer" if arguments.sample else Path(arguments.file).name
         page = build(
@@ -392,7 +399,7 @@ def _reading(arguments: argparse.Namespace) -> str:
     name = "parquet" if is_parquet(find_files(file)[0]) else "csv"
     if file.lower().endswith((".xes", ".xes.gz")):
         name = "xes"
-    further = ("currency", "observed_until", *(("delimiter",) if name == "csv" else ()))
+    further = ("currency", "timestamp_unit", "observed_until", "delimiter")[: 3 + (name == "csv")]
     values = {key: getattr(arguments, key) for key in further} | _named(arguments)
     values["tz"] = None if arguments.tz == "UTC" else arguments.tz
     values["missing"] = "drop" if arguments.drop_missing else None
@@ -436,20 +443,33 @@ def _read(arguments: argparse.Namespace, said: list[str]) -> InteractionLog:
         "missing": "drop" if arguments.drop_missing else "refuse",
         "observed_until": arguments.observed_until,
         "currency": arguments.currency,
+        "timestamp_unit": arguments.timestamp_unit,
     }
     file = arguments.file
     if file.lower().endswith((".xes", ".xes.gz")):
-        return io.read_xes(file, **_named(arguments), **further)
+        return _with_rows(io.read_xes(file, **_named(arguments), **further), file)
     shape: dict[str, Any] = {"delimiter": arguments.delimiter, "encoding": arguments.encoding}
-    roles: dict[str, Any] = _roles(arguments, io.file_columns(file, **shape), said)
+    present = io.file_columns(file, **shape)
+    known = [name for names in KNOWN_NAMES.values() for name in names if name in present]
+    empty = io.empty_columns(file, known, **shape)
+    empty = () if len(empty) == len(known) else empty  # then the rows are to blame
+    roles: dict[str, Any] = _roles(arguments, present, empty, said)
     roles["timestamp_format"] = arguments.timestamp_format
     if is_parquet(find_files(file)[0]):
         read = io.read_parquet(file, **roles, **further)
     else:
         read = io.read_csv(file, **roles, **shape, **further)
-    if not read.intake.rows:
-        raise InputFileError(f"{file!r} names its columns and holds no row: nothing to report on")
-    return read
+    return _with_rows(read, file)
+
+
+def _with_rows(log: InteractionLog, file: str) -> InteractionLog:
+    """Return the log if anything is left of the file."""
+    if not log.intake.rows:
+        raise InputFileError(f"{file!r} holds no row: nothing to report on")
+    if not len(log):
+        why = ", ".join(f"{reason} in {n:,}" for reason, n in log.intake.dropped.items())
+        raise InputFileError(f"every row of {file!r} was left out ({why}): nothing to report on")
+    return log
 
 
 def _named(arguments: argparse.Namespace) -> dict[str, str]:
@@ -459,14 +479,23 @@ def _named(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def _roles(
-    arguments: argparse.Namespace, present: Sequence[str], said: list[str]
+    arguments: argparse.Namespace,
+    present: Sequence[str],
+    empty: Collection[str],
+    said: list[str],
 ) -> dict[str, str]:
-    """Return every column by role: those named, and those whose name says what they are."""
+    """Return every column by role: those named, and those whose name says what they are.
+
+    A column that holds nothing is not taken by its name.
+    """
     roles = _named(arguments)
     for role, known in KNOWN_NAMES.items():
         if role in roles:
             continue
-        found = [name for name in known if name in present and name not in roles.values()]
+        there = [name for name in known if name in present and name not in roles.values()]
+        found = [name for name in there if name not in empty]
+        left = [name for name in there if name in empty]
+        said.extend(f"{role}: column {name!r} is empty and not taken" for name in left)
         if len(found) > 1:
             raise InvalidValue(
                 f"{' and '.join(map(repr, found))} could each be the {role}: give --{role}"
@@ -476,9 +505,11 @@ def _roles(
             setattr(arguments, role, found[0])
             said.append(f"{role}: column {found[0]!r}, by its name (--{role} takes another)")
         elif role in NEEDED:
+            why = "".join(f"column {name!r} is empty and " for name in left)
+            others = ", ".join(repr(name) for name in present if name not in empty)
             raise InvalidValue(
-                f"no column has a known name for the {role}: give --{role}, one of "
-                f"{', '.join(map(repr, present))}"
+                f"{why}no {'other ' * bool(left)}column has a known name for the {role}: give "
+                f"--{role}, one of {others}"
             )
     return roles
 

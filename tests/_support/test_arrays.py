@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import numpy as np
@@ -12,6 +12,8 @@ import pyarrow as pa
 import pytest
 
 from cxjourney._support.arrays import codes, durations, flags, numbers, weights_of
+from cxjourney._time.calendar import instants
+from cxjourney._time.timestamps import utc_us
 from cxjourney.exceptions import InvalidData, InvalidValue
 
 COLUMNS = {
@@ -167,3 +169,33 @@ def test_weights_must_be_one_each_and_not_negative():
     with pytest.raises(InvalidData, match="at least 0") as caught:
         weights_of([1.0, -1.0, float("nan")], 3)
     assert caught.value.rows == (1, 2)
+
+
+@pytest.mark.parametrize("unit", ["W", "D", "h", "m", "s", "ms"])
+def test_times_and_durations_that_would_wrap_around_are_refused(unit):
+    count = 2**62 if unit != "ms" else 2**61
+    for far in (count, -count):
+        spans = np.array([1, far]).view(f"m8[{unit}]")
+        moments = np.array([1, far]).view(f"M8[{unit}]")
+        for column in (spans, list(spans)):
+            with pytest.raises(InvalidData, match="no longer than the calendar") as caught:
+                durations(column, "waited", negative=True)
+            assert caught.value.rows == (1,)
+        for column in (moments, list(moments)):
+            with pytest.raises(InvalidData, match="day") as caught:
+                instants(column, "day")
+            assert caught.value.rows == (1,)
+    with pytest.raises(InvalidData, match="no longer than the calendar"):
+        durations([timedelta(1), timedelta.max], "waited")
+    with pytest.raises(InvalidValue, match="hold durations"):
+        durations(np.array([1]).view("m8[Y]"), "waited")
+
+
+def test_moments_at_the_ends_of_the_calendar_are_no_foreign_errors():
+    tokyo = timezone(timedelta(hours=9))
+    assert instants([datetime(9999, 12, 31, 23, tzinfo=tokyo)], "day")[0] > 0
+    with pytest.raises(InvalidData, match="day"):
+        instants([datetime(1, 1, 1, tzinfo=tokyo)], "day")
+    for name, moment in (("start", datetime(1, 1, 1, tzinfo=tokyo)), ("end", "0001-01-01")):
+        with pytest.raises(InvalidValue, match=f"{name} must lie within the years 1 to 9999"):
+            utc_us(moment, name, "Asia/Tokyo")

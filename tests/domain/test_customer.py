@@ -2,17 +2,29 @@ from __future__ import annotations
 
 import copy
 import pickle
+from datetime import UTC, datetime
 
 import pytest
 
-from cxjourney.domain import Account, Customer
+from cxjourney.domain import Account, Customer, Interaction
 from cxjourney.exceptions import InvalidValue
 
 
-@pytest.mark.parametrize("id_", ["NA", "007", "", "None", "😀", "\u202eabc", "__start__"])
+@pytest.mark.parametrize("id_", ["NA", "007", "None", "😀", "\u202eabc", "__start__"])
 def test_any_str_is_an_id(id_):
     assert Customer(id_).id == id_
     assert Account(id_).id == id_
+
+
+@pytest.mark.parametrize("id_", ["", " ", "\t\n", "\u00a0"])
+def test_a_blank_id_is_a_missing_one(id_):
+    moment = datetime(2024, 1, 1, tzinfo=UTC)
+    for make in (Customer, Account):
+        with pytest.raises(InvalidValue, match="must not be blank, which is a missing id"):
+            make(id_)
+    for field in ("customer", "journey", "issue"):
+        with pytest.raises(InvalidValue, match=f"{field} must not be blank"):
+            Interaction(**{"customer": "a", "touchpoint": "x", "timestamp": moment, field: id_})
 
 
 @pytest.mark.parametrize("id_", [None, 7, b"x", 1.5])

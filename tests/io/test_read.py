@@ -48,19 +48,21 @@ def rows(log: InteractionLog) -> list[tuple[str, str, str]]:
 def test_ids_survive_as_the_text_that_they_are(write):
     log = read(
         write(
-            'id,when,where\nNA,2024-01-01,a\n007,2024-01-01,a\n"",2024-01-01,a\n 7,2024-01-01,a\n'
+            "id,when,where\nNA,2024-01-01,a\n007,2024-01-01,a\n0.0,2024-01-01,a\n 7,2024-01-01,a\n"
         )
     )
-    assert sorted(log.customer_ids) == ["", " 7", "007", "NA"]
+    assert sorted(log.customer_ids) == [" 7", "0", "007", "NA"]
 
 
-def test_an_empty_cell_without_quotes_is_missing(write):
-    path = write('id,when,where\n1,2024-01-01,a\n,2024-01-02,a\n"",2024-01-03,a\n')
-    with pytest.raises(InvalidData, match="customer is missing in 1 row: 1"):
+def test_a_blank_cell_is_missing_with_quotes_and_without(write):
+    path = write(
+        'id,when,where\n1,2024-01-01,a\n,2024-01-02,a\n"",2024-01-03,a\n"  ",2024-01-04,a\n'
+    )
+    with pytest.raises(InvalidData, match="customer is missing in 3 rows: 1, 2, 3"):
         read(path)
     log = read(path, missing="drop")
-    assert sorted(log.customer_ids) == ["", "1"]
-    assert dict(log.intake.dropped) == {"customer is missing": 1}
+    assert sorted(log.customer_ids) == ["1"]
+    assert dict(log.intake.dropped) == {"customer is missing": 3}
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -418,10 +420,10 @@ def test_parquet_enums_dates_and_nulls_are_read(tmp_path):
         tmp_path / "e.parquet",
         """SELECT u.id, DATE '2024-01-01' AS "when", 'web'::ENUM('web', 'app') AS "where",
                   u.score AS score
-           FROM (VALUES ('NA', 1), ('', NULL), ('007', 3)) AS u(id, score)""",
+           FROM (VALUES ('NA', 1), ('', NULL), ('007', NULL)) AS u(id, score)""",
     )
-    log = read_parquet(path, **NAMES, score="score")
-    assert sorted(log.customer_ids) == ["", "007", "NA"]
+    log = read_parquet(path, **NAMES, score="score", missing="drop")
+    assert sorted(log.customer_ids) == ["007", "NA"]
     assert np.isnan(log.columns.numeric["score"]).sum() == 1
 
 

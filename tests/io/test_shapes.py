@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from cxjourney import from_sequences, from_wide
+from cxjourney import InteractionLog, from_sequences, from_wide, read_csv
 from cxjourney.exceptions import InvalidData, InvalidValue, ReservedName, UnknownName
 from cxjourney.io import StepColumn
 
@@ -190,3 +190,75 @@ def test_the_currency_of_a_wide_table_is_a_code():
     table = {"id": [1], "won": ["2024-01-01"]}
     with pytest.raises(InvalidValue, match=r"^currency must be a code such as \"EUR\"; got 'euro'"):
         from_wide(table, customer="id", steps={"won": "won"}, currency="euro")
+
+
+WIDE = {
+    "who": ["a", "b"],
+    "web": ["31.01.2024", "01.02.2024"],
+    "call": [1_706_745_600, 1_706_832_000],  # 2024-02-01 and 2024-02-02, midnight UTC
+    "buy": ["2024-03-01", None],
+    "channel": ["phone", "store"],
+}
+DATES = {"web": "web", "call": "call", "buy": "buy"}
+
+
+def test_each_date_column_has_a_form_of_its_own():
+    log = from_wide(
+        WIDE,
+        customer="who",
+        steps=DATES,
+        timestamp_format={"web": "%d.%m.%Y"},
+        timestamp_unit={"call": "s"},
+    )
+    assert told(log) == [
+        ("a", "2024-01-31", "web"),
+        ("a", "2024-02-01", "call"),
+        ("a", "2024-03-01", "buy"),
+        ("b", "2024-02-01", "web"),
+        ("b", "2024-02-02", "call"),
+    ]
+    with pytest.raises(InvalidData, match=r"web such as '31\.01\.2024' cannot be read"):
+        from_wide(WIDE, customer="who", steps=DATES, timestamp_unit={"call": "s"})
+    with pytest.raises(InvalidValue, match="call must be a column of dates"):
+        from_wide(WIDE, customer="who", steps=DATES, timestamp_format={"web": "%d.%m.%Y"})
+    for options in ({"timestamp_format": {"wep": "%Y"}}, {"timestamp_unit": {"wep": "s"}}):
+        with pytest.raises(UnknownName, match="did you mean 'web'"):
+            from_wide(WIDE, customer="who", steps=DATES, **options)
+    with pytest.raises(InvalidValue, match="timestamp_unit must be one of"):
+        from_wide(WIDE, customer="who", steps=DATES, timestamp_unit={"call": "d"})
+    both = {"timestamp_format": "%d.%m.%Y", "timestamp_unit": {"call": "s"}}
+    with pytest.raises(InvalidValue, match="beside timestamp_format="):
+        from_wide(WIDE, customer="who", steps=DATES, **both)
+
+
+def test_what_holds_for_every_row_is_not_the_name_of_a_column():
+    day = {"buy": "buy"}
+    for kind in ("channel", "stage"):
+        step = StepColumn("buy", **{kind: "channel"})
+        with pytest.raises(InvalidValue, match=f"{kind} of the step 'buy' must not be the name of"):
+            from_wide(WIDE, customer="who", steps={"buy": step})
+    with pytest.raises(InvalidValue, match="touchpoint of the step 'buy' must not be the name of"):
+        from_wide(WIDE, customer="who", steps={"buy": StepColumn("channel")})
+    named = from_wide(WIDE, customer="who", steps={"buy": StepColumn(named_by="channel")})
+    assert told(named) == [("a", "2024-03-01", "phone")]
+    # a date column may be called like the channel of its step
+    log = from_wide(
+        {**WIDE, "web": WIDE["buy"]},
+        customer="who",
+        steps={"web": StepColumn("web", channel="web")},
+    )
+    assert log.channels == ("web",)
+    with pytest.raises(InvalidValue, match="currency must not be the name of a column"):
+        from_wide({**WIDE, "EUR": [1, 2]}, customer="who", steps=day, currency="EUR")
+
+
+def test_a_currency_is_a_code_or_a_column_and_never_both(tmp_path):
+    table = {"who": ["a"], "when": ["2024-01-01"], "what": ["x"], "EUR": [1.5], "money": ["EUR"]}
+    names = {"customer": "who", "timestamp": "when", "touchpoint": "what", "value": "EUR"}
+    path = tmp_path / "log.csv"
+    path.write_text("who,when,what,EUR,money\na,2024-01-01,x,1.5,EUR\n")
+    for read in (InteractionLog.from_frame, lambda _, **options: read_csv(path, **options)):
+        assert read(table, **names, currency="USD").currency == "USD"
+        assert read(table, **names, currency="money").currency == "EUR"
+        with pytest.raises(InvalidValue, match="currency must not be the name of a column"):
+            read(table, **names, currency="EUR")

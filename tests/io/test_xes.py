@@ -2,11 +2,18 @@ from __future__ import annotations
 
 import gzip
 import time
+from datetime import timedelta
 
 import pytest
 
 from cxjourney import read_xes
-from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
+from cxjourney.exceptions import (
+    DataQualityWarning,
+    InputFileError,
+    InvalidData,
+    InvalidValue,
+    UnknownName,
+)
 
 EVENT = """<event>
   <string key="concept:name" value="{name}"/><date key="time:timestamp" value="{when}"/>{more}
@@ -116,7 +123,8 @@ def test_lifecycle_filters_and_silence_means_complete(write):
             event("b", "2024-01-03"),
         )
     )
-    assert len(read_xes(write(content))) == 3
+    with pytest.warns(DataQualityWarning, match="1 activity counts twice"):
+        assert len(read_xes(write(content))) == 3
     kept = read_xes(write(content), lifecycle=("complete",))
     assert [row[2] for row in told(kept)] == ["a", "b"]
     assert len(read_xes(write(content), lifecycle=("start",))) == 1
@@ -232,3 +240,76 @@ def test_gzip_without_its_end_or_with_another_checksum_is_refused(write, cut):
         read_xes(write(packed[:-cut]))
     with pytest.raises(InputFileError, match="truncated or damaged"):
         read_xes(write(packed[:-6] + bytes([packed[-6] ^ 1]) + packed[-5:]))
+
+
+def half(name: str, when: str, transition: str | None, instance: str = "") -> str:
+    more = f'<string key="lifecycle:transition" value="{transition}"/>' if transition else ""
+    if instance:
+        more += f'<string key="concept:instance" value="{instance}"/>'
+    return event(name, when, more)
+
+
+HALVES = log_of(
+    trace(
+        "1",
+        half("call", "2024-01-01T10:00", "START"),
+        half("mail", "2024-01-01T10:05", "start"),
+        half("call", "2024-01-01T10:10", "suspend"),
+        half("call", "2024-01-01T10:30", "COMPLETE"),
+        half("mail", "2024-01-01T11:05", None),
+        half("call", "2024-01-01T12:00", "start", "a"),
+        half("call", "2024-01-01T13:00", "start", "b"),
+        half("call", "2024-01-01T14:00", "complete", "b"),
+        half("call", "2024-01-01T18:00", "complete", "a"),
+        half("chat", "2024-01-01T19:00", "start"),
+        half("shop", "2024-01-01T20:00", "complete"),
+    ),
+    trace("2", half("chat", "2024-01-02T00:00", "complete")),  # of another trace
+)
+
+
+def test_start_and_complete_make_one_contact_with_a_duration(write):
+    log = read_xes(write(HALVES), lifecycle="pair")
+    contacts = [
+        (i.touchpoint.name, f"{i.timestamp:%H:%M}", i.duration) for i in log.interactions("1")
+    ]
+    assert contacts == [
+        ("call", "10:00", timedelta(minutes=30)),
+        ("mail", "10:05", timedelta(hours=1)),
+        ("call", "12:00", timedelta(hours=6)),
+        ("call", "13:00", timedelta(hours=1)),
+        ("chat", "19:00", None),
+        ("shop", "20:00", None),
+    ]
+    assert [i.duration for i in log.interactions("2")] == [None]
+    assert dict(log.intake.dropped) == {"rows of the table with another lifecycle:transition": 1}
+
+
+def test_what_counts_twice_is_said(write):
+    with pytest.warns(DataQualityWarning, match="4 activities count twice"):
+        assert len(read_xes(write(HALVES))) == 12
+    ends = read_xes(write(HALVES), lifecycle=("complete",))
+    assert len(ends) == 6
+    assert ends == read_xes(write(HALVES), lifecycle="complete")
+    assert sum(ends.intake.dropped.values()) == 6
+    with pytest.raises(InvalidValue, match="duration must be left out"):
+        read_xes(write(HALVES), lifecycle="pair", duration="concept:name")
+
+
+def test_an_end_before_its_start_is_refused(write):
+    content = log_of(
+        trace("1", half("a", "2024-01-02", "start"), half("a", "2024-01-01", "complete"))
+    )
+    with pytest.raises(InvalidData, match="duration is negative in 1 row: 0"):
+        read_xes(write(content), lifecycle="pair")
+
+
+def test_owners_that_are_all_blank_are_none(write):
+    blank = event("a", "2024-01-01", '<string key="org:resource" value=" "/>')
+    assert read_xes(write(log_of(trace("1", blank)))).columns.coded.keys() == {"touchpoint"}
+
+
+def test_a_currency_is_no_attribute(write):
+    priced = event("a", "2024-01-01", '<float key="EUR" value="1"/>')
+    with pytest.raises(InvalidValue, match="currency must not be the name of a column"):
+        read_xes(write(log_of(trace("1", priced))), value="EUR", currency="EUR")

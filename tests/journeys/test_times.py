@@ -274,6 +274,7 @@ def test_without_a_limit_silent_ends_of_closed_cases_take_no_time_either():
     assert cx.AbsorbingChain.from_graph(graph).seconds.mean == pytest.approx(DAY_S / 2)
 
 
+@pytest.mark.filterwarnings("ignore:.*The timestamps span")
 @pytest.mark.parametrize("n", [30, 60])
 def test_sums_of_times_do_not_run_over(n):
     first, last = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)

@@ -41,7 +41,7 @@ def log_of(**options) -> cx.InteractionLog:
 
 
 def test_every_count_of_a_small_log_is_known_by_hand():
-    late = "1 interactions lie after observed_until and still count"
+    late = "1 interaction lies after observed_until and still count"
     with pytest.warns(DataQualityWarning, match=late):
         log = log_of(observed_from="2024-01-01", observed_until="2024-10-01")
     audit = log.audit(now="2024-05-01", inactivity=timedelta(days=7))

@@ -85,9 +85,9 @@ def test_durations_that_wrap_around_are_refused():
         ("pyarrow", pyarrow.array([1, 2**60], pyarrow.duration("s"))),
     ]
     for library, values in huge:
-        with pytest.raises(InvalidData, match="duration is longer than the calendar in 1 row: 1"):
+        with pytest.raises(InvalidData, match=r"longer than the calendar .* in 1 row: 1"):
             durations(library, values)
-    with pytest.raises(InvalidData, match="longer than the calendar in 1 row: 0"):
+    with pytest.raises(InvalidData, match=r"longer than the calendar .* in 1 row: 0"):
         durations("mapping", [1e300, 1], duration_unit=timedelta(days=1))
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
@@ -13,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cxjourney as cx
+from cxjourney._support.result import Result
 from cxjourney.testing._strategies import interaction_lists
 
 WEEK = timedelta(days=7)
@@ -245,8 +250,65 @@ def test_a_segment_knows_the_goal_of_the_whole_and_keeps_its_window(rows, stay):
         cx.attribution.markov,
     ],
 )
-def test_every_result_stands_on_an_empty_log(measure):
+def test_a_result_of_no_rows_has_an_empty_table(measure):
     journeys = cx.InteractionLog.from_interactions([]).journeys(goal="pay", inactivity=WEEK)
     result = measure(journeys)
     assert repr(result)
     assert len(result.to_frame("polars")) == 0
+
+
+def readers():
+    """Yield every public function that needs a log or journeys and nothing else."""
+    for module in pkgutil.iter_modules(cx.__path__):
+        if not module.ispkg or module.name.startswith("_"):
+            continue
+        package = importlib.import_module(f"cxjourney.{module.name}")
+        for name in package.__all__:
+            function = getattr(package, name)
+            if not inspect.isfunction(function):
+                continue
+            first, *others = [*inspect.signature(function).parameters.values(), None]
+            needed = [
+                p for p in others if p and p.default is p.empty and p.kind is not p.VAR_POSITIONAL
+            ]
+            if first and re.match("Journeys|InteractionLog", str(first.annotation)) and not needed:
+                yield pytest.param(function, str(first.annotation), id=f"{module.name}.{name}")
+
+
+@pytest.mark.parametrize(("function", "takes"), list(readers()))
+@pytest.mark.parametrize("rows", ["dropped", "filtered"])
+def test_every_result_bears_a_log_whose_rows_are_all_gone(function, takes, rows):
+    if function is cx.critical.drivers:
+        pytest.skip("a regression of nothing is refused by its own words")
+    table = {
+        "who": ["", None], "when": ["2024-01-01", None], "what": ["x", None], "w": ["web", None],
+        "score": [5.0, 3.0], "emotion": [0.5, 0.2], "expectation": [4.0, 3.0], "value": [1.0, 2.0],
+    }  # fmt: skip
+    if rows == "filtered":
+        table |= {"who": ["a", "b"], "when": ["2024-01-01"] * 2, "what": ["x", "y"]}
+    log = cx.InteractionLog.from_frame(
+        table,
+        customer="who",
+        timestamp="when",
+        touchpoint="what",
+        channel="w",
+        stage="w",
+        owner="w",
+        issue="w",
+        account="w",
+        score="score",
+        emotion="emotion",
+        expectation="expectation",
+        value="value",
+        missing="drop",
+    )
+    log = log.filter(rows=np.zeros(len(log), dtype=bool))
+    assert len(log) == 0
+    goal = "pay" if rows == "dropped" else "x"
+    for rules in ({"inactivity": WEEK}, {"all_closed": True}, {"exit_touchpoints": [goal]}):
+        wanted = {} if "exit_touchpoints" in rules else {"goal": goal}
+        journeys = log.journeys(**wanted, **rules)
+        result = function(log if "Journeys" not in takes else journeys)
+        assert repr(result)
+        if isinstance(result, Result):
+            assert result.to_dict()

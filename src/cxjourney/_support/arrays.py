@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from cxjourney._support.text import brief
+from cxjourney._support.units import whole_us
 from cxjourney._support.validation import check_choice
 from cxjourney.exceptions import InvalidData, InvalidValue
 
@@ -127,6 +128,13 @@ def _missing_objects(array: NDArray[Any]) -> NDArray[np.bool_]:
     return np.fromiter((_is_missing(v) for v in array), dtype=bool, count=len(array))
 
 
+def _held(span: timedelta | np.timedelta64) -> bool:
+    """Return whether microseconds in int64 hold a duration."""
+    if isinstance(span, timedelta):
+        return abs(span) < timedelta(days=10**8)
+    return not whole_us(np.array([span]))[1].any()
+
+
 def _refuse(array: NDArray[Any], bad: NDArray[np.bool_], name: str, rule: str) -> None:
     rows = np.flatnonzero(bad)
     if rows.size:
@@ -230,16 +238,19 @@ def durations(
         kinds = (timedelta, np.timedelta64)
         good = np.fromiter((isinstance(v, kinds) for v in array), bool, len(array))
         _refuse(array, ~good & ~missing, name, rule)
+        held = [gone or _held(value) for value, gone in zip(array, missing, strict=True)]
+        _refuse(array, ~np.array(held, dtype=bool), name, "be no longer than the calendar")
         out = np.zeros(len(array), dtype="timedelta64[us]")
         out[~missing] = array[~missing].astype("timedelta64[us]")
         array = out
     elif len(array) == 0:
         array = array.astype("timedelta64[us]")
-    elif array.dtype.kind != "m" or np.datetime_data(array.dtype)[0] == "generic":
+    elif array.dtype.kind != "m" or np.datetime_data(array.dtype)[0] in {"generic", "Y", "M"}:
         raise InvalidValue.of(name, rule, f"a column of {array.dtype}")
     missing |= np.isnat(array)
-    us = np.where(missing, np.timedelta64(0, "us"), array.astype("timedelta64[us]"))
-    whole = us.astype(np.int64)
+    whole, outside = whole_us(np.ascontiguousarray(array))
+    _refuse(array, outside & ~missing, name, "be no longer than the calendar")
+    whole = np.where(missing, 0, whole)
     if not negative:
         _refuse(array, whole < 0, name, "not be negative")
     return whole, missing
@@ -248,7 +259,8 @@ def durations(
 def codes(values: Values, name: str) -> tuple[NDArray[np.int64], int, NDArray[np.bool_]]:
     """Return a number from 0 for each distinct value, how many there are, and the missing mask.
 
-    Missing values have code -1. Text, numbers, booleans and dates serve; equal values share a code.
+    Missing values, blank strings among them, have code -1. Strings, numbers, booleans and dates
+    serve; equal values share a code.
     """
     array, mask = to_array(values, name)
     missing = np.zeros(len(array), dtype=bool) if mask is None else mask.copy()
@@ -259,6 +271,9 @@ def codes(values: Values, name: str) -> tuple[NDArray[np.int64], int, NDArray[np
         kinds = (str, bytes, int, float, np.generic, Decimal, date, datetime, timedelta)
         good = np.fromiter((isinstance(v, kinds) for v in array), bool, len(array))
         _refuse(array, ~good & ~missing, name, "be strings, numbers or dates")
+        missing |= np.fromiter(
+            (isinstance(v, str) and not v.strip() for v in array), bool, len(array)
+        )
         seen: dict[object, int] = {}
         present = array[~missing]
         out[~missing] = np.fromiter(
@@ -269,6 +284,8 @@ def codes(values: Values, name: str) -> tuple[NDArray[np.int64], int, NDArray[np
         missing |= np.isnan(array)
     elif kind in "mM":
         missing |= np.isnat(array)
+    elif kind == "U":
+        missing |= np.strings.strip(array) == ""
     distinct, inverse = np.unique(array[~missing], return_inverse=True)
     out[~missing] = inverse
     return out, len(distinct), missing

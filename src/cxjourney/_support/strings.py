@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self, overload
@@ -13,7 +14,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Strings"]
+__all__ = ["Strings", "canonical"]
+
+_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]{0,15})\.0", re.ASCII)
+
+
+def canonical(text: str) -> str | None:
+    """Return an id or a name as it counts: None where blank, a whole number without its ".0".
+
+    Missing values turn a column of whole numbers into floats, which a file then holds as "17851.0".
+    """
+    if text.endswith(".0") and _FLOAT.fullmatch(text):
+        return str(int(text[:-2]))
+    return text if text.strip() else None
 
 
 class Strings(Sequence[str]):
@@ -66,6 +79,22 @@ class Strings(Sequence[str]):
         if data is None or offsets is None:
             return type(self).of(tuple(self)).utf8()
         return data, offsets
+
+    def all_canonical(self) -> bool:
+        """Return whether `canonical` leaves all of them as they are; most are seen by two bytes."""
+        data, offsets = self.utf8()
+        begin, end = offsets[:-1], offsets[1:]
+        if (begin == end).any():
+            return False
+        first, last = data[begin], data[end - 1]
+        doubtful = (
+            (first <= 32) | (first >= 128) | (last == 48) & (data[np.maximum(end - 2, 0)] == 46)
+        )
+        return all(
+            text == canonical(text)
+            for a, b in zip(begin[doubtful].tolist(), end[doubtful].tolist(), strict=True)
+            for text in (data[a:b].tobytes().decode(),)
+        )
 
     @overload
     def __getitem__(self, index: int) -> str: ...

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from cxjourney._support.arrays import to_array
-from cxjourney._time.zones import to_local
+from cxjourney._support.arrays import refuse_rows, to_array
+from cxjourney._support.units import whole_us
+from cxjourney._time.zones import FIRST_US, LAST_US, to_local
 from cxjourney.exceptions import InvalidData, InvalidValue
 
 if TYPE_CHECKING:
@@ -43,20 +44,22 @@ def instants(values: Values, name: str) -> tuple[NDArray[np.int64], NDArray[np.b
     array, mask = to_array(values, name)
     missing = np.zeros(len(array), dtype=bool) if mask is None else mask.copy()
     if array.dtype.kind == "O":
-        us = [None if missing[i] else _object_us(v) for i, v in enumerate(array)]
-        bad = [i for i, v in enumerate(us) if v is NotImplemented]
+        found = [None if missing[i] else _object_us(v) for i, v in enumerate(array)]
+        bad = [i for i, v in enumerate(found) if v is not None and not _on_calendar(v)]
         if bad:
             problem = f"{name} must hold timestamps (datetime); got {array[bad[0]]!r}"
             raise InvalidData.at_rows(problem, bad)
-        missing = np.array([v is None for v in us], dtype=bool)
-        return np.array([0 if v is None else v for v in us], dtype=np.int64), missing
+        missing = np.array([v is None for v in found], dtype=bool)
+        return np.array([0 if v is None else v for v in found], dtype=np.int64), missing
     if len(array) == 0:
         return np.zeros(0, dtype=np.int64), missing
     if array.dtype.kind != "M":
         raise InvalidValue.of(name, "hold timestamps (datetime)", f"a column of {array.dtype}")
     missing |= np.isnat(array)
-    timestamps = np.where(missing, np.datetime64(0, "us"), array.astype("datetime64[us]"))
-    return timestamps.astype(np.int64), missing
+    us, outside = whole_us(np.ascontiguousarray(array))
+    outside |= (us < FIRST_US) | (us > LAST_US)
+    refuse_rows(outside & ~missing, f"{name} lies outside the years 1 to 9999")
+    return np.where(missing, 0, us), missing
 
 
 def instant(value: datetime, name: str) -> int:
@@ -68,9 +71,13 @@ def instant(value: datetime, name: str) -> int:
         If it is not a timestamp.
     """
     us = _object_us(value)
-    if us is None or us is NotImplemented:
+    if us is None or not _on_calendar(us):
         raise InvalidValue.of(name, "be a datetime", value)
     return int(us)
+
+
+def _on_calendar(us: Any) -> bool:
+    return us is not NotImplemented and FIRST_US <= us <= LAST_US
 
 
 def _object_us(value: Any) -> Any:
@@ -79,10 +86,11 @@ def _object_us(value: Any) -> Any:
     if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN marks a missing timestamp
         return None
     if isinstance(value, np.datetime64):
-        return None if np.isnat(value) else int(value.astype("datetime64[us]").astype(np.int64))
+        (us,), (outside,) = whole_us(np.array([value], dtype=value.dtype))
+        return None if np.isnat(value) else NotImplemented if outside else int(us)
     if isinstance(value, datetime):
         aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-        return (aware.astimezone(UTC) - _EPOCH) // _MICROSECOND
+        return (aware - _EPOCH) // _MICROSECOND
     if isinstance(value, date):
         return (datetime(value.year, value.month, value.day, tzinfo=UTC) - _EPOCH) // _MICROSECOND
     return NotImplemented

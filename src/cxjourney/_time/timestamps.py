@@ -16,8 +16,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._support.units import EPOCH_UNITS, numbers_us, whole_us
 from cxjourney._time.timestamp_format import Moment, epoch_reader, format_reader, read_iso
-from cxjourney._time.units import EPOCH_UNITS, numbers_us, whole_us
 from cxjourney._time.zones import FIRST_US, LAST_US, check_zone, localise
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.kernels import ArrowStrings, arrow_strings
@@ -279,7 +279,7 @@ def utc_us(moment: datetime | date | str, name: str, tz: str) -> int:
     Raises
     ------
     InvalidValue
-        If it is no date, datetime or string in ISO form.
+        If it is no date, datetime or string in ISO form, or outside the years 1 to 9999.
     UnknownName
         If there is no zone `tz`.
     """
@@ -294,17 +294,17 @@ def utc_us(moment: datetime | date | str, name: str, tz: str) -> int:
         moment = datetime(moment.year, moment.month, moment.day)  # noqa: DTZ001 - zone follows
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=check_zone(tz))
-    return (moment.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+    us = (moment - _EPOCH) // timedelta(microseconds=1)
+    if not FIRST_US <= us <= LAST_US:
+        raise InvalidValue.of(name, "lie within the years 1 to 9999 UTC", moment)
+    return us
 
 
 def _from_datetime64(
     values: NDArray[Any], name: str
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     missing = np.isnat(np.ma.getdata(values)) | np.ma.getmaskarray(values)
-    try:
-        us, outside = whole_us(np.ascontiguousarray(np.ma.getdata(values)))
-    except TypeError:
-        raise InvalidValue.of(name, "have a unit, as datetime64[s] has", "datetime64") from None
+    us, outside = whole_us(np.ascontiguousarray(np.ma.getdata(values)))
     outside = (outside | _outside(us)) & ~missing
     _refuse(outside, _OUTSIDE, values, name)
     return us, missing
@@ -331,7 +331,7 @@ def _from_strings(
         read = read_iso
         hint = (
             'timestamp_format= reads other forms than ISO 8601, for example "%d.%m.%Y %H:%M", and '
-            'timestamp_unit="s" seconds since 1970 ("ms", "us", "ns" alike)'
+            "timestamp_unit= numbers since 1970"
         )
     strings, missing = _as_strings(values, None if fmt or unit else name)
     n = len(strings)

@@ -20,17 +20,17 @@ class Account:
     Parameters
     ----------
     id
-        Any str.
+        Any str that is not blank.
     attributes
         What is known about it: str to str, int, float or bool; read-only from then on.
 
     Raises
     ------
     InvalidValue
-        If the id is not a str, or an attribute is of another type or not finite.
+        If the id is blank or not a str, or an attribute is of another type or not finite.
     """
 
-    id: str = attrs.field(validator=_fields.is_str("account"))
+    id: str = attrs.field(validator=_fields.is_id("account"))
     attributes: Mapping[str, Attribute] = attrs.field(default=EMPTY, converter=freeze_attributes)
 
     def __repr__(self) -> str:
@@ -48,7 +48,7 @@ class Customer:
     Parameters
     ----------
     id
-        Any str; "NA", "007" and "" are ids like others.
+        Any str that is not blank; "NA" and "007" are ids like others.
     account
         The account that the customer belongs to, as an `Account` or its id.
     attributes
@@ -57,7 +57,7 @@ class Customer:
     Raises
     ------
     InvalidValue
-        If an id is not a str, or an attribute is of another type or not finite.
+        If an id is blank or not a str, or an attribute is of another type or not finite.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class Customer:
     ('acme', 'business')
     """
 
-    id: str = attrs.field(validator=_fields.is_str("customer"))
+    id: str = attrs.field(validator=_fields.is_id("customer"))
     account: Account | None = attrs.field(
         default=None, converter=attrs.converters.optional(_to_account), kw_only=True
     )

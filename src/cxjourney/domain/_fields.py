@@ -28,6 +28,7 @@ __all__ = [
     "finite",
     "freeze_attributes",
     "is_flag",
+    "is_id",
     "is_name",
     "is_str",
 ]
@@ -46,8 +47,20 @@ def is_name(field: str, *, required: bool = True) -> Validator:
     return validator
 
 
+def is_id(field: str, *, required: bool = True) -> Validator:
+    """Return the validator of a field that holds an id: any str that is not blank."""
+
+    def validator(_: object, __: object, value: object) -> None:
+        if isinstance(value, str) and not value.strip():
+            raise InvalidValue.of(field, "not be blank, which is a missing id", value)
+        if not isinstance(value, str) and (value is not None or required):
+            raise InvalidValue.of(field, "be a str", value)
+
+    return validator
+
+
 def is_str(field: str, *, required: bool = True) -> Validator:
-    """Return the validator of a field that holds an id: any str, even an empty one."""
+    """Return the validator of a field that holds a str."""
 
     def validator(_: object, __: object, value: object) -> None:
         if not isinstance(value, str) and (value is not None or required):

@@ -204,7 +204,7 @@ class Interaction:
         default=None, validator=_fields.is_name("owner", required=False)
     )
     journey: str | None = attrs.field(
-        default=None, validator=_fields.is_str("journey", required=False)
+        default=None, validator=_fields.is_id("journey", required=False)
     )
     seq: int | None = attrs.field(default=None, converter=attrs.converters.optional(_seq))
     duration: timedelta | None = attrs.field(
@@ -219,7 +219,7 @@ class Interaction:
     )
     value: float | None = attrs.field(default=None, converter=attrs.converters.optional(_value))
     currency: str | None = attrs.field(default=None, converter=attrs.converters.optional(_currency))
-    issue: str | None = attrs.field(default=None, validator=_fields.is_str("issue", required=False))
+    issue: str | None = attrs.field(default=None, validator=_fields.is_id("issue", required=False))
     attributes: Mapping[str, Attribute] = attrs.field(default=EMPTY, converter=freeze_attributes)
 
     def __attrs_post_init__(self) -> None:

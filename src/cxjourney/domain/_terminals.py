@@ -35,11 +35,11 @@ def check_not_reserved(value: object, field: str) -> str:
     Raises
     ------
     InvalidValue
-        If it is not a non-empty str.
+        If it is not a str, or blank.
     ReservedName
         If the graph keeps it for itself.
     """
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value.strip():
         raise InvalidValue.of(field, "be a non-empty str", value)
     if value in TERMINALS:
         raise ReservedName(

@@ -177,7 +177,7 @@ def peak_end(
     count = len(journeys.outcome)
     remembered = metrics.peak_end_rule(v, journey=journey, neutral=neutral, tie=tie, level=level)
     present, first = np.unique(journey, return_index=True)
-    last = np.append(first[1:], len(journey)) - 1
+    last = np.append(first[1:], len(journey))[: len(first)] - 1
     parts = {
         "peak-end": np.array(remembered.scores, dtype=np.float64),
         "mean": np.bincount(journey, v, minlength=count)[present]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cxjourney.io._files import check_encoding as check_encoding
 from cxjourney.io._files import find_files as find_files
 from cxjourney.io._files import is_parquet as is_parquet
+from cxjourney.io._read import empty_columns as empty_columns
 from cxjourney.io._read import file_columns as file_columns
 from cxjourney.io._read import read_csv, read_parquet
 from cxjourney.io._shapes import StepColumn, from_sequences, from_wide

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["csv_columns", "csv_header"]
+__all__ = ["csv_column", "csv_columns", "csv_header"]
 
 DELIMITERS = (",", ";", "\t", "|")
 _LONGEST_LINE = 2_000_000  # as DuckDB reads it
@@ -102,6 +102,17 @@ def csv_columns(
     stacked = map(_stacked, map(list, zip(*pieces, strict=True)))
     of_cell = dict(zip(cells, stacked, strict=True))
     return {role: of_cell[cell] for role, cell in cell_of.items()}
+
+
+def csv_column(
+    connection: Any, file: str, name: str, *, delimiter: str | None, encoding: str
+) -> Any:
+    """Return a column of a CSV file as a DuckDB relation of strings; Any: DuckDB is optional."""
+    source = _Source(glob.escape(file), compression_of(file), encoding)
+    header = _header(connection, file, source, [name], delimiter)
+    parameters = [source.path, header.delimiter, source.compression, source.encoding]
+    with file_errors(file):
+        return connection.sql(_query(header, [(name, "VARCHAR")]), params=parameters)
 
 
 def csv_header(

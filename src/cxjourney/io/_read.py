@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from cxjourney.exceptions import InvalidValue
-from cxjourney.io._csv_files import csv_columns, csv_header
+from cxjourney.io._csv_files import csv_column, csv_columns, csv_header
 from cxjourney.io._files import (
     check_encoding,
     check_parquet_rows,
@@ -17,10 +17,10 @@ from cxjourney.io._files import (
     parquet_relation,
     unchanged,
 )
-from cxjourney.log import InteractionLog, Reading, log_of_columns, relation_columns
+from cxjourney.log import InteractionLog, Reading, check_no_column, log_of_columns, relation_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from os import PathLike
 
     from cxjourney.log import FurtherColumns
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     FilePath = str | PathLike[str]
 
 __all__ = [
+    "empty_columns",
     "file_columns",
     "read_csv",
     "read_parquet",
@@ -85,9 +86,9 @@ def read_csv(
     Notes
     -----
     The first line names the columns. Cells are text until they are read as what they should be:
-    the ids "NA" and "007" survive, and so does an empty id that stands in quotes (`""`), whereas
-    an empty cell without quotes is missing. Quotes are `"`, doubled inside a quoted cell; blanks
-    around a cell belong to it; no line is taken for a comment.
+    the ids "NA" and "007" survive; "17851.0" is 17851, which missing values had turned into a
+    float; a blank cell is missing, in quotes (`""`) or without. Quotes are `"`, doubled inside a
+    quoted cell; blanks around a cell belong to it; no line is taken for a comment.
 
     The lines of each file are counted a second time, without DuckDB, and must be as many as its
     rows: a file in which line breaks of two kinds or an endless line would hide rows is refused.
@@ -104,6 +105,8 @@ def read_csv(
         timestamp_format=timestamp_format,
         **columns,
     )
+    files = find_files(path)
+    _check_currency(reading, files, delimiter=delimiter, encoding=encoding)
     if "duration" in reading.roles and reading.duration_unit is None:
         raise InvalidValue.of(
             "duration_unit", "say what 1 means in the duration column, as a timedelta", None
@@ -168,6 +171,7 @@ def read_parquet(
         **columns,
     )
     files = find_files(path)
+    _check_currency(reading, files)
     with connect("read_parquet()") as connection, unchanged(files), file_errors(_shown(files)):
         relation = parquet_relation(connection, files, [*reading.roles.values()])
         found = relation_columns(relation, reading.roles)
@@ -213,6 +217,52 @@ def file_columns(
         if is_parquet(file):
             return parquet_header(connection, file)
         return csv_header(connection, file, delimiter=delimiter, encoding=encoding)
+
+
+def empty_columns(
+    path: FilePath | Iterable[FilePath],
+    names: Collection[str],
+    *,
+    delimiter: str | None = None,
+    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8",
+) -> tuple[str, ...]:
+    """Return those of the columns that hold nothing, or blanks alone, in all of the files.
+
+    Parameters
+    ----------
+    path
+        A CSV or Parquet file, a glob, or several of them. Local only.
+    names
+        The columns to look at; one that a file lacks is empty there.
+    delimiter, encoding
+        As for `file_columns`.
+
+    Raises
+    ------
+    InputFileError, InvalidValue, MissingDependency
+        As for `file_columns`.
+    """
+    empty = list(names)
+    with connect("empty_columns()") as connection:
+        for file in find_files(path):
+            present = file_columns(file, delimiter=delimiter, encoding=encoding)
+            for name in [name for name in empty if name in present]:
+                if is_parquet(file):
+                    column = parquet_relation(connection, [file], [name])
+                else:
+                    column = csv_column(
+                        connection, file, name, delimiter=delimiter, encoding=encoding
+                    )
+                column = column.project("COLUMNS(*)::VARCHAR AS c")
+                with file_errors(file):
+                    if column.filter(r"regexp_matches(c, '\S')").limit(1).fetchall():
+                        empty.remove(name)
+    return tuple(empty)
+
+
+def _check_currency(reading: Reading, files: Sequence[str], **shape: Any) -> None:
+    if reading.currency is not None:
+        check_no_column(reading.currency, "currency", file_columns(files, **shape))
 
 
 def _check_shape(delimiter: str | None, encoding: str) -> None:

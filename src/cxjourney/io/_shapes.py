@@ -11,13 +11,16 @@ import numpy as np
 from cxjourney._support.validation import check_duration, check_names, duration_us
 from cxjourney._time.timestamps import Timestamps, read_timestamps, utc_us
 from cxjourney.domain import check_not_reserved
-from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.log import (
     OF_TABLE,
     Coded,
     InteractionLog,
     Reading,
     attribute_role,
+    check_epoch_unit,
+    check_no_column,
+    column_names,
     columns_of,
     encode_ids,
     encode_names,
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
 
     from numpy.typing import NDArray
+
+    from cxjourney.log import EpochUnit
 
     Moment = datetime | date | str
 
@@ -55,7 +60,7 @@ class StepColumn:
     named_by
         Column that names the touchpoint, row by row.
     channel, stage
-        Channel and stage of the step.
+        Name of the channel and of the stage of the step, the same in every row; never a column.
     value
         Column with the value of the step [currency of the log].
     """
@@ -85,7 +90,8 @@ def from_wide(
     attributes: Sequence[str] = (),
     currency: str | None = None,
     tz: str = "UTC",
-    timestamp_format: str | None = None,
+    timestamp_format: str | Mapping[str, str] | None = None,
+    timestamp_unit: EpochUnit | Mapping[str, EpochUnit] | None = None,
     missing: Literal["refuse", "drop"] = "refuse",
     observed_until: Moment | None = None,
     observed_from: Moment | None = None,
@@ -107,7 +113,10 @@ def from_wide(
         Further columns to keep; every interaction of the row carries them.
     currency
         Code of the currency of the values, such as "EUR".
-    tz, timestamp_format, missing, observed_until, observed_from
+    timestamp_format, timestamp_unit
+        As in `InteractionLog.from_frame`, of all date columns alike or by date column; one that is
+        left out is read as ISO 8601.
+    tz, missing, observed_until, observed_from
         As in `InteractionLog.from_frame`.
 
     Returns
@@ -120,6 +129,8 @@ def from_wide(
     ------
     UnknownName
         If a column is not there; the nearest names are in the message.
+    InvalidValue
+        If a touchpoint, channel or stage is the name of a column that is no step.
     InvalidData
         If cells cannot be read, or an id or a name is missing; carries the rows of `frame`.
 
@@ -148,6 +159,16 @@ def from_wide(
     }
     if not plan:
         raise InvalidValue.of("steps", "name at least one date column", steps)
+    present = column_names(frame, "frame")
+    for column, step in plan.items():
+        for kind in ("touchpoint", "channel", "stage"):
+            if getattr(step, kind) not in plan:
+                check_no_column(getattr(step, kind), f"{kind} of the step {column!r}", present)
+    check_no_column(currency, "currency", present)
+    formats = _by_column(timestamp_format, plan, "timestamp_format")
+    units = _by_column(timestamp_unit, plan, "timestamp_unit")
+    for column in plan:
+        check_epoch_unit(units[column], formats[column])
     if currency is not None and not is_currency_code(check_not_reserved(currency, "currency")):
         raise InvalidValue.of("currency", 'be a code such as "EUR"', currency)
     of_row: dict[str, str | None] = {"journey": journey, "account": account}
@@ -161,16 +182,16 @@ def from_wide(
         roles={"customer": customer, **of_row, **of_steps},
         currency=currency,
         tz=tz,
-        timestamp_format=timestamp_format,
         missing=missing,
         observed_until=observed_until,
         observed_from=observed_from,
     )
     columns, backend = columns_of(frame, reading.roles)
-    timestamps = [
-        read_timestamps(columns[f"steps:{column}"], tz=tz, fmt=timestamp_format, name=column)
-        for column in plan
-    ]
+    timestamps = []
+    for column in plan:
+        fmt, unit = formats[column], units[column]
+        cells = columns[f"steps:{column}"]
+        timestamps.append(read_timestamps(cells, tz=tz, fmt=fmt, unit=unit, name=column))
     taken = [np.flatnonzero(~s.missing) for s in timestamps]
     rows = np.concatenate(taken)
     ids = encode_ids(columns["customer"])
@@ -289,6 +310,16 @@ def from_sequences(
         backend=backend,
         dropped_before={f"{OF_TABLE}no state": len(ids) - len(np.unique(rows))},
     )
+
+
+def _by_column(given: Any, steps: Mapping[str, StepColumn], name: str) -> dict[str, Any]:
+    """Return what is given for each date column: one for all, or one a column, else None."""
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(steps, given)
+    for column in given:
+        if column not in steps:
+            raise UnknownName.among(f"{name}= column", column, steps, where="steps=")
+    return {column: given.get(column) for column in steps}
 
 
 def _moments(

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Unpack
+import warnings
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 from xml.parsers import expat
 
 import numpy as np
 
 from cxjourney._support.text import brief
-from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
+from cxjourney._support.words import counted
+from cxjourney._time.timestamps import read_timestamps
+from cxjourney.exceptions import (
+    DataQualityWarning,
+    InputFileError,
+    InvalidData,
+    InvalidValue,
+    UnknownName,
+)
 from cxjourney.io._csv_count import opened, read_errors
 from cxjourney.io._files import compression_of, find_files, show_path, unchanged
-from cxjourney.log import InteractionLog, Reading, argument_of, log_of_columns
+from cxjourney.log import (
+    OF_TABLE,
+    InteractionLog,
+    Reading,
+    argument_of,
+    check_no_column,
+    log_of_columns,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -32,6 +49,7 @@ _OF_TRACE = "case:"
 _CASE = "case:concept:name"
 _RESOURCE = "org:resource"
 _LIFECYCLE = "lifecycle:transition"
+_INSTANCE = "concept:instance"
 _DEFAULT_LIFECYCLE = "complete"  # what XES means by an event that does not say
 
 
@@ -41,7 +59,7 @@ def read_xes(
     customer: str = _CASE,
     timestamp: str = "time:timestamp",
     touchpoint: str = "concept:name",
-    lifecycle: Collection[str] | None = None,
+    lifecycle: Collection[str] | Literal["pair"] | None = None,
     **columns: Unpack[FurtherColumns],
 ) -> InteractionLog:
     """Read a log from XES files (.xes, .xes.gz): a trace is a customer's case, an event a contact.
@@ -54,9 +72,12 @@ def read_xes(
         Keys of attributes. A key that begins with `case:` is one of the trace, any other one of
         the event, as in the CSV files that process mining tools write.
     lifecycle
-        Keep only events with one of these `lifecycle:transition`s, such as `("complete",)` where
-        a log has both the start and the end of each activity; an event that does not say is
-        complete. None keeps all.
+        Which events to keep by their `lifecycle:transition`, where a log has both the start and
+        the end of each activity; an event that does not say is complete. "pair" makes one contact
+        of a start and the next complete event of the same activity (and `concept:instance`) in the
+        trace, at its start and with its duration; starts and ends without the other half stay,
+        other transitions go. Names such as `("complete",)` keep those. None keeps all, and warns
+        where both halves of an activity count as contacts.
     **columns
         Further keys and options: see `InteractionLog.from_frame`. `owner` is `org:resource`
         unless given. If `customer` is not the case, `journey` is the case unless given.
@@ -72,6 +93,8 @@ def read_xes(
         which XES does not need and in which attacks by entities are written.
     UnknownName
         If no event or trace has a key; the nearest ones are in the message.
+    InvalidValue
+        If a `duration` is named beside `lifecycle="pair"`, or a currency is an attribute's key.
     InvalidData
         If values cannot be read, with the numbers of the events, counted from 0 over all files.
 
@@ -95,16 +118,55 @@ def read_xes(
     with unchanged(files):
         for file in files:
             parser.read(file)
-    if optional and _RESOURCE not in parser.seen:
-        del roles["owner"]
     for role, key in roles.items():
-        if key not in parser.seen and parser.n_events:
+        if key not in parser.seen and parser.n_events and not (optional and key == _RESOURCE):
             kind, known = f"{argument_of(role)}= attribute", sorted(parser.seen)
             raise UnknownName.among(kind, key, known, where="the XES log")
+    check_no_column(reading.currency, "currency", parser.seen)
     by_key = parser.columns()
+    if optional and not any(str(value or "").strip() for value in by_key.get(_RESOURCE, ())):
+        roles.pop("owner", None)
+    found: dict[str, Any] = {role: by_key[key] for role, key in roles.items()}
+    begins, ends = parser.pairs(by_key[touchpoint])
+    if lifecycle == "pair":
+        found = _paired(found, begins, ends, reading)
+    elif lifecycle is None and len(begins):
+        n = counted(len(begins), "activity counts", "activities count")
+        warnings.warn(
+            f'{n} twice, as its start and as its end: lifecycle="pair" makes one contact with a '
+            'duration of both, lifecycle=("complete",) keeps the ends',
+            DataQualityWarning,
+            stacklevel=2,
+        )
     return log_of_columns(
-        InteractionLog, {role: by_key[key] for role, key in roles.items()}, reading
+        InteractionLog,
+        found,
+        reading,
+        dropped_before={f"{OF_TABLE}another {_LIFECYCLE}": parser.n_others},
     )
+
+
+def _paired(
+    columns: Mapping[str, Any],
+    begins: NDArray[np.intp],
+    ends: NDArray[np.intp],
+    reading: Reading,
+) -> dict[str, Any]:
+    """Return the columns with one row for both halves of an activity, and how long it took."""
+    if "duration" in columns:
+        rule = 'be left out beside lifecycle="pair", which finds durations'
+        raise InvalidValue.of("duration", rule, reading.roles["duration"])
+    stamps = read_timestamps(
+        columns["timestamp"],
+        tz=reading.tz,
+        fmt=reading.timestamp_format,
+        unit=reading.timestamp_unit,
+    )
+    known = ~(stamps.missing[begins] | stamps.missing[ends])
+    took = np.full(len(stamps.us), np.timedelta64("NaT", "us"))
+    took[begins[known]] = (stamps.us[ends] - stamps.us[begins])[known].view("m8[us]")
+    rows = np.delete(np.arange(len(took)), ends)
+    return {role: column[rows] for role, column in {**columns, "duration": took}.items()}
 
 
 class _Refused(Exception):
@@ -118,10 +180,14 @@ class _EventReader:
         keys = list(dict.fromkeys(keys))
         self.seen: set[str] = set()
         self.n_events = 0
-        self._lifecycle = None if lifecycle is None else frozenset(lifecycle)
+        names = ("start", "complete") if lifecycle == "pair" else lifecycle
+        names = (names,) if isinstance(names, str) else names
+        self._lifecycle = None if names is None else frozenset(name.lower() for name in names)
+        self._transitions: list[tuple[str, Any]] = []
+        self.n_others = 0
         self._events: dict[str, list[Any]] = {k: [] for k in keys if not k.startswith(_OF_TRACE)}
         self._traces: dict[str, list[Any]] = {k: [] for k in keys if k.startswith(_OF_TRACE)}
-        self._wanted = frozenset(keys) | {_LIFECYCLE}
+        self._wanted = frozenset(keys) | {_LIFECYCLE, _INSTANCE}
         self._trace_of: list[int] = []
         self._n_traces = 0
         self._depth = 0
@@ -135,6 +201,23 @@ class _EventReader:
         for key, values in self._traces.items():
             columns[key] = _objects([*values, None])[trace]  # -1, outside a trace, is the last
         return columns
+
+    def pairs(self, activities: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the events that start an activity and those that end it, in the same order.
+
+        The end of an activity is that of its first start in the trace that has none yet.
+        """
+        open_since: dict[Any, deque[int]] = defaultdict(deque)
+        halves = []
+        for row, (transition, instance) in enumerate(self._transitions):
+            trace = self._trace_of[row]
+            running = open_since[trace, activities[row], instance]
+            if transition == "start" and trace >= 0:
+                running.append(row)
+            elif transition == "complete" and running:
+                halves.append((running.popleft(), row))
+        begins, ends = np.array(halves, dtype=np.intp).reshape(-1, 2).T
+        return begins, ends
 
     def read(self, file: str) -> None:
         """Read one file; raises InputFileError."""
@@ -201,11 +284,12 @@ class _EventReader:
             raise InvalidData.at_rows(f"{key} is no {tag}", [self.n_events]) from None
 
     def _finish_event(self, event: dict[str, Any]) -> None:
-        if self._lifecycle is not None:
-            transition = event.get(_LIFECYCLE, _DEFAULT_LIFECYCLE)
-            if transition not in self._lifecycle:
-                return
+        transition = str(event.get(_LIFECYCLE, _DEFAULT_LIFECYCLE)).lower()
+        if self._lifecycle is not None and transition not in self._lifecycle:
+            self.n_others += 1
+            return
         self.n_events += 1
+        self._transitions.append((transition, event.get(_INSTANCE)))
         self._trace_of.append(-1 if self._trace is None else self._n_traces)
         for key, values in self._events.items():
             values.append(event.get(key))

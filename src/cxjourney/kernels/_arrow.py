@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney._support.parallel import portions, run_parallel
-from cxjourney._support.strings import Strings
+from cxjourney._support.strings import Strings, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,17 +47,17 @@ class ArrowStrings:
         return codes, Strings(*table.strings_utf8())
 
     def names(self) -> tuple[NDArray[np.int8] | NDArray[np.int32], tuple[str, ...]]:
-        """Return codes into the sorted distinct strings; a missing or an empty one is -1.
+        """Return codes into the sorted distinct strings; a missing or a blank one is -1.
 
         Codes are of one byte where that holds them all.
         """
         codes, table = self._encoded(np.empty(len(self), dtype=np.int8))
         if table is None:
             codes, table = self._encoded(np.empty(len(self), dtype=np.int32))
-        strings = Strings(*table.strings_utf8())
-        names = tuple(sorted(text for text in strings if text))
+        strings = [canonical(text) for text in Strings(*table.strings_utf8())]
+        names = tuple(sorted({text for text in strings if text is not None}))
         place = {name: code for code, name in enumerate(names)}
-        rank = np.array([place.get(text, -1) for text in strings], dtype=np.int32)
+        rank = np.array([place.get(text or "", -1) for text in strings], dtype=np.int32)
         rows = [slice(*share) for share in portions(len(codes))]
         run_parallel(len(codes), *[partial(table.renumber, codes[r], rank) for r in rows])
         return codes, names

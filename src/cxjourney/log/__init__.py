@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cxjourney.log._audit import LogAudit
+from cxjourney.log._axis import odd_times as odd_times
 from cxjourney.log._columns import Coded as Coded
 from cxjourney.log._columns import Columns as Columns
 from cxjourney.log._columns import Rows as Rows
@@ -18,10 +19,14 @@ from cxjourney.log._interaction_log import InteractionLog
 from cxjourney.log._objects import customer_object as customer_object
 from cxjourney.log._objects import interaction_objects as interaction_objects
 from cxjourney.log._prepare import channels_carried as channels_carried
+from cxjourney.log._reading import EpochUnit as EpochUnit
 from cxjourney.log._reading import FurtherColumns as FurtherColumns
 from cxjourney.log._reading import Reading as Reading
 from cxjourney.log._reading import argument_of as argument_of
 from cxjourney.log._reading import attribute_role as attribute_role
+from cxjourney.log._reading import check_epoch_unit as check_epoch_unit
+from cxjourney.log._reading import check_no_column as check_no_column
+from cxjourney.log._reading import column_names as column_names
 from cxjourney.log._reading import columns_of as columns_of
 from cxjourney.log._reading import is_currency_code as is_currency_code
 from cxjourney.log._relations import relation_columns as relation_columns

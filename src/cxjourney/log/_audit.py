@@ -14,6 +14,7 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_duration, duration_us
 from cxjourney._time.timestamps import utc_us
+from cxjourney.log._axis import odd_times
 from cxjourney.log._ingest import EPOCH, NO_SEQ, OF_TABLE
 from cxjourney.log._prepare import duplicate_rows, tied_rows
 
@@ -71,6 +72,8 @@ class LogAudit(Result):
         Timestamps later than the end of the observation.
     one_interaction_customers
         Customers with a single interaction.
+    odd
+        What is odd about the times, in sentences: the future, days of 1970, centuries.
     left_truncated
         Customers whose first interaction comes within `inactivity` of `observed_from`, so that
         earlier ones may be missing; None where either is not known.
@@ -101,6 +104,7 @@ class LogAudit(Result):
     after_observed_until: int
     one_interaction_customers: int
     left_truncated: int | None
+    odd: tuple[str, ...] = ()
 
     @property
     def ties(self) -> float:
@@ -151,7 +155,7 @@ class LogAudit(Result):
     def _notes(self) -> tuple[str, ...]:
         if self.first is None or self.last is None:
             return ("The log has no interactions.",)
-        notes = [f"The timestamps run from {_shown(self.first)} to {_shown(self.last)}."]
+        notes = [*self.odd, f"The timestamps run from {_shown(self.first)} to {_shown(self.last)}."]
         since = "" if self.observed_from is None else f"from {_shown(self.observed_from)} "
         if self.observed_until is not None:
             notes.append(f"The log was observed {since}until {_shown(self.observed_until)}.")
@@ -203,7 +207,7 @@ def audit_log(
     (3, 1, 1, 1)
     """
     columns, intake = log.columns, log.intake
-    present = datetime.now(UTC) if now is None else now
+    present = utc_us(datetime.now(UTC) if now is None else now, "now", "UTC")
     time = np.zeros(0, dtype=np.int64) if columns.time is None else columns.time
     until = log.observed_until_us
     return LogAudit(
@@ -226,9 +230,10 @@ def audit_log(
         tied=int(np.count_nonzero(tied_rows(columns))),
         ordered=columns.seq is not None,
         missing=_missing_counts(columns),
-        future=int(np.count_nonzero(time > utc_us(present, "now", "UTC"))),
+        future=int(np.count_nonzero(time > present)),
         after_observed_until=0 if until is None else int(np.count_nonzero(time > until)),
         one_interaction_customers=int(np.count_nonzero(np.diff(columns.offsets) == 1)),
+        odd=odd_times(columns.time, until, present),
         left_truncated=_count_left_truncated(log, inactivity),
     )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from cxjourney._support.frozen import seal
-from cxjourney._support.strings import Strings
+from cxjourney._support.strings import Strings, canonical
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.kernels import ArrowStrings, arrow_strings, encode_strings
 from cxjourney.log._columns import Coded
@@ -30,7 +30,7 @@ __all__ = ["encode_ids", "encode_names", "encode_numbers", "encode_values", "is_
 def encode_names(column: Any) -> Coded:
     """Return a column of names as codes into its sorted distinct names; missing is -1.
 
-    Integers become their decimal text. An empty string counts as missing: nothing has no name.
+    Whole numbers become their digits. A blank string counts as missing: nothing has no name.
     """
     strings = column
     if not isinstance(column, (Coded, ArrowStrings, np.ndarray)):
@@ -39,10 +39,6 @@ def encode_names(column: Any) -> Coded:
         found, sorted_names = strings.names()
         return Coded(seal(narrow(found, len(sorted_names))), sorted_names)
     coded = encode_ids(column)
-    if "" in coded.names:
-        empty = coded.names.index("")
-        codes = np.where(coded.codes == empty, -1, coded.codes)
-        coded = Coded(codes, coded.names).compacted()
     order = sorted(range(len(coded.names)), key=coded.names.__getitem__)
     rank = np.empty(len(order) + 1, dtype=np.int64)
     rank[order] = np.arange(len(order))
@@ -55,20 +51,24 @@ def encode_names(column: Any) -> Coded:
 def encode_ids(column: Any) -> Coded:
     """Return a column of identifiers as codes in no particular order; missing is -1.
 
-    Identifiers are text: 7 and "7" are the same, "007", "NA" and "" are identifiers of their own.
+    Identifiers are text: 7, 7.0, "7" and "7.0" are the same, "007" and "NA" are identifiers of
+    their own, and a blank string is missing.
+
+    Raises
+    ------
+    InvalidData
+        If an identifier is a float of 2**53 or more, which may be that of two customers.
     """
     codes, values = _factorize(column)
-    if isinstance(values, Strings):
+    if isinstance(values, Strings) and values.all_canonical():
         # a tuple in all but the type, which a hundred thousand ids need not become
         return Coded(seal(codes), cast(tuple[str, ...], values))
-    if set(map(type, values)) <= {str}:
-        return Coded(seal(codes), tuple(values))
-    names = tuple(map(_text, values))
-    if len(set(names)) < len(names):  # 7 and "7" in a column of objects
-        position = {name: i for i, name in enumerate(dict.fromkeys(names))}
-        merge = np.array([position[name] for name in names] + [-1])
-        codes, names = merge[codes], tuple(position)
-    return Coded(seal(codes), names)
+    names = [canonical(_text(value)) for value in values]
+    position = {name: i for i, name in enumerate(dict.fromkeys(names)) if name is not None}
+    if len(position) < len(names):  # blanks, or 7 and "7" in a column of objects
+        place = {name: i for i, name in enumerate(position)}
+        codes = np.array([*(place.get(name or "", -1) for name in names), -1])[codes]
+    return Coded(seal(codes), tuple(position))
 
 
 def encode_values(column: Any) -> Coded:
@@ -138,6 +138,11 @@ def _text(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value))
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        if abs(float(value)) >= 2**53:
+            raise InvalidData(
+                "ids or names are floats of 2**53 or more, where two become one: read the column "
+                "as strings or whole numbers"
+            )
         return str(int(value))  # an integer column that missing values turned into floats
     return str(value)
 
@@ -219,6 +224,8 @@ def _factorize_arrow(array: Any) -> tuple[NDArray[Any], list[Any]]:
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
     if pa.types.is_nested(kind):
         refuse_nested(array.to_pylist())
+    if pa.types.is_floating(array.type):  # NaN is a value to Arrow
+        return _factorize_array(array.to_numpy(zero_copy_only=False))
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
     missing = array.indices.is_null().to_numpy(zero_copy_only=False)

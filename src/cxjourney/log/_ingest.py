@@ -14,12 +14,14 @@ import numpy as np
 from cxjourney._support.frozen import seal
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.parallel import run_parallel
+from cxjourney._support.units import numbers_us, whole_us
 from cxjourney._support.validation import duration_us
+from cxjourney._support.words import counted
 from cxjourney._time.timestamps import read_timestamps, utc_us
-from cxjourney._time.units import numbers_us, whole_us
 from cxjourney.domain import check_not_reserved
 from cxjourney.exceptions import DataQualityWarning, InvalidData, InvalidValue, UnknownName
 from cxjourney.kernels import gather, order_rows
+from cxjourney.log._axis import YEARS_AHEAD_US, odd_times
 from cxjourney.log._columns import Coded, Columns
 from cxjourney.log._encode import (
     encode_ids,
@@ -189,19 +191,22 @@ def observation_window(
     observed_until: date | str | None,
     tz: str,
 ) -> tuple[int | None, int | None]:
-    """Return since when and until when a log was observed [µs], its last timestamp if not given."""
+    """Return since when and until when a log was observed [µs], its last timestamp if not given.
+
+    Warns where the times are odd, or lie after the end.
+    """
+    doubts: tuple[str, ...] = ()
     if observed_until is None:
         until = int(time.max()) if time is not None and len(time) else None
     else:
         until = utc_us(observed_until, "observed_until", tz)
         late = 0 if time is None else int(np.count_nonzero(time > until))
         if late:
-            warnings.warn(
-                f"{late:,} interactions lie after observed_until and still count: cut the data "
-                "there, as log.between() does",
-                DataQualityWarning,
-                stacklevel=4,
-            )
+            lie = counted(late, "interaction lies", "interactions lie")
+            cut = "cut the data there, as log.between() does"
+            doubts = (f"{lie} after observed_until and still count: {cut}",)
+    if doubts := (*odd_times(time, until, planned_us=YEARS_AHEAD_US), *doubts):
+        warnings.warn(" ".join(doubts), DataQualityWarning, stacklevel=4)
     since = None if observed_from is None else utc_us(observed_from, "observed_from", tz)
     if since is not None and until is not None and since > until:
         raise InvalidValue.of(
@@ -308,7 +313,10 @@ def _durations(column: Any, unit: timedelta | None) -> NDArray[np.float64]:
     else:
         rule = "be a column of durations: a number has no unit (nor has a month or a year)"
         raise InvalidValue.of("duration", rule, str(spans.dtype))
-    for wrong, rows in (("longer than the calendar", outside), ("negative", us < 0)):
+    for wrong, rows in (
+        ("longer than the calendar or without a unit", outside),
+        ("negative", us < 0),
+    ):
         found = np.flatnonzero(rows & ~missing)
         if len(found):
             raise InvalidData.at_rows(f"duration is {wrong}", found.tolist())

@@ -11,7 +11,9 @@ import attrs
 import numpy as np
 
 from cxjourney._support.memo import Memo
+from cxjourney._support.strings import canonical
 from cxjourney._support.validation import check_name
+from cxjourney._support.words import counted
 from cxjourney.exceptions import TimesRequired, UnknownName
 from cxjourney.log import _prepare
 from cxjourney.log._audit import audit_log
@@ -23,7 +25,7 @@ from cxjourney.log._objects import (
     interaction_objects,
     log_of_interactions,
 )
-from cxjourney.log._reading import Reading, columns_of
+from cxjourney.log._reading import Reading, check_no_column, column_names, columns_of
 
 if TYPE_CHECKING:
     from cxjourney.domain import Customer, Interaction, JourneyBlueprint, Touchpoint
@@ -166,7 +168,8 @@ class InteractionLog:
         score, emotion, expectation, value
             Names of numeric columns; emotion is a valence in [-1, 1].
         currency
-            The currency of `value`: the name of a column, or a code such as "EUR".
+            The currency of `value`: a code such as "EUR", else the name of a column. A code that
+            is the name of a column too is refused.
         duration
             Name of a column of durations.
         duration_unit
@@ -227,6 +230,8 @@ class InteractionLog:
             observed_until=observed_until,
             observed_from=observed_from,
         )
+        if reading.currency is not None:
+            check_no_column(reading.currency, "currency", column_names(frame, "frame"))
         columns, backend = columns_of(frame, reading.roles)
         return log_of_columns(cls, columns, reading, backend=backend)
 
@@ -252,9 +257,6 @@ class InteractionLog:
     __hash__ = None  # type: ignore[assignment]  # equality is by value, and values are arrays
 
     def __repr__(self) -> str:
-        def counted(n: int, noun: str) -> str:
-            return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
         text = (
             f"InteractionLog: {counted(len(self), 'interaction')} of "
             f"{counted(self.n_customers, 'customer')} at "
@@ -335,7 +337,7 @@ class InteractionLog:
         UnknownName
             If the log has no such customer. Other ids are not named: they stay out of messages.
         """
-        number = self._number_of.get(str(customer))
+        number = self._number_of.get(canonical(str(customer)) or "")
         if number is None:
             raise UnknownName(f"customer {customer!r} is not in the log", name=str(customer))
         return number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, Self, TypeAlias, TypedDict, Unpack
 
@@ -10,9 +10,9 @@ import attrs
 import numpy as np
 
 from cxjourney._support.foreign import foreign
+from cxjourney._support.units import EPOCH_UNITS
 from cxjourney._support.validation import check_choice, check_duration, check_name, check_names
 from cxjourney._time.timestamps import Timestamps
-from cxjourney._time.units import EPOCH_UNITS
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.kernels import ArrowStrings, holds_strings
 from cxjourney.log._columns import Coded
@@ -20,11 +20,14 @@ from cxjourney.log._encode import objects_of, refuse_nested
 from cxjourney.log._relations import relation_columns
 
 __all__ = [
+    "EpochUnit",
     "FurtherColumns",
     "Reading",
     "argument_of",
     "attribute_name",
     "attribute_role",
+    "check_epoch_unit",
+    "check_no_column",
     "column_names",
     "columns_of",
     "is_currency_code",
@@ -168,6 +171,13 @@ def attribute_name(role: str) -> str | None:
 def is_currency_code(currency: str) -> bool:
     """Return whether `currency=` is a code such as "EUR" rather than the name of a column."""
     return len(currency) == 3 and currency.isascii() and currency.isupper()
+
+
+def check_no_column(literal: str | None, argument: str, present: Collection[str]) -> None:
+    """Raise InvalidValue where what an argument says of every row is the name of a column."""
+    if literal is not None and literal in present:
+        rule = "not be the name of a column, since it holds for every row: rename the column"
+        raise InvalidValue.of(argument, rule, literal)
 
 
 def column_names(frame: Any, argument: str) -> tuple[str, ...]:

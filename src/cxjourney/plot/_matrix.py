@@ -85,9 +85,8 @@ def heat_map(
     ax = canvas(ax, width=3.2 + cell * max(3, len(columns)), height=height, caller="heat_map")
     ax.patch.set(facecolor="#F2F2F2", hatch="////", edgecolor="#D5D5D5")
     top = float(np.nanmax(matrix)) if np.any(matrix > 0) else 1.0
-    image = ax.imshow(
-        np.ma.masked_invalid(matrix), cmap="Blues", vmin=0, vmax=top, aspect="auto", origin="upper"
-    )
+    cells = np.ma.masked_invalid(matrix if matrix.size else [[np.nan]])  # even an empty one
+    image = ax.imshow(cells, cmap="Blues", vmin=0, vmax=top, aspect="auto", origin="upper")
     if written:
         for (i, j), value in np.ndenumerate(matrix):
             if not np.isnan(value):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cxjourney._support.table import format_value
 from cxjourney.domain import Outcome
+from cxjourney.log import odd_times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,17 +22,22 @@ _UNSURE = "Whether it truly loses more is not sure before somebody chooses the i
 
 
 def overview(journeys: Journeys) -> str:
-    """Return how journeys end, in two sentences."""
+    """Return how journeys end, in two sentences, after what is odd about the times."""
     counts = journeys.outcomes
     total = max(len(journeys), 1)
     won, lost = counts[Outcome.CONVERTED], counts[Outcome.DROPPED]
     still = counts[Outcome.IN_PROGRESS]
     goal = ", ".join(map(repr, journeys.rules.goal))
     reached = f" reached the goal {goal}" if goal else " converted (no goal was named)"
+    odd = odd_times(journeys.columns.time, journeys.log.observed_until_us)
     return (
-        f"Of {len(journeys):,} journeys, {won:,} ({won / total:.1%}){reached} and {lost:,} "
-        f"({lost / total:.1%}) were dropped. {still:,} ({still / total:.1%}) were still in "
-        "progress when the observation ended; they count as neither converted nor dropped."
+        " ".join(odd)
+        + " " * bool(odd)
+        + (
+            f"Of {len(journeys):,} journeys, {won:,} ({won / total:.1%}){reached} and {lost:,} "
+            f"({lost / total:.1%}) were dropped. {still:,} ({still / total:.1%}) were still in "
+            "progress when the observation ended; they count as neither converted nor dropped."
+        )
     )
 
 

@@ -60,7 +60,7 @@ _TOUCHPOINTS = (
     Touchpoint("🛒 koszyk"),
     Touchpoint("buy", channel=_CHANNELS[0], stage=_STAGES[2]),
 )
-_IDS = ("a", "b", "c", "NA", "007", "", "Żaneta")
+_IDS = ("a", "b", "c", "NA", "007", "Żaneta")
 
 
 def attributes() -> SearchStrategy[dict[str, str | int | float | bool]]:

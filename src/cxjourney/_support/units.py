@@ -24,22 +24,15 @@ _MOST_US = 4e17  # more than the calendar has, less than int64
 def whole_us(values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return `datetime64` or `timedelta64` in microseconds, 0 where NaT, and which do not fit.
 
-    The conversion of NumPy wraps around where int64 does not hold the result.
-
-    Raises
-    ------
-    TypeError
-        If they have no unit.
+    The conversion of NumPy wraps around where int64 does not hold the result. A span of months or
+    years has no length, and one of no unit neither: they do not fit.
     """
     unit, step = np.datetime_data(values.dtype)
-    counts = values.view(np.int64)
+    counts, kind = values.view(np.int64), values.dtype.kind
     known = ~np.isnat(values)
-    if unit == "generic":
-        if known.any():
-            raise TypeError("no unit")
-        return np.zeros(len(values), dtype=np.int64), ~known & known
+    if unit == "generic" or (kind == "m" and unit in {"Y", "M"}):
+        return np.zeros(len(values), dtype=np.int64), known
     outside = known & (np.abs(counts.astype(np.float64)) * (_LENGTHS[unit] * step) > _MOST_US)
-    kind = values.dtype.kind
     if step != 1 and _LENGTHS[unit] < 1:  # NumPy multiplies first
         per = round(1 / _LENGTHS[unit])
         exact = [int(count) * step // per for count in np.where(outside | ~known, 0, counts)]
