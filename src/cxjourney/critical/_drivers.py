@@ -10,7 +10,7 @@ import numpy as np
 from cxjourney._stats.buckets import BucketFigures, bucket_of, resting_on
 from cxjourney._stats.estimates import why_no_interval
 from cxjourney._stats.units import Units
-from cxjourney._support.array_types import Floats
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.arrays import Values, codes, numbers, to_array
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -18,6 +18,7 @@ from cxjourney._support.validation import check_choice, check_count, check_level
 from cxjourney.critical._importance import (
     CrossProducts,
     asymmetry,
+    intraclass,
     johnson_weights,
     lmg_weights,
 )
@@ -61,8 +62,8 @@ class Drivers(Result):
     visited_r_squared
         Share that which of them were answered accounts for, where they are missing by design.
     noise
-        The heaviest of 19 columns of noise: what a predictor weighs that has nothing to do with
-        the outcome.
+        The heaviest of all columns of noise, 19 a predictor: what a predictor can weigh that has
+        nothing to do with the outcome.
     n
         Number of rows.
     method
@@ -94,7 +95,7 @@ class Drivers(Result):
     def _notes(self) -> tuple[str, ...]:
         notes = [
             f"The predictors account for {self.r_squared:.1%} of the variance in {self.n:,} rows.",
-            f"The heaviest of {_NOISE} noise columns weighs {self.noise:.2%}.",
+            f"Each has {_NOISE} columns of noise of its own; the heaviest weighs {self.noise:.2%}.",
             f"The intervals are {100 * self.level:g}% intervals ({self.method}, by customer).",
             "Nothing here is causal; answers of one person go together whatever was done (halo).",
             *self.caveats,
@@ -200,7 +201,8 @@ def drivers(
           [fraction]; `share`: its part of all weights [fraction];
         - `unique`: what R² loses without it [fraction];
         - `slope`: outcome points per point, the others held;
-        - `above_noise`: whether it is heavier than every noise column;
+        - `noise`, `above_noise`: the heaviest of 19 columns of noise that go together within a
+          customer as its answers do [fraction], and whether it is heavier;
         - `penalty`, `penalty_low`, `penalty_high`: mean outcome of low answers less that of
           middling ones; `reward`, `reward_low`, `reward_high`: the same of high answers;
         - `kind`: "must-be", "attractive", "linear" or "".
@@ -226,6 +228,11 @@ def drivers(
     The variance is that of all other figures: weights are computed again without the rows of each
     of 64 buckets of customers. That works for any number of predictors, since the covariances are
     those of rows, and the buckets only tell how far a weight moves.
+
+    Noise is drawn for customers and for rows, with the intraclass correlation of the predictor's
+    own answers, in the rows that have one: a predictor that has nothing to do with the outcome is
+    above it once in twenty. A column drawn row by row would be too light where answers of a
+    customer go together, as outcomes do.
 
     Penalty and reward follow Brandt (1988): the outcome of low answers (lowest third) and of high
     ones (highest third) less that of middling answers, predictor by predictor. A predictor whose
@@ -279,12 +286,13 @@ def drivers(
 
 @attrs.frozen(kw_only=True, eq=False)
 class _Rows:
-    """Answers x, shape (n, p), the outcome y of each row, and whose each row is."""
+    """Answers x, shape (n, p), the outcome y of each row, its unit and whose it is."""
 
     names: tuple[str, ...]
     x: Floats
     y: Floats
     units: Units
+    customer: Ints
 
     def __len__(self) -> int:
         return len(self.y)
@@ -315,13 +323,14 @@ def _rows_of_answers(
         raise InvalidValue.of(
             "customer", f"have one value for each of {len(y):,} outcomes", customer
         )
-    units = Units.of_buckets(bucket_of(ids)[who])
-    return _known(names, np.stack(given, axis=1), y, units)
-
-
-def _known(names: tuple[str, ...], x: Floats, y: Floats, units: Units) -> _Rows:
     known = np.flatnonzero(~np.isnan(y))
-    return _Rows(names=names, x=x[known], y=y[known], units=units.take(known))
+    return _Rows(
+        names=names,
+        x=np.stack(given, axis=1)[known],
+        y=y[known],
+        units=Units.of_buckets(bucket_of(ids)[who]).take(known),
+        customer=who[known],
+    )
 
 
 def rows_of(
@@ -351,6 +360,7 @@ def rows_of(
         x=mean[:, asked],
         y=journeys.converted[rows].astype(np.float64),
         units=units_of(journeys).take(rows),
+        customer=journeys.customer[rows],
     )
 
 
@@ -370,13 +380,12 @@ def _found(
     answered = ~np.isnan(x)
     counts = answered.sum(axis=0)
     centred, controls = _design(x, answered)
-    noise = rng.normal(size=(len(y), _NOISE))
-    products = CrossProducts.of(centred, controls, y, noise, rows.units)
-    whole = products.partial()
+    products = CrossProducts.of(centred, controls, y, rows.units)
     weights = _weights(products, rows, answered, exact=exact)
     low, high = weights.student(level)
-    zero_line = max(float(johnson_weights(*whole.scaled(p, extra=k))[-1]) for k in range(_NOISE))
-    r2, unique, slope = whole.fit(p)
+    noise = _noise(products, centred, answered, rows.customer, rng)
+    whole = products.partial()
+    r2, unique, slope = whole.fit()
     sums = np.where(answered, x, 0.0).sum(axis=0)
     weight = weights.whole
     columns = {
@@ -389,16 +398,17 @@ def _found(
         "share": weight / weight.sum() if weight.sum() > 0 else np.full(p, np.nan),
         "unique": unique,
         "slope": slope,
-        "above_noise": weight > zero_line,
+        "noise": noise,
+        "above_noise": weight > noise,
         **asymmetry(x, y, rows.units, level),
     }
-    formats = dict.fromkeys(("weight", "low", "high", "share", "unique"), "percent")
+    formats = dict.fromkeys(("weight", "low", "high", "share", "unique", "noise"), "percent")
     order = np.lexsort((np.arange(p), -weight))
     return Drivers(
         table=Table(columns, formats=formats).take(order),
         r_squared=r2,
         visited_r_squared=whole.controls_r2,
-        noise=zero_line,
+        noise=float(noise.max()),
         n=len(y),
         method="lmg" if exact else "johnson",
         level=level,
@@ -410,7 +420,6 @@ def _weights(
     products: CrossProducts, rows: _Rows, answered: Bools, *, exact: bool
 ) -> BucketFigures:
     """Return the weights, as a whole and without each unit that has rows."""
-    p = len(rows.names)
     weigh = lmg_weights if exact else johnson_weights
     assert rows.units.of is not None  # noqa: S101 - rows with values stand for one customer each
     used = np.unique(rows.units.of)
@@ -418,10 +427,30 @@ def _weights(
         [answered[rows.units.of == unit].sum(axis=0, dtype=np.float64) for unit in used.tolist()]
     )
     return BucketFigures(
-        whole=weigh(*products.partial().scaled(p)),
-        without=np.stack([weigh(*products.partial(unit).scaled(p)) for unit in used.tolist()]),
+        whole=weigh(*products.partial().scaled()),
+        without=np.stack([weigh(*products.partial(unit).scaled()) for unit in used.tolist()]),
         units=resting_on(answers, np.ones(len(used), dtype=np.bool_)),
     )
+
+
+def _noise(
+    products: CrossProducts,
+    centred: Floats,
+    answered: Bools,
+    customer: Ints,
+    rng: np.random.Generator,
+) -> Floats:
+    """Return the heaviest column of noise that goes together within customers as each predictor."""
+    _, who = np.unique(customer, return_inverse=True)
+    of_customer = rng.normal(size=(int(who.max()) + 1, _NOISE))
+    of_row = rng.normal(size=(len(who), _NOISE))
+    heaviest = np.zeros(centred.shape[1])
+    for i, known in enumerate(answered.T):
+        if known.any():
+            own = intraclass(centred[known, i], who[known])
+            drawn = np.sqrt(own) * of_customer[who[known]] + np.sqrt(1 - own) * of_row[known]
+            heaviest[i] = products.noise_weights(drawn, known).max()
+    return heaviest
 
 
 def check_drivers(found: Drivers) -> Drivers:
@@ -468,7 +497,7 @@ def moments_of_truth(found: Drivers, *, most: int = 3) -> tuple[str, ...]:
     """
     check_drivers(found)
     check_count(most, "most")
-    rows = [row for row in found.table if row["above_noise"] and row["low"] > found.noise]  # type: ignore[operator]
+    rows = [row for row in found.table if row["above_noise"] and row["low"] > row["noise"]]  # type: ignore[operator]
     rows.sort(key=lambda row: -float(row["unique"] or 0.0))
     return tuple(str(row["driver"]) for row in rows[:most])
 

@@ -10,12 +10,19 @@ import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.ratios import ratio_figures
-from cxjourney._support.array_types import Floats, Ints
+from cxjourney._support.array_types import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     from cxjourney._stats.units import Units
 
-__all__ = ["CrossProducts", "asymmetry", "explained", "johnson_weights", "lmg_weights"]
+__all__ = [
+    "CrossProducts",
+    "asymmetry",
+    "explained",
+    "intraclass",
+    "johnson_weights",
+    "lmg_weights",
+]
 
 _TINY = 1e-10
 _FEWEST = 10
@@ -125,21 +132,20 @@ def johnson_weights(covariance: Floats, with_outcome: Floats, outcome: float) ->
 
 @attrs.frozen(kw_only=True, eq=False)
 class Partial:
-    """Covariances of predictors, noise and outcome with the controls taken out."""
+    """Covariances of predictors and outcome with the controls taken out."""
 
     covariance: Floats
     total: float
     controls_r2: float
 
-    def scaled(self, p: int, *, extra: int | None = None) -> tuple[Floats, Floats, float]:
+    def scaled(self) -> tuple[Floats, Floats, float]:
         """Return covariances of the predictors, with the outcome, and of the outcome as a whole."""
-        noise = [] if extra is None else [p + extra]
-        chosen = np.array([*range(p), *noise])
-        return self.covariance[np.ix_(chosen, chosen)], self.covariance[chosen, -1], self.total
+        return self.covariance[:-1, :-1], self.covariance[:-1, -1], self.total
 
-    def fit(self, p: int) -> tuple[float, Floats, Floats]:
+    def fit(self) -> tuple[float, Floats, Floats]:
         """Return R², what it loses without each predictor, and the slopes."""
-        covariance, with_y, total = self.scaled(p)
+        covariance, with_y, total = self.scaled()
+        p = len(with_y)
         r2 = explained(covariance, with_y, total)
         inverse = np.linalg.pinv(covariance, hermitian=True)
         slopes = inverse @ with_y
@@ -160,9 +166,11 @@ class CrossProducts:
     Attributes
     ----------
     whole
-        Of controls, predictors, noise and outcome, shape (q, q).
+        Of controls, predictors and outcome, shape (q, q).
+    order
+        The rows, unit by unit.
     rows
-        The rows themselves, unit by unit, shape (n, q).
+        What stands in them, in that order, shape (n, q).
     ends
         Where the rows of each unit end.
     n_controls
@@ -170,27 +178,27 @@ class CrossProducts:
     """
 
     whole: Floats
+    order: Ints
     rows: Floats
     ends: Ints
     n_controls: int
 
     @classmethod
-    def of(
-        cls, x: Floats, controls: Floats, y: Floats, noise: Floats, units: Units
-    ) -> CrossProducts:
+    def of(cls, x: Floats, controls: Floats, y: Floats, units: Units) -> CrossProducts:
         """Return the cross-products of rows that belong to units.
 
         Parameters
         ----------
-        x, controls, y, noise
-            Predictors, controls, outcome and columns of noise.
+        x, controls, y
+            Predictors, controls and outcome.
         units
             Whose each row is.
         """
         assert units.of is not None  # noqa: S101 - rows with values stand for one customer each
         order = np.argsort(units.of, kind="stable")
-        rows = np.column_stack([controls, x, noise, y])[order]
+        rows = np.column_stack([controls, x, y])[order]
         return cls(
+            order=order,
             whole=rows.T @ rows,
             rows=rows,
             ends=np.cumsum(np.bincount(units.of, minlength=units.n)),
@@ -212,6 +220,54 @@ class CrossProducts:
         return Partial(
             covariance=rest / n, total=float(total / n), controls_r2=float(max(share, 0.0))
         )
+
+    def noise_weights(self, noise: Floats, answered: Bools) -> Floats:
+        """Return what each column of noise would weigh as one more predictor.
+
+        Parameters
+        ----------
+        noise
+            One column a predictor of noise, shape (rows that have it, columns).
+        answered
+            Which rows those are.
+
+        Notes
+        -----
+        The mean of what noise explains alone and of what it adds to all predictors, which is LMG's
+        weight where the explained variance grows evenly as predictors enter.
+        """
+        place = np.empty(len(self.order), dtype=np.int64)
+        place[self.order] = np.arange(len(self.order))
+        crossed = self.rows[place[answered]].T @ noise
+        square = (noise**2).sum(axis=0)
+        c, p = self.n_controls, len(self.whole) - 1
+        n = self.whole[0, 0]
+        total = self.whole[-1, -1] - self.whole[-1, 0] ** 2 / n
+        explained = np.zeros(noise.shape[1])
+        for held in (c, p):  # the controls, and all predictors with them
+            inner = np.linalg.pinv(self.whole[:held, :held], hermitian=True)
+            beside = inner @ crossed[:held]
+            left = square - (crossed[:held] * beside).sum(axis=0)
+            with_y = crossed[-1] - self.whole[-1, :held] @ beside
+            explained += np.where(left > _TINY * square, with_y**2 / np.maximum(left, _TINY), 0.0)
+        return explained / 2 / total if total > 0 else explained * 0.0
+
+
+def intraclass(values: Floats, group: Ints) -> float:
+    """Return the share of the variance of values that lies between groups, in [0, 1].
+
+    One-way analysis of variance with groups of unequal size; 0 where each value is a group.
+    """
+    _, group, size = np.unique(group, return_inverse=True, return_counts=True)
+    n, k = len(values), len(size)
+    if k < 2 or n == k:
+        return 0.0
+    mean = np.bincount(group, values) / size
+    inside = float(((values - mean[group]) ** 2).sum()) / (n - k)
+    between = float(size @ (mean - values.mean()) ** 2) / (k - 1)
+    usual = (n - float(size @ size) / n) / (k - 1)
+    own = max(between - inside, 0.0) / usual
+    return own / (own + inside) if own + inside > 0 else 0.0
 
 
 def asymmetry(x: Floats, y: Floats, units: Units, level: float) -> dict[str, Any]:
