@@ -23,3 +23,5 @@ def test_clustering_mends_the_interval_of_visits(study):
     )
     assert max(rows) < 0.91
     assert min(by_customer) >= 0.91
+    heavy = study["clustered_coverage"](50, spread=0.3, clustered=True, n_samples=200, heavy=True)
+    assert min(heavy) >= 0.91

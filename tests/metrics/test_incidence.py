@@ -60,22 +60,35 @@ def brute_incidence(length, cause, weight, k):
     return np.array(out)
 
 
-def test_clustered_variance_is_the_jackknife_of_the_weights():
+def test_clustered_variance_leaves_out_each_customer():
+    rng = np.random.default_rng(8)
+    length, cause = rng.integers(1, 7, 40), rng.integers(-1, 2, 40)
+    length[:18] = np.repeat(np.arange(1, 7), 3)  # every time is left without anyone
+    customer = np.r_[np.arange(18) % 9, rng.integers(0, 9, 22)]
+    label = np.array([None, "a", "b"], dtype=object)[cause + 1]
+    curves = cumulative_incidence(length * HOUR, label, customer=customer)
+    for k in (0, 1):
+        whole = brute_incidence(length, cause, np.ones(40), k)
+        without = [brute_incidence(length, cause, (customer != c) * 1.0, k) for c in range(9)]
+        want = 8 / 9 * sum((one - whole) ** 2 for one in without)
+        assert curves.std_error[k] ** 2 == pytest.approx(want, rel=1e-9, abs=1e-12)
+
+
+def test_the_robust_variance_is_the_jackknife_of_the_weights():
     # psi_i is the derivative of F in the weight of row i: here by central differences
     rng = np.random.default_rng(8)
     length, cause = rng.integers(1, 7, 40), rng.integers(-1, 2, 40)
-    customer = rng.integers(0, 9, 40)
+    weight = rng.choice([0.5, 1.0, 3.0], 40)
     label = np.array([None, "a", "b"], dtype=object)[cause + 1]
-    curves = cumulative_incidence(length * HOUR, label, customer=customer)
+    curves = cumulative_incidence(length * HOUR, label, weights=weight)
     step = 1e-5
     for k in (0, 1):
         psi = []
         for i in range(40):
             bump = np.eye(40)[i] * step
-            up, down = (brute_incidence(length, cause, 1 + s * bump, k) for s in (1, -1))
-            psi.append((up - down) / (2 * step))
-        totals = np.array([np.sum(np.array(psi)[customer == c], axis=0) for c in range(9)])
-        want = (totals**2).sum(axis=0) * 9 / 8
+            up, down = (brute_incidence(length, cause, weight + s * bump, k) for s in (1, -1))
+            psi.append(weight[i] * (up - down) / (2 * step))
+        want = 40 / 39 * (np.array(psi) ** 2).sum(axis=0)
         assert curves.std_error[k] ** 2 == pytest.approx(want, rel=1e-5, abs=1e-10)
 
 

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from cxjourney.exceptions import InvalidData, InvalidValue
-from cxjourney.metrics import kaplan_meier
+from cxjourney.metrics import cumulative_incidence, kaplan_meier
 from cxjourney.metrics._survival.kaplan_meier import SurvivalCurve
 
 
@@ -98,14 +99,54 @@ def test_log_log_interval_of_the_small_oracle(small):
     assert [g[2] for g in got] == pytest.approx(item["upper"], abs=5e-4)
 
 
-def test_weights_are_frequencies(small):
+def test_counts_are_frequencies_and_weights_need_not_be_whole(small):
     item = small["KM weights"]
     curve = kaplan_meier(days(item["t"]), item["E"], weights=item["w"])
     assert [1.0, *curve.survival] == pytest.approx(item["km"])
-    doubled = kaplan_meier(days([1, 2, 3]), [1, 0, 1], weights=[2, 1, 3])
+    doubled = kaplan_meier(days([1, 2, 3]), [1, 0, 1], counts=[2, 1, 3])
     spelt = kaplan_meier(days([1, 1, 2, 3, 3, 3]), [1, 1, 0, 1, 1, 1])
     assert doubled.survival == pytest.approx(spelt.survival)
     assert doubled.low == pytest.approx(spelt.low)
+    assert (doubled.n, doubled.n_censored) == (6, 1)
+    with pytest.raises(InvalidData, match="counts must be whole numbers"):
+        kaplan_meier(days([1, 2]), [1, 1], counts=[2.5, 1])
+
+
+def test_weights_are_those_of_a_survey_with_a_robust_error():
+    rng = np.random.default_rng(3)
+    length, event = rng.integers(1, 9, 60), rng.random(60) < 0.7
+    weight = rng.choice([0.5, 1.0, 4.0], 60)
+    curve = kaplan_meier(days(length), event, weights=weight)
+
+    def brute(w):
+        survival, out = 1.0, []
+        for t in np.unique(length):
+            survival *= 1 - w[(length == t) & event].sum() / w[length >= t].sum()
+            out.append(survival)
+        return np.array(out)
+
+    assert curve.survival == pytest.approx(brute(weight))
+    # the influence of a row is the derivative in its weight, times the weight
+    step = 1e-5
+    slopes = [
+        weight[i] * (brute(weight + step * e) - brute(weight - step * e)) / (2 * step)
+        for i, e in enumerate(np.eye(60))
+    ]
+    want = 60 / 59 * (np.array(slopes) ** 2).sum(axis=0)
+    assert curve.std_error[:-1] ** 2 == pytest.approx(want[:-1], rel=1e-5)
+    assert curve.n == 60
+    thrice = kaplan_meier(days(length), event, weights=3 * weight)
+    assert thrice.std_error == pytest.approx(curve.std_error)
+    assert thrice.low == pytest.approx(curve.low)
+    counted = kaplan_meier(days(length), event, counts=np.ceil(weight))
+    assert counted.std_error[2] < curve.std_error[2]  # 120 rows of a survey of 60
+    alike = kaplan_meier(days(length), event, weights=np.full(60, 2.5))
+    plain = kaplan_meier(days(length), event)
+    assert alike.std_error[:-1] == pytest.approx(plain.std_error[:-1], rel=0.02)
+    assert alike.restricted_mean.high == pytest.approx(plain.restricted_mean.high, rel=5e-3)
+    curves = cumulative_incidence(days(length), np.where(event, "left", None), weights=weight)
+    assert curves.incidence[0] == pytest.approx(1 - curve.survival)
+    assert curves.std_error[0][:-1] == pytest.approx(curve.std_error[:-1])
 
 
 def test_late_entry_of_the_small_oracle(small):
@@ -141,38 +182,48 @@ def test_curve_and_interval_equal_scipy():
     assert curve.high[rows][inside] == pytest.approx(interval.high.probabilities[inside])
 
 
-def brute_clustered_variance(length, event, customer, entry):
-    # psi_i = -S(t) sum_k (dN_i n - d Y_i) / (n (n - d)), summed within customers, squared
+def brute_clustered_variance(length, event, customer, entry, weight):
+    """Leave out each customer: the curve of all others at the times of all."""
     times = np.unique(length)
-    out = []
-    for t in times:
-        S, psi = 1.0, np.zeros(len(length))
-        for s in times[times <= t]:
-            Y = (entry < s) & (s <= length)
-            dN = (length == s) & event
-            n, d = Y.sum(), dN.sum()
-            if n > d:
-                psi += (dN * n - d * Y) / (n * (n - d))
-            S *= 1 - d / n
-        totals = np.array([psi[customer == c].sum() for c in np.unique(customer)])
-        out.append(S * S * (totals**2).sum() * len(totals) / (len(totals) - 1))
-    return np.array(out)
+
+    def survival(keep):
+        value, out = 1.0, []
+        for t in times:
+            n = weight[keep & (length >= t) & (entry < t)].sum()
+            d = weight[keep & (length == t) & event].sum()
+            value *= 1 - d / n if n else 1.0
+            out.append(value)
+        return np.array(out)
+
+    names = np.unique(customer)
+    whole = survival(np.full(len(length), True))
+    squares = sum((survival(customer != c) - whole) ** 2 for c in names)
+    return (len(names) - 1) / len(names) * squares
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("late", [False, True])
-def test_clustered_variance_is_that_of_the_definition(late):
+def test_clustered_variance_leaves_out_each_customer(late, weighted):
     rng = np.random.default_rng(5)
     length = rng.integers(2, 15, 60)
     event, customer = rng.random(60) < 0.6, rng.integers(0, 20, 60)
     entry = rng.integers(0, 2, 60) if late else np.full(60, -1)
+    weight = rng.choice([0.5, 2.0], 60) if weighted else np.ones(60)
     curve = kaplan_meier(
         length * np.timedelta64(1, "h"),
         event,
         customer=customer,
         entry=entry * np.timedelta64(1, "h") if late else None,
+        weights=weight if weighted else None,
     )
-    want = brute_clustered_variance(length, event, customer, entry)
+    want = brute_clustered_variance(length, event, customer, entry, weight)
     assert curve.std_error**2 == pytest.approx(want, rel=1e-9, abs=1e-15)
+    row = 4
+    s, error = curve.survival[row], math.sqrt(want[row])
+    sizes = np.bincount(customer, weight)
+    t = stats.t.ppf(0.975, sizes.sum() ** 2 / (sizes**2).sum() - 1)
+    assert curve.low[row] == pytest.approx(s ** math.exp(-t * error / (s * math.log(s))))
+    assert curve.high[row] == pytest.approx(s ** math.exp(t * error / (s * math.log(s))))
 
 
 def test_one_row_a_customer_is_close_to_greenwood():
@@ -180,8 +231,12 @@ def test_one_row_a_customer_is_close_to_greenwood():
     length, event = rng.integers(1, 30, 2000), rng.random(2000) < 0.5
     plain = kaplan_meier(length * np.timedelta64(1, "h"), event)
     clustered = kaplan_meier(length * np.timedelta64(1, "h"), event, customer=np.arange(2000))
-    assert clustered.std_error[:20] == pytest.approx(plain.std_error[:20], rel=5e-3)
-    assert clustered.restricted_mean.low == pytest.approx(plain.restricted_mean.low, rel=1e-3)
+    # 64 buckets of customers: the error of a standard error is 9 %
+    assert clustered.std_error[:20] == pytest.approx(plain.std_error[:20], rel=0.3)
+    assert clustered.restricted_mean.low == pytest.approx(plain.restricted_mean.low, rel=1e-2)
+    few = kaplan_meier(length[:60] * np.timedelta64(1, "h"), event[:60], customer=np.arange(60))
+    alone = kaplan_meier(length[:60] * np.timedelta64(1, "h"), event[:60])
+    assert few.std_error[:15] == pytest.approx(alone.std_error[:15], rel=0.05)
 
 
 def test_equal_rows_of_a_customer_widen_the_interval():
@@ -193,7 +248,13 @@ def test_equal_rows_of_a_customer_widen_the_interval():
     ratio = (clustered.restricted_mean.high - clustered.restricted_mean.value) / (
         plain.restricted_mean.high - plain.restricted_mean.value
     )
-    assert ratio == pytest.approx(2, rel=0.05)
+    assert ratio == pytest.approx(2 * stats.t.ppf(0.975, 39) / 1.96, rel=0.05)
+
+
+def test_two_customers_are_too_few_for_a_band():
+    curve = kaplan_meier(days([1, 2, 3, 4]), [1, 1, 0, 1], customer=["a", "a", "b", "b"])
+    assert np.isnan(curve.low[:3]).all()
+    assert math.isnan(curve.restricted_mean.low)
 
 
 def test_before_the_first_event_the_interval_is_that_of_clopper_and_pearson():
@@ -276,9 +337,10 @@ def test_bare_numbers_have_no_unit():
         kaplan_meier([1.0, 2.0], [True, True])
 
 
-def test_customers_and_weights_exclude_each_other():
-    with pytest.raises(InvalidValue, match="customer and weights"):
-        kaplan_meier(days([1]), [1], customer=["a"], weights=[2])
+def test_counts_go_with_neither_customers_nor_weights():
+    for name, column in (("customer", ["a"]), ("weights", [2])):
+        with pytest.raises(InvalidValue, match=f"{name} must be left out where counts"):
+            kaplan_meier(days([1]), [1], counts=[2], **{name: column})
 
 
 def test_columns_of_different_lengths_are_refused():

@@ -30,7 +30,7 @@ def test_kaplan_meier_equals_lifelines(data):
 
     options = [
         ({}, {}),
-        ({"weights": data["weight"]}, {"weights": data["weight"]}),
+        ({"counts": data["weight"]}, {"weights": data["weight"]}),
         (
             {"entry": (data["entry"] * 3600e6).astype("timedelta64[us]")},
             {"entry": data["entry"]},

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
+from cxjourney._stats.buckets import t_quantile
 from cxjourney._stats.intervals import normal_quantile
 from cxjourney.metrics._survival.risk_sets import RiskSets, clustered_moments
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from cxjourney.metrics._survival.spells import Spells
 
 
-__all__ = ["all_survive", "effective_at_risk", "log_log"]
+__all__ = ["all_survive", "effective_at_risk", "log_log", "quantile_of"]
 
 ROUNDING = 1e-12
 """A product of fractions such as 2/3 · 3/4 may miss 1/2, and a sum of shares 1, by so much."""
@@ -26,17 +28,30 @@ def all_survive(n: float, level: float) -> float:
     return float(((1 - level) / 2) ** (1 / n)) if n > 0 else 0.0
 
 
+def quantile_of(level: float, freedom: float) -> float:
+    """Return Student's two-sided quantile, the normal one for infinite degrees of freedom."""
+    if math.isinf(freedom):
+        return normal_quantile(level)
+    return float(t_quantile(level, np.array(freedom)))
+
+
 def log_log(
-    share: Floats, std_error: Floats, at_risk: Floats, *, start: float, level: float
+    share: Floats,
+    std_error: Floats,
+    at_risk: Floats,
+    *,
+    start: float,
+    level: float,
+    freedom: float = math.inf,
 ) -> tuple[Floats, Floats]:
     """Return log-log intervals of shares that go from `start` to the other end of [0, 1].
 
     At `start` the interval is that of Clopper and Pearson on the rows at risk, at the other end
-    on those that were at risk when it was reached.
+    on those that were at risk when it was reached. The quantile is Student's with `freedom`.
     """
     if not share.size:
         return share, share
-    z = normal_quantile(level)
+    z = quantile_of(level, freedom)
     inside = (share > ROUNDING) & (share < 1 - ROUNDING)
     safe = np.where(inside, share, 0.5)
     with np.errstate(over="ignore"):
@@ -55,7 +70,7 @@ def effective_at_risk(sets: RiskSets, spells: Spells) -> Floats:
     """Return how many independent rows are at risk: for clusters (Σ Y)² / Σ Y²."""
     if spells.customer is None:
         return sets.at_risk
-    ones = np.ones(spells.n)
+    ones = spells.masses
     # Leaving one position later counts the rows that end at a time among those at risk then.
     after = attrs.evolve(sets, exit_index=sets.exit_index + 1)
     squares = clustered_moments(spells.customer, after, [(ones, -ones)])[:, 0, 0]

@@ -23,8 +23,9 @@ from cxjourney.exceptions import UnknownName
 from cxjourney.metrics._survival.bands import all_survive, effective_at_risk, log_log
 from cxjourney.metrics._survival.risk_sets import (
     RiskSets,
-    clustered_incidence_variance,
+    jackknife,
     risk_sets,
+    robust_incidence_variance,
 )
 from cxjourney.metrics._survival.spells import read_spells
 
@@ -199,6 +200,7 @@ def cumulative_incidence(
     *,
     entry: Values | None = None,
     customer: Values | None = None,
+    counts: Values | None = None,
     weights: Values | None = None,
     level: float = 0.95,
 ) -> IncidenceCurves:
@@ -214,8 +216,12 @@ def cumulative_incidence(
         Duration at which each row came under observation; None: from the beginning.
     customer
         Label of each row's customer: the variance is then clustered by customer.
+    counts
+        How many equal rows each row stands for: whole numbers; alone, without `customer` or
+        `weights`.
     weights
-        How many equal rows each row stands for; not together with `customer`.
+        One weight a row, at least 0, as of a survey; the variance is then robust (each row, or
+        each customer, is left out), and does not depend on the scale of the weights.
     level
         Confidence level, in (0, 1).
 
@@ -234,8 +240,8 @@ def cumulative_incidence(
     Notes
     -----
     F_k(t) = Σ S(t-) d_k / n over the event times up to t (Aalen & Johansen 1978). The variance is
-    the delta-method one of Marubini and Valsecchi (1995), or the infinitesimal jackknife
-    clustered by customer; the interval F^exp(±z·se / (F ln F)). Where F is 0 or 1 it is that of
+    the delta-method one of Marubini and Valsecchi (1995), or as in `kaplan_meier` with `customer`
+    or `weights`; the interval F^exp(±z·se / (F ln F)). Where F is 0 or 1 it is that of
     Clopper and Pearson on the rows at risk.
 
     A cause is taken as given: what would happen if another cause were removed is another
@@ -252,28 +258,42 @@ def cumulative_incidence(
     0.583333
     """
     check_level(level)
-    spells = read_spells(durations, cause=cause, entry=entry, customer=customer, weights=weights)
+    spells = read_spells(
+        durations, cause=cause, entry=entry, customer=customer, counts=counts, weights=weights
+    )
     sets = risk_sets(
         spells.exit_us,
         spells.cause,
         n_causes=len(spells.causes),
         entry_us=spells.entry_us,
-        weights=spells.weights,
+        weights=spells.sizes,
     )
     incidence = _incidence(sets)
     variance = np.empty_like(incidence)
-    for k in range(len(spells.causes)):
-        if spells.customer is None:
-            variance[k] = _delta_variance(sets, k, incidence[k])
-        else:
-            variance[k] = clustered_incidence_variance(
-                sets, spells.cause, k, incidence[k], spells.customer
+    freedom, how = math.inf, "delta"
+    if spells.bucket is not None:
+        variance, effective = jackknife(
+            sets, spells.cause, spells.masses, spells.bucket, _incidence
+        )
+        freedom, how = effective - 1, "clustered by customer"
+    elif spells.customer is not None:
+        how = "robust"
+        for k in range(len(spells.causes)):
+            variance[k] = robust_incidence_variance(
+                sets, spells.cause, k, incidence[k], spells.masses
             )
+    else:
+        for k in range(len(spells.causes)):
+            variance[k] = _delta_variance(sets, k, incidence[k])
     std_error = np.sqrt(np.maximum(variance, 0.0))
     low, high = log_log(
-        incidence, std_error, effective_at_risk(sets, spells), start=0.0, level=level
+        incidence,
+        std_error,
+        effective_at_risk(sets, spells),
+        start=0.0,
+        level=level,
+        freedom=freedom,
     )
-    clustered = spells.customer is not None
     return IncidenceCurves(
         causes=spells.causes,
         time_s=sets.times / _SECOND,
@@ -287,7 +307,7 @@ def cumulative_incidence(
         n_missing=spells.n_missing,
         n_censored=spells.n_censored,
         level=level,
-        method=f"Aalen-Johansen, {'clustered by customer' if clustered else 'delta'}, log-log",
+        method=f"Aalen-Johansen, {how}, log-log",
     )
 
 

@@ -15,18 +15,25 @@ import numpy as np
 
 from cxjourney import plot
 from cxjourney._stats.estimate import Estimate
-from cxjourney._stats.intervals import normal_quantile
 from cxjourney._support.array_types import Floats
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_duration, check_fraction, check_level, duration_us
-from cxjourney.metrics._survival.bands import ROUNDING, all_survive, effective_at_risk, log_log
+from cxjourney.metrics._survival.bands import (
+    ROUNDING,
+    all_survive,
+    effective_at_risk,
+    log_log,
+    quantile_of,
+)
 from cxjourney.metrics._survival.risk_sets import (
     RiskSets,
-    clustered_survival_variance,
+    corrected,
+    jackknife,
     risk_sets,
-    scores,
+    robust_survival_variance,
+    row_influences,
 )
 from cxjourney.metrics._survival.spells import Spells, read_spells
 
@@ -240,6 +247,7 @@ def kaplan_meier(
     *,
     entry: Values | None = None,
     customer: Values | None = None,
+    counts: Values | None = None,
     weights: Values | None = None,
     horizon: timedelta | None = None,
     level: float = 0.95,
@@ -258,8 +266,12 @@ def kaplan_meier(
     customer
         Label of each row's customer. If given, the variance is clustered by customer, since rows
         of one customer are not independent; else it is Greenwood's.
+    counts
+        How many equal rows each row stands for: whole numbers; alone, without `customer` or
+        `weights`.
     weights
-        How many equal rows each row stands for; not together with `customer`.
+        One weight a row, at least 0, as of a survey; the variance is then robust (each row, or
+        each customer, is left out), and does not depend on the scale of the weights.
     horizon
         Up to where the restricted mean is taken; None: the longest duration.
     level
@@ -280,11 +292,12 @@ def kaplan_meier(
     Notes
     -----
     S(t) = Π (1 - d/n) over the event times up to t, events before censorings at ties (Kaplan &
-    Meier 1958). Greenwood's variance is S² Σ d / (n (n - d)). The clustered one is the
-    infinitesimal jackknife: C/(C-1) times the sum over the C customers of their squared
-    influence. The interval is S^exp(±z·se / (S ln S)) (log-log); where S is 1 or 0 it is that of
-    Clopper and Pearson on the rows at risk (for clusters, on the effective number
-    (Σ Y)² / Σ Y² of them).
+    Meier 1958). Greenwood's variance is S² Σ d / (n (n - d)). With `customer` the curve is computed
+    again without each of 64 buckets of customers (without each customer where there are at most
+    64), and the quantile is Student's; there is no interval where the rows are of fewer than three
+    customers or so. With `weights` alone the variance is the infinitesimal jackknife. The interval
+    is S^exp(±z·se / (S ln S)) (log-log); where S is 1 or 0 it is that of Clopper and Pearson on the
+    rows at risk (for clusters, on the effective number (Σ Y)² / Σ Y² of them).
 
     Rows open at the end must be open for reasons that have nothing to do with the event. With
     several ways to end use `cumulative_incidence`: 1 - S with the others as censored overstates.
@@ -303,19 +316,36 @@ def kaplan_meier(
     """
     check_level(level)
     spells = read_spells(
-        durations, observed=observed, entry=entry, customer=customer, weights=weights
+        durations,
+        observed=observed,
+        entry=entry,
+        customer=customer,
+        counts=counts,
+        weights=weights,
     )
-    sets = risk_sets(spells.exit_us, spells.cause, entry_us=spells.entry_us, weights=spells.weights)
+    sets = risk_sets(spells.exit_us, spells.cause, entry_us=spells.entry_us, weights=spells.sizes)
     survival = sets.survival
-    if spells.customer is None:
+    freedom = math.inf
+    if spells.bucket is not None:
+        variance, effective = jackknife(
+            sets, spells.cause, spells.masses, spells.bucket, lambda others: others.survival
+        )
+        freedom = effective - 1
+        method = "Kaplan-Meier, clustered by customer, log-log"
+    elif spells.customer is not None:
+        variance = robust_survival_variance(sets, spells.cause, spells.masses)
+        method = "Kaplan-Meier, robust, log-log"
+    else:
         variance = survival**2 * np.cumsum(sets.greenwood)
         method = "Kaplan-Meier, Greenwood, log-log"
-    else:
-        variance = clustered_survival_variance(sets, spells.cause, spells.customer)
-        method = "Kaplan-Meier, clustered by customer, log-log"
     std_error = np.sqrt(variance)
     low, high = log_log(
-        survival, std_error, effective_at_risk(sets, spells), start=1.0, level=level
+        survival,
+        std_error,
+        effective_at_risk(sets, spells),
+        start=1.0,
+        level=level,
+        freedom=freedom,
     )
     time_s = sets.times / _SECOND
     median = _crossing(time_s, survival, _MEDIAN)
@@ -373,12 +403,23 @@ def _restricted_mean(
         notes = ("The horizon lies beyond the longest observation.",)
     else:
         edges = np.concatenate(([0.0], np.minimum(time, end), [max(end, time[-1])]))
-        area = np.concatenate(([1.0], sets.survival)) * np.diff(edges)
+        steps = np.diff(edges)
+        area = np.concatenate(([1.0], sets.survival)) * steps
         value = float(area.sum())
-        beyond = value - np.cumsum(area)[:-1]  # area under the curve after each time
-        variance = _mean_variance(sets, spells, beyond)
+        if spells.bucket is not None:
+            spread, effective = jackknife(
+                sets,
+                spells.cause,
+                spells.masses,
+                spells.bucket,
+                lambda others: np.array([1.0, *others.survival]) @ steps,
+            )
+            variance, freedom = float(spread), effective - 1
+        else:
+            beyond = value - np.cumsum(area)[:-1]  # area under the curve after each time
+            variance, freedom = _mean_variance(sets, spells, beyond), math.inf
         # no event before the end, or all at once: the data do not show any variation
-        half = normal_quantile(level) * math.sqrt(variance) if variance > 0 else math.nan
+        half = quantile_of(level, freedom) * math.sqrt(variance) if variance > 0 else math.nan
     return Estimate(
         value=value,
         low=max(value - half, 0.0),  # NaN stays NaN: max and min return their first argument
@@ -397,13 +438,8 @@ def _restricted_mean(
 
 
 def _mean_variance(sets: RiskSets, spells: Spells, beyond: Floats) -> float:
+    drift = beyond * sets.greenwood
     if spells.customer is None:
-        return float((beyond**2 * sets.greenwood).sum())
-    left = sets.at_risk - sets.events
-    hazard = np.zeros(len(left))
-    np.divide(beyond, left, out=hazard, where=left > 0)
-    jump = (spells.cause >= 0) * hazard[sets.exit_index]
-    entry, leave = scores(jump, beyond * sets.greenwood, sets)
-    totals = np.bincount(spells.customer, weights=entry + leave)
-    n = len(np.unique(spells.customer))
-    return float((totals**2).sum()) * n / (n - 1) if n > 1 else math.nan
+        return float(beyond @ drift)
+    entry, leave = row_influences(sets, spells.cause, beyond, drift, spells.masses)
+    return float(corrected(np.array([((entry + leave) ** 2).sum()]), len(entry))[0])

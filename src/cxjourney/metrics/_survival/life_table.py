@@ -105,7 +105,7 @@ class LifeTable:
         curve = kaplan_meier(
             (self._rows[at] * self._step_us).astype("timedelta64[us]"),
             kind == 0,
-            weights=self._counts[at, kind],
+            counts=self._counts[at, kind],
             horizon=horizon,
             level=level,
         )

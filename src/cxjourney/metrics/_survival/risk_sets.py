@@ -6,20 +6,33 @@ microseconds, so that ties are exact.
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._stats.buckets import FEWEST, effective_units
 from cxjourney._support.array_types import Floats, Ints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 __all__ = [
     "RiskSets",
-    "clustered_incidence_variance",
     "clustered_moments",
-    "clustered_survival_variance",
+    "corrected",
+    "jackknife",
     "risk_sets",
+    "robust_incidence_variance",
+    "robust_survival_variance",
+    "row_influences",
     "scores",
+    "sets_without",
 ]
+
+_ROUNDING = 1e-12
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -116,8 +129,51 @@ def scores(jump_at_exit: Floats, drift: Floats, sets: RiskSets) -> tuple[Floats,
     return accumulated[sets.entry_index], jump_at_exit - accumulated[sets.exit_index + 1]
 
 
+def sets_without(sets: RiskSets, cause: Ints, masses: Floats, unit: Ints) -> Iterator[RiskSets]:
+    """Yield the risk sets of all others, leaving out one unit of rows at a time."""
+    order = np.argsort(unit, kind="stable")
+    starts = np.flatnonzero(np.diff(unit[order], prepend=-1))
+    size = len(sets.times)
+    for rows in np.split(order, starts[1:]):
+        at, entered, w = sets.exit_index[rows], sets.entry_index[rows], masses[rows]
+        ended = np.bincount(at, w, size)
+        at_risk = np.cumsum(np.bincount(entered, w, size)[:size]) - (np.cumsum(ended) - ended)
+        deaths = np.stack(
+            [np.bincount(at, w * (cause[rows] == k), size) for k in range(len(sets.deaths))]
+        )
+        left = sets.at_risk - at_risk
+        # what is left of a sum after it was taken out again is rounding
+        left = np.where(left > _ROUNDING * sets.at_risk, left, 0.0)
+        yield attrs.evolve(sets, at_risk=left, deaths=np.where(left > 0, sets.deaths - deaths, 0.0))
+
+
+def jackknife(
+    sets: RiskSets,
+    cause: Ints,
+    masses: Floats,
+    unit: Ints,
+    statistic: Callable[[RiskSets], Floats],
+) -> tuple[Floats, float]:
+    """Return the variance of a statistic of risk sets, and G*: each unit left out in turn.
+
+    NaN where the rows are of fewer than three units of equal weight; see
+    `cxjourney._stats.buckets`. Beyond the last row of the others their curve stays where it is.
+    """
+    whole = statistic(sets)
+    effective = float(effective_units(np.bincount(unit, masses)[:, None])[0]) if len(unit) else 0.0
+    if not effective >= FEWEST:
+        return np.full(np.shape(whole), np.nan), math.nan
+    total, n = np.zeros(np.shape(whole)), 0
+    for others in sets_without(sets, cause, masses, unit):
+        total += (statistic(others) - whole) ** 2
+        n += 1
+    return (n - 1) / n * total, effective
+
+
 def clustered_moments(
-    customer: NDArray[np.intp], sets: RiskSets, parts: list[tuple[Floats, Floats]]
+    customer: NDArray[np.intp],
+    sets: RiskSets,
+    parts: list[tuple[Floats, Floats]],
 ) -> Floats:
     """Return sums over customers of products of their running totals, at every time.
 
@@ -155,31 +211,37 @@ def clustered_moments(
     return moments
 
 
-def clustered_survival_variance(
-    sets: RiskSets, cause: NDArray[np.intp], customer: NDArray[np.intp]
-) -> Floats:
-    """Return the infinitesimal-jackknife variance of survival, by customer.
+def robust_survival_variance(sets: RiskSets, cause: Ints, weights: Floats) -> Floats:
+    """Return the infinitesimal-jackknife variance of survival, each weighted row by itself.
 
-    A row's influence at t is -S(t) A(t), with A(t) its influence on -log S(t).
+    A row's influence at t is -w S(t) A(t), with A(t) its influence on -log S(t).
     """
-    left = sets.at_risk - sets.events
-    hazard = np.zeros(len(left))
-    np.divide(1.0, left, out=hazard, where=left > 0)
-    ones = np.ones(len(customer))
-    jump = (cause >= 0) * hazard[sets.exit_index]
-    moments = clustered_moments(customer, sets, [scores(jump, sets.greenwood, sets), (ones, -ones)])
+    entry, leave = row_influences(sets, cause, 1.0, sets.greenwood, weights)
+    own = np.arange(len(weights))
+    moments = clustered_moments(own, sets, [(entry, leave), (weights, -weights)])
     drift = np.cumsum(sets.greenwood)
     squares = moments[:, 0, 0] - 2 * drift * moments[:, 0, 1] + drift**2 * moments[:, 1, 1]
-    return sets.survival**2 * _corrected(squares, customer)
+    return sets.survival**2 * corrected(squares, len(weights))
 
 
-def clustered_incidence_variance(
-    sets: RiskSets, cause: NDArray[np.intp], k: int, incidence: Floats, customer: NDArray[np.intp]
+def row_influences(
+    sets: RiskSets, cause: Ints, share: Floats | float, drift: Floats, weights: Floats
+) -> tuple[Floats, Floats]:
+    """Return what each row adds to -log S, or to a mean, on entry and on exit."""
+    left = sets.at_risk - sets.events
+    hazard = np.zeros(len(left))
+    np.divide(share, left, out=hazard, where=left > 0)
+    entry, leave = scores((cause >= 0) * hazard[sets.exit_index], drift, sets)
+    return weights * entry, weights * leave
+
+
+def robust_incidence_variance(
+    sets: RiskSets, cause: Ints, k: int, incidence: Floats, weights: Floats
 ) -> Floats:
-    """Return the infinitesimal-jackknife variance of the incidence of cause `k`, by customer.
+    """Return the infinitesimal-jackknife variance of an incidence, each weighted row by itself.
 
     A row's influence on F(t) is B(t) - F(t) A(t): A(t) is its influence on -log S(t), and B(t) adds
-    up what it changes at each of its times. Summed within customers, squared, and summed again.
+    up what it changes at each of its times.
     """
     n, left = sets.at_risk, sets.at_risk - sets.events
     before = np.concatenate(([1.0], sets.survival[:-1]))
@@ -196,15 +258,15 @@ def clustered_incidence_variance(
     np.divide(share * sets.deaths[k], n, out=drift_b, where=n > 0)
     drift_b += incidence * drift_a
     ones = np.ones(len(at))
-    parts = [scores(jump_a, drift_a, sets), scores(jump_b, drift_b, sets), (ones, -ones)]
-    moments = clustered_moments(customer, sets, parts)
+    pairs = [scores(jump_a, drift_a, sets), scores(jump_b, drift_b, sets), (ones, -ones)]
+    parts = [(weights * entry, weights * leave) for entry, leave in pairs]
+    moments = clustered_moments(np.arange(len(at)), sets, parts)
     sum_a, sum_b = np.cumsum(drift_a), np.cumsum(drift_b)
-    weights = np.stack((-incidence, np.ones(len(n)), incidence * sum_a - sum_b))
-    squares = np.einsum("at,tab,bt->t", weights, moments, weights)
-    return _corrected(squares, customer)
+    factors = np.stack((-incidence, np.ones(len(n)), incidence * sum_a - sum_b))
+    squares = np.einsum("at,tab,bt->t", factors, moments, factors)
+    return corrected(squares, len(at))
 
 
-def _corrected(squares: Floats, customer: NDArray[np.intp]) -> Floats:
-    """Apply C/(C - 1); with one customer there is no variance."""
-    n = len(np.unique(customer))
+def corrected(squares: Floats, n: int) -> Floats:
+    """Apply n / (n - 1); with one row there is no variance."""
     return np.full(len(squares), np.nan) if n < 2 else np.maximum(squares, 0.0) * n / (n - 1)

@@ -8,7 +8,16 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney._support.arrays import codes, durations, flags, same_length, to_array, weights_of
+from cxjourney._stats.buckets import bucket_of
+from cxjourney._support.arrays import (
+    codes,
+    counts_of,
+    durations,
+    flags,
+    same_length,
+    to_array,
+    weights_of,
+)
 from cxjourney.exceptions import InvalidData, InvalidValue
 
 if TYPE_CHECKING:
@@ -19,29 +28,41 @@ __all__ = ["Spells", "labelled", "read_spells"]
 
 @attrs.frozen(kw_only=True, eq=False)
 class Spells:
-    """Complete rows: exit, cause (-1: censored), late entry, customer code, weight."""
+    """Complete rows: exit, cause (-1: censored), late entry, size, customer code, bucket.
+
+    `sizes` are counts of equal rows (`counted`) or weights; with weights and no customers each row
+    is a customer of its own. `bucket` has the unit of variance of each row whose customer is known.
+    """
 
     exit_us: NDArray[np.int64]
     cause: NDArray[np.int64]
     causes: tuple[str, ...]
     entry_us: NDArray[np.int64] | None
     customer: NDArray[np.int64] | None
-    weights: NDArray[np.float64] | None
+    bucket: NDArray[np.int64] | None
+    sizes: NDArray[np.float64] | None
+    counted: bool
     n_missing: int
     kept: NDArray[np.bool_]
 
     @property
     def n(self) -> int:
-        """Number of rows used, each as often as its weight says."""
-        return len(self.exit_us) if self.weights is None else round(float(self.weights.sum()))
+        """Number of rows used, each as often as its count says."""
+        return int(self._numbers.sum())
 
     @property
     def n_censored(self) -> int:
-        """Number of censored rows, each as often as its weight says."""
-        is_open = self.cause < 0
-        if self.weights is None:
-            return int(np.count_nonzero(is_open))
-        return round(float(self.weights[is_open].sum()))
+        """Number of censored rows, each as often as its count says."""
+        return int(self._numbers[self.cause < 0].sum())
+
+    @property
+    def masses(self) -> NDArray[np.float64]:
+        """How much each row weighs."""
+        return np.ones(len(self.exit_us)) if self.sizes is None else self.sizes
+
+    @property
+    def _numbers(self) -> NDArray[np.float64]:
+        return self.masses if self.counted else np.ones(len(self.exit_us))
 
 
 def labelled(
@@ -68,14 +89,13 @@ def read_spells(
     cause: Values | None = None,
     entry: Values | None = None,
     customer: Values | None = None,
+    counts: Values | None = None,
     weights: Values | None = None,
 ) -> Spells:
     """Read and check the columns; exactly one of `observed` and `cause` tells how a row ended."""
-    if customer is not None and weights is not None:
-        raise InvalidValue(
-            "customer and weights must not be given together: a weight stands for rows that are "
-            "independent, customers for rows that are not"
-        )
+    for name, other in (("customer", customer), ("weights", weights)):
+        if counts is not None and other is not None:
+            raise InvalidValue.of(name, "be left out where counts are given", other)
     exit_us, missing = durations(lengths, "durations")
     if cause is None:
         ended, unknown = flags(observed if observed is not None else (), "observed")
@@ -86,7 +106,7 @@ def read_spells(
     else:
         kind, labels, _ = labelled(cause, "cause")
         same_length(durations=exit_us, cause=kind)
-    entry_us = who = weight = None
+    entry_us = who = size = bucket = None
     if entry is not None:
         entry_us, unknown = durations(entry, "entry")
         same_length(durations=exit_us, entry=entry_us)
@@ -95,12 +115,17 @@ def read_spells(
         if late.size:
             raise InvalidData.at_rows("entry is not before the end", late.tolist())
     if customer is not None:
-        who, _, unknown = codes(customer, "customer")
+        who, names, unknown = labelled(customer, "customer")
         same_length(durations=exit_us, customer=who)
+        bucket = bucket_of(names).astype(np.int64)[who] if names else who
         missing = missing | unknown
-    if weights is not None:
-        weight = weights_of(weights, len(exit_us))
-        missing = missing | (weight == 0)
+    if counts is not None:
+        size = counts_of(counts, len(exit_us)).astype(np.float64)
+    elif weights is not None:
+        size = weights_of(weights, len(exit_us))
+        who = np.arange(len(exit_us)) if who is None else who
+    if size is not None:
+        missing = missing | (size == 0)
     kept = ~missing
     return Spells(
         exit_us=exit_us[kept],
@@ -108,7 +133,9 @@ def read_spells(
         causes=labels,
         entry_us=None if entry_us is None else entry_us[kept],
         customer=None if who is None else who[kept],
-        weights=None if weight is None else weight[kept],
+        bucket=None if bucket is None else bucket[kept],
+        sizes=None if size is None else size[kept],
+        counted=counts is not None,
         n_missing=int(np.count_nonzero(missing)),
         kept=kept,
     )
