@@ -288,3 +288,62 @@ def test_the_matrix_survives_json_and_prints_its_totals_first():
     lines = repr(result).splitlines()
     assert lines[3].split() == ["all", "4", "100.0%", "25.0%", "0.0%"]
     assert len(result._table()) == len(result.cohorts) * 3
+
+
+@pytest.mark.parametrize("window", ["calendar", "rolling"])
+@pytest.mark.parametrize("cohort", ["day", "week"])
+def test_cells_of_young_cohorts_are_known_as_soon_as_their_age_is_over(window, cohort):
+    rng = np.random.default_rng(4)
+    start = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
+    days = {who: [int(rng.integers(0, 12))] for who in range(40)}
+    for own in days.values():
+        own += [own[0] + int(d) for d in rng.integers(1, 12, rng.integers(0, 4))]
+    end = 12
+    seen = {who: sorted(d for d in own if d <= end) for who, own in days.items()}
+    seen = {who: own for who, own in seen.items() if own}
+    rows = [(who, start + timedelta(days=d, hours=1)) for who, own in seen.items() for d in own]
+    result = cohort_retention(
+        [who for who, _ in rows],
+        [when for _, when in rows],
+        unit="day",
+        cohort=cohort,
+        periods=6,
+        kind="unbounded",
+        window=window,
+        observed_until=start + timedelta(days=end, hours=2),
+    )
+    width = 1 if cohort == "day" else 7
+    full = 0
+    for row, label in enumerate(result.cohorts):
+        number = (datetime.fromisoformat(label).replace(tzinfo=UTC) - start).days // width
+        members = [own for own in seen.values() if own[0] // width == number]
+        for age in range(7):
+            known = [own for own in members if end - own[0] > age]
+            back = [own for own in known if any(age <= d - own[0] <= 6 for d in own)]
+            assert (result.eligible[row, age], result.retained[row, age]) == (
+                len(known),
+                len(back),
+            ), (label, age)
+        full += sum(end - own[0] > 6 for own in members)
+    assert {total.denominator for total in result.total} == {full}
+    assert (result.rate[:, 0][result.eligible[:, 0] > 0] == 1).all()  # age 0 is the start itself
+    young = result.eligible[:, -1] == 0
+    assert (result.eligible[young, 0] > 0).any()
+    assert "age N is not over" in str(result)
+
+
+@pytest.mark.parametrize(
+    ("days", "window", "unit"),
+    [
+        (60, "calendar", "day"),
+        (200, "calendar", "week"),
+        (800, "calendar", "month"),
+        (800, "rolling", "week"),
+    ],
+)
+def test_the_unit_of_age_follows_the_span_of_the_activity(days, window, unit):
+    when = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=d) for d in range(0, days, 3)]
+    result = cohort_retention(
+        ["a", "b", "c"] * (len(when) // 3), when[: len(when) // 3 * 3], window=window
+    )
+    assert (result.unit, result.cohort) == (unit, unit)

@@ -34,7 +34,10 @@ def test_unbounded_retention_never_rises_from_all_of_the_eligible(rows, window, 
         observed_until=END,
     )
     assert np.all(np.diff(result.retained, axis=1) <= 0)
-    assert np.all(result.eligible == result.eligible[:, :1])
+    assert np.all(np.diff(result.eligible, axis=1) <= 0)
+    # all ages together stand on the same customers: those whose last age is over
+    assert len({total.denominator for total in result.total}) == 1
+    assert np.all(np.diff([total.numerator for total in result.total]) <= 0)
     assert np.array_equal(result.retained[:, 0], result.eligible[:, 0])
 
 

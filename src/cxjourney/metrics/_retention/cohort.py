@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from cxjourney._support.arrays import Values
     from cxjourney._time.calendar import Period
+    from cxjourney.metrics._retention.activity import Activity
 
 __all__ = ["CohortRetention", "cohort_retention"]
 
@@ -47,6 +48,7 @@ _NO_INTERVAL: dict[str, Any] = {
     "method": "no interval",
     "notes": ("A customer counts in several cohorts.",),
 }
+_SPAN = 12
 _UNIT_US = {"day": DAY_US, "week": 7 * DAY_US}
 
 
@@ -63,13 +65,15 @@ class CohortRetention(Result):
     size
         Customers of each cohort.
     eligible
-        Of these, the customers whose window has wholly elapsed, of shape (cohorts, ages).
+        Of these, the customers whose window has wholly elapsed, of shape (cohorts, ages); of
+        unbounded retention, those whose unit N has.
     retained
         Of the eligible, those active in the window.
     rate, low, high
         retained / eligible with Wilson's interval; NaN where nobody is eligible yet.
     total
-        For each age, all eligible cohorts together: Σ retained / Σ eligible.
+        For each age, all eligible cohorts together: Σ retained / Σ eligible; of unbounded
+        retention, only customers whose last age is over, who all had the same time to return.
     kind, window, membership, cohort, unit, horizon, time_zone
         The choices that the matrix depends on.
     observed_until
@@ -141,6 +145,7 @@ class CohortRetention(Result):
             n=self.n + other.n,
             n_missing=self.n_missing + other.n_missing,
             n_later=self.n_later + other.n_later,
+            whole=_counted(self.total) + _counted(other.total),
             **counts,
         )
 
@@ -199,10 +204,17 @@ class CohortRetention(Result):
         return Table(columns, formats=dict.fromkeys(self.ages, "percent"))
 
     def _notes(self) -> tuple[str, ...]:
+        elapsed: tuple[str, ...] = ("A dash stands where no window has wholly elapsed yet.",)
+        if self.kind == "unbounded":
+            elapsed = (
+                "A dash stands where age N is not over yet.",
+                f"Who is younger than {self.horizon} {self.unit}s had less time to return.",
+                "The row of all counts customers whose last age is over.",
+            )
         return (
             f"The {self.window} windows of {self.kind} retention are cut in {self.time_zone}.",
             f"It counts {self.n:,} customers; {left_out(self.n_missing, self.n_later)}.",
-            "A dash stands where no window has wholly elapsed yet.",
+            *elapsed,
             "to_frame() has counts and intervals.",
         )
 
@@ -211,7 +223,7 @@ def cohort_retention(
     customers: Values,
     timestamps: Values,
     *,
-    unit: Period = "day",
+    unit: Period | None = None,
     cohort: Period | None = None,
     periods: int = 12,
     kind: Literal["on", "unbounded", "bracket"] = "on",
@@ -232,13 +244,15 @@ def cohort_retention(
     timestamps
         When the customer was active (naive timestamps are UTC). Rows may come in any order.
     unit
-        Unit of age.
+        Unit of age; None: days, or weeks where the activity spans more than 12 of them, or months
+        where more than 12 (no months in rolling windows, nor anything but days with brackets).
     cohort
         Period by which customers are grouped; None: `unit`.
     periods
         The last age shown [units]; the first is 0.
     kind
-        "on": active in unit N itself. "unbounded": active in unit N or later, up to `periods`.
+        "on": active in unit N itself. "unbounded": active in unit N or later, up to `periods` or
+        the end of observation.
         "bracket": active at least once within each of `brackets`.
     brackets
         First and last unit of each bracket, for `kind="bracket"`.
@@ -263,7 +277,8 @@ def cohort_retention(
     -------
     CohortRetention
         Counts, rates with Wilson intervals, and totals weighted by the eligible. A cell in which
-        no window has wholly elapsed is NaN, not 0. An empty input has no cohorts.
+        no window has wholly elapsed (of unbounded retention: no unit N) is NaN, not 0. An empty
+        input has no cohorts.
 
     Raises
     ------
@@ -279,8 +294,9 @@ def cohort_retention(
     A customer is eligible for [a, b] once unit b has wholly elapsed before the end of
     observation, and only then counts, active or not: a young customer who happened to return
     early would else be counted where one who did not is not. On-unit curves are not monotone: a
-    customer may skip a week. Unbounded ones are non-increasing, with the same eligible customers
-    at every age.
+    customer may skip a week. Unbounded totals are non-increasing, with the same eligible customers
+    at every age: those whose last age is over. Cells of younger cohorts count what is known, and
+    rise as their customers get more time to return.
 
     Days with a daylight-saving change have 23 or 25 hours and are one calendar day, while
     rolling windows have 24 hours always; the two differ, so do not compare across them. The
@@ -294,18 +310,28 @@ def cohort_retention(
     >>> day = {"ann": [0, 1, 7], "ben": [0, 3], "cid": [0, 8, 30], "dan": [0]}
     >>> who = [name for name, days in day.items() for _ in days]
     >>> when = [datetime(2026, 1, 1) + timedelta(days=d) for days in day.values() for d in days]
-    >>> result = cohort_retention(who, when, periods=3, observed_until=datetime(2026, 2, 10))
+    >>> end = datetime(2026, 2, 10)
+    >>> result = cohort_retention(who, when, unit="day", periods=3, observed_until=end)
     >>> result.total[1]
     25.0% [4.6%, 69.9%] (95% Wilson, n=4)
     """
     check_level(level)
-    cohort = unit if cohort is None else cohort
-    check_choice(unit, "unit", PERIODS)
-    check_choice(cohort, "cohort", PERIODS)
+    for name, value in (("unit", unit), ("cohort", cohort)):
+        if value is not None:
+            check_choice(value, name, PERIODS)
     check_choice(kind, "kind", ("on", "unbounded", "bracket"))
     check_choice(window, "window", ("calendar", "rolling"))
     check_choice(membership, "membership", ("first", "recurring"))
     check_zone(time_zone)
+    spans, ages = spans_of(kind, periods, brackets)
+    activity = read_activity(customers, timestamps, observed_until=observed_until)
+    if unit is None:
+        unit = (
+            "day"
+            if kind == "bracket"
+            else _unit_of(activity, time_zone, rolling=window == "rolling")
+        )
+    cohort = unit if cohort is None else cohort
     if window == "rolling" and unit not in _UNIT_US:
         raise InvalidValue.of("unit", "be 'day' or 'week' with rolling windows", unit)
     if membership == "recurring" and (window == "rolling" or cohort != unit or starts is not None):
@@ -313,8 +339,6 @@ def cohort_retention(
             "membership='recurring' must come with calendar windows, cohorts of the same unit "
             "and no starts"
         )
-    spans, ages = spans_of(kind, periods, brackets)
-    activity = read_activity(customers, timestamps, observed_until=observed_until)
     period = period_index(activity.us, unit, time_zone)
     if membership == "recurring":
         anchor = np.flatnonzero(activity.first | np.diff(period, prepend=0).astype(bool))
@@ -333,12 +357,15 @@ def cohort_retention(
     size = len(labels)
     eligible = np.zeros((size, len(spans)), dtype=np.int64)
     retained = np.zeros((size, len(spans)), dtype=np.int64)
+    whole = np.zeros((2, len(spans)), dtype=np.int64)
     active = ActiveBetween(activity.customer, axis, reach=max(b for _, b in spans))
     for k, (a, b) in enumerate(spans):
-        ripe = elapsed > b
+        # who is seen in unit N or later is known of as soon as unit N is over
+        ripe = elapsed > (a if kind == "unbounded" else b)
         back = ripe & active.within(activity.customer[anchor], base + a, base + b)
         eligible[:, k] = np.bincount(row[ripe], minlength=size)
         retained[:, k] = np.bincount(row[back], minlength=size)
+        whole[:, k] = np.count_nonzero(back & (elapsed > b)), np.count_nonzero(elapsed > b)
     choices = _Choices(
         kind=kind,
         window=window,
@@ -357,6 +384,7 @@ def cohort_retention(
         size=np.bincount(row, minlength=size),
         eligible=eligible,
         retained=retained,
+        whole=whole,
         n=len(np.unique(activity.customer[anchor])),
         n_missing=activity.n_missing,
         n_later=activity.n_later,
@@ -386,11 +414,15 @@ def _matrix(
     size: Ints,
     eligible: Ints,
     retained: Ints,
+    whole: Ints,
     n: int,
     n_missing: int,
     n_later: int,
 ) -> CohortRetention:
-    """Return the matrix of counts, with its rates, intervals and totals."""
+    """Return the matrix of counts, with its rates, intervals and totals.
+
+    `whole` holds the retained and all of those whose whole window has elapsed, by age.
+    """
     parameters = {
         name: getattr(choices, name) for name in ("unit", "kind", "horizon", "window", "membership")
     }
@@ -400,14 +432,14 @@ def _matrix(
     total = tuple(
         attrs.evolve(
             proportion(
-                int(retained[:, k].sum()),
-                int(eligible[:, k].sum()),
+                int(whole[0, k]),
+                int(whole[1, k]),
                 level=choices.level,
                 name="cohort_retention",
                 definition="customers active in the window / customers whose window has elapsed",
                 parameters={"age": age, **parameters},
                 n_missing=n_missing,
-                n_censored=members - int(eligible[:, k].sum()),
+                n_censored=members - int(whole[1, k]),
                 exclusions={"after observed_until": n_later},
             ),
             time_zone=choices.time_zone,
@@ -432,6 +464,22 @@ def _matrix(
         n_later=n_later,
         **{field.name: getattr(choices, field.name) for field in attrs.fields(_Choices)},
     )
+
+
+def _unit_of(activity: Activity, time_zone: str, *, rolling: bool) -> Period:
+    """Return the largest unit of which the activity spans more than `_SPAN`, else days."""
+    units: tuple[Period, ...] = ("week",) if rolling else ("month", "week")
+    for unit in units:
+        ends = np.array([activity.us.min(initial=activity.end_us), activity.end_us])
+        first, last = period_index(ends, unit, time_zone)
+        if last - first > _SPAN:
+            return unit
+    return "day"
+
+
+def _counted(total: tuple[Estimate, ...]) -> Ints:
+    """Return how many of how many each share counts, shape (2, shares)."""
+    return np.array([[x.numerator for x in total], [x.denominator for x in total]])
 
 
 def _spread(counts: Ints, cohorts: tuple[str, ...], whole: tuple[str, ...]) -> Ints:
