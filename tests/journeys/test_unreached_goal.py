@@ -70,3 +70,14 @@ def test_a_slip_is_told_what_was_planned(log):
 def test_what_is_known_must_be_names_or_a_blueprint(log, known):
     with pytest.raises(InvalidValue, match=next(iter(known))):
         log.journeys(goal="web", inactivity=WEEK, **known)
+
+
+def test_limits_are_compared_for_a_goal_that_nobody_reached(log):
+    found = log.suggest_inactivity(goal="buy", blueprint=PLAN)
+    assert set(found.limits["converted"]) == {0}
+    told = cx.dropoff.sensitivity(log, goal="buy", limits=[WEEK], touchpoints=["buy"])
+    assert (told.table["converted"][0], told.table["dropped"][0]) == (0, 2)
+    with pytest.raises(UnknownName, match="buy"):
+        log.suggest_inactivity(goal="buy")
+    with pytest.raises(UnknownName, match="buy"):
+        cx.dropoff.sensitivity(log, goal="buy", limits=[WEEK])

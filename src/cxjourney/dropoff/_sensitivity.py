@@ -19,13 +19,22 @@ from cxjourney.dropoff._exits import exits
 from cxjourney.dropoff._funnel_rules import Subject
 from cxjourney.dropoff._lost_conversions import conversion_of_journeys
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import IN_PROGRESS, BySegment, SegmentBy, by_segment, chain_of, check_log
+from cxjourney.journeys import (
+    IN_PROGRESS,
+    BySegment,
+    SegmentBy,
+    by_segment,
+    chain_of,
+    check_log,
+    planned_touchpoints,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
+    from cxjourney.domain import JourneyBlueprint, Touchpoint
     from cxjourney.journeys import By, Journeys
     from cxjourney.log import InteractionLog
 
@@ -125,6 +134,8 @@ def sensitivity(
     by: By = "touchpoint",
     segment: None = None,
     level: float = 0.95,
+    touchpoints: Iterable[str | Touchpoint] | None = None,
+    blueprint: JourneyBlueprint | None = None,
 ) -> Sensitivity: ...
 
 
@@ -138,6 +149,8 @@ def sensitivity(
     by: By = "touchpoint",
     segment: SegmentBy,
     level: float = 0.95,
+    touchpoints: Iterable[str | Touchpoint] | None = None,
+    blueprint: JourneyBlueprint | None = None,
 ) -> BySegment[Sensitivity]: ...
 
 
@@ -150,6 +163,8 @@ def sensitivity(
     by: By = "touchpoint",
     segment: SegmentBy | None = None,
     level: float = 0.95,
+    touchpoints: Iterable[str | Touchpoint] | None = None,
+    blueprint: JourneyBlueprint | None = None,
 ) -> Sensitivity | BySegment[Sensitivity]:
     """Return how outcomes, exits and lengths of journeys move with the inactivity limit.
 
@@ -169,6 +184,8 @@ def sensitivity(
         customer has the first known value.
     level
         Confidence level, in (0, 1).
+    touchpoints, blueprint
+        As in `log.journeys`.
 
     Returns
     -------
@@ -197,6 +214,7 @@ def sensitivity(
     -----
     The limit is part of the definition of "lost": no number is the right one. What changes little
     between half and twice the limit can be told without it; what changes must be told with it.
+    `log.journeys(gaps=TransitionGaps())` needs no limit to tell one journey from the next.
 
     Examples
     --------
@@ -218,8 +236,11 @@ def sensitivity(
     check_level(level)
     goals = check_names(goal, "goal")
     ends = check_names(exit_touchpoints, "exit_touchpoints")
+    planned = planned_touchpoints(touchpoints, blueprint)
     if limits is None:
-        found = log.suggest_inactivity(goal=goals, exit_touchpoints=ends, limits=())
+        found = log.suggest_inactivity(
+            goal=goals, exit_touchpoints=ends, limits=(), touchpoints=planned
+        )
         if found.suggested is None:
             raise InvalidValue("limits must be given: no customer came twice to suggest one by")
         limits = [*found.plausible, *(found.suggested * factor for factor in _FACTORS)]
@@ -227,7 +248,10 @@ def sensitivity(
         raise InvalidValue.of("limits", "be a list of timedeltas", limits)
     ordered = sorted({check_duration(limit, "limits") for limit in limits})
     cuts: Iterable[tuple[timedelta, Journeys]] = (
-        (limit, log.journeys(goal=goals, inactivity=limit, exit_touchpoints=ends))
+        (
+            limit,
+            log.journeys(goal=goals, inactivity=limit, exit_touchpoints=ends, touchpoints=planned),
+        )
         for limit in ordered
     )
     if segment is None:

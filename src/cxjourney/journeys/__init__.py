@@ -19,6 +19,7 @@ from cxjourney.journeys._outcomes import CONVERTED as CONVERTED
 from cxjourney.journeys._outcomes import DROPPED as DROPPED
 from cxjourney.journeys._outcomes import IN_PROGRESS as IN_PROGRESS
 from cxjourney.journeys._outcomes import OUTCOMES as OUTCOMES
+from cxjourney.journeys._outcomes import planned_touchpoints as planned_touchpoints
 from cxjourney.journeys._segments import BySegment
 from cxjourney.journeys._segments import SegmentBy as SegmentBy
 from cxjourney.journeys._segments import by_segment as by_segment

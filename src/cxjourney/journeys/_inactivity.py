@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,10 +14,11 @@ import numpy as np
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
-from cxjourney._support.validation import check_duration, check_fraction, duration_us
+from cxjourney._support.validation import check_duration, check_fraction, check_names, duration_us
 from cxjourney.domain import Outcome
 from cxjourney.exceptions import InvalidValue, TimesRequired
 from cxjourney.journeys._inactivity_valleys import DAY_US, MINUTE_US, resolution_us, valleys_us
+from cxjourney.journeys._outcomes import planned_touchpoints
 from cxjourney.journeys._units import units_of
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cxjourney.domain import JourneyBlueprint, Touchpoint
+    from cxjourney.journeys._journeys import Journeys
     from cxjourney.log import InteractionLog
 
 __all__ = ["InactivitySuggestion", "suggest_inactivity"]
@@ -142,13 +147,22 @@ def suggest_inactivity(
     exit_touchpoints: str | Iterable[str] = (),
     quantile: float | None = None,
     limits: Sequence[timedelta] | None = None,
+    touchpoints: Iterable[str | Touchpoint] | None = None,
+    blueprint: JourneyBlueprint | None = None,
 ) -> InactivitySuggestion:
     """Return what several inactivity limits mean; see `InteractionLog.suggest_inactivity`."""
     if quantile is not None:
         check_fraction(quantile, "quantile")
     if limits is not None and not isinstance(limits, Iterable):
         raise InvalidValue.of("limits", "be a list of timedeltas", limits)
-    gaps_us, bucket, resolution, by_case = _gaps(log, goal, exit_touchpoints)
+    planned = planned_touchpoints(touchpoints, blueprint)
+    cut = partial(
+        log.journeys,
+        goal=check_names(goal, "goal"),
+        exit_touchpoints=check_names(exit_touchpoints, "exit_touchpoints"),
+        touchpoints=planned,
+    )
+    gaps_us, bucket, resolution, by_case = _gaps(cut())
     ordered = np.sort(gaps_us)
 
     def shorter(limit: timedelta) -> float:
@@ -186,13 +200,13 @@ def suggest_inactivity(
             },
             formats={"quantile": "percent", "gap_s": "duration"},
         ),
-        limits=_compared(log, goal, exit_touchpoints, limits, ordered),
+        limits=_compared(cut, limits, ordered),
     )
 
 
-def _quantile(gaps_us: NDArray[np.int64], quantile: float) -> int:
-    """Return a gap that at least so many are no longer than."""
-    return int(np.quantile(gaps_us, quantile, method="higher"))
+def _quantile(ordered: NDArray[np.int64], quantile: float) -> int:
+    """Return a gap that at least so many are no longer than, to the microsecond."""
+    return int(ordered[math.ceil(quantile * (len(ordered) - 1))])
 
 
 def _apart(
@@ -214,14 +228,13 @@ def _apart(
 
 
 def _gaps(
-    log: InteractionLog, goal: str | Iterable[str] | None, exits: str | Iterable[str]
+    journeys: Journeys,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], int, bool]:
     """Return the gaps within journeys that only goals, exits and journey ids cut [us].
 
     Beside them the bucket of the customer of each, the step of the timestamps [us], and whether
     journey ids cut.
     """
-    journeys = log.journeys(goal=goal, exit_touchpoints=exits)
     time = journeys.columns.time
     if time is None:
         raise TimesRequired("suggest_inactivity() needs times; aggregated paths have none")
@@ -261,15 +274,13 @@ def _described(valleys: Sequence[timedelta], ordered: NDArray[np.int64]) -> Tabl
 
 
 def _compared(
-    log: InteractionLog,
-    goal: str | Iterable[str] | None,
-    exits: str | Iterable[str],
+    cut: Callable[..., Journeys],
     limits: Sequence[timedelta],
     ordered_gaps: NDArray[np.int64],
 ) -> Table:
     counts = np.zeros((len(limits), 3), dtype=np.int64)
     for i, limit in enumerate(limits):
-        found = log.journeys(goal=goal, exit_touchpoints=exits, inactivity=limit).outcomes
+        found = cut(inactivity=limit).outcomes
         counts[i] = found[Outcome.CONVERTED], found[Outcome.DROPPED], found[Outcome.IN_PROGRESS]
     journeys = counts.sum(axis=1)
     shares = counts / np.where(journeys, journeys, np.nan)[:, None]

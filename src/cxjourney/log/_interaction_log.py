@@ -461,7 +461,8 @@ class InteractionLog:
         goal
             Touchpoint, or several, with which a journey has converted.
         inactivity
-            The silence after which a customer counts as lost; None where nothing tells.
+            The silence after which a customer counts as lost; None where nothing tells. See
+            `suggest_inactivity`, and `gaps` where one limit does not fit every transition.
         exit_touchpoints
             Touchpoints with which a customer leaves explicitly.
         after_goal
@@ -535,12 +536,14 @@ class InteractionLog:
         exit_touchpoints: str | Iterable[str] = (),
         quantile: float | None = None,
         limits: Sequence[timedelta] | None = None,
+        touchpoints: Iterable[str | Touchpoint] | None = None,
+        blueprint: JourneyBlueprint | None = None,
     ) -> InactivitySuggestion:
         """Return the gaps between contacts, and what conversion and drop-off several limits mean.
 
         Parameters
         ----------
-        goal, exit_touchpoints
+        goal, exit_touchpoints, touchpoints, blueprint
             As in `log.journeys`. What lies between a goal and the next contact is no gap.
         quantile
             Share of the gaps, in [0, 1], that the suggested limit shall cover: at least so many are
@@ -599,7 +602,13 @@ class InteractionLog:
         from cxjourney.journeys import suggest_inactivity
 
         return suggest_inactivity(
-            self, goal=goal, exit_touchpoints=exit_touchpoints, quantile=quantile, limits=limits
+            self,
+            goal=goal,
+            exit_touchpoints=exit_touchpoints,
+            quantile=quantile,
+            limits=limits,
+            touchpoints=touchpoints,
+            blueprint=blueprint,
         )
 
     # ------------------------------------------------------------------ preparing

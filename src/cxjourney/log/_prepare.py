@@ -309,7 +309,9 @@ def sessions(log: InteractionLog, *, gap: timedelta) -> InteractionLog:
     Parameters
     ----------
     gap
-        A silence of at least this begins a new session. Web analytics uses 30 minutes.
+        A silence of at least this begins a new session. Web analytics uses 30 minutes; the valleys
+        of `log.suggest_inactivity()` say what fits these data, and `TransitionGaps` cuts journeys
+        by the gaps of each transition.
 
     Returns
     -------
