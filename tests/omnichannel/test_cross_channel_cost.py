@@ -150,6 +150,21 @@ def test_journeys_in_progress_count_for_as_long_as_they_were_seen():
     assert any("2 journeys in progress count for as long" in note for note in found.notes)
 
 
+def test_journeys_that_cannot_be_known_to_be_lost_yet_are_not_compared():
+    # half buy after 2 days; the phone is there since 5 days, and a silence of 7 is a loss
+    told = {}
+    for i in range(40):
+        hour = 55 * 24 + i / 10
+        told[f"x{i}"] = [("t", "web", hour), ("t", "phone", hour)]
+        told[f"y{i}"] = [("t", "web", i / 10), ("t", "web", i / 10)]
+        if i % 2:
+            told[f"x{i}"].append(("buy", "web", hour + 48))
+            told[f"y{i}"].append(("buy", "web", i / 10 + 48))
+    told = {who: [(*touch, {}) for touch in touches] for who, touches in told.items()}
+    found = cross_channel_cost(logged(told).journeys(goal="buy", inactivity=LIMIT))
+    assert np.isnan(found.conversion.value)
+
+
 def test_contacts_are_compared_with_those_as_late_and_from_the_same_channel():
     paths = cx.Journeys.from_paths(
         [["web"] * 4, ["web", "web", "web", "app"], ["web", "app"], ["app", "web"]],

@@ -254,6 +254,27 @@ def test_arrivals_that_are_nearly_all_censored_raise_no_alarm():
     assert len(found.alarms) == 0
 
 
+@pytest.mark.parametrize("launched", [0, 14])
+def test_a_hand_off_that_could_not_be_followed_to_the_limit_has_no_loss(launched):
+    # half of the arrivals move on after 5 days; they begin with the log, or 6 days before its end
+    told = {}
+    for i in range(40):
+        day = launched + i / 80
+        told[f"a{i}"] = [("page", "web", day), ("page", "chat", day)]
+        told[f"b{i}"] = [("page", "chat", i / 80), ("page", "chat", i / 80)]
+        if i % 2:
+            told[f"a{i}"].append(("buy", "web", day + 5))
+            told[f"b{i}"].append(("buy", "web", i / 80 + 5))
+    found = handoff_loss(logged(told).journeys(goal="buy", inactivity=LIMIT))
+    row = pair(found, "web", "chat")
+    assert row["arrivals"] == 40
+    if launched:
+        assert np.isnan(row["loss"])
+        assert any("could be followed" in note for note in found.notes)
+    else:
+        assert row["loss"] == pytest.approx(0)
+
+
 def test_an_interval_rests_on_the_arrivals_whose_end_is_known():
     told = {f"o{i}": [("x", "app", 15), ("y", "web", 16)] for i in range(20)}
     told |= {f"lost{i}": [("x", "app", 1), ("y", "web", 2)] for i in range(3)}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import cxjourney as cx
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.sequences import Memory, memory
-from cxjourney.sequences._memory import Transitions, local_memory, order_selection
+from cxjourney.sequences._memory import CountedTransitions, local_memory, order_selection
 
 NAMES = ["ad", "web", "cart", "email", "store"]
 CONVERTED, DROPPED = 6, 7
@@ -25,8 +25,8 @@ T1 = """ad web cart !,ad web x,web cart web cart !,web x,ad x,email web cart x,e
 web store !,ad web web x,email web store x"""
 
 
-def transitions(journeys, weights=None) -> Transitions:
-    return Transitions.of(
+def transitions(journeys, weights=None) -> CountedTransitions:
+    return CountedTransitions.of(
         np.array([c for j in journeys for c in j], dtype=np.int64),
         np.array([len(j) for j in journeys], dtype=np.int64),
         None if weights is None else np.array(weights),

@@ -12,13 +12,22 @@ from cxjourney._stats.aalen_johansen import MOVED, OPEN, left_out_probabilities,
 from cxjourney._stats.buckets import N_BUCKETS, BucketFigures, difference_of_shares
 from cxjourney._stats.normal_pooling import smoothed_variance
 from cxjourney._support.array_types import Floats, Ints
+from cxjourney._support.validation import duration_us
 
 if TYPE_CHECKING:
     from cxjourney._stats.units import Units
     from cxjourney._support.array_types import Bools
-    from cxjourney.journeys import Visits
+    from cxjourney.journeys import Journeys, Visits
 
-__all__ = ["Arms", "Difference", "arms_of", "difference", "difference_within", "pooled_means"]
+__all__ = [
+    "Arms",
+    "Difference",
+    "arms_of",
+    "could_be_followed",
+    "difference",
+    "difference_within",
+    "pooled_means",
+]
 
 _ROUNDING = 1e-12  # sums of masses end a few bits off 0 and 1
 
@@ -37,7 +46,7 @@ class Arms:
         Visits of each arm, and those censored; weights counted.
     loss
         Probability that no interaction follows within the limit [fraction]; NaN where all are
-        censored.
+        censored, or none came early enough to be followed up to the limit.
     loss_without
         The same without each bucket, shape (buckets, arms).
     own, own_censored
@@ -68,6 +77,9 @@ def arms_of(visits: Visits, key: Ints, units: Units) -> Arms:
     is_censored = state == OPEN
     lost = visits.following[used] == visits.dropoff
     own = units.sums(arm, size, item=item)
+    early = could_be_followed(visits.journeys, visits.row[used])
+    own_early = units.sums(arm[early], size, item=item[early])
+    n_early = own_early.sum(axis=0)
     own_censored = units.sums(arm[is_censored], size, item=item[is_censored])
     n, censored = own.sum(axis=0), own_censored.sum(axis=0)
     if visits.wait_us is None or units.of is None:
@@ -94,11 +106,25 @@ def arms_of(visits: Visits, key: Ints, units: Units) -> Arms:
         key=keys,
         n=np.rint(n).astype(np.int64),
         censored=np.rint(censored).astype(np.int64),
-        loss=_known(loss, censored < n),
-        loss_without=_known(without, censored - own_censored < n - own),
+        loss=_known(loss, (censored < n) & (n_early > 0)),
+        loss_without=_known(without, (censored - own_censored < n - own) & (n_early > own_early)),
         own=own,
         own_censored=own_censored,
     )
+
+
+def could_be_followed(journeys: Journeys, row: Ints) -> Bools:
+    """Return whether the observation goes on after each row for as long as the limit.
+
+    Where it does for none, nobody can be known to be lost: a comparison with others would take what
+    is not known yet for an outcome. Unlike how long each was followed this is no outcome itself.
+    """
+    time, until = journeys.columns.time, journeys.log.observed_until_us
+    limit = journeys.rules.inactivity
+    if time is None or until is None or limit is None:
+        return np.ones(len(row), dtype=np.bool_)
+    early: Bools = until - time[row] >= duration_us(limit)
+    return early
 
 
 def _known(loss: Floats, known: Bools) -> Floats:

@@ -26,7 +26,7 @@ from cxjourney.journeys import (
     units_of,
 )
 from cxjourney.metrics import Estimate
-from cxjourney.omnichannel._arms import pooled_means
+from cxjourney.omnichannel._arms import could_be_followed, pooled_means
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
     coded_at,
@@ -300,7 +300,8 @@ def _note_progress(journeys: Journeys, notes: list[str]) -> None:
 class _Contacts:
     """Contacts of journeys that had one channel until then: here they stay, or leave it.
 
-    `row` is that of the contact in the journeys' columns, `position` how many came before it.
+    `row` is that of the contact in the journeys' columns, `position` how many came before it;
+    `early` says whether a drop-off after it could be known.
     """
 
     journey: Ints
@@ -310,6 +311,7 @@ class _Contacts:
     stratum: Ints
     wait_us: Ints | None
     is_over: Bools
+    early: Bools
 
     @classmethod
     def of(
@@ -350,6 +352,7 @@ class _Contacts:
             stratum=stratum[used],
             wait_us=_waits(journeys, journey, row),
             is_over=is_over,
+            early=could_be_followed(journeys, row),
         )
 
 
@@ -511,7 +514,8 @@ def _means(
 ) -> tuple[Floats, Floats, Floats]:
     """Return the mean of each arm, its contacts in each bucket, and its mean without each.
 
-    The last axis runs over both arms of a stratum. NaN where no journey of an arm is over.
+    The last axis runs over both arms of a stratum. NaN where no journey of an arm is over, or none
+    of its contacts came early enough for a drop-off to be known.
     """
     n = int(arm.max(initial=-1)) + 1
     item, is_over = contacts.journey[entries], contacts.is_over[entries]
@@ -521,9 +525,9 @@ def _means(
     ended = np.where(is_over, arm, -1)
     if contacts.wait_us is None or whose is None or is_over.all():
         sums = units.sums(ended, n, item=item, values=y)
-        known = units.sums(ended, n, item=item)
-        total, base = sums.sum(axis=0), known.sum(axis=0)
-        left, left_base = total - sums, base - known
+        counts = units.sums(ended, n, item=item)
+        total, base = sums.sum(axis=0), counts.sum(axis=0)
+        left, left_base = total - sums, base - counts
     else:
         wait, state = contacts.wait_us[entries], np.where(is_over, MOVED, OPEN)
         mass = move_mass(arm, wait, state, n)
@@ -542,9 +546,13 @@ def _means(
             )
             for each in (y, None)
         )
+    early = units.sums(np.where(contacts.early[entries], arm, -1), n, item=item)
+    known = early.sum(axis=0)
     mean, without = (
-        np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > _ROUNDING)
-        for part, whole in ((total, base), (left, left_base))
+        np.divide(
+            part, whole, out=np.full(part.shape, np.nan), where=(whole > _ROUNDING) & (there > 0)
+        )
+        for part, whole, there in ((total, base, known), (left, left_base, known - early))
     )
     return mean.reshape(-1, 2), own.reshape(units.n, -1, 2), without.reshape(units.n, -1, 2)
 

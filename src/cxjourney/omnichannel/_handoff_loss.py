@@ -553,7 +553,8 @@ def _caveats(
     if left_out:
         notes.append(
             f"{left_out:,} of {arrivals.sum():,} arrivals by a switch have nothing to be compared "
-            f"with, nor have {alone:,} of {len(found):,} pairs."
+            f"with, nor have {alone:,} of {len(found):,} pairs: nobody stayed, or nobody on one "
+            "side could be followed up to the inactivity limit."
         )
     vague = sum(np.isfinite(d.value) and np.isnan(d.low) for d in found)
     if vague:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import By, Journeys, SegmentBy
 
-__all__ = ["Memory", "Transitions", "local_memory", "memory", "order_selection"]
+__all__ = ["CountedTransitions", "Memory", "local_memory", "memory", "order_selection"]
 
 
 _ENOUGH = 5.0  # counts a cell from which chi-squared approximations are usually trusted
@@ -191,7 +191,7 @@ def memory(
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Transitions:
+class CountedTransitions:
     """Visits and ends of journeys as columns; each entry is what one transition leads to.
 
     Attributes
@@ -209,7 +209,7 @@ class Transitions:
     first: Bools
 
     @classmethod
-    def of(cls, codes: Ints, lengths: Ints, weight: Ints | None = None) -> Transitions:
+    def of(cls, codes: Ints, lengths: Ints, weight: Ints | None = None) -> CountedTransitions:
         """Return the columns of journeys, given the codes and the number of codes of each."""
         times = np.ones(len(lengths)) if weight is None else weight.astype(np.float64)
         keep = np.repeat(times > 0, lengths)
@@ -234,7 +234,7 @@ class Transitions:
         return _group(self.previous(shorter + 1, start=0), self.codes)[1]
 
 
-def _transitions_of(journeys: Journeys, by: By) -> tuple[tuple[str, ...], Transitions]:
+def _transitions_of(journeys: Journeys, by: By) -> tuple[tuple[str, ...], CountedTransitions]:
     """Return the names of the nodes, and the transitions of journeys."""
     visits = visits_of(journeys, by)
     over = journeys.outcome != IN_PROGRESS
@@ -245,10 +245,10 @@ def _transitions_of(journeys: Journeys, by: By) -> tuple[tuple[str, ...], Transi
     codes[~is_end] = visits.node
     converted = journeys.outcome[over] == CONVERTED
     codes[is_end] = np.where(converted, visits.conversion, visits.dropoff)
-    return visits.names, Transitions.of(codes, length, journeys.weight)
+    return visits.names, CountedTransitions.of(codes, length, journeys.weight)
 
 
-def order_selection(transitions: Transitions, max_order: int) -> Table:
+def order_selection(transitions: CountedTransitions, max_order: int) -> Table:
     """Return the table of Markov orders; see `Memory`."""
     from scipy.special import chdtrc
 
@@ -282,7 +282,7 @@ def order_selection(transitions: Transitions, max_order: int) -> Table:
     )
 
 
-def local_memory(names: Sequence[str], transitions: Transitions) -> Table:
+def local_memory(names: Sequence[str], transitions: CountedTransitions) -> Table:
     """Return the table of memory at each node; see `Memory`."""
     from scipy.special import chdtrc
 
