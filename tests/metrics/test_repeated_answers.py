@@ -152,7 +152,7 @@ def test_customers_must_be_known_and_fit():
     for metric in (nps, csat, ces):
         with pytest.raises(InvalidValue, match="customer must be left out where counts"):
             metric([5], counts=[2], customer=["a"])
-    with pytest.raises(InvalidValue, match="two columns, one a wave"):
+    with pytest.raises(InvalidValue, match="two columns, one for each of both"):
         nps_difference([9, 9, 9], [9, 9, 9], customer=["a", "b", "c"])
     with pytest.raises(InvalidValue, match="functions of counts"):
         pool([nps(SCORES, customer=CUSTOMERS)] * 2)

@@ -55,6 +55,7 @@ from cxjourney.metrics._survival.life_table import LifeTable
 from cxjourney.metrics._survival.logrank import LogrankTest, logrank
 from cxjourney.metrics._value.bg_nbd import BgNbd, fit_bg_nbd
 from cxjourney.metrics._value.clv import CustomerValues, clv_constant, clv_curve, clv_purchases
+from cxjourney.metrics._value.cost_ratio import cost_ratio
 from cxjourney.metrics._value.gamma_gamma import GammaGamma, fit_gamma_gamma
 from cxjourney.metrics._value.purchases import PurchaseSummary, RfmScores, purchase_summary, rfm
 from cxjourney.metrics._value.retention_value import RetentionValue, retention_value
@@ -101,6 +102,7 @@ __all__ = [
     "cohort_retention",
     "contact_rate",
     "conversion_rate",
+    "cost_ratio",
     "cost_to_serve",
     "cronbach_alpha",
     "csat",

@@ -33,6 +33,7 @@ from cxjourney.metrics._surveys.nps import nps
 from cxjourney.metrics._surveys.sampling import cronbach_alpha, response_rate
 from cxjourney.metrics._surveys.scores import ces, csat, mean_score
 from cxjourney.metrics._value.clv import clv_constant, clv_curve
+from cxjourney.metrics._value.cost_ratio import cost_ratio
 from cxjourney.metrics._value.revenue import arpu, average_order_value, purchase_frequency
 from cxjourney.metrics._value.revenue_retention import nrr_grr
 
@@ -160,6 +161,7 @@ _BUILT_IN = (
     _metric(cohort_retention, "fraction", "higher", "customers active at an age / eligible ones"),
     _metric(contact_rate, "contacts per customer", "lower", "contacts / exposure"),
     _metric(conversion_rate, "fraction", "higher", "converted units / eligible units"),
+    _metric(cost_ratio, "ratio", "lower", "mean cost of one thing / mean cost of another"),
     _metric(cost_to_serve, "money", "lower", "cost of contacts / customers"),
     _metric(cronbach_alpha, "alpha", "higher", "agreement of the items of a scale"),
     _metric(csat, "fraction", "higher", "answers in the best boxes / answers"),

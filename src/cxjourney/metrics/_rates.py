@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
 import numpy as np
@@ -22,16 +22,18 @@ from cxjourney._support.arrays import (
     flags,
     is_undefined,
     same_length,
+    to_array,
 )
 from cxjourney._support.validation import check_choice, check_number
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from cxjourney._stats.buckets import BucketFigures
+    from cxjourney._support.array_types import Ints
 
 __all__ = ["Interval", "event_rate", "proportion"]
 
@@ -289,6 +291,45 @@ def owners(customer: Values, kept: NDArray[np.bool_]) -> Units:
     if (unknown & kept).any():
         raise InvalidValue.of("customer", "not be missing where a unit counts", None)
     return Units.of_customers(np.unique(owner[kept], return_inverse=True)[1])
+
+
+def owners_of_both(
+    customer: Any, missing: Sequence[NDArray[np.bool_]], *, paired: bool = False
+) -> tuple[tuple[Ints, Ints], int]:
+    """Return the customer of each value that counts, of two columns, and how many there are.
+
+    Parameters
+    ----------
+    customer
+        Two columns of labels, or one where the values are paired; None: each value, or pair, is of
+        a customer of its own.
+    missing
+        Which values of either column do not count.
+    paired
+        Whether position i of both columns belongs together.
+
+    Raises
+    ------
+    InvalidValue
+        If the customers do not come so.
+    """
+    sizes = [int(np.count_nonzero(~mask)) for mask in missing]
+    start = 0 if paired else sizes[0]
+    if customer is None:
+        own = np.arange(sizes[0]), np.arange(start, start + sizes[1])
+        return own, start + sizes[1]
+    if paired:
+        columns = [customer]
+    elif isinstance(customer, (tuple, list)) and len(customer) == 2:
+        columns = [customer[0], customer[1]]
+    else:
+        raise InvalidValue.of("customer", "be two columns, one for each of both", customer)
+    read = [to_array(column, "customer")[0].astype(object) for column in columns]
+    for column, mask in zip(read, missing, strict=False):
+        same_length(customer=column, values=mask)
+    units = owners(np.concatenate(read), ~np.concatenate(missing[: len(read)]))
+    assert units.of is not None  # noqa: S101 - made of customers
+    return (units.of[: sizes[0]], units.of[start:]), units.n
 
 
 def clustered_share(estimate: E, figures: BucketFigures, interval: Interval) -> E:

@@ -20,11 +20,10 @@ from cxjourney._support.arrays import (
     is_undefined,
     numbers,
     same_length,
-    to_array,
 )
 from cxjourney._support.validation import check_fraction, check_level, is_number
 from cxjourney.exceptions import InvalidValue
-from cxjourney.metrics._rates import owners
+from cxjourney.metrics._rates import owners_of_both
 from cxjourney.metrics._surveys.nps import (
     DETRACTOR,
     PROMOTER,
@@ -38,7 +37,7 @@ from cxjourney.metrics._surveys.scale import Scale
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cxjourney._support.array_types import Bools, Ints
+    from cxjourney._support.array_types import Ints
 
 __all__ = ["NpsDifference", "nps_difference", "nps_sample_size"]
 
@@ -133,7 +132,7 @@ def nps_difference(
     kept = [array[~mask] for array, mask in zip(arrays, missing, strict=True)]
     found = _NOTHING
     if all(map(len, kept)) and not any(lost):
-        owner, n = _owners(customer, missing, paired=paired)
+        owner, n = owners_of_both(customer, missing, paired=paired)
         compare = _paired if paired else _apart
         found = compare(kept, owner, n, level, clustered=customer is not None)
     notes = [] if all(map(len, kept)) else ["empty"]
@@ -185,31 +184,6 @@ class _Difference(NamedTuple):
 
 
 _NOTHING = _Difference(math.nan)
-
-
-def _owners(
-    customer: Values | tuple[Values, Values] | None, missing: list[Bools], *, paired: bool
-) -> tuple[tuple[Ints, Ints], int]:
-    """Return the customer of each answer that counts, of both waves, and how many there are."""
-    sizes = [int(np.count_nonzero(~mask)) for mask in missing]
-    if customer is None:
-        start = 0 if paired else sizes[0]
-        own = np.arange(sizes[0]), np.arange(start, start + sizes[1])
-        return own, max(sizes) if paired else sum(sizes)
-    if paired:
-        columns: list[Any] = [customer]
-    elif isinstance(customer, (tuple, list)) and len(customer) == 2:
-        columns = [customer[0], customer[1]]
-    else:
-        raise InvalidValue.of("customer", "be two columns, one a wave", customer)
-    read = [to_array(column, "customer")[0] for column in columns]
-    for column, mask in zip(read, missing, strict=False):
-        same_length(customer=column, answers=mask)
-    together = np.concatenate([column.astype(object) for column in read])
-    units = owners(together, ~np.concatenate(missing[: len(read)]))
-    assert units.of is not None  # noqa: S101 - made of customers
-    first, second = units.of[: sizes[0]], units.of[0 if paired else sizes[0] :]
-    return (first, second), units.n
 
 
 def _apart(
