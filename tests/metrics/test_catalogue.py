@@ -85,3 +85,24 @@ def test_every_metric_of_the_package_is_listed():
         and getattr(m, name).__annotations__["return"] == "Estimate"
     }
     assert functions - helpers <= set(all_metrics())
+
+
+def test_the_class_of_the_how_to_is_the_one_that_type_checkers_read(project_root):
+    page = (project_root / "docs/how-to/extend-with-a-metric.md").read_text(encoding="utf-8")
+    program = (project_root / "tests/typing/metric_of_another_tool.py").read_text(encoding="utf-8")
+    shown = program.split('"""\n', 1)[1].replace("from __future__ import annotations\n\n", "")
+    assert f"```python\n{shown.lstrip()}```" in page
+
+
+def test_what_is_no_metric_is_refused():
+    class Sideways:
+        name, unit, direction, definition = "x", "y", "sideways", "z"
+
+        def compute(self):
+            return None
+
+        def merge(self, parts):
+            return parts
+
+    with pytest.raises(InvalidValue, match="direction must be one of"):
+        all_metrics(Sideways())

@@ -16,7 +16,9 @@ DEAR, CHEAP = [60.0, 70.0, 55.0, 75.0, 62.0], [10.0, 12.0, 8.0, 11.0, 9.0, 10.0]
 
 def ends(z, value, reach):
     """Return where a test of mean1 - θ mean2 just rejects, below and above the value."""
-    return tuple(optimize.brentq(z, *side) for side in ((value - reach, value), (value, value + reach)))
+    return tuple(
+        optimize.brentq(z, *side) for side in ((value - reach, value), (value, value + reach))
+    )
 
 
 def test_the_interval_holds_the_ratios_that_the_test_does_not_reject():

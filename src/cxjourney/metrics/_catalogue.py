@@ -47,6 +47,8 @@ E = TypeVar("E", bound=Estimate | Mergeable)
 Direction = Literal["higher", "lower", "neither"]
 """Which way is better."""
 
+_DIRECTIONS = ("higher", "lower", "neither")
+
 
 @runtime_checkable
 class MetricLike(Protocol):
@@ -72,12 +74,16 @@ class MetricLike(Protocol):
         """The definition in a sentence."""
         ...
 
-    def compute(self, *columns: Any, **options: Any) -> Figure:
-        """Return the metric of columns of data; Any, since each metric takes its own."""
+    @property
+    def compute(self) -> Callable[..., Figure]:
+        """What returns the metric of columns of data; each metric takes its own."""
         ...
 
-    def merge(self, parts: Iterable[E]) -> E:
-        """Return the metric of all parts together, or raise InvalidValue where that cannot be."""
+    def merge(self, parts: Any, /) -> Figure:
+        """Return the metric of all parts together, or raise InvalidValue where that cannot be.
+
+        Any, since each metric adds up what its own `compute` returns.
+        """
         ...
 
 
@@ -119,7 +125,7 @@ class Metric:
     function: Callable[..., Figure]
 
     def __attrs_post_init__(self) -> None:
-        check_choice(self.direction, "direction", ("higher", "lower", "neither"))
+        check_choice(self.direction, "direction", _DIRECTIONS)
 
     def compute(self, *columns: Any, **options: Any) -> Figure:
         """Return the metric of columns of data, as the function takes them."""
@@ -211,7 +217,7 @@ def all_metrics(*more: MetricLike) -> Mapping[str, MetricLike]:
     Raises
     ------
     InvalidValue
-        If something is not a metric, or a name is taken.
+        If something is not a metric, its direction is no such word, or a name is taken.
 
     Examples
     --------
@@ -222,6 +228,7 @@ def all_metrics(*more: MetricLike) -> Mapping[str, MetricLike]:
     for metric in (*_BUILT_IN, *more):
         if not isinstance(metric, MetricLike):
             raise InvalidValue.of("metric", "have name, unit, direction, compute and merge", metric)
+        check_choice(metric.direction, "direction", _DIRECTIONS)
         if metric.name in found:
             raise InvalidValue.of("metric.name", "be free", metric.name)
         found[metric.name] = metric
