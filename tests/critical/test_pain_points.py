@@ -55,9 +55,15 @@ def test_the_three_factors_are_what_they_say(journeys):
 
 
 def test_where_customers_feel_well_there_is_no_pain(journeys):
-    web = row(pain_points(journeys), "web")
-    assert web["severity"] == 0.0
-    assert web["pain"] == 0.0
+    found = pain_points(journeys)
+    assert tuple(found.table["touchpoint"]) == ("call",)
+    assert found.well == ("web",)
+    assert found.n == 60  # 40 of the web, 20 of calls
+    sample = cx.datasets.sample(seed=6).journeys()
+    found, scores = pain_points(sample), cx.experience.scores(sample, measure="emotion").table
+    mean = dict(zip(scores["touchpoint"], scores["mean"], strict=True))
+    assert {*found.table["touchpoint"], *found.well} == {x for x in mean if not np.isnan(mean[x])}
+    assert all(mean[name] < 0 for name in found.table["touchpoint"])
 
 
 def test_intervals_hold_their_values(journeys):
@@ -76,17 +82,34 @@ def test_the_planted_worst_feeling_leads():
     assert found.table["rank_high"][0] == 1
 
 
-def test_those_without_pain_share_their_ranks():
-    found = pain_points(cx.datasets.sample(seed=6).journeys())
-    painless = np.asarray(found.table["pain"]) == 0
-    assert painless.sum() > 10
-    known = ~np.isnan(found.table["pain"])
-    assert (found.table["rank_high"][painless] == known.sum()).all()
+def test_those_where_nothing_is_lost_share_the_last_ranks():
+    rows = []
+    for i in range(40):
+        rows += [(f"c{i}", "web", -0.3), (f"c{i}", f"desk {i % 2}", -0.5)]
+        rows += [(f"c{i}", "call", -0.6)] * (i < 20)
+        if i < 10 or i >= 20:
+            rows.append((f"c{i}", "buy", None))
+    found = pain_points(journeys_of(rows))
+    ranks = {
+        name: (row(found, name)["rank_low"], row(found, name)["rank_high"])
+        for name in ("web", "desk 0", "desk 1")
+    }
+    assert ranks == dict.fromkeys(ranks, (2, 4))
+    assert found.table["touchpoint"][0] == "call"
+
+
+def test_ranks_are_no_wider_than_the_order_moves():
+    # on the scale of the product itself the second ranked anywhere from 2 to 17 of 36
+    seconds = []
+    for seed in range(8):
+        found = pain_points(cx.datasets.sample(seed=1000 + seed, customers=800).journeys())
+        seconds.append(row(found, "chatbot question")["rank_high"])
+    assert np.median(seconds) <= 5
 
 
 def test_reach_counts_journeys_and_clusters_by_customer():
-    rows = [(f"c{i}", "web", 0.1) for i in range(10) for _ in range(3)]
-    rows += [("c1", "buy", None), ("z", "shop", 0.1)]
+    rows = [(f"c{i}", "web", -0.1) for i in range(10) for _ in range(3)]
+    rows += [("c1", "buy", None), ("z", "shop", -0.1)]
     web = row(pain_points(journeys_of(rows)), "web")
     # c1 to c9 and c0 come by, z does not
     assert web["reach"] == pytest.approx(10 / 11)
@@ -104,7 +127,7 @@ def test_ranks_are_those_of_the_differences_without_each_bucket():
         left = pain_points(journeys.where(unit != bucket)).table
         place = list(left["touchpoint"])
         without.append([left["pain"][place.index(name)] for name in names])
-    whole = np.asarray(found.table["pain"])[:3]
+    whole, without = np.log(found.table["pain"][:3]), np.log(without)
     error = np.sqrt(63 / 64 * ((np.array(without) - whole) ** 2).sum(axis=0))
     gap = np.abs(whole[0] - whole[1:])
     # far apart compared with the errors of both: the ranks say so
@@ -160,6 +183,8 @@ def test_pain_without_a_bucket_keeps_the_shrinkage_of_all(monkeypatch):
     overall = felt[known].mean()
     checked = 0
     for place, i in enumerate(nodes):
+        if visits.names[i] not in found.table["touchpoint"]:
+            continue
         severity = row(found, visits.names[i])["severity"]
         kept = (-severity - overall) / (means[place] - overall)
         if severity == 0 or not 0 < kept < 0.97:
@@ -169,7 +194,7 @@ def test_pain_without_a_bucket_keeps_the_shrinkage_of_all(monkeypatch):
             left = row(part, visits.names[i])
             drawn = overall + kept * (mean_of(i, bucket != g) - overall)
             expected = left["reach"] * -drawn * left["impact"]
-            assert figures.without[g, i] == pytest.approx(expected, rel=2e-3)
+            assert np.exp(figures.without[g, i]) == pytest.approx(expected, rel=2e-3)
         checked += 1
     assert checked > 0
 
@@ -178,9 +203,9 @@ def test_severity_has_the_interval_of_the_raw_mean():
     journeys = cx.datasets.sample(seed=2, customers=600).journeys()
     found, scores = pain_points(journeys), cx.experience.scores(journeys, measure="emotion")
     for other in scores.table:
-        own = row(found, other["touchpoint"])
-        if math.isnan(other["low"]):
+        if math.isnan(other["low"]) or other["touchpoint"] not in found.table["touchpoint"]:
             continue
+        own = row(found, other["touchpoint"])
         # neutral is 0 and the worst -1: who feels the higher end suffers least
         assert own["severity_low"] == pytest.approx(np.clip(-other["high"], 0, 1))
         assert own["severity_high"] == pytest.approx(np.clip(-other["low"], 0, 1))

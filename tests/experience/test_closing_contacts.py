@@ -90,7 +90,8 @@ def test_the_curve_goes_to_the_very_end(journeys, over, point, n, mean):
 
 
 def test_furious_leavers_are_the_pain(journeys):
-    table = pain_points(journeys).table
+    found = pain_points(journeys)
+    table = found.table
     call = table.row(0)
     assert (call["touchpoint"], call["n"]) == ("call", 20)
     assert call["reach"] == pytest.approx(0.1)
@@ -99,8 +100,7 @@ def test_furious_leavers_are_the_pain(journeys):
     assert call["impact"] == pytest.approx(20 / 180)
     assert call["impact_low"] < 20 / 180 < call["impact_high"]
     assert call["rank_high"] == 1
-    buy = row(table, touchpoint="buy")
-    assert (buy["n"], buy["severity"], buy["impact"], buy["pain"]) == (100, 0, 0, 0)
+    assert "buy" in found.well
 
 
 def test_the_map_shows_them_where_they_are(journeys):
@@ -137,4 +137,4 @@ def test_every_feeling_of_the_sample_is_counted():
     drawn = cx.report.journey_map(journeys)
     of_map = {e.stage: e.n for e in drawn.entries if e.lane == "emotion"}
     assert of_map == {name: n for name, n in expected.items() if n}
-    assert int(pain_points(journeys).table["n"].sum()) == known.sum()
+    assert pain_points(journeys).n == known.sum()

@@ -31,7 +31,7 @@ from cxjourney.journeys import (
 from cxjourney.markov import lost_per_journey
 
 if TYPE_CHECKING:
-    from cxjourney._support.array_types import Floats
+    from cxjourney._support.array_types import Bools, Floats
     from cxjourney.journeys import BySegment, Journeys, SegmentBy, Visits
 
 
@@ -45,7 +45,12 @@ class PainPoints(Result):
     Attributes
     ----------
     table
-        One row a touchpoint, the worst first; see `pain_points` for the columns.
+        One row a touchpoint where customers feel worse than neutral, the worst first; see
+        `pain_points` for the columns.
+    well
+        Touchpoints where they do not.
+    n
+        Number of values, those of `well` included.
     measure
         "emotion" or "score".
     neutral
@@ -59,6 +64,8 @@ class PainPoints(Result):
     title: ClassVar[str] = "Pain points"
 
     table: Table
+    well: tuple[str, ...]
+    n: int
     measure: str
     neutral: float
     level: float
@@ -77,7 +84,7 @@ class PainPoints(Result):
             f"Severity is {self.measure} below {self.neutral:g}, shrunken towards all touchpoints.",
             "Impact is what would be gained if nobody left there: an upper bound, not causal.",
             "Nobody leaves at a goal: its pain is 0 whatever its severity.",
-            "A touchpoint where customers feel well has no severity, however much it loses.",
+            f"At {len(self.well):,} other touchpoints customers feel no worse than that.",
             *self.caveats,
         )
 
@@ -138,7 +145,7 @@ def pain_points(
     Returns
     -------
     PainPoints
-        One row a touchpoint, the worst first, NaN where there are no values. Columns:
+        One row a touchpoint where the shrunken mean lies below neutral, the worst first. Columns:
 
         - `touchpoint`, `n`: its name, and visits with a value;
         - `reach`, `reach_low`, `reach_high`: share of the journeys that come by [fraction];
@@ -147,8 +154,8 @@ def pain_points(
           raw mean;
         - `impact`, `impact_low`, `impact_high`: lost conversions there over all conversions;
         - `pain`: the product of the three;
-        - `rank_low`, `rank_high`: best and worst rank that customers leave open, 1 for the worst
-          touchpoint.
+        - `rank_low`, `rank_high`: best and worst rank among these that customers leave open, 1 for
+          the worst touchpoint.
 
     Raises
     ------
@@ -166,7 +173,8 @@ def pain_points(
     exit touchpoint, where nobody stays, it is `r / (1 - r)` with r the share of the journeys that
     end there, as if those went on like all others. The product is computed without each bucket of
     customers, with the shrinkage of all: a touchpoint's best rank counts those whose pain is surely
-    higher, its worst rank those where it is surely lower, by the intervals of the differences.
+    higher, its worst rank those where it is surely lower, by the intervals of the ratios, since a
+    product of three positive numbers varies in proportion to itself.
 
     Examples
     --------
@@ -222,11 +230,13 @@ def pain_points(
         without=reach.without * severity(drawn + moved) * impact.without,
         units=felt.units,
     )
-    rank_low, rank_high = rank_ranges(pain, level=level)
+    n = np.bincount(visits.node[known], minlength=k)
+    hurts = severity(drawn) > 0
+    rank_low, rank_high = _ranks(pain, hurts, level)
     table = Table(
         {
             "touchpoint": visits.names,
-            "n": np.bincount(visits.node[known], minlength=k),
+            "n": n,
             "reach": reach.whole,
             "reach_low": reach_low,
             "reach_high": reach_high,
@@ -250,11 +260,29 @@ def pain_points(
     )
     order = np.lexsort((np.arange(k), np.nan_to_num(-pain.whole, nan=np.inf)))
     return PainPoints(
-        table=table.take(order),
+        table=table.take(order[hurts[order]]),
+        well=tuple(visits.names[i] for i in np.flatnonzero(~hurts & (n > 0)).tolist()),
+        n=len(known),
         measure=measure,
         neutral=middle,
         level=level,
         caveats=why_no_interval(felt),
+    )
+
+
+def _ranks(pain: BucketFigures, hurts: Bools, level: float) -> tuple[Floats, Floats]:
+    """Return the best and the worst rank among those that hurt; where nothing is lost, the last."""
+    lost = hurts & (pain.whole > 0)
+
+    def logs(values: Floats) -> Floats:
+        return np.log(np.where(lost & (values > 0), values, np.nan))
+
+    low, high = rank_ranges(pain.map(logs), level=level)
+    nothing = hurts & (pain.whole == 0)
+    last = np.count_nonzero(lost | nothing)
+    return (
+        np.where(nothing, 1.0 + np.count_nonzero(lost), low),
+        np.where(nothing, float(last), high),
     )
 
 
