@@ -12,11 +12,12 @@ from cxjourney import InteractionLog, read_csv, read_xes
 from cxjourney.domain._terminals import TERMINALS
 
 pytest.importorskip("duckdb")
+pytestmark = pytest.mark.filterwarnings("ignore:.*(timestamp|interaction)s? .*(span|future|1970)")
 
 # whatever a cell may hold, but lone surrogates, which no file holds, and the null character
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
 nasty = st.text(st.sampled_from("\",;|\t\n\r'\\ #aé🛒\u202e") | characters, max_size=12)
-names = nasty.filter(lambda text: text and text not in TERMINALS)
+names = nasty.filter(lambda text: text not in TERMINALS)  # blank ones are missing
 rows = st.lists(
     st.tuples(nasty, st.datetimes(allow_imaginary=False), names, st.none() | st.floats(-1e9, 1e9)),
     max_size=20,
@@ -37,13 +38,17 @@ def test_what_is_written_to_csv_is_read_back(tmp_path_factory, table, delimiter,
     path = tmp_path_factory.mktemp("csv") / "log.csv"
     path.write_text(as_csv(table, delimiter, line_end), encoding="utf-8", newline="")
     columns = {"customer": "id", "timestamp": "when", "touchpoint": "where", "score": "score"}
+    columns["missing"] = "drop"
     frame = {
         "id": [row[0] for row in table],
         "when": [row[1].isoformat() for row in table],
         "where": [row[2] for row in table],
         "score": [row[3] for row in table],
     }
-    assert read_csv(path, **columns) == InteractionLog.from_frame(frame, **columns)
+    log, expected = read_csv(path, **columns), InteractionLog.from_frame(frame, **columns)
+    assert log == expected
+    assert log.intake == expected.intake
+    assert log.intake.rows == len(table) == len(log) + sum(log.intake.dropped.values())
 
 
 def as_xes(table) -> str:
@@ -78,4 +83,7 @@ def test_what_is_written_to_xes_is_read_back(tmp_path_factory, table):
         "score": [*(row[3] for row in table), 1.0],
     }
     columns = {"customer": "case", "timestamp": "when", "touchpoint": "what", "score": "score"}
-    assert read_xes(path, score="score") == InteractionLog.from_frame(frame, **columns)
+    log = read_xes(path, score="score", missing="drop")
+    expected = InteractionLog.from_frame(frame, **columns, missing="drop")
+    assert log == expected
+    assert log.intake == expected.intake

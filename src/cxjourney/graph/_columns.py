@@ -119,6 +119,10 @@ class Edges:
         return total
 
 
+MOST = 2**53
+"""The most visits of a graph: probabilities are quotients of floats, exact up to here."""
+
+
 def check_columns(nodes: Nodes, edges: Edges) -> None:
     """Raise InvalidValue if columns disagree in length, or a node or an edge is there twice."""
     for columns, size in ((nodes, len(nodes.names)), (edges, edges.count.size)):
@@ -135,6 +139,11 @@ def check_columns(nodes: Nodes, edges: Edges) -> None:
     for codes in (edges.source, edges.target):
         if ((codes < 0) | (codes >= width)).any():
             raise InvalidValue(f"codes of edges must lie in 0 … {width - 1}")
+    leaving = np.bincount(edges.source, edges.count, minlength=width)
+    if max(leaving.max(initial=0), float(edges.count.max(initial=0))) > MOST:
+        raise InvalidValue(
+            f"the counts of a node come to at most {MOST:,}, up to which sums are exact"
+        )
     if np.unique(edges.source * width + edges.target).size < edges.count.size:
         raise InvalidValue("edges must be unique; add the counts of equal ones")
 

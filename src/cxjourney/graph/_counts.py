@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cxjourney._support.validation import check_mapping
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.graph._columns import TERMINAL_NODES, Edges, Nodes
+from cxjourney.graph._columns import MOST, TERMINAL_NODES, Edges, Nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -142,6 +142,8 @@ def _whole(value: object, what: str) -> int:
         number = -1
     if number < 0 or isinstance(value, (bool, np.bool_)):
         raise InvalidValue.of(what, "be a whole number from 0", value)
+    if number > MOST:
+        raise InvalidValue.of(what, f"be at most {MOST:,}, up to which sums are exact", value)
     return number
 
 

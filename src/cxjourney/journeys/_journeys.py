@@ -138,7 +138,7 @@ class Journeys:
         cls,
         paths: Iterable[Sequence[str]],
         *,
-        converted: Iterable[int],
+        converted: Iterable[int] | None = None,
         dropped: Iterable[int] | None = None,
         value: Iterable[float] | None = None,
         channels: bool = False,
@@ -151,11 +151,11 @@ class Journeys:
         paths
             The distinct paths: sequences of touchpoint names, neither goal nor exit among them.
         converted
-            How many journeys took each path and converted.
+            How many journeys took each path and converted; None means none.
         dropped
-            How many took it and were lost; None means none.
+            How many took it and were lost; None means none. One of the two is given.
         value
-            Total value of the converted journeys of each path [currency].
+            Total value of the converted journeys of each path [currency]; 0 or NaN where none did.
         channels
             Whether the names are those of channels too, so that `by="channel"` works.
         currency
@@ -169,7 +169,8 @@ class Journeys:
         Raises
         ------
         InvalidValue
-            If lengths differ, a path is one string, or a count is negative or no whole number.
+            If lengths differ, a path is one string, a count is negative or no whole number, or
+            they come to more than sums of floats hold exactly.
 
         Examples
         --------

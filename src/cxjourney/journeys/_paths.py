@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["journeys_of_paths"]
 
+_MOST = 2**52  # of those who converted, and of those who did not: sums of floats are exact
 J = TypeVar("J", bound="Journeys")
 
 
@@ -29,7 +31,7 @@ def journeys_of_paths(
     cls: type[J],
     paths: Iterable[Sequence[str]],
     *,
-    converted: Iterable[int],
+    converted: Iterable[int] | None,
     dropped: Iterable[int] | None,
     value: Iterable[float] | None,
     channels: bool,
@@ -37,13 +39,18 @@ def journeys_of_paths(
 ) -> J:
     """Return journeys with weights: each path once for each outcome that it had."""
     listed = [_path(path, i) for i, path in enumerate(paths)]
+    if converted is None and dropped is None:
+        raise InvalidValue.of("converted or dropped", "say how many took each path", None)
     won = _counts(converted, "converted", len(listed))
-    lost = _counts(dropped, "dropped", len(listed)) if dropped is not None else np.zeros_like(won)
+    lost = _counts(dropped, "dropped", len(listed))
     worth = np.full(len(listed), np.nan)
     if value is not None:
         worth = np.asarray(list(value), dtype=np.float64)
         if len(worth) != len(listed):
             raise InvalidValue.of("value", f"hold {len(listed)} values", len(worth))
+        for i in np.flatnonzero(np.isinf(worth) | (won == 0) & (np.nan_to_num(worth) != 0)):
+            rule = "be finite, and 0 or NaN where nobody converted"
+            raise InvalidValue.of(f"value[{i}]", rule, float(worth[i]))
     names = sorted(set(chain.from_iterable(listed)))
     place = {name: i for i, name in enumerate(names)}
     flat = np.fromiter((place[name] for path in listed for name in path), dtype=np.int64)
@@ -98,14 +105,23 @@ def _path(path: Any, i: int) -> tuple[str, ...]:
     return names
 
 
-def _counts(values: Iterable[int], name: str, n: int) -> NDArray[np.int64]:
-    array = np.asarray(list(values))
-    if len(array) != n:
-        raise InvalidValue.of(name, f"hold {n} counts, one a path", len(array))
-    if not len(array):
-        return np.zeros(0, dtype=np.int64)
-    numbers = array.astype(np.float64)
-    if np.any((numbers < 0) | (numbers != np.floor(numbers))):
-        bad = int(np.flatnonzero((numbers < 0) | (numbers != np.floor(numbers)))[0])
-        raise InvalidValue.of(f"{name}[{bad}]", "be a whole number, at least 0", array[bad])
-    return numbers.astype(np.int64)
+def _counts(values: Iterable[int] | None, name: str, n: int) -> NDArray[np.int64]:
+    """Return a count a path, exact; none where they are not given."""
+    if values is None:
+        return np.zeros(n, dtype=np.int64)
+    listed = list(values)
+    if len(listed) != n:
+        raise InvalidValue.of(name, f"hold {n} counts, one a path", len(listed))
+    counts = []
+    for i, value in enumerate(listed):
+        whole = isinstance(value, Integral) or (
+            isinstance(value, Real) and float(value).is_integer()
+        )
+        if not whole or isinstance(value, bool) or value < 0:
+            raise InvalidValue.of(f"{name}[{i}]", "be a whole number, at least 0", value)
+        counts.append(int(value))
+    if sum(counts) > _MOST:
+        raise InvalidValue.of(
+            name, f"come to at most {_MOST:,}, up to which sums are exact", sum(counts)
+        )
+    return np.array(counts, dtype=np.int64)
