@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 import cxjourney as cx
 from cxjourney.exceptions import InvalidValue, UnknownName
@@ -199,3 +200,25 @@ def test_what_cannot_be_is_refused():
         memory(journeys.log)
     with pytest.raises(UnknownName, match="channel"):
         memory(journeys, by="channel")
+
+
+def test_memory_of_how_journeys_end_is_found_with_the_ends_alone():
+    # whoever came to the shop from an advert buys; who left where from nothing else tells
+    paths = [["advert", "shop"], ["search", "shop"]] * 2
+    ends = {"converted": [40, 15, 0, 0], "dropped": [0, 0, 10, 35]}
+    found = memory(cx.Journeys.from_paths(paths, **ends), max_order=2)
+    table = np.array([[40, 10], [15, 35]])
+    fair = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    g = 2 * (table * np.log(table / fair)).sum()
+    assert found.nodes["node"][0] == "shop"
+    assert found.nodes["p_value"][0] == pytest.approx(stats.chi2.sf(g, 1))
+    assert found.best == 2
+    # bare sequences of touchpoints know nothing of it
+    bare = transitions([[0, 2]] * 50 + [[1, 2]] * 50)
+    assert not (local_memory("asx", bare)["p_value"] < 0.3).any()
+
+
+def test_the_tutorial_finds_the_memory_of_the_sample():
+    sample = cx.datasets.sample()
+    journeys = sample.log.journeys(goal="order", inactivity=timedelta(days=14))
+    assert memory(journeys, max_order=2).orders["p_value"][1] < 1e-5
