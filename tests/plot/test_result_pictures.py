@@ -305,3 +305,13 @@ def test_a_graph_without_stages_or_colour_is_drawn_too():
 
 def test_an_empty_graph_is_drawn_empty():
     cx.JourneyGraph.from_counts({}).plot().figure.draw_without_rendering()
+
+
+def test_a_graph_takes_the_feelings_of_all_touchpoints_the_goal_among_them():
+    journeys = cx.datasets.sample(seed=1, customers=100).journeys()
+    felt = cx.experience.scores(journeys).table
+    emotion = dict(zip(felt["touchpoint"], felt["mean"], strict=True))
+    assert "order" in emotion
+    journeys.graph().plot(shade=emotion)
+    with pytest.raises(UnknownName, match="ordre"):
+        journeys.graph().plot(shade={"ordre": 1.0})

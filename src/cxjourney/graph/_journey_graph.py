@@ -443,7 +443,7 @@ class JourneyGraph(_DiGraph):
         ----------
         shade
             What colours the touchpoints: their exit probability, or a value of each, such as the
-            mean emotion; touchpoints without one are grey.
+            mean emotion; touchpoints without one are grey, and that of the goal is not drawn.
         shade_label
             What that value is.
         stages
@@ -472,8 +472,9 @@ class JourneyGraph(_DiGraph):
         names = [str(name) for name in nodes["name"]]
         values = None if shade is None else nodes["exit_probability"]
         if not isinstance(shade, str) and shade is not None:
+            goals = json.loads(self.graph.get("goal", "[]"))
             for name in shade:
-                if name not in self.touchpoints:
+                if name not in self.touchpoints and name not in goals:
                     raise UnknownName.among("touchpoint", name, self.touchpoints, where="the graph")
             values = np.array([shade.get(name, np.nan) for name in names], dtype=np.float64)
             shade_label = shade_label or ""
