@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import attrs
 import pytest
@@ -173,3 +174,66 @@ def test_it_is_frozen_and_hashes():
     assert hash(blueprint) == hash(cx.JourneyBlueprint("x", ["ad"]))
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         blueprint.name = "y"
+
+
+def _billion(levels: int, line: str) -> str:
+    text = 'a0: &a0 ["lol", "lol", "lol"]\n'
+    return text + "".join(line.format(i=i, before=i - 1) for i in range(1, levels))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _billion(30, "a{i}: &a{i} [*a{before}, *a{before}, *a{before}, *a{before}]\n"),
+        "a0: &a0 {x: 1}\n"
+        + "".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 30)),
+        "a: &a [*a, *a]\n",
+        "&a *a",
+        "[" * 20_000,
+        "{" * 20_000,
+        "- " * 20_000,
+        "name: 2026-13-45\n",
+        "? [1, 2]\n: 3\n",
+        "name: !!python/object:os.system x\n",
+        "0x" + "f" * 10_000,
+        "\x00",
+        "name: shop\nsteps: {a: 1}\nschema: 1\ntype: JourneyBlueprint\n",
+        "1: 2\nb: 3\n",
+    ],
+    ids=range(14),
+)
+def test_a_yaml_text_that_explodes_or_is_odd_is_refused_at_once(text):
+    begin = time.monotonic()
+    with pytest.raises(InvalidValue) as refused:
+        cx.JourneyBlueprint.from_yaml(text)
+    assert time.monotonic() - begin < 10
+    assert len(str(refused.value)) < 700
+
+
+def test_aliases_that_people_write_are_read():
+    text = """
+    schema: 1
+    type: JourneyBlueprint
+    name: shop
+    steps:
+      - {touchpoint: cart, channels: &digital [web, app]}
+      - {touchpoint: buy, channels: *digital}
+    """
+    assert cx.JourneyBlueprint.from_yaml(text).steps[1].channels == ("web", "app")
+
+
+def test_the_message_about_what_explodes_does_not_expand_it():
+    bomb: list = ["x"]
+    for _ in range(100):
+        bomb = [bomb, bomb]
+    with pytest.raises(InvalidValue) as refused:
+        cx.JourneyBlueprint.from_dict({"schema": bomb})
+    assert len(str(refused.value)) < 700
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "1" * 10_000])
+def test_json_beyond_what_python_reads_is_refused(tmp_path, text):
+    path = tmp_path / "b.json"
+    path.write_text(text)
+    with pytest.raises(InvalidValue):
+        cx.JourneyBlueprint.read(path)

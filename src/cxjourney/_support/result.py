@@ -10,6 +10,7 @@ import html
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cxjourney._support import serialize
+from cxjourney._support.validation import check_mapping
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
@@ -110,10 +111,11 @@ def result_from_dict(data: Mapping[str, Any]) -> Result:
     InvalidValue
         If no result that has been imported is of the type that it names.
     """
+    name = check_mapping(data, "data").get("type")
     waiting = Result.__subclasses__()
     while waiting:
         cls = waiting.pop()
-        if cls.__name__ == data.get("type"):
+        if cls.__name__ == name:
             return cls.from_dict(data)
         waiting += cls.__subclasses__()
-    raise InvalidValue.of("type", "be that of a result", data.get("type"))
+    raise InvalidValue.of("type", "be that of a result", name)

@@ -29,6 +29,8 @@ def brief(value: object) -> str:
         room -= 1
         if isinstance(item, (str, bytes)):
             room -= len(item)
+        elif isinstance(item, int):
+            room -= item.bit_length() // 4  # Python refuses to write out long ones
         elif isinstance(item, dict):
             waiting += [*list(item)[:room], *list(item.values())[:room]]
         elif isinstance(item, (list, tuple, set, frozenset)):

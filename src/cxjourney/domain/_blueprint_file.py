@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from cxjourney._support.optional import require
+from cxjourney._support.writing import write_whole
 from cxjourney.domain._stage import STANDARD_MODELS, StageModel
 from cxjourney.exceptions import InputFileError, InvalidValue, UnknownName
 
@@ -29,6 +30,8 @@ __all__ = [
 
 SCHEMA = 1
 TYPE = "JourneyBlueprint"
+_MOST_NODES = 100_000  # of a YAML text, each time that an alias repeats them
+_DEEPEST = 20  # models within models
 _BREAKS = set("\r\x85\u2028\u2029\ufeff")
 
 B = TypeVar("B", bound="JourneyBlueprint")
@@ -92,9 +95,29 @@ def to_yaml(data: Mapping[str, Any]) -> str:
 def mapping_of_yaml(text: str) -> Mapping[str, Any]:
     """Return the mapping that a YAML text holds."""
     yaml = require("yaml", extra="yaml", caller="from_yaml()")
+    if not isinstance(text, str):
+        raise InvalidValue.of("text", "be the text of a blueprint in YAML", text)
+
+    class Loader(yaml.SafeLoader):  # type: ignore[name-defined,misc]  # imported above
+        """A loader that counts what aliases stand for, and stops where they explode."""
+
+        def __init__(self, stream: str) -> None:
+            self.counted, self.sizes = 0, dict[int, int]()
+            super().__init__(stream)
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            before, alias = self.counted, self.check_event(yaml.AliasEvent)
+            node = super().compose_node(parent, index)
+            self.counted += self.sizes.get(id(node), _MOST_NODES) if alias else 1
+            if self.counted > _MOST_NODES:  # an alias within itself has no size yet
+                raise yaml.composer.ComposerError(None, None, "too many aliases", node.start_mark)
+            if not alias:
+                self.sizes[id(node)] = self.counted - before
+            return node
+
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        data = yaml.load(text, Loader)
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         place = getattr(error, "problem_mark", None)
         where = "" if place is None else f" at line {place.line + 1}, column {place.column + 1}"
         raise InvalidValue(f"the text is no YAML{where}: {error.__class__.__name__}") from error
@@ -119,6 +142,8 @@ def read_mapping(path: str | PathLike[str]) -> Mapping[str, Any]:
         raise InvalidValue(
             f"{file} is no JSON at line {error.lineno}, column {error.colno}: {error.msg}"
         ) from error
+    except (ValueError, RecursionError) as error:  # a number or a nesting beyond what Python reads
+        raise InvalidValue(f"{file} is no JSON: {error}") from error
     return _fields_of(data, str(file), None)
 
 
@@ -129,7 +154,7 @@ def write_mapping(data: Mapping[str, Any], path: str | PathLike[str]) -> None:
         text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     else:
         text = to_yaml(data)
-    file.write_text(text, encoding="utf-8")
+    write_whole(file, text.encode())
 
 
 def _ending(file: Path) -> str:
@@ -191,6 +216,11 @@ def _model(data: Any, path: str) -> StageModel:
             raise UnknownName.among(path, data, _MODELS, where="the stage models of the library")
         return _MODELS[data]
     fields = _fields_of(data, path, ("name", "stages", "mappings"))
+    if path.count(".model") > _DEEPEST:
+        raise InvalidValue(f"{path} must not be a model within so many others")
+    for name in ("stages", "mappings"):
+        if not isinstance(fields.get(name, ()), (list, tuple)):
+            raise InvalidValue.of(f"{path}.{name}", "be a list", fields[name])
     try:
         model = StageModel(fields.get("name"), fields.get("stages", ()))  # type: ignore[arg-type]  # validated there
         for i, item in enumerate(fields.get("mappings", ())):
@@ -203,6 +233,4 @@ def _model(data: Any, path: str) -> StageModel:
         if str(error).startswith(path):
             raise
         raise InvalidValue(f"{path}: {error}") from error
-    except TypeError as error:
-        raise InvalidValue.of(path, "hold a name and a list of stages", data) from error
     return model

@@ -14,6 +14,7 @@ from cxjourney._support.validation import check_mapping
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.graph._columns import MOST, TERMINAL_NODES, Edges, Nodes
+from cxjourney.graph._guard import check_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -163,6 +164,7 @@ def from_networkx(
     for u, v, data in rows:
         if count not in data:
             raise InvalidValue(f"edge {u!r} -> {v!r} has no attribute {count!r}; name it: count=")
+    check_attributes(graph, count)
     inner = {n: data for n, data in graph.nodes(data=True) if n not in TERMINAL_NODES}
     censored_visits = {n: data.get("censored", 0) for n, data in inner.items()}
     base = columns({(u, v): data[count] for u, v, data in rows}, censored_visits)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import re
 import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import networkx as nx
 
+from cxjourney._support.text import brief
 from cxjourney._support.validation import check_choice, check_count, check_number
+from cxjourney._support.writing import write_whole
 from cxjourney.exceptions import InputFileError, InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 __all__ = ["drawing", "graphml", "to_dot", "to_mermaid", "write_graphml"]
 
@@ -30,7 +35,7 @@ def write_graphml(graph: nx.DiGraph[str], path: str | Path) -> None:
     Parameters
     ----------
     path
-        The file to write.
+        The file to write; it takes its name once it is complete.
 
     Raises
     ------
@@ -45,22 +50,25 @@ def write_graphml(graph: nx.DiGraph[str], path: str | Path) -> None:
     for text in _strings(graph):
         if found := _NOT_IN_XML.search(text):
             raise InvalidValue(
-                f"GraphML cannot hold the character {found.group()!r} of {text!r}; "
+                f"GraphML cannot hold the character {found.group()!r} of {brief(text)}; "
                 "rename it, or write graph.to_json() instead"
             )
-    nx.write_graphml(graph, path)
+    written = io.BytesIO()
+    nx.write_graphml(graph, written)
+    content, ending = written.getvalue(), Path(path).suffix
+    if ending in {".gz", ".bz2"}:
+        content = gzip.compress(content) if ending == ".gz" else bz2.compress(content)
+    write_whole(path, content)
 
 
 def graphml(path: str | Path) -> nx.Graph[Any]:
     """Return the plain graph of a GraphML file; see `JourneyGraph.read_graphml`."""
-    from xml.etree.ElementTree import ParseError
-
     try:
         return nx.read_graphml(path)
     except OSError as error:
-        raise InputFileError(f"{path}: {error.strerror}") from error
-    except (ParseError, nx.NetworkXError) as error:
-        raise InputFileError(f"{path}: not GraphML: {error}") from error
+        raise InputFileError(f"{path}: {error.strerror or error}") from error
+    except Exception as error:  # networkx reads what is no GraphML until something breaks
+        raise InputFileError(f"{path}: not GraphML: {type(error).__name__}: {error}") from error
 
 
 def _strings(graph: nx.DiGraph[str]) -> Iterator[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney.exceptions import InvalidValue, NotAFlow, UnknownName
-from cxjourney.graph import _columns, _counts, _export, _tables
+from cxjourney.graph import _columns, _counts, _export, _guard, _tables
 from cxjourney.graph._checks import check_graph
 from cxjourney.graph._life_table import life_table_times
 from cxjourney.graph._merge import merged
@@ -36,7 +36,6 @@ __all__ = ["JourneyGraph"]
 
 Estimator = Literal["count", "aalen-johansen", "life-table"]
 
-_ESTIMATORS = ("count", "aalen-johansen", "life-table")
 _SCHEMA = 2
 
 
@@ -325,7 +324,7 @@ class JourneyGraph(_DiGraph):
             edges = attrs.evolve(edges, dwell_mean_s=mean, dwell_sd_s=deviation)
             nodes = attrs.evolve(nodes, followed_us=followed)
         facts: dict[str, Any] = {
-            "estimator": check_choice(estimator, "estimator", _ESTIMATORS),
+            "estimator": check_choice(estimator, "estimator", _guard.ESTIMATORS),
             "grain": grain,
             "goal": _columns.members(goal),
             "absorbing": bool(absorbing),
@@ -538,20 +537,21 @@ class JourneyGraph(_DiGraph):
         Raises
         ------
         InvalidValue
-            If the text is not a journey graph of this schema.
+            If the text is not a journey graph of this schema, or an attribute is not what its
+            counts say.
+        NotAFlow
+            If what comes in at a touchpoint is not what goes out, ends or is censored.
         """
         try:
             data = json.loads(text)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise InvalidValue(f"text must be JSON: {error}") from error
         if not isinstance(data, dict) or data.get("type") != "JourneyGraph":
             raise InvalidValue("text must be the JSON of a JourneyGraph (see to_json)")
         if data.get("schema") != _SCHEMA:
             raise InvalidValue.of("schema", f"be {_SCHEMA}", data.get("schema"))
-        result = cls(**data["graph"])
-        result.add_nodes_from((node.pop("id"), node) for node in data["nodes"])
-        result.add_edges_from((e.pop("source"), e.pop("target"), e) for e in data["edges"])
-        return result
+        told = _guard.graph_of_json(data)
+        return _guard.confirmed(cls.from_networkx(told), told)
 
     write_graphml = _export.write_graphml
 

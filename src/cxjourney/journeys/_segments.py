@@ -12,8 +12,9 @@ import numpy as np
 
 from cxjourney._support.array_types import Ints
 from cxjourney._support.result import Result, result_from_dict
+from cxjourney._support.serialize import check_stamp, value_of
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_name
+from cxjourney._support.validation import check_mapping, check_name
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import InvalidValue, UnknownName
 
@@ -228,16 +229,17 @@ class BySegment(Result, Generic[R]):
         InvalidValue
             If the dictionary is of another type or a later schema.
         """
-        if data.get("type") != "BySegment":
-            raise InvalidValue.of("type", "be 'BySegment'", data.get("type"))
-        if data.get("schema") != 1:
-            raise InvalidValue.of("schema", "be 1", data.get("schema"))
+        check_stamp(data, "BySegment")
+        parts = value_of(tuple[Any, ...], data.get("results"), "results")
+        for i, part in enumerate(parts):
+            if check_mapping(part, f"results[{i}]").get("type") == "BySegment":
+                raise InvalidValue(f"results[{i}] must be of one segment, not a BySegment itself")
         return cls(
-            segment=data["segment"],
-            values=tuple(data["values"]),
-            results=tuple(cast(R, result_from_dict(part)) for part in data["results"]),
-            rule=data["rule"],
-            n_missing=data["n_missing"],
+            segment=value_of(str, data.get("segment"), "segment"),
+            values=value_of(tuple[str, ...], data.get("values"), "values"),
+            results=tuple(cast(R, result_from_dict(part)) for part in parts),
+            rule=value_of(str, data.get("rule"), "rule"),
+            n_missing=value_of(int, data.get("n_missing"), "n_missing"),
         )
 
     def _table(self) -> Table:

@@ -13,6 +13,7 @@ import attrs
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.table import Table
 from cxjourney._support.text import visible
+from cxjourney._support.writing import write_whole
 from cxjourney.report._render import asset, fingerprint, render
 
 if TYPE_CHECKING:
@@ -226,13 +227,15 @@ class Report:
     def write(self, path: str | PathLike[str]) -> Path:
         """Write the page to a file, in UTF-8, and return its path.
 
+        It takes its name once it is complete: what stood there before stays until then.
+
         Raises
         ------
         MissingDependency
             If jinja2 is not installed.
         """
         target = Path(path)
-        target.write_text(self.to_html(), encoding="utf-8", errors="backslashreplace")
+        write_whole(target, self.to_html().encode("utf-8", errors="backslashreplace"))
         return target
 
     def __repr__(self) -> str:

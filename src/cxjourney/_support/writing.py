@@ -1,0 +1,54 @@
+"""Files that are written beside and moved into place, so that a file is never half written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+__all__ = ["write_whole"]
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file: all of it, or else what stood there stays.
+
+    Parameters
+    ----------
+    path
+        The file. A link is followed; what is no plain file (a pipe, a terminal) is written to.
+    content
+        All that it shall hold.
+
+    Raises
+    ------
+    OSError
+        If the system refuses, as where the disk is full.
+
+    Notes
+    -----
+    The content is on the disk before it takes the name. A process that is killed may leave a file
+    of the same name with a random ending ".part" beside.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        mode = None
+    if mode is not None and not stat.S_ISREG(mode):
+        target.write_bytes(content)
+        return
+    beside = target.with_name(f"{target.name[:200]}.{secrets.token_hex(8)}.part")
+    try:
+        with beside.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            beside.chmod(stat.S_IMODE(mode))
+        beside.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
