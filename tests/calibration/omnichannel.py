@@ -157,10 +157,6 @@ def alarms(journeys: cx.Journeys, rng: np.random.Generator) -> dict[str, float]:
     cost = omnichannel.cross_channel_cost(journeys)
     even = omnichannel.consistency(journeys)
     found = {f"cross-channel cost: {name}": _excludes(getattr(cost, name), 0) for name in COSTS}
-    pairs = omnichannel.affinity(journeys).pairs
-    found["affinity: any pair"] = float(
-        np.any(np.asarray(pairs["adjusted_p"], dtype=float) <= 0.05)
-    )
     found |= memories(journeys, rng)
     for name in ("spread", "omega2", "cramers_v"):
         estimate = getattr(even, name)
@@ -173,6 +169,12 @@ def alarms(journeys: cx.Journeys, rng: np.random.Generator) -> dict[str, float]:
         found[f"hand-off {how}: any pair"] = float(len(loss.alarms) > 0)
         found[f"hand-off {how}: pooled"] = _excludes(loss.pooled, 0)
     return found
+
+
+def attractions(journeys: cx.Journeys, _rng: np.random.Generator) -> dict[str, float]:
+    """Return whether a pair of channels attracts beyond chance; it takes as long as all others."""
+    p = np.asarray(omnichannel.affinity(journeys).pairs["adjusted_p"], dtype=float)
+    return {"affinity: any pair": float(np.any(p <= 0.05))}
 
 
 def memories(journeys: cx.Journeys, rng: np.random.Generator) -> dict[str, float]:
@@ -210,12 +212,10 @@ def figures(journeys: cx.Journeys, rng: np.random.Generator) -> dict[str, tuple]
     }
     found = {name: (e.value, e.low, e.high) for name, e in estimates.items()}
     moves = omnichannel.transitions(journeys)
-    lifts = omnichannel.affinity(journeys).pairs
     tables = {
         "containment of the app": (rates.channels, "containment", ("app",)),
         "transition app to web": (moves.table, "probability", ("app", "web")),
         "first web, last store": (moves.ends, "share", ("web", "store")),
-        "affinity app to web": (lifts, "lift", ("app", "web")),
         "mean score of the app": (even.channels, "mean", ("app",)),
     }
     for name, (table, column, key) in tables.items():
@@ -290,7 +290,7 @@ def _table(title: str, columns: dict[str, dict[str, tuple[float, int]]]) -> None
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--logs", type=int, default=1_000)
-    parser.add_argument("--part", default="alarms,memory,hand-offs,coverage")
+    parser.add_argument("--part", default="alarms,memory,hand-offs,coverage,affinity")
     options = parser.parse_args()
     n, parts = options.logs, options.part.split(",")
     if "hand-offs" in parts:
@@ -308,5 +308,8 @@ if __name__ == "__main__":
         _table("memory", {name: rates(w, n, memories) for name, w in worlds.items()})
     if "alarms" in parts:
         _table("alarms", {"heavy tails": rates(HEAVY, n), "censored": rates(CENSORED, n)})
+    if "affinity" in parts:
+        worlds = {"heavy tails": HEAVY, "censored": CENSORED}
+        _table("alarms", {name: rates(w, n, attractions) for name, w in worlds.items()})
     if "coverage" in parts:
         _table("coverage", {"heavy tails": coverage(HEAVY, n), "censored": coverage(CENSORED, n)})
