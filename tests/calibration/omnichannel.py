@@ -269,6 +269,24 @@ def hand_offs(world: World, logs: int, seed: int = 1) -> dict[str, tuple[float, 
     return told
 
 
+def costs(world: World, logs: int, seed: int = 1) -> dict[str, tuple[float, float, float]]:
+    """Return of each measure of the cross-channel cost its truth, its mean, and its coverage.
+
+    The truth is that of a very large log that is observed until all journeys are over.
+    """
+    rng = np.random.default_rng(seed)
+    whole = attrs.evolve(world, customers=40_000, days=2_000).draw(rng)
+    truth = omnichannel.cross_channel_cost(whole)
+    found = [omnichannel.cross_channel_cost(world.draw(rng)) for _ in range(logs)]
+    told = {}
+    for name in COSTS:
+        true = getattr(truth, name).value
+        estimates = [getattr(one, name) for one in found]
+        held = [e.low <= true <= e.high for e in estimates if not np.isnan(e.low)]
+        told[name] = (true, float(np.nanmean([e.value for e in estimates])), float(np.mean(held)))
+    return told
+
+
 def _share(values: np.ndarray) -> tuple[float, int]:
     known = values[~np.isnan(values)]
     return (float(known.mean()) if len(known) else np.nan, len(known))
@@ -290,7 +308,7 @@ def _table(title: str, columns: dict[str, dict[str, tuple[float, int]]]) -> None
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--logs", type=int, default=1_000)
-    parser.add_argument("--part", default="alarms,memory,hand-offs,coverage,affinity")
+    parser.add_argument("--part", default="alarms,memory,hand-offs,costs,coverage,affinity")
     options = parser.parse_args()
     n, parts = options.logs, options.part.split(",")
     if "hand-offs" in parts:
@@ -301,6 +319,8 @@ if __name__ == "__main__":
             ("no loss, nobody comes again", {"returns": 0.0}),
         ):
             print(label, hand_offs(attrs.evolve(FRAIL, **options_of), n // 5), flush=True)
+    if "costs" in parts:
+        print(costs(attrs.evolve(CENSORED, switch_loss=0.1), n), flush=True)
     if "memory" in parts:
         own = World(customers=100, own_mix=True, ends_by_channel=True)
         planted = World(customers=100, memory=0.15)

@@ -84,6 +84,17 @@ def test_where_the_purchase_takes_place_is_no_crossing(journeys):
     assert moved.table == cross_channel_cost(journeys).table
 
 
+def test_a_goal_that_ends_nothing_is_no_crossing_either():
+    # with after_goal="keep" the purchase stays within the journey, and so does what follows it
+    told = {f"x{i}": [("t", "web", 0, {}), ("buy", "shop", 1, {})] for i in range(9)}
+    told |= {f"y{i}": [("t", "web", 0, {}), ("t", "web", 1, {})] for i in range(9)}
+    told |= {f"z{i}": [("t", "web", 0, {}), ("t", "app", 1, {})] for i in range(9)}
+    log = logged(told)
+    found = cross_channel_cost(log.journeys(goal="buy", inactivity=LIMIT, after_goal="keep"))
+    assert found.conversion.n == 18
+    assert found.conversion.value == 0
+
+
 def test_a_handful_of_journeys_has_no_interval(journeys):
     found = cross_channel_cost(journeys)
     assert np.isnan(found.time.low)

@@ -28,6 +28,7 @@ __all__ = [
     "customers_of",
     "interactions_of",
     "order_notes",
+    "outcome_rows",
     "progress_note",
     "transitions_between",
     "unknown_note",
@@ -308,6 +309,16 @@ def progress_note(journeys: Journeys, errs: str) -> tuple[str, ...]:
     running = journeys.outcome == IN_PROGRESS
     n = int(np.sum(running if journeys.weight is None else journeys.weight[running]))
     return (f"{n:,} journeys are in progress. {errs}",) if n and not running.all() else ()
+
+
+def outcome_rows(journeys: Journeys) -> NDArray[np.bool_]:
+    """Return whether each row is the goal or exit that ends its journey, or any other goal."""
+    rows = _is_closing(journeys)
+    if journeys.rules.goal and not journeys.rules.absorbing:
+        touchpoint = journeys.columns.coded["touchpoint"]
+        goals = [i for i, name in enumerate(touchpoint.names) if name in journeys.rules.goal]
+        rows |= np.isin(touchpoint.codes, goals)
+    return rows
 
 
 def _is_closing(journeys: Journeys) -> NDArray[np.bool_]:

@@ -32,6 +32,7 @@ from cxjourney.omnichannel._channel_transitions import (
     coded_at,
     interactions_of,
     order_notes,
+    outcome_rows,
     transitions_between,
 )
 
@@ -326,7 +327,8 @@ class _Contacts:
         node = coded_at(journeys, by).codes.astype(np.int64)
         begun = node[journeys.offsets[journey]]
         here = node[row]
-        last = np.where(here == begun, lengths[journey], position)
+        ended = np.append(outcome_rows(journeys), False)[row]  # a goal that ends nothing
+        last = np.where(ended, position - 1, np.where(here == begun, lengths[journey], position))
         if len(begins):
             last = np.repeat(np.minimum.reduceat(last, begins), lengths[some])
         used = (position > 0) & (position <= last) & (begun >= 0) & (here >= 0)
@@ -432,7 +434,7 @@ def _measures(
             definition="value of a converted journey",
         ),
         "conversion": _Measure(
-            values=converted if converted.any() else unknown,
+            values=converted if journeys.converted.any() else unknown,
             unit="fraction",
             definition="share of journeys that convert",
         ),

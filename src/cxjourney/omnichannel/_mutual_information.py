@@ -30,6 +30,7 @@ from cxjourney.omnichannel._channel_transitions import (
     Interactions,
     interactions_of,
     order_notes,
+    outcome_rows,
     progress_note,
     transitions_between,
 )
@@ -343,12 +344,14 @@ class _Joint:
 
 
 def _movable(journeys: Journeys, interactions: Interactions) -> Bools:
-    """Return which interactions can be put in another order, the last of a journey left alone.
+    """Return which interactions can be put in another order: not the last of a journey or a goal.
 
     In journeys that have one channel but for the last interaction nothing can be.
     """
-    last_visit = journeys.offsets[1:] - 1 - journeys.absorbed
-    before = interactions.row < last_visit[interactions.journey]
+    outcome = np.append(outcome_rows(journeys), False)
+    row = interactions.row
+    before = row < journeys.offsets[1:][interactions.journey] - 1
+    before &= ~(outcome[row] | outcome[row + 1])
     n = len(journeys.outcome)
     lowest, highest = np.full(n, len(interactions.names)), np.full(n, -1)
     np.minimum.at(lowest, interactions.journey[before], interactions.node[before])
