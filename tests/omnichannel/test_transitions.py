@@ -226,7 +226,7 @@ def test_channels_are_carried_forward_within_a_case_only():
         frame, customer="who", timestamp="when", touchpoint="what", channel="how", journey="case"
     )
     found = transitions(log.journeys(carry_channels=timedelta(minutes=30)))
-    assert "1 interactions without a recorded channel (50.0% of all)" in repr(found)
+    assert "1 interaction without a recorded channel (50.0% of all)" in repr(found)
 
 
 def test_what_carries_channels_forward_is_checked():

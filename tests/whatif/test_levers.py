@@ -87,7 +87,7 @@ def test_where_everybody_leaves_there_is_no_slope():
     row = found.table.row(1)
     assert row["touchpoint"] == "b"
     assert all(math.isnan(row[name]) for name in ("slope", "low", "high", "gain", "rank_low"))
-    assert "Everybody leaves at 1 touchpoints" in repr(found)
+    assert "Everybody leaves at 1 touchpoint" in repr(found)
 
 
 def test_levers_repeat_and_are_read_back():

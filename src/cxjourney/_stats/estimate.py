@@ -13,6 +13,7 @@ from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.serialize import from_dict, to_dict
 from cxjourney._support.table import format_value
 from cxjourney._support.validation import check_mapping
+from cxjourney._support.words import in_agreement
 from cxjourney.exceptions import InvalidValue
 
 __all__ = ["Estimate", "Parameter"]
@@ -20,7 +21,7 @@ __all__ = ["Estimate", "Parameter"]
 Parameter = str | int | float | bool | None
 """A choice that a number depends on, as its card holds it."""
 
-_PERCENT = "fraction"
+_KINDS = {"fraction": "percent", "seconds": "duration"}  # how a unit is shown
 
 
 def _frozen_parameters(mapping: Mapping[str, Parameter]) -> Mapping[str, Parameter]:
@@ -120,8 +121,8 @@ class Estimate:
         return from_dict(cls, data)
 
     def __repr__(self) -> str:
-        kind = "percent" if self.unit == _PERCENT else None
-        unit = "" if self.unit in {"", _PERCENT} else f" {self.unit}"
+        kind = _KINDS.get(self.unit)
+        unit = "" if kind or not self.unit else f" {self.unit}"
         text = format_value(self.value, kind) + unit
         if not math.isnan(self.low) or not math.isnan(self.high):
             text += f" [{format_value(self.low, kind)}, {format_value(self.high, kind)}]"
@@ -131,7 +132,7 @@ class Estimate:
         if self.n_censored:
             facts.append(f"censored={self.n_censored:,}")
         text += f" ({', '.join(facts)})"
-        return text + (f" {' '.join(self.notes)}" if self.notes else "")
+        return text + (f" {in_agreement(' '.join(self.notes))}" if self.notes else "")
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>"

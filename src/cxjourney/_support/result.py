@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cxjourney._support import serialize
 from cxjourney._support.validation import check_mapping
+from cxjourney._support.words import in_agreement
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
@@ -92,11 +93,12 @@ class Result:
         return serialize.from_dict(cls, data)
 
     def __repr__(self) -> str:
-        parts = [self.title, self._shown().to_text(), *(f"* {note}" for note in self._notes())]
+        notes = map(in_agreement, self._notes())
+        parts = [self.title, self._shown().to_text(), *(f"* {note}" for note in notes)]
         return "\n".join(part for part in parts if part)
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self._notes())
+        notes = "".join(f"<li>{html.escape(in_agreement(note))}</li>" for note in self._notes())
         return (
             f"<div><p><strong>{html.escape(self.title)}</strong></p>"
             f"{self._shown().to_html()}{f'<ul>{notes}</ul>' if notes else ''}</div>"

@@ -271,9 +271,9 @@ def format_value(value: Any, kind: str | None = None) -> str:
         return "-"
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
-    if isinstance(value, (int, np.integer)):
+    if isinstance(value, (int, np.integer)) and kind != "duration":
         return f"{int(value):,}"
-    if isinstance(value, (float, np.floating)):
+    if isinstance(value, (int, float, np.number)):
         number = float(value)
         if math.isnan(number):
             return "-"

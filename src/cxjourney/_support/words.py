@@ -2,9 +2,48 @@
 
 from __future__ import annotations
 
-__all__ = ["counted"]
+import re
+
+__all__ = ["counted", "in_agreement"]
 
 
 def counted(n: int, one: str, several: str = "") -> str:
     """Return "1 row" or "2 rows"; `several` is what follows any other number than 1."""
     return f"{n:,} {one if n == 1 else several or f'{one}s'}"
+
+
+def in_agreement(text: str) -> str:
+    """Return a sentence in which "1 rows are" has become "1 row is"; quoted names stay."""
+    return _ONE.sub(_singular, text)
+
+
+def _singular(found: re.Match[str]) -> str:
+    if found["noun"] is None:  # in quotes
+        return found[0]
+    noun = _IRREGULAR.get(found["noun"], found["noun"][:-1])
+    verb = f" {_VERBS[found['verb']]}" if found["verb"] else ""
+    there = found["there"].replace("are", "is").replace("were", "was") if found["there"] else ""
+    return f"{there}1 {found['kind']}{noun}{found['between'] or ''}{verb}"
+
+
+_IRREGULAR = {"strata": "stratum", "switches": "switch", "entries": "entry"}
+_NOUNS = (
+    "rows|journeys|interactions|customers|visits|touchpoints|answers|cases|transitions|paths|"
+    "values|scores|contacts|channels|stages|edges|events|files|lines|cells|columns|buckets|pairs|"
+    "records|sessions|groups|steps|times|bytes|names|purchases|tests|messages|ends|nodes|owners|"
+    "deviations|stops|strata|switches|entries|lanes|limits|draws|segments|drop-offs|exits|"
+    "seconds|minutes|hours|days|weeks|months|years"
+)
+_VERBS = {
+    "are": "is", "were": "was", "have": "has", "lie": "lies", "come": "comes", "count": "counts",
+    "do": "does", "go": "goes", "stand": "stands", "begin": "begins", "end": "ends",
+}  # fmt: skip
+_ONE = re.compile(
+    r"(?<!\w)'[^']*'|\"[^\"]*\"|"
+    r"(?P<there>\b[Tt]here (?:are|were) )?(?<![\w.,-])(?<!step )(?<!order )1 "
+    r"(?P<kind>(?:(?!of\b)[a-z-]+ ){0,2}?)"
+    rf"(?P<noun>{_NOUNS})\b"
+    rf"(?:(?P<between>(?: (?!(?:{_NOUNS}|of|and)\b)[\w-]+){{0,4}}?) "
+    rf"(?P<verb>{'|'.join(_VERBS)})\b)?"
+)
+"""A quoted name, or a single thing in the plural, with its verb where that follows soon."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from cxjourney import plot
 from cxjourney._support.validation import check_choice, check_duration, duration_us
+from cxjourney._support.words import in_agreement
 from cxjourney.exceptions import InvalidValue, NotAFlow, UnknownName
 from cxjourney.graph import _columns, _counts, _export, _guard, _tables
 from cxjourney.graph._checks import check_graph
@@ -588,7 +589,7 @@ class JourneyGraph(_DiGraph):
         if "n_journeys" in facts:
             parts.append(f"{facts['n_journeys']:,} journeys")
         parts += [f"{key} {facts[key]!r}" for key in ("grain", "estimator") if key in facts]
-        return f"{type(self).__name__}({', '.join(parts)})"
+        return f"{type(self).__name__}({in_agreement(', '.join(parts))})"
 
     def __str__(self) -> str:
         return repr(self)

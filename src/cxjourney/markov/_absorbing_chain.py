@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.validation import check_names
+from cxjourney._support.words import counted
 from cxjourney.exceptions import TimesRequired, UnknownName
 from cxjourney.markov import _transitions
 from cxjourney.markov._solver import Solver, sums
@@ -515,4 +516,4 @@ class AbsorbingChain:
         if self.restricted > self.censored:
             shares["restricted"] = self.restricted
         parts = [f"{what} {share:.1%}" for what, share in shares.items()]
-        return f"AbsorbingChain({len(self.names):,} touchpoints, {', '.join(parts)})"
+        return f"AbsorbingChain({counted(len(self.names), 'touchpoint')}, {', '.join(parts)})"

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney._support.table import format_value
+from cxjourney._support.words import in_agreement
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.graph import stage_columns
 from cxjourney.plot import layout
@@ -283,7 +284,7 @@ def _edge_facts(data: Mapping[str, Any]) -> str:
         facts.append(f"probability {format_value(float(data['probability']), 'percent')}")
     if "dwell_median_s" in data:
         facts.append(f"median wait {format_value(float(data['dwell_median_s']), 'duration')}")
-    return ", ".join(facts)
+    return in_agreement(", ".join(facts))
 
 
 def _path(source: tuple[float, float], target: tuple[float, float], height: float) -> str:

@@ -13,6 +13,7 @@ import attrs
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.table import Table
 from cxjourney._support.text import visible
+from cxjourney._support.words import in_agreement
 from cxjourney._support.writing import write_whole
 from cxjourney.report._render import asset, fingerprint, render
 
@@ -84,6 +85,7 @@ class Part:
     def of_result(cls, result: Result, *, caption: str = "") -> Self:
         """Return the table and the notes of a result."""
         table, notes = result._shown(), result._notes()  # noqa: SLF001 - one package
+        notes = tuple(map(in_agreement, notes))
         return cls(caption=caption or result.title, table=table, notes=notes)
 
 
@@ -145,7 +147,7 @@ class Section:
 
     anchor: str
     title: str
-    lead: str
+    lead: str = attrs.field(converter=in_agreement)
     parts: tuple[Part | Picture, ...] = ()
     ranked: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
