@@ -415,18 +415,34 @@ def test_each_figure_has_the_interval_of_leaving_out_each_bucket():
     ends = whole[1] * math.exp(-q * error), whole[1] * math.exp(q * error)
     assert (scenario.base_steps.low, scenario.base_steps.high) == pytest.approx(ends)
     # what is changed stands on the few visits of the place where it is changed
-    error, q = spread(whole[2], without[2], rare)
+    # whoever is kept can only convert and go on: the scale is that of logarithms
+    error, q = spread(math.log(whole[2]), np.log(without[2]), rare)
     assert q > 2.05
-    ends = whole[2] - q * error, whole[2] + q * error
+    ends = whole[2] * math.exp(-q * error), whole[2] * math.exp(q * error)
     assert (scenario.change.low, scenario.change.high) == pytest.approx(ends)
     assert (scenario.conversions.low, scenario.conversions.high) == pytest.approx(
         tuple(len(journeys) * end for end in ends)
     )
+    # nobody goes on from there: no contact is added, whoever is left out
     error, q = spread(whole[3], without[3], rare)
     ends = tuple(len(journeys) * (whole[3] + sign * q * error) for sign in (-1, 1))
     assert (scenario.contacts.value, scenario.contacts.low, scenario.contacts.high) == (
         pytest.approx((len(journeys) * whole[3], *ends), abs=1e-9)
     )
+
+
+def test_what_can_only_fall_has_an_interval_below_zero_and_what_may_do_both_any():
+    paths = [["web"], ["web", "cart"], ["ad", "web"]]
+    journeys = cx.Journeys.from_paths(paths, converted=[30, 9, 9], dropped=[50, 8, 16])
+    closed = remove(journeys, "ad")
+    assert closed.change.low < closed.change.value < closed.change.high < 0
+    assert closed.change.method.startswith("Student on the scale of logarithms")
+    skipped = bypass(journeys, "ad")
+    assert skipped.contacts.low < skipped.contacts.value < skipped.contacts.high < 0
+    led = reroute(journeys, "cart", "ad", 0.2, at="web")
+    assert led.change.method.startswith("Student,")
+    both = closed.reduce_exit("web", 0.1)
+    assert both.change.method.startswith("Student,")
 
 
 def remembering():

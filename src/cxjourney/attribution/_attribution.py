@@ -47,6 +47,7 @@ class Attribution(Result):
         | `removal_effect`, `removal_low`, `removal_high` | conversions lost without it [fraction] |
         | `touch_share` | converting journeys that touch it [fraction] |
         | `cost`, `return_on_cost` | money spent, and credit per money spent |
+        | `return_low`, `return_high` | ends of its interval, that of the credit over the money |
         | `sampling_error` | standard error of the orders drawn [conversions or money] |
 
         Removal effects and `touch_share` are Markov's alone, costs are there where they were given,
@@ -211,7 +212,7 @@ def attribution(
         **credited.extra,
     }
     if costs is not None:
-        columns |= _costs(credited, costs)
+        columns |= _costs(credited, costs, found)
     order = sorted(
         range(len(credited.names)),
         key=lambda i: (-np.nan_to_num(credited.credit[i], nan=-np.inf), credited.names[i]),
@@ -244,7 +245,9 @@ def check_whole_costs(costs: Mapping[str, float] | None) -> None:
         raise InvalidValue("costs are of all segments together: leave out costs= or segment=")
 
 
-def _costs(credited: Credits, costs: Mapping[str, float]) -> dict[str, object]:
+def _costs(
+    credited: Credits, costs: Mapping[str, float], found: Mapping[str, Floats]
+) -> dict[str, object]:
     if not hasattr(costs, "items"):
         raise InvalidValue.of("costs", "be a dict of money by name", costs)
     for name, cost in costs.items():
@@ -253,7 +256,10 @@ def _costs(credited: Credits, costs: Mapping[str, float]) -> dict[str, object]:
         if not is_number(cost) or not np.isfinite(cost) or cost < 0:
             raise InvalidValue.of(f"costs[{name!r}]", "be a finite number, not negative", cost)
     spent = np.array([costs.get(name, np.nan) for name in credited.names], dtype=np.float64)
-    per_cost = np.full(len(spent), np.nan)
-    paid = spent > 0
-    per_cost[paid] = credited.credit[paid] / spent[paid]
-    return {"cost": spent, "return_on_cost": per_cost}
+    paid = np.where(spent > 0, spent, np.nan)
+    return {
+        "cost": spent,
+        "return_on_cost": credited.credit / paid,
+        "return_low": found["low"] / paid,
+        "return_high": found["high"] / paid,
+    }

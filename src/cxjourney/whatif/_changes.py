@@ -34,6 +34,10 @@ class Change(Protocol):
     def places(self) -> tuple[str, ...]:
         """Touchpoints and terminals that it names."""
 
+    @property
+    def sign(self) -> int:
+        """1 if conversion and steps can only grow, -1 if they can only fall, 0 if either."""
+
     def chain(self, chain: AbsorbingChain) -> AbsorbingChain | None:
         """Return the changed chain; None where the data do not say what it would be."""
 
@@ -53,6 +57,11 @@ class ReduceExit:
     def places(self) -> tuple[str, ...]:
         """Touchpoints and terminals that it names."""
         return (self.touchpoint, *(() if self.to is None else (self.to,)))
+
+    @property
+    def sign(self) -> int:
+        """1 if conversion and steps can only grow, -1 if they can only fall, 0 if either."""
+        return 1
 
     @property
     def words(self) -> str:
@@ -111,6 +120,11 @@ class Remove:
         return self.touchpoints
 
     @property
+    def sign(self) -> int:
+        """1 if conversion and steps can only grow, -1 if they can only fall, 0 if either."""
+        return -1
+
+    @property
     def words(self) -> str:
         """What is changed."""
         return f"{_named(self.touchpoints)} removed"
@@ -144,6 +158,11 @@ class Bypass:
     def places(self) -> tuple[str, ...]:
         """Touchpoints and terminals that it names."""
         return self.touchpoints
+
+    @property
+    def sign(self) -> int:
+        """1 if conversion and steps can only grow, -1 if they can only fall, 0 if either."""
+        return -1
 
     @property
     def words(self) -> str:
@@ -188,6 +207,11 @@ class Reroute:
     def places(self) -> tuple[str, ...]:
         """Touchpoints and terminals that it names."""
         return (self.source, self.target, *(() if self.at is None else (self.at,)))
+
+    @property
+    def sign(self) -> int:
+        """1 if conversion and steps can only grow, -1 if they can only fall, 0 if either."""
+        return 0
 
     @property
     def words(self) -> str:

@@ -37,6 +37,7 @@ _UNDEFINED = (
 
 
 _LOGARITHM = "Student on the scale of logarithms"
+_ROUNDING = 1e-12
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -263,7 +264,8 @@ def baseline(
     Everything is read off the absorbing chain (`cxjourney.AbsorbingChain`), solved once for all
     customers and once without each of 64 buckets of them. Probabilities have Wilson's interval,
     steps Student's on the scale of logarithms, and what a change gains is one figure with
-    Student's interval. Of a graph each visit counts as a customer of its own. There is no
+    Student's interval, on the scale of logarithms where a change can only gain or only lose. Of a
+    graph each visit counts as a customer of its own. There is no
     interval where a change is not defined without one of the buckets.
 
     Examples
@@ -338,15 +340,25 @@ def _solved(state: _State) -> Scenario:
         caveats.append("A conversion is taken to bring what it brings on average.")
     probability, length = "probability that a journey converts", "expected steps of a journey"
 
+    signs = {change.sign for change in state.changes}
+    sign = signs.pop() if len(signs) == 1 else 0
+
     def estimate(found: BucketFigures, interval: str, unit: str, definition: str) -> Estimate:
-        ends = {"Wilson": found.wilson, "Student": found.student}.get(interval, found.positive)
-        low, high = ends(model.level) if model.has_intervals else (math.nan, math.nan)
+        low, high = math.nan, math.nan
+        if interval == "change":
+            interval, (low, high) = _change_ends(found, sign, model.level)
+        elif interval == "Wilson":
+            low, high = map(float, found.wilson(model.level))
+        else:
+            low, high = map(float, found.positive(model.level))
+        if not model.has_intervals:
+            low = high = math.nan
         value = float(found.whole)
         unknown = state.undefined is not None and math.isnan(value)
         return Estimate(
             value=value,
-            low=float(low),
-            high=float(high),
+            low=low,
+            high=high,
             level=model.level,
             n=n,
             unit=unit,
@@ -360,16 +372,16 @@ def _solved(state: _State) -> Scenario:
         assumptions=tuple(dict.fromkeys(change.assumption for change in state.changes)),
         base=estimate(figures.base, "Wilson", "fraction", probability),
         conversion=estimate(figures.conversion, "Wilson", "fraction", probability),
-        change=estimate(gain, "Student", "fraction", "gain in the conversion probability"),
+        change=estimate(gain, "change", "fraction", "gain in the conversion probability"),
         base_steps=estimate(figures.base_steps, _LOGARITHM, "steps", length),
         steps=estimate(figures.steps, _LOGARITHM, "steps", length),
         conversions=estimate(
-            gain.map(lambda x: n * x), "Student", "conversions", "conversions gained"
+            gain.map(lambda x: n * x), "change", "conversions", "conversions gained"
         ),
-        contacts=estimate(steps.map(lambda x: n * x), "Student", "contacts", "contacts gained"),
+        contacts=estimate(steps.map(lambda x: n * x), "change", "contacts", "contacts gained"),
         value=estimate(
             gain.map(lambda x: n * mean_value * x),
-            "Student",
+            "change",
             model.currency or "currency unknown",
             "money gained at the mean value of a conversion",
         ),
@@ -377,6 +389,21 @@ def _solved(state: _State) -> Scenario:
         caveats=tuple(caveats),
         state=state,
     )
+
+
+def _change_ends(found: BucketFigures, sign: int, level: float) -> tuple[str, tuple[float, float]]:
+    """Return how the interval of a change is made, and its ends.
+
+    What can change in one direction only is skewed: its interval is Student's on the scale of
+    logarithms, unless it is 0 or not of that sign without one of the buckets.
+    """
+    size = found.map(lambda x: sign * x)
+    if sign and float(size.whole) > _ROUNDING:
+        ends = sorted(sign * float(end) for end in size.positive(level))
+        if not any(map(math.isnan, ends)):
+            return _LOGARITHM, (ends[0], ends[1])
+    low, high = found.student(level)
+    return "Student", (float(low), float(high))
 
 
 @attrs.frozen(kw_only=True, eq=False)
