@@ -103,6 +103,8 @@ def coverage(n: int, *, frailty: float, heavy: bool, n_logs: int) -> dict[str, f
 if __name__ == "__main__":
     for frailty, heavy in ((0.0, False), (0.6, False), (0.6, True)):
         for n in (30, 80):
-            cells = coverage(n, frailty=frailty, heavy=heavy, n_logs=int(sys.argv[1]) if sys.argv[1:] else 1000).values()
+            cells = coverage(
+                n, frailty=frailty, heavy=heavy, n_logs=int(sys.argv[1]) if sys.argv[1:] else 1000
+            ).values()
             world = f"{frailty:g} | {'yes' if heavy else 'no'} | {n}"
             print(f"| {world} | {' | '.join(f'{cell:.3f}' for cell in cells)} |", flush=True)
