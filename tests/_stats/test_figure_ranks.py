@@ -1,4 +1,4 @@
-"""Ranks that buckets leave open, and draws with their covariance."""
+"""Ranks that buckets leave open."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import t
 
 from cxjourney._stats.buckets import BucketFigures
-from cxjourney._stats.figure_ranks import Draws, _quantile_of_range, rank_ranges
+from cxjourney._stats.figure_ranks import _quantile_of_range, rank_ranges
 
 
 def figures_of(sums):
@@ -66,22 +66,6 @@ def test_a_figure_without_variance_has_every_rank_and_one_without_value_none():
     assert (low[:2].tolist(), high[:2].tolist()) == ([1, 1], [2, 2])
 
 
-def test_draws_have_the_variance_and_the_covariance_of_the_buckets():
-    rng = np.random.default_rng(2)
-    shared = rng.normal(size=(64, 1))
-    one = figures_of(10 + shared + rng.normal(size=(64, 2)))
-    other = figures_of(5 - shared)
-    draws = Draws.of(100_000, 64, np.random.default_rng(3))
-    a, b = draws.around(one), draws.around(other)
-    assert a.mean(axis=0) == pytest.approx(one.whole, abs=0.005)
-    assert a.var(axis=0) == pytest.approx(one.variance, rel=0.03)
-    assert b.var(axis=0) == pytest.approx(other.variance, rel=0.03)
-    # means of 64 sums: the covariance of the means is that of the sums over 64
-    sums = [64 * f.whole - 63 * f.without for f in (one, other)]
-    expected = np.cov(sums[0][:, 0], sums[1][:, 0])[0, 1] / 64
-    assert np.cov(a[:, 0], b[:, 0])[0, 1] == pytest.approx(expected, rel=0.05)
-
-
 def test_figures_that_move_together_are_ranked_by_their_difference():
     # each may be anything from 0 to 2, but the second is always .1 above the first
     moves = np.array([0.6, -0.5, 0.4, -0.7, 0.3, -0.1])
@@ -91,15 +75,6 @@ def test_figures_that_move_together_are_ranked_by_their_difference():
     # against each other they leave both ranks open
     opposed = BucketFigures(whole=whole, without=whole + moves[:, None] * np.array([1, -1]))
     assert [r.tolist() for r in rank_ranges(opposed, level=0.95)] == [[1, 1], [2, 2]]
-
-
-def test_the_squares_of_what_buckets_move_in_a_draw_add_up_to_the_variance():
-    y = np.array([2.0, 0.0, 5.0, 1.0])
-    whole, without = y.mean(), (y.sum() - y) / 3
-    figure = BucketFigures(whole=np.array([whole]), without=without[:, None])
-    moved = Draws(z=np.eye(4)).around(figure)[:, 0] - whole
-    # of a mean of four: the variance of the values over 4
-    assert (moved**2).sum() == pytest.approx(y.var(ddof=1) / 4)
 
 
 def test_ranks_of_all_figures_together_are_the_golden_ones():

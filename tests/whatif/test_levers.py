@@ -63,7 +63,7 @@ def test_too_many_touchpoints_have_no_intervals(monkeypatch):
     monkeypatch.setattr("cxjourney.whatif._model.MOST_TOUCHPOINTS", 4)
     found = levers(journeys(times=50))
     assert found.ranking[0] == "web"
-    for name in ("low", "high", "rank_low", "rank_high", "first"):
+    for name in ("low", "high", "rank_low", "rank_high"):
         assert np.isnan(found.table[name]).all()
     assert "no interval" in repr(found)
     scenario = reduce_exit(journeys(times=50), "web")
@@ -77,9 +77,8 @@ def test_more_data_narrows_intervals_and_settles_ranks():
     width = [(t["high"] - t["low"])[0] for t in (few, many)]
     assert width[1] == pytest.approx(width[0] / 10, rel=0.35)
     assert many["low"][0] < 0.160714 < many["high"][0]
-    assert (many["rank_low"][0], many["rank_high"][0], many["first"][0]) == (1, 1, 1)
+    assert (many["rank_low"][0], many["rank_high"][0]) == (1, 1)
     assert few["rank_high"][0] > 1
-    assert few["first"].sum() == pytest.approx(1)
 
 
 def test_where_everybody_leaves_there_is_no_slope():

@@ -1,4 +1,4 @@
-"""Ranks of figures: what their buckets leave open, and draws of what the figures could be."""
+"""Ranks of figures that their buckets leave open."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import attrs
 import numpy as np
 
 from cxjourney._stats.buckets import t_quantile
-from cxjourney._support.array_types import Floats
 
 if TYPE_CHECKING:
     from cxjourney._stats.buckets import BucketFigures
+    from cxjourney._support.array_types import Floats
 
-__all__ = ["Draws", "rank_ranges"]
+__all__ = ["rank_ranges"]
 
 
 def rank_ranges(
@@ -65,33 +64,6 @@ def _quantile_of_range(level: float, n: int, freedom: int) -> float:
     from scipy.stats import studentized_range
 
     return float(studentized_range.ppf(level, n, freedom)) / math.sqrt(2)
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Draws:
-    """Draws of what figures could be: normal, with the covariance of their buckets.
-
-    The same draws serve several sets of figures, which then move together as their buckets do.
-
-    Attributes
-    ----------
-    z
-        Standard normal numbers, shape (draws, buckets).
-    """
-
-    z: Floats
-
-    @classmethod
-    def of(cls, n: int, n_buckets: int, rng: np.random.Generator) -> Draws:
-        """Return n draws of figures that have so many buckets."""
-        return cls(z=rng.standard_normal((n, n_buckets)))
-
-    def around(self, figures: BucketFigures) -> Floats:
-        """Return draws around figures of one axis, shape (draws, figures).
-
-        A bucket without which a figure is not defined takes no part.
-        """
-        return np.asarray(figures.whole) + self.z @ _deviations(figures)
 
 
 def _deviations(figures: BucketFigures) -> Floats:

@@ -10,10 +10,10 @@ import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.estimates import why_no_interval
-from cxjourney._stats.figure_ranks import Draws, rank_ranges
+from cxjourney._stats.figure_ranks import rank_ranges
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_fraction, check_rng
+from cxjourney._support.validation import check_fraction
 from cxjourney.domain import DROPOFF
 from cxjourney.journeys import by_segment, check_journeys
 from cxjourney.markov import (
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from cxjourney.whatif._model import Model, Stack
 
 __all__ = ["Levers", "levers"]
-
-_N_DRAWS = 1_000
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -93,7 +91,6 @@ def levers(
     by: By | None = None,
     level: float = 0.95,
     segment: None = None,
-    rng: np.random.Generator | int | None = 0,
 ) -> Levers: ...
 
 
@@ -105,7 +102,6 @@ def levers(
     by: By | None = None,
     level: float = 0.95,
     segment: SegmentBy,
-    rng: np.random.Generator | int | None = 0,
 ) -> BySegment[Levers]: ...
 
 
@@ -116,7 +112,6 @@ def levers(
     by: By | None = None,
     level: float = 0.95,
     segment: SegmentBy | None = None,
-    rng: np.random.Generator | int | None = 0,
 ) -> Levers | BySegment[Levers]:
     """Rank touchpoints by how fast conversion grows as their exits are prevented.
 
@@ -128,8 +123,6 @@ def levers(
         Share of the exits that is prevented in the column `gain`, in [0, 1].
     by, level, segment
         As in `cxjourney.whatif.baseline`.
-    rng
-        A generator or seed for the draws behind the column `first`; None draws anew each time.
 
     Returns
     -------
@@ -147,8 +140,7 @@ def levers(
         - `value`: the same in money, where values are known [currency];
         - `elasticity`: by how many percent conversion changes when exits grow by one percent;
         - `rank_low`, `rank_high`: best and worst rank that customers leave open, 1 for the longest
-          lever;
-        - `first`: share of 1,000 draws of the slopes in which it is the longest [fraction].
+          lever.
 
     Raises
     ------
@@ -167,9 +159,8 @@ def levers(
     many leave. It is never negative, so that an interval above 0 says little: every touchpoint
     loses somebody. What can be prevented is rather the excess over comparable touchpoints. The best
     rank counts the touchpoints whose slope is surely higher, by the interval of the difference, the
-    worst rank those that are surely lower. The draws are normal with the covariance of the slopes
-    over buckets of customers; they do not know that the first of many was picked after looking,
-    and so claim too much. Gains at several touchpoints do not add up: chain `reduce_exit`.
+    worst rank those that are surely lower. Gains at several touchpoints do not add up: chain
+    `reduce_exit`.
 
     Examples
     --------
@@ -187,16 +178,15 @@ def levers(
         return by_segment(
             check_journeys(journeys),
             segment,
-            lambda part: levers(part, relative=relative, by=by, level=level, rng=rng),
+            lambda part: levers(part, relative=relative, by=by, level=level),
         )
     check_fraction(relative, "relative")
-    generator = check_rng(rng)
     model = model_of(journeys, by=by, level=level)
     chain = model.chain
     names = chain.names
     slopes = np.array(list(exit_slopes(chain).values()), dtype=np.float64)
     figures = _figures(model, slopes)
-    bands = _bands(figures, level, generator)
+    bands = _bands(figures, level)
     p = chain.conversion_probability
     gain = np.array(
         [conversion_with_fewer_exits(chain, x, relative) - p for x in names],
@@ -217,11 +207,10 @@ def levers(
         "elasticity": np.array(list(elasticity.values()), dtype=np.float64),
         "rank_low": bands["rank_low"],
         "rank_high": bands["rank_high"],
-        "first": bands["first"],
     }
     if math.isnan(model.mean_conversion_value):
         del columns["value"]
-    formats = dict.fromkeys(("exit_probability", "first"), "percent")
+    formats = {"exit_probability": "percent"}
     formats |= {"rank_low": "integer", "rank_high": "integer", "value": "money"}
     order = sorted(range(len(names)), key=lambda i: (-np.nan_to_num(slopes[i], nan=-1.0), names[i]))
     caveats = [
@@ -262,20 +251,14 @@ def _slopes(stack: Stack) -> Floats:
     return lost_per_journey(solved.visits, solved.hitting, exits)
 
 
-def _bands(figures: BucketFigures, level: float, rng: np.random.Generator) -> dict[str, Floats]:
-    """Return the intervals of the slopes, the ranks left open, and how often each came first."""
+def _bands(figures: BucketFigures, level: float) -> dict[str, Floats]:
+    """Return the intervals of the slopes and the ranks left open."""
     low, high = figures.student(level)
     best, worst = rank_ranges(figures, level=level)
-    drawn = Draws.of(_N_DRAWS, len(figures.without), rng).around(figures)
-    first = np.full(len(best), np.nan)
-    sure = ~np.isnan(figures.variance)
-    if sure.any():
-        longest = np.argmax(np.nan_to_num(drawn, nan=-1.0), axis=1)
-        first[sure] = np.bincount(longest, minlength=len(best))[sure] / _N_DRAWS
+    known = ~np.isnan(figures.variance)
     return {
         "low": np.maximum(low, 0.0),
         "high": high,
-        "rank_low": np.where(sure, best, np.nan),
-        "rank_high": np.where(sure, worst, np.nan),
-        "first": first,
+        "rank_low": np.where(known, best, np.nan),
+        "rank_high": np.where(known, worst, np.nan),
     }
