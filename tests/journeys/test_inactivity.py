@@ -241,6 +241,17 @@ def test_the_limit_lies_above_the_step_of_the_timestamps(step, resolution, least
     assert found.suggested == least
 
 
+@pytest.mark.parametrize("tz", ["UTC", "Europe/Berlin", "Asia/Kolkata"])
+def test_a_few_dates_are_dates_in_every_zone(tz):
+    log = cx.InteractionLog.from_frame(
+        {"who": ["a"] * 4, "when": ["2026-01-05", "2026-01-05", "2026-01-06", "2026-01-06"],
+         "what": ["x"] * 4},
+        customer="who", timestamp="when", touchpoint="what", tz=tz,
+    )  # fmt: skip
+    assert log.suggest_inactivity().suggested == 2 * DAY
+    assert log.suggest_inactivity(quantile=0).suggested == 2 * DAY
+
+
 def test_one_time_with_seconds_does_not_hide_that_all_others_are_dates():
     days = [np.arange(10.0) for _ in range(30)]
     days[3][4] += 0.123456

@@ -49,12 +49,13 @@ def _dates_only(time: NDArray[np.int64]) -> bool:
     seen = np.unique(time)
     of_day = seen % DAY_US
     kinds = np.unique(of_day)
+    if len(kinds) == 1:
+        return len(seen) > 1
     if len(seen) < 20 or len(kinds) > 2:
         return False
     changes = np.count_nonzero(np.diff(of_day))
     years = (seen[-1] - seen[0]) / (365 * DAY_US)
-    apart = int(kinds[-1] - kinds[0])
-    return apart in {0, HOUR_US, DAY_US - HOUR_US} and changes <= 2 * years + 1
+    return int(kinds[1] - kinds[0]) in {HOUR_US, DAY_US - HOUR_US} and changes <= 2 * years + 1
 
 
 def valleys_us(
