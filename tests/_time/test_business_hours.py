@@ -143,3 +143,38 @@ def test_open_time_equals_a_count_of_minutes(start, minutes):
         local = (start + timedelta(minutes=minute)).astimezone(WARSAW)
         count += local.weekday() < 5 and 9 <= local.hour < 17
     assert OFFICE.open_time(start, start + timedelta(minutes=minutes)) == timedelta(minutes=count)
+
+
+@pytest.mark.parametrize(
+    "monday",
+    [
+        [("09:00", "17:00")],
+        [(time(9), "17:00")],
+        [(time(9),)],
+        (time(9), time(17)),
+        "9-17",
+        3,
+        None,
+        [None],
+        {time(9): time(17)},
+        [(9, 17)],
+    ],
+    ids=range(10),
+)
+def test_spans_are_pairs_of_times(monday):
+    with pytest.raises(InvalidValue, match="monday must hold pairs"):
+        BusinessHours(monday=monday, time_zone="UTC")
+
+
+def test_lists_of_spans_are_kept_as_tuples():
+    hours = BusinessHours(monday=[[time(9), time(17)]], time_zone="UTC")
+    assert hours.monday == ((time(9), time(17)),)
+    assert hash(hours) == hash(BusinessHours(monday=((time(9), time(17)),), time_zone="UTC"))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"holidays": 3}, {"holidays": "x"}, {"holidays": [[1]]}, {"time_zone": 3}]
+)
+def test_what_is_no_holiday_and_no_zone_is_refused(changed):
+    with pytest.raises(InvalidValue):
+        BusinessHours(**{"monday": ((time(9), time(17)),), "time_zone": "UTC", **changed})

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import DOORS
+from . import DOORS, SHARES
 from .judge import Tally, run
 
 
@@ -21,13 +21,14 @@ def main() -> int:
     parser.add_argument("--show", type=int, default=1, help="tracebacks a kind of fault")
     arguments = parser.parse_args()
     failed = False
-    for text in arguments.doors or [f"{name}=200" for name in DOORS]:
+    for text in arguments.doors or DOORS:
         name, _, count = text.partition("=")
+        count = count or (1_000_000_000 if arguments.seconds else SHARES[name])
         begin, tally = time.monotonic(), Tally()
-        first, last = arguments.first, arguments.first + int(count or 1)
+        first, last = arguments.first, arguments.first + int(count)
         with tempfile.TemporaryDirectory() as folder:
             while first < last:
-                step = range(first, min(first + 50, last))
+                step = range(first, min(first + 10, last))
                 run(DOORS[name], step, seed=arguments.seed, folder=Path(folder), tally=tally)
                 first = step.stop
                 if arguments.seconds and time.monotonic() - begin > arguments.seconds:

@@ -86,7 +86,7 @@ def csv(rng: random.Random, folder: Path) -> bool:
     balanced(log)
     plain = []
     for content in contents:
-        rows = _plain_csv(content, names, asked, encoding)
+        rows = plain_csv(content, names, asked, encoding)
         if rows is None:
             raise AssertionError("read, where a plain reader finds no such table")
         plain += rows
@@ -125,7 +125,7 @@ def moment(rng: random.Random) -> str:
     )
 
 
-def _plain_csv(
+def plain_csv(
     content: bytes, names: dict[str, str], delimiter: str | None, encoding: str
 ) -> list[tuple[Any, ...]] | None:
     """Return (customer, timestamp, touchpoint) of each row, by the delimiter that finds them."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Self
 
 import attrs
 import numpy as np
 
-from cxjourney._support.validation import duration_us
+from cxjourney._support.validation import check_name, duration_us
 from cxjourney._time.calendar import instant
 from cxjourney._time.zones import check_zone, localise
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 __all__ = ["BusinessHours"]
@@ -44,12 +43,33 @@ def _spans(day: Day) -> list[tuple[int, int]]:
     return [(_since_midnight(opens), _since_midnight(closes) or _DAY_US) for opens, closes in day]
 
 
+def _day(spans: Iterable[Iterable[time]]) -> Day:
+    """Return lists of spans as tuples, and anything else as it is: it is judged by its day."""
+    if isinstance(spans, (list, tuple)) and all(isinstance(s, (list, tuple)) for s in spans):
+        return tuple(map(tuple, spans))  # judged below
+    return spans  # type: ignore[return-value]  # judged below
+
+
+def _check_spans(day: Day, name: str) -> None:
+    right = isinstance(day, tuple) and all(
+        isinstance(span, tuple)
+        and len(span) == 2
+        and all(isinstance(moment, time) for moment in span)
+        for span in day
+    )
+    if not right:
+        rule = "hold pairs of datetime.time, as in ((time(9), time(17)),)"
+        raise InvalidValue.of(name, rule, day)
+
+
 def _holidays(days: Iterable[date]) -> frozenset[date]:
-    found = frozenset(days)
+    if isinstance(days, str) or not isinstance(days, Iterable):
+        raise InvalidValue.of("holidays", "be datetime.date objects", days)
+    found = list(days)
     for day in found:
         if isinstance(day, datetime) or not isinstance(day, date):
             raise InvalidValue.of("holidays", "be datetime.date objects", day)
-    return found
+    return frozenset(found)
 
 
 @attrs.frozen(kw_only=True)
@@ -88,18 +108,19 @@ class BusinessHours:
     """
 
     time_zone: str
-    monday: Day = ()
-    tuesday: Day = ()
-    wednesday: Day = ()
-    thursday: Day = ()
-    friday: Day = ()
-    saturday: Day = ()
-    sunday: Day = ()
+    monday: Day = attrs.field(default=(), converter=_day)
+    tuesday: Day = attrs.field(default=(), converter=_day)
+    wednesday: Day = attrs.field(default=(), converter=_day)
+    thursday: Day = attrs.field(default=(), converter=_day)
+    friday: Day = attrs.field(default=(), converter=_day)
+    saturday: Day = attrs.field(default=(), converter=_day)
+    sunday: Day = attrs.field(default=(), converter=_day)
     holidays: frozenset[date] = attrs.field(default=frozenset(), converter=_holidays)
 
     def __attrs_post_init__(self) -> None:
-        check_zone(self.time_zone)
+        check_zone(check_name(self.time_zone, "time_zone"))
         for name, day in zip(_WEEKDAYS, self._week, strict=True):
+            _check_spans(day, name)
             edges = [edge for span in _spans(day) for edge in span]
             if any(moment.tzinfo is not None for span in day for moment in span):
                 raise InvalidValue.of(name, "hold times without a zone (see time_zone)", day)
