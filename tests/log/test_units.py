@@ -8,9 +8,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from cxjourney import Interaction, InteractionLog
+from cxjourney import Interaction, InteractionLog, experience
 from cxjourney.exceptions import InvalidData, InvalidValue
-from cxjourney.io import read_csv, read_parquet, read_xes
+from cxjourney.io import from_sequences, read_csv, read_parquet, read_xes
 
 NAMES = {"customer": "who", "timestamp": "when", "touchpoint": "what"}
 
@@ -206,3 +206,70 @@ def test_a_typed_interaction_has_a_seq_that_a_log_can_hold():
     ]
     log = InteractionLog.from_interactions(contacts)
     assert [i.seq for i in log.interactions()] == [2**63 - 2, 2**63 - 1]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_a_unit_is_refused_beside_times_with_a_zone(library):
+    when = np.array(["2024-01-01", "2024-01-02"], dtype="M8[us]")
+    module = pytest.importorskip(library)
+    if library == "pandas":
+        column = module.Series(when).dt.tz_localize("Europe/Prague")
+    elif library == "polars":
+        column = module.Series(when).cast(module.Datetime("us", "UTC"))
+    else:
+        column = module.array(when, module.timestamp("us", "UTC"))
+    with pytest.raises(InvalidValue, match="timestamp_unit must be left out"):
+        InteractionLog.from_frame(frame(library, when=column), **NAMES, timestamp_unit="s")
+
+
+def test_floats_of_32_bits_hold_neither_times_nor_large_ids():
+    short = np.array([1_700_000_000, 1_700_000_001], dtype=np.float32)
+    with pytest.raises(InvalidValue, match="whole numbers or float64"):
+        InteractionLog.from_frame(frame("mapping", when=short), **NAMES, timestamp_unit="s")
+    for library in ("mapping", "pandas", "polars", "pyarrow"):
+        ids = np.array([2**24 + 1, 2**24 + 2], dtype=np.float32)
+        with pytest.raises(InvalidData, match="two become one"):
+            InteractionLog.from_frame(frame(library, who=ids), **NAMES)
+        small = np.array([17851, np.nan], dtype=np.float32)
+        log = InteractionLog.from_frame(frame(library, who=small), **NAMES, missing="drop")
+        assert log.customer_ids == ("17851",)
+        with pytest.raises(InvalidData, match="seq is beyond 16,777,215"):
+            seqs(library, ids)
+
+
+@pytest.mark.parametrize("span", ["1 month", "1 year", "14 months"])
+def test_months_of_duckdb_are_no_thirty_days(span, tmp_path):
+    duckdb = pytest.importorskip("duckdb")
+    query = "SELECT 'a' AS who, '2024-01-01' AS \"when\", 'x' AS what, INTERVAL '{}' AS took"
+    relation = duckdb.sql(query.format(span))
+    relation.write_parquet(str(tmp_path / "log.parquet"))
+    with pytest.raises(InvalidValue, match="no months or years"):
+        InteractionLog.from_frame(relation, **NAMES, duration="took")
+    with pytest.raises(InvalidValue, match="no months or years"):
+        read_parquet(tmp_path / "log.parquet", **NAMES, duration="took")
+    log = InteractionLog.from_frame(duckdb.sql(query.format("36 hours")), **NAMES, duration="took")
+    assert next(log.interactions()).duration == timedelta(hours=36)
+
+
+def test_periods_beyond_the_calendar_are_refused():
+    with pytest.raises(InvalidValue, match="states must begin within the years 1 to 9999; got 'b'"):
+        from_sequences(
+            {"who": ["x"], "a": ["s"], "b": ["t"]},
+            customer="who",
+            states=["a", "b"],
+            start="9999-12-01",
+            step=timedelta(days=365),
+        )
+
+
+def test_answers_find_customers_of_whole_numbers_however_they_are_written():
+    log = InteractionLog.from_frame(frame("mapping", who=["17851.0", "x"]), **NAMES)
+    later = [datetime(2024, 1, 2, tzinfo=UTC)]
+    for customer in ([17851.0], ["17851.0"], ["17851"], [17851], np.array([17851.0])):
+        bound = experience.bind_answers(log, customer=customer, answered_at=later, value=[9])
+        assert bound.row.tolist() != [-1]
+    typed = Interaction(
+        customer="17851.0", touchpoint="x", timestamp=datetime(2024, 1, 1, tzinfo=UTC)
+    )
+    log = InteractionLog.from_interactions([typed])
+    assert log.customer("17851.0").id == "17851.0"

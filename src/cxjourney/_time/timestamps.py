@@ -157,8 +157,7 @@ def to_utc_us(
     (1, [False, False, True])
     """
     zone, kind = check_zone(tz), values.dtype.kind
-    if kind == "M" and unit is not None:
-        raise InvalidValue.of("timestamp_unit", f"be left out where {name} has dates", unit)
+    _refuse_unit(kind == "M" or None, unit, name)
     if values.dtype == np.dtype("M8[us]") and zone.key == "UTC" and not np.ma.isMA(values):
         us = values.view(np.int64)
         if not len(us) or (us.min() >= FIRST_US and us.max() <= LAST_US):  # NaT is the least
@@ -229,6 +228,7 @@ def read_timestamps(
         As for `to_utc_us`.
     """
     if isinstance(column, Timestamps):
+        _refuse_unit(column, unit, name)
         return column
     if isinstance(column, ArrowStrings):
         timestamps = None if unit or fmt else _from_buffers(column, tz)
@@ -237,7 +237,14 @@ def read_timestamps(
         timestamps = None
     else:
         timestamps, column = _of_series(column, tz, None if unit or fmt else "ISO", name)
+    _refuse_unit(timestamps, unit, name)
     return timestamps or to_utc_us(column, tz=tz, fmt=fmt, unit=unit, name=name)
+
+
+def _refuse_unit(times: object, unit: str | None, name: str) -> None:
+    """Raise InvalidValue where a unit of numbers is given, and there are times already."""
+    if times is not None and unit is not None:
+        raise InvalidValue.of("timestamp_unit", f"be left out where {name} has dates", unit)
 
 
 def _of_series(column: Any, tz: str, form: str | None, name: str) -> tuple[Timestamps | None, Any]:
@@ -312,6 +319,10 @@ def _from_datetime64(
 
 def _from_numbers(values: NDArray[Any], unit: str, name: str) -> Timestamps:
     numbers = np.ma.getdata(values)
+    if numbers.dtype.kind == "f" and numbers.dtype.itemsize < 8:
+        raise InvalidValue.of(
+            name, "be whole numbers or float64, which hold it", str(numbers.dtype)
+        )
     missing = np.ma.getmaskarray(values) | np.isnan(numbers)
     us, outside = numbers_us(numbers, EPOCH_UNITS[unit])
     hint = f'timestamp_unit is "{unit}"'

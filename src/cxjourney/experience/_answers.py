@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cxjourney._support.arrays import codes, numbers, same_length, to_array
 from cxjourney._support.frozen import read_only
 from cxjourney._support.mapping import FrozenMapping
+from cxjourney._support.strings import canonical
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney._time.calendar import instants
@@ -197,7 +198,8 @@ def _codes_of(
     present = np.flatnonzero(~missing)
     distinct, first = np.unique(code[present], return_index=True)
     lookup = np.full(max(n, 1), -1, dtype=np.int64)
-    lookup[distinct] = [place.get(str(labels[present[i]]), -1) for i in first.tolist()]
+    asked = [str(label) for label in labels[present[first]]]
+    lookup[distinct] = [place.get(one, place.get(canonical(one) or "", -1)) for one in asked]
     return np.where(missing, -1, lookup[code]), missing
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from cxjourney._support.validation import check_duration, check_names, duration_us
 from cxjourney._time.timestamps import Timestamps, read_timestamps, utc_us
+from cxjourney._time.zones import LAST_US
 from cxjourney.domain import check_not_reserved
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.log import (
@@ -344,6 +345,8 @@ def _moments(
             raise InvalidValue.of("start and step", "be given with a list of states", (start, step))
         first, length = utc_us(start, "start", tz), duration_us(check_duration(step, "step"))
         moments = {column: first + i * length for i, column in enumerate(states)}
+        if max(moments.values()) > LAST_US:
+            raise InvalidValue.of("states", "begin within the years 1 to 9999", states[-1])
     for (_, before), (column, after) in zip(
         moments.items(), list(moments.items())[1:], strict=False
     ):

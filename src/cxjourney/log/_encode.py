@@ -59,6 +59,7 @@ def encode_ids(column: Any) -> Coded:
     InvalidData
         If an identifier is a float of 2**53 or more, which may be that of two customers.
     """
+    _refuse_short_floats(column)
     codes, values = _factorize(column)
     if isinstance(values, Strings) and values.all_canonical():
         # a tuple in all but the type, which a hundred thousand ids need not become
@@ -130,6 +131,18 @@ def _number(value: Any) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, Decimal)):
         raise TypeError(type(value).__name__)
     return float(value)
+
+
+def _refuse_short_floats(column: Any) -> None:
+    """Raise InvalidData where floats of less than 64 bits do not hold ids exactly."""
+    if not str(getattr(column, "dtype", "")).lower().startswith(("float32", "float16")):
+        return
+    values = np.ma.getdata(column if isinstance(column, np.ndarray) else column.to_numpy())
+    if values.dtype.kind == "f" and np.nanmax(np.abs(values), initial=0) >= 2**24:
+        raise InvalidData(
+            "ids or names are floats of 32 bits and 2**24 or more, where two become one: read the "
+            "column as strings or whole numbers"
+        )
 
 
 def _text(value: Any) -> str:

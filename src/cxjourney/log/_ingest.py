@@ -357,7 +357,9 @@ def _seq(column: Any) -> NDArray[np.int64]:
             raise InvalidValue.of("seq", "be a column of whole numbers", "fractions")
     elif values.dtype.kind not in "iubO":
         raise InvalidValue.of("seq", "be a column of whole numbers", str(values.dtype))
-    most = 2**53 - 1 if values.dtype.kind == "f" else -(NO_SEQ + 1)  # what is held exactly
+    most = -(NO_SEQ + 1)
+    if values.dtype.kind == "f":  # what is held exactly
+        most = 2 ** (np.finfo(values.dtype).nmant + 1) - 1
     held = np.where(missing, np.zeros(1, dtype=values.dtype), values)
     beyond = np.flatnonzero((held > most) | (held < -most))
     if len(beyond):

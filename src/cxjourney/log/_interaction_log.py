@@ -337,7 +337,8 @@ class InteractionLog:
         UnknownName
             If the log has no such customer. Other ids are not named: they stay out of messages.
         """
-        number = self._number_of.get(canonical(str(customer)) or "")
+        known = self._number_of  # typed customers keep any id that they were given
+        number = known.get(str(customer), known.get(canonical(str(customer)) or ""))
         if number is None:
             raise UnknownName(f"customer {customer!r} is not in the log", name=str(customer))
         return number

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxjourney._time.timestamps import Timestamps
+from cxjourney.exceptions import InvalidValue
 from cxjourney.kernels import record_columns
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def relation_columns(relation: Any, roles: Mapping[str, str]) -> dict[str, Any]:
     arrays.
     """
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    if types.get(roles.get("duration", "")) == "INTERVAL":
+        _refuse_months(relation, _quoted(roles["duration"]))
     streamed = _streamed(relation, roles, types)
     return _fetched(relation, roles, types) if streamed is None else streamed
 
@@ -70,7 +73,7 @@ def _as_arrow(role: str, name: str, kind: str) -> str | None:
         return _epoch_us(column)
     if role == "timestamp" and kind in _WHOLE:
         return f"{column}::BIGINT"
-    if role == "timestamp" and kind in {"FLOAT", "DOUBLE"}:
+    if role == "timestamp" and kind == "DOUBLE":
         return f"{column}::DOUBLE"
     if role in _NUMERIC and kind in {*_WHOLE, "FLOAT", "DOUBLE"}:
         return f"{column}::DOUBLE"
@@ -100,6 +103,15 @@ def _epoch_us(column: str) -> str:
     """Return the expression of a time in microseconds; infinity is the farthest, not null."""
     farthest = np.iinfo(np.int64).max
     return f"CASE WHEN {column} IS NOT NULL THEN coalesce(epoch_us({column}), {farthest}) END"
+
+
+def _refuse_months(relation: Any, column: str) -> None:
+    """Raise InvalidValue where an interval has months, which DuckDB would hand over as 30 days."""
+    months = f"datepart('year', {column}) <> 0 OR datepart('month', {column}) <> 0"
+    if relation.filter(months).limit(1).fetchall():
+        raise InvalidValue.of(
+            "duration", "have no months or years, which have no length", "INTERVAL"
+        )
 
 
 def _quoted(name: str) -> str:
