@@ -23,7 +23,6 @@ from cxjourney.attribution._attribution import (
 from cxjourney.attribution._touches import (
     at_full_size,
     chosen_touches,
-    grain_name,
     touch_remarks,
     worth_of,
 )
@@ -35,6 +34,7 @@ from cxjourney.journeys import (
     by_segment,
     check_journeys,
     grain_codes,
+    grain_name,
     left_out,
     left_out_at,
     missing_note_of,

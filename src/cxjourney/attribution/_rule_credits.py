@@ -14,12 +14,13 @@ from cxjourney.attribution._attribution import (
     attribution,
     check_whole_costs,
 )
-from cxjourney.attribution._touches import Touches, chosen_touches, grain_name, touches_of
+from cxjourney.attribution._touches import Touches, chosen_touches, touches_of
 from cxjourney.journeys import (
     BySegment,
     SegmentBy,
     by_segment,
     check_journeys,
+    grain_name,
     missing_note_of,
 )
 

@@ -24,7 +24,6 @@ __all__ = [
     "Touches",
     "at_full_size",
     "chosen_touches",
-    "grain_name",
     "in_each_unit",
     "touch_remarks",
     "touches_of",
@@ -124,11 +123,6 @@ def at_full_size(without: Floats, held: Floats) -> Floats:
     scale = np.divide(n, n - held, out=np.full(len(held), np.nan), where=n > held)
     scaled: Floats = without * scale.reshape(-1, *(1,) * (without.ndim - 1))
     return scaled
-
-
-def grain_name(by: By) -> str:
-    """Return the name of the column of names."""
-    return by if isinstance(by, str) else ", ".join(by)
 
 
 def touch_remarks(n_converting: int, *, several: bool) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from cxjourney._stats.ratios import share_of_total_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.critical._grain import grain_name
 from cxjourney.journeys import (
     By,
     TransitionTimes,
@@ -22,6 +21,7 @@ from cxjourney.journeys import (
     chain_figures,
     chain_of,
     check_journeys,
+    grain_name,
     statistics_of,
     times_of,
     times_without_buckets,

@@ -11,7 +11,7 @@ from cxjourney._support.validation import check_names
 from cxjourney.domain import MISSING, stage_order
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import JourneyGraph
-from cxjourney.journeys import chain_of, check_journeys, graph_of, units_of
+from cxjourney.journeys import chain_of, check_journeys, grain_name, graph_of, units_of
 from cxjourney.markov import AbsorbingChain
 
 if TYPE_CHECKING:
@@ -25,18 +25,12 @@ if TYPE_CHECKING:
     from cxjourney.journeys import By, Journeys, Visits
 
 __all__ = [
-    "grain_name",
     "graph_and_chain",
     "reach_figures",
     "repeated",
     "stage_ranks",
     "touchpoints_of",
 ]
-
-
-def grain_name(by: By) -> str:
-    """Return the name of the column that holds the nodes."""
-    return by if isinstance(by, str) else " @ ".join(by)
 
 
 def graph_and_chain(
@@ -54,7 +48,7 @@ def graph_and_chain(
     check_names(by, "by")
     if isinstance(source, JourneyGraph):
         own = str(source.graph.get("grain", "touchpoint"))
-        if by is not None and grain_name(by).replace(" @ ", ", ") != own:
+        if by is not None and grain_name(by) != own:
             raise InvalidValue.of("by", f"be the graph's own grain {own!r}, or None", by)
         return source, AbsorbingChain.from_graph(source, trapped="censored")
     check_journeys(source).require_determined(caller)

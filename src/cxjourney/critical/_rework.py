@@ -14,7 +14,7 @@ from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.critical._grain import grain_name, repeated, stage_ranks, touchpoints_of
+from cxjourney.critical._grain import repeated, stage_ranks, touchpoints_of
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import (
     By,
@@ -22,6 +22,7 @@ from cxjourney.journeys import (
     by_segment,
     chain_of,
     check_journeys,
+    grain_name,
     graph_of,
     masses_of,
     units_of,

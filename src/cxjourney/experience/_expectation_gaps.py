@@ -20,6 +20,7 @@ from cxjourney.journeys import (
     by_segment,
     check_journeys,
     contacts_of,
+    grain_name,
     units_of,
 )
 
@@ -160,7 +161,7 @@ def expectation_gaps(
     drawn = shrunken_means(found.whole, found.variance, overall)
     table = Table(
         {
-            by if isinstance(by, str) else " @ ".join(by): visits.names,
+            grain_name(by): visits.names,
             "pairs": found.units.sum(axis=0).astype(np.int64),
             "customers": n_customers(visits, pair),
             "expected": expected.whole,

@@ -23,6 +23,7 @@ from cxjourney.journeys import (
     by_segment,
     check_journeys,
     contacts_of,
+    grain_name,
     units_of,
 )
 
@@ -240,10 +241,9 @@ def scores(
     with np.errstate(invalid="ignore", divide="ignore"):
         others = (sums.sum() - sums) / (total - n)
     drawn = shrunken_means(found.whole, found.variance, overall)
-    grain = (by,) if isinstance(by, str) else tuple(by)
     table = Table(
         {
-            " @ ".join(grain): visits.names,
+            grain_name(by): visits.names,
             "visits": np.bincount(visits.node, visits.weight, minlength=k).astype(np.int64),
             "n": n.astype(np.int64),
             "customers": n_customers(visits, known),

@@ -43,6 +43,7 @@ from cxjourney.journeys._visits import By as By
 from cxjourney.journeys._visits import Visits as Visits
 from cxjourney.journeys._visits import contacts_of as contacts_of
 from cxjourney.journeys._visits import grain_codes as grain_codes
+from cxjourney.journeys._visits import grain_name as grain_name
 from cxjourney.journeys._visits import missing_note as missing_note
 from cxjourney.journeys._visits import missing_note_of as missing_note_of
 from cxjourney.journeys._visits import visits_of as visits_of

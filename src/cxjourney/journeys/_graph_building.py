@@ -13,7 +13,7 @@ from cxjourney._support.validation import duration_us
 from cxjourney.graph import JourneyGraph, life_table
 from cxjourney.journeys._statistics import statistics_of
 from cxjourney.journeys._times import times_of, weighted_medians
-from cxjourney.journeys._visits import By, Visits, grain_codes, visits_of
+from cxjourney.journeys._visits import By, Visits, grain_codes, grain_name, visits_of
 from cxjourney.kernels import Follows, directly_follows, waits_of_transitions
 from cxjourney.markov import AbsorbingChain
 
@@ -210,7 +210,7 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
         followed_us=None if times else followed,
         grid_us=_grid_us(rules.inactivity) if times and rules.inactivity else None,
         estimator=estimator,
-        grain=by if isinstance(by, str) else ", ".join(by),
+        grain=grain_name(by),
         goal=rules.goal,
         inactivity=rules.inactivity,
         gaps=None if rules.gaps is None else repr(rules.gaps),

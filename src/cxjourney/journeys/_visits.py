@@ -28,6 +28,7 @@ __all__ = [
     "coded_visits",
     "contacts_of",
     "grain_codes",
+    "grain_name",
     "missing_note",
     "missing_note_of",
     "visit_rows",
@@ -145,6 +146,11 @@ class Visits:
             [self.conversion, self.dropoff, -1],
         )
         return following
+
+
+def grain_name(by: By) -> str:
+    """Return the name of the column that holds the nodes of a grain."""
+    return by if isinstance(by, str) else ", ".join(by)
 
 
 def grain_codes(columns: Columns, by: By, argument: str = "by") -> Coded:
@@ -273,7 +279,7 @@ def missing_note_of(journeys: Journeys, by: By) -> tuple[str, ...]:
     """Return the note on the visits of journeys whose node was not recorded."""
     nodes = _nodes_of(journeys, by)
     counts = np.bincount(nodes.codes, minlength=len(nodes.names))
-    return missing_note(nodes.names, counts, by if isinstance(by, str) else ", ".join(by))
+    return missing_note(nodes.names, counts, grain_name(by))
 
 
 def _nodes_of(journeys: Journeys, by: By) -> Coded:

@@ -18,6 +18,7 @@ from cxjourney.journeys import (
     BySegment,
     by_segment,
     check_journeys,
+    grain_name,
     visits_of,
 )
 
@@ -186,7 +187,7 @@ def memory(
         nodes=local_memory(names, transitions),
         best=int(np.argmin(orders["bic"])) + 1,
         n=int(transitions.weight.sum()),
-        by=by if isinstance(by, str) else ", ".join(by),
+        by=grain_name(by),
     )
 
 
