@@ -112,10 +112,14 @@ def mean_estimate(
     """Return a mean as an estimate, with Student's interval.
 
     `of_shares` says that values lie in [0, 1]: then the interval is Wilson's, which stays there.
+    Otherwise there is none where nothing varies.
     """
     found = mean_figures(values, units, item)
     (low,), (high,) = found.wilson(level) if of_shares else found.student(level)
-    n = round(float(found.units.sum()))
+    n, flat = round(float(found.units.sum())), False
+    if not of_shares and found.variance[0] <= _ROUNDING * max(1.0, abs(found.whole[0])) ** 2:
+        low = high = np.nan
+        flat = True
     return Estimate(
         value=float(found.whole[0]),
         low=float(low),
@@ -125,7 +129,12 @@ def mean_estimate(
         n_missing=n_missing,
         unit=unit,
         method=f"{'Wilson' if of_shares else 'Student'}, {CLUSTERED}",
-        notes=(*(() if n else ("empty",)), *notes, *why_no_interval(found)),
+        notes=(
+            *(() if n else ("empty",)),
+            *notes,
+            *why_no_interval(found),
+            *((_FLAT,) if flat else ()),
+        ),
         name=name,
         definition=definition,
     )
