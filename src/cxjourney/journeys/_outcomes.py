@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from cxjourney._support.validation import check_choice, check_duration, check_names, duration_us
+from cxjourney._support.words import counted
 from cxjourney.domain import JourneyBlueprint, Outcome, Touchpoint, check_blueprint
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
 from cxjourney.journeys._transition_gaps import TransitionGaps, pauses
@@ -281,10 +282,10 @@ def _silences(columns: Columns, inactivity: timedelta | None) -> NDArray[np.bool
 def _grouped_rows(columns: Columns, customer: NDArray[np.int64]) -> NDArray[np.intp] | None:
     """Return rows with each case of a customer together, cases in order of their first row."""
     case = columns.coded["journey"].codes
-    if np.any(case < 0):
+    if missing := int(np.count_nonzero(case < 0)):
         raise InvalidValue(
-            f"journey is missing in {np.count_nonzero(case < 0):,} rows: filter them out, or build "
-            "the log without journey="
+            f"journey is missing in {counted(missing, 'row')}: filter them out, or build the log "
+            "without journey="
         )
     change = _differs(customer) | _differs(case)
     starts = np.flatnonzero(change)

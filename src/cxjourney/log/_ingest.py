@@ -391,7 +391,8 @@ def _per_customer(coded: Coded, columns: Columns, what: str) -> Coded:
     value[customer[known]] = coded.codes[known]
     clash = np.unique(customer[known][value[customer[known]] != coded.codes[known]])
     if len(clash):
-        raise InvalidData(f"{len(clash):,} customers have more than one {what}")
+        have = counted(len(clash), "customer has", "customers have")
+        raise InvalidData(f"{have} more than one {what}")
     return Coded(value, coded.names)
 
 

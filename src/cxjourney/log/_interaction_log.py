@@ -182,7 +182,8 @@ class InteractionLog:
         tz
             IANA zone in which timestamps without a zone are read.
         timestamp_format
-            `strptime` format of timestamps given as text; None reads ISO forms.
+            `strptime` format of timestamps given as text; None reads ISO 8601. %s, %Q and %q are
+            seconds, milliseconds and microseconds since 1970; two directives share no digits.
         timestamp_unit
             What 1 means where timestamps are numbers, or strings of them, counted from 1970-01-01
             UTC; a number without a unit is refused.
