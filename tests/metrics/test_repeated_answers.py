@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cxjourney.exceptions import InvalidValue
+from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.metrics import (
     Scale,
     bootstrap,
@@ -18,6 +18,7 @@ from cxjourney.metrics import (
     mean_score,
     nps,
     nps_difference,
+    peak_end_rule,
     pool,
 )
 
@@ -177,3 +178,21 @@ def test_other_intervals_count_the_customers_too(interval):
     assert together.low < alone.low < alone.high < together.high
     wilson = csat(scores, customer=CUSTOMERS)
     assert together.high - together.low == pytest.approx(wilson.high - wilson.low, rel=0.2)
+
+
+def test_journeys_of_one_customer_are_not_independent():
+    rng = np.random.default_rng(6)
+    level = rng.normal(0, 0.4, 20)
+    journey = np.repeat(np.arange(100), 3)
+    customer = journey // 5
+    valence = np.clip(level[customer] + rng.normal(0, 0.2, 300), -1, 1)
+    alone = peak_end_rule(valence, journey=journey)
+    together = peak_end_rule(valence, journey=journey, customer=customer)
+    assert together.value == alone.value
+    scores = np.array(together.scores)
+    value, variance, freedom = left_out(np.mean, np.arange(100) // 5, scores)
+    half = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
+    assert (together.low, together.high) == pytest.approx((value - half, value + half))
+    assert together.mean.high - together.mean.low > 1.5 * (alone.mean.high - alone.mean.low)
+    with pytest.raises(InvalidData, match="the same for all visits"):
+        peak_end_rule([0.1, 0.2], journey=[1, 1], customer=["a", "b"])

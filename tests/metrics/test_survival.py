@@ -364,3 +364,11 @@ def test_data_frames_give_the_same_curve():
         pl.DataFrame({"d": days([1, 2, 3]), "e": [False, True, True], "c": ["a", "b", "b"]}),
     ):
         assert kaplan_meier(frame["d"], frame["e"], customer=frame["c"]).to_dict() == want.to_dict()
+
+
+@pytest.mark.parametrize("option", ["customer", "weights", "counts"])
+def test_nothing_is_no_error_with_any_option(option):
+    assert not len(kaplan_meier([], [], **{option: []}).survival)
+    assert not len(cumulative_incidence([], [], **{option: []}).causes)
+    one = kaplan_meier(days([2]), [True], **{option: ["a"] if option == "customer" else [1]})
+    assert one.survival.tolist() == [0]

@@ -155,9 +155,10 @@ class Tally(Generic[E]):
     ----------
     metric
         A metric whose number is a function of counts: `nps`, `csat`, `ces`, `conversion_rate`,
-        `first_contact_resolution`, `contact_rate` …
+        `first_contact_resolution` …
     **options
-        Its options, the same for every piece. Any is their type.
+        Its options, the same for every piece, such as `interval="garwood"` of `contact_rate`. Any
+        is their type.
 
     Notes
     -----

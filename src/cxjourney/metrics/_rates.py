@@ -364,5 +364,9 @@ def clustered(estimate: E, figures: BucketFigures, low: float, high: float, meth
         low=low,
         high=high,
         method=f"{method}, {CLUSTERED}",
-        notes=(*estimate.notes, note, *why_no_interval(figures)),
+        notes=(
+            *estimate.notes,
+            *((note,) if len(figures.without) else ()),
+            *why_no_interval(figures),
+        ),
     )

@@ -232,6 +232,7 @@ def peak_end_rule(
     in_progress: Values | None = None,
     neutral: float = 0.0,
     tie: Literal["negative", "positive", "latest", "mean"] = "negative",
+    customer: Values | None = None,
     level: float = 0.95,
     nan_policy: NanPolicy = "omit",
 ) -> PeakEnd:
@@ -251,6 +252,9 @@ def peak_end_rule(
     tie
         Which moment is the peak where two are equally intense: the negative one, the positive one,
         the latest, or the mean of all that tie.
+    customer
+        Whose visit it is, the same for all of a journey; with it the intervals allow for several
+        journeys of one customer.
     level
         Confidence level, in (0, 1).
     nan_policy
@@ -266,7 +270,7 @@ def peak_end_rule(
     InvalidValue
         If lengths differ or an option is unknown.
     InvalidData
-        If a journey is partly in progress, a flag or a journey is missing.
+        If a journey is partly in progress or of two customers, a flag or a journey is missing.
 
     Notes
     -----
@@ -294,6 +298,7 @@ def peak_end_rule(
     is_undefined(unknown, "raise", "journey")
     owner = _by_appearance(owner, n_journeys)
     running = _running(in_progress, owner, n_journeys)
+    whose = None if customer is None else _whose(customer, owner, n_journeys)
     missing = np.isnan(v)
     n_missing = int(missing.sum())
     if is_undefined(missing, nan_policy, "valence"):
@@ -318,6 +323,7 @@ def peak_end_rule(
             n_censored=int(running.sum()),
             exclusions={"journeys without valence": int((~kept & ~running).sum())},
             parameters={"neutral": neutral, "tie": tie},
+            customer=None if whose is None else whose[kept],
         )
         for name, definition, values in (
             ("peak_end_rule", _PEAK_END, scores),
@@ -352,6 +358,19 @@ def _running(
         rows = np.flatnonzero(running[owner] != open_).tolist()
         raise InvalidData.at_rows("in_progress must be the same for all visits of a journey", rows)
     return running
+
+
+def _whose(customer: Values, owner: NDArray[np.int64], n_journeys: int) -> NDArray[np.int64]:
+    """Return the customer of each journey."""
+    who, _, unknown = codes(customer, "customer")
+    same_length(valence=owner, customer=who)
+    is_undefined(unknown, "raise", "customer")
+    whose = np.zeros(n_journeys, dtype=np.int64)
+    whose[owner] = who
+    if (whose[owner] != who).any():
+        rows = np.flatnonzero(whose[owner] != who).tolist()
+        raise InvalidData.at_rows("customer must be the same for all visits of a journey", rows)
+    return whose
 
 
 def _peak_end_scores(
@@ -398,6 +417,7 @@ def _mean_estimate(
     n_censored: int,
     exclusions: Mapping[str, int],
     parameters: Mapping[str, Parameter],
+    customer: NDArray[np.int64] | None,
 ) -> Estimate:
     n = len(values)
     estimate = Estimate(
@@ -415,4 +435,8 @@ def _mean_estimate(
         exclusions=exclusions,
     )
     estimate = mean_of_scores(estimate, float(values.var()) if n else math.nan, n, None)
-    return attrs.evolve(estimate, method="Student's t over journeys")
+    estimate = attrs.evolve(estimate, method="Student's t over journeys")
+    if customer is None:
+        return estimate
+    units = owners(customer, np.ones(n, dtype=bool))
+    return clustered_mean(estimate, weighted_mean(values, np.ones(n), units), None)

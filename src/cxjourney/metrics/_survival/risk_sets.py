@@ -191,6 +191,8 @@ def clustered_moments(
     ndarray of shape (times, parts, parts)
         After the exits at each time.
     """
+    if not len(customer):
+        return np.zeros((len(sets.times), len(parts), len(parts)))
     who = np.concatenate((customer, customer))
     when = np.concatenate((sets.entry_index, sets.exit_index))
     change = np.column_stack([np.concatenate(part) for part in parts])
