@@ -164,10 +164,11 @@ def bottlenecks(
     node, wait, mass = visits.node[times.visit], times.wait_s, times.mass
     working, queue = _split(journeys, visits, times)
     median, p90 = _quantiles(node, wait, mass, k, (0.5, 0.9))
-    mean = _means(journeys, by, times)
+    left_s = times_without_buckets(journeys, by, times, times.wait_s)
+    mean = _means(journeys, by, times, left_s)
     low, high = mean.student(level)
     if times.weighted and journeys.rules.absorbing:
-        total, share, converted = _of_chain(journeys, by, times)
+        total, share, converted = _of_chain(journeys, by, times, left_s)
     else:
         total, share, converted = _of_visits(journeys, visits, times)
     share_low, share_high = share.wilson(level)
@@ -204,14 +205,14 @@ def bottlenecks(
     return Bottlenecks(table=table.take(order), level=level, caveats=caveats)
 
 
-def _means(journeys: Journeys, by: By, times: TransitionTimes) -> BucketFigures:
+def _means(journeys: Journeys, by: By, times: TransitionTimes, left_s: Floats) -> BucketFigures:
     """Return the mean wait of each node, and the same without each bucket."""
     source, k = statistics_of(journeys, by).source, len(times.followed_us)
     one = np.ones(len(times.visit))
+    left = times_without_buckets(journeys, by, times, one)
     sums = []
-    for values in (times.wait_s, one):
+    for values, without in ((times.wait_s, left_s), (one, left)):
         whole = np.bincount(source, times.total(len(source), values), minlength=k)
-        without = times_without_buckets(journeys, by, times, values)
         sums.append((whole, _by_node(without, source, k)))
     visits = visits_of(journeys, by)
     units = units_of(journeys).sums(
@@ -238,14 +239,14 @@ def _of_visits(
 
 
 def _of_chain(
-    journeys: Journeys, by: By, times: TransitionTimes
+    journeys: Journeys, by: By, times: TransitionTimes, left_s: Floats
 ) -> tuple[Floats, BucketFigures, Floats]:
     """Return total, share and time of a converting journey, all brought to their end."""
     whole, figures = statistics_of(journeys, by), chain_figures(journeys, by)
     chain, visits = chain_of(journeys, by), visits_of(journeys, by)
     source, k = whole.source, len(whole.names)
     seconds = times.total(len(source), times.wait_s)
-    without = _by_node(times_without_buckets(journeys, by, times, times.wait_s), source, k)
+    without = _by_node(left_s, source, k)
     spent = figures.visits.whole * np.bincount(source, seconds, minlength=k)
     spent_without = figures.visits.without * without
     unit = units_of(journeys).sums(

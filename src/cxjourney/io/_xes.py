@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict, deque
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 from xml.parsers import expat
 
@@ -31,7 +32,7 @@ from cxjourney.log import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -94,7 +95,8 @@ def read_xes(
     UnknownName
         If no event or trace has a key; the nearest ones are in the message.
     InvalidValue
-        If a `duration` is named beside `lifecycle="pair"`, or a currency is an attribute's key.
+        If `lifecycle` is another string, a `duration` is named beside `lifecycle="pair"`, or a
+        currency is an attribute's key.
     InvalidData
         If values cannot be read, with the numbers of the events, counted from 0 over all files.
 
@@ -107,6 +109,9 @@ def read_xes(
     ----------
     IEEE 1849-2023, Standard for eXtensible Event Stream (XES).
     """
+    if lifecycle is not None and not _are_names(lifecycle):
+        rule = "be one of 'pair', or names of transitions such as ('complete',)"
+        raise InvalidValue.of("lifecycle", rule, lifecycle, choices=("pair",))
     optional = "owner" not in columns
     columns.setdefault("owner", _RESOURCE)
     if customer != _CASE:
@@ -146,6 +151,12 @@ def read_xes(
     )
 
 
+def _are_names(lifecycle: object) -> bool:
+    if isinstance(lifecycle, str):
+        return lifecycle == "pair"
+    return isinstance(lifecycle, Collection) and all(isinstance(name, str) for name in lifecycle)
+
+
 def _paired(
     columns: Mapping[str, Any],
     begins: NDArray[np.intp],
@@ -181,7 +192,6 @@ class _EventReader:
         self.seen: set[str] = set()
         self.n_events = 0
         names = ("start", "complete") if lifecycle == "pair" else lifecycle
-        names = (names,) if isinstance(names, str) else names
         self._lifecycle = None if names is None else frozenset(name.lower() for name in names)
         self._transitions: list[tuple[str, Any]] = []
         self.n_others = 0
