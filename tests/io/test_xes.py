@@ -282,7 +282,11 @@ def test_start_and_complete_make_one_contact_with_a_duration(write):
         ("shop", "20:00", None),
     ]
     assert [i.duration for i in log.interactions("2")] == [None]
-    assert dict(log.intake.dropped) == {"rows of the table with another lifecycle:transition": 1}
+    assert dict(log.intake.dropped) == {
+        "rows of the table with another lifecycle:transition": 1,
+        "rows of the table with an end, now the duration of its start": 4,
+    }
+    assert len(log) + sum(log.intake.dropped.values()) == HALVES.count("<event>")
 
 
 def test_what_counts_twice_is_said(write):

@@ -273,3 +273,16 @@ def test_answers_find_customers_of_whole_numbers_however_they_are_written():
     )
     log = InteractionLog.from_interactions([typed])
     assert log.customer("17851.0").id == "17851.0"
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_the_order_survives_a_frame(library):
+    log = InteractionLog.from_frame(frame("mapping", n=[2**62 + 1, None]), **NAMES, seq="n")
+    again = InteractionLog.from_frame(
+        log.to_frame(library),
+        customer="customer",
+        timestamp="timestamp",
+        touchpoint="touchpoint",
+        seq="seq",
+    )
+    assert again == log

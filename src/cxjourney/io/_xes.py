@@ -147,7 +147,10 @@ def read_xes(
         InteractionLog,
         found,
         reading,
-        dropped_before={f"{OF_TABLE}another {_LIFECYCLE}": parser.n_others},
+        dropped_before={
+            f"{OF_TABLE}another {_LIFECYCLE}": parser.n_others,
+            f"{OF_TABLE}an end, now the duration of its start": len(ends) * (lifecycle == "pair"),
+        },
     )
 
 

@@ -41,6 +41,10 @@ def log_frame(log: InteractionLog, backend: str | None) -> Any:
             data[role] = values
     if columns.seq is not None:
         data["seq"] = [None if s == NO_SEQ else s for s in columns.seq.tolist()]
+        if name == "pandas":  # which would make floats of it where one is missing
+            data["seq"] = require("pandas", extra="test", caller="to_frame()").array(
+                data["seq"], dtype="Int64"
+            )
     if log.account is not None:
         accounts = [*(getattr(a, "id", a) for a in log.account.names), None]
         data["account"] = [accounts[c] for c in log.account.codes[columns.customer].tolist()]
