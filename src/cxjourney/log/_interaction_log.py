@@ -629,16 +629,7 @@ def _moment(us: int) -> datetime:
     return EPOCH + timedelta(microseconds=us)
 
 
-_OF_JOURNEYS = frozenset(
-    {
-        "converted",
-        "graph",
-        "lengths",
-        "outcome",
-        "outcomes",
-        "require_determined",
-        "require_times",
-        "rules",
-        "segment",
-    }
-)
+_OF_JOURNEYS = {
+    "converted", "graph", "lengths", "outcome", "outcomes", "require_determined", "require_times",
+    "rules", "segment",
+}  # fmt: skip
