@@ -40,6 +40,8 @@ class World:
         Whether customers keep to channels of their own.
     frail_switch
         Whether customers who leave easily also switch more.
+    purchase
+        Where nine purchases in ten take place: in a channel of its own, or one of the others.
     ends_by_channel
         Whether journeys end more often after some channels than after others.
     switch_loss
@@ -55,13 +57,14 @@ class World:
     journeys: str = "geometric"
     own_mix: bool = False
     frail_switch: bool = False
+    purchase: str = "shop"
     ends_by_channel: bool = False
     switch_loss: float = 0.0
     memory: float = 0.0
     returns: float = 1.0
 
     def log(self, rng: np.random.Generator) -> cx.InteractionLog:
-        """Draw a log: contacts in channels, a purchase in the store or on the web, silences."""
+        """Draw a log: contacts in channels, a purchase mostly in one place, silences."""
         c = self.customers
         if self.journeys == "pareto":
             n = np.minimum(np.floor(rng.pareto(1.2, c) + 1), 60).astype(int)
@@ -117,7 +120,7 @@ class World:
         place = np.arange(LONGEST + 1)
         used = (place < length[:, None]) & came[:, None]
         goal = (place == ended[:, None]) & bought[:, None]
-        closes = rng.choice(["web", "store"], size=j, p=[0.7, 0.3])
+        closes = np.where(rng.random(j) < 0.9, self.purchase, "web")
         day = (start[:, None] + at)[used]
         seen = day <= self.days
         names = CHANNELS[np.pad(channel, ((0, 0), (0, 1)))]
@@ -155,19 +158,26 @@ COSTS = ("conversion", "time", "interactions", "score", "value")
 def alarms(journeys: cx.Journeys, rng: np.random.Generator) -> dict[str, float]:
     """Return which alarms are raised: 1 or 0, NaN where a measure has nothing to say."""
     cost = omnichannel.cross_channel_cost(journeys)
-    even = omnichannel.consistency(journeys)
     found = {f"cross-channel cost: {name}": _excludes(getattr(cost, name), 0) for name in COSTS}
+    found |= spreads(journeys, rng)
     found |= memories(journeys, rng)
-    for name in ("spread", "omega2", "cramers_v"):
-        estimate = getattr(even, name)
-        found[f"consistency: {estimate.name}"] = (
-            np.nan if np.isnan(estimate.low) else float(estimate.low > 0)
-        )
     for within in (False, True):
         loss = omnichannel.handoff_loss(journeys, within_customers=within)
         how = "within customers" if within else "across customers"
         found[f"hand-off {how}: any pair"] = float(len(loss.alarms) > 0)
         found[f"hand-off {how}: pooled"] = _excludes(loss.pooled, 0)
+    return found
+
+
+def spreads(journeys: cx.Journeys, _rng: np.random.Generator) -> dict[str, float]:
+    """Return whether channels are found inconsistent."""
+    even = omnichannel.consistency(journeys)
+    found = {}
+    for name in ("spread", "omega2", "cramers_v"):
+        estimate = getattr(even, name)
+        found[f"consistency: {estimate.name}"] = (
+            np.nan if np.isnan(estimate.low) else float(estimate.low > 0)
+        )
     return found
 
 
@@ -264,6 +274,9 @@ def hand_offs(world: World, logs: int, seed: int = 1) -> dict[str, tuple[float, 
         found = [omnichannel.handoff_loss(j, within_customers=within).pooled for j in drawn]
         ends = np.array([[e.value, e.low, e.high] for e in found])
         ends = ends[~np.isnan(ends).any(axis=1)]
+        if not len(ends):
+            told[how] = (np.nan, np.nan, np.nan)
+            continue
         inside = (ends[:, 1] <= world.switch_loss) & (world.switch_loss <= ends[:, 2])
         told[how] = (ends[:, 0].mean(), inside.mean(), (ends[:, 2] - ends[:, 1]).mean())
     return told
@@ -294,6 +307,7 @@ def _share(values: np.ndarray) -> tuple[float, int]:
 
 HEAVY = World(customers=60, journeys="pareto")
 CENSORED = World(customers=100, days=45)
+OWN = World(customers=150, own_mix=True, purchase="phone")
 FRAIL = World(customers=1_000, journeys="pareto", frail_switch=True)
 
 
@@ -322,9 +336,11 @@ if __name__ == "__main__":
     if "costs" in parts:
         print(costs(attrs.evolve(CENSORED, switch_loss=0.1), n), flush=True)
     if "memory" in parts:
-        own = World(customers=100, own_mix=True, ends_by_channel=True)
-        planted = World(customers=100, memory=0.15)
-        worlds = {"ends by channel, own channels": own, "a memory of .15": planted}
+        worlds = {
+            "own channels": OWN,
+            "ends by channel": attrs.evolve(OWN, ends_by_channel=True),
+            "a memory of .15": attrs.evolve(OWN, memory=0.15),
+        }
         _table("memory", {name: rates(w, n, memories) for name, w in worlds.items()})
     if "alarms" in parts:
         _table("alarms", {"heavy tails": rates(HEAVY, n), "censored": rates(CENSORED, n)})

@@ -31,11 +31,11 @@ def test_where_channels_mean_nothing_there_are_few_alarms(study, world):
 
 @pytest.mark.slow
 def test_a_memory_is_found_and_what_ends_journeys_is_none(study):
-    world = study["World"]
-    ends = world(customers=100, own_mix=True, ends_by_channel=True)
-    for share, logs in study["rates"](ends, 60, study["memories"]).values():
-        assert share * logs <= most(logs)
-    found = study["rates"](world(customers=100, memory=0.15), 20, study["memories"])
+    for world in (study["OWN"], attrs.evolve(study["OWN"], ends_by_channel=True)):
+        for share, logs in study["rates"](world, 60, study["memories"]).values():
+            assert share * logs <= most(logs)
+    planted = attrs.evolve(study["OWN"], memory=0.3)
+    found = study["rates"](planted, 20, study["memories"])
     assert min(share for share, _ in found.values()) > 0.8
 
 

@@ -298,6 +298,8 @@ def transitions(
         level=level,
         notes=(
             *order_notes(journeys, interactions, made, by),
-            *progress_note(journeys, SLOW_MISSING),
+            *progress_note(
+                journeys, f"{SLOW_MISSING} Nor is their last {by} known yet."
+            ),
         ),
     )
