@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["brief", "shortened", "visible"]
+__all__ = ["brief", "check_unicode", "shortened", "visible"]
 
 _LONGEST = 300  # characters of a value
 _HIDDEN = "\N{REPLACEMENT CHARACTER}"
@@ -44,3 +44,15 @@ def shortened(text: str, longest: int = 2 * _LONGEST) -> str:
     if len(text) <= longest:
         return text
     return f"{text[: longest * 2 // 3]} … {text[-longest // 3 :]}"
+
+
+def check_unicode(*strings: str) -> None:
+    """Raise InvalidValue where a string holds half a character (a surrogate), as no file can."""
+    from cxjourney.exceptions import InvalidValue  # which itself needs this module
+
+    try:
+        "".join(strings).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        whole = next(string for string in strings if half in string)
+        raise InvalidValue.of("a string", "hold whole characters, no surrogates", whole) from None

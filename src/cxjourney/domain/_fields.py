@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cxjourney._support.mapping import EMPTY, FrozenMapping
+from cxjourney._support.text import check_unicode
 from cxjourney.domain._terminals import check_not_reserved
 from cxjourney.exceptions import InvalidValue
 
@@ -55,6 +56,7 @@ def is_id(field: str, *, required: bool = True) -> Validator:
             raise InvalidValue.of(field, "not be blank, which is a missing id", value)
         if not isinstance(value, str) and (value is not None or required):
             raise InvalidValue.of(field, "be a str", value)
+        check_unicode(*filter(None, [value]))
 
     return validator
 
@@ -65,6 +67,7 @@ def is_str(field: str, *, required: bool = True) -> Validator:
     def validator(_: object, __: object, value: object) -> None:
         if not isinstance(value, str) and (value is not None or required):
             raise InvalidValue.of(field, "be a str", value)
+        check_unicode(*filter(None, [value]))
 
     return validator
 

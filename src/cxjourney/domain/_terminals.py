@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cxjourney._support.text import check_unicode
 from cxjourney.exceptions import InvalidValue, ReservedName
 
 __all__ = ["CONVERSION", "DROPOFF", "MISSING", "START", "TERMINALS", "check_not_reserved"]
@@ -41,6 +42,7 @@ def check_not_reserved(value: object, field: str) -> str:
     """
     if not isinstance(value, str) or not value.strip():
         raise InvalidValue.of(field, "be a non-empty str", value)
+    check_unicode(value)
     if value in TERMINALS:
         raise ReservedName(
             f"{field} must not be {value!r}: the journey graph keeps "

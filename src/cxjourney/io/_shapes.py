@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -154,6 +154,8 @@ def from_wide(
     >>> dict(log.intake.dropped)
     {'rows of the table with no dated step': 1}
     """
+    if not isinstance(steps, Mapping):
+        raise InvalidValue.of("steps", "be a dict of date columns and their touchpoints", steps)
     plan = {
         column: step if isinstance(step, StepColumn) else StepColumn(step)
         for column, step in steps.items()
@@ -330,7 +332,7 @@ def _moments(
     tz: str,
 ) -> dict[str, int]:
     """Return the moment of each state column in UTC microseconds."""
-    if isinstance(states, str) or not states:
+    if isinstance(states, str) or not isinstance(states, Iterable) or not states:
         raise InvalidValue.of("states", "name the state columns", states)
     if isinstance(states, Mapping):
         if start is not None or step is not None:

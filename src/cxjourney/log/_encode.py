@@ -15,6 +15,7 @@ import numpy as np
 
 from cxjourney._support.frozen import seal
 from cxjourney._support.strings import Strings, canonical
+from cxjourney._support.text import check_unicode
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.kernels import ArrowStrings, arrow_strings, encode_strings
 from cxjourney.log._columns import Coded
@@ -65,6 +66,7 @@ def encode_ids(column: Any) -> Coded:
         # a tuple in all but the type, which a hundred thousand ids need not become
         return Coded(seal(codes), cast(tuple[str, ...], values))
     names = [canonical(_text(value)) for value in values]
+    check_unicode(*filter(None, names))
     position = {name: i for i, name in enumerate(dict.fromkeys(names)) if name is not None}
     if len(position) < len(names):  # blanks, or 7 and "7" in a column of objects
         place = {name: i for i, name in enumerate(position)}
@@ -75,6 +77,8 @@ def encode_ids(column: Any) -> Coded:
 def encode_values(column: Any) -> Coded:
     """Return a column of str, int, float or bool values as codes; missing is -1."""
     codes, values = _factorize(column)
+    if not isinstance(values, Strings):
+        check_unicode(*(value for value in values if isinstance(value, str)))
     return Coded(seal(codes), tuple(v.item() if isinstance(v, np.generic) else v for v in values))
 
 

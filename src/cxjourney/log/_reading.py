@@ -35,6 +35,7 @@ __all__ = [
 
 _PLAIN = {"String", "Categorical", "Enum", "Boolean"}
 _BEYOND = {"Int128", "UInt128", "Time"}  # which NumPy does not have
+NEEDED = ("customer", "timestamp", "touchpoint")
 OPTIONAL_ROLES = (
     "channel", "stage", "owner", "account", "journey", "seq", "score", "emotion", "expectation",
     "value", "duration", "issue",
@@ -70,6 +71,9 @@ class FurtherColumns(TypedDict, total=False):
 
 
 def _given(roles: Mapping[str, str | None]) -> dict[str, str]:
+    for role, name in roles.items():
+        if isinstance(name, (list, dict, set)) or (name is None and role in NEEDED):
+            raise InvalidValue.of(f"{argument_of(role)}=", "be the name of a column", name)
     return {role: name for role, name in roles.items() if name is not None}
 
 
@@ -92,6 +96,11 @@ def _epoch_unit(reading: Reading, _: attrs.Attribute[str], value: str | None) ->
 def _span(_: Reading, attribute: attrs.Attribute[timedelta], value: timedelta | None) -> None:
     if value is not None:
         check_duration(value, attribute.name)
+
+
+def _text_or_none(_: Reading, attribute: attrs.Attribute[str | None], value: object) -> None:
+    if value is not None and not isinstance(value, str):
+        raise InvalidValue.of(attribute.name, "be a string or None", value)
 
 
 @attrs.frozen(kw_only=True)
@@ -124,7 +133,7 @@ class Reading:
     currency: str | None = None
     customers: Any = None
     tz: str = "UTC"
-    timestamp_format: str | None = None
+    timestamp_format: str | None = attrs.field(default=None, validator=_text_or_none)
     timestamp_unit: EpochUnit | None = attrs.field(default=None, validator=_epoch_unit)
     duration_unit: timedelta | None = attrs.field(default=None, validator=_span)
     missing: Literal["refuse", "drop"] = attrs.field(default="refuse", validator=_choice)
