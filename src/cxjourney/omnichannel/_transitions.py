@@ -298,8 +298,6 @@ def transitions(
         level=level,
         notes=(
             *order_notes(journeys, interactions, made, by),
-            *progress_note(
-                journeys, f"{SLOW_MISSING} Nor is their last {by} known yet."
-            ),
+            *progress_note(journeys, f"{SLOW_MISSING} Nor is their last {by} known yet."),
         ),
     )
