@@ -139,3 +139,89 @@ def transitions_of(
         if known and survival:
             probability[node, SILENCE] = survival
     return counts, probability
+
+
+def funnel_of(
+    rows: list[Row],
+    steps: list[str],
+    *,
+    within: int | None,
+    order: str,
+    entry: str,
+    exclude: set[str],
+    mature_until: int | None,
+) -> list[int]:
+    """Return how many customers reached each step: the best of all attempts of each."""
+    depths = []
+    for customer in dict.fromkeys(who for who, *_ in rows):
+        mine = sorted(
+            ((day, what) for who, day, what in rows if who == customer), key=lambda r: r[0]
+        )
+        opening = set(steps) if order == "unordered" else {steps[0]}
+        starts = [i for i, (_, what) in enumerate(mine) if what in opening]
+        starts = starts[:1] if entry == "first" else starts
+        best = 0
+        for start in starts:
+            begin = mine[start][0]
+            if mature_until is not None and begin > mature_until:
+                continue
+            best = max(
+                best, _depth(mine[start:], steps, within=within, order=order, exclude=exclude)
+            )
+        depths.append(best)
+    return [sum(depth >= k for depth in depths) for k in range(1, len(steps) + 1)]
+
+
+def _depth(
+    mine: list[tuple[int, str]],
+    steps: list[str],
+    *,
+    within: int | None,
+    order: str,
+    exclude: set[str],
+) -> int:
+    """Return how many steps an attempt reaches that begins with the first of these."""
+    begin = mine[0][0]
+    done, missing = 1, [step for step in steps if step != mine[0][1]]
+    for day, what in mine[1:]:
+        over = done == len(steps) or (within is not None and day - begin > within)
+        if over or what in exclude:
+            break
+        if order == "unordered":
+            if what in missing:
+                missing.remove(what)
+                done += 1
+        elif what == steps[done]:
+            done += 1
+        elif order == "strict":
+            break
+    return done
+
+
+def survival_of(rows: list[tuple[int, bool]]) -> dict[int, Fraction]:
+    """Return the share that lasts longer than each duration; ties are events before censorings."""
+    survival, curve = Fraction(1), {}
+    for time in sorted({duration for duration, _ in rows}):
+        at_risk = sum(duration >= time for duration, _ in rows)
+        survival *= 1 - Fraction(sum(d == time and event for d, event in rows), at_risk)
+        curve[time] = survival
+    return curve
+
+
+def mean_waits_of(
+    visits: list[tuple[str, str | None, float]],
+) -> dict[tuple[str, str], Fraction]:
+    """Return the mean time of each transition, each time weighed by its Aalen-Johansen mass."""
+    means = {}
+    for node in {node for node, *_ in visits}:
+        here = [(wait, to) for at, to, wait in visits if at == node]
+        survival, masses = Fraction(1), []
+        for time in sorted({wait for wait, to in here if to not in {None, SILENCE}}):
+            at_risk = sum(wait >= time for wait, _ in here)
+            moved = [to for wait, to in here if wait == time and to not in {None, SILENCE}]
+            masses += [(to, int(time), survival / at_risk) for to in moved]
+            survival *= 1 - Fraction(len(moved), at_risk)
+        for to in {to for to, *_ in masses}:
+            own = [(time, mass) for t, time, mass in masses if t == to]
+            means[node, to] = sum(t * m for t, m in own) / sum(m for _, m in own)
+    return means
