@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cxjourney.journeys._chain_figures import ChainFigures as ChainFigures
 from cxjourney.journeys._chain_figures import chain_figures as chain_figures
+from cxjourney.journeys._chain_figures import without_buckets as without_buckets
 from cxjourney.journeys._checks import check_journeys as check_journeys
 from cxjourney.journeys._checks import check_log as check_log
 from cxjourney.journeys._graph_building import chain_of as chain_of

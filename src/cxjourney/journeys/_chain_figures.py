@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import attrs
@@ -9,8 +10,8 @@ import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures, resting_on
 from cxjourney.journeys._graph_building import chain_of
-from cxjourney.journeys._statistics import left_out, statistics_of
-from cxjourney.markov import StackedChains
+from cxjourney.journeys._statistics import LeftOut, left_out
+from cxjourney.markov import AbsorbingChain, StackedChains, solved_without_buckets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.journeys._visits import By
 
-__all__ = ["ChainFigures", "chain_figures"]
+__all__ = ["ChainFigures", "chain_figures", "without_buckets"]
+
+
+_DENSE = 400
+"""Nodes up to which chains are solved as a stack of matrices."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -30,19 +35,34 @@ class ChainFigures:
     ----------
     visits, hitting
         Expected visits of each node per journey, and the probability of conversion from it.
-    diagonal
-        Expected visits of each node from itself on, its own included.
-    removal
-        Removal effect of each node; NaN where nothing converts.
     conversion
         Probability that a journey converts, one figure.
+    chain, left
+        The chain, and the statistics without each bucket.
     """
 
     visits: BucketFigures
     hitting: BucketFigures
-    diagonal: BucketFigures
-    removal: BucketFigures
     conversion: BucketFigures
+    chain: AbsorbingChain
+    left: LeftOut
+
+    @cached_property
+    def diagonal(self) -> BucketFigures:
+        """Expected visits of each node from itself on, its own included."""
+        without = np.concatenate(
+            [StackedChains.of(*block).diagonal for block in self.left.blocks()]
+        )
+        own = {name: 1 / (1 - again) for name, again in self.chain.returning.items()}
+        return _of_nodes(self.left, own, without)
+
+    @cached_property
+    def removal(self) -> BucketFigures:
+        """Removal effect of each node; NaN where nothing converts."""
+        total = self.conversion.without
+        total = np.where(total > 0, total, np.nan)[:, None]
+        without = self.visits.without * self.hitting.without / self.diagonal.without / total
+        return _of_nodes(self.left, self.chain.removal_effect(), without)
 
 
 def chain_figures(journeys: Journeys, by: By = "touchpoint") -> ChainFigures:
@@ -66,31 +86,45 @@ def chain_figures(journeys: Journeys, by: By = "touchpoint") -> ChainFigures:
 
 
 def _figures(journeys: Journeys, by: By) -> ChainFigures:
-    names = statistics_of(journeys, by).names
-    chain = chain_of(journeys, by)
-    left = left_out(journeys, by)
-    parts = [
-        (s.visits, s.hitting, s.diagonal, s.removal_effect(), s.conversion)
-        for s in (StackedChains.of(*block) for block in left.blocks())
-    ]
-    visits, hitting, diagonal, removal, conversion = (
-        np.concatenate(part) for part in zip(*parts, strict=True)
-    )
-    units = resting_on(left.visits, left.used)
-    own = {name: 1 / (1 - again) for name, again in chain.returning.items()}
-
-    def of_nodes(values: Mapping[str, float], without: Floats) -> BucketFigures:
-        whole = np.array([values[name] for name in names], dtype=np.float64)
-        return BucketFigures(whole=whole, without=without, units=units)
-
+    chain, left = chain_of(journeys, by), left_out(journeys, by)
+    visits, hitting = without_buckets(left, chain)
+    start, k = left.start, len(left.whole.names)
     return ChainFigures(
-        visits=of_nodes(chain.visits, visits),
-        hitting=of_nodes(chain.hitting, hitting),
-        diagonal=of_nodes(own, diagonal),
-        removal=of_nodes(chain.removal_effect(), removal),
+        visits=_of_nodes(left, chain.visits, visits),
+        hitting=_of_nodes(left, chain.hitting, hitting),
         conversion=BucketFigures(
             whole=np.array(chain.conversion_probability),
-            without=conversion,
+            without=(start[:, :k] * hitting).sum(axis=1) + start[:, k + 1],
             units=left.journeys,
         ),
+        chain=chain,
+        left=left,
     )
+
+
+def without_buckets(left: LeftOut, chain: AbsorbingChain) -> tuple[Floats, Floats]:
+    """Return visits and hitting probabilities without each bucket, shape (buckets, K)."""
+    whole, k = left.whole, len(left.whole.names)
+    if k > _DENSE:
+        near = tuple(
+            np.array([values[name] for name in whole.names], dtype=np.float64)
+            for values in (chain.visits, chain.hitting)
+        )
+        return solved_without_buckets(
+            whole.source,
+            whole.target,
+            np.nan_to_num(left.probability),
+            left.start[:, :k],
+            size=k,
+            guess=(near[0], near[1]),
+        )
+    solved = [StackedChains.of(*block) for block in left.blocks()]
+    visits, hitting = (
+        np.concatenate([getattr(stack, name) for stack in solved]) for name in ("visits", "hitting")
+    )
+    return visits, hitting
+
+
+def _of_nodes(left: LeftOut, values: Mapping[str, float], without: Floats) -> BucketFigures:
+    whole = np.array([values[name] for name in left.whole.names], dtype=np.float64)
+    return BucketFigures(whole=whole, without=without, units=resting_on(left.visits, left.used))

@@ -13,6 +13,7 @@ from cxjourney.markov._counterfactual import fewer_exits as fewer_exits
 from cxjourney.markov._counterfactual import lost_per_journey as lost_per_journey
 from cxjourney.markov._counterfactual import removed as removed
 from cxjourney.markov._counterfactual import rerouted as rerouted
+from cxjourney.markov._solver import solved_without_buckets as solved_without_buckets
 from cxjourney.markov._stacked import StackedChains as StackedChains
 
 __all__ = ["AbsorbingChain"]

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats, Ints
 
 
-__all__ = ["Solver", "dense_pays", "sums"]
+__all__ = ["Solver", "Sweeps", "dense_pays", "solved_without_buckets", "sums"]
 
 _BATCH = 256
 _SMALL = 1_500
 _MOST = 10_000  # touchpoints of a dense matrix: 800 MB
+_MOST_SWEEPS = 2_000
+_ENDLESS = 1e9
+_FINE = 1e-10  # of what a bucket of customers changes
 
 
 def sums(codes: Ints, values: Floats, size: int) -> Floats:
@@ -34,6 +37,102 @@ def dense_pays(size: int, n_moves: int) -> bool:
     return size < _SMALL or (size <= _MOST and n_moves > 2 * size)
 
 
+class Sweeps:
+    """Solutions of `(I - Q) x = b` for many touchpoints, of which each leads to few others.
+
+    What a factorisation fills in grows faster than anybody can wait for; journeys are short, so
+    that adding up where they come step by step settles soon (Jacobi's method, loops solved).
+    """
+
+    __slots__ = ("_back", "_forth", "_own")
+
+    def __init__(self, source: Ints, target: Ints, probability: Floats, size: int) -> None:
+        from scipy.sparse import csr_array
+
+        loop = source == target
+        self._own = 1 - sums(source[loop], probability[loop], size)
+        moves = (probability[~loop], (source[~loop], target[~loop]))
+        self._forth = csr_array(moves, shape=(size, size))
+        self._back = self._forth.T.tocsr()
+
+    def solve(
+        self,
+        b: Floats,
+        *,
+        transposed: bool = False,
+        guess: Floats | None = None,
+        settled: float = 1e-14,
+    ) -> Floats | None:
+        """Return `N b`, or `b N`; None where it does not settle: hardly a way out."""
+        if (self._own <= 0).any():
+            return None
+        matrix = self._back if transposed else self._forth
+        x = b / self._own if guess is None else guess
+        rest = (b + matrix @ x) / self._own - x
+        for _ in range(_MOST_SWEEPS):
+            x = x + rest
+            rest = (matrix @ rest) / self._own
+            if np.abs(rest).max(initial=0.0) <= settled * np.abs(x).max(initial=0.0):
+                return x + rest
+        return None
+
+
+def solved_without_buckets(
+    source: Ints,
+    target: Ints,
+    probability: Floats,
+    start: Floats,
+    *,
+    size: int,
+    guess: tuple[Floats, Floats],
+) -> tuple[Floats, Floats]:
+    """Return visits and hitting probabilities of chains that share their transitions.
+
+    Parameters
+    ----------
+    source, target
+        The transitions; codes `size` … are START, CONVERSION and DROPOFF.
+    probability, start
+        Of each chain, shape (chains, transitions) and (chains, size).
+    size
+        Number of touchpoints.
+    guess
+        Visits and hitting probabilities of a chain that is much like them.
+
+    Returns
+    -------
+    tuple of ndarray, each of shape (chains, size)
+        NaN where a chain hardly ever ends.
+    """
+    inner, wins = target < size, target == size + 1
+    visits, hitting = np.full((2, len(probability), size), np.nan)
+    for i, p in enumerate(probability):
+        ends = sums(source[wins], p[wins], size)
+        chain = Sweeps(source[inner], target[inner], p[inner], size)
+        come = chain.solve(start[i], transposed=True, guess=guess[0], settled=_FINE)
+        won = chain.solve(ends, guess=guess[1], settled=_FINE)
+        if (come is None or won is None) and dense_pays(size, int(inner.sum())):
+            come, won = _by_factors(source[inner], target[inner], p[inner], start[i], ends)
+        if come is not None and won is not None and np.abs(come).max(initial=0.0) <= _ENDLESS:
+            visits[i], hitting[i] = come, won
+    return visits, hitting
+
+
+def _by_factors(
+    source: Ints, target: Ints, probability: Floats, start: Floats, ends: Floats
+) -> tuple[Floats | None, Floats | None]:
+    from scipy.sparse import csc_array, eye_array
+    from scipy.sparse.linalg import splu
+
+    size = len(start)
+    inner = csc_array((probability, (source, target)), shape=(size, size))
+    try:
+        factors = splu(csc_array(eye_array(size, format="csc") - inner))
+    except RuntimeError:  # a loop without a way out
+        return None, None
+    return factors.solve(start, "T"), factors.solve(ends)  # type: ignore[call-overload]  # not in stubs
+
+
 class Solver:
     """Solutions of `(I - Q) x = b`, with Q the transition probabilities among touchpoints.
 
@@ -47,7 +146,7 @@ class Solver:
         Number of touchpoints.
     """
 
-    __slots__ = ("_norms", "_solve", "size")
+    __slots__ = ("_columns", "_factors", "_norms", "_sweeps", "size")
 
     def __init__(
         self,
@@ -61,9 +160,19 @@ class Solver:
         loop = source == target
         self._norms = 1 - sums(target[loop], probability[loop], size)
         self._norms += sums(target[~loop], probability[~loop], size)
-        if size:
-            factorise = _dense if dense_pays(size, source.size) else _sparse
-            self._solve = factorise(source, target, probability, size)
+        self._columns = (source, target, probability)
+        self._factors: Callable[[Floats, bool], Floats] | None = None
+        self._sweeps = Sweeps(source, target, probability, size) if size >= _SMALL else None
+
+    def _solve(self, b: Floats, transposed: bool) -> Floats:  # noqa: FBT001 - internal
+        if self._sweeps is not None and b.ndim == 1:
+            found = self._sweeps.solve(b, transposed=transposed)
+            if found is not None:
+                return found
+        if self._factors is None:
+            factorise = _dense if dense_pays(self.size, self._columns[0].size) else _sparse
+            self._factors = factorise(*self._columns, self.size)
+        return self._factors(b, transposed)
 
     def right(self, b: Floats) -> Floats:
         """Return `N b` for `N = (I - Q)⁻¹`."""
