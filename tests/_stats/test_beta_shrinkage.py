@@ -115,3 +115,15 @@ def test_many_nodes_are_ranked_block_by_block():
     part = np.argsort(a)[::13]
     own_low, _ = rank_bounds(a[part], 1001 - a[part], level=0.95)
     assert np.all(np.diff(own_low) <= 0)
+
+
+def test_ranks_of_many_thousands_are_those_of_all_pairs(monkeypatch):
+    rng = np.random.default_rng(2)
+    n = rng.integers(2, 400, 3_000)
+    a = rng.beta(2, 5, 3_000) * n + 1
+    a[7] = np.nan
+    exact = rank_bounds(a, n - a + 2, level=0.95)
+    monkeypatch.setattr("cxjourney._stats.beta_shrinkage._MANY", 100)
+    for found, expected in zip(rank_bounds(a, n - a + 2, level=0.95), exact, strict=True):
+        assert np.isnan(found[7])
+        assert np.nanmax(np.abs(found - expected)) <= 5  # of 3,000 ranks

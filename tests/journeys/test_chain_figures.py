@@ -50,3 +50,13 @@ def test_every_bucket_with_journeys_takes_part(journeys):
 
 def test_they_are_computed_once(journeys):
     assert chain_figures(journeys) is chain_figures(journeys)
+
+
+def test_many_nodes_have_the_figures_that_inverses_give(journeys, monkeypatch):
+    dense = chain_figures(journeys)
+    monkeypatch.setattr("cxjourney.journeys._chain_figures._DENSE", 0)
+    sparse = chain_figures(journeys.where(np.ones(len(journeys), dtype=bool)))
+    for name in ("visits", "hitting", "diagonal", "removal", "conversion"):
+        found, expected = getattr(sparse, name), getattr(dense, name)
+        assert found.whole == pytest.approx(expected.whole, rel=1e-8)
+        assert found.without == pytest.approx(expected.without, rel=1e-7, nan_ok=True)

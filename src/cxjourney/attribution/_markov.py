@@ -56,7 +56,9 @@ __all__ = ["forgotten", "markov"]
 
 _MEMORY_GAP = 0.05
 _CHANCE = 0.05  # over all names of a chain
-_DENSE = 256  # states up to which inverses of all chains at once cost least
+_DENSE = 32  # states up to which inverses of all chains at once cost least
+_MOST_STEPS = 100_000
+_SETTLED = 1e-13
 
 
 @overload
@@ -197,9 +199,12 @@ def markov(
     codes = np.unique(owner)
     groups = [np.flatnonzero(owner == code) for code in codes]
     names = tuple(credited.names[code] for code in codes.tolist())
-    chain = StackedChains.of(left.whole.matrix[None], left.whole.start[None])
-    base = float(chain.conversion[0])
-    effect = _figures(_effects(chain, groups)[0], _effects_without(left, groups), left, groups)
+    if _is_dense(left, groups):
+        chain = StackedChains.of(left.whole.matrix[None], left.whole.start[None])
+        base, effects = float(chain.conversion[0]), _effects(chain, groups)[0]
+    else:
+        base, effects = _sparse_effects(left, left.whole.probability, left.whole.start, groups)
+    effect = _figures(effects, _effects_without(left, groups), left, groups)
     units, once = units_of(journeys), worth_of(journeys, of)
     worth = once if journeys.weight is None else once * journeys.weight
     won = journeys.converted & (journeys.lengths > 0)
@@ -260,48 +265,51 @@ def _effects(chains: StackedChains, groups: Sequence[Ints]) -> Floats:
     return clipped
 
 
+def _is_dense(left: LeftOut, groups: Sequence[Ints]) -> bool:
+    """Return whether inverses cost least: of few states, or where each is removed alone."""
+    return len(left.whole.names) <= _DENSE or all(len(group) == 1 for group in groups)
+
+
 def _effects_without(left: LeftOut, groups: Sequence[Ints]) -> Floats:
     """Return the removal effects of groups of states without each bucket of customers."""
-    if len(left.whole.names) <= _DENSE or all(len(group) == 1 for group in groups):
+    if _is_dense(left, groups):
         blocks = (StackedChains.of(*block) for block in left.blocks())
         return np.concatenate([_effects(chains, groups) for chains in blocks])
-    return np.array([_sparse_effects(left, bucket, groups) for bucket in range(len(left.first))])
+    chains = zip(np.nan_to_num(left.probability), left.start, strict=True)
+    return np.array([_sparse_effects(left, *chain, groups)[1] for chain in chains])
 
 
-def _sparse_effects(left: LeftOut, bucket: int, groups: Sequence[Ints]) -> Floats:
-    """Return the removal effects without one bucket, of a chain that remembers more than a touch.
+def _sparse_effects(
+    left: LeftOut, probability: Floats, start: Floats, groups: Sequence[Ints]
+) -> tuple[float, Floats]:
+    """Return conversion and removal effects of a chain that remembers more than a touch.
 
-    Its states lead to few others: solving it once a group costs less than an inverse.
+    Its states lead to few others: adding up, step by step, where journeys convert, with each group
+    removed in a column of its own, costs less than an inverse, and no factors.
     """
-    from scipy.sparse import csr_array, eye_array
-    from scipy.sparse.linalg import splu
+    from scipy.sparse import csr_array
 
     whole, k = left.whole, len(left.whole.names)
-    probability = np.nan_to_num(left.probability[bucket])
-    inner = whole.target < k
-    steps = csr_array(
-        (probability[inner], (whole.source[inner], whole.target[inner])), shape=(k, k)
-    )
-    converts = np.zeros(k)
-    at_once = whole.target == k + 1
-    converts[whole.source[at_once]] = probability[at_once]
-    start = left.start[bucket]
-
-    def conversion(kept: Ints) -> float:
-        system = (eye_array(len(kept)) - steps[kept][:, kept]).tocsc()
-        try:
-            hitting = splu(system).solve(converts[kept])
-        except RuntimeError:  # a loop without a way out
-            return math.nan
-        return float(start[kept] @ hitting + start[k + 1])
-
-    base = conversion(np.arange(k))
+    inner, wins = whole.target < k, whole.target == k + 1
+    moves = (probability[inner], (whole.source[inner], whole.target[inner]))
+    steps = csr_array(moves, shape=(k, k))
+    kept = np.ones((k, len(groups) + 1))
+    for column, group in enumerate(groups, start=1):
+        kept[group, column] = 0.0
+    rest = kept * np.bincount(whole.source[wins], probability[wins], minlength=k)[:, None]
+    hitting = rest
+    for _ in range(_MOST_STEPS):
+        rest = kept * np.asarray(steps @ rest)
+        hitting = hitting + rest
+        if rest.max(initial=0.0) <= _SETTLED * hitting.max(initial=0.0):
+            break
+    else:
+        return math.nan, np.full(len(groups), np.nan)
+    base, *without = (start[:k] @ hitting + start[k + 1]).tolist()
     if not base > 0:
-        return np.full(len(groups), np.nan)
-    others = (np.delete(np.arange(k), group) for group in groups)
-    effects = np.array([1 - conversion(kept) / base for kept in others])
-    clipped: Floats = np.clip(effects, 0.0, 1.0)
-    return clipped
+        return base, np.full(len(groups), np.nan)
+    clipped: Floats = np.clip(1 - np.array(without) / base, 0.0, 1.0)
+    return base, clipped
 
 
 def _normalised(effects: Floats, totals: Floats) -> Floats:
