@@ -32,3 +32,10 @@ def test_ranks_say_no_more_than_holds_and_sound_touchpoints_raise_no_alarm(proje
     assert unstaged["alarm"].sum() <= 3
     assert unstaged["right"].sum() >= 12
     assert unstaged["says"].mean() < unstaged["right"].mean()
+
+
+def test_of_ten_true_effects_among_a_hundred_most_are_found_and_few_others(project_root):
+    discovery = runpy.run_path(str(project_root / "tests/calibration/false_discovery.py"))
+    false, found = discovery["study"](150, visits=1_600, effect=0.05)
+    assert false < 0.08
+    assert 0.5 < found < 0.8

@@ -1,0 +1,70 @@
+"""Do the intervals of rework rates and removal effects hold? By hand:
+
+    OPENBLAS_NUM_THREADS=1 python tests/calibration/critical_shares.py [logs]
+
+The worlds of critical_ranks.py with frailty; the truth is that of one log of 150,000 customers. It
+prints a table of docs/explanation/calibration-critical.md.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import cxjourney as cx
+from cxjourney.journeys import chain_figures, statistics_of
+
+RANKS = runpy.run_path(str(Path(__file__).with_name("critical_ranks.py")))
+WORLDS = {
+    f"{customers} customers{', Pareto visits' if pareto else ''}": (customers, pareto)
+    for customers in (50, 200)
+    for pareto in (False, True)
+}
+
+
+def figures(journeys: cx.Journeys) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Return value, low and high of the rework rate and the removal effect by touchpoint."""
+    rework = cx.critical.rework(journeys).table
+    removal = chain_figures(journeys).removal
+    names = statistics_of(journeys).names
+    low, high = removal.wilson(0.95)
+    return {
+        "rework": {
+            row["touchpoint"]: (row["rework_rate"], row["low"], row["high"]) for row in rework
+        },
+        "removal": dict(zip(names, zip(removal.whole, low, high, strict=True), strict=True)),
+    }
+
+
+def study(customers: int, logs: int, *, pareto: bool) -> dict[str, float]:
+    """Return the share of intervals that hold the truth, over touchpoints that have one."""
+    simulate, World = RANKS["simulate"], RANKS["World"]
+    whole = World(customers=150_000 if not pareto else 60_000, frailty=0.7, pareto=pareto)
+    truth = figures(simulate(whole, 1)[0])
+    held: dict[str, list[bool]] = {"rework": [], "removal": []}
+    for seed in range(100, 100 + logs):
+        world = World(customers=customers, frailty=0.7, pareto=pareto)
+        found = figures(simulate(world, seed)[0])
+        for kind, rows in found.items():
+            held[kind] += [
+                bool(low <= truth[kind][name][0] <= high)
+                for name, (_, low, high) in rows.items()
+                if not np.isnan(low)
+            ]
+    return {kind: float(np.mean(values)) for kind, values in held.items()}
+
+
+def main() -> None:
+    logs = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    print(f"| world ({logs:,} logs) | rework rate | removal effect |")
+    print("|---|---|---|")
+    for name, (customers, pareto) in WORLDS.items():
+        found = study(customers, logs, pareto=pareto)
+        print(f"| {name} | {found['rework']:.3f} | {found['removal']:.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
