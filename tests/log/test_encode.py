@@ -168,7 +168,8 @@ def test_numbers_that_numpy_or_arrow_do_not_hold():
     ):
         log = cx.InteractionLog.from_frame(frame, **KEYS, score="n")
         assert log.columns.numeric["score"].tolist() == list(map(float, scores))
-    for bad in (["1", "2"], [True, False], [1j, 2], [10**400, 1]):
+    arrays = (np.array(["1", "2"]), np.array([1j, 2]), np.array([True, False]))
+    for bad in (["1", "2"], [True, False], [1j, 2], [10**400, 1], *arrays):
         with pytest.raises(InvalidValue, match="numeric"):
             cx.InteractionLog.from_frame(TABLE | {"n": bad}, **KEYS, score="n")
 
@@ -177,3 +178,10 @@ def test_a_lazy_frame_that_fails_says_so():
     lazy = pl.LazyFrame(TABLE).with_columns(who=pl.col("who").cast(pl.Int64))
     with pytest.raises(InvalidData, match="the lazy frame cannot be read"):
         cx.InteractionLog.from_frame(lazy, **KEYS)
+
+
+def test_categories_that_are_no_single_values_are_refused():
+    for role in TABLE:
+        pairs = pd.Series([(1, 2), (3, 4)]).astype("category")
+        with pytest.raises(InvalidData, match="no single value"):
+            cx.InteractionLog.from_frame(pd.DataFrame(TABLE | {role: pairs}), **KEYS)

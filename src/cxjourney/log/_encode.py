@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["encode_ids", "encode_names", "encode_numbers", "encode_values", "is_missing", "narrow"]
+__all__ = [
+    "encode_ids",
+    "encode_names",
+    "encode_numbers",
+    "encode_values",
+    "is_missing",
+    "is_nested",
+    "narrow",
+]
 
 
 def encode_names(column: Any) -> Coded:
@@ -100,6 +108,8 @@ def encode_numbers(column: Any, name: str) -> NDArray[np.float64]:
     """
     if not isinstance(column, np.ndarray):
         column = _numpy_numbers(column, name)
+    if column.dtype.kind not in "iufO":  # NumPy would parse strings and halve complex numbers
+        raise InvalidValue.of(name, "be a numeric column", str(column.dtype))
     try:
         if column.dtype == object:
             values = np.ma.filled(np.ma.MaskedArray(column).astype(object), None)
@@ -270,14 +280,15 @@ def _factorize_array(array: NDArray[Any]) -> tuple[NDArray[Any], list[Any]]:
 
 def refuse_nested(items: list[Any]) -> None:
     """Raise InvalidData where cells are lists, bytes and the like: no names, and not comparable."""
-    nested = {kind for kind in set(map(type, items)) if _is_nested(kind)}
+    nested = {kind for kind in set(map(type, items)) if is_nested(kind)}
     if nested:
         rows = [row for row, item in enumerate(items) if type(item) in nested]
         kinds = " and ".join(sorted(kind.__name__ for kind in nested))
         raise InvalidData.at_rows(f"a cell is no single value but of type {kinds}", rows)
 
 
-def _is_nested(kind: type) -> bool:
+def is_nested(kind: type) -> bool:
+    """Return whether values of a type are no single values."""
     nested = kind.__hash__ is None or issubclass(kind, (tuple, frozenset, Mapping, bytes))
     return nested or kind.__module__.startswith("pyarrow.")  # a null among them is no None
 

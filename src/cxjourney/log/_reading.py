@@ -16,7 +16,7 @@ from cxjourney._time.timestamps import Timestamps
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.kernels import ArrowStrings, holds_strings
 from cxjourney.log._columns import Coded
-from cxjourney.log._encode import objects_of, refuse_nested
+from cxjourney.log._encode import is_nested, objects_of, refuse_nested
 from cxjourney.log._relations import relation_columns
 
 __all__ = [
@@ -308,6 +308,8 @@ def _checked(column: Any) -> Any:
     native = column.to_native()
     if str(dtype) == "Categorical" and column.implementation.is_pyarrow():
         plain = str(native.type.value_type) in {"string", "large_string"}
+    elif str(dtype) == "Categorical" and column.implementation.is_pandas():
+        plain = not any(map(is_nested, set(map(type, native.cat.categories))))
     if plain and str(dtype) not in _BEYOND:
         return column
     if str(dtype) == "Object" and column.implementation.is_pandas() and holds_strings(native):
