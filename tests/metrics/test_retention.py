@@ -126,3 +126,9 @@ def test_negative_stays_are_refused():
 def test_text_alone_is_no_column():
     with pytest.raises(InvalidValue, match="column"):
         retention_rate("abc", ["a"])
+
+
+def test_a_hazard_of_many_centuries_does_not_run_over():
+    century = timedelta(days=36_525)
+    found = churn_hazard([40 * century] * 100, [True] * 100, per=century)
+    assert found.value == pytest.approx(1 / 40)

@@ -228,13 +228,16 @@ def _of_visits(
     """Return total, share and time of a converted journey, of the visits that were seen."""
     k = len(visits.names)
     node, journey = visits.node[times.visit], visits.journey[times.visit]
-    total = np.bincount(node, times.wait_s, minlength=k).astype(np.float64)
+    spent = times.wait_s
+    if times.weighted:  # a goal that ends nothing leaves no chain
+        spent = spent * times.mass * np.bincount(visits.node, minlength=k)[node]
+    total = np.bincount(node, spent, minlength=k).astype(np.float64)
     share = share_of_total_figures(
-        times.wait_s, group=node, n_groups=k, units=units_of(journeys), item=journey
+        spent, group=node, n_groups=k, units=units_of(journeys), item=journey
     )
     won = journeys.converted[journey]
     n_won = int(np.count_nonzero(journeys.converted))
-    converted = np.bincount(node[won], times.wait_s[won], minlength=k)
+    converted = np.bincount(node[won], spent[won], minlength=k)
     return total, share, converted / n_won if n_won else np.full(k, np.nan)
 
 
