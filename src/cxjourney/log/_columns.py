@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from cxjourney._support.frozen import array_eq, read_only, seal
 from cxjourney._support.mapping import FrozenMapping
+from cxjourney._support.validation import check_name
+from cxjourney.exceptions import UnknownName
 from cxjourney.kernels import gather
 
 __all__ = ["Coded", "Columns", "Rows"]
@@ -130,6 +132,19 @@ class Columns:
     def customer(self) -> NDArray[np.int64]:
         """Customer number of each row."""
         return np.repeat(np.arange(self.n_customers), np.diff(self.offsets))
+
+    def attribute(self, name: str, of_customers: Mapping[str, Coded]) -> Coded:
+        """Return an attribute of interactions, or of customers, one value a row."""
+        check_name(name, "attribute")
+        if name in self.attributes:
+            return self.attributes[name]
+        if name in of_customers:
+            coded = of_customers[name]
+            return Coded(coded.codes[self.customer], coded.names)
+        if name in self.coded:
+            return self.coded[name]
+        known = (*self.attributes, *of_customers, *self.coded)
+        raise UnknownName.among("attribute", name, known, where="the log")
 
     def take(self, rows: Rows, offsets: NDArray[np.int64]) -> Self:
         """Return these rows, which `offsets` cuts into customers."""

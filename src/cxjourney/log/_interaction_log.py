@@ -12,7 +12,6 @@ import numpy as np
 
 from cxjourney._support.memo import Memo
 from cxjourney._support.strings import canonical
-from cxjourney._support.validation import check_name
 from cxjourney._support.words import counted
 from cxjourney.exceptions import TimesRequired, UnknownName
 from cxjourney.log import _prepare
@@ -30,8 +29,6 @@ from cxjourney.log._reading import Reading, check_no_column, column_names, colum
 if TYPE_CHECKING:
     from cxjourney.domain import Customer, Interaction, JourneyBlueprint, Touchpoint
     from cxjourney.journeys import InactivitySuggestion, Journeys, TransitionGaps
-
-__all__ = ["InteractionLog"]
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
@@ -115,9 +112,9 @@ class InteractionLog:
         Raises
         ------
         InvalidValue
-            If an item is not an `Interaction`.
+            If an item is no `Interaction`.
         InvalidData
-            If one customer or channel is described in two ways, or currencies are mixed.
+            If a customer or channel is described in two ways, or currencies are mixed.
         """
         return log_of_interactions(cls, interactions, observed_from, observed_until)
 
@@ -387,14 +384,12 @@ class InteractionLog:
     def to_frame(self, backend: str | None = None) -> Any:
         """Return the log as a data frame with one row an interaction.
 
-        The type depends on what is installed, hence Any. Timestamps are UTC, durations are
-        durations.
+        The type depends on what is installed, hence Any. Timestamps are UTC.
 
         Parameters
         ----------
         backend
-            "pandas", "polars" or "pyarrow"; None takes the library of the input, else pandas,
-            else polars.
+            "pandas", "polars" or "pyarrow"; None takes the input's, else pandas or polars.
 
         Raises
         ------
@@ -410,31 +405,14 @@ class InteractionLog:
     def attribute(self, name: str) -> Coded:
         """Return an attribute of customers or interactions, one value a row.
 
-        Also "channel", "stage", "owner", "account" and "touchpoint" where the log has them.
-
-        Raises
-        ------
-        UnknownName
-            If there is no such attribute.
-        InvalidValue
-            If `name` is no text.
+        Also "channel", "stage", "owner", "account" and "touchpoint" where the log has them; another
+        name raises `UnknownName`.
         """
-        check_name(name, "attribute")
-        columns = self.columns
-        if name in columns.attributes:
-            return columns.attributes[name]
-        per_customer = dict(self.customer_attributes)
+        of_customers = dict(self.customer_attributes)
         if self.account is not None:
-            per_customer["account"] = Coded(
-                self.account.codes, tuple(getattr(a, "id", a) for a in self.account.names)
-            )
-        if name in per_customer:
-            coded = per_customer[name]
-            return Coded(coded.codes[columns.customer], coded.names)
-        if name in columns.coded:
-            return columns.coded[name]
-        known = (*columns.attributes, *per_customer, *columns.coded)
-        raise UnknownName.among("attribute", name, known, where="the log")
+            ids = tuple(getattr(account, "id", account) for account in self.account.names)
+            of_customers["account"] = Coded(self.account.codes, ids)
+        return self.columns.attribute(name, of_customers)
 
     # ------------------------------------------------------------------ journeys
 
@@ -472,21 +450,17 @@ class InteractionLog:
             until the next cut, "keep" leaves it in the journey, whose goal then absorbs nothing.
         all_closed
             Whether every case is known to be closed, so that a journey that did not convert was
-            dropped, however short its silence. Then take `after_goal="discard"` too: what follows
-            the goal would begin a journey that cannot convert again.
+            dropped, however short its silence. Then take `after_goal="discard"` too.
         gaps
-            Cut long histories also where a gap is unusual for its transition, as in
-            `gaps=TransitionGaps()`. A journey that such a gap ends is dropped: its customer came
-            back for another one. The last journey of a customer has no gap after it; only
-            `inactivity` can tell whether it is over, so give both where drop-off matters. Not
-            where the log has a `journey` column.
+            Cut also where a gap is unusual for its transition, as in `gaps=TransitionGaps()`; a
+            journey that such a gap ends is dropped. The last journey of a customer has no gap after
+            it: give `inactivity` too where drop-off matters. Not where there is a `journey` column.
         touchpoints, blueprint
             Touchpoints that there are, whether or not anybody reached them: a goal that nobody
             reached is then a result, no slip of the pen.
         carry_channels
-            Where a channel is known at some interactions only, as that of a landing page, the
-            others take that of the one before, as long as the silence between them is shorter than
-            this; 30 minutes are what web analytics calls a session. None carries nothing over.
+            Where a channel is known at some interactions only, such as landings, the next ones take
+            it over while silences are shorter than this; web sessions have 30 minutes.
 
         Returns
         -------
@@ -561,8 +535,6 @@ class InteractionLog:
 
         Raises
         ------
-        UnknownName
-            If a goal or exit touchpoint is not in the log.
         InvalidValue
             If `quantile` is no fraction or a limit no positive timedelta.
         TimesRequired
@@ -570,32 +542,25 @@ class InteractionLog:
 
         Notes
         -----
-        The limit defines what "lost" means; the data can only say what each choice costs. A limit
-        shorter than usual pauses calls those lost who only paused; a long one leaves many journeys
-        in progress, and makes one of several journeys of a customer. If the shares change much
-        between the limits, results on drop-off depend on the choice and must say so.
+        The limit defines what "lost" means; the data can only say what each choice costs. If the
+        shares change much between limits, results on drop-off depend on the choice.
 
         Where customers come for sessions, and for several journeys, the logarithms of their gaps
-        have valleys: between those within a session and those between sessions, and between those
-        and the ones between journeys. A valley is at most half as high as the lower hill beside it
-        and deeper than chance makes it (four standard errors over buckets of customers). In 1,000
-        logs of gaps with one hill at most 1 in 1,000 showed any. Journeys end after "at least" the
-        limit, so that the limit is always above the gaps that it covers, and above the step of
+        have valleys: at most half as high as the lower hill beside them, and deeper than chance
+        makes them (four standard errors over buckets of customers). Journeys end after "at least"
+        the limit, so that it is always above the gaps that it covers, and above the step of
         timestamps that carry dates or whole minutes only.
 
-        One limit serves all touchpoints alike. Where an order waits a week for its delivery and a
-        search a minute for its result, `log.journeys(gaps=TransitionGaps())` cuts each transition
-        by its own gaps; on logs whose true cuts were known it found them better than any one limit.
+        One limit serves all touchpoints alike. Where an order waits a week and a search a minute,
+        `log.journeys(gaps=TransitionGaps())` cuts each transition by its own gaps; on logs whose
+        true cuts were known it found them better than any one limit.
 
         Examples
         --------
         >>> from cxjourney import InteractionLog
+        >>> days = ["2026-01-01", "2026-01-02", "2026-01-05", "2026-01-20"]
         >>> log = InteractionLog.from_frame(
-        ...     {
-        ...         "who": ["a", "a", "a", "b"],
-        ...         "when": ["2026-01-01", "2026-01-02", "2026-01-05", "2026-01-20"],
-        ...         "what": ["ad", "web", "buy", "web"],
-        ...     },
+        ...     {"who": ["a", "a", "a", "b"], "when": days, "what": ["ad", "web", "buy", "web"]},
         ...     customer="who", timestamp="when", touchpoint="what",
         ... )
         >>> log.suggest_inactivity(goal="buy").suggested  # the longest gap is 3 days
@@ -613,8 +578,7 @@ class InteractionLog:
             blueprint=blueprint,
         )
 
-    # ------------------------------------------------------------------ preparing
-    # Each of these is a function that takes the log first and returns another one or a result.
+    # ---------------------- preparing: functions that take the log first and return another one
 
     audit = audit_log
     filter = _prepare.filter_rows
