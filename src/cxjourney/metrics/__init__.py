@@ -37,6 +37,7 @@ from cxjourney.metrics._service.waiting import first_response_time, resolution_t
 from cxjourney.metrics._surveys.experience import ExpectationGap as ExpectationGap
 from cxjourney.metrics._surveys.experience import PeakEnd as PeakEnd
 from cxjourney.metrics._surveys.experience import expectation_gap, peak_end_rule
+from cxjourney.metrics._surveys.means import mean_score
 from cxjourney.metrics._surveys.nps import NetPromoterScore as NetPromoterScore
 from cxjourney.metrics._surveys.nps import nps
 from cxjourney.metrics._surveys.nps_difference import NpsDifference as NpsDifference
@@ -48,7 +49,7 @@ from cxjourney.metrics._surveys.sampling import (
 )
 from cxjourney.metrics._surveys.scale import Scale
 from cxjourney.metrics._surveys.scores import AnswerShare as AnswerShare
-from cxjourney.metrics._surveys.scores import ces, csat, mean_score
+from cxjourney.metrics._surveys.scores import ces, csat
 from cxjourney.metrics._survival.incidence import IncidenceCurves, cumulative_incidence
 from cxjourney.metrics._survival.kaplan_meier import SurvivalCurve, kaplan_meier
 from cxjourney.metrics._survival.life_table import LifeTable

@@ -29,9 +29,10 @@ from cxjourney.metrics._service.waiting import (
     sla_attainment,
 )
 from cxjourney.metrics._surveys.experience import expectation_gap, peak_end_rule
+from cxjourney.metrics._surveys.means import mean_score
 from cxjourney.metrics._surveys.nps import nps
 from cxjourney.metrics._surveys.sampling import cronbach_alpha, response_rate
-from cxjourney.metrics._surveys.scores import ces, csat, mean_score
+from cxjourney.metrics._surveys.scores import ces, csat
 from cxjourney.metrics._value.clv import clv_constant, clv_curve
 from cxjourney.metrics._value.cost_ratio import cost_ratio
 from cxjourney.metrics._value.revenue import arpu, average_order_value, purchase_frequency

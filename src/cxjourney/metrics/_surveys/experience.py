@@ -21,8 +21,8 @@ from cxjourney._support.arrays import (
 from cxjourney._support.validation import check_choice, is_number
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.metrics._rates import clustered_share, owners, proportion, undefined
+from cxjourney.metrics._surveys.means import clustered_mean, mean_of_scores, weighted_mean
 from cxjourney.metrics._surveys.scale import check_scale
-from cxjourney.metrics._surveys.scores import clustered_mean, mean_of_scores, weighted_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
