@@ -195,6 +195,11 @@ def _list(value: Any, path: str) -> Sequence[Any]:
     return value
 
 
+def _cells(array: NDArray[Any]) -> list[Any]:
+    """Return the values of an array in order: floats or None, whole numbers as they are."""
+    return [_finite(x) if isinstance(x, float) else x for x in array.ravel().tolist()]
+
+
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
@@ -213,10 +218,6 @@ def _converter() -> Converter:
     )
     converter.register_unstructure_hook_func(
         lambda t: t is np.ndarray or getattr(t, "__origin__", None) is np.ndarray,
-        lambda a: (
-            [_finite(x) if isinstance(x, float) else x for x in a.ravel().tolist()]
-            if a.ndim == 1
-            else {"shape": list(a.shape), "values": [_finite(x) for x in a.ravel().tolist()]}
-        ),
+        lambda a: _cells(a) if a.ndim == 1 else {"shape": list(a.shape), "values": _cells(a)},
     )
     return converter
