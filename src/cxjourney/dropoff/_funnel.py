@@ -474,6 +474,7 @@ def _entrants(subject: Subject, rules: Rules, matched: Matched) -> Entrants:
         everyone=everyone,
         followed_us=followed,
         within_us=rules.within_us,
+        interpolated=rules.semantics.quantiles == "interpolated",
     )
 
 

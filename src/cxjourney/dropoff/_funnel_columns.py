@@ -51,6 +51,8 @@ class Entrants:
         How long each unit was followed from its entry, at most the window [µs].
     within_us
         The window [µs]; None for none.
+    interpolated
+        Whether quantiles of times may lie between two of them.
     """
 
     reached: Bools
@@ -61,6 +63,7 @@ class Entrants:
     everyone: Floats | None
     followed_us: Ints
     within_us: int | None
+    interpolated: bool = False
 
     def number(self, of: Bools) -> int:
         """Return the number of units that a mask holds for, weights counted."""
@@ -112,12 +115,18 @@ class Entrants:
         customer = self.customer
         return kaplan_meier(waited.astype("timedelta64[us]"), done, customer=customer, level=level)
 
+    def quantiles(self, values: Floats, *at: float) -> list[float]:
+        """Return the first time by which each share has come, or the time between two."""
+        method = "linear" if self.interpolated else "inverted_cdf"
+        found: list[float] = np.quantile(values, at, method=method).tolist()
+        return found
+
     def median(self, values: Floats, of: Bools, level: float) -> _Band:
         """Return the median of values of the units `of`, with Woodruff's interval.
 
         Its ends are the quantiles at the ends of the interval of the share that is not above it.
         """
-        (middle,) = _quantiles(values, 0.5)
+        (middle,) = self.quantiles(values, 0.5)
         below = mean_figures(
             (values <= middle).astype(np.float64), self.units.take(np.flatnonzero(of))
         )
@@ -237,11 +246,5 @@ def _times(entrants: Entrants, k: int, before: int, level: float) -> tuple[float
     earlier = np.stack([time[0, done], time[before, done]])
     since_entry, since_step = (time[k, done] - earlier) / _SECOND
     median, low, high = entrants.median(since_entry, entrants.reached[k], level)
-    (p90,), step = _quantiles(since_entry, 0.9), _quantiles(since_step, 0.5, 0.9)
+    (p90,), step = entrants.quantiles(since_entry, 0.9), entrants.quantiles(since_step, 0.5, 0.9)
     return median, low, high, p90, float(since_step.mean()), *step
-
-
-def _quantiles(values: Floats, *at: float) -> list[float]:
-    """Return the first time by which each share has come, as a survival curve tells it."""
-    found: list[float] = np.quantile(values, at, method="inverted_cdf").tolist()
-    return found

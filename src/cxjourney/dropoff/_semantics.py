@@ -48,6 +48,9 @@ class Semantics:
     censored
         What becomes of entrants whose window was not over at the end of the observation, so that
         their end is not known, where the caller does not say.
+    quantiles
+        Medians and other quantiles of times are "observed" ones, the first time by which so many
+        had got there, as in a survival curve; or "interpolated" between two.
     """
 
     entry: Literal["any", "first", "ended"] = "any"
@@ -56,10 +59,13 @@ class Semantics:
     base: Literal["entered", "all"] = "entered"
     windowed: bool = True
     censored: Censored = "exclude"
+    quantiles: Literal["observed", "interpolated"] = "observed"
 
 
 PRESETS: dict[Preset, Semantics] = {
-    "posthog": Semantics(entry="any", ties="either", exclusion="void", censored="keep"),
+    "posthog": Semantics(
+        ties="either", exclusion="void", censored="keep", quantiles="interpolated"
+    ),
     "mixpanel": Semantics(entry="ended", censored="keep"),
     "retentioneering": Semantics(base="all", windowed=False, censored="keep"),
 }
