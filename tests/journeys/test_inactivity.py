@@ -126,7 +126,9 @@ def test_where_nobody_came_twice_nothing_is_suggested(log):
 def test_it_survives_json_and_prints_its_assumptions(log):
     found = log.suggest_inactivity(goal="buy")
     assert InactivitySuggestion.from_dict(found.to_dict()) == found
-    assert "The suggested limit is 10 d: 99% of the 6 gaps are shorter than that." in repr(found)
+    assert "The suggested limit is 10 d: at least 99% of the 6 gaps are shorter than that." in repr(
+        found
+    )
 
 
 def test_arguments_are_checked(log):

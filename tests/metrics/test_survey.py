@@ -21,6 +21,7 @@ from cxjourney.metrics import (
     ces,
     csat,
     mean_score,
+    nps,
     wilson,
 )
 from cxjourney.metrics._surveys.sampling import effective_size
@@ -200,3 +201,20 @@ def test_share_and_mean_are_those_of_their_definitions(scores):
     assert satisfied.mean.low == pytest.approx(mean.low, nan_ok=True)
     assert len(scores) == 1 or 1 <= mean.low <= mean.value <= mean.high <= 5
     assert 0 <= satisfied.low <= satisfied.value <= satisfied.high <= 1
+
+
+@pytest.mark.parametrize(
+    "answers", [[10], [0], [10, 10], [10] * 9, [0] * 9, [9, 10, 8], [7], [10, 0]]
+)
+def test_the_interval_of_a_score_holds_it(answers):
+    found = nps(answers)
+    assert found.low <= found.value <= found.high
+    found = nps(answers * 2, customer=[*range(len(answers))] * 2)
+    assert math.isnan(found.low) or found.low <= found.value <= found.high
+
+
+def test_a_bootstrap_of_customers_is_not_called_a_jackknife():
+    answers, customer = [10, 9, 3, 7, 8, 10] * 4, [*range(12)] * 2
+    drawn = nps(answers, customer=customer, interval="bootstrap")
+    assert "The interval draws from 12 customers" in " ".join(drawn.notes)
+    assert "leaves out" not in " ".join(drawn.notes)

@@ -280,7 +280,7 @@ def format_value(value: Any, kind: str | None = None) -> str:
         if math.isinf(number):
             return "inf" if number > 0 else "-inf"
         if kind == "percent":
-            return f"{100 * number:.1f}%"
+            return f"{100 * number:.1f}%".replace("-0.0%", "0.0%")
         if kind == "integer":
             return f"{number:,.0f}"
         if kind == "money":

@@ -23,6 +23,8 @@ def brief(value: object) -> str:
 
     A value that expands beyond that, as YAML's aliases do, is not even asked for its repr.
     """
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
+        value = value.item()  # type: ignore[attr-defined]  # 1.0 and not np.float64(1.0)
     room, waiting = _LONGEST, [value]
     while waiting and room > 0:
         item = waiting.pop()

@@ -17,6 +17,7 @@ from cxjourney._stats.estimates import CLUSTERED, why_no_interval
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_count, check_level, check_names
+from cxjourney._support.words import counted
 from cxjourney.dropoff._exit_columns import exit_columns
 from cxjourney.dropoff._lost_conversions import loses_nothing, lost_of_graph, lost_of_journeys
 from cxjourney.dropoff._rates import rates_of_graph, rates_of_journeys
@@ -184,9 +185,10 @@ class Exits(Result):
 
     def _notes(self) -> tuple[str, ...]:
         ends = f"{self.n_converted:,} converted and {self.n_dropped:,} dropped"
+        running = counted(self.n_in_progress, "is", "are")
         facts = [
             f"Exit probabilities have {100 * self.level:g}% intervals ({self.method}).",
-            f"Of {self.n_journeys:,} journeys {ends}; {self.n_in_progress:,} are in progress.",
+            f"Of {self.n_journeys:,} journeys {ends}; {running} in progress.",
         ]
         if self.inactivity is not None:
             facts.append(

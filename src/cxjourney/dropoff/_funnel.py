@@ -507,7 +507,10 @@ def _caveats(
     if n_censored and censored == "keep":
         said.append(f"{n_censored:,} {units} may still go on, so that conversion is understated.")
     if n_censored and censored == "exclude" and rules.within_us is None:
-        said.append(f"{n_censored:,} {units} are in progress.")
+        said.append(
+            f"{n_censored:,} {units} are in progress and may still go on, so that conversion is "
+            'understated; censored="survival" takes them for censored.'
+        )
     if rules.exclude:
         said.append(f"{matched.excluded:,} {units} were kept from getting further by an exclusion.")
     return tuple(said)

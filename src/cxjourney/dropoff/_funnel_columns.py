@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import numpy as np
@@ -117,6 +117,7 @@ class Entrants:
 
     def quantiles(self, values: Floats, *at: float) -> list[float]:
         """Return the first time by which each share has come, or the time between two."""
+        method: Literal["linear", "inverted_cdf"]
         method = "linear" if self.interpolated else "inverted_cdf"
         found: list[float] = np.quantile(values, at, method=method).tolist()
         return found

@@ -115,7 +115,7 @@ class InactivitySuggestion(Result):
             return ("No customer came twice, so there are no gaps from which to suggest a limit.",)
         middle, most = (_shown(np.interp(q, *self._gaps())) for q in (0.5, _ALSO))
         limit = _shown(self.suggested / timedelta(seconds=1))
-        covered = f"{100 * self.quantile:.4g}% of the {self.n_gaps:,} gaps"
+        covered = f"at least {100 * self.quantile:.4g}% of the {self.n_gaps:,} gaps"
         notes = [
             f"The suggested limit is {limit}: {covered} are shorter than that.",
             f"Half of the gaps are no longer than {middle}, and 95% are no longer than {most}.",

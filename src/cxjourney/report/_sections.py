@@ -11,6 +11,7 @@ import attrs
 import numpy as np
 
 from cxjourney._support.table import Table, format_value
+from cxjourney._support.words import counted
 from cxjourney.domain import JourneyBlueprint
 from cxjourney.dropoff import StepLike
 from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired
@@ -91,7 +92,7 @@ def _summary(work: Work) -> Section:
             "Gains are upper bounds and not causal. The first of many touchpoints is probably less "
             "bad than it looks."
             if ranked
-            else "No touchpoint clearly loses more than its peers: there is nothing to fix first.",
+            else _nothing_first(work.points),
         )
     return Section(
         anchor="summary",
@@ -102,10 +103,20 @@ def _summary(work: Work) -> Section:
     )
 
 
+def _nothing_first(points: CriticalPoints) -> str:
+    if all(points.table["mark"]):
+        return (
+            "No touchpoint could be compared with others (see the column mark of the critical "
+            "points), so that nothing can be said of what to fix first."
+        )
+    return "No touchpoint clearly loses more than its peers: there is nothing to fix first."
+
+
 def _map(work: Work) -> Section:
     points = None if isinstance(work.points, str) else work.points
     drawn = journey_map(work.journeys, blueprint=work.blueprint, points=points)
-    brief = f"drawn on the page: {len(drawn.stages)} stages, {len(drawn.lanes)} lanes"
+    stages, lanes = counted(len(drawn.stages), "stage"), counted(len(drawn.lanes), "lane")
+    brief = f"drawn on the page: {stages}, {lanes}"
     return Section(
         anchor="map",
         title="The journey map",

@@ -35,8 +35,9 @@ def overview(journeys: Journeys) -> str:
         + " " * bool(odd)
         + (
             f"Of {len(journeys):,} journeys, {won:,} ({won / total:.1%}){reached} and {lost:,} "
-            f"({lost / total:.1%}) were dropped. {still:,} ({still / total:.1%}) were still in "
-            "progress when the observation ended; they count as neither converted nor dropped."
+            f"({lost / total:.1%}) were dropped. When the observation ended {still:,} "
+            f"({still / total:.1%}) {'was' if still == 1 else 'were'} still in progress, neither "
+            "converted nor dropped."
         )
     )
 

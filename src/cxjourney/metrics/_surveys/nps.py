@@ -291,8 +291,9 @@ def _clustered(
         quantile = float(t_quantile(score.level, net.freedom))
         added = 3.0 if interval == "adjusted_wald" else 0.0
         low, high = _wald(p, d, answers_worth(shares, net), quantile, added)
+        low, high = _holding(100 * (p - d), low, high)
     low, high = clip_points(low, 100), clip_points(high, 100)
-    whole = clustered(score, net, low, high, score.method)
+    whole = clustered(score, net, low, high, score.method, drawn=interval == "bootstrap")
     promoters, passives, detractors = (
         clustered_share(
             getattr(score, group),
@@ -429,6 +430,8 @@ def score_of_groups(
         low, high = _wald(p, d, size, normal_quantile(level), added)
     else:
         low, high = _ends(bounds)
+    if interval == "adjusted_wald" and total:
+        low, high = _holding(100 * (p - d), low, high)
     if low < -100 or high > 100:
         notes.append("The interval is clipped to ±100.")
     if interval == "wald" and total and p + d - (p - d) ** 2 == 0:
@@ -461,6 +464,11 @@ def _ends(bounds: tuple[float, float]) -> tuple[float, float]:
     if len(ends) != 2 or not all(map(is_number, ends)):
         raise InvalidValue.of("bounds", "be a pair of numbers", bounds)
     return ends
+
+
+def _holding(value: float, low: float, high: float) -> tuple[float, float]:
+    """Return an interval that holds its estimate, which answers that were added drew aside."""
+    return (low, high) if math.isnan(low) else (min(low, value), max(high, value))
 
 
 def clip_points(points: float, limit: float) -> float:
