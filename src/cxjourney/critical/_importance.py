@@ -327,7 +327,7 @@ def _bands(values: Floats) -> Ints:
 
     A band has at least a third where answers allow for it; a scale that is turned swaps low and
     high. Where coarse answers leave nothing between, the one that leaves the most even bands is the
-    middle.
+    middle, the larger of two that do.
     """
     if not len(values):
         return np.zeros(0, dtype=np.int64)
@@ -337,7 +337,8 @@ def _bands(values: Floats) -> Ints:
     if first == second or not np.any((values > first) & (values < second)):
         ways = [(values < mark, values > mark) for mark in dict.fromkeys((second, first))]
     found = [np.where(low, 0, np.where(high, 2, 1)) for low, high in ways]
-    return max(found, key=lambda band: sorted(np.bincount(band, minlength=3).tolist()))
+    sizes = [np.bincount(band, minlength=3).tolist() for band in found]
+    return max(zip(sizes, found, strict=True), key=lambda way: (sorted(way[0]), way[0][1]))[1]
 
 
 def _kind(low: Floats, high: Floats) -> str:

@@ -138,9 +138,9 @@ def sets_without(sets: RiskSets, cause: Ints, masses: Floats, unit: Ints) -> Ite
         at, entered, w = sets.exit_index[rows], sets.entry_index[rows], masses[rows]
         ended = np.bincount(at, w, size)
         at_risk = np.cumsum(np.bincount(entered, w, size)[:size]) - (np.cumsum(ended) - ended)
-        deaths = np.stack(
-            [np.bincount(at, w * (cause[rows] == k), size) for k in range(len(sets.deaths))]
-        )
+        deaths = np.zeros(sets.deaths.shape)
+        for k in range(len(deaths)):
+            deaths[k] = np.bincount(at, w * (cause[rows] == k), size)
         left = sets.at_risk - at_risk
         # what is left of a sum after it was taken out again is rounding
         left = np.where(left > _ROUNDING * sets.at_risk, left, 0.0)
