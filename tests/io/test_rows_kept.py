@@ -97,7 +97,8 @@ def test_gzip_without_its_end_is_an_error(tmp_path, cut):
     content = gzip.compress(table("who", "when", "what", rows=9).encode(), mtime=0)
     file = tmp_path / "log.csv"
     file.write_bytes(content[:-cut])
-    with pytest.raises(InputFileError, match="truncated or damaged"):
+    # some versions of DuckDB hand out what there is, and the last line lacks cells
+    with pytest.raises(InputFileError, match="truncated or damaged|has 1 cells"):
         read_csv(file, **ROLES)
 
 

@@ -263,6 +263,8 @@ def _opened(frame: Any, argument: str) -> tuple[Any, tuple[str, ...]]:
         ) from error
     except nw.exceptions.DuplicateError as error:
         raise InvalidValue(f"{argument} must have one column of each name") from error
+    except UnicodeError as error:  # half a character in the name of a column of pandas
+        raise InvalidValue(f"{argument} must have columns whose names are Unicode") from error
     return wrapped, names
 
 
