@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from cxjourney._stats.units import Units
 
-__all__ = ["Shares", "mean_figures", "ratio_figures", "share_of_total_figures", "shares"]
+__all__ = [
+    "Shares",
+    "mean_figures",
+    "quotient",
+    "ratio_figures",
+    "ratio_of_sums",
+    "share_of_total_figures",
+    "shares",
+]
 
 
 def ratio_figures(
@@ -58,7 +66,7 @@ def ratio_of_sums(y: Floats, x: Floats) -> BucketFigures:
     others = base - x
     # what is left of a sum after it was taken out again is rounding, not a denominator
     left = np.where(np.abs(others) > 1e-12 * np.abs(base), others, 0.0)
-    return BucketFigures(whole=_quotient(top, base), without=_quotient(top - y, left), units=x)
+    return BucketFigures(whole=quotient(top, base), without=quotient(top - y, left), units=x)
 
 
 def mean_figures(values: Floats, units: Units, item: Ints | None = None) -> BucketFigures:
@@ -159,7 +167,8 @@ def shares(
     )
 
 
-def _quotient(part: Floats, whole: Floats) -> Floats:
+def quotient(part: Floats, whole: Floats | Ints) -> Floats:
+    """Return part / whole, NaN where the whole is not above 0."""
     out = np.full(np.shape(part), np.nan)
     np.divide(part, whole, out=out, where=np.asarray(whole) > 0)
     return out

@@ -18,6 +18,7 @@ from cxjourney._stats.aalen_johansen import (
     move_mass,
 )
 from cxjourney._stats.buckets import N_BUCKETS, bucket_of
+from cxjourney._stats.ratios import quotient
 from cxjourney._stats.units import Units
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.journeys import By, units_of, visits_of
@@ -155,7 +156,7 @@ class Observations:
         others = (at_risk.sum(axis=0) - at_risk)[:, source]
         if not censored.any():
             made = self._counted(cell, len(source), ~censored)
-            return _quotient(made, others)
+            return quotient(made, others)
         assert self.units.of is not None  # noqa: S101 - aggregated paths are not timed
         mass = left_out_probabilities(
             self.source,
@@ -173,7 +174,7 @@ class Observations:
         stayed = self._counted(cell, len(source), self.state == STAYED)
         still = self._counted(cell, len(source), censored)
         bearers = np.where(_by_source(stayed, source) > 0, stayed, still)
-        mass += silence * np.nan_to_num(_quotient(bearers, _by_source(bearers, source)))
+        mass += silence * np.nan_to_num(quotient(bearers, _by_source(bearers, source)))
         return np.where(others > 0, np.minimum(mass, 1.0), np.nan)
 
     def _counted(self, cell: Ints, size: int, which: Bools) -> Floats:
@@ -296,9 +297,3 @@ def _by_source(values: Floats, source: Ints) -> Floats:
     sums = np.add.reduceat(values, np.flatnonzero(first), axis=1)
     spread: Floats = sums[:, np.cumsum(first) - 1]
     return spread
-
-
-def _quotient(part: Floats, whole: Floats) -> Floats:
-    out = np.full(np.shape(part), np.nan)
-    np.divide(part, whole, out=out, where=whole > 0)
-    return out

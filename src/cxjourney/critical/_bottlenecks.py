@@ -9,7 +9,7 @@ import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.estimates import why_no_interval
-from cxjourney._stats.ratios import share_of_total_figures
+from cxjourney._stats.ratios import quotient, share_of_total_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
@@ -218,7 +218,7 @@ def _means(journeys: Journeys, by: By, times: TransitionTimes, left_s: Floats) -
     units = units_of(journeys).sums(
         visits.node[times.visit], k, item=visits.journey[times.visit], values=times.mass
     )
-    mean, without = (_quotient(part, mass) for part, mass in zip(*sums, strict=True))
+    mean, without = (quotient(part, mass) for part, mass in zip(*sums, strict=True))
     return BucketFigures(whole=mean, without=without, units=units)
 
 
@@ -260,13 +260,13 @@ def _of_chain(
     )
     known = 1.0 if chain.restricted <= _UNFOLLOWED else np.nan
     share = BucketFigures(
-        whole=known * _quotient(spent, np.full(k, spent.sum())),
-        without=_quotient(spent_without, spent_without.sum(axis=1, keepdims=True) + 0 * without),
+        whole=known * quotient(spent, spent.sum()),
+        without=quotient(spent_without, spent_without.sum(axis=1, keepdims=True)),
         units=np.broadcast_to(unit, without.shape),
     )
     hitting = np.append(figures.hitting.whole, [np.nan, 1.0, 0.0])
     won = figures.visits.whole * np.bincount(source, seconds * hitting[whole.target], minlength=k)
-    converted = _quotient(won, np.full(k, float(figures.conversion.whole)))
+    converted = quotient(won, figures.conversion.whole)
     return known * whole.n_journeys * spent, share, known * converted
 
 
@@ -275,12 +275,6 @@ def _by_node(values: Floats, source: Ints, k: int) -> Floats:
     sums = np.zeros((len(values), k))
     np.add.at(sums.T, source, np.nan_to_num(values).T)
     return sums
-
-
-def _quotient(part: Floats, whole: Floats) -> Floats:
-    quotient = np.full(np.shape(part), np.nan)
-    np.divide(part, whole, out=quotient, where=whole > 0)
-    return quotient
 
 
 def _split(
@@ -298,7 +292,7 @@ def _split(
     queue = np.maximum(times.wait_s[known] - worked, 0.0)
     n = np.bincount(node, mass, minlength=k).astype(np.float64)
     working, rest = (
-        _quotient(np.bincount(node, mass * part, minlength=k).astype(np.float64), n)
+        quotient(np.bincount(node, mass * part, minlength=k).astype(np.float64), n)
         for part in (worked, queue)
     )
     return working, rest

@@ -10,6 +10,7 @@ import numpy as np
 
 from cxjourney._stats.beta_shrinkage import peer_priors
 from cxjourney._stats.buckets import BucketFigures
+from cxjourney._stats.ratios import quotient
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.journeys import By, LeftOut, graph_of, left_out
 
@@ -76,7 +77,7 @@ class NodeRates:
         """The ratio of each rate to that of all others; NaN where an exit is expected."""
         own, rest = self.figures, self.rest
         whole, without = (
-            np.where(self.expected, np.nan, _quotient(a, b))
+            np.where(self.expected, np.nan, quotient(a, b))
             for a, b in ((own.whole, rest.whole), (own.without, rest.without))
         )
         # each bucket's part in the variance, were visits independent
@@ -178,7 +179,7 @@ def _of_others(rate: Floats, weight: Floats) -> Floats:
     """Return the mean rate of all other nodes, along the last axis; NaN where there are none."""
     weighted = np.where(weight > 0, rate * weight, 0.0)
     left = weight.sum(axis=-1, keepdims=True) - weight
-    mean = _quotient(weighted.sum(axis=-1, keepdims=True) - weighted, left)
+    mean = quotient(weighted.sum(axis=-1, keepdims=True) - weighted, left)
     return np.clip(mean, 0.0, 1.0)
 
 
@@ -187,9 +188,3 @@ def _stages(graph: JourneyGraph, names: tuple[str, ...]) -> tuple[str, ...]:
     if "stage" in str(graph.graph.get("grain", "")).split(", "):
         return ("",) * len(names)
     return tuple(str(graph.nodes[name].get("stage", "")) for name in names)
-
-
-def _quotient(part: Floats, whole: Floats) -> Floats:
-    out = np.full(np.shape(part), np.nan)
-    np.divide(part, whole, out=out, where=np.asarray(whole) > 0)
-    return out

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxjourney._stats.ratios import quotient
 from cxjourney._support.validation import whole_numbers
 from cxjourney.exceptions import InvalidValue
 
@@ -118,12 +119,12 @@ def life_table_times(
     if edges.dwell_sum_us is not None:
         plain = edges.dwell_sum_us[inner] / 1e6
         seen = (edges.dwell_sum_us[inner] >= 0) & (edges.timed[inner] > 0)
-        first = _quotient(plain, np.where(seen, edges.timed[inner], 0))
+        first = quotient(plain, np.where(seen, edges.timed[inner], 0))
         squares = np.full(len(inner), np.nan) if edges.dwell_m2 is None else edges.dwell_m2[inner]
-        second = _quotient(squares, np.where(seen, edges.timed[inner], 0)) + first**2
+        second = quotient(squares, np.where(seen, edges.timed[inner], 0)) + first**2
         more = [
-            _quotient((weighted * values).sum(axis=1), weighted.sum(axis=1))
-            - _quotient((moves * values).sum(axis=1), moves.sum(axis=1))
+            quotient((weighted * values).sum(axis=1), weighted.sum(axis=1))
+            - quotient((moves * values).sum(axis=1), moves.sum(axis=1))
             for values in (middle, middle**2)
         ]
         mean[inner] = first + more[0]
@@ -135,12 +136,6 @@ def life_table_times(
     last = censored.shape[1] - 1 - np.argmax(censored[:, ::-1] > 0, axis=1)
     followed = np.where(lost, -1, np.asarray(grid_us, dtype=np.int64)[last])
     return mean, deviation, followed
-
-
-def _quotient(part: NDArray[np.float64], whole: NDArray[np.number]) -> NDArray[np.float64]:
-    quotient = np.full(np.shape(part), np.nan)
-    np.divide(part, whole, out=quotient, where=whole > 0)
-    return quotient
 
 
 def _estimated(
