@@ -8,8 +8,10 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures, split_weights
+from cxjourney._stats.ratios import quotient
 from cxjourney._support.array_types import Floats, Ints
 from cxjourney.domain import CONVERSION, DROPOFF, START
+from cxjourney.markov import unfollowed
 
 if TYPE_CHECKING:
     from cxjourney.compare._observations import Observations
@@ -112,18 +114,12 @@ def contrast_of_graphs(first: JourneyGraph, second: JourneyGraph) -> Contrast:
         {(code[u], code[v]) for graph in graphs for u, v in graph.edges if u in code and v in code}
     )
     source, target = (np.array([pair[i] for pair in pairs], dtype=np.int64) for i in (0, 1))
-    count, at_risk, unfollowed = np.zeros((3, 2, len(pairs)))
+    count, at_risk = np.zeros((2, 2, len(pairs)))
     figures = []
     for g, graph in enumerate(graphs):
         probability = np.full(len(pairs), np.nan)
         for i, (u, v) in enumerate(pairs):
             node = graph.nodes.get(labels[u], {})
-            if "followed_us" in node:
-                out = graph.get_edge_data(labels[u], DROPOFF, {})
-                lost = out.get("probability", 0.0)
-                unfollowed[g, i] = lost - (
-                    out.get("dwell_probability", lost) if out.get("count") else 0.0
-                )
             at_risk[g, i] = node.get("visits", 0) - node.get("censored", 0)
             if at_risk[g, i] > 0:
                 edge = graph.get_edge_data(labels[u], labels[v], {})
@@ -135,10 +131,7 @@ def contrast_of_graphs(first: JourneyGraph, second: JourneyGraph) -> Contrast:
         np.add.at(base.T, source, own.T)
         base = base[:, source]
         total = base.sum(axis=0)
-        shares = [
-            np.divide(hits, visits, out=np.full(hits.shape, np.nan), where=visits > 0)
-            for hits, visits in ((count[g], total), (count[g] - own, total - base))
-        ]
+        shares = [quotient(count[g], total), quotient(count[g] - own, total - base)]
         figures.append(
             BucketFigures(
                 whole=probability,
@@ -154,5 +147,5 @@ def contrast_of_graphs(first: JourneyGraph, second: JourneyGraph) -> Contrast:
         at_risk=at_risk,
         first=figures[0],
         second=figures[1],
-        unfollowed=unfollowed,
+        unfollowed=np.stack([unfollowed(graph, labels)[source] for graph in graphs]),
     )

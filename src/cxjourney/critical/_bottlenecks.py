@@ -28,6 +28,7 @@ from cxjourney.journeys import (
     units_of,
     visits_of,
 )
+from cxjourney.markov import UNFOLLOWED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Bottlenecks", "bottlenecks"]
 
 _SECOND = 1e6
-_UNFOLLOWED = 0.01
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -159,7 +159,7 @@ def bottlenecks(
     if segment is not None:
         return by_segment(journeys, segment, lambda part: bottlenecks(part, by=by, level=level))
     journeys.require_times("critical.bottlenecks()")
-    visits, _units, times = visits_of(journeys, by), units_of(journeys), times_of(journeys, by)
+    visits, times = visits_of(journeys, by), times_of(journeys, by)
     k = len(visits.names)
     node, wait, mass = visits.node[times.visit], times.wait_s, times.mass
     working, queue = _split(journeys, visits, times)
@@ -258,7 +258,7 @@ def _of_chain(
         item=visits.journey[times.visit],
         values=whole.visits[visits.node[times.visit]] * times.mass * times.wait_s,
     )
-    known = 1.0 if chain.restricted <= _UNFOLLOWED else np.nan
+    known = 1.0 if chain.restricted <= UNFOLLOWED else np.nan
     share = BucketFigures(
         whole=known * quotient(spent, spent.sum()),
         without=quotient(spent_without, spent_without.sum(axis=1, keepdims=True)),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures, resting_on
-from cxjourney.journeys import chain_figures, chain_of, left_out, without_buckets
-from cxjourney.markov import AbsorbingChain, StackedChains, lost_per_journey
+from cxjourney.journeys import chain_figures, without_buckets
+from cxjourney.markov import AbsorbingChain, lost_per_journey
 
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from cxjourney.graph import JourneyGraph
     from cxjourney.journeys import By, Journeys, LeftOut
 
-__all__ = ["conversion_of_journeys", "loses_nothing", "lost_of_graph", "lost_of_journeys"]
-
-_DENSE = 400
-"""Nodes up to which chains are solved as a stack of matrices."""
+__all__ = ["loses_nothing", "lost_of_graph", "lost_of_journeys"]
 
 
 def loses_nothing(graph: JourneyGraph) -> bool:
@@ -47,30 +44,8 @@ def lost_of_journeys(rates: NodeRates, journeys: Journeys, by: By) -> BucketFigu
     by
         What a node is.
     """
-    solved, chain = chain_figures(journeys, by), chain_of(journeys, by)
-    left = left_out(journeys, by)
-    return _figures(rates, chain, left, solved.visits.without, solved.hitting.without)
-
-
-def conversion_of_journeys(journeys: Journeys, by: By) -> BucketFigures:
-    """Return the conversion probability of the chain of journeys.
-
-    Parameters
-    ----------
-    journeys
-        The journeys.
-    by
-        What a node is.
-    """
-    left = left_out(journeys, by)
-    k = len(left.whole.names)
-    hitting = chain_figures(journeys, by).hitting.without
-    start = left.start
-    return BucketFigures(
-        whole=np.array(chain_of(journeys, by).conversion_probability),
-        without=(start[:, :k] * hitting).sum(axis=1) + start[:, k + 1],
-        units=left.journeys,
-    )
+    solved = chain_figures(journeys, by)
+    return _figures(rates, solved.chain, solved.left, solved.visits.without, solved.hitting.without)
 
 
 def lost_of_graph(rates: NodeRates, graph: JourneyGraph, left: LeftOut) -> BucketFigures:
@@ -86,13 +61,7 @@ def lost_of_graph(rates: NodeRates, graph: JourneyGraph, left: LeftOut) -> Bucke
         Its statistics of transitions without each bucket.
     """
     chain = AbsorbingChain.from_graph(graph, trapped="censored")
-    if len(rates.names) > _DENSE:
-        return _figures(rates, chain, left, *without_buckets(left, chain))
-    solved = [StackedChains.of(*block) for block in left.blocks()]
-    visits, hitting = (
-        np.concatenate([getattr(stack, name) for stack in solved]) for name in ("visits", "hitting")
-    )
-    return _figures(rates, chain, left, visits, hitting)
+    return _figures(rates, chain, left, *without_buckets(left, chain))
 
 
 def _figures(

@@ -17,13 +17,13 @@ from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_duration, check_level, check_names, duration_us
 from cxjourney.dropoff._exits import exits
 from cxjourney.dropoff._funnel_rules import Subject
-from cxjourney.dropoff._lost_conversions import conversion_of_journeys
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import (
     IN_PROGRESS,
     BySegment,
     SegmentBy,
     by_segment,
+    chain_figures,
     chain_of,
     check_log,
     planned_touchpoints,
@@ -296,7 +296,7 @@ def _at(journeys: Journeys, by: By, level: float) -> tuple[dict[str, Any], dict[
     """Return the row of one limit, and the columns of its nodes."""
     chain = chain_of(journeys, by)
     found = exits(journeys, by=by, level=level)
-    low, high = conversion_of_journeys(journeys, by).wilson(level)
+    low, high = chain_figures(journeys, by).conversion.wilson(level)
     over = journeys.outcome != IN_PROGRESS
     lengths = journeys.lengths[over]
     row = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cxjourney.markov._absorbing_chain import UNFOLLOWED as UNFOLLOWED
 from cxjourney.markov._absorbing_chain import AbsorbingChain
 from cxjourney.markov._counterfactual import bypassed as bypassed
 from cxjourney.markov._counterfactual import (
@@ -15,6 +16,7 @@ from cxjourney.markov._counterfactual import removed as removed
 from cxjourney.markov._counterfactual import rerouted as rerouted
 from cxjourney.markov._solver import solved_without_buckets as solved_without_buckets
 from cxjourney.markov._stacked import StackedChains as StackedChains
+from cxjourney.markov._transitions import unfollowed as unfollowed
 
 __all__ = ["AbsorbingChain"]
 

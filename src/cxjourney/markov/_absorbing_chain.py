@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-__all__ = ["AbsorbingChain", "Moments"]
+__all__ = ["UNFOLLOWED", "AbsorbingChain", "Moments"]
 
-_UNFOLLOWED = 0.01
+UNFOLLOWED = 0.01
 """Share of journeys that may outlast what was followed before a mean of times is NaN."""
 
 
@@ -427,8 +427,8 @@ class AbsorbingChain:
 
     def _followed(self, times: Moments) -> Moments:
         """Return moments of times, NaN where too many journeys outlast what was followed."""
-        known = dict(zip(self.names, self._outlasting <= _UNFOLLOWED, strict=False))
-        scale = 1.0 if self._outlasting[-1] <= _UNFOLLOWED else math.nan
+        known = dict(zip(self.names, self._outlasting <= UNFOLLOWED, strict=False))
+        scale = 1.0 if self._outlasting[-1] <= UNFOLLOWED else math.nan
         mean_from, variance_from = (
             FrozenMapping({name: x if known[name] else math.nan for name, x in each.items()})
             for each in (times.mean_from, times.variance_from)

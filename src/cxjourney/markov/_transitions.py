@@ -18,10 +18,12 @@ from cxjourney.graph import check_graph
 from cxjourney.markov._solver import sums
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import networkx as nx
     from numpy.typing import NDArray
 
-__all__ = ["read", "trapped_among"]
+__all__ = ["read", "trapped_among", "unfollowed"]
 
 _TOLERANCE = 1e-9
 
@@ -74,7 +76,7 @@ def read(graph: nx.DiGraph[str], *, trapped: str) -> dict[str, Any]:
         "target": np.concatenate([target[~stays], np.full(lost.size, size + 3)]),
         "probability": np.concatenate([probability[~stays], nothing + 1]),
         "at_risk": np.append(visits - censored, float(starts)),
-        "unfollowed": _unfollowed(graph, names),
+        "unfollowed": unfollowed(graph, names),
         "dwell_mean_s": np.concatenate([mean[~stays], nothing]),
         "dwell_square_s": np.concatenate([square[~stays], nothing]),
     }
@@ -96,11 +98,14 @@ def _timed(edge: dict[str, Any]) -> float:
     return float(edge.get("dwell_probability", probability * share))
 
 
-def _unfollowed(graph: nx.DiGraph[str], names: tuple[str, ...]) -> NDArray[np.float64]:
-    """Return the probability that a visit outlasts all that was followed, of each touchpoint."""
+def unfollowed(graph: nx.DiGraph[str], names: Sequence[str]) -> NDArray[np.float64]:
+    """Return the probability that a visit outlasts all that was followed, of each name.
+
+    It is 0 for a name that the graph does not have.
+    """
     lost = np.zeros(len(names))
     for i, name in enumerate(names):
-        if "followed_us" in graph.nodes[name] and graph.has_edge(name, DROPOFF):
+        if "followed_us" in graph.nodes.get(name, {}) and graph.has_edge(name, DROPOFF):
             edge = graph.edges[name, DROPOFF]
             lost[i] = edge["probability"] - (_timed(edge) if edge.get("count", 0) else 0.0)
     return lost
