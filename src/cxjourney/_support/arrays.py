@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NanPolicy",
     "Values",
+    "check_alone",
     "codes",
     "counts_of",
     "durations",
@@ -308,6 +309,13 @@ def weights_of(weights: Values | None, n: int, *, name: str = "weights") -> NDAr
         raise InvalidValue.of(name, f"have one entry for each of {n} values", len(array))
     _refuse(array, ~(array >= 0), name, "be at least 0 and not missing")
     return array
+
+
+def check_alone(counts: object, **others: object) -> None:
+    """Raise where counts of equal values come with something of each one."""
+    for name, other in others.items():
+        if counts is not None and other is not None:
+            raise InvalidValue.of(name, "be left out where counts are given", other)
 
 
 def counts_of(counts: Values, n: int, *, name: str = "counts") -> Ints:

@@ -17,6 +17,7 @@ from cxjourney._stats.ratios import ratio_of_sums
 from cxjourney._support.arrays import (
     NanPolicy,
     Values,
+    check_alone,
     counts_of,
     is_undefined,
     numbers,
@@ -191,7 +192,7 @@ def nps(
     detractors: float
     n_eff: float | None = None
     n: int | None = None
-    check_one_of(counts, weights=weights, customer=customer)
+    check_alone(counts, weights=weights, customer=customer)
     if counts is not None:
         Scale.ZERO_TO_TEN.check(array)
         times = counts_of(counts, len(array))
@@ -289,9 +290,7 @@ def _clustered(
     if interval != "bootstrap":
         p, _, d = shares.whole.tolist()
         quantile = float(t_quantile(score.level, net.freedom))
-        added = 3.0 if interval == "adjusted_wald" else 0.0
-        low, high = _wald(p, d, answers_worth(shares, net), quantile, added)
-        low, high = _holding(100 * (p - d), low, high)
+        low, high = _wald(p, d, answers_worth(shares, net), quantile, interval)
     low, high = clip_points(low, 100), clip_points(high, 100)
     whole = clustered(score, net, low, high, score.method, drawn=interval == "bootstrap")
     promoters, passives, detractors = (
@@ -310,13 +309,6 @@ def _clustered(
 def worth_note(size: float) -> str:
     """Return the note of weighted answers: how many equal ones they are worth."""
     return f"The weighted answers are worth {size:,.0f} equal ones."
-
-
-def check_one_of(counts: object, **others: object) -> None:
-    """Raise where answers come as a table of counts and with something of each respondent."""
-    for name, other in others.items():
-        if counts is not None and other is not None:
-            raise InvalidValue.of(name, "be left out where counts are given", other)
 
 
 def _sums_of_groups(array: NDArray[Any], size: Ints | Floats) -> tuple[float, float, float]:
@@ -426,12 +418,9 @@ def score_of_groups(
         notes.append(worth_note(size))
     p, d = (promoters / total, detractors / total) if total else (math.nan, math.nan)
     if bounds is None:
-        added = 3.0 if interval == "adjusted_wald" else 0.0
-        low, high = _wald(p, d, size, normal_quantile(level), added)
+        low, high = _wald(p, d, size, normal_quantile(level), interval)
     else:
         low, high = _ends(bounds)
-    if interval == "adjusted_wald" and total:
-        low, high = _holding(100 * (p - d), low, high)
     if low < -100 or high > 100:
         notes.append("The interval is clipped to ±100.")
     if interval == "wald" and total and p + d - (p - d) ** 2 == 0:
@@ -466,21 +455,19 @@ def _ends(bounds: tuple[float, float]) -> tuple[float, float]:
     return ends
 
 
-def _holding(value: float, low: float, high: float) -> tuple[float, float]:
-    """Return an interval that holds its estimate, which answers that were added drew aside."""
-    return (low, high) if math.isnan(low) else (min(low, value), max(high, value))
-
-
 def clip_points(points: float, limit: float) -> float:
     return points if math.isnan(points) else max(-limit, min(limit, points))
 
 
-def _wald(p: float, d: float, n: float, quantile: float, added: float) -> tuple[float, float]:
-    if math.isnan(p) or not n > 0:
+def _wald(
+    p: float, d: float, n: float, quantile: float, interval: NpsInterval
+) -> tuple[float, float]:
+    """Return an interval that holds the score, from which answers that are added draw it aside."""
+    if math.isnan(p) or not n > 0 or math.isnan(quantile):
         return math.nan, math.nan
-    net, variance = adjusted(p, d, n, added)
-    half = 100 * quantile * math.sqrt(variance)
-    return 100 * net - half, 100 * net + half
+    net, variance = adjusted(p, d, n, 3.0 if interval == "adjusted_wald" else 0.0)
+    half, score = 100 * quantile * math.sqrt(variance), 100 * (p - d)
+    return min(100 * net - half, score), max(100 * net + half, score)
 
 
 def adjusted(p: float, d: float, n: float, added: float) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from cxjourney._stats.estimate import Estimate, Parameter
 from cxjourney._support.arrays import (
     NanPolicy,
     Values,
+    check_alone,
     counts_of,
     is_undefined,
     numbers,
@@ -29,7 +30,7 @@ from cxjourney.metrics._rates import (
     proportion,
 )
 from cxjourney.metrics._surveys.means import clustered_mean, mean_of_scores, weighted_mean
-from cxjourney.metrics._surveys.nps import check_one_of, worth_note
+from cxjourney.metrics._surveys.nps import worth_note
 from cxjourney.metrics._surveys.scale import Scale, check_scale
 
 if TYPE_CHECKING:
@@ -273,7 +274,7 @@ def _from_scores(
     array = numbers(scores, "scores", finite=False)
     n_effective: float | None = None
     n: int | None = None
-    check_one_of(counts, weights=weights, customer=customer)
+    check_alone(counts, weights=weights, customer=customer)
     table: Ints | Floats
     if counts is not None:
         times = counts_of(counts, len(array))

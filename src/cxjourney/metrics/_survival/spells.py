@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cxjourney._stats.buckets import bucket_of
 from cxjourney._support.arrays import (
+    check_alone,
     codes,
     counts_of,
     durations,
@@ -18,7 +19,7 @@ from cxjourney._support.arrays import (
     to_array,
     weights_of,
 )
-from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney.exceptions import InvalidData
 
 if TYPE_CHECKING:
     from cxjourney._support.arrays import Values
@@ -93,9 +94,7 @@ def read_spells(
     weights: Values | None = None,
 ) -> Spells:
     """Read and check the columns; exactly one of `observed` and `cause` tells how a row ended."""
-    for name, other in (("customer", customer), ("weights", weights)):
-        if counts is not None and other is not None:
-            raise InvalidValue.of(name, "be left out where counts are given", other)
+    check_alone(counts, customer=customer, weights=weights)
     exit_us, missing = durations(lengths, "durations")
     if cause is None:
         ended, unknown = flags(observed if observed is not None else (), "observed")
