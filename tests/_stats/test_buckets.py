@@ -293,3 +293,13 @@ def test_an_item_that_stands_for_many_counts_in_every_bucket_that_has_some():
     assert sums[:, 0].tolist() == [2, 1 + 9, 15]
     assert sums[:, 1].tolist() == [4, 2, 0]
     assert units.take(np.array([1])).sums(np.array([0]), 1).ravel().tolist() == [0, 3, 5]
+
+
+def test_what_a_unit_has_in_all_is_what_its_items_have():
+    of = Units(n=3, of=np.array([2, 0, 2, 2]))
+    assert of.total().tolist() == [1, 0, 3]
+    assert of.total(values=np.array([1.0, 5.0, 2.0, 4.0])).tolist() == [5, 0, 7]
+    assert of.total(item=np.array([1, 1, 3])).tolist() == [2, 0, 1]
+    split = Units(n=2, split=np.array([[3, 1], [0, 2]]))
+    assert split.total().tolist() == [3, 3]
+    assert split.total(item=np.array([0]), values=np.array([2.0])).tolist() == [6, 2]

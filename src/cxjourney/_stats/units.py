@@ -87,6 +87,15 @@ class Units:
         counted = np.bincount(unit * size + place, values, minlength=self.n * size)
         return counted.astype(np.float64, copy=False).reshape(self.n, size)
 
+    def total(self, *, item: Ints | None = None, values: Floats | None = None) -> Floats:
+        """Return what each unit has of all entries, shape (units,); of every item where none is."""
+        entries = values if item is None else item
+        if entries is None:
+            entries = self.split if self.of is None else self.of
+        assert entries is not None  # noqa: S101 - one of both is there
+        place = np.zeros(len(entries), dtype=np.int64)
+        return self.sums(place, 1, item=item, values=values)[:, 0]
+
     def _shared_out(
         self, place: Ints, size: int, item: Ints | None, values: Floats | None
     ) -> Floats:

@@ -208,8 +208,7 @@ def markov(
     units, once = units_of(journeys), worth_of(journeys, of)
     worth = once if journeys.weight is None else once * journeys.weight
     won = journeys.converted & (journeys.lengths > 0)
-    place = np.zeros(np.count_nonzero(won), dtype=np.int64)
-    own = units.sums(place, 1, item=np.flatnonzero(won), values=once[won])[:, 0]
+    own = units.total(item=np.flatnonzero(won), values=once[won])
     total = np.array([worth[won].sum()])
     credit = _figures(
         _normalised(effect.whole[None], total)[0],
@@ -356,7 +355,7 @@ def _touched(
     touch = distinct(np.repeat(won, lengths) * k + credited.codes[rows])[0]
     journey, code = np.divmod(touch, k)
     y = units.sums(code, k, item=journey)[:, codes]
-    x = units.sums(np.zeros(len(won), dtype=np.int64), 1, item=won)
+    x = units.total(item=won)[:, None]
     several = bool((journey[1:] == journey[:-1]).any())
     return ratio_of_sums(y, np.broadcast_to(x, y.shape)), several
 

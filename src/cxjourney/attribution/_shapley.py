@@ -24,7 +24,6 @@ from cxjourney.attribution._touches import (
     Touches,
     at_full_size,
     chosen_touches,
-    in_each_unit,
     touches_of,
     worth_of,
 )
@@ -402,7 +401,7 @@ def _rates(journeys: Journeys, by: By, of: Of) -> _Rates:
         won=units.sums(set_of, len(sets), item=item, values=worth[touched]),
         count=count,
         touching=count @ sets,
-        held=in_each_unit(units, len(closed)),
+        held=units.total(),
     )
 
 

@@ -24,7 +24,6 @@ __all__ = [
     "Touches",
     "at_full_size",
     "chosen_touches",
-    "in_each_unit",
     "touch_remarks",
     "touches_of",
     "worth_of",
@@ -90,7 +89,7 @@ class Touches:
         credit = np.bincount(self.code, share * self.worth[journey], minlength=k)
         item = self.item[journey]
         own = self.units.sums(self.code, k, item=item, values=share * self.worth_once[item])
-        held = in_each_unit(self.units, len(self.worth_once))
+        held = self.units.total()
         return BucketFigures(
             whole=credit.astype(np.float64),
             without=at_full_size(own.sum(axis=0) - own, held),
@@ -99,11 +98,6 @@ class Touches:
                 self.units.sums(self.code, k, item=item, values=np.abs(share)), held > 0
             ),
         )
-
-
-def in_each_unit(units: Units, n_journeys: int) -> Floats:
-    """Return the number of journeys in each unit, as often as they count."""
-    return units.sums(np.zeros(n_journeys, dtype=np.int64), 1)[:, 0]
 
 
 def at_full_size(without: Floats, held: Floats) -> Floats:

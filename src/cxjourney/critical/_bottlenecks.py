@@ -252,9 +252,7 @@ def _of_chain(
     without = _by_node(left_s, source, k)
     spent = figures.visits.whole * np.bincount(source, seconds, minlength=k)
     spent_without = figures.visits.without * without
-    unit = units_of(journeys).sums(
-        np.zeros(len(times.visit), dtype=np.int64),
-        1,
+    unit = units_of(journeys).total(
         item=visits.journey[times.visit],
         values=whole.visits[visits.node[times.visit]] * times.mass * times.wait_s,
     )
@@ -262,7 +260,7 @@ def _of_chain(
     share = BucketFigures(
         whole=known * quotient(spent, spent.sum()),
         without=quotient(spent_without, spent_without.sum(axis=1, keepdims=True)),
-        units=np.broadcast_to(unit, without.shape),
+        units=np.broadcast_to(unit[:, None], without.shape),
     )
     hitting = np.append(figures.hitting.whole, [np.nan, 1.0, 0.0])
     won = figures.visits.whole * np.bincount(source, seconds * hitting[whole.target], minlength=k)

@@ -464,7 +464,7 @@ def _entrants(subject: Subject, rules: Rules, matched: Matched) -> Entrants:
     units = subject.units
     everyone = None
     if rules.semantics.base == "all":
-        everyone = units.sums(np.zeros(subject.n_units, dtype=np.int64), 1)[:, 0]
+        everyone = units.total()
     return Entrants(
         reached=matched.hit >= 0,
         time=time,

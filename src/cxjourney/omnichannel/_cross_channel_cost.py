@@ -490,7 +490,7 @@ def _compare(
     compared = entries[both[place]]
     crossed = contacts.cross[compared]
     n_cross, n_single = (
-        round(float(units.sums(np.zeros_like(one), 1, item=one).sum()))
+        round(float(units.total(item=one).sum()))
         for one in (np.unique(contacts.journey[compared[side]]) for side in (crossed, ~crossed))
     )
     return _Compared(

@@ -165,8 +165,7 @@ def expectation_gap(
     if units is not None:
         own = weighted_mean(gaps, np.ones(n), units)
         estimate = clustered_mean(estimate, own, bounds)
-        place = np.zeros(n, dtype=np.int64)
-        gaps = units.sums(place, 1, values=gaps)[:, 0] / units.sums(place, 1)[:, 0]
+        gaps = units.total(values=gaps) / units.total()
     return ExpectationGap(
         **_fields(attrs.evolve(estimate, method=f"paired {estimate.method}")),
         effect_size=mean / sd if n > 1 and sd > 0 else math.nan,

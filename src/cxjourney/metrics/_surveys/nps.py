@@ -523,8 +523,7 @@ def _bootstrap(
         net = (array[present] >= PROMOTER) * 1.0 - (array[present] <= DETRACTOR)
         top = w * net
         if units is not None:
-            place = np.zeros(n, dtype=np.int64)
-            top, w = (units.sums(place, 1, values=x)[:, 0] for x in (top, w))
+            top, w = (units.total(values=x) for x in (top, w))
         replicates = 100.0 * resampled_ratio(top, w, n_resamples=n_resamples, rng=rng)
     low, high = np.quantile(replicates, [tail, 1 - tail])
     return float(low), float(high)
