@@ -120,11 +120,7 @@ class Subject:
         if self.journeys is not None:
             return self.journeys.segment(name)
         per_row = self.log.attribute(name)
-        known = np.flatnonzero(per_row.codes >= 0)
-        unit = np.searchsorted(self.offsets, known, side="right") - 1
-        first = np.full(self.n_units, -1, dtype=np.int64)
-        first[unit[::-1]] = per_row.codes[known[::-1]]  # the earliest is written last
-        return Coded(first, per_row.names)
+        return per_row.first_of_groups(self.offsets)
 
 
 def censored_of(censored: Censored | None, semantics: Semantics) -> Censored:

@@ -111,7 +111,6 @@ def read_csv(
         raise InvalidValue.of(
             "duration_unit", "say what 1 means in the duration column, as a timedelta", None
         )
-    files = find_files(path)
     with connect("read_csv()") as connection, unchanged(files):
         found = csv_columns(
             connection, files, reading.roles, delimiter=delimiter, encoding=encoding
@@ -212,11 +211,8 @@ def file_columns(
         If DuckDB is not installed (extra `files`).
     """
     _check_shape(delimiter, encoding)
-    file = find_files(path)[0]
     with connect("file_columns()") as connection:
-        if is_parquet(file):
-            return parquet_header(connection, file)
-        return csv_header(connection, file, delimiter=delimiter, encoding=encoding)
+        return _header(connection, find_files(path)[0], delimiter, encoding)
 
 
 def empty_columns(
@@ -242,10 +238,11 @@ def empty_columns(
     InputFileError, InvalidValue, MissingDependency
         As for `file_columns`.
     """
+    _check_shape(delimiter, encoding)
     empty = list(names)
     with connect("empty_columns()") as connection:
         for file in find_files(path):
-            present = file_columns(file, delimiter=delimiter, encoding=encoding)
+            present = _header(connection, file, delimiter, encoding)
             for name in [name for name in empty if name in present]:
                 if is_parquet(file):
                     column = parquet_relation(connection, [file], [name])
@@ -258,6 +255,12 @@ def empty_columns(
                     if column.filter(r"regexp_matches(c, '\S')").limit(1).fetchall():
                         empty.remove(name)
     return tuple(empty)
+
+
+def _header(connection: Any, file: str, delimiter: str | None, encoding: str) -> tuple[str, ...]:
+    if is_parquet(file):
+        return parquet_header(connection, file)
+    return csv_header(connection, file, delimiter=delimiter, encoding=encoding)
 
 
 def _check_currency(reading: Reading, files: Sequence[str], **shape: Any) -> None:

@@ -266,11 +266,7 @@ class Journeys:
         """
         log = self.log
         per_row = attrs.evolve(log, columns=self.columns).attribute(name)
-        first = np.full(len(self.outcome), -1, dtype=np.int64)
-        known = np.flatnonzero(per_row.codes >= 0)
-        journey = np.searchsorted(self.offsets, known, side="right") - 1
-        first[journey[::-1]] = per_row.codes[known[::-1]]  # the earliest is written last
-        return Coded(first, per_row.names)
+        return per_row.first_of_groups(self.offsets)
 
     def where(self, keep: NDArray[np.bool_]) -> Self:
         """Return the journeys where `keep` is true, outcomes and window as in the whole.

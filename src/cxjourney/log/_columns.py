@@ -73,6 +73,22 @@ class Coded:
         names = tuple(n for n, u in zip(self.names, used, strict=True) if u)
         return attrs.evolve(self, codes=seal(renumber[self.codes]), names=names)
 
+    def first_known(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the row of the first known value of each group of rows; past the end where none.
+
+        Rows of group i are [offsets[i], offsets[i + 1]).
+        """
+        known = np.flatnonzero(self.codes >= 0)
+        group = np.searchsorted(offsets, known, side="right") - 1
+        row = np.full(len(offsets) - 1, len(self), dtype=np.int64)
+        row[group[::-1]] = known[::-1]  # the earliest is written last
+        return row
+
+    def first_of_groups(self, offsets: NDArray[np.int64]) -> Self:
+        """Return the first known value of each group of rows; missing where none is."""
+        codes = np.append(self.codes, -1).astype(np.int64)
+        return attrs.evolve(self, codes=codes[self.first_known(offsets)])
+
     def values(self) -> list[Any]:
         """Return one value a row; None where missing."""
         names = (*self.names, None)

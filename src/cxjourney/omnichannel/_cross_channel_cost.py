@@ -361,12 +361,9 @@ class _Contacts:
 def _first_known(journeys: Journeys, name: str) -> tuple[Ints, Ints]:
     """Return the first known value of each journey, and its row; a row beyond all where none."""
     log = attrs.evolve(journeys.log, columns=journeys.columns)
-    codes = log.attribute(check_name(name, "strata")).codes.astype(np.int64)
-    known = np.flatnonzero(codes >= 0)
-    journey = np.searchsorted(journeys.offsets, known, side="right") - 1
-    row = np.full(len(journeys.outcome), len(codes), dtype=np.int64)
-    row[journey[::-1]] = known[::-1]  # the earliest is written last
-    return np.append(codes, 0)[row], row
+    coded = log.attribute(check_name(name, "strata"))
+    row = coded.first_known(journeys.offsets)
+    return np.append(coded.codes.astype(np.int64), 0)[row], row
 
 
 def _waits(journeys: Journeys, journey: Ints, row: Ints) -> Ints | None:

@@ -324,8 +324,7 @@ def churn_hazard(
     check_duration(per, "per")
     spells = read_spells(durations, observed=observed, entry=entry)
     lasted = spells.exit_us if spells.entry_us is None else spells.exit_us - spells.entry_us
-    # in two halves: a sum of centuries is more than 64 bits hold
-    time_us = (int((lasted >> 32).sum()) << 32) + int((lasted & 0xFFFFFFFF).sum())
+    time_us = sum(lasted.tolist())  # a sum of centuries is more than 64 bits hold
     exposure = time_us / duration_us(per)
     departures = spells.n - spells.n_censored
     low, high = garwood(departures, exposure, level=level) if exposure else (math.nan, math.nan)
