@@ -1,0 +1,130 @@
+"""A rise of a rate since some date: cumulative sums under random signs of customers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from cxjourney._stats.extremes import gumbel_p, random_signs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cxjourney._support.array_types import Floats
+
+__all__ = ["Rise", "rise_of"]
+
+_EDGE = 0.05
+_REGION = 5.991464547107979  # 95 % quantile of chi-squared with two degrees of freedom
+
+
+@attrs.frozen(kw_only=True)
+class Rise:
+    """The most likely date since when a rate is higher.
+
+    Attributes
+    ----------
+    since
+        First period of the higher rate; -1 where there is none to speak of.
+    earliest, latest
+        Ends of the interval of that date.
+    before, after
+        Rates before and after.
+    z
+        The largest standardised cumulative sum.
+    p
+        P-value of that maximum.
+    """
+
+    since: int
+    earliest: int
+    latest: int
+    before: float
+    after: float
+    z: float
+    p: float
+
+
+NONE = Rise(since=-1, earliest=-1, latest=-1, before=np.nan, after=np.nan, z=0.0, p=1.0)
+
+
+def rise_of(
+    unit: NDArray[np.integer],
+    period: NDArray[np.integer],
+    event: Floats,
+    *,
+    n_units: int,
+    n_periods: int,
+    step: int = 1,
+    signs: Floats | None = None,
+) -> Rise:
+    """Return the rise of a rate since the most likely date.
+
+    Parameters
+    ----------
+    unit
+        Customer of each trial, or a group of customers, 0 … n_units - 1.
+    period
+        Period of each trial, 0 … n_periods - 1.
+    event
+        Whether each trial was an event.
+    n_units, n_periods
+        Their numbers.
+    step
+        Only each `step`-th boundary between periods is tested, such as those of weeks; the date is
+        the best of all.
+    signs
+        Random signs of the units; those of `random_signs` where None.
+
+    Notes
+    -----
+    Z_t = (f_t S_T - S_t) / √(N f_t (1 - f_t) e (1 - e)) for f_t, the share of trials up to t, in
+    [.05, .95]. The same from deviations whose signs are drawn customer by customer gives the null
+    distribution of the maximum.
+    """
+    n_all = len(event)
+    rate = float(np.mean(event)) if n_all else 0.0
+    if not 0 < rate < 1:
+        return NONE
+    trials = np.cumsum(np.bincount(period, minlength=n_periods))[:-1]
+    share = trials / n_all
+    usable = (share >= _EDGE) & (share <= 1 - _EDGE)
+    if not usable.any():
+        return NONE
+    deviation = np.asarray(event, dtype=np.float64) - rate
+    sums = np.cumsum(np.bincount(period, deviation, minlength=n_periods))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = np.sqrt(n_all * share * (1 - share) * rate * (1 - rate))
+        z = np.where(usable, (share * sums[-1] - sums[:-1]) / scale, -np.inf)
+    tested = np.zeros(n_periods - 1, dtype=np.bool_)
+    tested[step - 1 :: step] = True
+    tested &= usable
+    if not tested.any():
+        return NONE
+    drawn = random_signs(n_units) if signs is None else signs
+    blocks = np.flatnonzero(tested)
+    block = np.searchsorted(blocks, period, side="left")
+    matrix = np.bincount(
+        unit * (len(blocks) + 1) + block, deviation, minlength=n_units * (len(blocks) + 1)
+    ).reshape(n_units, -1)
+    null = np.cumsum(drawn @ matrix.astype(np.float32), axis=1, dtype=np.float64)
+    f = share[tested]
+    null_z = (f * null[:, -1:] - null[:, :-1]) / scale[tested]
+    found = float(z[tested].max())
+    best = int(np.argmax(z))
+    spread = max(
+        1.0, float((null_z[:, np.searchsorted(blocks, best).clip(0, len(f) - 1)] ** 2).mean())
+    )
+    region = np.flatnonzero((z > 0) & (z**2 >= z[best] ** 2 - _REGION * spread))
+    late = period > best
+    return Rise(
+        since=best + 1,
+        earliest=int(region.min(initial=best)) + 1,
+        latest=int(region.max(initial=best)) + 1,
+        before=float(np.mean(event[~late])),
+        after=float(np.mean(event[late])),
+        z=found,
+        p=gumbel_p(found, null_z.max(axis=1)),
+    )

@@ -1,0 +1,347 @@
+"""The interval of days, place and group in which an event became more frequent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from cxjourney._stats.extremes import N_SIGNS, gumbel_p, random_signs
+from cxjourney._support.array_types import Floats, Ints
+
+__all__ = ["N_SCAN_BUCKETS", "WINDOWS", "Incident", "ScanData", "deviance_root", "scan"]
+
+N_SCAN_BUCKETS = 256
+WINDOWS = (3, 5, 7, 10, 14, 20, 28, 40, 56)
+"""Lengths of the intervals that are tried [days]."""
+
+_FEWEST = 5.0  # expected events, and expected trials without one
+_PSEUDO_VISITS = 20.0
+_WEEK = 7
+_AROUND, _LONGEST = 30, 70  # where the dates are looked for around the window [days]
+_REGION = 5.991464547107979  # 95 % quantile of chi-squared with two degrees of freedom
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ScanData:
+    """Trials that are scanned.
+
+    Attributes
+    ----------
+    place
+        Place of each trial, 0 … n_places - 1.
+    day
+        Day of each trial, 0 … n_days - 1.
+    bucket
+        Bucket of its customer, 0 … 255.
+    strata
+        Group of each trial by one attribute after the other, each with its number of groups; a
+        negative group belongs to all only.
+    event
+        Whether it was an event.
+    """
+
+    place: Ints
+    day: Ints
+    bucket: NDArray[np.integer]
+    strata: Sequence[tuple[NDArray[np.integer], int]]
+    event: Floats
+    n_places: int
+    n_days: int
+
+    @property
+    def offsets(self) -> list[int]:
+        """First stratum of each attribute: 0 is all, then those of the attributes."""
+        sizes = [1, *(size for _, size in self.strata)]
+        return [sum(sizes[: i + 1]) for i in range(len(sizes))]
+
+    def take(self, rows: NDArray[np.integer]) -> ScanData:
+        """Return some of the trials."""
+        return attrs.evolve(
+            self,
+            place=self.place[rows],
+            day=self.day[rows],
+            bucket=self.bucket[rows],
+            strata=[(code[rows], size) for code, size in self.strata],
+            event=self.event[rows],
+        )
+
+    def inside(self, place: int, stratum: int, first: int, last: int) -> NDArray[np.bool_]:
+        """Return the trials of a place and stratum from the first to the last day."""
+        found: NDArray[np.bool_] = (self.place == place) & (self.day >= first) & (self.day <= last)
+        for (code, _), (start, end) in zip(self.strata, pairwise(self.offsets), strict=True):
+            if start <= stratum < end:
+                found &= code == stratum - start
+        return found
+
+
+@attrs.frozen(kw_only=True)
+class Incident:
+    """An interval in which an event was more frequent.
+
+    Attributes
+    ----------
+    place, stratum
+        Where, and in which group; stratum 0 is everybody.
+    first, last
+        First and last day.
+    first_low, first_high, last_low, last_high
+        Ends of the intervals of both days.
+    trials, events, expected
+        Trials and events in the interval, and how many were to be expected.
+    root
+        Root of the deviance, in standard deviations.
+    p
+        P-value of the largest of all.
+    slow
+        Whether it is long and reaches an edge of the observation: rather a slow change.
+    """
+
+    place: int
+    stratum: int
+    first: int
+    last: int
+    first_low: int
+    first_high: int
+    last_low: int
+    last_high: int
+    trials: int
+    events: int
+    expected: float
+    root: float
+    p: float
+    slow: bool
+
+
+def deviance_root(
+    observed: Floats, expected: Floats, trials: Floats, part: Floats, spread: Floats | float
+) -> Floats:
+    """Return the signed root of the binomial deviance of an excess, ½ event taken off.
+
+    Parameters
+    ----------
+    observed, expected, trials
+        Events, expected events and trials in the interval.
+    part
+        Share of the variance of the whole that lies in the interval.
+    spread
+        How much larger the variance is than that of independent trials.
+
+    Examples
+    --------
+    >>> round(float(deviance_root(np.array(12.0), np.array(4.0), np.array(20.0), 3.2 / 32, 1.2)), 6)
+    3.540288
+    """
+    o = np.maximum(observed - 0.5, expected)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inner = o * np.log(o / expected) + (trials - o) * np.log((trials - o) / (trials - expected))
+    # no trial without an event: its term is 0
+    inner = np.where(trials - o > 0, inner, o * np.log(np.maximum(o / expected, 1.0)))
+    root: Floats = np.sqrt(np.maximum(2 * inner, 0.0) / (spread * (1 - part)))
+    return root
+
+
+def expectation(place: Ints, day: Ints, event: Floats, n_places: int) -> Floats:
+    """Return the expected events: rate of the place and weekday, with the place's linear trend."""
+    weekday = place * _WEEK + day % _WEEK
+    n = np.bincount(place, minlength=n_places)
+    rate = np.bincount(place, event, minlength=n_places) / np.maximum(n, 1)
+    k7, n7 = (
+        np.bincount(weekday, event, minlength=n_places * _WEEK),
+        np.bincount(weekday, minlength=n_places * _WEEK),
+    )
+    by_weekday = (k7 + _PSEUDO_VISITS * np.repeat(rate, _WEEK)) / (n7 + _PSEUDO_VISITS)
+    e = by_weekday[weekday]
+    center = np.bincount(place, day, minlength=n_places) / np.maximum(n, 1)
+    t = day - center[place]
+    square = np.bincount(place, t * t, minlength=n_places)
+    slope = np.bincount(place, t * (event - e), minlength=n_places) / np.maximum(square, 1.0)
+    return np.asarray(np.clip(e + slope[place] * t, 0.01, 0.99), dtype=np.float64)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Sums:
+    """Prefix sums over the days of one place, shape (strata, days + 1)."""
+
+    y: Floats
+    e: Floats
+    v: Floats
+    n: Floats
+    spread: float
+    null: Floats  # signed deviations, shape (draws, strata, days + 1)
+
+
+def _prefix(values: Floats) -> Floats:
+    out = np.zeros((*values.shape[:-1], values.shape[-1] + 1), dtype=values.dtype)
+    np.cumsum(values, axis=-1, out=out[..., 1:])
+    return out
+
+
+def _sums(data: ScanData, rows: NDArray[np.integer], e: Floats, signs: Floats) -> _Sums:
+    part, d = data.take(rows), data.n_days
+    y, e = part.event, e[rows]
+    r, v = y - e, e * (1 - e)
+    sizes = [1, *(size for _, size in data.strata)]
+    totals = np.zeros((4, sum(sizes), d))
+    buckets = np.zeros((N_SCAN_BUCKETS, sum(sizes), d), dtype=np.float32)
+    everybody = np.zeros(len(rows), dtype=np.int64)
+    start = 0
+    for code, size in ((everybody, 1), *part.strata):
+        known = np.flatnonzero(code >= 0)
+        key = code[known] * d + part.day[known]
+        for total, weight in zip(totals, (y, e, v, np.ones(len(y))), strict=True):
+            total[start : start + size] = np.bincount(
+                key, weight[known], minlength=size * d
+            ).reshape(size, d)
+        deep = part.bucket[known].astype(np.int64) * (size * d) + key
+        buckets[:, start : start + size] = np.bincount(
+            deep, r[known], minlength=N_SCAN_BUCKETS * size * d
+        ).reshape(N_SCAN_BUCKETS, size, d)
+        start += size
+    of_buckets = buckets[:, 0].sum(axis=1, dtype=np.float64)
+    spread = max(1.0, float((of_buckets**2).sum() / max(v.sum(), 1e-9)))
+    null = (signs @ buckets.reshape(N_SCAN_BUCKETS, -1)).reshape(N_SIGNS, -1, d)
+    y_, e_, v_, n_ = (_prefix(total) for total in totals)
+    return _Sums(y=y_, e=e_, v=v_, n=n_, spread=spread, null=_prefix(null))
+
+
+def _largest(sums: _Sums) -> tuple[float, tuple[int, int, int], Floats]:
+    """Return the largest root, its stratum, first day and length, and the maxima of the draws."""
+    days = sums.y.shape[1] - 1
+    all_y, all_e, all_v = (x[:, -1:] for x in (sums.y, sums.e, sums.v))
+    best, where, maxima = 0.0, (0, 0, 0), np.full(N_SIGNS, 0.0)
+    for w in (w for w in WINDOWS if w <= days // 2):
+        y, e, v, n = (x[:, w:] - x[:, :-w] for x in (sums.y, sums.e, sums.v, sums.n))
+        usable = (e >= _FEWEST) & (n - e >= _FEWEST) & (v < all_v / 2)
+        if not usable.any():
+            continue
+        s, a = np.nonzero(usable)
+        part = v[s, a] / all_v[s, 0]
+        expected = e[s, a] + part * (all_y[s, 0] - all_e[s, 0])
+        expected = np.clip(expected, 0.5, n[s, a] - 0.5)
+        root = deviance_root(y[s, a], expected, n[s, a], part, sums.spread)
+        i = int(np.argmax(root))
+        if root[i] > best:
+            best, where = float(root[i]), (int(s[i]), int(a[i]), w)
+        null = sums.null[:, s, a + w] - sums.null[:, s, a]
+        null -= part.astype(np.float32) * sums.null[:, s, -1]
+        null /= np.sqrt(sums.spread * v[s, a] * (1 - part)).astype(np.float32)
+        maxima = np.maximum(maxima, null.max(axis=1))
+    return best, where, maxima
+
+
+def scan(data: ScanData, *, most: int = 3, level: float = 0.05) -> list[Incident]:
+    """Return the incidents that stand out, the largest first.
+
+    Parameters
+    ----------
+    data
+        The trials.
+    most
+        So many at most; the first is returned whatever its p-value, further ones, after the
+        interval of the one before is taken out of its place, while their p-value is at most
+        `level`.
+    level
+        P-value up to which further incidents are looked for.
+
+    Notes
+    -----
+    A scan statistic (Kulldorff 1997) over place, group and interval. What is expected follows
+    weekday and a linear trend. The null distribution of the maximum is that under random signs of
+    256 buckets of customers, one draw over all places.
+    """
+    if not len(data.event):
+        return []
+    e = expectation(data.place, data.day, data.event, data.n_places)
+    order = np.argsort(data.place, kind="stable")
+    bounds = np.searchsorted(data.place[order], np.arange(data.n_places + 1))
+    rows = [order[a:b] for a, b in pairwise(bounds.tolist())]
+    signs = random_signs(N_SCAN_BUCKETS)
+    nothing = (0.0, (0, 0, 0), np.zeros(N_SIGNS))
+
+    def look(place: int) -> tuple[float, tuple[int, int, int], Floats]:
+        few = len(rows[place]) < 2 * _FEWEST
+        return nothing if few else _largest(_sums(data, rows[place], e, signs))
+
+    found = [look(place) for place in range(data.n_places)]
+    incidents: list[Incident] = []
+    while len(incidents) < most:
+        place = int(np.argmax([one[0] for one in found]))
+        root, (stratum, first, length), _ = found[place]
+        if not length:
+            break
+        p = gumbel_p(root, np.max([one[2] for one in found], axis=0))
+        if incidents and p > level:
+            break
+        incident = _dated(
+            data,
+            rows[place],
+            e,
+            place=place,
+            stratum=stratum,
+            first=first,
+            length=length,
+            root=root,
+            p=p,
+        )
+        incidents.append(incident)
+        if p > level:
+            break
+        gone = data.take(rows[place]).inside(place, stratum, incident.first, incident.last)
+        rows[place] = rows[place][~gone]
+        found[place] = look(place)
+    return incidents
+
+
+def _dated(
+    data: ScanData,
+    rows: NDArray[np.integer],
+    e: Floats,
+    *,
+    place: int,
+    stratum: int,
+    first: int,
+    length: int,
+    root: float,
+    p: float,
+) -> Incident:
+    """Return an incident with the dates that fit best, and what other dates fit nearly as well."""
+    days = data.n_days
+    mine = data.take(rows).inside(place, stratum, 0, days)
+    day = data.day[rows][mine]
+    y, x, n = (
+        _prefix(np.bincount(day, weight, minlength=days).astype(np.float64))
+        for weight in (data.event[rows][mine], e[rows][mine], np.ones(len(day)))
+    )
+    a0, b0 = max(0, first - _AROUND), min(days, first + length + _AROUND)
+    a, b = (grid.ravel() for grid in np.meshgrid(np.arange(a0, b0), np.arange(a0 + 1, b0 + 1)))
+    usable = (b > a) & (b - a <= _LONGEST) & (b - a < days)
+    a, b = a[usable], b[usable]
+    inside_y, inside_x, inside_n = (s[b] - s[a] for s in (y, x, n))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (y[-1] - inside_y) / (x[-1] - inside_x)
+        expected = np.clip(inside_x * np.nan_to_num(ratio, posinf=1.0), 1e-6, inside_n - 1e-6)
+        fit = deviance_root(inside_y, expected, inside_n, np.array(0.0), 1.0) ** 2
+    fit = np.where(inside_n > 0, np.nan_to_num(fit), 0.0)
+    i = int(np.argmax(fit))
+    near = fit >= fit[i] - _REGION
+    at_edge = a[i] == 0 or b[i] == days
+    return Incident(
+        place=place,
+        stratum=stratum,
+        first=int(a[i]),
+        last=int(b[i]) - 1,
+        first_low=int(a[near].min()),
+        first_high=int(a[near].max()),
+        last_low=int(b[near].min()) - 1,
+        last_high=int(b[near].max()) - 1,
+        trials=int(inside_n[i]),
+        events=int(inside_y[i]),
+        expected=float(expected[i]),
+        root=root,
+        p=p,
+        slow=bool(length >= WINDOWS[-1] or (at_edge and length >= WINDOWS[-2])),
+    )

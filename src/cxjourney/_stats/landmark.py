@@ -1,0 +1,180 @@
+"""Conversion after a landmark: Kaplan-Meier with administrative censoring."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from cxjourney._stats.customer_sums import student_tail
+from cxjourney._support.array_types import Bools, Floats, Ints
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["LandmarkDifference", "Landmarks"]
+
+_MOST_STEPS = 1_024
+_MOST_LEVERAGE = 0.9
+
+
+@attrs.frozen(kw_only=True)
+class LandmarkDifference:
+    """Difference of two probabilities of conversion after a landmark.
+
+    Attributes
+    ----------
+    value, variance
+        First minus second, and its variance; NaN where either is not known.
+    units
+        G* that it rests on.
+    first, second
+        The two probabilities.
+    p
+        One-sided p-value of a lower first one; 1 where it was not tested.
+    """
+
+    value: float
+    variance: float
+    units: float
+    first: float
+    second: float
+    p: float
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Landmarks:
+    """Items that were at a landmark, and what came of them within a window.
+
+    Attributes
+    ----------
+    n_steps
+        Distinct times of conversion within the window.
+    event
+        Which of them each item converted at, from 1; 0 where it did not.
+    last
+        The last of them at which each item was at risk.
+    full
+        Whether each item was followed to the end of the window.
+    customer
+        Customer of each item, 0 … n_customers - 1.
+    """
+
+    n_steps: int
+    event: Ints
+    last: Ints
+    full: Bools
+    customer: Ints
+    n_customers: int
+
+    @classmethod
+    def of(
+        cls, time: Floats, followed: Floats, customer: NDArray[np.integer], window: float
+    ) -> Landmarks:
+        """Return the landmarks of items.
+
+        Parameters
+        ----------
+        time
+            From the landmark to the conversion; infinity or NaN where there was none.
+        followed
+            From the landmark to the end of the observation, which is known for every item: one
+            that dropped off stays at risk until then ("censoring complete", Fine and Gray 1999).
+        customer
+            Customer of each item.
+        window
+            Length of the window, in the same unit. Beyond 1,024 distinct times of conversion within
+            it they are rounded up to so many quantiles.
+
+        Examples
+        --------
+        >>> nan = float("nan")
+        >>> time = np.array([1, 3, nan, 2, nan, 5, nan])
+        >>> followed = np.array([10, 10, 10, 2.5, 4, 6, 1])
+        >>> found = Landmarks.of(time, followed, np.array([0, 0, 1, 2, 3, 4, 4]), 4)
+        >>> value, influence = found.curve(np.ones(7, dtype=bool))
+        >>> round(value, 6), [round(float(x), 6) for x in influence[:3]]
+        (0.485714, [0.073469, 0.090612, -0.080816])
+        """
+        with np.errstate(invalid="ignore"):
+            won = time <= np.minimum(followed, window)
+        grid = np.unique(time[won])
+        if len(grid) > _MOST_STEPS:
+            chosen = np.linspace(0, len(grid) - 1, _MOST_STEPS).round().astype(np.int64)
+            grid = grid[chosen]
+        event = np.zeros(len(time), dtype=np.int64)
+        event[won] = 1 + np.searchsorted(grid, time[won])
+        seen = np.searchsorted(grid, np.minimum(followed, window), side="right")
+        people, place = np.unique(customer, return_inverse=True)
+        return cls(
+            n_steps=len(grid),
+            event=event,
+            last=np.where(won, event, seen),
+            full=followed >= window,
+            customer=place,
+            n_customers=len(people),
+        )
+
+    def curve(self, items: Bools) -> tuple[float, Floats]:
+        """Return the probability of conversion of some items, and the influence of each of them.
+
+        NaN where nobody was followed to the end of the window. Influences sum to 0.
+        """
+        event, last = self.event[items], self.last[items]
+        if not np.any(self.full[items]):
+            return np.nan, np.zeros(len(event))
+        size = self.n_steps + 1
+        d = np.bincount(event, minlength=size)[1:].astype(np.float64)
+        risk = np.cumsum(np.bincount(last, minlength=size)[::-1])[::-1][1:].astype(np.float64)
+        left = risk - d
+        with np.errstate(divide="ignore", invalid="ignore"):
+            survival = float(np.prod(np.where(risk > 0, left / risk, 1.0)))
+            jump = np.where(left > 0, d / (risk * left), 0.0)
+            one = np.where(left > 0, 1 / left, 0.0)
+        running = np.concatenate([[0.0], np.cumsum(jump)])
+        step = np.concatenate([[0.0], one])
+        return 1 - survival, survival * (step[event] - running[last])
+
+    def difference(self, first: Bools, second: Bools | None = None) -> LandmarkDifference:
+        """Return the probability of some items minus that of others.
+
+        Parameters
+        ----------
+        first
+            The items of the first side.
+        second
+            Those of the second; None for all others. A customer may be on both sides.
+
+        Notes
+        -----
+        The variance is that of the sums of influences by customer, both sides together, each side's
+        divided by 1 minus the customer's share of it. It is never below that of independent items
+        at the common probability, with one conversion and one other item added.
+        """
+        sides = (first, ~first if second is None else second)
+        u, part = np.zeros(self.n_customers), np.zeros(self.n_customers)
+        values, counts = [], []
+        for sign, side in zip((1.0, -1.0), sides, strict=True):
+            value, influence = self.curve(side)
+            who = self.customer[side]
+            n = np.bincount(who, minlength=self.n_customers).astype(np.float64)
+            total = max(float(n.sum()), 1.0)
+            mine = np.bincount(who, influence, minlength=self.n_customers)
+            u += sign * mine / (1 - np.minimum(n / total, _MOST_LEVERAGE))
+            part += n / total**2
+            values.append(value)
+            counts.append(max(int(np.count_nonzero(self.full[side] | (self.event[side] > 0))), 1))
+        a, b = values
+        if np.isnan(a) or np.isnan(b):
+            return LandmarkDifference(
+                value=np.nan, variance=np.nan, units=0.0, first=a, second=b, p=1.0
+            )
+        q = (a * counts[0] + b * counts[1] + 1) / (sum(counts) + 2)
+        floor = q * (1 - q) * (1 / counts[0] + 1 / counts[1])
+        variance = max(float((u * u).sum()), floor)
+        units = float(part.sum() ** 2 / (part * part).sum())
+        p = float(student_tail(np.array((b - a) / np.sqrt(variance)), np.array(units)))
+        return LandmarkDifference(
+            value=a - b, variance=variance, units=units, first=a, second=b, p=p
+        )

@@ -1,0 +1,138 @@
+"""Changes since a date, incidents that nobody dated, limits of charts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cxjourney._stats.change_point import rise_of
+from cxjourney._stats.control_limits import limits_of_counts, limits_of_shares, reached_at_age
+from cxjourney._stats.extremes import gumbel_p
+from cxjourney._stats.incident_scan import ScanData, deviance_root, expectation, scan
+
+
+def test_maximum_and_deviance() -> None:
+    draws = np.array([4.1 - 0.4, 4.1 + 0.4])
+    assert gumbel_p(5.5, draws) == pytest.approx(0.0062869, abs=1e-7)
+    assert gumbel_p(5.5, np.full(99, 3.0)) == 1
+    root = deviance_root(np.array(12.0), np.array(4.0), np.array(20.0), np.array(0.1), 1.2)
+    assert root == pytest.approx(3.540288, abs=1e-6)
+    assert root**2 * 1.2 * 0.9 == pytest.approx(13.536328, abs=1e-5)
+    for half, size in ((0.5, 3.23), (0.0, 3.79)):  # 15 of 15 at a rate of .62
+        o, e = np.array(15.5 - half), np.array(15 * 0.62)
+        got = deviance_root(o, e, np.array(15.0), np.array(0.0), 1.0)
+        assert got == pytest.approx(size, abs=0.01)
+
+
+def journeys_at_one_place(
+    rng: np.random.Generator, *, n: int, people: int, days: int, jump: int, size: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    unit, day = rng.integers(0, people, n), rng.integers(0, days, n)
+    frail = np.exp(rng.normal(0, 0.4, people))[unit]
+    rate = np.clip(0.2 * frail / 1.08, 0, 0.8) + size * (day >= jump)
+    return unit, day, (rng.random(n) < rate).astype(float)
+
+
+def test_rise_is_found_at_its_date() -> None:
+    rng = np.random.default_rng(11)
+    unit, day, event = journeys_at_one_place(rng, n=4_000, people=900, days=364, jump=250, size=0.1)
+    rise = rise_of(unit, day, event, n_units=900, n_periods=364, step=7)
+    assert rise.p < 1e-4
+    assert rise.earliest <= 250 <= rise.latest
+    assert abs(rise.since - 250) < 20
+    assert rise.after - rise.before == pytest.approx(0.1, abs=0.035)
+    # the largest of the boundaries between weeks, computed step by step
+    z = []
+    rate = event.mean()
+    for t in range(7, 364, 7):
+        f = np.mean(day < t)
+        if 0.05 <= f <= 0.95:
+            s = (event[day < t] - rate).sum()
+            z.append(-s / np.sqrt(4_000 * f * (1 - f) * rate * (1 - rate)))
+    assert rise.z == pytest.approx(max(z))
+
+
+def test_rise_without_a_rise_keeps_its_level() -> None:
+    rng = np.random.default_rng(12)
+    false = 0
+    for _ in range(200):
+        data = journeys_at_one_place(rng, n=800, people=200, days=180, jump=0, size=0.0)
+        false += rise_of(*data, n_units=200, n_periods=180, step=7).p <= 0.05
+    assert false <= 19  # 10 are to be expected; 20 or more has a probability of .003
+    nothing = rise_of(*data[:2], np.zeros(800), n_units=200, n_periods=180)
+    assert (nothing.p, nothing.since) == (1.0, -1)
+
+
+def scanned(
+    rng: np.random.Generator, *, days: int = 180, n: int = 30_000, size: float = 0.0
+) -> ScanData:
+    place, day = rng.integers(0, 5, n), rng.integers(0, days, n)
+    customer = rng.integers(0, 6_000, n)
+    device = (customer % 4).astype(np.int64)
+    rate = np.array([0.15, 0.2, 0.25, 0.3, 0.35])[place] + 0.05 * (day % 7 == 6)
+    hit = (place == 2) & (device == 1) & (day >= 100) & (day < 114)
+    event = (rng.random(n) < rate + size * hit).astype(float)
+    return ScanData(
+        place=place,
+        day=day,
+        bucket=customer % 256,
+        strata=[(device, 4), (rng.integers(-1, 3, n), 3)],
+        event=event,
+        n_places=5,
+        n_days=days,
+    )
+
+
+def test_incident_is_found_where_and_when_it_was() -> None:
+    first, *others = scan(scanned(np.random.default_rng(13), size=0.45))
+    assert (first.place, first.stratum) == (2, 2)  # all, then the four devices
+    assert first.p < 0.001
+    assert abs(first.first - 100) <= 2
+    assert abs(first.last - 113) <= 2
+    assert first.first_low <= 100 <= first.first_high
+    assert first.last_low <= 113 <= first.last_high
+    assert not first.slow
+    assert first.events > first.expected + 20
+    assert not others  # what is left is ordinary
+
+
+def test_scan_of_ordinary_logs_keeps_its_level() -> None:
+    rng = np.random.default_rng(14)
+    p = [scan(scanned(rng, n=8_000, days=90))[0].p for _ in range(60)]
+    assert np.sum(np.array(p) <= 0.05) <= 8  # 3 are to be expected; 9 has a probability of .002
+
+
+def test_expectation_follows_weekday_and_trend() -> None:
+    rng = np.random.default_rng(15)
+    day = rng.integers(0, 364, 200_000)
+    place = rng.integers(0, 2, 200_000)
+    rate = 0.2 + 0.1 * (day % 7 == 2) + 0.2 * day / 364 * (place == 1)
+    e = expectation(place, day, (rng.random(200_000) < rate).astype(float), 2)
+    assert np.abs(e - rate).mean() < 0.006
+
+
+def test_limits() -> None:
+    k = np.array([31, 28, 40, 22, 35, 30, 52, 29.0])
+    n = np.array([100, 110, 120, 90, 105, 100, 100, 95.0])
+    found = limits_of_shares(k, n)
+    assert found.center == pytest.approx(0.325610, abs=1e-6)
+    assert found.spread == pytest.approx(2.107455, abs=1e-6)
+    assert found.z[6] == pytest.approx(4.148300, abs=1e-6)
+    assert [found.low[6], found.high[6]] == pytest.approx([0.029342, 0.621877], abs=1e-6)
+    assert not found.outside.any()  # a p chart would alarm: 4.1 is above 3
+    k, n = np.array([12, 15, 9, 20, 14, 40.0]), np.array([100, 120, 90, 130, 100, 110.0])
+    counts = limits_of_counts(k, n)
+    assert counts.center == pytest.approx(0.169231, abs=1e-6)
+    assert counts.spread == pytest.approx(1.339781, abs=1e-6)
+    assert counts.z[5] == pytest.approx(4.956390, abs=1e-6)
+    assert np.isnan(counts.low).all()  # fewer than eight periods
+    longer = limits_of_counts(
+        np.append(k[:5], [15, 17, 14, 40.0]), np.append(n[:5], [90, 100, 80, 110.0])
+    )
+    assert np.flatnonzero(longer.outside).tolist() == [8]
+
+
+def test_young_periods_are_held_against_what_others_had_reached() -> None:
+    expected, variance = reached_at_age(np.array([0.5, 1.0, 0.25]), np.array([0, 0, 1]), 2, 0.4)
+    assert expected == pytest.approx([0.2 + 0.4, 0.1])
+    assert variance == pytest.approx([0.16 + 0.24, 0.09])
