@@ -47,7 +47,8 @@ def test_without_nests_and_kinds_it_is_benjamini_hochberg() -> None:
 
     p = np.random.default_rng(1).random(50) ** 2
     assert budget_of(p).adjusted == pytest.approx(false_discovery_control(p))
-    assert budget_of(np.zeros(0)).n_tests == 0
+    assert budget_of(p).bar == pytest.approx(0.05 * budget_of(p).sure.sum() / 50)
+    assert not len(budget_of(np.zeros(0)).sure)
 
 
 def test_estimate_after_selection_is_median_unbiased() -> None:

@@ -8,6 +8,7 @@ from scipy.special import expit, ndtr
 
 from cxjourney._stats.customer_sums import CustomerSums
 from cxjourney._stats.predictive import (
+    common_shift,
     contrast_with_peers,
     logit_covariance,
     logits,
@@ -136,3 +137,14 @@ def test_nearness_counts_its_own_error() -> None:
     slope = np.sqrt((np.diag(covariance) - s) / (variance / (seen * (1 - seen)) ** 2))
     assert slope == pytest.approx(np.full(k, slope[0]))
     assert 0.4 < slope[0] < 0.9
+
+
+def test_shift_that_all_touchpoints_share() -> None:
+    rng = np.random.default_rng(17)
+    y, variance = 0.4 + rng.normal(0, 0.1, 30), np.full(30, 0.01)
+    mean, p = common_shift(y, np.diag(variance), 200.0)
+    assert mean == pytest.approx(y.mean(), abs=1e-9)
+    assert p < 1e-6
+    lone = rng.normal(0, 0.1, 30)
+    lone[4] += 1.5
+    assert common_shift(lone - lone.mean(), np.diag(variance), 200.0)[1] == pytest.approx(0.5)

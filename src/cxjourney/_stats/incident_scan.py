@@ -162,16 +162,8 @@ def expectation(place: Ints, day: Ints, event: Floats, n_places: int) -> Floats:
     return np.asarray(np.clip(e + slope[place] * t, 0.01, 0.99), dtype=np.float64)
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class _Sums:
-    """Prefix sums over the days of one place, shape (strata, days + 1)."""
-
-    y: Floats
-    e: Floats
-    v: Floats
-    n: Floats
-    spread: float
-    null: Floats  # signed deviations, shape (draws, strata, days + 1)
+Found = tuple[float, tuple[int, int, int], Floats]
+_NOTHING: Found = (0.0, (0, 0, 0), np.zeros(N_SIGNS))
 
 
 def _prefix(values: Floats) -> Floats:
@@ -180,57 +172,86 @@ def _prefix(values: Floats) -> Floats:
     return out
 
 
-def _sums(data: ScanData, rows: NDArray[np.integer], e: Floats, signs: Floats) -> _Sums:
-    part, d = data.take(rows), data.n_days
-    y, e = part.event, e[rows]
-    r, v = y - e, e * (1 - e)
-    sizes = [1, *(size for _, size in data.strata)]
-    totals = np.zeros((4, sum(sizes), d))
-    buckets = np.zeros((N_SCAN_BUCKETS, sum(sizes), d), dtype=np.float32)
-    everybody = np.zeros(len(rows), dtype=np.int64)
-    start = 0
-    for code, size in ((everybody, 1), *part.strata):
-        known = np.flatnonzero(code >= 0)
-        key = code[known] * d + part.day[known]
-        for total, weight in zip(totals, (y, e, v, np.ones(len(y))), strict=True):
-            total[start : start + size] = np.bincount(
-                key, weight[known], minlength=size * d
-            ).reshape(size, d)
-        deep = part.bucket[known].astype(np.int64) * (size * d) + key
-        buckets[:, start : start + size] = np.bincount(
-            deep, r[known], minlength=N_SCAN_BUCKETS * size * d
-        ).reshape(N_SCAN_BUCKETS, size, d)
-        start += size
-    of_buckets = buckets[:, 0].sum(axis=1, dtype=np.float64)
-    spread = max(1.0, float((of_buckets**2).sum() / max(v.sum(), 1e-9)))
-    null = (signs @ buckets.reshape(N_SCAN_BUCKETS, -1)).reshape(N_SIGNS, -1, d)
-    y_, e_, v_, n_ = (_prefix(total) for total in totals)
-    return _Sums(y=y_, e=e_, v=v_, n=n_, spread=spread, null=_prefix(null))
-
-
-def _largest(sums: _Sums) -> tuple[float, tuple[int, int, int], Floats]:
-    """Return the largest root, its stratum, first day and length, and the maxima of the draws."""
-    days = sums.y.shape[1] - 1
-    all_y, all_e, all_v = (x[:, -1:] for x in (sums.y, sums.e, sums.v))
-    best, where, maxima = 0.0, (0, 0, 0), np.full(N_SIGNS, 0.0)
+def _largest(data: ScanData, rows: NDArray[np.integer], e: Floats, signs: Floats) -> Found:
+    """Return the largest root at a place, its stratum, first day and length, and those of draws."""
+    part, days = data.take(rows), data.n_days
+    e = e[rows]
+    r, v = part.event - e, e * (1 - e)
+    strata = [(np.zeros(len(rows), dtype=np.int64), 1), *part.strata]
+    weights = (part.event, e, v, np.ones(len(rows)))
+    # over the days, by stratum: events, expected events, their variance, trials
+    y, x, u, n = (
+        _prefix(
+            np.concatenate(
+                [
+                    np.bincount(
+                        (code * days + part.day)[code >= 0],
+                        weight[code >= 0],
+                        minlength=size * days,
+                    ).reshape(size, days)
+                    for code, size in strata
+                ]
+            )
+        )
+        for weight in weights
+    )
+    usable = {}
     for w in (w for w in WINDOWS if w <= days // 2):
-        y, e, v, n = (x[:, w:] - x[:, :-w] for x in (sums.y, sums.e, sums.v, sums.n))
-        usable = (e >= _FEWEST) & (n - e >= _FEWEST) & (v < all_v / 2)
-        if not usable.any():
-            continue
-        s, a = np.nonzero(usable)
-        part = v[s, a] / all_v[s, 0]
-        expected = e[s, a] + part * (all_y[s, 0] - all_e[s, 0])
-        expected = np.clip(expected, 0.5, n[s, a] - 0.5)
-        root = deviance_root(y[s, a], expected, n[s, a], part, sums.spread)
-        i = int(np.argmax(root))
-        if root[i] > best:
-            best, where = float(root[i]), (int(s[i]), int(a[i]), w)
-        null = sums.null[:, s, a + w] - sums.null[:, s, a]
-        null -= part.astype(np.float32) * sums.null[:, s, -1]
-        null /= np.sqrt(sums.spread * v[s, a] * (1 - part)).astype(np.float32)
-        maxima = np.maximum(maxima, null.max(axis=1))
+        expected, variance, trials = (t[:, w:] - t[:, :-w] for t in (x, u, n))
+        fine = (expected >= _FEWEST) & (trials - expected >= _FEWEST)
+        fine &= variance < u[:, -1:] / 2
+        if fine.any():
+            usable[w] = fine
+    if not usable:
+        return _NOTHING
+    chosen = np.flatnonzero(np.any([fine.any(axis=1) for fine in usable.values()], axis=0))
+    deep = _by_bucket(part, strata, r, chosen)
+    of_buckets = np.bincount(part.bucket, r, minlength=N_SCAN_BUCKETS)
+    spread = max(1.0, float((of_buckets**2).sum() / max(v.sum(), 1e-9)))
+    null = _prefix((signs @ deep).reshape(N_SIGNS, len(chosen), days))
+    y, x, u, n = (t[chosen] for t in (y, x, u, n))
+    best, where, maxima = 0.0, (0, 0, 0), np.zeros(N_SIGNS)
+    for w, every in usable.items():
+        fine = every[chosen]
+        events, expected, variance, trials = (t[:, w:] - t[:, :-w] for t in (y, x, u, n))
+        share = variance / np.maximum(u[:, -1:], 1e-9)
+        expected = expected + share * (y[:, -1:] - x[:, -1:])
+        expected = np.clip(expected, 0.5, np.maximum(trials - 0.5, 0.5))
+        root = np.where(fine, deviance_root(events, expected, trials, share, spread), 0.0)
+        s, a = np.unravel_index(int(np.argmax(root)), root.shape)
+        if root[s, a] > best:
+            best, where = float(root[s, a]), (int(chosen[s]), int(a), w)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scale = np.where(fine, 1 / np.sqrt(spread * variance * (1 - share)), 0.0)
+        drawn = null[:, :, w:] - null[:, :, :-w]
+        drawn -= share.astype(np.float32) * null[:, :, -1:]
+        drawn *= scale.astype(np.float32)
+        maxima = np.maximum(maxima, drawn.max(axis=(1, 2)))
     return best, where, maxima
+
+
+def _by_bucket(
+    part: ScanData,
+    strata: Sequence[tuple[NDArray[np.integer], int]],
+    deviation: Floats,
+    chosen: Ints,
+) -> Floats:
+    """Return the deviations of each bucket in the strata chosen, shape (buckets, strata × days)."""
+    days = part.n_days
+    sums = np.zeros((N_SCAN_BUCKETS, len(chosen), days), dtype=np.float32)
+    start = 0
+    for code, size in strata:
+        place = np.full(size + 1, -1)  # the last is that of code -1
+        inside = np.flatnonzero((chosen >= start) & (chosen < start + size))
+        place[chosen[inside] - start] = np.arange(len(inside))
+        mine = place[code]
+        rows = np.flatnonzero(mine >= 0)
+        width = len(inside) * days
+        key = part.bucket[rows].astype(np.int64) * width + mine[rows] * days + part.day[rows]
+        flat = np.bincount(key, deviation[rows], minlength=N_SCAN_BUCKETS * width)
+        sums[:, inside] = flat.reshape(N_SCAN_BUCKETS, len(inside), days)
+        start += size
+    return sums.reshape(N_SCAN_BUCKETS, -1)
 
 
 def scan(data: ScanData, *, most: int = 3, level: float = 0.05) -> list[Incident]:
@@ -260,11 +281,10 @@ def scan(data: ScanData, *, most: int = 3, level: float = 0.05) -> list[Incident
     bounds = np.searchsorted(data.place[order], np.arange(data.n_places + 1))
     rows = [order[a:b] for a, b in pairwise(bounds.tolist())]
     signs = random_signs(N_SCAN_BUCKETS)
-    nothing = (0.0, (0, 0, 0), np.zeros(N_SIGNS))
 
-    def look(place: int) -> tuple[float, tuple[int, int, int], Floats]:
+    def look(place: int) -> Found:
         few = len(rows[place]) < 2 * _FEWEST
-        return nothing if few else _largest(_sums(data, rows[place], e, signs))
+        return _NOTHING if few else _largest(data, rows[place], e, signs)
 
     found = [look(place) for place in range(data.n_places)]
     incidents: list[Incident] = []

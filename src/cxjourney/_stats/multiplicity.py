@@ -44,15 +44,15 @@ class Budget:
         Whether it stands for its nest and is in the list at the rate asked for.
     threshold
         Largest weighted p-value in the list; 0 where the list is empty.
-    n_tests
-        Number of tests.
+    bar
+        What a weighted p-value has to stay below with as many discoveries: rate · found / tests.
     """
 
     adjusted: Floats
     leads: Bools
     sure: Bools
     threshold: float
-    n_tests: int
+    bar: float
 
 
 def budget_of(
@@ -103,7 +103,7 @@ def budget_of(
         leads=leads,
         sure=inside & leads,
         threshold=float(weighted[inside].max(initial=0.0)),
-        n_tests=m,
+        bar=rate * float(np.count_nonzero(inside & leads)) / max(m, 1),
     )
 
 

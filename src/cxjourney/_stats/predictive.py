@@ -14,7 +14,15 @@ from cxjourney._support.array_types import Floats, Ints
 if TYPE_CHECKING:
     from cxjourney._stats.customer_sums import CustomerSums
 
-__all__ = ["Contrast", "contrast_with_peers", "logit_covariance", "logits", "nearness", "unusual"]
+__all__ = [
+    "Contrast",
+    "common_shift",
+    "contrast_with_peers",
+    "logit_covariance",
+    "logits",
+    "nearness",
+    "unusual",
+]
 
 TAU = np.concatenate([[0.0], np.geomspace(0.01, 1.5, 28)])
 """Standard deviations of true logits among others of their sort that are integrated over."""
@@ -109,23 +117,48 @@ def unusual(
     >>> [round(float(x), 3) for x in p], round(float(z[4]), 4)
     ([0.74, 0.604, 0.819, 0.697, 0.002], 4.4521)
     """
+    z, weights, _, _ = _fits(y, covariance, design, prior)
+    p = (weights * student_tail(z, units)).sum(axis=0)
+    return p, z[0]
+
+
+def common_shift(
+    y: Floats, covariance: Floats, units: float, *, prior: float = 0.15
+) -> tuple[float, float]:
+    """Return the mean of figures that vary around it, and the p-value of a mean above 0.
+
+    For differences of a segment from the rest, one a touchpoint: where the mean is above 0 the
+    segment fares worse everywhere, and `unusual` says where in particular.
+    """
+    _, _, marginal, (mean, error) = _fits(y, covariance, np.ones((len(y), 1)), prior)
+    tail = student_tail(mean / error, np.full(len(mean), units))
+    return float(marginal @ mean), float(marginal @ tail)
+
+
+def _fits(
+    y: Floats, covariance: Floats, design: Floats, prior: float
+) -> tuple[Floats, Floats, Floats, tuple[Floats, Floats]]:
+    """Return deletion residuals and their weights by τ, the weight of τ, the first coefficient."""
     from scipy.special import ndtr
 
     edges = np.concatenate([[0.0], (TAU[1:] + TAU[:-1]) / 2, [np.inf]])
     mass = np.diff(2 * ndtr(edges / prior))
-    z, log_weight = np.empty((len(TAU), len(y))), np.empty((len(TAU), len(y)))
+    z, own, fit = np.empty((len(TAU), len(y))), np.empty((len(TAU), len(y))), np.empty(len(TAU))
+    mean, error = np.empty(len(TAU)), np.empty(len(TAU))
     for i, tau in enumerate(TAU.tolist()):
         inverse = np.linalg.inv(covariance + tau * tau * np.eye(len(y)))
-        inner = design.T @ inverse @ design
         project = inverse @ design
-        residual = inverse - project @ np.linalg.solve(inner, project.T)
-        r, own = residual @ y, np.maximum(np.diag(residual), 1e-12)
-        z[i] = r / np.sqrt(own)
-        fit = np.linalg.slogdet(inverse)[1] - np.linalg.slogdet(inner)[1] - y @ r
-        log_weight[i] = np.log(mass[i]) + 0.5 * (fit - np.log(own) + z[i] ** 2)
-    weight = np.exp(log_weight - log_weight.max(axis=0))
-    p = (weight * student_tail(z, units)).sum(axis=0) / weight.sum(axis=0)
-    return p, z[0]
+        spread = np.linalg.inv(design.T @ project)
+        residual = inverse - project @ spread @ project.T
+        r, own[i] = residual @ y, np.maximum(np.diag(residual), 1e-12)
+        z[i] = r / np.sqrt(own[i])
+        logs = np.linalg.slogdet(inverse)[1] + np.linalg.slogdet(spread)[1]
+        fit[i] = np.log(max(mass[i], 1e-300)) + 0.5 * (logs - y @ r)
+        mean[i], error[i] = (spread @ (project.T @ y))[0], np.sqrt(spread[0, 0])
+    log_weight = fit[:, None] + 0.5 * (z**2 - np.log(own))
+    weights = np.exp(log_weight - log_weight.max(axis=0))
+    marginal = np.exp(fit - fit.max())
+    return z, weights / weights.sum(axis=0), marginal / marginal.sum(), (mean, error)
 
 
 def nearness(

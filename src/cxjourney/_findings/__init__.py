@@ -1,0 +1,11 @@
+"""Findings: what is wrong, since when, for whom, and how sure that is."""
+
+from __future__ import annotations
+
+from cxjourney._findings._findings import Finding, Findings, findings
+
+__all__ = ["Finding", "Findings", "findings"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

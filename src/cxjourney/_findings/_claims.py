@@ -1,0 +1,508 @@
+"""Claims that are tested: each kind with its p-value, all one-sided for worse."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from cxjourney._stats.change_point import rise_of
+from cxjourney._stats.customer_sums import CustomerSums, student_tail
+from cxjourney._stats.extremes import random_signs
+from cxjourney._stats.incident_scan import N_SCAN_BUCKETS, Incident, ScanData, scan
+from cxjourney._stats.landmark import LandmarkDifference, Landmarks
+from cxjourney._stats.predictive import (
+    contrast_with_peers,
+    logit_covariance,
+    logits,
+    nearness,
+    unusual,
+)
+from cxjourney._stats.stratified import StratifiedDifference, stratified_difference
+from cxjourney.kernels import md5_first_bytes
+
+if TYPE_CHECKING:
+    from cxjourney._findings._trials import Trials
+    from cxjourney._support.array_types import Bools, Floats, Ints
+
+__all__ = [
+    "FEWEST_UNITS",
+    "FEWEST_VISITS",
+    "KINDS",
+    "Claim",
+    "cell_of",
+    "changes",
+    "compared_with",
+    "downstream",
+    "excesses",
+    "handoffs",
+    "incidents",
+    "segment_cells",
+    "segment_difference",
+    "testable",
+    "tested_again",
+]
+
+KINDS = ("excess", "handoff", "segment", "change", "downstream", "incident")
+FEWEST_VISITS = 10
+FEWEST_UNITS = 10.0
+"""Effective customers below which nothing can be tested."""
+
+LARGEST_SHARE = 0.1
+END_RATE = 0.9
+"""Exit rate from which on a touchpoint is an end of journeys, not a fault."""
+
+FEWEST_PEERS = 3
+_MOST_UNITS = 4_096
+_WEEK = 7
+_RECENT = 0.75  # downstream is compared between the last quarter and what was before
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Claim:
+    """One thing that was tested.
+
+    Attributes
+    ----------
+    kind
+        One of `KINDS`.
+    outcome
+        "exit", or "conversion" within the window.
+    touchpoint
+        Where; -1 everywhere.
+    attribute, level
+        Which segment; -1 for everybody.
+    pair
+        From and to channel of a hand-off.
+    since, until
+        First and last day; -1 where it has none.
+    since_range, until_range
+        Intervals of both days.
+    nest
+        Claims of one nest say the same thing.
+    effect, error
+        How much worse, as a difference of shares, and its standard error.
+    units
+        G* of what it rests on.
+    p
+        One-sided p-value; 1 where nothing could be tested.
+    rate, base
+        The share here, and there where it is compared.
+    n
+        Visits that it rests on.
+    slow
+        Whether an incident is so long that it is rather a slow change.
+    unusual_p
+        For an excess: p-value of the prediction from touchpoints of its sort.
+    """
+
+    kind: str
+    outcome: str
+    touchpoint: int
+    attribute: int = -1
+    level: int = -1
+    pair: tuple[int, int] | None = None
+    since: int = -1
+    until: int = -1
+    since_range: tuple[int, int] = (-1, -1)
+    until_range: tuple[int, int] = (-1, -1)
+    nest: Hashable = None
+    effect: float = np.nan
+    error: float = np.nan
+    units: float = 0.0
+    p: float = 1.0
+    rate: float = np.nan
+    base: float = np.nan
+    n: int = 0
+    slow: bool = False
+    unusual_p: float = np.nan
+
+
+def cell_of(trials: Trials, claim: Claim) -> Bools:
+    """Return the visits that a claim is about; the first of each journey for a conversion."""
+    inside = np.ones(len(trials.touchpoint), dtype=np.bool_)
+    if claim.touchpoint >= 0:
+        inside &= trials.touchpoint == claim.touchpoint
+    if claim.attribute >= 0:
+        inside &= trials.attributes[claim.attribute].code[trials.journey] == claim.level
+    if claim.pair is not None and trials.channels is not None:
+        _, here, before = trials.channels
+        inside &= (before == claim.pair[0]) & (here == claim.pair[1])
+    if claim.since >= 0:
+        inside &= trials.day >= claim.since
+    if claim.until >= 0:
+        inside &= trials.day <= claim.until
+    if claim.outcome == "conversion":
+        inside &= trials.is_first
+    return inside
+
+
+def compared_with(trials: Trials, claim: Claim) -> Bools:
+    """Return the visits that those of a claim are compared with."""
+    inside = ~cell_of(trials, claim) & (trials.touchpoint == claim.touchpoint)
+    if claim.attribute >= 0 and (claim.since < 0 or claim.kind != "incident"):
+        inside &= trials.attributes[claim.attribute].code[trials.journey] != claim.level
+    elif claim.attribute >= 0:  # the same segment before and after the incident
+        inside &= trials.attributes[claim.attribute].code[trials.journey] == claim.level
+    if claim.pair is not None and trials.channels is not None:
+        _, here, before = trials.channels
+        inside = (here == claim.pair[1]) & (before == claim.pair[1])
+    return inside & trials.is_first if claim.outcome == "conversion" else inside
+
+
+def segment_difference(trials: Trials, claim: Claim) -> Claim:
+    """Return the claim that a segment loses more everywhere, touchpoint by touchpoint."""
+    code = trials.attributes[claim.attribute].code[trials.journey]
+    own = trials.known & (code == claim.level)
+    found = _stratified(trials, own, trials.known & (code != claim.level) & (code >= 0))
+    rate = float(trials.event[own].mean())
+    return attrs.evolve(
+        claim,
+        kind="segment",
+        outcome="exit",
+        touchpoint=-1,
+        effect=found.value,
+        error=float(np.sqrt(found.variance)),
+        units=found.units,
+        p=min(claim.p, found.p),
+        rate=rate,
+        base=rate - found.value,
+        n=int(own.sum()),
+    )
+
+
+def tested_again(trials: Trials, claim: Claim, keep: Bools) -> tuple[float, float, float]:
+    """Return effect, error and p-value of a claim on some of the visits.
+
+    For a date that was found by looking, the p-value is that of the date as given.
+    """
+    own, others = cell_of(trials, claim) & keep, compared_with(trials, claim) & keep
+    if claim.outcome == "conversion":
+        rows = np.flatnonzero(own | others)
+        found = _landmarks(trials, rows).difference(own[rows])
+        return -found.value, float(np.sqrt(found.variance)), found.p
+    found_ = _stratified(trials, own & trials.known, others & trials.known)
+    return found_.value, float(np.sqrt(found_.variance)), found_.p
+
+
+def _stratified(trials: Trials, own: Bools, others: Bools) -> StratifiedDifference:
+    sides = (
+        CustomerSums.of(
+            trials.touchpoint[side], trials.customer[side], trials.event[side], trials.size
+        )
+        for side in (own, others)
+    )
+    return stratified_difference(*sides)
+
+
+def _landmarks(trials: Trials, rows: Ints) -> Landmarks:
+    return Landmarks.of(
+        trials.until_goal[rows], trials.followed[rows], trials.customer[rows], trials.window
+    )
+
+
+def _difference(own: CustomerSums, rest: CustomerSums) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return difference, error, G* and p-value of two sets of cells, cell by cell."""
+    v1, v2 = own.floored, rest.floored
+    with np.errstate(invalid="ignore", divide="ignore"):
+        freedom = (v1 + v2) ** 2 / (
+            v1**2 / np.maximum(own.units - 1, 1e-9) + v2**2 / np.maximum(rest.units - 1, 1e-9)
+        )
+        d, error = own.rate - rest.rate, np.sqrt(v1 + v2)
+        p = student_tail(d / error, freedom + 1)
+    return d, error, freedom + 1, p
+
+
+def segment_cells(trials: Trials) -> Iterator[Claim]:
+    """Yield each level against the rest at each touchpoint, exits of one visit."""
+    known, k = trials.known, trials.size
+    for a, attribute in enumerate(trials.attributes):
+        levels = len(attribute.values)
+        code = attribute.code[trials.journey]
+        cell = np.where(known & (code >= 0), trials.touchpoint * levels + code, -1)
+        sums = CustomerSums.of(cell, trials.customer, trials.event, k * levels)
+        for level in range(levels):
+            place = np.arange(k * levels)
+            mine = place % levels == level
+            own = sums.merged(np.where(mine, place // levels, -1), k)
+            rest = sums.merged(np.where(mine, -1, place // levels), k)
+            d, error, units, p = _difference(own, rest)
+            enough = testable(own) & testable(rest)
+            for x in np.flatnonzero(enough).tolist():
+                yield Claim(
+                    kind="segment",
+                    outcome="exit",
+                    touchpoint=x,
+                    attribute=a,
+                    level=level,
+                    nest=("level", a, level),
+                    effect=float(d[x]),
+                    error=float(error[x]),
+                    units=float(units[x]),
+                    p=float(p[x]),
+                    rate=float(own.rate[x]),
+                    base=float(rest.rate[x]),
+                    n=int(own.trials[x]),
+                )
+
+
+def testable(sums: CustomerSums) -> Bools:
+    """Return cells with enough visits and customers, none of whom has a tenth of the visits."""
+    enough: Bools = (sums.trials >= FEWEST_VISITS) & (sums.units >= FEWEST_UNITS)
+    return enough & (sums.largest_share <= LARGEST_SHARE)
+
+
+def handoffs(trials: Trials) -> Iterator[Claim]:
+    """Yield each pair of channels against arrivals from the destination itself."""
+    if trials.channels is None:
+        return
+    names, here, before = trials.channels
+    c, k = len(names), trials.size
+    usable = trials.known & (before >= 0) & (here >= 0)
+    key = np.where(usable, (before * c + here) * k + trials.touchpoint, -1)
+    sums = CustomerSums.of(key, trials.customer, trials.event, c * c * k)
+    present = np.flatnonzero(np.bincount(key[usable] // k, minlength=c * c) >= FEWEST_VISITS)
+    for pair in present.tolist():
+        a, b = divmod(pair, c)
+        if a == b:
+            continue
+        exposed, stayed = _part(sums, pair, k), _part(sums, b * c + b, k)
+        found = stratified_difference(exposed, stayed)
+        if not found.units >= FEWEST_UNITS:
+            continue
+        weight = found.weights
+        with np.errstate(invalid="ignore"):
+            rate, base = (float(np.nansum(weight * side.rate)) for side in (exposed, stayed))
+        yield Claim(
+            kind="handoff",
+            outcome="exit",
+            touchpoint=-1,
+            pair=(a, b),
+            nest=("handoff", a, b),
+            effect=found.value,
+            error=float(np.sqrt(found.variance)),
+            units=found.units,
+            p=found.p,
+            rate=rate,
+            base=base,
+            n=int(exposed.trials.sum()),
+        )
+
+
+def _part(sums: CustomerSums, pair: int, k: int) -> CustomerSums:
+    a, b = np.searchsorted(sums.cell, [pair * k, (pair + 1) * k])
+    part = slice(int(a), int(b))
+    return CustomerSums(
+        size=k,
+        cell=sums.cell[part] - pair * k,
+        customer=sums.customer[part],
+        n=sums.n[part],
+        k=sums.k[part],
+    )
+
+
+def _by_touchpoint(trials: Trials, rows: Ints) -> Iterator[tuple[int, Ints]]:
+    order = rows[np.argsort(trials.touchpoint[rows], kind="stable")]
+    bounds = np.searchsorted(trials.touchpoint[order], np.arange(trials.size + 1))
+    for x, (a, b) in enumerate(pairwise(bounds.tolist())):
+        yield x, order[a:b]
+
+
+def changes(trials: Trials) -> Iterator[Claim]:
+    """Yield each touchpoint with the date since when more are lost there."""
+    unit = trials.customer % _MOST_UNITS
+    signs = random_signs(_MOST_UNITS)
+    for x, rows in _by_touchpoint(trials, np.flatnonzero(trials.known)):
+        if len(rows) < FEWEST_VISITS * 2:
+            continue
+        rise = rise_of(
+            unit[rows],
+            trials.day[rows],
+            trials.event[rows],
+            n_units=_MOST_UNITS,
+            n_periods=trials.n_days,
+            step=_WEEK,
+            signs=signs,
+        )
+        if rise.since < 0:
+            continue
+        late = trials.day[rows] >= rise.since
+        n, m = int(late.sum()), int((~late).sum())
+        error = np.sqrt(
+            sum(r * (1 - r) / max(s, 1) for r, s in ((rise.after, n), (rise.before, m)))
+        )
+        yield Claim(
+            kind="change",
+            outcome="exit",
+            touchpoint=x,
+            since=rise.since,
+            since_range=(rise.earliest, rise.latest),
+            nest=("touchpoint", x),
+            effect=rise.after - rise.before,
+            error=float(error),
+            units=float(len(np.unique(unit[rows]))),
+            p=rise.p,
+            rate=rise.after,
+            base=rise.before,
+            n=n,
+        )
+
+
+def downstream(trials: Trials) -> Iterator[Claim]:
+    """Yield conversion after each touchpoint: of each level, and of the last quarter."""
+    if not trials.window:
+        return
+    recent = int(trials.n_days * _RECENT)
+    for x, rows in _by_touchpoint(trials, np.flatnonzero(trials.is_first)):
+        if len(rows) < 2 * FEWEST_VISITS:
+            continue
+        landmarks = _landmarks(trials, rows)
+        journey = trials.journey[rows]
+        groups = [
+            (a, level, attribute.code[journey] == level, attribute.code[journey] >= 0)
+            for a, attribute in enumerate(trials.attributes)
+            for level in range(len(attribute.values))
+        ]
+        late = trials.day[rows] >= recent
+        groups.append((-1, -1, late, np.ones(len(rows), dtype=np.bool_)))
+        for a, level, mine, have in groups:
+            n = int(mine.sum())
+            if n < FEWEST_VISITS or int(have.sum()) - n < FEWEST_VISITS:
+                continue
+            found = landmarks.difference(mine, have & ~mine)
+            if found.units < FEWEST_UNITS or np.isnan(found.value):
+                continue
+            yield _downstream_claim(found, x, a, level, since=-1 if a >= 0 else recent, n=n)
+
+
+def _downstream_claim(
+    found: LandmarkDifference, x: int, attribute: int, level: int, *, since: int, n: int
+) -> Claim:
+    return Claim(
+        kind="downstream",
+        outcome="conversion",
+        touchpoint=x,
+        attribute=attribute,
+        level=level,
+        since=since,
+        nest=("level", attribute, level) if attribute >= 0 else ("recent",),
+        effect=-found.value,
+        error=float(np.sqrt(found.variance)),
+        units=found.units,
+        p=found.p,
+        rate=found.first,
+        base=found.second,
+        n=n,
+    )
+
+
+def incidents(trials: Trials) -> Iterator[Claim]:
+    """Yield the intervals of days that stand out, of exits and of what comes later."""
+    bucket = md5_first_bytes(trials.journeys.log.customer_ids)
+    ripe = trials.is_first & (trials.followed >= trials.window)
+    lost = (trials.until_goal > trials.window).astype(np.float64)
+    outcomes = [("exit", trials.known, trials.event)]
+    if trials.window:
+        outcomes.append(("conversion", ripe, lost))
+    for outcome, usable, event in outcomes:
+        rows = np.flatnonzero(usable)
+        data = ScanData(
+            place=trials.touchpoint[rows],
+            day=trials.day[rows],
+            bucket=bucket[trials.customer[rows]],
+            strata=[
+                (attribute.code[trials.journey[rows]], len(attribute.values))
+                for attribute in trials.attributes
+            ],
+            event=event[rows],
+            n_places=trials.size,
+            n_days=trials.n_days,
+        )
+        assert int(data.bucket.max(initial=0)) < N_SCAN_BUCKETS  # noqa: S101 - one byte
+        for incident in scan(data):
+            yield _incident_claim(trials, data, incident, outcome)
+
+
+def _incident_claim(trials: Trials, data: ScanData, found: Incident, outcome: str) -> Claim:
+    attribute, level = -1, -1
+    if found.stratum:
+        offsets = data.offsets
+        attribute = int(np.searchsorted(offsets, found.stratum, side="right")) - 1
+        level = found.stratum - offsets[attribute]
+    everybody = ("touchpoint", found.place) if outcome == "exit" else ("recent",)
+    rate, base = found.events / max(found.trials, 1), found.expected / max(found.trials, 1)
+    claim = Claim(
+        kind="incident",
+        outcome=outcome,
+        touchpoint=found.place,
+        attribute=attribute,
+        level=level,
+        since=found.first,
+        until=found.last,
+        since_range=(found.first_low, found.first_high),
+        until_range=(found.last_low, found.last_high),
+        nest=("level", attribute, level) if attribute >= 0 else everybody,
+        effect=rate - base,
+        error=(rate - base) / max(found.root, 1e-9),
+        units=float(N_SCAN_BUCKETS),
+        p=found.p,
+        rate=rate if outcome == "exit" else 1 - rate,
+        base=base if outcome == "exit" else 1 - base,
+        n=found.trials,
+        slow=found.slow,
+    )
+    return claim if not np.isnan(trials.window) else attrs.evolve(claim, p=1.0)
+
+
+def excesses(trials: Trials, keep: Bools, *, ends: Bools, with_stages: bool) -> Iterator[Claim]:
+    """Yield each touchpoint against its peers, or against what its nearness to the goal predicts.
+
+    Parameters
+    ----------
+    trials
+        The trials.
+    keep
+        Visits that take part: those of cells that explain themselves are left out.
+    ends
+        Touchpoints at which journeys end by nature: neither tested nor anybody's peer.
+    with_stages
+        Whether the peers are those of the stage.
+    """
+    cell = np.where(keep & trials.known, trials.touchpoint, -1)
+    sums = CustomerSums.of(cell, trials.customer, trials.event, trials.size)
+    usable = testable(sums) & ~ends
+    group = np.where(usable, trials.stage if with_stages else 0, -1)
+    sizes = np.bincount(group[group >= 0], minlength=int(group.max(initial=-1)) + 1)
+    group = np.where((group >= 0) & (sizes[group] > FEWEST_PEERS), group, -1)
+    compared = np.flatnonzero(group >= 0)
+    if len(compared) <= FEWEST_PEERS:
+        return
+    place = np.full(trials.size, -1)
+    place[compared] = np.arange(len(compared))
+    part = sums.merged(place, len(compared))
+    y, covariance = logits(part), logit_covariance(part)
+    if with_stages:
+        design = (group[compared][:, None] == np.unique(group[compared])).astype(np.float64)
+    else:
+        near, variance = trials.nearness
+        covariance, design = nearness(y, covariance, near[compared], variance[compared])
+    p_unusual, _ = unusual(y, covariance, design, part.units)
+    contrast = contrast_with_peers(sums, group)
+    for i, x in enumerate(compared.tolist()):
+        yield Claim(
+            kind="excess",
+            outcome="exit",
+            touchpoint=x,
+            nest=("touchpoint", x),
+            effect=float(contrast.difference[x]),
+            error=float(np.sqrt(contrast.variance[x])),
+            units=float(contrast.units[x]),
+            p=float(contrast.p[x] if with_stages else p_unusual[i]),
+            rate=float(sums.rate[x]),
+            base=float(contrast.peers[x]),
+            n=int(sums.trials[x]),
+            unusual_p=float(p_unusual[i]),
+        )

@@ -1,0 +1,630 @@
+"""`findings`: what is wrong, since when, what it is worth, who is hit, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+import numpy as np
+
+from cxjourney import plot
+from cxjourney._findings._claims import END_RATE, FEWEST_UNITS, FEWEST_VISITS, KINDS, testable
+from cxjourney._findings._gains import effect_interval, gain_of, hit_by, share_explained
+from cxjourney._findings._pipeline import Judged, Judgement, judge
+from cxjourney._findings._trials import Trials
+from cxjourney._findings._untested import Observation, mix_shift, observations
+from cxjourney._findings._words import (
+    KIND_NAMES,
+    date_of,
+    doubts_of,
+    next_of,
+    place_of,
+    reasons_of,
+    segment_of,
+    sentence_of,
+)
+from cxjourney._stats.customer_sums import CustomerSums
+from cxjourney._stats.estimate import Estimate
+from cxjourney._support.array_types import Bools
+from cxjourney._support.result import Result
+from cxjourney._support.table import Table
+from cxjourney._support.validation import check_count, check_level, check_names, check_number
+from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.journeys import CONVERTED, IN_PROGRESS, Journeys, check_journeys, mean_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from matplotlib.axes import Axes
+
+    from cxjourney.journeys import SegmentBy
+
+__all__ = ["Finding", "Findings", "findings"]
+
+_NOTHING = 0.01
+"""Share of closed journeys that dropped below which there is nothing to win."""
+
+_WORTH_WATCHING = 0.5
+_WATCHED_P = 0.05
+_ASSUMPTION = (
+    "Gains assume that whoever is kept goes on as those did who stayed; they are corrected for "
+    "having been selected, and those of nested findings are not to be added."
+)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Hit:
+    """Journeys that a finding is about."""
+
+    journeys: Journeys
+    inside: Bools
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Finding(Result):
+    """One thing that is wrong.
+
+    Attributes
+    ----------
+    kind
+        What sort of finding it is.
+    certainty
+        "sure" or "worth watching".
+    where
+        Touchpoint, pair of channels, or "everywhere".
+    who
+        Segment; "" for everybody.
+    since, until
+        First and last date; "" where it has none.
+    sentence
+        The finding in a sentence.
+    effect
+        How much worse, as a difference of shares.
+    n_visits, n_journeys, n_customers
+        How many are hit.
+    gain
+        Conversions that would be won if the effect were gone, corrected for selection.
+    money
+        The same in money; None where no value is known.
+    adjusted_p
+        Smallest false-discovery rate at which it is in the list; NaN where no test stands behind
+        it.
+    unusual
+        For more exits than at peers: whether it lies outside what touchpoints of its sort vary by,
+        "yes", "no" or "cannot tell"; "" for all others.
+    share_explained
+        Share of the touchpoint's excess over its peers that the finding explains; None where it
+        does not apply.
+    reasons
+        What speaks for it.
+    doubts
+        What could make it wrong.
+    next_steps
+        What to look at next.
+    """
+
+    title: ClassVar[str] = "Finding"
+
+    kind: str
+    certainty: str
+    where: str
+    who: str
+    since: str
+    until: str
+    sentence: str
+    effect: Estimate
+    n_visits: int
+    n_journeys: int
+    n_customers: int
+    gain: Estimate
+    money: Estimate | None
+    adjusted_p: float
+    unusual: str
+    share_explained: Estimate | None
+    reasons: tuple[str, ...]
+    doubts: tuple[str, ...]
+    next_steps: tuple[str, ...]
+    _hit: _Hit | None = attrs.field(init=False, default=None, eq=False)
+
+    def journeys(self) -> Journeys:
+        """Return the journeys that it is about.
+
+        Raises
+        ------
+        InvalidValue
+            If the finding was read from a dictionary, which holds no journeys.
+        """
+        if self._hit is None:
+            raise InvalidValue("a finding that was read from a dictionary has no journeys")
+        return self._hit.journeys.where(self._hit.inside)
+
+    def customers(self) -> tuple[str, ...]:
+        """Return the ids of the customers that it is about, each once.
+
+        Raises
+        ------
+        InvalidValue
+            If the finding was read from a dictionary, which holds no ids.
+        """
+        found = self.journeys()
+        return tuple(found.log.customer_ids[i] for i in np.unique(found.customer).tolist())
+
+    def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the gain with its interval.
+
+        Parameters
+        ----------
+        title
+            The heading; None takes the sentence.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        return _draw((self,), self.sentence if title is None else title, ax)
+
+    def _table(self) -> Table:
+        rows = [("effect", self.effect), ("gain, conversions", self.gain)]
+        if self.money is not None:
+            rows.append((f"gain, {self.money.unit}", self.money))
+        if self.share_explained is not None:
+            rows.append(("share of the excess explained", self.share_explained))
+        return Table(
+            {
+                "figure": [name for name, _ in rows],
+                **{
+                    end: np.array([getattr(value, end) for _, value in rows])
+                    for end in ("value", "low", "high")
+                },
+            }
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        certain = f"It is {self.certainty}; {self.n_journeys:,} journeys of "
+        hit = f"{certain}{self.n_customers:,} customers are hit."
+        return (self.sentence, hit, *self.reasons, *self.doubts, *self.next_steps)
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Findings(Result):
+    """What is wrong, ranked; what is not sure stands apart.
+
+    Attributes
+    ----------
+    headline
+        The answer in a sentence.
+    sure
+        Findings of which at most 1 - `level` are false on average, those first whose gain has the
+        highest lower end.
+    watching
+        What is worth watching, in no order of certainty.
+    ends
+        Touchpoints at which journeys end by nature, to be confirmed: `touchpoint`, `visits`,
+        `exit_probability`, `argument`.
+    untested
+        What could not be tested, and why: `touchpoint`, `visits`, `reason`.
+    mix
+        The change of the conversion rate between both halves, split into mix and rates.
+    tests
+        Number of tests by kind.
+    level
+        1 minus the false-discovery rate of the list of sure findings.
+    notes
+        What a reader must know.
+    """
+
+    title: ClassVar[str] = "Findings"
+
+    headline: str
+    sure: tuple[Finding, ...]
+    watching: tuple[Finding, ...]
+    ends: Table
+    untested: Table
+    mix: Table
+    tests: Table
+    level: float
+    notes: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[Finding]:
+        """Iterate over the sure findings."""
+        return iter(self.sure)
+
+    def __len__(self) -> int:
+        return len(self.sure)
+
+    def __getitem__(self, place: int) -> Finding:
+        return self.sure[place]
+
+    def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the gains of the sure findings with their intervals.
+
+        Parameters
+        ----------
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        return _draw(self.sure, self.title if title is None else title, ax)
+
+    def _table(self) -> Table:
+        every = [*self.sure, *self.watching]
+        numbers = {
+            "effect": [f.effect.value for f in every],
+            "low": [f.effect.low for f in every],
+            "high": [f.effect.high for f in every],
+            "journeys": [f.n_journeys for f in every],
+            "customers": [f.n_customers for f in every],
+            "gain_low": [f.gain.low for f in every],
+            "gain": [f.gain.value for f in every],
+            "gain_high": [f.gain.high for f in every],
+            "adjusted_p": [f.adjusted_p for f in every],
+        }
+        columns: dict[str, Any] = {
+            name: [getattr(f, name) for f in every]
+            for name in ("certainty", "kind", "where", "who", "since", "until")
+        }
+        columns |= {name: np.array(values) for name, values in numbers.items()}
+        columns["unusual"] = [f.unusual for f in every]
+        percent = dict.fromkeys(("effect", "low", "high"), "percent")
+        whole = dict.fromkeys(("gain_low", "gain", "gain_high"), "integer")
+        return Table(columns, formats=percent | whole, backend=self.mix.backend)
+
+    def _notes(self) -> tuple[str, ...]:
+        return (self.headline, *(finding.sentence for finding in self.sure), *self.notes)
+
+
+def _draw(found: Sequence[Finding], title: str, ax: Axes | None) -> Axes:
+    return plot.forest(
+        [f"{f.where} {f.who}".strip() for f in found],
+        [f.gain.value for f in found],
+        [f.gain.low for f in found],
+        [f.gain.high for f in found],
+        n=[f.n_journeys for f in found],
+        reference=0.0,
+        label="conversions to be won",
+        title=title,
+        ax=ax,
+    )
+
+
+def findings(
+    journeys: Journeys,
+    *,
+    segments: Sequence[SegmentBy] | None = None,
+    value: float | None = None,
+    expected_exits: str | Iterable[str] = (),
+    n: int = 10,
+    level: float = 0.95,
+) -> Findings:
+    """Return what is wrong, since when, for whom, what it is worth and how sure that is.
+
+    Parameters
+    ----------
+    journeys
+        The journeys, with a goal, times, and outcomes that say when one is over.
+    segments
+        Attributes whose segments are compared; None takes those of customers that have 2 to 20
+        values, numbers cut at their quartiles.
+    value
+        Value of a conversion [currency of the log]; None takes the mean of those that are known.
+    expected_exits
+        Touchpoints at which it is no fault that journeys end.
+    n
+        How many sure findings and, apart from them, how many worth watching are given at most.
+    level
+        1 minus the false-discovery rate of what is called sure; confidence level of the intervals.
+
+    Returns
+    -------
+    Findings
+
+    Raises
+    ------
+    TimesRequired
+        If the journeys were made of aggregated paths.
+    OutcomeUndetermined
+        If nothing says when a journey without the goal is over.
+    UnknownName
+        If a segment or an expected exit is not in the log.
+
+    Notes
+    -----
+    Six kinds are tested, all one-sided for worse, and each has the same share of one error budget
+    (weighted Benjamini-Hochberg, focused on one representative of what says the same thing): exits
+    beyond the peers' of the stage, hand-offs, segments at a touchpoint, changes since a date,
+    conversions later on, and incidents that nobody dated. Cells that are sure are taken out before
+    touchpoints are tested, so that a touchpoint that only carries another finding is none of its
+    own. Loops, waits, low points and shifts of the mix have no null: they are never sure.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> from cxjourney._findings import findings
+    >>> found = findings(cx.datasets.sample(seed=2, customers=3_000).journeys())
+    >>> sorted(f.where for f in found)[:2]
+    ['app → web', 'cart']
+    """
+    check_journeys(journeys).require_determined("findings")
+    journeys.require_times("findings")
+    check_level(level)
+    check_count(n, "n")
+    expected = check_names(expected_exits, "expected_exits")
+    trials = Trials.of(journeys, segments)
+    for name in expected:
+        if name not in trials.names:
+            raise UnknownName.among("expected_exits", name, trials.names, where="the journeys")
+    worth = mean_value(journeys) if value is None else float(check_number(value, "value"))
+    sums = CustomerSums.of(
+        np.where(trials.known, trials.touchpoint, -1), trials.customer, trials.event, trials.size
+    )
+    stated = np.isin(np.array(trials.names, dtype=object), expected)
+    with np.errstate(invalid="ignore"):
+        enders = (sums.rate >= END_RATE) & (sums.trials >= FEWEST_VISITS)
+    nothing = _nothing_to_find(trials)
+    if nothing:
+        return _empty(trials, sums, enders & ~stated, nothing, level)
+    found = judge(trials, ends=stated | enders, rate=1 - level)
+    mix, shifted = mix_shift(trials, level=level)
+    sure = [_finding(trials, one, found, worth, level) for one in found.sure]
+    sure.sort(key=lambda one: -one.gain.low)
+    watching = [
+        _finding(trials, one, found, worth, level)
+        for one in found.others
+        if one.carried_by is None and one.adjusted <= _WORTH_WATCHING and one.claim.p <= _WATCHED_P
+    ]
+    seen = [*shifted, *observations(trials, level=level)]
+    told = [_observed(trials, one, level) for one in seen]
+    watching = [*watching[:n], *told[: max(0, n - len(watching[:n]))]]
+    tests = Table(
+        {"kind": [KIND_NAMES[kind] for kind in KINDS], "tests": [found.tested[k] for k in KINDS]}
+    )
+    return Findings(
+        headline=_headline(sure, found),
+        sure=tuple(sure[:n]),
+        watching=tuple(watching),
+        ends=_ends(trials, sums, enders & ~stated),
+        untested=_untested(trials, sums, found),
+        mix=mix,
+        tests=tests,
+        level=level,
+        notes=_said(trials, sure, found, n, level),
+    )
+
+
+def _nothing_to_find(trials: Trials) -> str:
+    """Return why nothing is looked for; "" where something is."""
+    outcome = trials.journeys.outcome
+    closed = int(np.count_nonzero(outcome != IN_PROGRESS))
+    won = int(np.count_nonzero(outcome == CONVERTED))
+    if not won:
+        return "No journey has reached the goal, so that nothing can be said of what keeps from it."
+    if trials.n_dropped <= _NOTHING * closed:
+        return (
+            f"Nothing to win here: {won:,} of {closed:,} closed journeys have converted, and only "
+            f"{trials.n_dropped:,} dropped."
+        )
+    return ""
+
+
+def _headline(sure: list[Finding], found: Judgement) -> str:
+    number = sum(found.tested.values())
+    if not sure:
+        return f"Nothing is surely wrong: none of {number:,} tests stands out."
+    are = "1 finding is" if len(sure) == 1 else f"{len(sure)} findings are"
+    return f"{are} sure, of {number:,} tests. The first: {sure[0].sentence}"
+
+
+def _said(
+    trials: Trials, sure: list[Finding], found: Judgement, n: int, level: float
+) -> tuple[str, ...]:
+    notes = []
+    if not found.with_stages:
+        notes.append(
+            "No stage has enough touchpoints to be peers: exits are held against what the nearness "
+            "to the goal tells, and no excess over peers is claimed."
+        )
+    notes += [
+        (
+            f"Of the sure findings at most {100 * (1 - level):.3g}% are false on average; they are "
+            "ranked by the lower end of the gain (gain_low)."
+        ),
+        _ASSUMPTION,
+        f"Conversions later on are counted within {trials.window:g} days.",
+    ]
+    if len(sure) > n:
+        notes.append(f"{len(sure) - n:,} further sure findings are not shown.")
+    carried = sum(one.carried_by is not None for one in found.others)
+    if carried:
+        notes.append(f"{carried:,} more are explained by the findings above.")
+    return tuple(notes)
+
+
+def _finding(
+    trials: Trials, judged: Judged, found: Judgement, worth: float, level: float
+) -> Finding:
+    claim = judged.claim
+    inside = hit_by(trials, judged)
+    low, high = effect_interval(judged, level)
+    won, least, most = gain_of(trials, judged, inside, level=level)
+    explained = share_explained(trials, judged, found, level=level) if judged.sure else None
+    share, said = (explained[0], explained[3]) if explained else (math.nan, "")
+    journeys = np.unique(trials.journey[inside])
+    currency = trials.journeys.log.currency or ""
+    gain = Estimate(
+        value=won,
+        low=least,
+        high=most,
+        level=level,
+        n=len(journeys),
+        unit="conversions",
+        method="median-unbiased after selection",
+        name="gain",
+    )
+    return _with_hit(
+        Finding(
+            kind=KIND_NAMES[claim.kind],
+            certainty="sure" if judged.sure else "worth watching",
+            where=place_of(trials, claim),
+            who=segment_of(trials, claim),
+            since=date_of(trials, claim.since),
+            until=date_of(trials, claim.until),
+            sentence=sentence_of(trials, judged),
+            effect=Estimate(
+                value=claim.effect,
+                low=low,
+                high=high,
+                level=level,
+                n=claim.n,
+                unit="fraction",
+                method="t by customer",
+                name="effect",
+            ),
+            n_visits=int(np.count_nonzero(inside)),
+            n_journeys=len(journeys),
+            n_customers=len(np.unique(trials.customer[inside])),
+            gain=gain,
+            money=_money(gain, worth, currency),
+            adjusted_p=judged.adjusted,
+            unusual=judged.unusual,
+            share_explained=None
+            if explained is None
+            else Estimate(
+                value=share,
+                low=explained[1],
+                high=explained[2],
+                level=level,
+                n=claim.n,
+                unit="fraction",
+                method="jackknife over buckets",
+                name="share_explained",
+            ),
+            reasons=tuple(reasons_of(trials, judged, said, share)),
+            doubts=tuple(doubts_of(judged)),
+            next_steps=tuple(next_of(trials, judged)),
+        ),
+        trials,
+        inside,
+    )
+
+
+def _money(gain: Estimate, worth: float, currency: str) -> Estimate | None:
+    if not math.isfinite(worth):
+        return None
+    return attrs.evolve(
+        gain,
+        value=worth * gain.value,
+        low=worth * gain.low,
+        high=worth * gain.high,
+        unit=currency,
+        name="money",
+    )
+
+
+def _with_hit(finding: Finding, trials: Trials, inside: Bools) -> Finding:
+    mask = np.zeros(len(trials.journeys.outcome), dtype=np.bool_)
+    mask[trials.journey[inside]] = True
+    object.__setattr__(finding, "_hit", _Hit(journeys=trials.journeys, inside=mask))
+    return finding
+
+
+def _observed(trials: Trials, seen: Observation, level: float) -> Finding:
+    inside = seen.visits
+    nothing = Estimate(value=math.nan, unit="conversions", name="gain")
+    return _with_hit(
+        Finding(
+            kind=KIND_NAMES.get(seen.kind, seen.kind),
+            certainty="worth watching",
+            where=trials.names[seen.touchpoint] if seen.touchpoint >= 0 else "everywhere",
+            who="",
+            since="",
+            until="",
+            sentence=seen.sentence,
+            effect=Estimate(
+                value=seen.effect,
+                low=seen.low,
+                high=seen.high,
+                level=level,
+                n=int(np.count_nonzero(inside)),
+                unit="fraction",
+                method="t by customer",
+                name="effect",
+            ),
+            n_visits=int(np.count_nonzero(inside)),
+            n_journeys=len(np.unique(trials.journey[inside])),
+            n_customers=len(np.unique(trials.customer[inside])),
+            gain=nothing,
+            money=None,
+            adjusted_p=math.nan,
+            unusual="",
+            share_explained=None,
+            reasons=("It comes with fewer conversions; no chance model stands behind the claim.",),
+            doubts=("Whoever this happens to may have been less likely to convert before.",),
+            next_steps=("Compare these journeys with the others: `finding.journeys()`.",),
+        ),
+        trials,
+        inside,
+    )
+
+
+def _ends(trials: Trials, sums: CustomerSums, which: Bools) -> Table:
+    places = np.flatnonzero(which)
+    return Table(
+        {
+            "touchpoint": [trials.names[x] for x in places.tolist()],
+            "visits": sums.trials[places].astype(np.int64),
+            "exit_probability": sums.rate[places],
+            "argument": [f"expected_exits=[{trials.names[x]!r}]" for x in places.tolist()],
+        },
+        formats={"exit_probability": "percent"},
+        backend=trials.journeys.log.backend,
+    )
+
+
+def _untested(trials: Trials, sums: CustomerSums, found: Judgement | None) -> Table:
+    fine = testable(sums)
+    rows = []
+    for x in range(trials.size):
+        if found is not None and found.ends[x]:
+            continue
+        if sums.trials[x] < FEWEST_VISITS:
+            reason = f"fewer than {FEWEST_VISITS} visits have come to an end"
+        elif sums.units[x] < FEWEST_UNITS:
+            reason = f"its visits count as {sums.units[x]:.1f} customers of equal weight"
+        elif not fine[x]:
+            reason = f"one customer has {100 * sums.largest_share[x]:.0f}% of its visits"
+        elif found is not None and not found.excess_tested[x]:
+            reason = "too few peers for its excess; all else was tested"
+        else:
+            continue
+        rows.append((trials.names[x], int(sums.trials[x]), reason))
+    names, visits, reasons = zip(*rows, strict=True) if rows else ((), (), ())
+    return Table(
+        {"touchpoint": names, "visits": np.array(visits, dtype=np.int64), "reason": reasons},
+        backend=trials.journeys.log.backend,
+    )
+
+
+def _empty(
+    trials: Trials, sums: CustomerSums, enders: Bools, headline: str, level: float
+) -> Findings:
+    return Findings(
+        headline=headline,
+        sure=(),
+        watching=(),
+        ends=_ends(trials, sums, enders),
+        untested=_untested(trials, sums, None),
+        mix=Table({"by": (), "change": np.zeros(0)}, backend=trials.journeys.log.backend),
+        tests=Table({"kind": [KIND_NAMES[kind] for kind in KINDS], "tests": [0] * len(KINDS)}),
+        level=level,
+        notes=(),
+    )

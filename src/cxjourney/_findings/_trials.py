@@ -1,0 +1,250 @@
+"""Visits of journeys as trials: where, when, by whom, and what came of them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from cxjourney._stats.aalen_johansen import OPEN
+from cxjourney._support.array_types import Bools, Floats, Ints
+from cxjourney.domain import MISSING
+from cxjourney.exceptions import UnknownName
+from cxjourney.journeys import (
+    CONVERTED,
+    DROPPED,
+    Journeys,
+    Visits,
+    chain_figures,
+    grain_codes,
+    graph_of,
+    segments_of,
+    statistics_of,
+    visits_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxjourney.journeys import SegmentBy
+
+__all__ = ["DAY_US", "MOST_LEVELS", "Attribute", "Trials"]
+
+DAY_US = 86_400_000_000
+MOST_LEVELS = 20
+"""Values of an attribute above which it makes no segments by itself."""
+
+_MOST_ATTRIBUTES = 12
+_REACHED = 0.9  # share of the conversions that come within the window
+_LARGEST_PART = 4  # the window is at most this part of the observation
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Attribute:
+    """Segments of journeys by one attribute.
+
+    Attributes
+    ----------
+    name, values
+        The attribute and its values.
+    code
+        Segment of each journey, as a place in `values`; -1 where it is not known.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    code: Ints
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Trials:
+    """All visits of journeys, with what the tests ask of them.
+
+    Attributes
+    ----------
+    journeys
+        The journeys.
+    visits
+        Their visits.
+    attributes
+        The attributes whose segments are tested.
+    """
+
+    journeys: Journeys
+    visits: Visits
+    attributes: tuple[Attribute, ...]
+
+    @classmethod
+    def of(cls, journeys: Journeys, segments: Sequence[SegmentBy] | None) -> Trials:
+        """Return the trials of journeys; without `segments` all attributes of customers."""
+        if segments is None:
+            chosen: list[SegmentBy] = list(journeys.log.customer_attributes)
+        else:
+            chosen = [segments] if isinstance(segments, (str, tuple)) else list(segments)
+        found: list[Attribute] = []
+        for one in chosen:
+            part = segments_of(journeys, one)
+            values = tuple(value for value in part.values if value != MISSING)
+            known = 2 <= len(values) <= MOST_LEVELS
+            if segments is None and (not known or len(found) == _MOST_ATTRIBUTES):
+                continue
+            code = np.where(part.code < len(values), part.code, -1)
+            found.append(Attribute(name=part.name, values=values, code=code))
+        return cls(journeys=journeys, visits=visits_of(journeys), attributes=tuple(found))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the touchpoints."""
+        return self.visits.names
+
+    @property
+    def size(self) -> int:
+        """Number of touchpoints."""
+        return len(self.visits.names)
+
+    @property
+    def touchpoint(self) -> Ints:
+        """Touchpoint of each visit."""
+        return self.visits.node
+
+    @cached_property
+    def journey(self) -> Ints:
+        """Journey of each visit."""
+        return self.visits.journey
+
+    @cached_property
+    def customer(self) -> Ints:
+        """Customer of each visit."""
+        return self.journeys.customer[self.visits.journey]
+
+    @cached_property
+    def time_us(self) -> Ints:
+        """Time of each visit [µs]."""
+        time = self.journeys.columns.time
+        assert time is not None  # noqa: S101 - findings ask for times first
+        return np.asarray(time[self.visits.row])
+
+    @cached_property
+    def first_us(self) -> int:
+        """Midnight (UTC) before the first visit [µs]."""
+        return int(self.time_us.min()) // DAY_US * DAY_US if len(self.time_us) else 0
+
+    @cached_property
+    def until_us(self) -> int:
+        """End of the observation [µs]."""
+        until = self.journeys.log.observed_until_us
+        return int(self.time_us.max(initial=0)) if until is None else int(until)
+
+    @cached_property
+    def day(self) -> Ints:
+        """Day of each visit, 0 for the first."""
+        return (self.time_us - self.first_us) // DAY_US
+
+    @cached_property
+    def n_days(self) -> int:
+        """Days from the first visit to the last."""
+        return int(self.day.max(initial=0)) + 1
+
+    @cached_property
+    def event(self) -> Floats:
+        """Whether each visit was the last of a journey that dropped."""
+        return (self.visits.following == self.visits.dropoff).astype(np.float64)
+
+    @cached_property
+    def known(self) -> Bools:
+        """Whether the limit of inactivity had passed by the end of the observation.
+
+        Visits of the last days take no part, whether they moved on or not: to count only those
+        that moved on would say that hardly anybody leaves lately.
+        """
+        limit = self.journeys.rules.inactivity
+        closed = np.asarray(self.visits.state != OPEN)
+        if limit is None or self.journeys.rules.all_closed:
+            return closed
+        return closed & (self.time_us <= self.until_us - int(limit.total_seconds() * 1e6))
+
+    @cached_property
+    def stage(self) -> Ints:
+        """Stage of each touchpoint, as a number; -1 where it has none of its own."""
+        graph = graph_of(self.journeys)
+        stages = [str(graph.nodes[name].get("stage", "")) for name in self.names]
+        order = {stage: i for i, stage in enumerate(dict.fromkeys(s for s in stages if s))}
+        return np.array([order.get(stage, -1) for stage in stages], dtype=np.int64)
+
+    @cached_property
+    def channels(self) -> tuple[tuple[str, ...], Ints, Ints] | None:
+        """Names of the channels, the channel of each visit and that of the visit before.
+
+        The channel before is -1 at the first visit of a journey. None where the log has none.
+        """
+        try:
+            coded = grain_codes(self.journeys.columns, "channel")
+        except UnknownName:
+            return None
+        here = coded.codes[self.visits.row].astype(np.int64)
+        before = np.concatenate([[-1], here])[: len(here)]
+        before[self.visits.first] = -1
+        return coded.names, here, before
+
+    @cached_property
+    def is_first(self) -> Bools:
+        """Whether each visit is the first of its journey at its touchpoint."""
+        key = self.journey * max(self.size, 1) + self.touchpoint
+        first = np.zeros(len(key), dtype=np.bool_)
+        first[np.unique(key, return_index=True)[1]] = True
+        return first
+
+    @cached_property
+    def until_goal(self) -> Floats:
+        """Days from each visit to the conversion of its journey; infinity where there was none."""
+        time = self.journeys.columns.time
+        assert time is not None  # noqa: S101 - findings ask for times first
+        won = (self.journeys.outcome == CONVERTED) & (np.diff(self.journeys.offsets) > 0)
+        end = np.full(len(won), np.inf)
+        end[won] = time[self.journeys.offsets[1:][won] - 1]
+        return np.asarray((end[self.journey] - self.time_us) / DAY_US, dtype=np.float64)
+
+    @cached_property
+    def followed(self) -> Floats:
+        """Days from each visit to the end of the observation."""
+        return np.asarray((self.until_us - self.time_us) / DAY_US, dtype=np.float64)
+
+    @cached_property
+    def window(self) -> float:
+        """Days within which nine of ten conversions come after the first visit of a journey."""
+        took = self.until_goal[self.visits.first]
+        took = took[np.isfinite(took)]
+        if not len(took):
+            return 0.0
+        reached = float(np.quantile(took, _REACHED))
+        span = (self.until_us - self.first_us) / DAY_US
+        return float(min(max(np.ceil(reached), 1.0), max(span / _LARGEST_PART, 1.0)))
+
+    @cached_property
+    def onward(self) -> Floats:
+        """Conversions that one visit more that goes on would bring, by touchpoint: h / (1 - e)."""
+        hitting = chain_figures(self.journeys).hitting.whole
+        stays = 1 - statistics_of(self.journeys).silence
+        return np.where(stays > 0, hitting / np.where(stays > 0, stays, 1.0), 0.0)
+
+    @cached_property
+    def nearness(self) -> tuple[Floats, Floats]:
+        """Probability of conversion after each touchpoint, given that one goes on; its variance."""
+        found = statistics_of(self.journeys)
+        k = self.size
+        hitting = np.concatenate([chain_figures(self.journeys).hitting.whole, [np.nan, 1.0, 0.0]])
+        on = found.target != k + 2
+        source, mass = found.source[on], found.probability[on]
+        h = hitting[found.target[on]]
+        total = np.maximum(np.bincount(source, mass, minlength=k), 1e-12)
+        g = np.bincount(source, mass * h, minlength=k) / total
+        square = np.bincount(source, mass * h * h, minlength=k) / total
+        n = np.bincount(source, found.count[on], minlength=k)
+        return g, np.maximum(square - g * g, 0.0) / np.maximum(n, 1)
+
+    @cached_property
+    def n_dropped(self) -> int:
+        """Journeys that dropped."""
+        return int(np.count_nonzero(self.journeys.outcome == DROPPED))

@@ -1,0 +1,145 @@
+"""Sentences of findings: what was found, what speaks for it, what could make it wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cxjourney._findings._trials import DAY_US
+from cxjourney._support.table import format_value
+
+if TYPE_CHECKING:
+    from cxjourney._findings._claims import Claim
+    from cxjourney._findings._pipeline import Judged
+    from cxjourney._findings._trials import Trials
+
+__all__ = ["date_of", "doubts_of", "next_of", "place_of", "reasons_of", "segment_of", "sentence_of"]
+
+KIND_NAMES = {
+    "excess": "more exits than at peers",
+    "handoff": "hand-off that loses",
+    "segment": "segment that fares worse",
+    "change": "change since a date",
+    "downstream": "fewer conversions later on",
+    "incident": "incident",
+    "mix": "shift of the mix",
+}
+
+
+def date_of(trials: Trials, day: int) -> str:
+    """Return the date of a day; "" for none."""
+    if day < 0:
+        return ""
+    return datetime.fromtimestamp((trials.first_us + day * DAY_US) / 1e6, UTC).date().isoformat()
+
+
+def place_of(trials: Trials, claim: Claim) -> str:
+    """Return where a claim is: a touchpoint, a pair of channels, or everywhere."""
+    if claim.pair is not None and trials.channels is not None:
+        names = trials.channels[0]
+        return f"{names[claim.pair[0]]} → {names[claim.pair[1]]}"
+    return trials.names[claim.touchpoint] if claim.touchpoint >= 0 else "everywhere"
+
+
+def segment_of(trials: Trials, claim: Claim) -> str:
+    """Return the segment of a claim; "" for everybody."""
+    if claim.attribute < 0:
+        return ""
+    attribute = trials.attributes[claim.attribute]
+    return f"{attribute.name}: {attribute.values[claim.level]}"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:.1f} points"
+
+
+def sentence_of(trials: Trials, judged: Judged) -> str:
+    """Return a finding in a sentence."""
+    claim = judged.claim
+    where, who = place_of(trials, claim), segment_of(trials, claim)
+    more, rate = _points(claim.effect), format_value(claim.rate, "percent")
+    if claim.kind == "excess":
+        if claim.effect != claim.effect:  # NaN: no peers of a stage
+            return f"At {where} {rate} of the visits end, more than its nearness to the goal tells."
+        return f"At {where} {rate} of the visits end, {more} more than at its peers."
+    if claim.kind == "handoff":
+        return (
+            f"After the switch {where} {rate} of the visits end, {more} more than after arriving "
+            "from within."
+        )
+    lost = (
+        f"{rate} of the visits end, {more} more"
+        if claim.outcome == "exit"
+        else f"{rate} reach the goal within {trials.window:g} days, {more} fewer"
+    )
+    at = "At nearly all touchpoints" if where == "everywhere" else f"At {where}"
+    if claim.outcome == "conversion":
+        at = f"After {where}"
+    if claim.kind in {"segment", "downstream"} and who:
+        return f"{at} {lost} among {who} than among the others."
+    of = f" among {who}" if who else ""
+    since = date_of(trials, claim.since)
+    if claim.until >= 0 and not claim.slow:
+        to = date_of(trials, claim.until)
+        return f"{at}{of}, from {since} to {to}: {lost} than was to be expected."
+    if claim.slow:
+        return f"{at}{of}, a slow change, most of all from {since}: {lost} than before."
+    return f"{at}{of} since {since}: {lost} than before."
+
+
+def reasons_of(trials: Trials, judged: Judged, explained: str, share: float) -> list[str]:
+    """Return what speaks for a finding."""
+    claim = judged.claim
+    reasons = [
+        (
+            f"{claim.n:,} visits of what counts as {claim.units:,.0f} customers of equal weight; "
+            f"p = {claim.p:.2g}, corrected for all tests {judged.adjusted:.2g}."
+        )
+    ]
+    if claim.kind == "excess":
+        said = {
+            "yes": "It lies outside what touchpoints of its sort vary by.",
+            "no": "Touchpoints of its sort vary by as much without being faulty.",
+            "cannot tell": "Whether it lies outside what touchpoints of its sort vary by, the data "
+            "cannot tell.",
+        }
+        reasons.append(said[judged.unusual])
+    if claim.since_range[0] >= 0:
+        low, high = (date_of(trials, day) for day in claim.since_range)
+        reasons.append(f"It began between {low} and {high} (95% region).")
+    if explained:
+        reasons.append(
+            f"It explains {format_value(share, 'percent')} of the touchpoint's excess. {explained}"
+        )
+    if judged.also:
+        names = ", ".join(trials.names[x] for x in judged.also)
+        reasons.append(f"The same segment stands out at {names}.")
+    return reasons
+
+
+def doubts_of(judged: Judged) -> list[str]:
+    """Return what could make a finding wrong."""
+    kind = judged.claim.kind
+    doubts = {
+        "excess": "Touchpoints of one stage may differ by nature: who is there, and what for.",
+        "handoff": "Customers who switch may differ from those who do not, beyond what each "
+        "touchpoint tells.",
+        "segment": "A segment is no experiment: what else differs between its customers counts.",
+        "change": "A campaign, a season or another mix of customers since that date would look the "
+        "same.",
+        "downstream": "What happens between here and the goal may have changed as well.",
+        "incident": "A holiday or a campaign of those days would look the same.",
+    }
+    return [doubts[kind]] if kind in doubts else ["No chance model stands behind it."]
+
+
+def next_of(trials: Trials, judged: Judged) -> list[str]:
+    """Return what to look at next."""
+    claim = judged.claim
+    if claim.kind == "handoff":
+        return [f"Follow journeys through {place_of(trials, claim)}: `finding.journeys()`."]
+    if claim.kind in {"change", "incident"}:
+        return [f"Ask what was released or broke around {date_of(trials, claim.since)}."]
+    if claim.outcome == "conversion":
+        return ["See where these journeys end: `cx.dropoff.exits(finding.journeys())`."]
+    return ["Compare these journeys with the others: `finding.journeys()`."]
