@@ -150,7 +150,9 @@ def compared_with(trials: Trials, claim: Claim) -> Bools:
     if claim.pair is not None and trials.channels is not None:
         _, here, before = trials.channels
         inside = (here == claim.pair[1]) & (before == claim.pair[1])
-    return inside & trials.is_first if claim.outcome == "conversion" else inside
+    if claim.outcome == "conversion":
+        inside &= trials.is_first
+    return np.asarray(inside)
 
 
 def segment_difference(trials: Trials, claim: Claim) -> Claim:

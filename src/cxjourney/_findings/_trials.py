@@ -163,7 +163,8 @@ class Trials:
         closed = np.asarray(self.visits.state != OPEN)
         if limit is None or self.journeys.rules.all_closed:
             return closed
-        return closed & (self.time_us <= self.until_us - int(limit.total_seconds() * 1e6))
+        early: Bools = self.time_us <= self.until_us - int(limit.total_seconds() * 1e6)
+        return closed & early
 
     @cached_property
     def stage(self) -> Ints:

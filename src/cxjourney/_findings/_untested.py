@@ -237,7 +237,8 @@ def _shifted(trials: Trials, table: Table) -> list[Observation]:
             kind="mix",
             touchpoint=-1,
             sentence="Fewer journeys convert in the second half because others come "
-            f"({row['by']}): {100 * mix[i]:.1f} points by the mix, {100 * rates:+.1f} by the rates within groups.",
+            f"({row['by']}): {100 * mix[i]:.1f} points by the mix, {100 * rates:+.1f} by the "
+            "rates within groups.",
             visits=np.zeros(len(trials.touchpoint), dtype=np.bool_),
             effect=-float(mix[i]),
             low=-float(np.asarray(table["mix_high"])[i]),

@@ -235,7 +235,7 @@ def _by_bucket(
     strata: Sequence[tuple[NDArray[np.integer], int]],
     deviation: Floats,
     chosen: Ints,
-) -> Floats:
+) -> NDArray[np.float32]:
     """Return the deviations of each bucket in the strata chosen, shape (buckets, strata × days)."""
     days = part.n_days
     sums = np.zeros((N_SCAN_BUCKETS, len(chosen), days), dtype=np.float32)
@@ -251,7 +251,7 @@ def _by_bucket(
         flat = np.bincount(key, deviation[rows], minlength=N_SCAN_BUCKETS * width)
         sums[:, inside] = flat.reshape(N_SCAN_BUCKETS, len(inside), days)
         start += size
-    return sums.reshape(N_SCAN_BUCKETS, -1)
+    return np.asarray(sums.reshape(N_SCAN_BUCKETS, -1))
 
 
 def scan(data: ScanData, *, most: int = 3, level: float = 0.05) -> list[Incident]:

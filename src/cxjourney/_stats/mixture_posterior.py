@@ -32,12 +32,12 @@ _AXES = {1: np.linspace(-24, 24, 121), 2: np.linspace(-12, 12, 41)}
 because without a spread each group of estimates has a mode of its own."""
 
 
-def prior_of_spread() -> Floats:
+def prior_of_spread(scale: float = _USUAL_SPREAD) -> Floats:
     """Return the prior probability of each spread: half-normal, cut half-way between them."""
     from scipy.special import erf
 
     ends = np.concatenate([[0.0], (SPREADS[1:] + SPREADS[:-1]) / 2, [np.inf]])
-    mass: Floats = np.diff(erf(ends / (_USUAL_SPREAD * np.sqrt(2))))
+    mass: Floats = np.diff(erf(ends / (scale * np.sqrt(2))))
     return mass
 
 

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.customer_sums import student_tail
+from cxjourney._stats.mixture_posterior import SPREADS, prior_of_spread
 from cxjourney._support.array_types import Floats, Ints
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ __all__ = [
     "nearness",
     "unusual",
 ]
-
-TAU = np.concatenate([[0.0], np.geomspace(0.01, 1.5, 28)])
-"""Standard deviations of true logits among others of their sort that are integrated over."""
 
 _ROUNDS = 3
 _RIDGE = 0.02  # spread of logits assumed by the first fits of nearness
@@ -139,13 +137,14 @@ def _fits(
     y: Floats, covariance: Floats, design: Floats, prior: float
 ) -> tuple[Floats, Floats, Floats, tuple[Floats, Floats]]:
     """Return deletion residuals and their weights by τ, the weight of τ, the first coefficient."""
-    from scipy.special import ndtr
-
-    edges = np.concatenate([[0.0], (TAU[1:] + TAU[:-1]) / 2, [np.inf]])
-    mass = np.diff(2 * ndtr(edges / prior))
-    z, own, fit = np.empty((len(TAU), len(y))), np.empty((len(TAU), len(y))), np.empty(len(TAU))
-    mean, error = np.empty(len(TAU)), np.empty(len(TAU))
-    for i, tau in enumerate(TAU.tolist()):
+    mass = prior_of_spread(prior)
+    z, own, fit = (
+        np.empty((len(SPREADS), len(y))),
+        np.empty((len(SPREADS), len(y))),
+        np.empty(len(SPREADS)),
+    )
+    mean, error = np.empty(len(SPREADS)), np.empty(len(SPREADS))
+    for i, tau in enumerate(SPREADS.tolist()):
         inverse = np.linalg.inv(covariance + tau * tau * np.eye(len(y)))
         project = inverse @ design
         spread = np.linalg.inv(design.T @ project)

@@ -1,0 +1,208 @@
+"""Worlds with and without planted faults, and what findings say of them.
+
+Run `python tests/calibration/findings.py WORLD LOGS [FIRST_SEED]`; worlds are the keys of `WORLDS`.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+
+from cxjourney import InteractionLog
+from cxjourney._findings import findings
+
+if TYPE_CHECKING:
+    from cxjourney._findings import Findings
+    from cxjourney.journeys import Journeys
+
+DAYS = 365
+INACTIVITY = 14
+GAP = 2.0  # mean days between two visits of a journey
+
+
+@attrs.frozen(kw_only=True)
+class World:
+    """A shop with stages, frail customers, attributes and channels, and the faults planted in it."""
+
+    customers: int = 800
+    touchpoints: int = 12
+    frailty: float = 0.7
+    pareto: bool = False
+    vary: float = 0.0
+    correlated: bool = False
+    stages: bool = True
+    touchpoint: float = 0.0  # logit at one touchpoint
+    handoff: float = 0.0  # logit after one switch
+    segment: float = 0.0  # logit of one level at another touchpoint
+    change: float = 0.0  # logit in the last quarter at a third
+    level: float = 0.0  # logit of one level everywhere
+    mix: float = 0.0  # share of journeys that begin in the first stage rises by as much
+    attributes: int = 5
+
+    def touchpoints_of(self) -> dict[str, str]:
+        """Return where each fault is planted: the four busiest of each stage take turns."""
+        half = self.touchpoints // 2
+        return {"touchpoint": "t01", "segment": f"t{half + 1:02}", "change": f"t{half + 2:02}"}
+
+
+def simulate(world: World, seed: int) -> Journeys:
+    """Return the journeys of a world."""
+    rng = np.random.default_rng(seed)
+    k, half, n = world.touchpoints, world.touchpoints // 2, world.customers
+    base = np.log(np.where(np.arange(k) < half, 0.35 / 0.65, 0.15 / 0.85))
+    base += rng.normal(0, world.vary, k) if world.vary else 0.0
+    traffic = np.geomspace(20, 1, half)
+    traffic /= traffic.sum()
+    frail = rng.normal(0, world.frailty, n)
+    visits = np.minimum(rng.pareto(1.2, n) + 1, 200) if world.pareto else rng.geometric(0.45, n)
+    levels = rng.integers(0, 4, (world.attributes, n))
+    if world.correlated:
+        copied = rng.random((world.attributes, n)) < 0.6
+        levels = np.where(copied, levels[0], levels)
+    customer = np.repeat(np.arange(n), np.minimum(visits, 200).astype(int))
+    m = len(customer)
+    start = rng.uniform(0, DAYS, m)
+    order = np.lexsort((start, customer))
+    customer, start = customer[order], start[order]
+    # journeys of a customer do not overlap: each starts well after the one before
+    rank = np.arange(m) - np.searchsorted(customer, customer)
+    time = start + rank * 40.0
+    alive = np.flatnonzero(time < DAYS)
+    late = time / DAYS
+    place = rng.choice(half, m, p=traffic)
+    channel = rng.integers(0, 3, m)
+    before = np.full(m, -1)
+    where = world.touchpoints_of()
+    rows: list[tuple[Any, ...]] = []
+    for _ in range(60):
+        i = alive
+        if not len(i):
+            break
+        rows.append((customer[i], place[i], channel[i], time[i]))
+        who = customer[i]
+        logit = base[place[i]] + frail[who]
+        logit += world.touchpoint * (place[i] == int(where["touchpoint"][1:]))
+        logit += world.segment * ((place[i] == int(where["segment"][1:])) & (levels[0, who] == 0))
+        logit += world.change * ((place[i] == int(where["change"][1:])) & (time[i] > 0.75 * DAYS))
+        logit += world.handoff * ((before[i] == 0) & (channel[i] == 1))
+        logit += world.level * (levels[1, who] == 1)
+        i = i[rng.random(len(i)) > 1 / (1 + np.exp(-logit))]
+        time[i] += rng.exponential(GAP, len(i)).clip(0.01, INACTIVITY - 1)
+        late_stage = place[i] >= half
+        won = late_stage & (rng.random(len(i)) < 0.35)
+        rows.append((customer[i][won], np.full(won.sum(), k), channel[i][won], time[i][won]))
+        i = i[~won]
+        onward = rng.random(len(i)) < np.where(place[i] >= half, 0.85, 0.5 - world.mix * late[i])
+        place[i] = rng.choice(half, len(i), p=traffic) + half * onward
+        before[i] = channel[i]
+        switch = rng.random(len(i)) < 0.4
+        channel[i] = np.where(switch, rng.integers(0, 3, len(i)), channel[i])
+        alive = i[time[i] < DAYS]
+    who, at, by, when = (np.concatenate(part) for part in zip(*rows, strict=True))
+    seen = when < DAYS
+    who, at, by, when = who[seen], at[seen], by[seen], when[seen]
+    names = np.array([*(f"t{x:02}" for x in range(k)), "goal"])
+    stage = np.array([*(["early"] * half), *(["late"] * (k - half)), "late"])
+    begin = np.datetime64("2025-01-01", "us")
+    frame: dict[str, Any] = {
+        "customer": [f"c{x}" for x in who.tolist()],
+        "touchpoint": names[at].tolist(),
+        "channel": np.array(["app", "web", "shop"])[by].tolist(),
+        "time": begin + (when * 86_400e6).astype("timedelta64[us]"),
+    }
+    columns: dict[str, Any] = {"stage": "stage"} if world.stages else {}
+    if world.stages:
+        frame["stage"] = stage[at].tolist()
+    for a in range(world.attributes):
+        frame[f"a{a}"] = [f"v{x}" for x in levels[a, who].tolist()]
+    log = InteractionLog.from_frame(
+        frame,
+        customer="customer",
+        touchpoint="touchpoint",
+        timestamp="time",
+        channel="channel",
+        tz="UTC",
+        attributes=[f"a{a}" for a in range(world.attributes)],
+        observed_until=datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=DAYS),
+        **columns,
+    )
+    return log.journeys(goal="goal", inactivity=timedelta(days=INACTIVITY))
+
+
+def planted(world: World) -> dict[str, tuple[str, str, str]]:
+    """Return kind, place and segment of each planted fault."""
+    where = world.touchpoints_of()
+    every = {
+        "touchpoint": ("more exits than at peers", where["touchpoint"], ""),
+        "handoff": ("hand-off that loses", "app → web", ""),
+        "segment": ("segment that fares worse", where["segment"], "a0: v0"),
+        "change": ("change since a date", where["change"], ""),
+        "level": ("segment that fares worse", "everywhere", "a1: v1"),
+    }
+    return {name: key for name, key in every.items() if getattr(world, name)}
+
+
+def judged(world: World, found: Findings) -> dict[str, float]:
+    """Return what was found of what was planted, and what else."""
+    wanted = planted(world)
+    # an incident at the place of a planted change, or conversions lost there, tell the same fault
+    places = {place: name for name, (_, place, _) in wanted.items()}
+    row: dict[str, float] = dict.fromkeys(wanted, 0.0)
+    false = 0
+    for one in found:
+        hit = [n for n, key in wanted.items() if key == (one.kind, one.where, one.who)]
+        if hit:
+            row[hit[0]] = 1.0
+        elif not (one.where in places and not one.who):
+            false += 1
+    row |= {"sure": len(found), "false": false, "any_false": float(false > 0)}
+    row["fdr"] = false / max(len(found), 1)
+    watched = {(f.kind, f.where, f.who) for f in found.watching}
+    for name, key in wanted.items():
+        row[f"{name} sure or watched"] = float(row[name] or key in watched)
+    return row
+
+
+FAULTS = {"touchpoint": 0.45, "handoff": 0.45, "segment": 0.9, "change": 0.7}
+WORLDS = {
+    "null 800": World(),
+    "null 100": World(customers=100),
+    "null 800 pareto": World(pareto=True),
+    "null 800 no stages": World(stages=False),
+    "null 800, 48 touchpoints, correlated": World(touchpoints=48, correlated=True),
+    "null 3000": World(customers=3_000),
+    "null 3000, 48 touchpoints, correlated": World(
+        customers=3_000, touchpoints=48, correlated=True
+    ),
+    "faults 800": World(**FAULTS),
+    "faults 5000": World(customers=5_000, **FAULTS),
+    "faults x2 800": World(**{name: 2 * size for name, size in FAULTS.items()}),
+    "faults 5000, correlated": World(customers=5_000, correlated=True, **FAULTS),
+    "level 3000": World(customers=3_000, level=0.5),
+    "mix 3000": World(customers=3_000, mix=0.3),
+    "touchpoint 5000 no stages": World(customers=5_000, stages=False, touchpoint=0.45),
+}
+
+
+def study(name: str, logs: int, first: int = 0) -> dict[str, float]:
+    """Return the mean of what was found in some logs of a world."""
+    world = WORLDS[name]
+    rows = []
+    for seed in range(first, first + logs):
+        found = findings(
+            simulate(world, seed), segments=[f"a{a}" for a in range(world.attributes)], n=50
+        )
+        rows.append(judged(world, found))
+        if rows[-1]["any_false"]:
+            wrong = [(f.kind, f.where, f.who, round(f.adjusted_p, 4)) for f in found]
+            print(" ", seed, wrong, flush=True)
+    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+
+
+if __name__ == "__main__":
+    result = study(sys.argv[1], int(sys.argv[2]), *map(int, sys.argv[3:]))
+    print(sys.argv[1], sys.argv[2], {key: round(value, 3) for key, value in result.items()})
