@@ -26,7 +26,7 @@ GAP = 2.0  # mean days between two visits of a journey
 
 @attrs.frozen(kw_only=True)
 class World:
-    """A shop with stages, frail customers, attributes and channels, and the faults planted in it."""
+    """A shop with frail customers, attributes and channels, and the faults planted in it."""
 
     customers: int = 800
     touchpoints: int = 12

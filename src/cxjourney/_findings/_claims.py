@@ -477,7 +477,7 @@ def excesses(trials: Trials, keep: Bools, *, ends: Bools, with_stages: bool) -> 
     sums = CustomerSums.of(cell, trials.customer, trials.event, trials.size)
     usable = testable(sums) & ~ends
     group = np.where(usable, trials.stage if with_stages else 0, -1)
-    sizes = np.bincount(group[group >= 0], minlength=int(group.max(initial=-1)) + 1)
+    sizes = np.bincount(group[group >= 0], minlength=trials.size)
     group = np.where((group >= 0) & (sizes[group] > FEWEST_PEERS), group, -1)
     compared = np.flatnonzero(group >= 0)
     if len(compared) <= FEWEST_PEERS:

@@ -82,7 +82,11 @@ class Trials:
         if segments is None:
             chosen: list[SegmentBy] = list(journeys.log.customer_attributes)
         else:
-            chosen = [segments] if isinstance(segments, (str, tuple)) else list(segments)
+            # a name, or a name with bounds, is one segment
+            with_bounds = isinstance(segments, tuple) and not all(
+                isinstance(one, (str, tuple)) for one in segments
+            )
+            chosen = [segments] if isinstance(segments, str) or with_bounds else list(segments)
         found: list[Attribute] = []
         for one in chosen:
             part = segments_of(journeys, one)

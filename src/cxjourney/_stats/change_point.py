@@ -1,4 +1,4 @@
-"""A rise of a rate since some date: cumulative sums under random signs of customers."""
+"""A rise of a rate or mean since some date: cumulative sums under random signs of customers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cxjourney._support.array_types import Floats
 
-__all__ = ["Rise", "rise_of"]
+__all__ = ["NONE", "Rise", "rise_of"]
 
 _EDGE = 0.05
 _REGION = 5.991464547107979  # 95 % quantile of chi-squared with two degrees of freedom
@@ -48,6 +48,7 @@ class Rise:
 
 
 NONE = Rise(since=-1, earliest=-1, latest=-1, before=np.nan, after=np.nan, z=0.0, p=1.0)
+"""No date to speak of."""
 
 
 def rise_of(
@@ -60,7 +61,7 @@ def rise_of(
     step: int = 1,
     signs: Floats | None = None,
 ) -> Rise:
-    """Return the rise of a rate since the most likely date.
+    """Return the rise of a rate, or of a mean, since the most likely date.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def rise_of(
     period
         Period of each trial, 0 … n_periods - 1.
     event
-        Whether each trial was an event.
+        Whether each trial was an event, or its value.
     n_units, n_periods
         Their numbers.
     step
@@ -86,7 +87,8 @@ def rise_of(
     """
     n_all = len(event)
     rate = float(np.mean(event)) if n_all else 0.0
-    if not 0 < rate < 1:
+    variance = float(np.var(event)) if n_all else 0.0  # e (1 - e) of events
+    if not variance > 0:
         return NONE
     trials = np.cumsum(np.bincount(period, minlength=n_periods))[:-1]
     share = trials / n_all
@@ -96,7 +98,7 @@ def rise_of(
     deviation = np.asarray(event, dtype=np.float64) - rate
     sums = np.cumsum(np.bincount(period, deviation, minlength=n_periods))
     with np.errstate(divide="ignore", invalid="ignore"):
-        scale = np.sqrt(n_all * share * (1 - share) * rate * (1 - rate))
+        scale = np.sqrt(n_all * share * (1 - share) * variance)
         z = np.where(usable, (share * sums[-1] - sums[:-1]) / scale, -np.inf)
     tested = np.zeros(n_periods - 1, dtype=np.bool_)
     tested[step - 1 :: step] = True

@@ -12,7 +12,7 @@ from cxjourney._support.array_types import Bools, Floats
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Limits", "limits_of_counts", "limits_of_shares", "reached_at_age"]
+__all__ = ["Limits", "limits_of_counts", "limits_of_means", "limits_of_shares", "reached_at_age"]
 
 FEWEST_PERIODS = 8
 """Mature periods below which a chart has no limits."""
@@ -71,7 +71,12 @@ def limits_of_shares(events: Floats, trials: Floats, *, floor: bool = False) -> 
 def limits_of_counts(events: Floats, trials: Floats, *, floor: bool = False) -> Limits:
     """Return the limits of a u′ chart: events per trial, which may be above 1."""
     center = _share(events, trials)
-    return _limits(events, trials, center, center, floor=floor, most=np.inf)
+    return _limits(events, trials, center, center, floor=floor)
+
+
+def limits_of_means(sums: Floats, trials: Floats, variance: float) -> Limits:
+    """Return the same limits of means of values that vary by so much."""
+    return _limits(sums, trials, _share(sums, trials), variance, floor=False, lowest=-np.inf)
 
 
 def _share(events: Floats, trials: Floats) -> float:
@@ -80,7 +85,14 @@ def _share(events: Floats, trials: Floats) -> float:
 
 
 def _limits(
-    events: Floats, trials: Floats, center: float, unit: float, *, floor: bool, most: float
+    events: Floats,
+    trials: Floats,
+    center: float,
+    unit: float,
+    *,
+    floor: bool,
+    lowest: float = 0.0,
+    most: float = np.inf,
 ) -> Limits:
     known = np.asarray(trials) > 0
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -91,7 +103,7 @@ def _limits(
     spread = max(spread, 1.0) if floor else spread
     half = _SIGMAS * error * spread
     enough = int(known.sum()) >= FEWEST_PERIODS
-    low = np.where(enough, np.maximum(center - half, 0.0), np.nan)
+    low = np.where(enough, np.maximum(center - half, lowest), np.nan)
     high = np.where(enough, np.minimum(center + half, most), np.nan)
     with np.errstate(invalid="ignore"):
         outside = known & (np.abs(z) > _SIGMAS * spread) & enough

@@ -1,1 +1,12 @@
-"""Figures by period."""
+"""Trends: figures by period, and since when they are others."""
+
+from __future__ import annotations
+
+from cxjourney._trend._metric import Metric
+from cxjourney._trend._trend import Trend, trend
+
+__all__ = ["Metric", "Trend", "trend"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,249 @@
+"""Findings on the sample and on worlds with planted faults."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cxjourney as cx
+from cxjourney._findings import Finding, Findings, findings
+from cxjourney.exceptions import OutcomeUndetermined, TimesRequired, UnknownName
+from cxjourney.journeys import Journeys
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "calibration"))
+from findings import World, simulate
+
+ATTRIBUTES = [f"a{a}" for a in range(5)]
+
+
+def told(found: Findings) -> set[tuple[str, str, str]]:
+    return {(one.kind, one.where, one.who) for one in found}
+
+
+@pytest.fixture(scope="module")
+def sample() -> Findings:
+    return findings(cx.datasets.sample(seed=2).journeys())
+
+
+PLANTED = {
+    ("more exits than at peers", "payment", ""),
+    ("more exits than at peers", "store advice", ""),
+    ("hand-off that loses", "app → web", ""),
+    ("segment that fares worse", "cart", "segment: student"),
+}
+
+
+def test_sample_has_its_four_planted_faults_and_no_other(sample: Findings) -> None:
+    assert told(sample) == PLANTED
+    lowest = [one.gain.low for one in sample]
+    assert lowest == sorted(lowest, reverse=True)
+    assert min(lowest) > 0
+    assert all(one.certainty == "worth watching" for one in sample.watching)
+    assert {one.unusual for one in sample if one.where in {"payment", "store advice"}} == {"yes"}
+    assert int(np.sum(sample.tests["tests"])) > 1_000
+    assert f"{int(np.sum(sample.tests['tests'])):,} tests" in sample.headline
+
+
+def test_effects_of_the_sample_are_near_the_truth(sample: Findings) -> None:
+    truths = cx.datasets.sample(seed=2, customers=1).truths
+    assert truths.handoff is not None
+    assert truths.segment is not None
+    true = {one.touchpoint: one.excess for one in truths.critical}
+    true |= {"app → web": truths.handoff.loss, "cart": truths.segment.difference}
+    for one in sample:
+        # peers without the cells that are sure lose up to a point less than those of the truth
+        assert one.effect.low - 0.01 < true[one.where] < one.effect.high
+
+
+def test_people_of_a_finding(sample: Findings) -> None:
+    one = next(f for f in sample if f.where == "cart")
+    found = one.journeys()
+    students = found.segment("segment")
+    assert {students.names[c] for c in students.codes.tolist()} == {"student"}
+    assert len(found) == one.n_journeys
+    customers = one.customers()
+    assert len(customers) == len(set(customers)) == one.n_customers
+    at_cart = {
+        i.customer.id
+        for j in found
+        for i in j.interactions
+        if str(getattr(i.touchpoint, "name", i.touchpoint)) == "cart"
+    }
+    assert at_cart == set(customers)
+
+
+def test_findings_go_to_json_and_back(sample: Findings) -> None:
+    data = json.loads(json.dumps(sample.to_dict()))
+    again = Findings.from_dict(data)
+    assert again.to_dict() == sample.to_dict()
+    with pytest.raises(cx.exceptions.InvalidValue, match="dictionary"):
+        again[0].customers()
+    assert isinstance(again[0], Finding)
+    for part in (repr(sample), repr(sample[0])):
+        assert "payment" in part
+
+
+def test_gain_is_what_fewer_exits_would_bring(sample: Findings) -> None:
+    one = next(f for f in sample if f.where == "payment")
+    journeys = one.journeys()
+    # those kept go on as those did who stayed: of them this share converts
+    stayed = np.array([j.outcome.value == "converted" for j in journeys])
+    lost = np.array(
+        [
+            j.outcome.value == "dropped" and "payment" in str(j.interactions[-1].touchpoint)
+            for j in journeys
+        ]
+    )
+    assert one.gain.value == pytest.approx(
+        one.n_visits * one.effect.value * stayed.mean() / (1 - lost.mean()), rel=0.12
+    )
+    assert one.money is not None
+    assert one.money.value / one.gain.value == pytest.approx(
+        np.nanmean(cx.datasets.sample(seed=2).journeys().value)
+    )
+
+
+def test_sample_without_anything_planted_has_nothing_sure() -> None:
+    plain = cx.datasets.sample(
+        seed=5, customers=3_000, handoff=False, critical=False, segment=False
+    )
+    found = findings(plain.journeys())
+    assert told(found) <= {("more exits than at peers", name, "") for name in plain.truths.exits}
+    assert len(found) <= 1
+
+
+def test_level_that_is_worse_everywhere_is_one_finding() -> None:
+    found = findings(simulate(World(customers=2_500, level=0.8), 3), segments=ATTRIBUTES)
+    assert told(found) == {("segment that fares worse", "everywhere", "a1: v1")}
+    (one,) = found
+    assert "nearly all touchpoints" in one.sentence
+    assert 0.08 < one.effect.value < 0.25
+
+
+def test_touchpoint_that_only_carries_a_segment_is_no_finding() -> None:
+    found = findings(simulate(World(customers=5_000, segment=1.5), 4), segments=ATTRIBUTES)
+    assert told(found) == {("segment that fares worse", "t07", "a0: v0")}
+    (one,) = found
+    assert one.share_explained is not None
+    assert one.share_explained.value > 0.7
+    assert any("as their peers" in reason for reason in one.reasons)
+
+
+def test_change_has_its_date() -> None:
+    found = findings(simulate(World(customers=5_000, change=1.4), 6), segments=ATTRIBUTES)
+    here = [one for one in found if one.where == "t08" and not one.who]
+    assert here
+    assert "2025-09" <= min(one.since for one in here) <= "2025-11"
+    assert {one.where for one in found} == {"t08"}
+
+
+def test_mix_shift_is_told_apart_from_rates() -> None:
+    found = findings(simulate(World(customers=6_000, mix=0.45, frailty=0.0), 1), segments=["a0"])
+    mix, rates = (np.asarray(found.mix[name])[0] for name in ("mix", "rates"))
+    assert found.mix["by"][0] == "first touchpoint"
+    assert np.asarray(found.mix["change"])[0] == pytest.approx(mix + rates)
+
+
+def test_shift_of_who_comes_is_a_shift_of_the_mix() -> None:
+    rng = np.random.default_rng(2)
+    rows = []
+    for i in range(4_000):
+        day = int(rng.integers(0, 200))
+        ad = rng.random() < (0.3 if day < 100 else 0.7)
+        rows.append((f"c{i}", "ad" if ad else "search", day))
+        rows.append((f"c{i}", "cart", day + 1))
+        if rng.random() < (0.2 if ad else 0.6):
+            rows.append((f"c{i}", "buy", day + 2))
+    customer, touchpoint, day_of = zip(*rows, strict=True)
+    log = cx.InteractionLog.from_frame(
+        {
+            "c": customer,
+            "t": touchpoint,
+            "w": np.datetime64("2026-01-01", "us") + np.array(day_of) * np.timedelta64(1, "D"),
+        },
+        customer="c",
+        touchpoint="t",
+        timestamp="w",
+        tz="UTC",
+    )
+    found = findings(log.journeys(goal="buy", inactivity=timedelta(days=7)))
+    mix, rates = (float(np.asarray(found.mix[name])[0]) for name in ("mix", "rates"))
+    assert mix == pytest.approx(-0.4 * 0.4, abs=0.03)  # 40 % more of those who convert by 40 % less
+    assert abs(rates) < 0.03
+    assert any(one.kind == "shift of the mix" for one in found.watching)
+
+
+def small(paths: list[tuple[list[str], int]], *, people: int = 0) -> Journeys:
+    """Return journeys of these paths, so many of each, each by a customer of its own."""
+    rows, who = [], 0
+    for path, times in paths:
+        for _ in range(times):
+            name = f"c{who % people if people else who}"
+            rows += [
+                (name, place, 20 * (who // max(people, 1)) + k if people else who % 300 + k)
+                for k, place in enumerate(path)
+            ]
+            who += 1
+    customer, touchpoint, day = zip(*rows, strict=True)
+    log = cx.InteractionLog.from_frame(
+        {
+            "c": customer,
+            "t": touchpoint,
+            "w": np.datetime64("2026-01-01", "us") + np.array(day) * np.timedelta64(1, "D"),
+        },
+        customer="c",
+        touchpoint="t",
+        timestamp="w",
+        tz="UTC",
+    )
+    return log.journeys(goal="buy", inactivity=timedelta(days=7))
+
+
+def test_ends_are_listed_apart_until_they_are_confirmed() -> None:
+    journeys = small(
+        [
+            (["web", "cart", "buy"], 300),
+            (["web", "faq", "answer"], 400),
+            (["web"], 100),
+            (["faq", "buy"], 60),
+            (["cart", "web", "faq", "answer"], 150),
+        ]
+    )
+    found = findings(journeys)
+    assert found.ends["touchpoint"] == ("answer",)
+    assert found.ends["argument"] == ("expected_exits=['answer']",)
+    assert not any(one.where == "answer" for one in (*found, *found.watching))
+    confirmed = findings(journeys, expected_exits="answer")
+    assert not len(confirmed.ends)
+    assert not any(one.where == "answer" for one in (*confirmed, *confirmed.watching))
+
+
+def test_nothing_to_win_where_all_convert() -> None:
+    found = findings(small([(["web", "cart", "buy"], 999), (["web"], 1)]))
+    assert found.headline.startswith("Nothing to win here")
+    assert not len(found)
+
+
+def test_what_one_customer_has_most_of_cannot_be_tested() -> None:
+    journeys = small([(["web", "cart", "buy"], 40), (["web", "cart"], 30), (["web"], 30)], people=4)
+    found = findings(journeys)
+    assert not len(found)
+    assert set(found.untested["touchpoint"]) == {"web", "cart"}
+    assert all("customers of equal weight" in reason for reason in found.untested["reason"])
+
+
+def test_wrong_arguments() -> None:
+    journeys = small([(["web", "cart", "buy"], 40), (["web"], 30)])
+    with pytest.raises(UnknownName, match="'web'"):
+        findings(journeys, expected_exits="wep")
+    with pytest.raises(UnknownName):
+        findings(journeys, segments=["colour"])
+    with pytest.raises(TimesRequired):
+        findings(Journeys.from_paths([["a"]], converted=[1], dropped=[1]))
+    with pytest.raises(OutcomeUndetermined):
+        findings(journeys.log.journeys(goal="buy"))
