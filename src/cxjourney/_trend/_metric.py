@@ -11,7 +11,7 @@ import numpy as np
 from cxjourney._stats.aalen_johansen import OPEN
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.journeys import CONVERTED, Journeys, visits_of
+from cxjourney.journeys import CONVERTED, IN_PROGRESS, visits_of
 
 if TYPE_CHECKING:
     from cxjourney.journeys import Visits
