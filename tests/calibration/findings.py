@@ -40,7 +40,7 @@ class World:
     segment: float = 0.0  # logit of one level at another touchpoint
     change: float = 0.0  # logit in the last quarter at a third
     level: float = 0.0  # logit of one level everywhere
-    mix: float = 0.0  # share of journeys that begin in the first stage rises by as much
+    mix: float = 0.0  # share of journeys that begin late, which falls to none
     attributes: int = 5
 
     def touchpoints_of(self) -> dict[str, str]:
@@ -74,6 +74,7 @@ def simulate(world: World, seed: int) -> Journeys:
     alive = np.flatnonzero(time < DAYS)
     late = time / DAYS
     place = rng.choice(half, m, p=traffic)
+    place += half * (rng.random(m) < world.mix * (1 - late))
     channel = rng.integers(0, 3, m)
     before = np.full(m, -1)
     where = world.touchpoints_of()
@@ -96,7 +97,7 @@ def simulate(world: World, seed: int) -> Journeys:
         won = late_stage & (rng.random(len(i)) < 0.35)
         rows.append((customer[i][won], np.full(won.sum(), k), channel[i][won], time[i][won]))
         i = i[~won]
-        onward = rng.random(len(i)) < np.where(place[i] >= half, 0.85, 0.5 - world.mix * late[i])
+        onward = rng.random(len(i)) < np.where(place[i] >= half, 0.85, 0.5)
         place[i] = rng.choice(half, len(i), p=traffic) + half * onward
         before[i] = channel[i]
         switch = rng.random(len(i)) < 0.4

@@ -1,4 +1,4 @@
-"""What a finding costs, corrected for having been selected, and what part of it a cell explains."""
+"""Gains of findings, corrected for having been selected, and shares that cells explain."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import attrs
 import numpy as np
@@ -86,7 +86,8 @@ class Trials:
             with_bounds = isinstance(segments, tuple) and not all(
                 isinstance(one, (str, tuple)) for one in segments
             )
-            chosen = [segments] if isinstance(segments, str) or with_bounds else list(segments)
+            one_alone = isinstance(segments, str) or with_bounds
+            chosen = [cast("SegmentBy", segments)] if one_alone else list(segments)
         found: list[Attribute] = []
         for one in chosen:
             part = segments_of(journeys, one)
@@ -154,7 +155,7 @@ class Trials:
     @cached_property
     def event(self) -> Floats:
         """Whether each visit was the last of a journey that dropped."""
-        return (self.visits.following == self.visits.dropoff).astype(np.float64)
+        return np.asarray(self.visits.following == self.visits.dropoff, dtype=np.float64)
 
     @cached_property
     def known(self) -> Bools:

@@ -1,4 +1,4 @@
-"""Whether rates stand out among others of their sort: contrast with peers, prediction from them."""
+"""Rates among others of their sort: the contrast with peers, and prediction from them."""
 
 from __future__ import annotations
 

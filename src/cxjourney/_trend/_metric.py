@@ -11,7 +11,7 @@ import numpy as np
 from cxjourney._stats.aalen_johansen import OPEN
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.journeys import CONVERTED, IN_PROGRESS, visits_of
+from cxjourney.journeys import CONVERTED, IN_PROGRESS, Journeys, visits_of
 
 if TYPE_CHECKING:
     from cxjourney.journeys import Visits
@@ -141,7 +141,7 @@ def _conversions(journeys: Journeys, visits: Visits, chosen: Ints) -> Rows:
         journey=journey,
         time_us=start,
         value=(delay <= horizon).astype(np.float64),
-        delay_us=delay,
+        delay_us=np.asarray(delay, dtype=np.float64),
         horizon_us=int(horizon),
     )
 
