@@ -1,6 +1,7 @@
 """Worlds with and without planted faults, and what findings say of them.
 
-Run `python tests/calibration/findings.py WORLD LOGS [FIRST_SEED]`; worlds are the keys of `WORLDS`.
+Run `python tests/calibration/findings.py WORLD LOGS [FIRST_SEED]`; worlds are the keys of `WORLDS`,
+"sample" and "even sample".
 """
 
 from __future__ import annotations
@@ -8,15 +9,19 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import attrs
 import numpy as np
 
 from cxjourney import InteractionLog
 from cxjourney._findings import findings
+from cxjourney.datasets import _sample
+from cxjourney.datasets._chain import GOAL, build_chain
 
 if TYPE_CHECKING:
     from cxjourney._findings import Findings
+    from cxjourney.datasets._chain import Chain
     from cxjourney.journeys import Journeys
 
 DAYS = 365
@@ -189,18 +194,80 @@ WORLDS = {
 }
 
 
+def _even_chain(**planted_: bool) -> Chain:
+    """Return the sample's model with equal touchpoints within a stage and without drift."""
+    chain = build_chain(**planted_)
+    exits = chain.exits.copy()
+    for stage in np.unique(chain.stage):
+        mine = np.flatnonzero(chain.stage == stage)
+        mine = mine[mine != GOAL]
+        exits[mine] = exits[mine].mean()
+    return attrs.evolve(chain, exits=exits, entries=chain.entries[[0, 0]])
+
+
+def sample_row(seed: int, *, even: bool) -> dict[str, float]:
+    """Return what is found in the sample, as it is or made truly null."""
+    if even:
+        with patch.object(_sample, "build_chain", _even_chain):
+            made = _sample.sample(seed=seed, handoff=False, critical=False, segment=False)
+    else:
+        made = _sample.sample(seed=seed)
+    found = findings(made.journeys(), n=50)
+    wanted = {} if even else SAMPLE
+    keys = [(one.kind, one.where, one.who) for one in found]
+    watched = {(one.kind, one.where, one.who) for one in found.watching}
+    exits = made.truths.exits
+    row = {name: float(key in keys) for name, key in wanted.items()}
+    row |= {f"{name} or watched": float(key in {*keys, *watched}) for name, key in wanted.items()}
+    others = [key for key in keys if key not in wanted.values()]
+    # peers of one stage differ by up to a point in the declared model: that is no false claim
+    false = [key for key in others if even or key[0] != SAMPLE["payment"][0] or exits[key[1]] < 0.1]
+    last = max((keys.index(key) for key in wanted.values() if key in keys), default=-1)
+    row |= {
+        "sure": len(keys),
+        "any_false": float(bool(false)),
+        "fdr": len(false) / max(len(keys), 1),
+        "other excess": len(others) - len(false),
+        "false before a planted one": float(any(keys.index(key) < last for key in false)),
+    }
+    if others:
+        print(
+            " ",
+            seed,
+            [(*k, round(f.adjusted_p, 4)) for k, f in zip(keys, found, strict=True) if k in others],
+            flush=True,
+        )
+    return row
+
+
+SAMPLE = {
+    "payment": ("more exits than at peers", "payment", ""),
+    "store advice": ("more exits than at peers", "store advice", ""),
+    "handoff": ("hand-off that loses", "app → web", ""),
+    "segment": ("segment that fares worse", "cart", "segment: student"),
+}
+
+
+def world_row(seed: int, name: str) -> dict[str, float]:
+    """Return what is found in a log of a world."""
+    world = WORLDS[name]
+    segments = [f"a{a}" for a in range(world.attributes)]
+    found = findings(simulate(world, seed), segments=segments, n=50)
+    row = judged(world, found)
+    if row["any_false"]:
+        wrong = [(f.kind, f.where, f.who, round(f.adjusted_p, 4)) for f in found]
+        print(" ", seed, wrong, flush=True)
+    return row
+
+
 def study(name: str, logs: int, first: int = 0) -> dict[str, float]:
     """Return the mean of what was found in some logs of a world."""
-    world = WORLDS[name]
-    rows = []
-    for seed in range(first, first + logs):
-        found = findings(
-            simulate(world, seed), segments=[f"a{a}" for a in range(world.attributes)], n=50
-        )
-        rows.append(judged(world, found))
-        if rows[-1]["any_false"]:
-            wrong = [(f.kind, f.where, f.who, round(f.adjusted_p, 4)) for f in found]
-            print(" ", seed, wrong, flush=True)
+    rows = [
+        sample_row(seed, even=name == "even sample")
+        if name.endswith("sample")
+        else world_row(seed, name)
+        for seed in range(first, first + logs)
+    ]
     return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
 
 
