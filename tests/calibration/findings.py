@@ -16,6 +16,8 @@ import numpy as np
 
 from cxjourney import InteractionLog
 from cxjourney._findings import findings
+from cxjourney._findings._claims import incidents
+from cxjourney._findings._trials import Trials
 from cxjourney.datasets import _sample
 from cxjourney.datasets._chain import GOAL, build_chain
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from cxjourney.datasets._chain import Chain
     from cxjourney.journeys import Journeys
 
-DAYS = 365
 INACTIVITY = 14
 GAP = 2.0  # mean days between two visits of a journey
 
@@ -46,6 +47,8 @@ class World:
     change: float = 0.0  # logit in the last quarter at a third
     level: float = 0.0  # logit of one level everywhere
     mix: float = 0.0  # share of journeys that begin late, which falls to none
+    incident: float = 0.0  # logit two steps after one level was at t00, on 14 days
+    days: int = 365
     attributes: int = 5
 
     def touchpoints_of(self) -> dict[str, str]:
@@ -70,18 +73,19 @@ def simulate(world: World, seed: int) -> Journeys:
         levels = np.where(copied, levels[0], levels)
     customer = np.repeat(np.arange(n), np.minimum(visits, 200).astype(int))
     m = len(customer)
-    start = rng.uniform(0, DAYS, m)
+    start = rng.uniform(0, world.days, m)
     order = np.lexsort((start, customer))
     customer, start = customer[order], start[order]
     # journeys of a customer do not overlap: each starts well after the one before
     rank = np.arange(m) - np.searchsorted(customer, customer)
     time = start + rank * 40.0
-    alive = np.flatnonzero(time < DAYS)
-    late = time / DAYS
+    alive = np.flatnonzero(time < world.days)
+    late = time / world.days
     place = rng.choice(half, m, p=traffic)
     place += half * (rng.random(m) < world.mix * (1 - late))
     channel = rng.integers(0, 3, m)
     before = np.full(m, -1)
+    fuse = np.full(m, -1)  # steps until the incident shows
     where = world.touchpoints_of()
     rows: list[tuple[Any, ...]] = []
     for _ in range(60):
@@ -93,9 +97,17 @@ def simulate(world: World, seed: int) -> Journeys:
         logit = base[place[i]] + frail[who]
         logit += world.touchpoint * (place[i] == int(where["touchpoint"][1:]))
         logit += world.segment * ((place[i] == int(where["segment"][1:])) & (levels[0, who] == 0))
-        logit += world.change * ((place[i] == int(where["change"][1:])) & (time[i] > 0.75 * DAYS))
+        logit += world.change * (
+            (place[i] == int(where["change"][1:])) & (time[i] > 0.75 * world.days)
+        )
         logit += world.handoff * ((before[i] == 0) & (channel[i] == 1))
         logit += world.level * (levels[1, who] == 1)
+        if world.incident:
+            fuse[i] -= 1
+            logit += world.incident * (fuse[i] == 0)
+            first, last = INCIDENT_DAYS
+            hit = (place[i] == 0) & (levels[0, who] == 1)
+            fuse[i[hit & (time[i] >= first) & (time[i] < last + 1)]] = 2
         i = i[rng.random(len(i)) > 1 / (1 + np.exp(-logit))]
         time[i] += rng.exponential(GAP, len(i)).clip(0.01, INACTIVITY - 1)
         late_stage = place[i] >= half
@@ -107,9 +119,9 @@ def simulate(world: World, seed: int) -> Journeys:
         before[i] = channel[i]
         switch = rng.random(len(i)) < 0.4
         channel[i] = np.where(switch, rng.integers(0, 3, len(i)), channel[i])
-        alive = i[time[i] < DAYS]
+        alive = i[time[i] < world.days]
     who, at, by, when = (np.concatenate(part) for part in zip(*rows, strict=True))
-    seen = when < DAYS
+    seen = when < world.days
     who, at, by, when = who[seen], at[seen], by[seen], when[seen]
     names = np.array([*(f"t{x:02}" for x in range(k)), "goal"])
     stage = np.array([*(["early"] * half), *(["late"] * (k - half)), "late"])
@@ -133,7 +145,7 @@ def simulate(world: World, seed: int) -> Journeys:
         channel="channel",
         tz="UTC",
         attributes=[f"a{a}" for a in range(world.attributes)],
-        observed_until=datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=DAYS),
+        observed_until=datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=world.days),
         **columns,
     )
     return log.journeys(goal="goal", inactivity=timedelta(days=INACTIVITY))
@@ -173,6 +185,37 @@ def judged(world: World, found: Findings) -> dict[str, float]:
     return row
 
 
+def incident_row(seed: int, name: str) -> dict[str, float]:
+    """Return whether the scan finds a delayed incident at its place and dates, beside one step."""
+    trials = Trials.of(simulate(WORLDS[name], seed), [f"a{a}" for a in range(5)])
+    every = list(incidents(trials))
+    row = {}
+    for outcome in ("conversion", "exit"):
+        one = next(claim for claim in every if claim.outcome == outcome)
+        found = one.p <= 0.05
+        place = trials.names[one.touchpoint] == "t00" and (one.attribute, one.level) == (0, 1)
+        dates = all(
+            abs(day - true) <= 3
+            for day, true in zip((one.since, one.until), INCIDENT_DAYS, strict=True)
+        )
+        row |= {
+            f"{outcome} found": float(found),
+            f"{outcome} place": float(found and place),
+            f"{outcome} dates": float(found and place and dates),
+        }
+        if outcome == "conversion":
+            first, last = INCIDENT_DAYS
+            code = trials.attributes[0].code[trials.journey]
+            here = trials.is_first & (trials.touchpoint == 0) & (code == 1)
+            during = here & (trials.day >= first) & (trials.day <= last)
+            won = trials.until_goal <= trials.window
+            p, q = won[here & ~during].mean(), won[during].mean()
+            n = float(during.sum())
+            row |= {"n": n, "drop": p - q, "n Δ² / p(1-p)": n * (p - q) ** 2 / (p * (1 - p))}
+    return row
+
+
+INCIDENT_DAYS = (100, 113)
 FAULTS = {"touchpoint": 0.45, "handoff": 0.45, "segment": 0.9, "change": 0.7}
 WORLDS = {
     "null 800": World(),
@@ -190,6 +233,8 @@ WORLDS = {
     "faults 5000, correlated": World(customers=5_000, correlated=True, **FAULTS),
     "level 3000": World(customers=3_000, level=0.5),
     "mix 3000": World(customers=3_000, mix=0.3),
+    "incident": World(customers=12_000, days=180, incident=6.0),
+    "incident, twice": World(customers=24_000, days=180, incident=6.0),
     "touchpoint 5000 no stages": World(customers=5_000, stages=False, touchpoint=0.45),
 }
 
@@ -265,6 +310,8 @@ def study(name: str, logs: int, first: int = 0) -> dict[str, float]:
     rows = [
         sample_row(seed, even=name == "even sample")
         if name.endswith("sample")
+        else incident_row(seed, name)
+        if name.startswith("incident")
         else world_row(seed, name)
         for seed in range(first, first + logs)
     ]

@@ -144,9 +144,9 @@ def test_change_has_its_date() -> None:
 
 def test_mix_shift_is_told_apart_from_rates() -> None:
     found = findings(simulate(World(customers=6_000, mix=0.45, frailty=0.0), 1), segments=["a0"])
-    mix, rates = (np.asarray(found.mix[name])[0] for name in ("mix", "rates"))
-    assert found.mix["by"][0] == "first touchpoint"
-    assert np.asarray(found.mix["change"])[0] == pytest.approx(mix + rates)
+    mix, rates = (np.asarray(found.mix[name])[1] for name in ("mix", "rates"))
+    assert found.mix["by"][:2] == ("after a goal", "first touchpoint")
+    assert np.asarray(found.mix["change"])[1] == pytest.approx(mix + rates)
 
 
 def test_shift_of_who_comes_is_a_shift_of_the_mix() -> None:
@@ -172,7 +172,7 @@ def test_shift_of_who_comes_is_a_shift_of_the_mix() -> None:
         tz="UTC",
     )
     found = findings(log.journeys(goal="buy", inactivity=timedelta(days=7)))
-    mix, rates = (float(np.asarray(found.mix[name])[0]) for name in ("mix", "rates"))
+    mix, rates = (float(np.asarray(found.mix[name])[1]) for name in ("mix", "rates"))
     assert mix == pytest.approx(-0.4 * 0.4, abs=0.03)  # 40 % more of those who convert by 40 % less
     assert abs(rates) < 0.03
     assert any(one.kind == "shift of the mix" for one in found.watching)

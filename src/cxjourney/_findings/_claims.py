@@ -491,20 +491,26 @@ def excesses(trials: Trials, keep: Bools, *, ends: Bools, with_stages: bool) -> 
     else:
         near, variance = trials.nearness
         covariance, design = nearness(y, covariance, near[compared], variance[compared])
-    p_unusual, _ = unusual(y, covariance, design, part.units)
+    predicted = unusual(y, covariance, design, part.units)
     contrast = contrast_with_peers(sums, group)
     for i, x in enumerate(compared.tolist()):
+        rate, base = float(sums.rate[x]), float(contrast.peers[x])
+        effect, error = float(contrast.difference[x]), float(np.sqrt(contrast.variance[x]))
+        if not with_stages:  # what touchpoints as near to the goal lead to expect
+            base = float(1 / (1 + np.exp(-predicted.expected[i])))
+            spread = float(predicted.error[i]) * base * (1 - base)
+            effect, error = rate - base, float(np.hypot(np.sqrt(sums.floored[x]), spread))
         yield Claim(
             kind="excess",
             outcome="exit",
             touchpoint=x,
             nest=("touchpoint", x),
-            effect=float(contrast.difference[x]),
-            error=float(np.sqrt(contrast.variance[x])),
+            effect=effect,
+            error=error,
             units=float(contrast.units[x]),
-            p=float(contrast.p[x] if with_stages else p_unusual[i]),
-            rate=float(sums.rate[x]),
-            base=float(contrast.peers[x]),
+            p=float(contrast.p[x] if with_stages else predicted.p[i]),
+            rate=rate,
+            base=base,
             n=int(sums.trials[x]),
-            unusual_p=float(p_unusual[i]),
+            unusual_p=float(predicted.p[i]),
         )

@@ -431,7 +431,7 @@ def _said(
     if not found.with_stages:
         notes.append(
             "No stage has enough touchpoints to be peers: exits are held against what the nearness "
-            "to the goal tells, and no excess over peers is claimed."
+            "to the goal lets expect, and no excess over peers is claimed."
         )
     notes += [
         (
@@ -478,7 +478,7 @@ def _finding(
             who=segment_of(trials, claim),
             since=date_of(trials, claim.since),
             until=date_of(trials, claim.until),
-            sentence=sentence_of(trials, judged),
+            sentence=sentence_of(trials, judged, with_stages=found.with_stages),
             effect=Estimate(
                 value=claim.effect,
                 low=low,

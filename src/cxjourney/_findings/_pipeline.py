@@ -315,7 +315,7 @@ def _level_spread(trials: Trials, claim: Claim) -> tuple[Claim, tuple[int, ...]]
     own, rest = own.merged(place, len(there)), rest.merged(place, len(there))
     y = logits(own) - logits(rest)
     covariance = logit_covariance(own) + logit_covariance(rest)
-    p, _ = unusual(y, covariance, np.ones((len(y), 1)), own.units, prior=0.15)
+    p = unusual(y, covariance, np.ones((len(y), 1)), own.units, prior=0.15).p
     apart = false_discovery(p) <= _STILL
     plain = ~apart
     if plain.sum() >= _FEWEST_TOUCHPOINTS:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import attrs
 import numpy as np
 
-from cxjourney._stats.aalen_johansen import OPEN
+from cxjourney._stats.aalen_johansen import MOVED, OPEN
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import UnknownName
@@ -37,6 +37,7 @@ MOST_LEVELS = 20
 """Values of an attribute above which it makes no segments by itself."""
 
 _MOST_ATTRIBUTES = 12
+_NEARLY_ALL = 0.95
 _REACHED = 0.9  # share of the conversions that come within the window
 _LARGEST_PART = 4  # the window is at most this part of the observation
 
@@ -155,21 +156,39 @@ class Trials:
     @cached_property
     def event(self) -> Floats:
         """Whether each visit was the last of a journey that dropped."""
-        return np.asarray(self.visits.following == self.visits.dropoff, dtype=np.float64)
+        left = self.visits.following == self.visits.dropoff
+        if (
+            self.visits.wait_us is not None
+            and self.horizon_us
+            and not self.journeys.rules.inactivity
+        ):
+            left &= self.visits.wait_us <= self.horizon_us
+        return np.asarray(left, dtype=np.float64)
+
+    @cached_property
+    def horizon_us(self) -> int:
+        """How long a visit has to be followed before it is known whether it was the last [µs].
+
+        The limit of inactivity; without one nearly the longest wait before somebody went on or
+        left by an exit touchpoint, and only who has left by then has left. 0 where all is closed.
+        """
+        limit, waits = self.journeys.rules.inactivity, self.visits.wait_us
+        if self.journeys.rules.all_closed or waits is None:
+            return 0
+        if limit is not None:
+            return int(limit.total_seconds() * 1e6)
+        ended = self.visits.state == MOVED
+        return int(np.quantile(waits[ended], _NEARLY_ALL)) if ended.any() else 0
 
     @cached_property
     def known(self) -> Bools:
-        """Whether the limit of inactivity had passed by the end of the observation.
+        """Whether each visit was followed long enough by the end of the observation.
 
         Visits of the last days take no part, whether they moved on or not: to count only those
         that moved on would say that hardly anybody leaves lately.
         """
-        limit = self.journeys.rules.inactivity
-        closed = np.asarray(self.visits.state != OPEN)
-        if limit is None or self.journeys.rules.all_closed:
-            return closed
-        early: Bools = self.time_us <= self.until_us - int(limit.total_seconds() * 1e6)
-        return closed & early
+        early: Bools = self.time_us <= self.until_us - self.horizon_us
+        return early & (self.visits.state != OPEN) if self.journeys.rules.inactivity else early
 
     @cached_property
     def stage(self) -> Ints:

@@ -12,7 +12,7 @@ from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.landmark import LandmarkDifference, Landmarks
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.table import Table, format_value
-from cxjourney.journeys import units_of
+from cxjourney.journeys import CONVERTED, units_of
 
 if TYPE_CHECKING:
     from cxjourney._findings._trials import Trials
@@ -23,6 +23,7 @@ _FEWEST = 100
 _SMALL_P = 0.01
 _LONG = 0.75  # a wait is long above this quantile of those at its touchpoint
 _MOST = 2  # of each kind
+_MOSTLY = 0.9
 _DAY_S = 86_400
 
 
@@ -171,7 +172,13 @@ def mix_shift(trials: Trials, *, level: float) -> tuple[Table, list[Observation]
     journey = trials.journey[ripe]
     late = trials.day[ripe] >= trials.n_days / 2
     won = (trials.until_goal[ripe] <= trials.window).astype(np.float64)
-    groupings = [("first touchpoint", trials.touchpoint[ripe], trials.size)]
+    # whether a journey begins after its customer has reached the goal
+    customer, won_before = trials.journeys.customer, np.zeros(len(trials.journeys.outcome))
+    won_before[1:] = (customer[1:] == customer[:-1]) & (trials.journeys.outcome[:-1] == CONVERTED)
+    groupings = [
+        ("after a goal", won_before[journey].astype(np.int64), 2),
+        ("first touchpoint", trials.touchpoint[ripe], trials.size),
+    ]
     for attribute in trials.attributes:
         code = attribute.code[journey]
         size = len(attribute.values)
@@ -229,7 +236,8 @@ def _shifted(trials: Trials, table: Table) -> list[Observation]:
     worse: Ints = np.flatnonzero((p * len(p) <= _SMALL_P) & (mix < 0))
     if not len(worse):
         return []
-    i = int(worse[np.argmin(mix[worse])])
+    # several groupings may tell the same shift: the first of those that tell most of it
+    i = int(worse[np.argmax(mix[worse] <= _MOSTLY * mix[worse].min())])
     row = table.row(i)
     rates = float(np.asarray(table["rates"])[i])
     return [

@@ -53,15 +53,14 @@ def _points(value: float) -> str:
     return f"{100 * value:.1f} points"
 
 
-def sentence_of(trials: Trials, judged: Judged) -> str:
+def sentence_of(trials: Trials, judged: Judged, *, with_stages: bool) -> str:
     """Return a finding in a sentence."""
     claim = judged.claim
     where, who = place_of(trials, claim), segment_of(trials, claim)
     more, rate = _points(claim.effect), format_value(claim.rate, "percent")
     if claim.kind == "excess":
-        if claim.effect != claim.effect:  # NaN: no peers of a stage
-            return f"At {where} {rate} of the visits end, more than its nearness to the goal tells."
-        return f"At {where} {rate} of the visits end, {more} more than at its peers."
+        peers = "at its peers" if with_stages else "at touchpoints as near to the goal"
+        return f"At {where} {rate} of the visits end, {more} more than {peers}."
     if claim.kind == "handoff":
         return (
             f"After the switch {where} {rate} of the visits end, {more} more than after arriving "

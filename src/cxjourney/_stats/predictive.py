@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Contrast",
+    "Prediction",
     "common_shift",
     "contrast_with_peers",
     "logit_covariance",
@@ -78,9 +79,29 @@ def logit_covariance(sums: CustomerSums) -> Floats:
     return covariance
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class Prediction:
+    """Figures predicted from all others of their sort.
+
+    Attributes
+    ----------
+    p
+        One-sided p-value of a figure as high.
+    z
+        Deletion residual without spread of the true figures.
+    expected, error
+        What the others lead to expect, and the standard error of the figure's distance from it.
+    """
+
+    p: Floats
+    z: Floats
+    expected: Floats
+    error: Floats
+
+
 def unusual(
     y: Floats, covariance: Floats, design: Floats, units: Floats, *, prior: float = 0.25
-) -> tuple[Floats, Floats]:
+) -> Prediction:
     """Return the probability that each figure would be as high, predicted from all others.
 
     Parameters
@@ -97,11 +118,6 @@ def unusual(
         Scale of the half-normal prior of the standard deviation of the true figures around their
         prediction, which is integrated over.
 
-    Returns
-    -------
-    p, z
-        P-values of a high figure, and the deletion residuals without spread of the true figures.
-
     Notes
     -----
     y ~ N(X β, S + τ² I). With P the residual-making matrix of generalised least squares, the
@@ -111,13 +127,17 @@ def unusual(
     --------
     >>> rate = (np.array([30, 33, 28, 31, 55]) + 0.5) / 101
     >>> y, variance = np.log(rate / (1 - rate)), 1 / (101 * rate * (1 - rate))
-    >>> p, z = unusual(y, np.diag(variance), np.ones((5, 1)), np.full(5, 1e9))
-    >>> [round(float(x), 3) for x in p], round(float(z[4]), 4)
+    >>> found = unusual(y, np.diag(variance), np.ones((5, 1)), np.full(5, 1e9))
+    >>> [round(float(x), 3) for x in found.p], round(float(found.z[4]), 4)
     ([0.74, 0.604, 0.819, 0.697, 0.002], 4.4521)
     """
-    z, weights, _, _ = _fits(y, covariance, design, prior)
-    p = (weights * student_tail(z, units)).sum(axis=0)
-    return p, z[0]
+    z, own, weights, _, _ = _fits(y, covariance, design, prior)
+    return Prediction(
+        p=(weights * student_tail(z, units)).sum(axis=0),
+        z=z[0],
+        expected=y - (weights * z / np.sqrt(own)).sum(axis=0),
+        error=(weights / np.sqrt(own)).sum(axis=0),
+    )
 
 
 def common_shift(
@@ -128,15 +148,15 @@ def common_shift(
     For differences of a segment from the rest, one a touchpoint: where the mean is above 0 the
     segment fares worse everywhere, and `unusual` says where in particular.
     """
-    _, _, marginal, (mean, error) = _fits(y, covariance, np.ones((len(y), 1)), prior)
+    *_, marginal, (mean, error) = _fits(y, covariance, np.ones((len(y), 1)), prior)
     tail = student_tail(mean / error, np.full(len(mean), units))
     return float(marginal @ mean), float(marginal @ tail)
 
 
 def _fits(
     y: Floats, covariance: Floats, design: Floats, prior: float
-) -> tuple[Floats, Floats, Floats, tuple[Floats, Floats]]:
-    """Return deletion residuals and their weights by τ, the weight of τ, the first coefficient."""
+) -> tuple[Floats, Floats, Floats, Floats, tuple[Floats, Floats]]:
+    """Return deletion residuals, their precision and weights by τ, the weight of τ, the mean."""
     mass = prior_of_spread(prior)
     z, own, fit = (
         np.empty((len(SPREADS), len(y))),
@@ -157,7 +177,7 @@ def _fits(
     log_weight = fit[:, None] + 0.5 * (z**2 - np.log(own))
     weights = np.exp(log_weight - log_weight.max(axis=0))
     marginal = np.exp(fit - fit.max())
-    return z, weights / weights.sum(axis=0), marginal / marginal.sum(), (mean, error)
+    return z, own, weights / weights.sum(axis=0), marginal / marginal.sum(), (mean, error)
 
 
 def nearness(
