@@ -11,7 +11,7 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._findings._claims import END_RATE, FEWEST_UNITS, FEWEST_VISITS, KINDS, testable
 from cxjourney._findings._gains import effect_interval, gain_of, hit_by, share_explained
-from cxjourney._findings._pipeline import Judged, Judgement, judge
+from cxjourney._findings._pipeline import NOTHING, Judged, Judgement, judge
 from cxjourney._findings._trials import Trials
 from cxjourney._findings._untested import Observation, mix_shift, observations
 from cxjourney._findings._words import (
@@ -109,19 +109,19 @@ class Finding(Result):
     kind: str
     certainty: str
     where: str
-    who: str
-    since: str
-    until: str
+    who: str = ""
+    since: str = ""
+    until: str = ""
     sentence: str
     effect: Estimate
     n_visits: int
     n_journeys: int
     n_customers: int
     gain: Estimate
-    money: Estimate | None
-    adjusted_p: float
-    unusual: str
-    share_explained: Estimate | None
+    money: Estimate | None = None
+    adjusted_p: float = math.nan
+    unusual: str = ""
+    share_explained: Estimate | None = None
     reasons: tuple[str, ...]
     doubts: tuple[str, ...]
     next_steps: tuple[str, ...]
@@ -371,9 +371,7 @@ def findings(
     with np.errstate(invalid="ignore"):
         enders = (sums.rate >= END_RATE) & (sums.trials >= FEWEST_VISITS)
     nothing = _nothing_to_find(trials)
-    if nothing:
-        return _empty(trials, sums, enders & ~stated, nothing, level)
-    found = judge(trials, ends=stated | enders, rate=1 - level)
+    found = judge(trials, ends=stated | enders, rate=1 - level) if not nothing else NOTHING
     mix, shifted = mix_shift(trials, level=level)
     sure = [_finding(trials, one, found, worth, level) for one in found.sure]
     sure.sort(key=lambda one: -one.gain.low)
@@ -382,14 +380,17 @@ def findings(
         for one in found.others
         if one.carried_by is None and one.adjusted <= _WORTH_WATCHING and one.claim.p <= _WATCHED_P
     ]
-    seen = [*shifted, *observations(trials, level=level)]
+    seen = [] if nothing else [*shifted, *observations(trials, level=level)]
     told = [_observed(trials, one, level) for one in seen]
     watching = [*watching[:n], *told[: max(0, n - len(watching[:n]))]]
     tests = Table(
-        {"kind": [KIND_NAMES[kind] for kind in KINDS], "tests": [found.tested[k] for k in KINDS]}
+        {
+            "kind": [KIND_NAMES[kind] for kind in KINDS],
+            "tests": [found.tested.get(k, 0) for k in KINDS],
+        }
     )
     return Findings(
-        headline=_headline(sure, found),
+        headline=nothing or _headline(sure, found),
         sure=tuple(sure[:n]),
         watching=tuple(watching),
         ends=_ends(trials, sums, enders & ~stated),
@@ -397,7 +398,7 @@ def findings(
         mix=mix,
         tests=tests,
         level=level,
-        notes=_said(trials, sure, found, n, level),
+        notes=() if nothing else _said(trials, sure, found, n, level),
     )
 
 
@@ -453,127 +454,93 @@ def _finding(
     trials: Trials, judged: Judged, found: Judgement, worth: float, level: float
 ) -> Finding:
     claim = judged.claim
-    inside = hit_by(trials, judged)
-    low, high = effect_interval(judged, level)
-    won, least, most = gain_of(trials, judged, inside, level=level)
+    inside = hit_by(trials, judged, found.taken)
     explained = share_explained(trials, judged, found, level=level) if judged.sure else None
-    share, said = (explained[0], explained[3]) if explained else (math.nan, "")
-    journeys = np.unique(trials.journey[inside])
-    currency = trials.journeys.log.currency or ""
-    gain = Estimate(
-        value=won,
-        low=least,
-        high=most,
-        level=level,
-        n=len(journeys),
-        unit="conversions",
-        method="median-unbiased after selection",
-        name="gain",
-    )
-    return _with_hit(
-        Finding(
-            kind=KIND_NAMES[claim.kind],
-            certainty="sure" if judged.sure else "worth watching",
-            where=place_of(trials, claim),
-            who=segment_of(trials, claim),
-            since=date_of(trials, claim.since),
-            until=date_of(trials, claim.until),
-            sentence=sentence_of(trials, judged, with_stages=found.with_stages),
-            effect=Estimate(
-                value=claim.effect,
-                low=low,
-                high=high,
-                level=level,
-                n=claim.n,
-                unit="fraction",
-                method="t by customer",
-                name="effect",
-            ),
-            n_visits=int(np.count_nonzero(inside)),
-            n_journeys=len(journeys),
-            n_customers=len(np.unique(trials.customer[inside])),
-            gain=gain,
-            money=_money(gain, worth, currency),
-            adjusted_p=judged.adjusted,
-            unusual=judged.unusual,
-            share_explained=None
-            if explained is None
-            else Estimate(
-                value=share,
-                low=explained[1],
-                high=explained[2],
-                level=level,
-                n=claim.n,
-                unit="fraction",
-                method="jackknife over buckets",
-                name="share_explained",
-            ),
-            reasons=tuple(reasons_of(trials, judged, said, share)),
-            doubts=tuple(doubts_of(judged)),
-            next_steps=tuple(next_of(trials, judged)),
-        ),
+    said = explained[3] if explained else ""
+    share = _estimate("share_explained", explained[:3], level, "fraction") if explained else None
+    gain = _estimate("gain", gain_of(trials, judged, inside, level=level), level, "conversions")
+    return _made(
         trials,
         inside,
+        kind=KIND_NAMES[claim.kind],
+        certainty="sure" if judged.sure else "worth watching",
+        where=place_of(trials, claim),
+        who=segment_of(trials, claim),
+        since=date_of(trials, claim.since),
+        until=date_of(trials, claim.until),
+        sentence=sentence_of(trials, judged, with_stages=found.with_stages),
+        effect=_estimate("effect", effect_interval(judged, level), level, "fraction", claim.n),
+        gain=gain,
+        money=_money(gain, worth, trials.journeys.log.currency or ""),
+        adjusted_p=judged.adjusted,
+        unusual=judged.unusual,
+        share_explained=share,
+        reasons=tuple(reasons_of(trials, judged, said, share.value if share else math.nan)),
+        doubts=tuple(doubts_of(judged)),
+        next_steps=tuple(next_of(trials, judged)),
+    )
+
+
+def _observed(trials: Trials, seen: Observation, level: float) -> Finding:
+    n = int(np.count_nonzero(seen.visits))
+    return _made(
+        trials,
+        seen.visits,
+        kind=KIND_NAMES.get(seen.kind, seen.kind),
+        certainty="worth watching",
+        where=trials.names[seen.touchpoint] if seen.touchpoint >= 0 else "everywhere",
+        sentence=seen.sentence,
+        effect=_estimate("effect", (seen.effect, seen.low, seen.high), level, "fraction", n),
+        gain=Estimate(value=math.nan, unit="conversions", name="gain"),
+        reasons=("It comes with fewer conversions; no chance model stands behind the claim.",),
+        doubts=("Whoever this happens to may have been less likely to convert before.",),
+        next_steps=("Compare these journeys with the others: `finding.journeys()`.",),
+    )
+
+
+_METHODS = {
+    "effect": "t by customer",
+    "gain": "median-unbiased after selection",
+    "share_explained": "jackknife over buckets",
+}
+
+
+def _estimate(
+    name: str, ends: tuple[float, float, float], level: float, unit: str, n: int = 0
+) -> Estimate:
+    value, low, high = ends
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        level=level,
+        n=n,
+        unit=unit,
+        method=_METHODS[name],
+        name=name,
     )
 
 
 def _money(gain: Estimate, worth: float, currency: str) -> Estimate | None:
     if not math.isfinite(worth):
         return None
-    return attrs.evolve(
-        gain,
-        value=worth * gain.value,
-        low=worth * gain.low,
-        high=worth * gain.high,
-        unit=currency,
-        name="money",
+    value, low, high = worth * gain.value, worth * gain.low, worth * gain.high
+    return attrs.evolve(gain, value=value, low=low, high=high, unit=currency, name="money")
+
+
+def _made(trials: Trials, inside: Bools, **fields: Any) -> Finding:
+    """Return a finding about some visits; Any: the fields of `Finding`, as they are given."""
+    journeys = np.unique(trials.journey[inside])
+    finding = Finding(
+        n_visits=int(np.count_nonzero(inside)),
+        n_journeys=len(journeys),
+        n_customers=len(np.unique(trials.customer[inside])),
+        **fields,
     )
-
-
-def _with_hit(finding: Finding, trials: Trials, inside: Bools) -> Finding:
     mask = np.zeros(len(trials.journeys.outcome), dtype=np.bool_)
-    mask[trials.journey[inside]] = True
+    mask[journeys] = True
     object.__setattr__(finding, "_hit", _Hit(journeys=trials.journeys, inside=mask))
     return finding
-
-
-def _observed(trials: Trials, seen: Observation, level: float) -> Finding:
-    inside = seen.visits
-    nothing = Estimate(value=math.nan, unit="conversions", name="gain")
-    return _with_hit(
-        Finding(
-            kind=KIND_NAMES.get(seen.kind, seen.kind),
-            certainty="worth watching",
-            where=trials.names[seen.touchpoint] if seen.touchpoint >= 0 else "everywhere",
-            who="",
-            since="",
-            until="",
-            sentence=seen.sentence,
-            effect=Estimate(
-                value=seen.effect,
-                low=seen.low,
-                high=seen.high,
-                level=level,
-                n=int(np.count_nonzero(inside)),
-                unit="fraction",
-                method="t by customer",
-                name="effect",
-            ),
-            n_visits=int(np.count_nonzero(inside)),
-            n_journeys=len(np.unique(trials.journey[inside])),
-            n_customers=len(np.unique(trials.customer[inside])),
-            gain=nothing,
-            money=None,
-            adjusted_p=math.nan,
-            unusual="",
-            share_explained=None,
-            reasons=("It comes with fewer conversions; no chance model stands behind the claim.",),
-            doubts=("Whoever this happens to may have been less likely to convert before.",),
-            next_steps=("Compare these journeys with the others: `finding.journeys()`.",),
-        ),
-        trials,
-        inside,
-    )
 
 
 def _ends(trials: Trials, sums: CustomerSums, which: Bools) -> Table:
@@ -590,11 +557,11 @@ def _ends(trials: Trials, sums: CustomerSums, which: Bools) -> Table:
     )
 
 
-def _untested(trials: Trials, sums: CustomerSums, found: Judgement | None) -> Table:
-    fine = testable(sums)
+def _untested(trials: Trials, sums: CustomerSums, found: Judgement) -> Table:
+    fine, ends = testable(sums), found.ends if found.tested else np.zeros(trials.size)
     rows = []
     for x in range(trials.size):
-        if found is not None and found.ends[x]:
+        if ends[x]:
             continue
         if sums.trials[x] < FEWEST_VISITS:
             reason = f"fewer than {FEWEST_VISITS} visits have come to an end"
@@ -602,7 +569,7 @@ def _untested(trials: Trials, sums: CustomerSums, found: Judgement | None) -> Ta
             reason = f"its visits count as {sums.units[x]:.1f} customers of equal weight"
         elif not fine[x]:
             reason = f"one customer has {100 * sums.largest_share[x]:.0f}% of its visits"
-        elif found is not None and not found.excess_tested[x]:
+        elif found.tested and not found.excess_tested[x]:
             reason = "too few peers for its excess; all else was tested"
         else:
             continue
@@ -611,20 +578,4 @@ def _untested(trials: Trials, sums: CustomerSums, found: Judgement | None) -> Ta
     return Table(
         {"touchpoint": names, "visits": np.array(visits, dtype=np.int64), "reason": reasons},
         backend=trials.journeys.log.backend,
-    )
-
-
-def _empty(
-    trials: Trials, sums: CustomerSums, enders: Bools, headline: str, level: float
-) -> Findings:
-    return Findings(
-        headline=headline,
-        sure=(),
-        watching=(),
-        ends=_ends(trials, sums, enders),
-        untested=_untested(trials, sums, None),
-        mix=Table({"by": (), "change": np.zeros(0)}, backend=trials.journeys.log.backend),
-        tests=Table({"kind": [KIND_NAMES[kind] for kind in KINDS], "tests": [0] * len(KINDS)}),
-        level=level,
-        notes=(),
     )

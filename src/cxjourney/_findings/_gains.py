@@ -27,11 +27,11 @@ _SMALLEST = 1e-300
 _ONE_SIDED = 1.645
 
 
-def effect_interval(judged: Judged, level: float) -> tuple[float, float]:
-    """Return the interval of the raw effect: Student's, by its own effective units."""
+def effect_interval(judged: Judged, level: float) -> tuple[float, float, float]:
+    """Return the raw effect and the ends of its interval: Student's, by its effective units."""
     claim = judged.claim
     half = float(t_quantile(level, np.array(max(claim.units - 1, 1.0)))) * claim.error
-    return claim.effect - half, claim.effect + half
+    return claim.effect, claim.effect - half, claim.effect + half
 
 
 def gain_of(
@@ -126,9 +126,12 @@ def share_explained(
     return float(np.clip(share.whole, 0.0, 1.0)), low, high, said
 
 
-def hit_by(trials: Trials, judged: Judged) -> Bools:
-    """Return the visits that a finding is about, those at further touchpoints included."""
+def hit_by(trials: Trials, judged: Judged, taken: Bools) -> Bools:
+    """Return the visits that a finding is about, those at further touchpoints included.
+
+    An excess is that of the visits that are not `taken` by other findings: no gain counts twice.
+    """
     inside = cell_of(trials, judged.claim)
     for x in judged.also:
         inside |= cell_of(trials, attrs.evolve(judged.claim, touchpoint=x))
-    return inside
+    return inside & ~taken if judged.claim.kind == "excess" else inside

@@ -30,7 +30,7 @@ from cxjourney._support.array_types import Bools, Floats, Ints
 if TYPE_CHECKING:
     from cxjourney._findings._trials import Trials
 
-__all__ = ["Judged", "Judgement", "judge", "loss_per_visit"]
+__all__ = ["NOTHING", "Judged", "Judgement", "judge", "loss_per_visit"]
 
 _STILL = 0.05
 """P-value above which a claim counts as carried by those found before it."""
@@ -83,6 +83,8 @@ class Judgement:
         Leads of their nests that are not sure, the smallest weighted p-value first.
     tested
         Number of tests by kind.
+    taken
+        Visits of the cells that are sure, left out where touchpoints were tested.
     ends
         Touchpoints that count as ends.
     with_stages
@@ -94,9 +96,22 @@ class Judgement:
     sure: tuple[Judged, ...]
     others: tuple[Judged, ...]
     tested: dict[str, int]
+    taken: Bools
     ends: Bools
     with_stages: bool
     excess_tested: Bools
+
+
+NOTHING = Judgement(
+    sure=(),
+    others=(),
+    tested={},
+    taken=np.zeros(0, dtype=np.bool_),
+    ends=np.zeros(0, dtype=np.bool_),
+    with_stages=True,
+    excess_tested=np.zeros(0, dtype=np.bool_),
+)
+"""The judgement where nothing is looked for."""
 
 
 def judge(trials: Trials, *, ends: Bools, rate: float, with_incidents: bool = True) -> Judgement:
@@ -160,6 +175,7 @@ def judge(trials: Trials, *, ends: Bools, rate: float, with_incidents: bool = Tr
         sure=tuple(sure),
         others=tuple(judged(i, sure=False) for i in leads if i not in accepted),
         tested={kind: sum(c.kind == kind for c in claims) for kind in KINDS},
+        taken=_cells(trials, {i: one for i, one in accepted.items() if one[0].kind != "excess"}),
         ends=ends,
         with_stages=with_stages,
         excess_tested=np.isin(np.arange(trials.size), [c.touchpoint for c in whole]),

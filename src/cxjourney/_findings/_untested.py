@@ -233,7 +233,8 @@ def _kitagawa(n: Floats, k: Floats) -> Floats:
 def _shifted(trials: Trials, table: Table) -> list[Observation]:
     p = np.asarray(table["p"], dtype=np.float64)
     mix = np.asarray(table["mix"], dtype=np.float64)
-    worse: Ints = np.flatnonzero((p * len(p) <= _SMALL_P) & (mix < 0))
+    fewer = np.asarray(table["change"], dtype=np.float64) < 0
+    worse: Ints = np.flatnonzero((p * len(p) <= _SMALL_P) & (mix < 0) & fewer)
     if not len(worse):
         return []
     # several groupings may tell the same shift: the first of those that tell most of it
