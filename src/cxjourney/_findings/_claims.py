@@ -40,10 +40,10 @@ __all__ = [
     "excesses",
     "handoffs",
     "incidents",
+    "retested",
     "segment_cells",
     "segment_difference",
     "testable",
-    "tested_again",
 ]
 
 KINDS = ("excess", "handoff", "segment", "change", "downstream", "incident")
@@ -176,7 +176,7 @@ def segment_difference(trials: Trials, claim: Claim) -> Claim:
     )
 
 
-def tested_again(trials: Trials, claim: Claim, keep: Bools) -> tuple[float, float, float]:
+def retested(trials: Trials, claim: Claim, keep: Bools) -> tuple[float, float, float]:
     """Return effect, error and p-value of a claim on some of the visits.
 
     For a date that was found by looking, the p-value is that of the date as given.

@@ -17,9 +17,9 @@ from cxjourney._findings._claims import (
     excesses,
     handoffs,
     incidents,
+    retested,
     segment_cells,
     segment_difference,
-    tested_again,
 )
 from cxjourney._stats.customer_sums import CustomerSums
 from cxjourney._stats.multiplicity import Budget, budget_of, kind_weights
@@ -229,7 +229,7 @@ def _accepted(
             mine = cell_of(trials, claim)
             shared = mine & taken
             if shared.any():
-                _, _, p = tested_again(trials, claim, ~taken)
+                _, _, p = retested(trials, claim, ~taken)
                 if p > _STILL or np.count_nonzero(mine & ~taken) < _FEWEST_IN_CELL:
                     carried[i] = _carrier(trials, before, mine)
                     continue
