@@ -425,10 +425,10 @@ def incidents(trials: Trials) -> Iterator[Claim]:
         )
         assert int(data.bucket.max(initial=0)) < N_SCAN_BUCKETS  # noqa: S101 - one byte
         for incident in scan(data):
-            yield _incident_claim(trials, data, incident, outcome)
+            yield _incident_claim(data, incident, outcome)
 
 
-def _incident_claim(trials: Trials, data: ScanData, found: Incident, outcome: str) -> Claim:
+def _incident_claim(data: ScanData, found: Incident, outcome: str) -> Claim:
     attribute, level = -1, -1
     if found.stratum:
         offsets = data.offsets
@@ -436,7 +436,7 @@ def _incident_claim(trials: Trials, data: ScanData, found: Incident, outcome: st
         level = found.stratum - offsets[attribute]
     everybody = ("touchpoint", found.place) if outcome == "exit" else ("recent",)
     rate, base = found.events / max(found.trials, 1), found.expected / max(found.trials, 1)
-    claim = Claim(
+    return Claim(
         kind="incident",
         outcome=outcome,
         touchpoint=found.place,
@@ -456,7 +456,6 @@ def _incident_claim(trials: Trials, data: ScanData, found: Incident, outcome: st
         n=found.trials,
         slow=found.slow,
     )
-    return claim if not np.isnan(trials.window) else attrs.evolve(claim, p=1.0)
 
 
 def excesses(trials: Trials, keep: Bools, *, ends: Bools, with_stages: bool) -> Iterator[Claim]:

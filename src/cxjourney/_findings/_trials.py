@@ -251,7 +251,10 @@ class Trials:
     def onward(self) -> Floats:
         """Conversions that one visit more that goes on would bring, by touchpoint: h / (1 - e)."""
         hitting = chain_figures(self.journeys).hitting.whole
-        stays = 1 - statistics_of(self.journeys).silence
+        found = statistics_of(self.journeys)
+        leaves = found.target == self.size + 2
+        stays = 1 - found.silence
+        stays -= np.bincount(found.source[leaves], found.probability[leaves], minlength=self.size)
         return np.where(stays > 0, hitting / np.where(stays > 0, stays, 1.0), 0.0)
 
     @cached_property

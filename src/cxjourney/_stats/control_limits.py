@@ -47,15 +47,13 @@ class Limits:
     outside: Bools
 
 
-def limits_of_shares(events: Floats, trials: Floats, *, floor: bool = False) -> Limits:
+def limits_of_shares(events: Floats, trials: Floats) -> Limits:
     """Return the limits of a p′ chart (Laney 2002), for the picture.
 
     Parameters
     ----------
     events, trials
         Of each mature period; a period without trials has no limits and takes no part.
-    floor
-        Whether the spread is at least 1.
 
     Examples
     --------
@@ -65,18 +63,18 @@ def limits_of_shares(events: Floats, trials: Floats, *, floor: bool = False) -> 
     (0.32561, 2.107455, 4.1483)
     """
     center = _share(events, trials)
-    return _limits(events, trials, center, center * (1 - center), floor=floor, most=1.0)
+    return _limits(events, trials, center, center * (1 - center), most=1.0)
 
 
-def limits_of_counts(events: Floats, trials: Floats, *, floor: bool = False) -> Limits:
+def limits_of_counts(events: Floats, trials: Floats) -> Limits:
     """Return the limits of a u′ chart: events per trial, which may be above 1."""
     center = _share(events, trials)
-    return _limits(events, trials, center, center, floor=floor)
+    return _limits(events, trials, center, center)
 
 
 def limits_of_means(sums: Floats, trials: Floats, variance: float) -> Limits:
     """Return the same limits of means of values that vary by so much."""
-    return _limits(sums, trials, _share(sums, trials), variance, floor=False, lowest=-np.inf)
+    return _limits(sums, trials, _share(sums, trials), variance, lowest=-np.inf)
 
 
 def _share(events: Floats, trials: Floats) -> float:
@@ -100,7 +98,6 @@ def _limits(
         z = np.where(error > 0, (events / trials - center) / error, 0.0)
     moving = np.abs(np.diff(z[known]))
     spread = float(moving.mean() / _TO_SD) if len(moving) else np.nan
-    spread = max(spread, 1.0) if floor else spread
     half = _SIGMAS * error * spread
     enough = int(known.sum()) >= FEWEST_PERIODS
     low = np.where(enough, np.maximum(center - half, lowest), np.nan)
