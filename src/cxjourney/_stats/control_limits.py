@@ -88,7 +88,6 @@ def _limits(
     center: float,
     unit: float,
     *,
-    floor: bool,
     lowest: float = 0.0,
     most: float = np.inf,
 ) -> Limits:
