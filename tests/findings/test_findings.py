@@ -12,6 +12,7 @@ import pytest
 
 import cxjourney as cx
 from cxjourney._findings import Finding, Findings, findings
+from cxjourney._findings._trials import Trials
 from cxjourney.exceptions import OutcomeUndetermined, TimesRequired, UnknownName
 from cxjourney.journeys import Journeys
 
@@ -237,6 +238,37 @@ def test_what_one_customer_has_most_of_cannot_be_tested() -> None:
     assert all("customers of equal weight" in reason for reason in found.untested["reason"])
 
 
+def test_attributes_that_are_known_at_the_first_interaction_are_segments() -> None:
+    rows = []
+    for i in range(400):
+        device = "app" if i % 2 else "web"
+        lost = i % 5 == 0
+        rows.append((f"c{i}", "web", device, "", i % 90))
+        # what is recorded because of the outcome would explain it
+        rows.append(
+            (f"c{i}", "help" if lost else "buy", device, "late" if lost else "", i % 90 + 1)
+        )
+    customer, touchpoint, device_, note, day = zip(*rows, strict=True)
+    log = cx.InteractionLog.from_frame(
+        {
+            "c": customer,
+            "t": touchpoint,
+            "device": device_,
+            "note": [text or None for text in note],
+            "w": np.datetime64("2026-01-01", "us") + np.array(day) * np.timedelta64(1, "D"),
+        },
+        customer="c",
+        touchpoint="t",
+        timestamp="w",
+        attributes=["device", "note"],
+        tz="UTC",
+    )
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
+    assert [one.name for one in Trials.of(journeys, None).attributes] == ["device"]
+    assert [one.name for one in Trials.of(journeys, "note").attributes] == ["note"]
+    assert [one.name for one in Trials.of(journeys, ()).attributes] == []
+
+
 def test_wrong_arguments() -> None:
     journeys = small([(["web", "cart", "buy"], 40), (["web"], 30)])
     with pytest.raises(UnknownName, match="'web'"):
@@ -247,3 +279,11 @@ def test_wrong_arguments() -> None:
         findings(Journeys.from_paths([["a"]], converted=[1], dropped=[1]))
     with pytest.raises(OutcomeUndetermined):
         findings(journeys.log.journeys(goal="buy"))
+
+
+def test_pictures(sample: Findings) -> None:
+    pytest.importorskip("matplotlib")
+    labels = [text.get_text() for text in sample.plot().get_yticklabels()]
+    assert len(labels) == 4
+    assert any("cart segment: student" in label for label in labels)
+    assert "payment" in sample[0].plot().get_title(loc="left") + sample[0].plot().get_title()

@@ -150,3 +150,9 @@ def test_messages_name_what_there_is(steady: Journeys) -> None:
         trend(steady, "conversion_rate:cart")
     with pytest.raises(TimesRequired):
         trend(Journeys.from_paths([["a"]], converted=[1], dropped=[1]), "conversion_rate")
+
+
+def test_picture(steady: Journeys) -> None:
+    pytest.importorskip("matplotlib")
+    axes = trend(steady, "conversion_rate", by="month").plot()
+    assert len(axes.get_xticklabels()) == 7  # January to July

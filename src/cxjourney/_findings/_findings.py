@@ -313,8 +313,9 @@ def findings(
     journeys
         The journeys, with a goal, times, and outcomes that say when one is over.
     segments
-        Attributes whose segments are compared; None takes those of customers that have 2 to 20
-        values, numbers cut at their quartiles.
+        Attributes whose segments are compared; None takes those of customers, and those of
+        interactions that are known when a journey begins, with 2 to 20 values; numbers are cut at
+        their quartiles.
     value
         Value of a conversion [currency of the log]; None takes the mean of those that are known.
     expected_exits

@@ -59,6 +59,20 @@ class Attribute:
     code: Ints
 
 
+def _known_at_entry(journeys: Journeys) -> list[SegmentBy]:
+    """Return attributes of customers, and of interactions where the first one has them.
+
+    What is recorded later on may be recorded because of how the journey goes.
+    """
+    first = journeys.offsets[:-1][np.diff(journeys.offsets) > 0]
+    early = [
+        name
+        for name, coded in journeys.columns.attributes.items()
+        if len(first) and np.mean(coded.codes[first] >= 0) >= _NEARLY_ALL
+    ]
+    return [*journeys.log.customer_attributes, *early]
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Trials:
     """All visits of journeys, with what the tests ask of them.
@@ -79,9 +93,9 @@ class Trials:
 
     @classmethod
     def of(cls, journeys: Journeys, segments: Sequence[SegmentBy] | None) -> Trials:
-        """Return the trials of journeys; without `segments` all attributes of customers."""
+        """Return the trials of journeys; without `segments` what is known when one begins."""
         if segments is None:
-            chosen: list[SegmentBy] = list(journeys.log.customer_attributes)
+            chosen: list[SegmentBy] = _known_at_entry(journeys)
         else:
             # a name, or a name with bounds, is one segment
             with_bounds = isinstance(segments, tuple) and not all(
