@@ -143,6 +143,19 @@ def test_change_has_its_date() -> None:
     assert {one.where for one in found} == {"t08"}
 
 
+def test_incident_that_nobody_dated_and_that_shows_two_steps_later() -> None:
+    world = World(customers=20_000, days=180, incident=6.0)
+    found = findings(simulate(world, 10), segments=ATTRIBUTES)
+    (one,) = [one for one in found if one.where == "t00"]
+    assert one.who == "a0: v1"
+    assert one.kind == "incident"
+    assert "reach the goal" in one.sentence
+    for day, planted in ((one.since, "2025-04-11"), (one.until, "2025-04-24")):
+        assert abs(np.datetime64(day) - np.datetime64(planted)) <= np.timedelta64(3, "D")
+    # the visits at which they leave carry it, and are no finding of the same segment
+    assert not [other for other in found if other.who == one.who and other is not one]
+
+
 def test_mix_shift_is_told_apart_from_rates() -> None:
     found = findings(simulate(World(customers=6_000, mix=0.45, frailty=0.0), 1), segments=["a0"])
     mix, rates = (np.asarray(found.mix[name])[1] for name in ("mix", "rates"))
