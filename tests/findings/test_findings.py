@@ -282,6 +282,25 @@ def test_attributes_that_are_known_at_the_first_interaction_are_segments() -> No
     assert [one.name for one in Trials.of(journeys, ()).attributes] == []
 
 
+def test_deviation_from_the_blueprint_is_worth_watching() -> None:
+    journeys = small(
+        [
+            (["web", "cart", "buy"], 300),
+            (["web", "cart"], 100),
+            (["web", "help", "cart", "buy"], 60),
+            (["web", "help", "cart"], 240),
+        ]
+    )
+    design = cx.JourneyBlueprint("shop", ["web", "cart"])
+    found = findings(journeys, blueprint=design)
+    (one,) = [one for one in found.watching if one.kind == "deviation from the blueprint"]
+    assert one.where == "help"
+    assert one.certainty == "worth watching"
+    assert one.effect.value == pytest.approx(0.75 - 0.2, abs=0.02)
+    assert one.n_journeys == 300
+    assert not [o for o in findings(journeys).watching if o.kind == one.kind]
+
+
 def test_wrong_arguments() -> None:
     journeys = small([(["web", "cart", "buy"], 40), (["web"], 30)])
     with pytest.raises(UnknownName, match="'web'"):

@@ -13,7 +13,7 @@ from cxjourney._findings._claims import END_RATE, FEWEST_UNITS, FEWEST_VISITS, K
 from cxjourney._findings._gains import effect_interval, gain_of, hit_by, share_explained
 from cxjourney._findings._pipeline import NOTHING, Judged, Judgement, judge
 from cxjourney._findings._trials import Trials
-from cxjourney._findings._untested import Observation, mix_shift, observations
+from cxjourney._findings._untested import Observation, deviations, mix_shift, observations
 from cxjourney._findings._words import (
     KIND_NAMES,
     date_of,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from cxjourney.domain import JourneyBlueprint
     from cxjourney.journeys import SegmentBy
 
 __all__ = ["Finding", "Findings", "findings"]
@@ -303,6 +304,7 @@ def findings(
     segments: Sequence[SegmentBy] | None = None,
     value: float | None = None,
     expected_exits: str | Iterable[str] = (),
+    blueprint: JourneyBlueprint | None = None,
     n: int = 10,
     level: float = 0.95,
 ) -> Findings:
@@ -320,6 +322,8 @@ def findings(
         Value of a conversion [currency of the log]; None takes the mean of those that are known.
     expected_exits
         Touchpoints at which it is no fault that journeys end.
+    blueprint
+        The journey as designed: deviations that go with fewer conversions are worth watching.
     n
         How many sure findings and, apart from them, how many worth watching are given at most.
     level
@@ -382,6 +386,8 @@ def findings(
         if one.carried_by is None and one.adjusted <= _WORTH_WATCHING and one.claim.p <= _WATCHED_P
     ]
     seen = [] if nothing else [*shifted, *observations(trials, level=level)]
+    if blueprint is not None and not nothing:
+        seen += deviations(trials, blueprint, level=level)
     told = [_observed(trials, one, level) for one in seen]
     watching = [*watching[:n], *told[: max(0, n - len(watching[:n]))]]
     tests = Table(

@@ -16,8 +16,9 @@ from cxjourney.journeys import CONVERTED, units_of
 
 if TYPE_CHECKING:
     from cxjourney._findings._trials import Trials
+    from cxjourney.domain import JourneyBlueprint
 
-__all__ = ["Observation", "mix_shift", "observations"]
+__all__ = ["Observation", "deviations", "mix_shift", "observations"]
 
 _FEWEST = 100
 _SMALL_P = 0.01
@@ -34,7 +35,7 @@ class Observation:
     Attributes
     ----------
     kind
-        "loop", "wait", "low point", "expectation gap" or "mix".
+        "loop", "wait", "low point", "expectation gap", "deviation" or "mix".
     touchpoint
         Where; -1 everywhere.
     sentence
@@ -77,6 +78,38 @@ def observations(trials: Trials, *, level: float) -> list[Observation]:
         known = ~np.isnan(gap)
         found += _worst(trials, "expectation gap", known & (gap < 0), known, level)
     return found
+
+
+def deviations(trials: Trials, blueprint: JourneyBlueprint, *, level: float) -> list[Observation]:
+    """Return deviations from a blueprint that go with fewer conversions.
+
+    Steps that are missing are none of them: whoever leaves early has not come to the rest.
+    """
+    from cxjourney.blueprint import fit
+
+    found = fit(trials.journeys, blueprint, level=level)
+    seen = []
+    for row in found.conversion:
+        kind, step = str(row["deviation"]), str(row["step"])
+        p, less = float(row["adjusted_p"] or np.nan), -float(row["difference"] or np.nan)
+        if kind in {"missing", "skipped"} or not (p <= _SMALL_P and less > 0):
+            continue
+        with_it = np.asarray(found.journeys[kind])[trials.journey] > 0
+        place = trials.names.index(step) if step in trials.names else -1
+        seen.append(
+            Observation(
+                kind="deviation",
+                touchpoint=place,
+                sentence=f"Journeys with {step} {kind.replace('_', ' ')}, against the blueprint, "
+                f"convert by {100 * less:.1f} points less often.",
+                visits=with_it & ((trials.touchpoint == place) | (place < 0)),
+                effect=less,
+                low=-float(row["high"] or np.nan),
+                high=-float(row["low"] or np.nan),
+                p=p,
+            )
+        )
+    return sorted(seen, key=lambda one: -one.low * np.count_nonzero(one.visits))[:_MOST]
 
 
 _WORDS = {

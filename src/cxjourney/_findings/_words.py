@@ -23,6 +23,7 @@ KIND_NAMES = {
     "downstream": "fewer conversions later on",
     "incident": "incident",
     "mix": "shift of the mix",
+    "deviation": "deviation from the blueprint",
 }
 
 
