@@ -22,6 +22,7 @@ __all__ = ["Observation", "deviations", "mix_shift", "observations"]
 
 _FEWEST = 100
 _SMALL_P = 0.01
+_ALL_TOGETHER = 0.05  # after correction for the touchpoints of a kind
 _LONG = 0.75  # a wait is long above this quantile of those at its touchpoint
 _MOST = 2  # of each kind
 _MOSTLY = 0.9
@@ -130,13 +131,14 @@ def _worst(trials: Trials, kind: str, mine: Bools, among: Bools, level: float) -
         place = trials.touchpoint[rows - 1]
     order = np.argsort(place, kind="stable")
     bounds = np.searchsorted(place[order], np.arange(trials.size + 1))
-    found = []
+    found, tested = [], 0
     for x, (a, b) in enumerate(pairwise(bounds.tolist())):
         some = rows[order[a:b]]
         first = mine[some]
         if min(first.sum(), (~first).sum()) < _FEWEST:
             continue
         d = _difference(trials, some, first)
+        tested += 1
         if not d.p <= _SMALL_P:
             continue
         half = float(t_quantile(level, np.array(d.units - 1))) * np.sqrt(d.variance)
@@ -157,6 +159,7 @@ def _worst(trials: Trials, kind: str, mine: Bools, among: Bools, level: float) -
                 p=d.p,
             )
         )
+    found = [one for one in found if one.p * tested <= _ALL_TOGETHER]
     found.sort(key=lambda one: -one.low * np.count_nonzero(one.visits))
     return found[:_MOST]
 
