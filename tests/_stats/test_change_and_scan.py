@@ -7,7 +7,7 @@ import pytest
 
 from cxjourney._stats.change_point import rise_of
 from cxjourney._stats.control_limits import limits_of_counts, limits_of_shares, reached_at_age
-from cxjourney._stats.extremes import gumbel_p
+from cxjourney._stats.extremes import gumbel_p, tail_p
 from cxjourney._stats.incident_scan import ScanData, deviance_root, expectation, scan
 
 
@@ -136,3 +136,20 @@ def test_young_periods_are_held_against_what_others_had_reached() -> None:
     expected, variance = reached_at_age(np.array([0.5, 1.0, 0.25]), np.array([0, 0, 1]), 2, 0.4)
     assert expected == pytest.approx([0.2 + 0.4, 0.1])
     assert variance == pytest.approx([0.16 + 0.24, 0.09])
+
+
+def test_tail_of_a_maximum_is_that_of_normal_statistics() -> None:
+    rng = np.random.default_rng(16)
+
+    # the largest of ten correlated statistics
+    def maxima(n: int) -> np.ndarray:
+        return (0.7 * rng.normal(size=(n, 1)) + np.sqrt(0.51) * rng.normal(size=(n, 10))).max(
+            axis=1
+        )
+
+    many = maxima(400_000)
+    p = np.mean([[tail_p(x, maxima(99)) for x in (2.5, 3.0, 3.5)] for _ in range(200)], axis=0)
+    true = [np.mean(many >= x) for x in (2.5, 3.0, 3.5)]
+    assert p == pytest.approx(true, rel=0.35)
+    gumbel = np.mean([gumbel_p(3.5, maxima(99)) for _ in range(200)])
+    assert gumbel > 3 * true[2]  # its tail is too heavy here

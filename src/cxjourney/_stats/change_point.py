@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.extremes import gumbel_p, random_signs
+from cxjourney._stats.extremes import random_signs, tail_p
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -128,5 +128,5 @@ def rise_of(
         before=float(np.mean(event[~late])),
         after=float(np.mean(event[late])),
         z=found,
-        p=gumbel_p(found, null_z.max(axis=1)),
+        p=tail_p(found, null_z.max(axis=1), max(1.0, float((null_z**2).mean()))),
     )

@@ -9,11 +9,12 @@ import numpy as np
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
 
-__all__ = ["N_SIGNS", "gumbel_p", "random_signs"]
+__all__ = ["N_SIGNS", "gumbel_p", "random_signs", "tail_p"]
 
 N_SIGNS = 99
 """Draws of signs behind the p-value of a maximum."""
 
+_START = 0.8  # quantile of the draws from which on the tail is that of a normal
 _EULER = 0.5772156649015329
 
 
@@ -44,3 +45,32 @@ def gumbel_p(observed: float, maxima: Floats) -> float:
     beta = spread * np.sqrt(6) / np.pi
     mode = float(np.mean(maxima)) - _EULER * beta
     return float(-np.expm1(-np.exp(-(observed - mode) / beta)))
+
+
+def tail_p(observed: float, maxima: Floats, variance: float = 1.0) -> float:
+    """Return the probability that a maximum of normal statistics is as large.
+
+    Up to the 80 % quantile of the draws their share; beyond it exp(-(x² - x₀²) / 2 v) of the share
+    at the quantile, as the maximum of a process with normal margins has it (Davies 1987). A Gumbel
+    distribution has too heavy a tail where the maximum is over few statistics that differ much.
+
+    Parameters
+    ----------
+    observed
+        The maximum.
+    maxima
+        Those of the draws.
+    variance
+        Variance of each statistic under the null.
+
+    Examples
+    --------
+    >>> draws = np.linspace(1, 3, 99)
+    >>> [round(tail_p(x, draws), 4) for x in (1.0, 2.0, 4.0)]
+    [1.0, 0.51, 0.0021]
+    """
+    start = float(np.quantile(maxima, _START))
+    shares = [(1 + np.count_nonzero(maxima >= x)) / (len(maxima) + 1) for x in (observed, start)]
+    if observed <= start or not variance > 0:
+        return float(shares[0])
+    return float(shares[1] * np.exp(-(observed**2 - start**2) / (2 * variance)))
