@@ -1,7 +1,7 @@
 """Worlds with and without planted faults, and what findings say of them.
 
 Run `python tests/calibration/findings.py WORLD LOGS [FIRST_SEED]`; worlds are the keys of `WORLDS`,
-"sample" and "even sample".
+"sample", "even sample" and "levels", which tells how often p-values are small by chance.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ import numpy as np
 
 from cxjourney import InteractionLog
 from cxjourney._findings import findings
-from cxjourney._findings._claims import incidents
+from cxjourney._findings._claims import (
+    changes,
+    downstream,
+    excesses,
+    handoffs,
+    incidents,
+    segment_cells,
+)
 from cxjourney._findings._trials import Trials
 from cxjourney.datasets import _sample
 from cxjourney.datasets._chain import GOAL, build_chain
@@ -305,6 +312,31 @@ def world_row(seed: int, name: str) -> dict[str, float]:
     return row
 
 
+def levels(logs: int, first: int = 0) -> dict[str, list[float]]:
+    """Return how often each kind of test is below .001, .01, .05, .1 and .5 where nothing is."""
+    found: dict[str, list[float]] = {}
+    for seed in range(first, first + logs):
+        trials = Trials.of(simulate(World(customers=1_500), seed), ["a0", "a1", "a2"])
+        whole = np.ones(len(trials.touchpoint), dtype=np.bool_)
+        ends = np.zeros(trials.size, dtype=np.bool_)
+        tests = [
+            *segment_cells(trials),
+            *handoffs(trials),
+            *changes(trials),
+            *downstream(trials),
+            *incidents(trials),
+            *excesses(trials, whole, ends=ends, with_stages=True),
+        ]
+        for one in tests:
+            found.setdefault(one.kind, []).append(one.p)
+            if one.kind == "excess":
+                found.setdefault("unusual", []).append(one.unusual_p)
+    return {
+        kind: [len(p), *(float(np.mean(np.array(p) <= at)) for at in (0.001, 0.01, 0.05, 0.1, 0.5))]
+        for kind, p in found.items()
+    }
+
+
 def study(name: str, logs: int, first: int = 0) -> dict[str, float]:
     """Return the mean of what was found in some logs of a world."""
     rows = [
@@ -318,6 +350,9 @@ def study(name: str, logs: int, first: int = 0) -> dict[str, float]:
     return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1] == "levels":
+    for kind, row in levels(*map(int, sys.argv[2:])).items():
+        print(kind, [round(value, 4) for value in row])
+elif __name__ == "__main__":
     result = study(sys.argv[1], int(sys.argv[2]), *map(int, sys.argv[3:]))
     print(sys.argv[1], sys.argv[2], {key: round(value, 3) for key, value in result.items()})
