@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import runpy
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from cxjourney._findings._trials import Trials
 from cxjourney.exceptions import OutcomeUndetermined, TimesRequired, UnknownName
 from cxjourney.journeys import Journeys
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "calibration"))
-from findings import World, simulate
+STUDY = runpy.run_path(str(Path(__file__).parents[1] / "calibration/findings.py"))
+World, simulate = STUDY["World"], STUDY["simulate"]
 
 ATTRIBUTES = [f"a{a}" for a in range(5)]
 
