@@ -317,8 +317,9 @@ def changes(trials: Trials) -> Iterator[Claim]:
     """Yield each touchpoint with the date since when more are lost there."""
     unit = trials.customer % _MOST_UNITS
     signs = random_signs(_MOST_UNITS)
+    fine = testable(trials.sums)
     for x, rows in _by_touchpoint(trials, np.flatnonzero(trials.known)):
-        if len(rows) < FEWEST_VISITS * 2:
+        if not fine[x]:
             continue
         rise = rise_of(
             unit[rows],
@@ -404,9 +405,10 @@ def _downstream_claim(
 def incidents(trials: Trials) -> Iterator[Claim]:
     """Yield the intervals of days that stand out, of exits and of what comes later."""
     bucket = md5_first_bytes(trials.journeys.log.customer_ids)
-    ripe = trials.is_first & (trials.followed >= trials.window)
+    fine = testable(trials.sums)[trials.touchpoint]
+    ripe = trials.is_first & (trials.followed >= trials.window) & fine
     lost = (trials.until_goal > trials.window).astype(np.float64)
-    outcomes = [("exit", trials.known, trials.event)]
+    outcomes = [("exit", trials.known & fine, trials.event)]
     if trials.window:
         outcomes.append(("conversion", ripe, lost))
     for outcome, usable, event in outcomes:

@@ -369,9 +369,7 @@ def findings(
         if name not in trials.names:
             raise UnknownName.among("expected_exits", name, trials.names, where="the journeys")
     worth = mean_value(journeys) if value is None else float(check_number(value, "value"))
-    sums = CustomerSums.of(
-        np.where(trials.known, trials.touchpoint, -1), trials.customer, trials.event, trials.size
-    )
+    sums = trials.sums
     stated = np.isin(np.array(trials.names, dtype=object), expected)
     with np.errstate(invalid="ignore"):
         enders = (sums.rate >= END_RATE) & (sums.trials >= FEWEST_VISITS)

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.aalen_johansen import MOVED, OPEN
+from cxjourney._stats.customer_sums import CustomerSums
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import UnknownName
@@ -203,6 +204,12 @@ class Trials:
         """
         early: Bools = self.time_us <= self.until_us - self.horizon_us
         return early & (self.visits.state != OPEN) if self.journeys.rules.inactivity else early
+
+    @cached_property
+    def sums(self) -> CustomerSums:
+        """Exits by touchpoint and customer, of visits that were followed long enough."""
+        cell = np.where(self.known, self.touchpoint, -1)
+        return CustomerSums.of(cell, self.customer, self.event, self.size)
 
     @cached_property
     def stage(self) -> Ints:
