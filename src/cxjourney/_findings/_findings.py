@@ -24,7 +24,6 @@ from cxjourney._findings._words import (
     segment_of,
     sentence_of,
 )
-from cxjourney._stats.customer_sums import CustomerSums
 from cxjourney._stats.estimate import Estimate
 from cxjourney._support.array_types import Bools
 from cxjourney._support.result import Result
@@ -398,8 +397,8 @@ def findings(
         headline=nothing or _headline(sure, found),
         sure=tuple(sure[:n]),
         watching=tuple(watching),
-        ends=_ends(trials, sums, enders & ~stated),
-        untested=_untested(trials, sums, found),
+        ends=_ends(trials, enders & ~stated),
+        untested=_untested(trials, found),
         mix=mix,
         tests=tests,
         level=level,
@@ -548,8 +547,8 @@ def _made(trials: Trials, inside: Bools, **fields: Any) -> Finding:
     return finding
 
 
-def _ends(trials: Trials, sums: CustomerSums, which: Bools) -> Table:
-    places = np.flatnonzero(which)
+def _ends(trials: Trials, which: Bools) -> Table:
+    places, sums = np.flatnonzero(which), trials.sums
     return Table(
         {
             "touchpoint": [trials.names[x] for x in places.tolist()],
@@ -562,7 +561,8 @@ def _ends(trials: Trials, sums: CustomerSums, which: Bools) -> Table:
     )
 
 
-def _untested(trials: Trials, sums: CustomerSums, found: Judgement) -> Table:
+def _untested(trials: Trials, found: Judgement) -> Table:
+    sums = trials.sums
     fine, ends = testable(sums), found.ends if found.tested else np.zeros(trials.size)
     rows = []
     for x in range(trials.size):
