@@ -144,7 +144,7 @@ def judge(trials: Trials, *, ends: Bools, rate: float, with_incidents: bool = Tr
     whole = list(excesses(trials, everything, ends=ends, with_stages=with_stages))
     waiting = [*cells, *(attrs.evolve(claim, p=1.0) for claim in whole)]
     accepted, _ = _accepted(trials, waiting, _budget(waiting, rate))
-    kept = ~_cells(trials, accepted)
+    kept = ~_cells(trials, waiting, accepted)
     rest = {c.touchpoint: c for c in excesses(trials, kept, ends=ends, with_stages=with_stages)}
     again = [rest.get(c.touchpoint, attrs.evolve(c, p=1.0)) for c in whole]
     claims = [*cells, *again]
@@ -175,7 +175,7 @@ def judge(trials: Trials, *, ends: Bools, rate: float, with_incidents: bool = Tr
         sure=tuple(sure),
         others=tuple(judged(i, sure=False) for i in leads if i not in accepted),
         tested={kind: sum(c.kind == kind for c in claims) for kind in KINDS},
-        taken=_cells(trials, {i: one for i, one in accepted.items() if one[0].kind != "excess"}),
+        taken=_cells(trials, claims, accepted),
         ends=ends,
         with_stages=with_stages,
         excess_tested=np.isin(np.arange(trials.size), [c.touchpoint for c in whole]),
@@ -242,19 +242,33 @@ def _accepted(
         if claim.attribute >= 0 and claim.kind != "incident":
             claim, also = _level_spread(trials, claim)
         accepted[i] = (claim, also)
-        if claim.outcome == "exit" and claim.kind != "excess":
-            taken |= cell_of(trials, claim)
-            for x in also:
-                taken |= cell_of(trials, attrs.evolve(claim, touchpoint=x))
+        taken |= _cells(trials, claims, {i: (claim, also)})
     return accepted, carried
 
 
-def _cells(trials: Trials, accepted: Accepted) -> Bools:
+def _cells(trials: Trials, claims: list[Claim], accepted: Accepted) -> Bools:
+    """Return the visits of cells that explain themselves, which touchpoints are tested without.
+
+    Where conversions after a touchpoint are told of a segment, its exits there go with them if they
+    are no better than chance would have them.
+    """
     taken = np.zeros(len(trials.touchpoint), dtype=np.bool_)
     for claim, also in accepted.values():
-        if claim.outcome == "exit":
-            for x in (claim.touchpoint, *also):
-                taken |= cell_of(trials, attrs.evolve(claim, touchpoint=x))
+        if claim.kind == "excess":
+            continue
+        places = (claim.touchpoint, *also)
+        if claim.outcome == "conversion":
+            here = (claim.attribute, claim.level, claim.touchpoint)
+            cells = [
+                one
+                for one in claims
+                if one.kind == "segment"
+                and one.p <= _STILL
+                and (one.attribute, one.level, one.touchpoint) == here
+            ]
+            places = tuple(one.touchpoint for one in cells)
+        for x in places:
+            taken |= cell_of(trials, attrs.evolve(claim, touchpoint=x, outcome="exit"))
     return taken
 
 
