@@ -1,7 +1,7 @@
 """Worlds with and without planted faults, and what findings say of them.
 
 Run `python tests/calibration/findings.py WORLD LOGS [FIRST_SEED]`; worlds are the keys of `WORLDS`,
-"sample", "even sample" and "levels", which tells how often p-values are small by chance.
+"sample", "even sample", "baselines", and "levels" for how often p-values are small by chance.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from cxjourney._findings._claims import (
     segment_cells,
 )
 from cxjourney._findings._trials import Trials
+from cxjourney._stats.significance import false_discovery
 from cxjourney.datasets import _sample
 from cxjourney.datasets._chain import GOAL, build_chain
 
@@ -292,6 +293,42 @@ def sample_row(seed: int, *, even: bool) -> dict[str, float]:
     return row
 
 
+def baselines(seed: int) -> dict[str, float]:
+    """Return how many of the two planted touchpoints stand first by naive measures of the sample.
+
+    Of segments: whether students at cart have the largest raw difference of all.
+    """
+    trials = Trials.of(_sample.sample(seed=seed).journeys(), None)
+    sums, planted_ = trials.sums, {"payment", "store advice"}
+    measures = {
+        "exit rate": sums.rate,
+        "visits": sums.trials,
+        "exits": sums.events,
+        "lost conversions": sums.events * trials.onward,
+    }
+    row = {
+        name: len(planted_ & {trials.names[x] for x in np.argsort(-measure)[:2].tolist()}) / 2
+        for name, measure in measures.items()
+    }
+    cells = list(segment_cells(trials))
+    for fewest in (0, 100, 500):
+        large = [one for one in cells if one.n >= fewest]
+        worst = max(large, key=lambda one: one.effect)
+        attribute = trials.attributes[worst.attribute]
+        right = (trials.names[worst.touchpoint], attribute.values[worst.level]) == (
+            "cart",
+            "student",
+        )
+        row[f"largest difference, at least {fewest} visits"] = float(right)
+    stars = [
+        false_discovery(np.array([one.p for one in part]))
+        for part in (cells, list(handoffs(trials)), list(changes(trials)), list(downstream(trials)))
+    ]
+    row["tests below .05 without correction"] = float(sum(one.p <= 0.05 for one in cells))
+    row["sure, table by table"] = float(sum((part <= 0.05).sum() for part in stars))
+    return row
+
+
 SAMPLE = {
     "payment": ("more exits than at peers", "payment", ""),
     "store advice": ("more exits than at peers", "store advice", ""),
@@ -340,7 +377,9 @@ def levels(logs: int, first: int = 0) -> dict[str, list[float]]:
 def study(name: str, logs: int, first: int = 0) -> dict[str, float]:
     """Return the mean of what was found in some logs of a world."""
     rows = [
-        sample_row(seed, even=name == "even sample")
+        baselines(seed)
+        if name == "baselines"
+        else sample_row(seed, even=name == "even sample")
         if name.endswith("sample")
         else incident_row(seed, name)
         if name.startswith("incident")
