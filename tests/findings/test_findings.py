@@ -13,7 +13,7 @@ import pytest
 import cxjourney as cx
 from cxjourney._findings import Finding, Findings, findings
 from cxjourney._findings._trials import Trials
-from cxjourney.exceptions import OutcomeUndetermined, TimesRequired, UnknownName
+from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired, UnknownName
 from cxjourney.journeys import Journeys
 
 STUDY = runpy.run_path(str(Path(__file__).parents[1] / "calibration/findings.py"))
@@ -309,6 +309,9 @@ def test_wrong_arguments() -> None:
         findings(journeys, segments=["colour"])
     with pytest.raises(TimesRequired):
         findings(Journeys.from_paths([["a"]], converted=[1], dropped=[1]))
+    kept = journeys.log.journeys(goal="buy", inactivity=timedelta(days=7), after_goal="keep")
+    with pytest.raises(NotAbsorbing):
+        findings(kept)
     with pytest.raises(OutcomeUndetermined):
         findings(journeys.log.journeys(goal="buy"))
 

@@ -121,6 +121,26 @@ def test_exit_rate_counts_visits_that_were_followed_to_the_limit(steady: Journey
     assert periods["value"][0] == pytest.approx(np.mean(january))
 
 
+def test_goal_that_ends_nothing_converts_when_it_is_reached() -> None:
+    rows = [
+        ("a", "web", 0), ("a", "buy", 2), ("a", "help", 4), ("a", "buy", 6),
+        ("b", "web", 1), ("b", "help", 2), ("c", "web", 40), ("c", "buy", 41),
+    ]  # fmt: skip
+    customer, touchpoint, day = zip(*rows, strict=True)
+    log = InteractionLog.from_frame(
+        {"c": customer, "t": touchpoint, "w": [BEGIN + timedelta(days=d) for d in day]},
+        customer="c",
+        touchpoint="t",
+        timestamp="w",
+        observed_until=BEGIN + timedelta(days=120),
+    )
+    for after in ("keep", "new_journey"):
+        journeys = log.journeys(goal="buy", inactivity=timedelta(days=7), after_goal=after)
+        found = trend(journeys, "conversion_after:web", by="month").periods
+        assert found["n"].tolist() == [2, 1]
+        assert found["value"].tolist() == [0.5, 1.0]
+
+
 def test_metric_of_ones_own_and_segments(steady: Journeys) -> None:
     longest = Metric.of_journeys("visits", lambda journeys: journeys.lengths.astype(float))
     found = trend(steady, longest, by="month")

@@ -30,7 +30,14 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_count, check_level, check_names, check_number
 from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.journeys import CONVERTED, IN_PROGRESS, Journeys, check_journeys, mean_value
+from cxjourney.journeys import (
+    CONVERTED,
+    IN_PROGRESS,
+    Journeys,
+    chain_figures,
+    check_journeys,
+    mean_value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -338,6 +345,8 @@ def findings(
         If the journeys were made of aggregated paths.
     OutcomeUndetermined
         If nothing says when a journey without the goal is over.
+    NotAbsorbing
+        If the goal does not end a journey (`after_goal="keep"`).
     UnknownName
         If a segment or an expected exit is not in the log.
 
@@ -367,6 +376,7 @@ def findings(
     for name in expected:
         if name not in trials.names:
             raise UnknownName.among("expected_exits", name, trials.names, where="the journeys")
+    chain_figures(journeys)  # refuses a goal that does not end a journey
     worth = mean_value(journeys) if value is None else float(check_number(value, "value"))
     sums = trials.sums
     stated = np.isin(np.array(trials.names, dtype=object), expected)

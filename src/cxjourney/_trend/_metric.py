@@ -11,7 +11,7 @@ import numpy as np
 from cxjourney._stats.aalen_johansen import OPEN
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.journeys import CONVERTED, IN_PROGRESS, Journeys, visits_of
+from cxjourney.journeys import IN_PROGRESS, Journeys, visits_of
 
 if TYPE_CHECKING:
     from cxjourney.journeys import Visits
@@ -127,9 +127,12 @@ def _of_values(
 def _conversions(journeys: Journeys, visits: Visits, chosen: Ints) -> Rows:
     """Return conversions after some visits, within the time in which nine of ten come."""
     time = _times(journeys)
-    won = (journeys.outcome == CONVERTED) & (np.diff(journeys.offsets) > 0)
-    end = np.full(len(won), np.inf)
-    end[won] = time[journeys.offsets[1:][won] - 1]
+    touchpoint = journeys.columns.coded["touchpoint"]
+    is_goal = np.array([name in journeys.rules.goal for name in touchpoint.names], dtype=np.bool_)
+    goals = np.flatnonzero(is_goal[touchpoint.codes])
+    end = np.full(len(journeys.outcome), np.inf)
+    of = np.searchsorted(journeys.offsets, goals, side="right") - 1
+    end[of[::-1]] = time[goals[::-1]]  # the earliest is written last
     start = time[visits.row[chosen]]
     journey = visits.journey[chosen]
     delay = end[journey] - start
