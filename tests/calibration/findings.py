@@ -30,6 +30,8 @@ from cxjourney.datasets import _sample
 from cxjourney.datasets._chain import GOAL, build_chain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cxjourney._findings import Findings
     from cxjourney.datasets._chain import Chain
     from cxjourney.journeys import Journeys
@@ -265,16 +267,21 @@ def sample_row(seed: int, *, even: bool) -> dict[str, float]:
             made = _sample.sample(seed=seed, handoff=False, critical=False, segment=False)
     else:
         made = _sample.sample(seed=seed)
-    found = findings(made.journeys(), n=50)
+    journeys = made.journeys()
+    found = findings(journeys, n=50)
     wanted = {} if even else SAMPLE
     keys = [(one.kind, one.where, one.who) for one in found]
     watched = {(one.kind, one.where, one.who) for one in found.watching}
-    exits = made.truths.exits
+    true = _true_excess(Trials.of(journeys, ()), made.truths.exits)
     row = {name: float(key in keys) for name, key in wanted.items()}
     row |= {f"{name} or watched": float(key in {*keys, *watched}) for name, key in wanted.items()}
     others = [key for key in keys if key not in wanted.values()]
     # peers of one stage differ by up to a point in the declared model: that is no false claim
-    false = [key for key in others if even or key[0] != SAMPLE["payment"][0] or exits[key[1]] < 0.1]
+    false = [
+        key
+        for key in others
+        if even or key[0] != SAMPLE["payment"][0] or true[key[1]] < SMALLEST_TRUE
+    ]
     last = max((keys.index(key) for key in wanted.values() if key in keys), default=-1)
     row |= {
         "sure": len(keys),
@@ -291,6 +298,15 @@ def sample_row(seed: int, *, even: bool) -> dict[str, float]:
             flush=True,
         )
     return row
+
+
+def _true_excess(trials: Trials, exits: Mapping[str, float]) -> dict[str, float]:
+    """Return the true excess of each touchpoint over the others of its stage."""
+    rate = np.array([exits[name] for name in trials.names])
+    alike = (trials.stage[:, None] == trials.stage) & ~np.eye(trials.size, dtype=np.bool_)
+    weight = alike * trials.sums.trials
+    peers = weight @ rate / np.maximum(weight.sum(axis=1), 1)
+    return dict(zip(trials.names, (rate - peers).tolist(), strict=True))
 
 
 def baselines(seed: int) -> dict[str, float]:
@@ -329,6 +345,7 @@ def baselines(seed: int) -> dict[str, float]:
     return row
 
 
+SMALLEST_TRUE = 0.003
 SAMPLE = {
     "payment": ("more exits than at peers", "payment", ""),
     "store advice": ("more exits than at peers", "store advice", ""),
