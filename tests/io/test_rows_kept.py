@@ -102,6 +102,29 @@ def test_gzip_without_its_end_is_an_error(tmp_path, cut):
         read_csv(file, **ROLES)
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("cut", ["é".encode()[:1], "€".encode()[:2], "🛒".encode()[:3]])
+def test_a_file_that_ends_within_a_character_is_an_error(tmp_path, pack, cut):
+    names = ("who", "when", "what", '"two\nlines"')  # misleads DuckDB, which reads on
+    file, sound = tmp_path / "cut.csv", tmp_path / "sound.csv"
+    sound.write_text(table(*names))
+    whole = (table(*names) + "k9,2026-01-09,web,").encode()
+    file.write_bytes(pack(whole + cut))
+    for files in (file, [file, sound], [sound, file]):
+        with pytest.raises(InputFileError, match=r"it ends within a character|not UTF-8"):
+            read_csv(files, **ROLES)
+    file.write_bytes(pack(whole + "xé€🛒".encode()))
+    assert len(read_csv([file, sound], **ROLES)) == 7
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_utf_16_that_ends_within_a_character_is_an_error(tmp_path, cut):
+    file = tmp_path / "cut.csv"
+    file.write_bytes((table("who", "when", "what") + "k9,2026-01-09,🛒").encode("utf-16")[:-cut])
+    with pytest.raises(InputFileError, match="utf-16"):
+        read_csv(file, **ROLES, encoding="utf-16")
+
+
 @pytest.mark.parametrize("cut", [1, 5, 20])
 def test_zstandard_without_its_end_is_an_error(tmp_path, cut):
     content = pa.compress(table("who", "when", "what", rows=9).encode(), "zstd", asbytes=True)

@@ -26,6 +26,7 @@ __all__ = ["count_records", "count_records_slowly", "opened", "read_errors"]
 _BLOCK = 1 << 20
 _NEWLINE, _RETURN, _QUOTE = 10, 13, 34
 _TOP = np.uint64(63)
+_CONTINUED = bytes(range(0x80, 0xC0))  # bytes of UTF-8 within a character
 
 
 def opened(file: str, compression: str) -> IO[bytes] | None:
@@ -58,7 +59,7 @@ def count_records(file: str, compression: str, encoding: str) -> int | None:
     Raises
     ------
     InputFileError
-        If a compressed file is truncated or damaged.
+        If a compressed file is truncated or damaged, or the file ends within a character.
     """
     blocks = _blocks(file, compression, encoding)
     if blocks is None:
@@ -110,12 +111,22 @@ def _blocks(file: str, compression: str, encoding: str) -> Iterator[NDArray[Any]
 
 def _read(file: str, stream: IO[bytes], compression: str, encoding: str) -> Iterator[NDArray[Any]]:
     dtype = np.dtype("<u2" if encoding == "utf-16" else "u1")
+    end = b""
     with stream, read_errors(file, compression):
         while data := stream.read(_BLOCK):
+            end = (end + data[-64:])[-64:]
             if dtype.itemsize == 2 and data.startswith(b"\xfe\xff"):
                 dtype = np.dtype(">u2")
             if len(data) >= dtype.itemsize:
                 yield np.frombuffer(data, dtype, len(data) // dtype.itemsize)
+    if encoding == "utf-8":
+        try:  # DuckDB takes a file that breaks off within a character
+            end.lstrip(_CONTINUED).decode()
+        except UnicodeDecodeError:
+            raise InputFileError(
+                f"{show_path(file)} cannot be read: it ends within a character; it was cut off, or "
+                "is not UTF-8 text"
+            ) from None
 
 
 @contextmanager
