@@ -125,7 +125,7 @@ def _read(file: str, stream: IO[bytes], compression: str, encoding: str) -> Iter
         except UnicodeDecodeError:
             raise InputFileError(
                 f"{show_path(file)} cannot be read: it ends within a character; it was cut off, or "
-                "is not UTF-8 text"
+                "is not in UTF-8"
             ) from None
 
 
