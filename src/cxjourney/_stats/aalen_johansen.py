@@ -39,23 +39,9 @@ def move_mass(
 ) -> NDArray[np.float64]:
     """Return the probability mass that each visit's move contributes at its node.
 
-    Parameters
-    ----------
-    node
-        Node of each visit.
-    wait_us
-        Time until the move, or how long the visit has been open [µs]; ignored where it stayed.
-    state
-        `MOVED`, `STAYED` or `OPEN`, one a visit.
-    n_nodes
-        Number of nodes.
-
-    Returns
-    -------
-    ndarray of float64
-        Summed over the moves x → y it is the Aalen–Johansen probability of y after x at the limit;
-        what is missing to 1 over all moves from x is the Kaplan–Meier survival: the probability
-        of no touch within the limit. 0 where the visit did not move.
+    `wait_us` is the time until the move, or since then if the visit is `OPEN` [µs]. Summed over the
+    moves x → y it is the Aalen–Johansen probability of y after x at the limit; what is missing to
+    1 over all moves from x is the Kaplan–Meier probability of no touch within the limit.
     """
     mass = np.zeros(len(node), dtype=np.float64)
     visits = np.bincount(node, minlength=n_nodes)
@@ -91,31 +77,12 @@ def left_out_probabilities(
     n_units: int,
     values: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """Return the probability of each transition, without each unit of customers in turn.
+    """Return the probability of each transition without each unit, shape (n_units, transitions).
 
-    Parameters
-    ----------
-    node, wait_us, state
-        As for `move_mass`. Without waiting times, visits that are still open are left out.
-    transition
-        Transition that ended each visit; negative where none did that is asked for.
-    unit
-        Unit of the customer of each visit, 0 … n_units - 1.
-    source
-        Node that each transition leaves.
-    n_nodes, n_units
-        Number of nodes and of units.
-    values
-        What each visit adds in place of 1, for the sums of something over the transitions.
+    `transition` ended each visit (negative: none that is asked for) and leaves node `source`; where
+    `wait_us` is None, visits that are still open are left out; `values` is what each visit adds in
+    place of 1. NaN where the other units have no visit of the node.
 
-    Returns
-    -------
-    ndarray of float64, shape (n_units, transitions)
-        What the sums of `move_mass` would be on the visits of all other units, to rounding; NaN
-        where the others have no visit of the node.
-
-    Notes
-    -----
     The weight of a move grows by the factor (L + c) / L at each time at which c visits of its node
     are censored and L go on. Between two such times it is constant, so that moves are counted by
     transition and interval once, and each unit costs a product with these counts.
@@ -165,10 +132,7 @@ def _weighted_moves(
     adds: NDArray[np.float64],
     n_edges: int,
 ) -> NDArray[np.float64]:
-    """Return the moves of all other units by transition, with what censored visits handed on.
-
-    `n` holds the visits by unit and node; `moved` are the visits that made the transition `edge`.
-    """
+    """Return the moves of all other units by transition, with what censored visits handed on."""
     from scipy.sparse import csr_array
 
     n_units, n_nodes = n.shape

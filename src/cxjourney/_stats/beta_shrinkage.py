@@ -24,22 +24,11 @@ _MANY = 5_000
 
 
 def beta_prior(count: Floats, trials: Floats) -> tuple[float, float]:
-    """Return the Beta prior of rates by maximum marginal likelihood.
+    """Return a and b of the Beta prior of rates by maximum marginal likelihood.
 
-    Parameters
-    ----------
-    count, trials
-        Successes and trials of each unit; may be fractional for effective samples.
-
-    Returns
-    -------
-    tuple of two floats
-        a and b of Beta(a, b). Where rates vary no more than chance lets them, a + b stops at the
-        number of all trials: the prior is never surer of itself than the data that made it.
-
-    Notes
-    -----
-    The likelihood of the units is Π B(k + a, n - k + b) / B(a, b); constant factors are left out.
+    The likelihood of the units is Π B(k + a, n - k + b) / B(a, b). Where rates vary no more than
+    chance lets them, a + b stops at the number of all trials: the prior is never surer of itself
+    than the data that made it. Counts and trials may be fractional.
     """
     from scipy.optimize import minimize
     from scipy.special import betaln, digamma
@@ -74,22 +63,9 @@ def beta_prior(count: Floats, trials: Floats) -> tuple[float, float]:
 def peer_priors(
     rate: Floats, trials: Floats, peers: Sequence[str], usable: Bools
 ) -> dict[str, tuple[float, float]]:
-    """Return the Beta priors of rates: that of all, and those of groups of peers.
+    """Return a and b of the Beta prior of the rates of each group of peers, and of all under "".
 
-    Parameters
-    ----------
-    rate, trials
-        Rate and effective number of trials of each unit; 0 trials where nothing is known.
-    peers
-        Group of each unit: its stage, say; "" where it has none.
-    usable
-        Which units take part.
-
-    Returns
-    -------
-    dict of str to two floats
-        a and b of Beta(a, b); "" is the prior of all units. A group of fewer than three says too
-        little about itself and has none.
+    A group of fewer than three usable units says too little about itself and has none.
     """
     group = np.array(peers, dtype=object)
     known = usable & (trials > 0)
@@ -108,19 +84,9 @@ def shrunken(
     peers: Sequence[str],
     priors: Mapping[str, tuple[float, float]],
 ) -> tuple[Floats, Floats, Floats]:
-    """Return rates drawn towards those of their peers, and their Beta posteriors.
+    """Return rates drawn towards those of their peers, and a and b of their Beta posteriors.
 
-    Parameters
-    ----------
-    rate, trials
-        Rate and effective number of trials of each unit. A rate of 0 trials is the prior's.
-    peers, priors
-        Group of each unit, and the prior of each group; see `peer_priors`.
-
-    Returns
-    -------
-    three arrays
-        The shrunken rate (posterior mean), and a and b of the posterior; NaN where the rate is.
+    A rate of 0 trials is its prior's mean.
     """
     a, b = (
         np.array([priors.get(name, priors[""])[i] for name in peers], dtype=np.float64)

@@ -51,11 +51,7 @@ def resampled_ratio(
     n_resamples: int,
     rng: np.random.Generator,
 ) -> Floats:
-    """Return bootstrap replicates of a ratio of sums, its units resampled with replacement.
-
-    A unit is a respondent, or a customer whose answers have been summed. Replicates whose
-    denominator is 0 are NaN.
-    """
+    """Return bootstrap values of a ratio of sums over units; NaN where the denominator is 0."""
     out = []
     for size in _batches(len(numerator), n_resamples):
         rows = rng.integers(0, len(numerator), size=(size, len(numerator)))

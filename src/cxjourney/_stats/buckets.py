@@ -54,25 +54,14 @@ _TRACE = 1e-9  # counts as present, and for nothing in G*
 
 
 def bucket_of(ids: Sequence[str]) -> NDArray[np.uint8]:
-    """Return the bucket of each customer, 0 to 63.
+    """Return the bucket of each customer, 0 to 63, from the ids of all customers of the log.
 
-    Parameters
-    ----------
-    ids
-        The ids of all customers of the log, each once. Ask for the whole log at once, never for
-        one segment of it: groups that share customers are compared bucket by bucket.
-
-    Returns
-    -------
-    ndarray of uint8
-        The top 6 bits of the MD5 digest of the UTF-8 id, so that the next bits divide each bucket
-        further. Where the log has at most 64 customers each is a bucket of its own, in the order
-        of their digests.
+    It is the top 6 bits of the MD5 digest of the id, so that the next bits divide each bucket
+    further. Up to 64 customers each are a bucket of their own, in the order of their digests. Never
+    ask for one segment by itself: groups that share customers are compared bucket by bucket.
 
     Examples
     --------
-    >>> bucket_of(["ada", "bob"]).tolist()
-    [0, 1]
     >>> bucket_of([f"c{i}" for i in range(100)])[:4].tolist()
     [44, 42, 38, 2]
     """
@@ -88,16 +77,11 @@ def bucket_of(ids: Sequence[str]) -> NDArray[np.uint8]:
 
 
 def split_weights(names: Sequence[str], weights: NDArray[np.integer]) -> Ints:
-    """Return how many of the independent units behind each name fall into each bucket.
+    """Return how many of the independent units behind each name are in each bucket: (names, 64).
 
     For paths or moves that come with counts and without customers: each unit is a customer of its
     own. The buckets are drawn as chance would (an even deal would leave no variance), from a seed
     that is the name itself: alike every time, and whatever else there is.
-
-    Returns
-    -------
-    ndarray of int64
-        Shape (names, 64); rows sum to the weights.
     """
     share = np.full(N_BUCKETS, 1 / N_BUCKETS)
     split = np.empty((len(names), N_BUCKETS), dtype=np.int64)
@@ -109,16 +93,9 @@ def split_weights(names: Sequence[str], weights: NDArray[np.integer]) -> Ints:
 
 
 def effective_units(units: NDArray[np.number]) -> Floats:
-    """Return G*: how many buckets of equal size would be as good as these.
+    """Return G* = (Σ n)² / Σ n² (Kish): how many buckets of equal size would be as good as these.
 
-    (Σ n)² / Σ n² (Kish) of what the figure stands on, mostly its visits. It is 64 where all are
-    alike, and near 1 where one customer has most of the visits. Student's t with G* - 1 degrees of
-    freedom knows that then 64 is a name only.
-
-    Examples
-    --------
-    >>> [round(float(effective_units(np.array(n))), 2) for n in ([5, 5, 5, 5], [97, 1, 1, 1])]
-    [4.0, 1.06]
+    It is 64 where all are alike, and near 1 where one customer has most of the visits.
     """
     n = np.asarray(units, dtype=np.float64)
     squares = (n * n).sum(axis=0)
@@ -130,15 +107,8 @@ def resting_on(units: Floats, present: Bools) -> Floats:
     """Return the units of figures that rest on a small part of what their base holds.
 
     The credit of one channel rests on the conversions that touch it, while the journeys of every
-    customer are in its base: a bucket without such a conversion still takes part in the variance,
-    and does not raise G*.
-
-    Parameters
-    ----------
-    units
-        What each figure rests on in each bucket, shape (buckets, ...).
-    present
-        Whether the bucket holds anything of the base, shape (buckets,).
+    customer are in its base: a bucket without such a conversion (but `present` in the base) still
+    takes part in the variance, and does not raise G*.
     """
     shape = (len(present),) + (1,) * (np.ndim(units) - 1)
     return np.where(present.reshape(shape), np.maximum(units, _TRACE), 0.0)
@@ -146,26 +116,11 @@ def resting_on(units: Floats, present: Bools) -> Floats:
 
 @attrs.frozen(kw_only=True, eq=False)
 class BucketFigures:
-    """Figures, and the same without each bucket: what their variance is made of.
+    """Figures `whole`, and the same `without` each bucket: what their variance is made of.
 
-    Attributes
-    ----------
-    whole
-        The figures of all customers, shape (...).
-    without
-        The figures without each bucket, shape (buckets, ...).
-    units
-        What the figures stand on in each bucket, such as visits, shape (buckets, ...) or, where it
-        is the same for all figures, (buckets,). A bucket that holds nothing of a figure takes no
-        part in its variance.
-
-    Examples
-    --------
-    >>> y, n = np.array([2.0, 3.0, 1.0, 4.0]), np.array([10.0, 10.0, 10.0, 10.0])
-    >>> whole, without = y.sum() / n.sum(), (y.sum() - y) / (n.sum() - n)
-    >>> share = BucketFigures(whole=np.array(whole), without=without, units=n)
-    >>> round(float(share.variance), 6), float(share.freedom)  # that of a mean of four
-    (0.004167, 3.0)
+    `units` is what the figures stand on in each bucket, such as visits: shape (buckets, ...), or
+    (buckets,) where it is the same for all. A bucket that holds nothing of a figure takes no part
+    in its variance.
     """
 
     whole: Floats
@@ -190,10 +145,7 @@ class BucketFigures:
 
     @cached_property
     def variance(self) -> Floats:
-        """(G - 1)/G Σ (θ₋g - θ)² over the G buckets that take part.
-
-        NaN where G* is below 3, or where the figure is not defined without one of the buckets.
-        """
+        """(G - 1)/G Σ (θ₋g - θ)² over the buckets that take part; NaN where G* < 3 or a θ₋g is."""
         spread = covariance(self, self, self.present)
         return np.where(self.effective >= FEWEST, spread, np.nan)
 
@@ -207,10 +159,7 @@ class BucketFigures:
         return student_interval(self.whole, self.variance, self.freedom, level=level)
 
     def positive(self, level: float) -> tuple[Floats, Floats]:
-        """Return both ends of Student's interval on the scale of logarithms.
-
-        NaN where a figure is 0, or is without one of the buckets.
-        """
+        """Return Student's interval on the scale of logarithms; NaN where a figure or θ₋g is 0."""
         logs = self.map(_log)
         low, high = logs.student(level)
         return np.exp(low), np.exp(high)
@@ -267,18 +216,16 @@ def student_interval(
 ) -> tuple[Floats, Floats]:
     """Return both ends of value ± t s.e., for figures that are not shares.
 
-    Give logarithms, and take the exponential of the ends, where a figure is positive by nature (a
-    ratio, a waiting time, a number of steps).
+    Give logarithms, and take the exponential of the ends, where a figure is positive by nature.
     """
     half = t_quantile(level, freedom) * np.sqrt(variance)
     return value - half, value + half
 
 
 def effective_trials(share: Floats, variance: Floats, units: Floats) -> Floats:
-    """Return how many independent trials would say as much about a share.
+    """Return how many independent trials would say as much about a share: p (1 - p) / Var.
 
-    That is p (1 - p) / Var; where the variance says nothing, because all ended alike, it is
-    `units`, the G* of what the share stands on.
+    Where the variance says nothing, because all ended alike, it is `units`, the G* of the share.
     """
     spread = share * (1 - share)
     says = (spread > _ROUNDING) & (variance > _ROUNDING * spread)
@@ -290,14 +237,7 @@ def effective_trials(share: Floats, variance: Floats, units: Floats) -> Floats:
 def share_interval(
     share: Floats, variance: Floats, units: Floats, quantile: Floats
 ) -> tuple[Floats, Floats]:
-    """Return both ends of Wilson's interval of a share, with Student's quantile.
-
-    Examples
-    --------
-    >>> ends = share_interval(*(np.array(x) for x in (0.0, 0.0, 20.0)), t_quantile(0.95, 19.0))
-    >>> [round(float(end), 4) for end in ends]  # none of 20 customers
-    [0.0, 0.1797]
-    """
+    """Return both ends of Wilson's interval of a share, with Student's quantile."""
     n = effective_trials(share, variance, units)
     square = quantile * quantile
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -310,10 +250,7 @@ def share_interval(
 
 
 def units_of_difference(one: Floats, other: Floats) -> Floats:
-    """Return G* of a difference of two figures that stand on these units, shape (buckets, ...).
-
-    It is that of n₁g/N₁² + n₂g/N₂²: each bucket's part in the variance, were visits independent.
-    """
+    """Return G* of n₁g/N₁² + n₂g/N₂²: each bucket's part in the variance of a difference."""
     return effective_units(one / _squared_total(one) + other / _squared_total(other))
 
 
@@ -322,19 +259,9 @@ def difference_of_shares(
 ) -> tuple[Floats, Floats, Floats]:
     """Return both ends of the interval of a difference of two shares, and its p-value.
 
-    Parameters
-    ----------
-    one, other
-        The shares; the groups may share customers, or none.
-    level
-        Confidence level.
-
-    Notes
-    -----
     Newcombe's hybrid of two Wilson intervals with the correlation of the two shares (Newcombe
-    1998, method 10), which is that of their replicates. The quantile is Student's with the G* of
-    the difference. The p-value is that of the pooled score test on the same effective trials. All
-    are NaN where either share has a G* below 3.
+    1998, method 10), with Student's quantile for the G* of the difference. The p-value is that of
+    the pooled score test on the same effective trials. NaN where either share has a G* below 3.
     """
     from scipy.special import stdtr
 
@@ -364,10 +291,9 @@ def difference_of_shares(
 def difference_of_means(
     one: BucketFigures, other: BucketFigures, *, level: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Return both ends of the interval of a difference of two means, and its p-value.
+    """Return both ends of Student's interval of a difference of two means, and its p-value.
 
-    The difference is one figure, with Student's quantile for its own G*. All are NaN where either
-    mean has a G* below 3, or where nothing varies.
+    NaN where either mean has a G* below 3, or where nothing varies.
     """
     units = one.units / _squared_total(one.units) + other.units / _squared_total(other.units)
     found = BucketFigures(

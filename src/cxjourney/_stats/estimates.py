@@ -62,19 +62,7 @@ def share_estimate(
     n_censored: int = 0,
     notes: tuple[str, ...] = (),
 ) -> Estimate:
-    """Return the share of hits as an estimate, with Wilson's interval on an effective sample.
-
-    Parameters
-    ----------
-    hit
-        Whether each entry is one.
-    units, item
-        Whose each entry is; see `cxjourney._stats.ratios.ratio_figures`.
-    level
-        Confidence level.
-    name, definition, n_censored, notes
-        As of `Estimate`.
-    """
+    """Return the share of hits as an estimate, with Wilson's interval on an effective sample."""
     found = mean_figures(hit.astype(np.float64), units, item)
     (low,), (high,) = found.wilson(level)
     base = float(found.units.sum())
@@ -109,11 +97,7 @@ def mean_estimate(
     notes: tuple[str, ...] = (),
     of_shares: bool = False,
 ) -> Estimate:
-    """Return a mean as an estimate, with Student's interval.
-
-    `of_shares` says that values lie in [0, 1]: then the interval is Wilson's, which stays there.
-    Otherwise there is none where nothing varies.
-    """
+    """Return a mean as an estimate, with Student's interval; Wilson's for values in [0, 1]."""
     found = mean_figures(values, units, item)
     (low,), (high,) = found.wilson(level) if of_shares else found.student(level)
     n, flat = round(float(found.units.sum())), False
@@ -145,20 +129,10 @@ def ratio_ends(
 ) -> tuple[float, float, str, tuple[str, ...]]:
     """Return both ends of the interval of Σ y / Σ x, its method, and how far to trust it.
 
-    Parameters
-    ----------
-    numerator, denominator
-        One an independent row, such as a customer.
-    level
-        Confidence level.
-    of_shares
-        Whether no numerator exceeds its denominator, as of money kept: Wilson's interval.
-
-    Notes
-    -----
-    Each row is left out in turn. Where the ratio is positive whichever row is left out, as money
-    and counts are, the interval is Student's on the scale of logarithms: amounts are skewed, and
-    of ten log-normal ones it holds the truth in .89 instead of .83 samples.
+    Each row, such as a customer, is left out in turn. `of_shares` says that no numerator exceeds
+    its denominator: Wilson's interval. Where else the ratio is positive whichever row is left out,
+    the interval is Student's on the scale of logarithms: amounts are skewed, and of ten log-normal
+    ones it holds the truth in .89 instead of .83 samples.
     """
     found = ratio_of_sums(numerator[:, None], denominator[:, None])
     whole, variance = float(found.whole[0]), float(found.variance[0])
@@ -195,19 +169,7 @@ def ratio_estimate(
     notes: tuple[str, ...] = (),
     of_shares: bool = False,
 ) -> Estimate:
-    """Return Σ numerator / Σ denominator over independent rows, with the interval of `ratio_ends`.
-
-    Parameters
-    ----------
-    numerator, denominator
-        One a customer.
-    level
-        Confidence level.
-    unit, name, definition, n_missing, parameters, exclusions, notes
-        As of `Estimate`.
-    of_shares
-        As of `ratio_ends`.
-    """
+    """Return Σ numerator / Σ denominator over independent rows, with the ends of `ratio_ends`."""
     check_level(level)
     total = float(denominator.sum())
     low, high, method, doubts = ratio_ends(numerator, denominator, level, of_shares=of_shares)

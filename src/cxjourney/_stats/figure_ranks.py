@@ -22,21 +22,11 @@ def rank_ranges(
 ) -> tuple[Floats, Floats]:
     """Return the best and the worst rank that the buckets leave open, 1 for the highest figure.
 
-    A figure's best rank counts those that are surely higher, its worst rank those that are surely
-    lower: those whose difference from it has an interval on one side of 0. The interval of a
-    difference is Student's, with the smaller degrees of freedom of the two.
-
-    Parameters
-    ----------
-    figures
-        Figures of one axis. A figure that is NaN has no rank; one without a variance has every
-        rank.
-    level
-        Confidence level of each difference.
-    together
-        Whether the level is that of all differences at once, so that it holds for figures picked
-        after looking (Mogstad, Romano, Shaikh and Wilhelm 2024). Their quantile is Tukey's, which
-        errs on the wide side where variances differ.
+    A rank counts the figures whose difference from this one has an interval on one side of 0:
+    Student's, with the smaller degrees of freedom of the two. A figure that is NaN has no rank; one
+    without a variance has every rank. `together`: the level is that of all differences at once, so
+    that it holds for figures picked after looking (Mogstad, Romano, Shaikh and Wilhelm 2024), with
+    Tukey's quantile, which errs on the wide side where variances differ.
     """
     value = figures.whole
     known = np.flatnonzero(~np.isnan(value))

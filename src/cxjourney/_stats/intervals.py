@@ -47,13 +47,7 @@ _UNKNOWN = (math.nan, math.nan)
 
 
 def normal_quantile(level: float) -> float:
-    """Return the two-sided standard normal quantile of a confidence level.
-
-    Examples
-    --------
-    >>> round(normal_quantile(0.95), 6)
-    1.959964
-    """
+    """Return the two-sided standard normal quantile of a confidence level."""
     return NormalDist().inv_cdf(0.5 + check_level(level) / 2)
 
 
@@ -112,35 +106,9 @@ def wilson(count: float, n: float, *, level: float = 0.95) -> tuple[float, float
 
 
 def agresti_coull(count: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
-    """Return Agresti and Coull's interval of a proportion, clipped to [0, 1].
+    """Return Agresti and Coull's (1998) interval of a proportion, clipped to [0, 1]; NaN if n is 0.
 
-    Parameters
-    ----------
-    count, n
-        Successes and trials.
-    level
-        Confidence level, in (0, 1).
-
-    Returns
-    -------
-    tuple of two floats
-        Ends of the interval [fraction, 0-1]; NaN for both if `n` is 0.
-
-    Raises
-    ------
-    InvalidValue
-        If `count` lies outside [0, n].
-
-    Notes
-    -----
-    The Wald interval after adding z²/2 successes and z²/2 failures (Agresti and Coull 1998). It has
-    Wilson's centre and is never shorter.
-
-    Examples
-    --------
-    >>> low, high = agresti_coull(7, 50)
-    >>> round(low, 6), round(high, 6)
-    (0.066374, 0.264996)
+    Wald's interval after adding z²/2 successes and z²/2 failures.
     """
     check_counts(count, n)
     z = normal_quantile(level)
@@ -153,34 +121,9 @@ def agresti_coull(count: float, n: float, *, level: float = 0.95) -> tuple[float
 
 
 def clopper_pearson(count: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
-    """Return the exact interval of a proportion: never below its level, often well above.
+    """Return the exact interval of a proportion (Clopper and Pearson 1934); NaN if n is 0.
 
-    Parameters
-    ----------
-    count, n
-        Successes and trials.
-    level
-        Confidence level, in (0, 1).
-
-    Returns
-    -------
-    tuple of two floats
-        Ends of the interval [fraction, 0-1]; NaN for both if `n` is 0.
-
-    Raises
-    ------
-    InvalidValue
-        If `count` lies outside [0, n].
-
-    Notes
-    -----
-    Quantiles of Beta(count, n-count+1) and Beta(count+1, n-count) (Clopper and Pearson 1934).
-
-    Examples
-    --------
-    >>> low, high = clopper_pearson(7, 50)
-    >>> round(low, 6), round(high, 6)
-    (0.058192, 0.267396)
+    Quantiles of Beta(count, n-count+1) and Beta(count+1, n-count).
     """
     from scipy.special import betaincinv
 
@@ -196,33 +139,8 @@ def clopper_pearson(count: float, n: float, *, level: float = 0.95) -> tuple[flo
 def jeffreys(count: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
     """Return the equal-tailed credible interval of a proportion under Jeffreys' prior.
 
-    Parameters
-    ----------
-    count, n
-        Successes and trials.
-    level
-        Probability inside the interval, in (0, 1).
-
-    Returns
-    -------
-    tuple of two floats
-        Ends of the interval [fraction, 0-1]; NaN for both if `n` is 0.
-
-    Raises
-    ------
-    InvalidValue
-        If `count` lies outside [0, n].
-
-    Notes
-    -----
     Quantiles of Beta(count+½, n-count+½); the low end is 0 at count 0, the high end 1 at count n
     (Brown, Cai and DasGupta 2001).
-
-    Examples
-    --------
-    >>> low, high = jeffreys(7, 50)
-    >>> round(low, 6), round(high, 6)
-    (0.064872, 0.255325)
     """
     from scipy.special import betaincinv
 
@@ -284,37 +202,10 @@ def newcombe(
 def katz(
     count1: float, n1: float, count2: float, n2: float, *, level: float = 0.95
 ) -> tuple[float, float]:
-    """Return Katz's interval of the ratio of two independent proportions.
+    """Return Katz's interval of the ratio of two independent proportions; NaN if a sample is empty.
 
-    Parameters
-    ----------
-    count1, n1
-        Successes and trials of the first sample.
-    count2, n2
-        Successes and trials of the second sample.
-    level
-        Confidence level, in (0, 1).
-
-    Returns
-    -------
-    tuple of two floats
-        Ends of the interval of p1/p2 [ratio]; NaN for both if a sample is empty.
-
-    Raises
-    ------
-    InvalidValue
-        If a count lies outside [0, n].
-
-    Notes
-    -----
     ln(p1/p2) ± z √(1/count1 - 1/n1 + 1/count2 - 1/n2) (Katz et al. 1978). Where a count is 0, half
     a success and half a trial are added to both samples: a convention, and wide.
-
-    Examples
-    --------
-    >>> low, high = katz(15, 100, 30, 100)
-    >>> round(low, 3), round(high, 3)
-    (0.287, 0.87)
     """
     check_counts(count1, n1, "1")
     check_counts(count2, n2, "2")
@@ -329,38 +220,10 @@ def katz(
 
 
 def garwood(count: float, exposure: float, *, level: float = 0.95) -> tuple[float, float]:
-    """Return the exact interval of a Poisson rate.
+    """Return the exact interval of a Poisson rate count/exposure; NaN if the exposure is 0.
 
-    Parameters
-    ----------
-    count
-        Number of events, at least 0.
-    exposure
-        What they are counted over: customers, orders, months at risk.
-    level
-        Confidence level, in (0, 1).
-
-    Returns
-    -------
-    tuple of two floats
-        Ends of the interval of count/exposure [per unit of exposure]; NaN for both if the exposure
-        is 0.
-
-    Raises
-    ------
-    InvalidValue
-        If the count or the exposure is negative.
-
-    Notes
-    -----
     χ² quantiles with 2·count and 2·count + 2 degrees of freedom over twice the exposure (Garwood
     1936). Too narrow where events come in clusters: several contacts of one customer.
-
-    Examples
-    --------
-    >>> low, high = garwood(3, 120)
-    >>> round(low, 5), round(high, 4)
-    (0.00516, 0.0731)
     """
     from scipy.special import gammaincinv
 
@@ -376,31 +239,7 @@ def garwood(count: float, exposure: float, *, level: float = 0.95) -> tuple[floa
 
 
 def mean_t(mean: float, sd: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
-    """Return Student's interval of a mean.
-
-    Parameters
-    ----------
-    mean, sd, n
-        Sample mean, standard deviation (n-1 in the denominator) and number of values; the number
-        may be an effective one.
-    level
-        Confidence level, in (0, 1).
-
-    Returns
-    -------
-    tuple of two floats
-        Ends of the interval [unit of the mean]; NaN for both below two values.
-
-    Notes
-    -----
-    For means of skewed values (money, durations) with few observations use a bootstrap.
-
-    Examples
-    --------
-    >>> low, high = mean_t(4.0, 1.0, 25)
-    >>> round(low, 3), round(high, 3)
-    (3.587, 4.413)
-    """
+    """Return Student's interval of a mean; NaN below two values. `n` may be an effective number."""
     from scipy.special import stdtrit
 
     tail = (1 - check_level(level)) / 2
@@ -413,32 +252,10 @@ def mean_t(mean: float, sd: float, n: float, *, level: float = 0.95) -> tuple[fl
 
 
 def quantile_ranks(n: int, q: float, *, level: float = 0.95) -> tuple[int, int]:
-    """Return the ranks of the order statistics that bound a quantile.
+    """Return the ranks, from 1, of the order statistics that bound a quantile; 0 or n + 1 for none.
 
-    Parameters
-    ----------
-    n
-        Number of values.
-    q
-        The quantile, in [0, 1]: 0.5 is the median.
-    level
-        Confidence level, in (0, 1).
-
-    Returns
-    -------
-    tuple of two ints
-        Ranks counted from 1; 0 for the low one and n + 1 for the high one where the sample is too
-        small to bound that side.
-
-    Notes
-    -----
     The number of values at or below the quantile is Binomial(n, q); each tail holds at most half of
-    1 - level. No assumption on the distribution. The interval covers at least its level.
-
-    Examples
-    --------
-    >>> quantile_ranks(20, 0.5)
-    (6, 15)
+    1 - level, whatever the distribution.
     """
     from scipy.special import bdtr, bdtrik
 
@@ -461,32 +278,7 @@ def quantile_ranks(n: int, q: float, *, level: float = 0.95) -> tuple[int, int]:
 
 
 def quantile_type_7(values: Values, q: float, *, level: float = 0.95) -> tuple[float, float, float]:
-    """Return a quantile of complete values with its order-statistic interval.
-
-    Parameters
-    ----------
-    values
-        Numbers, none missing.
-    q
-        The quantile, in [0, 1].
-    level
-        Confidence level, in (0, 1).
-
-    Returns
-    -------
-    tuple of three floats
-        The quantile (Hyndman and Fan's type 7, as NumPy), low and high end [unit of the values]. An
-        end that the sample is too small to bound is NaN.
-
-    Notes
-    -----
-    Never average the quantiles of groups: the result is a quantile of nothing.
-
-    Examples
-    --------
-    >>> quantile_type_7(range(1, 21), 0.5)
-    (10.5, 6.0, 15.0)
-    """
+    """Return a quantile (type 7, as NumPy) and the ends of its order-statistic interval, or NaN."""
     array = numbers(values, "values").astype(np.float64)
     low, high = quantile_ranks(len(array), q, level=level)
     if array.size == 0 or np.isnan(array).any():

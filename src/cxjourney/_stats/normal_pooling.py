@@ -26,20 +26,10 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class Spread:
-    """How much effects differ beyond what their errors explain.
+    """How much `n` effects differ beyond what their errors explain.
 
-    Attributes
-    ----------
-    mean
-        Mean of the effects under the random-effects model.
-    tau
-        Standard deviation of the true effects.
-    i2
-        Share of the observed variation that is not error, in [0, 1].
-    q
-        Cochran's Q: the weighted sum of squares about the weighted mean.
-    n
-        Number of effects.
+    `mean` is that of the random-effects model, `tau` the standard deviation of the true effects,
+    `i2` the share of the observed variation that is not error, and `q` Cochran's Q.
     """
 
     mean: float
@@ -94,10 +84,7 @@ def tau_interval(
 
 
 def tau_of(values: NDArray[np.float64], variances: NDArray[np.float64]) -> float:
-    """Return τ by Paule and Mandel (1982): where Q(τ²) is what chance alone would make it, K - 1.
-
-    It is read off the same profile as `tau_interval`, so that it lies within.
-    """
+    """Return τ by Paule and Mandel (1982), where Q(τ²) = K - 1: it lies within `tau_interval`."""
     q, n = _profile(values, variances)
     return math.sqrt(decreasing_root(q, n - 1)) if n > 1 else math.nan
 
@@ -151,10 +138,7 @@ def shrunken_effects(
 def smoothed_variance(
     shares: NDArray[np.float64], trials: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the variances of shares with one hit and one miss added, so that none is 0.
-
-    `trials` are independent trials that say as much; see `cxjourney._stats.buckets`.
-    """
+    """Return the variances of shares with one hit and one miss added, so that none is 0."""
     p = (shares * trials + 1) / (trials + 2)
     variances: NDArray[np.float64] = p * (1 - p) / trials
     return variances

@@ -29,11 +29,7 @@ def restricted_shares(
 
 
 def ratio_z(count1: float, n1: float, count2: float, n2: float, ratio: float) -> float:
-    """Return Miettinen and Nurminen's score statistic of a ratio of two proportions.
-
-    It is standard normal where p1/p2 is `ratio`, and positive where the data show a larger one. It
-    is defined for counts of 0, too: 0 of 1,000 against 300 of 1,000 contradict a ratio of 2.
-    """
+    """Return Miettinen and Nurminen's score statistic of p1/p2; positive above `ratio`."""
     p1, p2 = restricted_shares(count1, n1, count2, n2, ratio)
     total = n1 + n2
     variance = p1 * (1 - p1) / n1 + ratio * ratio * p2 * (1 - p2) / n2
@@ -47,37 +43,10 @@ def ratio_z(count1: float, n1: float, count2: float, n2: float, ratio: float) ->
 def miettinen_nurminen(
     count1: float, n1: float, count2: float, n2: float, *, level: float = 0.95
 ) -> tuple[float, float]:
-    """Return the score interval of the ratio of two independent proportions.
+    """Return the score interval of the ratio of two independent proportions, by bisection.
 
-    Parameters
-    ----------
-    count1, n1
-        Successes and trials of the first sample.
-    count2, n2
-        Successes and trials of the second sample.
-    level
-        Confidence level, in (0, 1).
-
-    Returns
-    -------
-    tuple of two floats
-        Ends of the interval of p1/p2 [ratio]. The high end is NaN without successes in the second
-        sample: no ratio is too large. Both are NaN without any success or with an empty sample.
-
-    Raises
-    ------
-    InvalidValue
-        If a count lies outside [0, n].
-
-    Notes
-    -----
-    The ratios that the score test does not reject (Miettinen and Nurminen 1985), by bisection.
-
-    Examples
-    --------
-    >>> low, high = miettinen_nurminen(15, 100, 30, 100)
-    >>> round(low, 3), round(high, 3)
-    (0.287, 0.86)
+    The ratios that the score test does not reject (Miettinen and Nurminen 1985). The high end is
+    NaN without successes in the second sample, both are without any, or with an empty sample.
     """
     check_counts(count1, n1, "1")
     check_counts(count2, n2, "2")

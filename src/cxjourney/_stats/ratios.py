@@ -35,25 +35,10 @@ def ratio_figures(
     units: Units,
     item: Ints | None = None,
 ) -> BucketFigures:
-    """Return Σ numerator / Σ denominator of each group.
+    """Return Σ numerator / Σ denominator of each group of entries; a mean without a denominator.
 
-    Parameters
-    ----------
-    numerator, denominator
-        One an entry; None as denominator makes means.
-    group
-        Group of each entry; negative for none.
-    n_groups
-        Number of groups.
-    units
-        The units of the items.
-    item
-        Item, such as the journey, of each entry; None where each is an item of its own.
-
-    Returns
-    -------
-    BucketFigures
-        The ratios, NaN where the denominator is 0; `units` holds the denominators.
+    A negative group is none; `item`, such as the journey, is what `units` know (None: each entry is
+    one). NaN where the denominator is 0; the figures' `units` hold the denominators.
     """
     y = units.sums(group, n_groups, item=item, values=numerator)
     x = units.sums(group, n_groups, item=item, values=denominator)
@@ -85,17 +70,9 @@ def share_of_total_figures(
     base: Floats | None = None,
     base_item: Ints | None = None,
 ) -> BucketFigures:
-    """Return the share that each group has in one total: that of all amounts, or of a base.
+    """Return the share that each group has in one total: that of all amounts, or of a `base`.
 
-    Parameters
-    ----------
-    amount
-        One an entry, not negative.
-    group, n_groups, units, item
-        As for `ratio_figures`.
-    base, base_item
-        What the total is of, and whose: journeys, say, of which some come by. None for the
-        amounts themselves.
+    The base is what the total is of, and `base_item` whose: journeys, of which some come by.
     """
     y = units.sums(group, n_groups, item=item, values=amount)
     if base is None:
@@ -108,17 +85,9 @@ def share_of_total_figures(
 
 @attrs.frozen(kw_only=True, eq=False)
 class Shares:
-    """What share of its base falls into each cell.
+    """The share of its base [fraction] that falls into each cell, with both ends of its interval.
 
-    Attributes
-    ----------
-    count, base
-        Entries in the cell and in its base, as often as their items count.
-    figures
-        The shares, with their variance over buckets.
-    value, low, high
-        The share and the ends of its interval [fraction]; NaN where the base is empty, the ends
-        also where it rests on too few customers.
+    All are NaN where the base is empty, the ends also where it rests on too few customers.
     """
 
     count: Ints
@@ -137,19 +106,7 @@ def shares(
     level: float,
     item: Ints | None = None,
 ) -> Shares:
-    """Return the share of each cell in its base, with Wilson's interval on an effective sample.
-
-    Parameters
-    ----------
-    cell
-        Cell of each entry.
-    base_of_cell
-        Base that each cell is a share of.
-    units, item
-        Whose each entry is; see `ratio_figures`.
-    level
-        Confidence level.
-    """
+    """Return the share of each cell in its base, with Wilson's interval on an effective sample."""
     bases = np.asarray(base_of_cell, dtype=np.int64)
     y = units.sums(cell, len(bases), item=item)
     n_bases = int(bases.max(initial=-1)) + 1

@@ -18,18 +18,10 @@ __all__ = ["Units"]
 
 @attrs.frozen(kw_only=True, eq=False)
 class Units:
-    """Whose each item is: the unit that it belongs to, or how many of it each unit has.
+    """Whose each item is, a journey or a row of a table: one of `n` units.
 
-    An item is a journey, or a row of a table that has a customer.
-
-    Attributes
-    ----------
-    n
-        Number of units.
-    of
-        Unit of each item, 0 … n - 1; None where items stand for many customers.
-    split
-        How many of each item fall into each unit, shape (items, n); None where each has one unit.
+    `of` is the unit of each item; None where items stand for many customers: then `split`, shape
+    (items, n), says how many of each item fall into each unit.
     """
 
     n: int
@@ -57,23 +49,10 @@ class Units:
     def sums(
         self, place: Ints, size: int, *, item: Ints | None = None, values: Floats | None = None
     ) -> Floats:
-        """Return what each unit has in each place.
+        """Return what each unit has in each place, shape (units, size), as often as items count.
 
-        Parameters
-        ----------
-        place
-            Place of each entry, 0 … size - 1; entries of a negative place are left out.
-        size
-            Number of places.
-        item
-            Item of each entry; None where each is an item of its own.
-        values
-            What each entry adds; None for 1.
-
-        Returns
-        -------
-        ndarray of float64, shape (units, size)
-            Its sum over units is that of all entries, each as often as its item counts.
+        Entries of a negative place are left out; each is an item of its own if `item` is None, and
+        adds 1 if `values` is.
         """
         inside = place >= 0
         if not inside.all():

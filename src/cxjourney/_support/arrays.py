@@ -64,11 +64,6 @@ def to_array(values: Values, name: str) -> tuple[NDArray[Any], NDArray[np.bool_]
 
     NaN, NaT and None that stand among the values stay there; a None mask says that the source has
     no mask of its own. Timestamps with a zone come back as UTC.
-
-    Raises
-    ------
-    InvalidValue
-        If `values` is not a column.
     """
     if isinstance(values, np.ma.MaskedArray):
         array: NDArray[Any] = np.asarray(values.data)
@@ -154,13 +149,6 @@ def numbers(values: Values, name: str, *, finite: bool = True) -> NDArray[Any]:
     """Return integers or floats as they are; where something is missing, floats with NaN.
 
     With `finite=False` infinities pass: for scores, whose scale refuses them.
-
-    Raises
-    ------
-    InvalidValue
-        If the column holds booleans, strings, times or complex numbers as a whole.
-    InvalidData
-        If single values are not numbers, or infinite; carries their positions.
     """
     array, mask = to_array(values, name)
     rule = "hold numbers, not booleans, strings or times"
@@ -188,13 +176,7 @@ def numbers(values: Values, name: str, *, finite: bool = True) -> NDArray[Any]:
 
 
 def flags(values: Values, name: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return booleans and the mask of missing ones; 0 and 1 count as booleans.
-
-    Raises
-    ------
-    InvalidData
-        If a value is neither true, false, 0, 1 nor missing; carries the positions.
-    """
+    """Return booleans and the mask of missing ones; 0 and 1 count as booleans."""
     array, mask = to_array(values, name)
     if array.dtype.kind == "b":
         return array, np.zeros(len(array), dtype=bool) if mask is None else mask
@@ -222,15 +204,7 @@ def flags(values: Values, name: str) -> tuple[NDArray[np.bool_], NDArray[np.bool
 def durations(
     values: Values, name: str, *, negative: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return durations as whole microseconds and the mask of missing ones (0 there).
-
-    Raises
-    ------
-    InvalidValue
-        If the column holds bare numbers or anything else than durations.
-    InvalidData
-        If a duration is negative and `negative` is False; carries the positions.
-    """
+    """Return durations as whole microseconds and the mask of missing ones (0 there)."""
     array, mask = to_array(values, name)
     missing = np.zeros(len(array), dtype=bool) if mask is None else mask.copy()
     rule = "hold durations (timedelta): a bare number has no unit"
@@ -258,10 +232,9 @@ def durations(
 
 
 def codes(values: Values, name: str) -> tuple[NDArray[np.int64], int, NDArray[np.bool_]]:
-    """Return a number from 0 for each distinct value, how many there are, and the missing mask.
+    """Return the code from 0 of each distinct value, how many there are, and the missing mask.
 
-    Missing values, blank strings among them, have code -1. Strings, numbers, booleans and dates
-    serve; equal values share a code.
+    Missing values, blank strings among them, have code -1.
     """
     array, mask = to_array(values, name)
     missing = np.zeros(len(array), dtype=bool) if mask is None else mask.copy()
@@ -293,15 +266,7 @@ def codes(values: Values, name: str) -> tuple[NDArray[np.int64], int, NDArray[np
 
 
 def weights_of(weights: Values | None, n: int, *, name: str = "weights") -> NDArray[np.float64]:
-    """Return one weight a value, ones if None.
-
-    Raises
-    ------
-    InvalidValue
-        If the lengths differ.
-    InvalidData
-        If a weight is missing or negative; carries the positions.
-    """
+    """Return one weight a value, at least 0; ones if None."""
     if weights is None:
         return np.ones(n)
     array = numbers(weights, name).astype(np.float64)
@@ -319,28 +284,14 @@ def check_alone(counts: object, **others: object) -> None:
 
 
 def counts_of(counts: Values, n: int, *, name: str = "counts") -> Ints:
-    """Return one whole count a value.
-
-    Raises
-    ------
-    InvalidValue
-        If the lengths differ.
-    InvalidData
-        If a count is missing, negative or not whole; carries the positions.
-    """
+    """Return one whole count a value, at least 0."""
     array = weights_of(counts, n, name=name)
     _refuse(array, array != np.rint(array), name, "be whole numbers")
     return array.astype(np.int64)
 
 
 def same_length(**columns: Any) -> int:
-    """Return the common length of columns.
-
-    Raises
-    ------
-    InvalidValue
-        If they differ in length.
-    """
+    """Return the common length of columns, or raise InvalidValue."""
     lengths = {name: len(column) for name, column in columns.items() if column is not None}
     if len(set(lengths.values())) > 1:
         raise InvalidValue.of(" and ".join(lengths), "have one length", lengths)
@@ -348,13 +299,7 @@ def same_length(**columns: Any) -> int:
 
 
 def is_undefined(missing: NDArray[np.bool_], policy: NanPolicy, name: str) -> bool:
-    """Return whether missing values make the result NaN.
-
-    Raises
-    ------
-    InvalidData
-        If the policy is "raise" and something is missing; carries the positions.
-    """
+    """Return whether missing values make the result NaN; raise if they are not allowed."""
     check_choice(policy, "nan_policy", _NAN_POLICIES)
     if policy == "omit" or not missing.any():
         return False

@@ -15,13 +15,7 @@ _TABLE = 4_000_000
 
 
 def distinct(values: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct values in order, and the place of each value among them.
-
-    Parameters
-    ----------
-    values
-        Integers, at least 0.
-    """
+    """Return the distinct values of integers from 0 in order, and the place of each among them."""
     top = int(values.max(initial=0))
     if top > _TABLE:
         found, place = np.unique(values, return_inverse=True)

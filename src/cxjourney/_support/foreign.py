@@ -18,11 +18,6 @@ def foreign(what: str) -> Iterator[None]:
     """Raise InvalidData for whatever a call into another library raises, a panic of polars too.
 
     The block must hold that call alone: an error of our own must stay what it is.
-
-    Parameters
-    ----------
-    what
-        What cannot be read, for the message.
     """
     try:
         yield

@@ -14,10 +14,7 @@ __all__ = ["array_eq", "read_only", "seal"]
 
 
 def read_only(values: Any) -> NDArray[Any]:
-    """Return a read-only array; a writable one is copied so that its owner keeps control of it.
-
-    Any is the honest type: whatever `numpy.asarray` takes.
-    """
+    """Return a read-only array; a writable one is copied so that its owner keeps control of it."""
     array = np.asarray(values)
     if array.flags.writeable:
         array = array.copy()
@@ -26,10 +23,7 @@ def read_only(values: Any) -> NDArray[Any]:
 
 
 def seal(array: NDArray[Any]) -> NDArray[Any]:
-    """Make an array that nobody else holds read-only, without a copy; return it.
-
-    A view may show memory of the caller's: it is copied.
-    """
+    """Make an array that nobody else holds read-only, copied only if it is a view; return it."""
     if array.base is not None or not array.flags.owndata:
         return read_only(array)
     array.setflags(write=False)

@@ -11,18 +11,7 @@ V = TypeVar("V")
 
 
 class FrozenMapping(Mapping[str, V]):
-    """A mapping from str that cannot be changed; it hashes if its values do.
-
-    Parameters
-    ----------
-    items
-        The mapping to copy.
-
-    Examples
-    --------
-    >>> FrozenMapping({"region": "north"})
-    {'region': 'north'}
-    """
+    """A mapping from str that cannot be changed; it hashes if its values do."""
 
     __slots__ = ("_items",)
 

@@ -17,14 +17,6 @@ class Memo:
     """Results by name, each computed at most once, whatever the number of threads.
 
     What is kept can always be computed again: a copy or a pickle begins empty.
-
-    Examples
-    --------
-    >>> memo = Memo()
-    >>> memo.get("answer", lambda: 42)
-    42
-    >>> memo.get("answer", lambda: 1 / 0)  # not computed again
-    42
     """
 
     __slots__ = ("_lock", "_values")
@@ -34,16 +26,9 @@ class Memo:
         self._values: dict[Hashable, Any] = {}
 
     def get(self, name: Hashable, compute: Callable[[], T]) -> T:
-        """Return the value of this name; compute it if nobody has.
+        """Return the value of this name, which says all that it depends on; compute it if need be.
 
         What is no name, a list for one, is not kept: the function that computes refuses it.
-
-        Parameters
-        ----------
-        name
-            What is kept: a name, with all that the value depends on beside the object itself.
-        compute
-            How it is computed. It may ask for other values of the same memo.
         """
         if not _hashable(name):
             return compute()
@@ -53,17 +38,7 @@ class Memo:
             return cast(T, self._values[name])
 
     def latest(self, name: Hashable, key: Hashable, compute: Callable[[], T]) -> T:
-        """Return the value of this name and key; only that of the last key is kept.
-
-        Parameters
-        ----------
-        name
-            What is kept.
-        key
-            What the value depends on beside the object itself.
-        compute
-            How it is computed.
-        """
+        """Return the value of this name and key; only that of the last key is kept."""
         with self._lock:
             kept = self._values.get(name)
             if kept is None or kept[0] != key:

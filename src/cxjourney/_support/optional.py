@@ -14,22 +14,7 @@ __all__ = ["require"]
 
 
 def require(module: str, *, extra: str, caller: str) -> ModuleType:
-    """Import `module`, or say which extra brings it.
-
-    Parameters
-    ----------
-    module
-        Dotted name of the module.
-    extra
-        The extra of this package that brings it.
-    caller
-        What the user called, for the message.
-
-    Raises
-    ------
-    MissingDependency
-        If the module is not installed.
-    """
+    """Import `module`, or say to the `caller` which extra brings it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -25,14 +25,7 @@ def portions(
 ) -> list[tuple[int, int]]:
     """Return what each thread works on: rows, or groups of rows, about equally many rows each.
 
-    Parameters
-    ----------
-    n_rows
-        Number of rows; a thread of its own is not worth its start for a few.
-    offsets
-        Rows of group i are [offsets[i], offsets[i + 1]); None shares out the rows themselves.
-    at_once
-        Number of such works that are done side by side, and have the cores together.
+    Rows of group i are [offsets[i], offsets[i + 1]); `at_once` such works share the cores.
     """
     n_threads = max(1, min((os.cpu_count() or 1) // at_once, n_rows // _SHARE))
     bounds = np.arange(n_threads + 1) * n_rows // n_threads
@@ -43,18 +36,10 @@ def portions(
 
 
 def run_parallel(size: int, *tasks: Callable[[], Any]) -> tuple[Any, ...]:
-    """Return the results of tasks that do not touch one another, Any as each has its own type.
+    """Return the results of tasks that do not touch one another, the longest first.
 
-    Parameters
-    ----------
-    size
-        Number of rows that each works on; few are done one after the other.
-    tasks
-        Functions without arguments, the longest first. The first error in their order is raised.
-
-    Notes
-    -----
-    No more threads run than there are cores: a third on two cores would take time from the longest.
+    Work on few rows is done one after the other. No more threads run than there are cores: a third
+    on two cores would take time from the longest.
     """
     n_others = min(len(tasks), os.cpu_count() or 1) - 1
     if size < _WORTHWHILE or n_others < 1:

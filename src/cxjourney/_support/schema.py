@@ -60,12 +60,9 @@ _ARRAY: dict[str, Any] = {
 
 
 def schema_of(cls: type) -> dict[str, Any]:
-    """Return the JSON schema of the dictionaries that `to_dict` makes of a result class.
+    """Return the JSON schema of the dictionaries that `to_dict` makes of an attrs class.
 
-    Parameters
-    ----------
-    cls
-        An attrs class. `metadata={"schema": {…}}` of a field adds to what its type says.
+    `metadata={"schema": {…}}` of a field adds to what its type says.
     """
     parts: dict[str, dict[str, Any]] = {}
     own = _of_class(cls, parts)

@@ -43,14 +43,7 @@ def to_dict(result: Any) -> dict[str, Any]:
 
 
 def from_dict(cls: type[T], data: Mapping[str, Any]) -> T:
-    """Return the result whose `to_dict` is `data`.
-
-    Raises
-    ------
-    InvalidValue
-        If the dictionary is of another type or a later schema, or a field is missing or of another
-        type; the message names its path.
-    """
+    """Return the result whose `to_dict` is `data`; InvalidValue names the path of what is wrong."""
     check_stamp(data, cls.__name__)
     result: T = _object(cls, data, "")
     return result

@@ -19,26 +19,12 @@ _FORMULA = re.compile(r"""(^|[;,\t\r\n|"'])(\s*)(?=[=+\-@\t\r\n＝＋－＠])"""
 
 
 def defused(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula: an apostrophe stands before it.
-
-    Examples
-    --------
-    >>> defused("=HYPERLINK(1)"), defused("a;-1"), defused("e-mail")
-    ("'=HYPERLINK(1)", "a;'-1", 'e-mail')
-    """
+    """Return text that no spreadsheet takes for a formula: an apostrophe stands before it."""
     return _FORMULA.sub(r"\1'\2", text)
 
 
 def csv_text(names: Sequence[str], rows: Iterable[Iterable[Cell]]) -> str:
-    """Return a table as CSV: a header, text in quotes, numbers without, missing ones empty.
-
-    Parameters
-    ----------
-    names
-        Names of the columns.
-    rows
-        The rows.
-    """
+    """Return a table as CSV: a header, text in quotes, numbers without, missing ones empty."""
     lines = [names, *rows]
     return "".join(",".join(map(_cell, line)) + "\n" for line in lines)
 

@@ -32,19 +32,7 @@ def canonical(text: str) -> str | None:
 class Strings(Sequence[str]):
     """A sequence of strings that acts as a tuple of them and makes Python objects only once used.
 
-    Parameters
-    ----------
-    data
-        The strings in UTF-8, one after the other.
-    offsets
-        Text i is `data[offsets[i]:offsets[i + 1]]`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> strings = Strings(np.frombuffer(b"adweb", dtype=np.uint8), np.array([0, 2, 5]))
-    >>> len(strings), strings[1], strings == ("ad", "web")
-    (2, 'web', True)
+    Text i is `data[offsets[i]:offsets[i + 1]]`, in UTF-8.
     """
 
     __slots__ = ("_data", "_offsets", "_strings")

@@ -125,15 +125,7 @@ class Table:
 
     @classmethod
     def below(cls, tables: Sequence[Table], *, leading: Mapping[str, Sequence[Cell]]) -> Table:
-        """Return tables of the same columns one below the other, with further columns in front.
-
-        Parameters
-        ----------
-        tables
-            At least one.
-        leading
-            What each table has in the columns in front, by their names.
-        """
+        """Return tables of the same columns one below the other, with `leading` ones in front."""
         lengths = [len(table) for table in tables]
         columns: dict[str, Any] = {
             name: [value for value, n in zip(values, lengths, strict=True) for _ in range(n)]
@@ -148,21 +140,7 @@ class Table:
         return cls(columns, formats=tables[0].formats, backend=tables[0].backend)
 
     def to_frame(self, backend: str | None = None) -> Any:
-        """Return the table as a data frame.
-
-        The type depends on what is installed, hence Any.
-
-        Parameters
-        ----------
-        backend
-            "pandas", "polars" or "pyarrow"; None takes the library of the input, else pandas,
-            else polars.
-
-        Raises
-        ------
-        MissingDependency
-            If no data-frame library is installed.
-        """
+        """Return the table as a data frame; see `Result.to_frame`."""
         import narwhals as nw
 
         if backend is not None and backend not in _BACKENDS:
@@ -197,14 +175,7 @@ class Table:
         return cls({n: _from_json(v) for n, v in columns.items()}, formats=formats)
 
     def to_csv(self) -> str:
-        """Return the table as CSV text for a spreadsheet.
-
-        Returns
-        -------
-        str
-            Text stands in quotes, NaN is empty, lines end in a newline. In text that a spreadsheet
-            would run as a formula, an apostrophe stands before it.
-        """
+        """Return the table as CSV text for a spreadsheet; see `Result.to_csv`."""
         rows = (self.row(i).values() for i in range(len(self)))
         return csv_text(self.column_names, rows)
 

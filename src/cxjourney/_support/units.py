@@ -42,15 +42,9 @@ def whole_us(values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]
 
 
 def numbers_us(values: NDArray[Any], length: float) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return numbers of a unit in whole microseconds, 0 where NaN, and which do not fit.
+    """Return numbers of a unit of `length` µs in whole µs, 0 where NaN, and which do not fit.
 
-    Parameters
-    ----------
-    values
-        Whole or other numbers. What is shorter than a microsecond is cut off of whole ones, and
-        rounded of others, whose last digits are not exact.
-    length
-        The length of the unit [µs].
+    What is shorter than a microsecond is cut off of whole numbers, and rounded of others.
     """
     with np.errstate(over="ignore"):
         rough = values.astype(np.float64) * length

@@ -14,22 +14,8 @@ __all__ = ["write_whole"]
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file: all of it, or else what stood there stays.
 
-    Parameters
-    ----------
-    path
-        The file. A link is followed; what is no plain file (a pipe, a terminal) is written to.
-    content
-        All that it shall hold.
-
-    Raises
-    ------
-    OSError
-        If the system refuses, as where the disk is full.
-
-    Notes
-    -----
-    The content is on the disk before it takes the name. A process that is killed may leave a file
-    of the same name with a random ending ".part" beside.
+    A link is followed; what is no plain file (a pipe, a terminal) is written to. The content is on
+    the disk before it takes the name; a process that is killed may leave a file ending in ".part".
     """
     target = Path(os.path.realpath(path))
     try:

@@ -148,21 +148,10 @@ class Attribution(Result):
 
 @attrs.frozen(kw_only=True)
 class Credits:
-    """Credits and what belongs beside them, before they become a result.
+    """Credits of K names and what belongs beside them, before they become a result.
 
-    Attributes
-    ----------
-    names
-        The K names.
-    figures
-        Credit of each and the same without each bucket of customers, shape (K,).
-    extra
-        Further columns, shape (K,) each.
-    signed
-        Whether credits may be negative.
-    certain
-        Whether credits have an interval; not where the orders of Shapley's value were drawn, which
-        is the larger error.
+    `extra` has further columns; `signed` credits may be negative; they are not `certain`, and have
+    no interval, where the orders of Shapley's value were drawn, which is the larger error.
     """
 
     names: tuple[str, ...]
@@ -234,13 +223,7 @@ def attribution(
 
 
 def check_whole_costs(costs: Mapping[str, float] | None) -> None:
-    """Raise unless costs are left out, as they must be by segment: nobody says how they divide.
-
-    Raises
-    ------
-    InvalidValue
-        If there are costs.
-    """
+    """Raise unless costs are left out, as they must be by segment: nobody says how they divide."""
     if costs is not None:
         raise InvalidValue("costs are of all segments together: leave out costs= or segment=")
 

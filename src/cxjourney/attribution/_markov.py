@@ -322,10 +322,7 @@ def _normalised(effects: Floats, totals: Floats) -> Floats:
 def _remembering(
     credited: Coded, journeys: Journeys, states: By | None, order: int
 ) -> tuple[Coded, Ints]:
-    """Return the state of each row, the last `order` touches, and which name is credited in each.
-
-    States are numbered; what the row of a goal or exit has does not matter.
-    """
+    """Return the state of each row, the last `order` touches, and the name that each credits."""
     if states is None and order == 1:
         numbers = np.arange(len(credited.names))
         return attrs.evolve(credited, names=tuple(numbers.tolist())), numbers

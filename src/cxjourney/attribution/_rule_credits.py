@@ -67,17 +67,7 @@ def by_rule(
     journeys: Journeys,
     options: Options,
 ) -> Attribution | BySegment[Attribution]:
-    """Return the attribution of a rule.
-
-    Parameters
-    ----------
-    model
-        Name of the rule.
-    shares
-        Returns what share of its journey each touch takes.
-    journeys, options
-        The journeys, and what every rule takes.
-    """
+    """Return the attribution of a rule, whose `shares` are those of each touch in its journey."""
     check_journeys(journeys)
     check_level(options.level)
     check_choice(options.of, "of", ("conversions", "value"))

@@ -359,19 +359,11 @@ def _equal_shares(touches: Touches) -> Floats:
 
 @attrs.frozen(kw_only=True)
 class _Rates:
-    """Journeys by the set of names that they touch.
+    """Journeys by the set of names that they touch, `member` of shape (sets, K).
 
-    Attributes
-    ----------
-    member
-        Whether each distinct set holds each name, shape (sets, K).
-    won, count
-        What the journeys of each set bring in each bucket of customers (their conversions, or the
-        value of these), and how many they are, shape (buckets, sets).
-    touching
-        Journeys that touch each name in each bucket, shape (buckets, K).
-    held
-        All journeys in each bucket, those in progress included, shape (buckets,).
+    `won` is what the journeys of each set bring in each bucket (conversions, or their value) and
+    `count` how many they are, shape (buckets, sets); `touching` counts journeys by bucket and name,
+    and `held` all journeys of each bucket, those in progress included.
     """
 
     member: Bools

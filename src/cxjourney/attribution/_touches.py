@@ -36,24 +36,19 @@ class Touches:
 
     Attributes
     ----------
-    names
-        The K names.
-    code
-        Name of each touch.
+    names, code
+        The K names, and that of each touch.
     offsets
         Touches of journey i are [offsets[i], offsets[i + 1]); every journey has one.
     before_us
         Time from each touch to the conversion [µs]; None without times.
-    worth
-        What each journey brings: its conversions, or their value, as often as it counts.
+    worth, unattributed
+        What each journey brings: its conversions, or their value, as often as it counts; what those
+        without a touch bring.
     item
         Number of each journey among all journeys.
-    worth_once
-        What each of all journeys would bring, counted once.
-    units
-        Units of variance of all journeys.
-    unattributed
-        What the conversions without a touch bring.
+    worth_once, units
+        What each of all journeys would bring, counted once; their units of variance.
     """
 
     names: tuple[str, ...]
@@ -101,17 +96,10 @@ class Touches:
 
 
 def at_full_size(without: Floats, held: Floats) -> Floats:
-    """Return totals without each unit as if there were as many journeys as in all.
+    """Return totals without each unit, shape (units, ...), for as many journeys as in all.
 
-    A total falls when journeys are left out, whatever the others say: what is compared is a total
-    over the same number of journeys.
-
-    Parameters
-    ----------
-    without
-        Totals without each unit, shape (units, ...).
-    held
-        Journeys in each unit, shape (units,).
+    A total falls when journeys (`held` by each unit) are left out, whatever the others say: what is
+    compared is a total over the same number of journeys.
     """
     n = held.sum()
     scale = np.divide(n, n - held, out=np.full(len(held), np.nan), where=n > held)
@@ -174,17 +162,7 @@ def _with_rows(journeys: Journeys, keep: Bools) -> Journeys:
 
 
 def touches_of(journeys: Journeys, *, by: By, of: Of) -> Touches:
-    """Return the touches of converting journeys.
-
-    Parameters
-    ----------
-    journeys
-        The journeys.
-    by
-        What a name is.
-    of
-        What a journey brings.
-    """
+    """Return the touches of converting journeys, named by `by`."""
     visits = visits_of(journeys, by)
     once = worth_of(journeys, of)
     worth = once if journeys.weight is None else once * journeys.weight

@@ -30,21 +30,11 @@ NOWHERE = -1
 class Chain:
     """Entry, exit and transition chances by touchpoint code.
 
-    Attributes
-    ----------
-    exits
-        Chance of the customer of frailty 1 to leave, per visit; at the goal the chance that the
-        order ends the episode, whatever the frailty.
-    moves
-        Where those go who stay: rows sum to 1.
-    entries
-        Where episodes begin, at the start (row 0) and at the end (row 1) of the year.
-    handoff
-        From a touchpoint (row) to a touchpoint (column): whether the move is the planted hand-off.
-    handoff_excess, segment_excess
-        What is added to the exit chance of frailty 1; 0 where the truth is switched off.
-    channel, stage
-        Codes of each touchpoint; the goal takes place in the channel that led to it.
+    `exits` are those of the customer of frailty 1 per visit; at the goal the chance that the order
+    ends the episode, whatever the frailty. `moves`, of those who stay, has rows that sum to 1.
+    `entries` are at the start (row 0) and the end (row 1) of the year. `handoff` marks the planted
+    moves, from row to column; the excesses add to the exit chance, 0 where the truth is switched
+    off. The goal takes place in the channel that led to it.
     """
 
     exits: Floats

@@ -98,20 +98,9 @@ DRIFTING_PLACE = "parcel delivery"
 class Place:
     """A touchpoint as the model knows it.
 
-    Attributes
-    ----------
-    channel, stage, owner
-        Where it belongs.
-    exit
-        Chance that the customer of frailty 1 leaves, per visit.
-    quality
-        Mean satisfaction with it [points of 0 to 10].
-    moves
-        Weights of the next touchpoints, given that the customer stays.
-    minutes
-        Median duration of a contact [min]; 0 where nobody measures it.
-    support
-        Whether a contact is about an issue.
+    `exit` is the chance that the customer of frailty 1 leaves, per visit; `moves` weights where to,
+    for those who stay; `quality` is the mean satisfaction [0 to 10], `minutes` the median duration
+    of a contact (0: not measured), and `support` says that a contact is about an issue.
     """
 
     channel: str

@@ -30,22 +30,10 @@ _NEW_ISSUE = 0.2  # chance that a further support contact of an episode is about
 
 @attrs.frozen(kw_only=True, eq=False)
 class People:
-    """Customers, by code.
+    """Customers, by code of segment and region.
 
-    Attributes
-    ----------
-    segment, region
-        Codes into the declared segments and regions.
-    age
-        In years.
-    member
-        Whether the customer has a loyalty card.
-    frailty
-        Factor of all exit chances of the customer; mean 1.
-    mood
-        What the customer adds to every satisfaction [points].
-    first_s
-        Time of the first contact [s since the epoch].
+    `frailty` is the factor of all exit chances of the customer, with mean 1; `mood` adds to every
+    satisfaction [points]; `member` has a loyalty card; `first_s` is the first contact [epoch s].
     """
 
     segment: Ints
@@ -61,22 +49,9 @@ class People:
 class Contacts:
     """Contacts as columns, by customer and in order of time; ties in order of occurrence.
 
-    Attributes
-    ----------
-    customer, place, channel
-        Codes.
-    time_s
-        Seconds since the epoch.
-    came_from
-        Channel code of the interaction before in the journey; -1 where a journey begins.
-    handoff
-        Whether the customer came by the planted hand-off.
-    left
-        Whether the customer left after it, for longer than the inactivity limit.
-    issue
-        Number of the customer's issue; 0 where the contact is about none.
-    year
-        Elapsed share of the observed time.
+    `came_from` is the channel before in the journey (-1: none); `handoff` whether it came by the
+    planted one; `left` whether the customer left for longer than the inactivity limit; `issue` the
+    customer's issue (0: none); `year` the elapsed share of the observed time.
     """
 
     customer: Ints

@@ -30,17 +30,10 @@ _NODES = 24
 
 @attrs.frozen(kw_only=True)
 class HandoffTruth:
-    """The planted channel hand-off.
+    """The planted channel hand-off: its pair of channels and `share` of all arrivals from a visit.
 
-    Attributes
-    ----------
-    from_channel, to_channel
-        The pair of channels.
-    share
-        Share of all arrivals at a touchpoint from another visit of the journey.
-    loss
-        Exit probability after arriving by the hand-off minus that of arriving from the same
-        channel, per destination, weighted by the arrivals by the hand-off.
+    `loss` is the exit probability after arriving by it minus that of arriving from the same
+    channel, per destination, weighted by the arrivals by the hand-off.
     """
 
     from_channel: str
@@ -51,19 +44,7 @@ class HandoffTruth:
 
 @attrs.frozen(kw_only=True)
 class CriticalTruth:
-    """A touchpoint that loses more than the others of its stage.
-
-    Attributes
-    ----------
-    touchpoint, stage
-        Where it is.
-    exit_probability
-        Its exit probability per visit.
-    peers
-        Exit probability per visit of the other touchpoints of its stage together.
-    excess
-        The difference.
-    """
+    """A touchpoint whose exit probability per visit exceeds that of the others of its stage."""
 
     touchpoint: str
     stage: str
@@ -74,18 +55,9 @@ class CriticalTruth:
 
 @attrs.frozen(kw_only=True)
 class SegmentTruth:
-    """A segment that leaves more often at one touchpoint.
+    """A segment whose exit probability per visit at one touchpoint has a `difference` from others'.
 
-    Attributes
-    ----------
-    attribute, value
-        The attribute of customers and its value that make the segment.
-    share
-        Share of the customers.
-    touchpoint
-        Where it leaves more often.
-    difference
-        Exit probability per visit there, minus that of all other customers.
+    `share` is that of the customers.
     """
 
     attribute: str

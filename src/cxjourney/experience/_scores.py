@@ -119,13 +119,7 @@ def n_customers(visits: Visits, chosen: NDArray[np.integer]) -> NDArray[np.int64
 
 
 def measured(journeys: Journeys, visits: Visits, measure: Measure) -> NDArray[np.float64]:
-    """Return the value of a measure at each visit, NaN where unknown.
-
-    Raises
-    ------
-    UnknownName
-        If the log has no such column.
-    """
+    """Return the value of a measure at each visit, NaN where unknown."""
     check_choice(measure, "measure", MEASURES)
     values = journeys.columns.numeric.get(measure)
     if values is None:

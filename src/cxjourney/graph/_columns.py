@@ -193,13 +193,7 @@ def _add_sets(
 
 
 def node_records(nodes: Nodes, edges: Edges) -> list[tuple[str, dict[str, Any]]]:
-    """Return the touchpoints with their attributes; their counts follow from the edges.
-
-    Raises
-    ------
-    NotAFlow
-        If what comes in at a touchpoint is not what goes out, ends or is censored.
-    """
+    """Return the touchpoints with their attributes; their counts follow from the edges."""
     size = len(nodes.names)
     start, conversion, dropoff = size, size + 1, size + 2
     visits, left = edges.arriving(size), edges.leaving(size)
@@ -249,13 +243,7 @@ def terminal_records(size: int, edges: Edges) -> list[tuple[str, dict[str, Any]]
 
 
 def _probabilities(nodes: Nodes, edges: Edges) -> NDArray[np.float64]:
-    """Return the probability of each edge; from START always, elsewhere if none is given, counted.
-
-    Raises
-    ------
-    InvalidValue
-        If given probabilities lie outside [0, 1] or a row of them does not sum to one.
-    """
+    """Return the probability of each edge; from START, or if none is given, that of its count."""
     size = len(nodes.names)
     out = edges.leaving(size + 1)[edges.source]
     counted: NDArray[np.float64] = np.divide(

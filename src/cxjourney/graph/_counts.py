@@ -64,13 +64,7 @@ class CountColumns:
 
 
 def columns(edges: Mapping[tuple[str, str], int], censored: Mapping[str, int]) -> CountColumns:
-    """Return the edges and censored visits as columns.
-
-    Raises
-    ------
-    InvalidValue
-        If a name or a count breaks its rule.
-    """
+    """Return the edges and censored visits as columns."""
     check_mapping(censored, "censored")
     ends = (name for edge in edges for name in edge)
     names = tuple(dict.fromkeys(n for n in (*ends, *censored) if n not in TERMINAL_NODES))
@@ -151,13 +145,7 @@ def _whole(value: object, what: str) -> int:
 def from_networkx(
     graph: nx.Graph[Any], *, count: str = "count"
 ) -> tuple[Nodes, Edges, dict[str, Any]]:
-    """Return the columns of any directed graph with counts, and the attributes of the graph.
-
-    Raises
-    ------
-    InvalidValue
-        If the graph is not a directed simple graph, or a name or a count breaks its rule.
-    """
+    """Return the columns of any directed graph with counts, and the attributes of the graph."""
     if not graph.is_directed() or graph.is_multigraph():
         raise InvalidValue.of("graph", "be directed and not a multigraph", graph)
     rows = list(graph.edges(data=True))

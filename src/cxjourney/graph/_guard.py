@@ -135,13 +135,7 @@ def check_attributes(graph: nx.Graph[Any], count: str) -> None:
 
 
 def graph_of_json(data: Mapping[str, Any]) -> nx.DiGraph[str]:
-    """Return the plain graph that the JSON of a journey graph describes.
-
-    Raises
-    ------
-    InvalidValue
-        If nodes or edges are not lists of what they should be, or one is there twice.
-    """
+    """Return the plain graph that the JSON of a journey graph describes."""
     told: nx.DiGraph[str] = nx.DiGraph()
     told.graph.update(_plain(check_mapping(data.get("graph", {}), "graph"), "graph"))
     for row in _rows(data, "nodes", ("id",)):
@@ -184,13 +178,7 @@ G = TypeVar("G", bound="nx.DiGraph[str]")
 
 
 def confirmed(graph: G, told: nx.DiGraph[str]) -> G:
-    """Return the graph, in the order and with the further attributes of the one it was made of.
-
-    Raises
-    ------
-    InvalidValue
-        If that one says something else of a node, an edge or the whole than the counts do.
-    """
+    """Return the graph, in the order and with the further attributes of the one it was made of."""
     pairs = [("the graph", graph.graph, told.graph)]
     pairs += [(f"node {brief(n)}", graph.nodes[n], data) for n, data in told.nodes(data=True)]
     pairs += [

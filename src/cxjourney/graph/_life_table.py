@@ -30,55 +30,16 @@ def life_table(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the probability of each transition and that of no visit within the limit.
 
-    Parameters
-    ----------
-    visits
-        Visits of each node, shape (nodes,).
-    censored_visits
-        Visits that were censored when observation ended, by the time that they had lasted;
-        shape (nodes, bins). The bins cover [0, limit) in order.
-    transitions
-        Transitions of each edge, by the time that they took; shape (edges, bins). Declared ends,
-        such as a goal or an exit touchpoint, are transitions too.
-    source
-        Node that each edge leaves, in 0 … nodes - 1, shape (edges,).
+    `censored_visits` and `transitions`, shapes (nodes, bins) and (edges, bins), are counts by the
+    time that they lasted; the bins cover [0, limit) in order; `source` is the node that each edge
+    leaves. Declared ends, such as a goal, are transitions too. Both are NaN at a node that nobody
+    has left and where nobody has stayed silent for the whole limit.
 
-    Returns
-    -------
-    probability
-        Probability of each transition within the limit, in [0, 1], shape (edges,).
-    silent
-        Probability of no visit within the limit, in [0, 1], shape (nodes,). With the transitions of
-        the node it sums to one. NaN, as are the transitions, at a node that nobody has left and
-        where nobody has stayed silent for the whole limit: nothing is known of its end.
-
-    Raises
-    ------
-    InvalidValue
-        If shapes disagree, a count is negative, or a node has more ends than visits.
-
-    Notes
-    -----
     In bin b of node x with `n_b` visits at risk, `d_yb` transitions to y and `S_0 = 1`:
     `F_y += S_(b-1) d_yb / n_b` and `S_b = S_(b-1) (1 - Σ_y d_yb / n_b)`
     (Aalen & Johansen 1978, discrete; Kaplan & Meier 1958). Censored visits of a bin leave the risk
     set after its transitions, as ties are read everywhere in survival analysis. Where the last
-    visits at risk are censored, survival stays where it was. Do not use it where being censored
-    tells about the end (calendar drift): censoring must be independent given the node.
-
-    Examples
-    --------
-    The node `web` of the worked example: transitions after 1, 1 and 5 days, to itself, on and on;
-    one visit censored after 4 days and two silent for the limit of 7.
-
-    >>> probability, silent = life_table(
-    ...     [6],
-    ...     [[0, 0, 0, 0, 1, 0, 0]],
-    ...     [[0, 1, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 1, 0]],
-    ...     [0, 0],
-    ... )
-    >>> probability.round(4).tolist(), silent.round(4).tolist()
-    ([0.1667, 0.3889], [0.4444])
+    visits at risk are censored, survival stays where it was.
     """
     probability, silent, _ = _estimated(visits, censored_visits, transitions, source)
     return probability, silent
@@ -87,22 +48,11 @@ def life_table(
 def life_table_times(
     nodes: Nodes, edges: Edges, grid_us: Sequence[int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return mean and deviation of the times of transitions, and how long nodes were followed.
+    """Return mean and deviation of the times of transitions [s], and how long nodes were followed.
 
-    Parameters
-    ----------
-    nodes, edges
-        The columns of a graph, with histograms and sums of times.
-    grid_us
-        Bounds of the bins [µs].
-
-    Returns
-    -------
-    mean, deviation
-        Mean and standard deviation of the time of each transition [s], shape (edges,): those of the
-        times seen, and what the weights of bins change in the same of the middles of bins.
-    followed_us
-        As in `JourneyGraph.from_arrays`, down to the width of a bin.
+    They are those of the times seen, and what the weights of bins (bounds `grid_us`) change in the
+    same of the middles of bins. How long nodes were followed is as in `JourneyGraph.from_arrays`
+    [µs], down to the width of a bin.
     """
     size, made = len(nodes.names), edges.gap_histogram
     inner = np.flatnonzero(edges.source < size)

@@ -24,13 +24,7 @@ _MUST_AGREE = ("grain", "inactivity_us", "gaps", "observed_until", "goal", "abso
 
 
 def merged(left: nx.DiGraph[str], right: nx.DiGraph[str]) -> tuple[Nodes, Edges, dict[str, Any]]:
-    """Return the columns of the graph of both logs.
-
-    Raises
-    ------
-    InvalidValue
-        If the graphs differ in what makes their counts comparable.
-    """
+    """Return the columns of the graph of both logs, or raise where their counts do not compare."""
     (a_nodes, a_edges, a), (b_nodes, b_edges, b) = map(_counts.from_networkx, (left, right))
     facts = _facts(a, b)
     dropped = sum(

@@ -87,23 +87,8 @@ def stage_columns(
 ) -> tuple[dict[str, str] | None, tuple[str, ...] | None]:
     """Return the stage of each node for a drawing, and the order of the stages.
 
-    Parameters
-    ----------
-    graph
-        The graph.
-    stages
-        The stages in their order; None takes the standard model that has all stages of the graph.
-
-    Returns
-    -------
-    tuple
-        None in place of the stages where fewer than half of the touchpoints have one; None in
-        place of the order where neither `stages` nor a standard model gives it.
-
-    Raises
-    ------
-    UnknownName
-        If `stages` lacks a stage of the graph.
+    `stages` None takes the standard model that has all stages of the graph. None in place of the
+    stages where fewer than half of the touchpoints have one, and in place of an unknown order.
     """
     stage = {name: str(node.get("stage", "")) for name, node in graph.nodes(data=True)}
     order = stage_order(sorted({*stage.values()} - {""}), stages)

@@ -106,15 +106,7 @@ ACTIVE = "reference" if _compiled is None else "native"
 def arrow_strings(column: Any) -> ArrowStrings | None:
     """Return a column of strings to be read from its Arrow buffers.
 
-    Parameters
-    ----------
-    column
-        A column of any library, hence Any.
-
-    Returns
-    -------
-    ArrowStrings or None
-        None where the column offers no Arrow stream of strings, or nothing is compiled.
+    None where the column offers no Arrow stream of strings, or nothing is compiled.
     """
     if _strings is None or not hasattr(column, "__arrow_c_stream__"):
         return None
@@ -138,15 +130,7 @@ def holds_strings(column: Any) -> bool:
 def encode_strings(column: Any) -> tuple[NDArray[np.int32], Strings] | None:
     """Return codes in order of appearance (-1 missing) and the distinct strings of a column.
 
-    Parameters
-    ----------
-    column
-        A column of any library, hence Any.
-
-    Returns
-    -------
-    codes and strings, or None
-        None as for `arrow_strings`: then the column's own library is the fastest way.
+    None as for `arrow_strings`: then the column's own library is the fastest way.
     """
     strings = arrow_strings(column)
     return None if strings is None else strings.encoded()
@@ -165,19 +149,10 @@ def md5_first_bytes(names: Iterable[str]) -> NDArray[np.uint8]:
 def record_columns(
     table: Any,
 ) -> list[ArrowStrings | tuple[NDArray[Any], NDArray[np.bool_]]] | None:
-    """Return the columns of a table of strings and 64-bit numbers.
+    """Return the columns of a table, such as a DuckDB relation, of strings and 64-bit numbers.
 
-    Parameters
-    ----------
-    table
-        Any table that offers an Arrow stream, such as a DuckDB relation.
-
-    Returns
-    -------
-    list or None
-        Strings to be read from their buffers, or numbers, 0 where missing, and a mask of the
-        missing ones; None where nothing is compiled, a column is of another kind, or the stream
-        breaks off.
+    Strings are to be read from their buffers; numbers, 0 where missing, come with a mask. None
+    where nothing is compiled, a column is of another kind, or the stream breaks off.
     """
     if _strings is None or not hasattr(table, "__arrow_c_stream__"):
         return None
@@ -227,10 +202,7 @@ def order_rows(
 def _places(
     counts: tuple[NDArray[np.int64], ...],
 ) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
-    """Return where groups begin in order, and where each thread's part of them does.
-
-    The counts by thread become the latter: such arrays are as long as there are customers.
-    """
+    """Return where groups begin; counts by thread become where each thread's part of them does."""
     offsets = np.zeros(len(counts[0]) + 1, dtype=np.int64)
     for count in counts:
         offsets[1:] += count

@@ -23,13 +23,7 @@ _NAIVE, _MISSING = 0, 2  # of `Reading` in iso_timestamp.pxd
 
 @attrs.frozen(eq=False, repr=False)
 class ArrowStrings:
-    """A column of strings in the buffers of one Arrow stream, or of several below one another.
-
-    Parameters
-    ----------
-    pieces
-        Columns as `native_strings` returns them, hence Any.
-    """
+    """A column of strings in the buffers of Arrow streams: `pieces` of `native_strings`."""
 
     pieces: tuple[Any, ...]
 
@@ -47,10 +41,7 @@ class ArrowStrings:
         return codes, Strings(*table.strings_utf8())
 
     def names(self) -> tuple[NDArray[np.int8] | NDArray[np.int32], tuple[str, ...]]:
-        """Return codes into the sorted distinct strings; a missing or a blank one is -1.
-
-        Codes are of one byte where that holds them all.
-        """
+        """Return codes, of one byte if that does, into the sorted distinct strings; blank is -1."""
         codes, table = self._encoded(np.empty(len(self), dtype=np.int8))
         if table is None:
             codes, table = self._encoded(np.empty(len(self), dtype=np.int32))
@@ -77,13 +68,10 @@ class ArrowStrings:
         return codes, first
 
     def timestamps(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]] | None:
-        """Read ISO 8601, as `cxjourney._time.timestamps` does.
+        """Read ISO 8601 as `cxjourney._time.timestamps` does; None where a text has another form.
 
-        Returns
-        -------
-        us, missing and naive, or None
-            Microseconds since 1970-01-01, of UTC or as the clock showed, 0 where missing; which
-            rows have none; and which are of the clock. None where any text has another form.
+        Returns microseconds since 1970-01-01 of UTC or as the clock showed, 0 where missing; which
+        rows have none; and which are of the clock.
         """
         us = np.zeros(len(self), dtype=np.int64)
         reading = np.full(len(self), _MISSING, dtype=np.uint8)
@@ -101,11 +89,7 @@ class ArrowStrings:
         return np.array([*strings, None], dtype=object)[codes]
 
     def _parts(self) -> list[tuple[Any, int, slice]]:
-        """Return work for each core: a piece, its row to begin with, and the rows of the column.
-
-        Customers and touchpoints are read side by side, and each core that works on a column has
-        a table of its own: so a column has half of the cores.
-        """
+        """Return work for half of the cores: a piece, its first row, and the rows of the column."""
         parts, done = [], 0
         for piece in self.pieces:
             parts += [

@@ -62,16 +62,8 @@ def md5_first_bytes(names: Iterable[str]) -> NDArray[np.uint8]:
 class Ordered(NamedTuple):
     """Rows by customer, then time.
 
-    Attributes
-    ----------
-    order
-        Row numbers in order, int32 where compiled; None where the input already is.
-    time
-        The times in order.
-    offsets
-        Rows of customer i are [offsets[i], offsets[i + 1]) of the ordered rows.
-    n_backward
-        Number of rows before which there now is a later row of the input, of the same customer.
+    `order` has row numbers (None where the input is in order already); rows of customer i are
+    [offsets[i], offsets[i + 1]); before `n_backward` rows there now is a later row of the input.
     """
 
     order: NDArray[np.int32] | NDArray[np.intp] | None
@@ -86,19 +78,7 @@ def order_rows(
     n_customers: int,
     seq: NDArray[np.int64] | None = None,
 ) -> Ordered:
-    """Order rows by customer, then time, then `seq`, then input order.
-
-    Parameters
-    ----------
-    customer
-        Codes below `n_customers`, one a row.
-    time
-        Microseconds, one a row.
-    n_customers
-        Number of customers.
-    seq
-        Explicit order among equal times; None where input order decides.
-    """
+    """Order rows by customer (codes), then time [µs], then `seq` if given, then input order."""
     n = len(customer)
     if n and not 0 <= customer.min() <= customer.max() < n_customers:
         raise ValueError("a customer code is out of range")
@@ -139,33 +119,14 @@ def _in_order(
 
 
 def gather(values: NDArray[_T], rows: NDArray[np.integer] | NDArray[np.bool_]) -> NDArray[_T]:
-    """Return the values of these rows.
-
-    Parameters
-    ----------
-    values
-        One value a row.
-    rows
-        Numbers of rows, 0 or more; or of each row whether it is one.
-    """
+    """Return the values of these rows, given by number or as a mask."""
     if rows.dtype != np.bool_ and len(rows) and not 0 <= rows.min() <= rows.max() < len(values):
         raise ValueError("a row is out of range")
     return values[rows]
 
 
 def segment_starts(*boundaries: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return CSR offsets of the segments that begin where any of the masks is true.
-
-    Parameters
-    ----------
-    boundaries
-        Masks over rows, true where a segment begins; row 0 always begins one.
-
-    Returns
-    -------
-    ndarray of int64
-        Offsets: segment i is rows [offsets[i], offsets[i + 1]).
-    """
+    """Return CSR offsets of the segments that begin at row 0 and where any of the masks is true."""
     n = len(boundaries[0])
     begin = np.zeros(n, dtype=np.bool_)
     for mask in boundaries:
@@ -182,29 +143,16 @@ def cut_journeys(
     ends: NDArray[np.bool_],
     limit: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
-    """Cut the rows of customers where a silence or an end is.
+    """Cut the rows of customers where a silence of `limit` µs (0: none) or an end is.
 
-    Parameters
-    ----------
-    customers
-        Rows of customer i are [customers[i], customers[i + 1]), none empty.
-    time
-        Microseconds of each row; None only without a limit.
-    codes
-        Code of each row, at least 0 and below `len(ends)`.
-    ends
-        Whether a journey ends with a row of each code.
-    limit
-        A silence of at least so many microseconds ends a journey; 0 for no limit.
+    Rows of customer i are [customers[i], customers[i + 1]), none empty; `ends` says of each code
+    whether a journey ends with it.
 
     Returns
     -------
-    offsets
-        Rows of journey i are [offsets[i], offsets[i + 1]).
-    silent
-        For each journey, whether a later row of the customer came after the limit.
-    customer
-        Customer of each journey.
+    offsets, silent, customer
+        Rows of journey i are [offsets[i], offsets[i + 1]); whether a later row of the customer came
+        after the limit; the customer of each journey.
     """
     n = len(codes)
     first_of_customer = np.zeros(n, dtype=np.bool_)
@@ -227,15 +175,7 @@ def cut_journeys(
 def _sort_pairs(
     group: NDArray[np.int64], value: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return pairs sorted by group, then value.
-
-    Parameters
-    ----------
-    group
-        Small non-negative integers.
-    value
-        Non-negative integers, such as times in microseconds.
-    """
+    """Return pairs of integers from 0, small and large ones, sorted by group, then value."""
     if not len(group):
         return group, value
     bits = int(value.max()).bit_length()
@@ -256,20 +196,16 @@ class Follows(NamedTuple):
 
     Attributes
     ----------
-    keys
-        Keys of the transitions that occur, ascending.
-    counts, journeys
-        How often each occurs, and in how many journeys.
+    keys, counts, journeys
+        Transitions that occur, ascending; how often each does, and in how many journeys.
     first
         Journeys by their first visit, or by their end where they have no visit, shape (K + 3,).
     visits, visiting, censored
         Visits of each code, journeys that come by, and visits that nothing has followed yet.
     waited
-        How long each transition took in total [µs], from a visit to the row after it; -1 where no
-        time is known.
+        Total time from visits to the row after [µs] by transition; -1 where no time is known.
     timed
-        Transitions with a time by key, of the journeys of each thread; empty where nothing is
-        compiled.
+        Transitions with a time by key, for the journeys of each thread; empty unless compiled.
     """
 
     keys: NDArray[np.int64]
@@ -292,25 +228,11 @@ def directly_follows(
     weight: NDArray[np.int64] | None = None,
     time: NDArray[np.int64] | None = None,
 ) -> Follows:
-    """Count what directly follows what.
+    """Count what directly follows what, in rows that stand journey by journey.
 
-    Parameters
-    ----------
-    codes
-        Code of each row, below `n_codes`; rows stand journey by journey.
-    offsets
-        Rows of journey i are [offsets[i], offsets[i + 1]).
-    absorbed
-        Whether the last row of a journey is its end itself, and no visit.
-    outcome
-        How each journey ended: 0 CONVERSION, 1 DROPOFF, 2 not yet.
-    n_codes
-        Number of codes.
-    weight
-        How often each journey counts; None counts each once.
-    time
-        Microseconds of each row; None where unknown. A journey that ended without a row of its own
-        has no time of that end.
+    `absorbed` says whether the last row of a journey is its end itself, and no visit; `outcome` is
+    0 CONVERSION, 1 DROPOFF, 2 not yet; `weight` how often each journey counts. A journey that ended
+    without a row of its own has no time of that end.
     """
     size = n_codes + 3
     lengths = np.diff(offsets) - absorbed
@@ -361,15 +283,7 @@ def directly_follows(
 
 
 class Waits(NamedTuple):
-    """How the times differ that the transitions of each key took, from a visit to the row after it.
-
-    Attributes
-    ----------
-    median
-        Median [µs], NaN where none is known.
-    squares
-        Sum of the squared deviations from the mean [s²], NaN where none is known.
-    """
+    """Median [µs] and sum of squared deviations [s²] of the times of transitions, or NaN."""
 
     median: NDArray[np.float64]
     squares: NDArray[np.float64]
@@ -384,17 +298,7 @@ def waits_of_transitions(
     n_codes: int,
     follows: Follows,
 ) -> Waits:
-    """Return how long transitions took.
-
-    Parameters
-    ----------
-    codes, offsets, absorbed, outcome, n_codes
-        As for `directly_follows`.
-    time
-        Microseconds of each row, ascending in each journey.
-    follows
-        What directly follows what in these rows.
-    """
+    """Return how long the transitions of `follows` took, from rows in order of time."""
     size, keys = n_codes + 3, follows.keys
     is_last = np.zeros(len(codes) + 1, dtype=np.bool_)
     is_last[offsets[1:] - 1] = True

@@ -55,24 +55,16 @@ class Pattern(NamedTuple):
     Attributes
     ----------
     matches
-        Whether each step, and after them each exclusion, matches each code, shape
-        (steps + exclusions, codes).
-    optional
-        Whether later steps may be reached without each step.
-    limits
-        The longest time from the step before to each step.
+        Whether each step, then each exclusion, matches a code, shape (steps + exclusions, codes).
+    optional, limits
+        Whether later steps may be reached without each step; its longest time after the one before.
     spans
         The two steps, from 0, between which each exclusion must not happen, shape (exclusions, 2).
-    within
-        The longest time from the beginning of an attempt to a step.
-    mature_until
-        The last time at which an attempt may begin.
-    strict
-        Whether no other row may lie between two steps.
-    either
-        Whether rows of equal time count in either order.
-    first
-        Whether only the first row of the first step begins an attempt.
+    within, mature_until
+        Longest time from the beginning of an attempt to a step; last time at which one may begin.
+    strict, either, first
+        Whether no other row may lie between two steps, rows of equal time count in either order,
+        only the first row of the first step begins an attempt.
     """
 
     matches: Bools
@@ -101,17 +93,10 @@ class Pattern(NamedTuple):
 class Attempts(NamedTuple):
     """What every unit that entered has reached.
 
-    Attributes
-    ----------
-    unit
-        Numbers of the units that began an attempt, increasing.
-    row
-        Row that reached each step in the attempt that counts, the first of those that got
-        deepest, shape (steps, units); -1 where it was not reached.
-    entered
-        Number of units with a row of the first step, whether an attempt may begin there or not.
-    kept_back
-        Number of units that would have reached another step but for an exclusion.
+    `row` reached each step in the attempt that counts, the first of those that got deepest, shape
+    (steps, units), -1 where none did; `unit` has the units that began an attempt, increasing.
+    `entered` counts units with a row of the first step, whether an attempt may begin there or not,
+    `kept_back` those that would have reached another step but for an exclusion.
     """
 
     unit: Ints
@@ -123,19 +108,9 @@ class Attempts(NamedTuple):
 class Candidates(NamedTuple):
     """The rows that match any step or exclusion, in order.
 
-    Attributes
-    ----------
-    row
-        Row in the columns.
-    unit
-        Number of the unit.
-    time
-        Timestamp [µs].
-    begin, end
-        Positions [begin, end) that are not told apart in time: that of the row alone, or those of
-        its timestamp where ties count either way.
-    of_step, of_exclusion
-        Positions (in these arrays) of the rows that match each step, and each exclusion.
+    [begin, end) are positions that are not told apart in time: that of the row alone, or those of
+    its timestamp where ties count either way. `of_step` and `of_exclusion` have the positions of
+    the rows that match each.
     """
 
     row: Ints
@@ -163,19 +138,7 @@ class Reached(NamedTuple):
 def match_funnel(
     codes: NDArray[np.signedinteger], offsets: Ints, time: Ints | None, pattern: Pattern
 ) -> Attempts:
-    """Return what every unit has reached.
-
-    Parameters
-    ----------
-    codes
-        Code of each row.
-    offsets
-        Rows of unit i are [offsets[i], offsets[i + 1]), in order of time.
-    time
-        Microseconds of each row; None for all at once.
-    pattern
-        What to look for.
-    """
+    """Return what every unit has reached; `time` is None where all rows are at once."""
     found = candidates_of(codes, offsets, time, pattern)
     reached, reasons = followed(found, pattern)
     unit, hit = best_attempts(found, pattern, reached, len(offsets) - 1)

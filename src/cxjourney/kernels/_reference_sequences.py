@@ -17,25 +17,12 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that its powers never become 0 
 def group_sequences(
     codes: NDArray[np.signedinteger], begin: NDArray[np.int64], stop: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which sequences of codes are the same.
+    """Return the number of the distinct sequence that each one is, and the first one of each.
 
-    They are grouped by a 64-bit polynomial fingerprint of fixed constants, so that the answer is
-    the same in every process; then each is compared with the first of its group, so that the answer
-    is exact. Where two fingerprints collide, sequences of equal length are sorted instead.
-
-    Parameters
-    ----------
-    codes
-        Codes of all rows, at least -1.
-    begin, stop
-        Sequence i is codes[begin[i]:stop[i]]; it may be empty.
-
-    Returns
-    -------
-    group
-        The number of the distinct sequence that each one is, in order of appearance.
-    first
-        The first sequence of each group.
+    Sequence i is codes[begin[i]:stop[i]]. They are grouped by a 64-bit polynomial fingerprint of
+    fixed constants, so that the answer is the same in every process; then each is compared with the
+    first of its group, so that the answer is exact. Where two fingerprints collide, sequences of
+    equal length are sorted instead.
     """
     lengths = stop - begin
     rows = ranges(begin, lengths)

@@ -279,13 +279,7 @@ def flag_share(
 
 
 def owners(customer: Values, kept: NDArray[np.bool_]) -> Units:
-    """Return the customers of the rows that are kept, each a unit of variance.
-
-    Raises
-    ------
-    InvalidValue
-        If lengths differ, or the customer of a row that counts is missing.
-    """
+    """Return the customers of the rows that are kept, each known and a unit of variance."""
     owner, _, unknown = codes(customer, "customer")
     same_length(values=kept, customer=owner)
     if (unknown & kept).any():
@@ -298,20 +292,8 @@ def owners_of_both(
 ) -> tuple[tuple[Ints, Ints], int]:
     """Return the customer of each value that counts, of two columns, and how many there are.
 
-    Parameters
-    ----------
-    customer
-        Two columns of labels, or one where the values are paired; None: each value, or pair, is of
-        a customer of its own.
-    missing
-        Which values of either column do not count.
-    paired
-        Whether position i of both columns belongs together.
-
-    Raises
-    ------
-    InvalidValue
-        If the customers do not come so.
+    `customer` has two columns of labels, or one where position i of both columns belongs together
+    (`paired`); None: each value, or pair, is of a customer of its own.
     """
     sizes = [int(np.count_nonzero(~mask)) for mask in missing]
     start = 0 if paired else sizes[0]

@@ -89,13 +89,7 @@ def shown(name: object, *, width: int = NAME_WIDTH) -> str:
 
 
 def column(values: ArrayLike, name: str, *, size: int) -> NDArray[np.float64]:
-    """Return values as floats, one a row.
-
-    Raises
-    ------
-    InvalidValue
-        If there are not `size` numbers.
-    """
+    """Return values as floats, one a row."""
     array = np.asarray(values, dtype=np.float64)
     if array.shape != (size,):
         raise InvalidValue.of(name, f"hold {size} numbers, one a row", array.shape)

@@ -30,12 +30,8 @@ SWEEPS = 6
 class Layout:
     """Positions of the nodes.
 
-    Attributes
-    ----------
-    x, y
-        Column and height of each node; neighbours in a column are 1 apart, around 0.
-    bands
-        Each stage that occurs, in order: its name, its first and its last column.
+    x is the column, y the height: neighbours in a column are 1 apart, around 0. `bands` has each
+    stage that occurs, in order: its name, its first and its last column.
     """
 
     x: Floats
@@ -64,23 +60,8 @@ def layout(
 ) -> Layout:
     """Return the positions of nodes: start left, ends right, the others by stage or by depth.
 
-    Parameters
-    ----------
-    kind
-        "start", "conversion", "dropoff" or anything else, one a node.
-    source, target, count
-        The edges, by the numbers of their nodes, and how often each was made.
-    stage
-        Stage of each node; None places the nodes by depth.
-    stages
-        The stages in their order; None sorts them by how deep their nodes lie.
-
-    Raises
-    ------
-    InvalidValue
-        If `stage` does not hold one stage a node.
-    UnknownName
-        If `stages` lacks a stage.
+    `kind` is "start", "conversion", "dropoff" or anything else; `stages` in their order, None sorts
+    them by how deep their nodes lie.
     """
     kinds = np.array(kind, dtype=str)
     inner = np.flatnonzero(~np.isin(kinds, _TERMINALS))

@@ -346,8 +346,7 @@ def _subsequences_log2(spells: _Spells) -> Floats:
     """Return log₂ φ of each sequence: its distinct subsequences, the empty one included.
 
     φᵢ = 2 φᵢ₋₁ - φ before the last occurrence of element i, in logarithms since φ is up to 2^d.
-    One step a position for all sequences together, the longest first, so that those which go on
-    stand in front.
+    One step a position for all sequences together, the longest first.
     """
     sequences = spells.sequences
     lengths = sequences.lengths

@@ -195,14 +195,7 @@ def memory(
 class CountedTransitions:
     """Visits and ends of journeys as columns; each entry is what one transition leads to.
 
-    Attributes
-    ----------
-    codes
-        Nodes, and for the end of a journey that is over a code beyond them.
-    weight
-        How often each entry counts.
-    first
-        Whether it is the first of its journey.
+    A journey that is over ends in a code beyond the nodes; `first` marks its first entry.
     """
 
     codes: Ints

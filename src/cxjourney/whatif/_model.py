@@ -42,16 +42,10 @@ MOST_TOUCHPOINTS = 500
 
 @attrs.frozen(kw_only=True, eq=False)
 class Stack:
-    """Transition matrices without each of some buckets.
+    """Transition matrices without each of some buckets, shape (buckets, K + 1, K + 3).
 
-    Attributes
-    ----------
-    names
-        The K touchpoints.
-    matrix
-        Shape (buckets, K + 1, K + 3): from the touchpoints and START, to the touchpoints, START
-        (never), CONVERSION and DROPOFF. A row may sum to less than one: the rest is not known to
-        end.
+    From the K touchpoints and START, to these (never to START), CONVERSION and DROPOFF. A row may
+    sum to less than one: the rest is not known to end.
     """
 
     names: tuple[str, ...]
@@ -77,28 +71,11 @@ class Stack:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Model:
-    """A chain and what it was made of.
+    """A chain and what it was made of: `left` has the same without each bucket.
 
-    Attributes
-    ----------
-    chain
-        The chain as it is.
-    left
-        The statistics of its transitions without each bucket.
-    knows_customers
-        Whether buckets are of customers, not of visits.
-    n_journeys
-        Number of journeys, those in progress among them.
-    mean_conversion_value
-        Mean value of a conversion [currency]; NaN where unknown.
-    currency
-        Code of the currency; empty where unknown.
-    level
-        Confidence level.
-    backend
-        The data-frame library of the input.
-    forgotten
-        What to say of touchpoints about which the chain forgets too much, the worst first.
+    `mean_conversion_value` is NaN and `currency` empty where unknown; `knows_customers` says that
+    buckets are of customers, not of visits; `forgotten` has what to say of touchpoints about which
+    the chain forgets too much, the worst first.
     """
 
     chain: AbsorbingChain

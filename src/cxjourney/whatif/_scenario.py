@@ -298,10 +298,7 @@ def changed(
     level: float,
     segment: SegmentBy | None,
 ) -> Scenario | BySegment[Scenario]:
-    """Return the scenario with one change, or that of each segment.
-
-    In a segment where nobody comes to a place that is changed nothing changes.
-    """
+    """Return the scenario with one change, or that of each segment, unchanged if nobody comes."""
     if segment is None:
         return baseline(journeys, by=by, level=level)._changed(change)  # noqa: SLF001 - ours
     model = model_of(check_journeys(journeys), by=by, level=level)

@@ -21,26 +21,10 @@ __all__ = ["Activity", "left_out", "read_activity"]
 
 @attrs.frozen(kw_only=True, eq=False)
 class Activity:
-    """Complete rows up to the end of observation, sorted by customer, then time.
+    """Complete rows up to the end of observation, sorted by customer (codes), then time [UTC µs].
 
-    Attributes
-    ----------
-    customer
-        Codes from 0 without gaps.
-    us
-        UTC microseconds.
-    rows
-        Position of each row in the input.
-    end_us
-        The end of observation.
-    n_customers
-        Number of distinct customers.
-    n_missing
-        Rows without a customer or a timestamp.
-    n_later
-        Rows after the end of observation.
-    n_rows
-        Rows of the input.
+    `rows` has the position of each in the input; `n_missing` are rows without a customer or a
+    timestamp, `n_later` those after the end of observation.
     """
 
     customer: NDArray[np.int64]

@@ -419,7 +419,7 @@ def _matrix(
     n_missing: int,
     n_later: int,
 ) -> CohortRetention:
-    """Return the matrix of counts, with its rates, intervals and totals.
+    """Return the matrix of counts.
 
     `whole` holds the retained and all of those whose whole window has elapsed, by age.
     """

@@ -190,13 +190,7 @@ def churn_rate(
 
 
 def _are_counts(start: object, end: object, acquired: object) -> bool:
-    """Return whether a rate is asked for from counts: three numbers, not two columns.
-
-    Raises
-    ------
-    InvalidValue
-        If a number stands for customers and nobody says how many were won.
-    """
+    """Return whether a rate is asked for from counts: three numbers, not two columns."""
     if acquired is None and (isinstance(start, Number) or isinstance(end, Number)):
         raise InvalidValue.of("acquired", "be given where start and end are counts", None)
     return acquired is not None

@@ -39,19 +39,7 @@ def weighted_mean(values: NDArray[Any], weights: Floats, units: Units) -> Bucket
 
 
 def mean_of_scores(mean: Estimate, spread: float, size: float, bounds: Bounds) -> Estimate:
-    """Return a mean of independent scores with its interval.
-
-    Parameters
-    ----------
-    mean
-        The mean, without an interval.
-    spread
-        Mean squared deviation of the scores from it.
-    size
-        Number of scores, or Kish's effective one.
-    bounds
-        Lowest and highest possible score; None if they are not known.
-    """
+    """Return a mean of `size` scores with its interval, from their mean squared deviation."""
     variance = spread / (size - 1) if size > 1 else math.nan
     low, high, method = interval_of_mean(
         mean.value, variance, size, size - 1, bounds=bounds, level=mean.level
@@ -85,22 +73,9 @@ def interval_of_mean(
 ) -> tuple[float, float, str]:
     """Return both ends of the interval of a mean of scores, and its method.
 
-    On a scale the mean is a share of the way from its low to its high end, with Wilson's interval
-    on as many trials as its variance is worth: it stays on the scale, and has a width where all
-    answers are equal. Without a scale it is Student's, and there is none where nothing varies.
-
-    Parameters
-    ----------
-    mean, variance
-        The mean and its variance.
-    size
-        Number of independent scores, which all count as trials where none differs.
-    freedom
-        Degrees of freedom.
-    bounds
-        Lowest and highest possible score; None if they are not known.
-    level
-        Confidence level.
+    On a scale (`bounds`) the mean is a share of the way from its low to its high end, with Wilson's
+    interval on as many trials as its variance is worth (`size`, where nothing varies): it stays on
+    the scale. Without a scale it is Student's, and there is none where nothing varies.
     """
     known = [np.array(x, dtype=np.float64) for x in (mean, variance, size, freedom)]
     quantile = t_quantile(level, known[3])

@@ -250,10 +250,7 @@ def nps(
 def group_shares(
     array: NDArray[Any], weights: Floats, units: Units
 ) -> tuple[BucketFigures, BucketFigures]:
-    """Return the shares of promoters, passives and detractors, and the first less the last.
-
-    Both come with what they are without each customer.
-    """
+    """Return the shares of promoters, passives and detractors, and the first less the last."""
     group = np.where(array >= PROMOTER, 0, np.where(array <= DETRACTOR, 2, 1))
     y = units.sums(group, 3, values=weights)
     shares = ratio_of_sums(y, np.broadcast_to(y.sum(axis=1, keepdims=True), y.shape))
@@ -328,13 +325,7 @@ def _shorter_scale(array: NDArray[Any], n: int) -> str | None:
 
 
 def count_groups(array: NDArray[Any]) -> tuple[int, int, int]:
-    """Return the numbers of promoters, passives and detractors, once each answer is checked.
-
-    Raises
-    ------
-    OutOfScale
-        If an answer is not a whole number from 0 to 10; carries the positions.
-    """
+    """Return the numbers of promoters, passives and detractors; OutOfScale for other answers."""
     promoters = detractors = present = 0
     narrow = array.dtype.kind != "f" and array.dtype.itemsize > 1
     for piece, answers in Scale.ZERO_TO_TEN.pieces(array):
@@ -360,40 +351,8 @@ def score_of_groups(
 ) -> NetPromoterScore:
     """Return the Net Promoter Score of the numbers of promoters, passives and detractors.
 
-    Parameters
-    ----------
-    promoters, passives, detractors
-        Numbers of answers 9-10, 7-8 and 0-6; sums of weights if `n_effective` is given.
-    n_missing
-        Number of missing answers, for the card.
-    n
-        Number of answers if the counts are sums of weights.
-    n_effective
-        Kish's effective number of answers if the counts are sums of weights.
-    interval
-        "adjusted_wald", "wald", or "bootstrap" with its `bounds`.
-    level
-        Confidence level, in (0, 1).
-    bounds
-        Ends of a bootstrap interval made elsewhere [points].
-
-    Returns
-    -------
-    NetPromoterScore
-        An `Estimate` in points that has the shares `promoters`, `passives` and `detractors`
-        beside it, each an `Estimate` with Wilson's interval.
-
-    Raises
-    ------
-    InvalidValue
-        If a count is negative, or the bootstrap comes without its bounds, a pair of numbers.
-
-    Examples
-    --------
-    >>> from cxjourney.metrics._surveys.nps import score_of_groups
-    >>> score_of_groups(60, 20, 20)
-    40 points [23.4, 54.3] (95% adjusted Wald, n=100); 60.0% promoters, 20.0% passives, \
-20.0% detractors
+    With `n` answers of Kish's effective number `n_effective` they are sums of weights. A
+    "bootstrap" comes with its `bounds` [points], made elsewhere.
     """
     check_choice(interval, "interval", _METHODS)
     for argument, count in (

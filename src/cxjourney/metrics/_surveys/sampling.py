@@ -99,28 +99,7 @@ def response_rate(
 
 
 def effective_size(weights: Values) -> float:
-    """Return how many equally weighted respondents these are worth: (Σw)² / Σw² (Kish 1965).
-
-    Parameters
-    ----------
-    weights
-        One weight a respondent, at least 0.
-
-    Returns
-    -------
-    float
-        Between 1 and their number; 0 where all weights are 0 or there are none.
-
-    Raises
-    ------
-    InvalidData
-        If a weight is missing, infinite or negative.
-
-    Examples
-    --------
-    >>> effective_size([1, 1, 2, 0])
-    2.6666666666666665
-    """
+    """Return how many equally weighted respondents these are worth: (Σw)² / Σw² (Kish 1965)."""
     w = weights_of(weights, len(to_array(weights, "weights")[0]))
     square = float(w @ w)
     return float(w.sum()) ** 2 / square if square else 0.0

@@ -342,13 +342,7 @@ def _blank(estimate: E) -> E:
 
 
 def count_answers(array: NDArray[Any], scale: Scale) -> NDArray[np.int64]:
-    """Return how often each answer of an integer scale occurs, once each answer is checked.
-
-    Raises
-    ------
-    OutOfScale
-        If an answer is off the scale; carries the positions.
-    """
+    """Return how often each answer of an integer scale occurs; OutOfScale for other answers."""
     answers = scale.answers
     counts = np.zeros(len(answers), dtype=np.int64)
     narrow = array.dtype.kind != "f" and answers[0] >= -128 and answers[-1] <= 127
@@ -376,40 +370,7 @@ def answer_share(
 ) -> AnswerShare:
     """Return the share of answers from `low` to `high`, and the mean, from counts of the answers.
 
-    Parameters
-    ----------
-    counts
-        One count (or sum of weights) for each answer of `scale`, from its low to its high end.
-    low, high
-        Lowest and highest answer that counts, both included.
-    scale
-        The scale that was answered on.
-    name, definition, parameters, n_missing
-        What the card of the number says.
-    n, n_effective
-        Number of answers and Kish's effective number, if the counts are sums of weights.
-    level
-        Confidence level, in (0, 1).
-    interval
-        How the interval of the share is made.
-
-    Returns
-    -------
-    AnswerShare
-        An `Estimate` [fraction] that has the `mean` answer, the `distribution` (answer to number
-        of respondents), the `scale` and the answers `counted` beside it.
-
-    Raises
-    ------
-    InvalidValue
-        If there is not one count for each answer, or a count is negative.
-
-    Examples
-    --------
-    >>> from cxjourney.metrics import Scale
-    >>> from cxjourney.metrics._surveys.scores import answer_share
-    >>> answer_share([1, 1, 1, 3, 2], low=4, high=5, scale=Scale(1, 5)).value
-    0.625
+    There is one count (or sum of weights, with `n` and `n_effective`) for each answer of the scale.
     """
     check_number(low, "low")
     check_number(high, "high")

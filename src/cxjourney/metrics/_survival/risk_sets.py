@@ -37,22 +37,11 @@ _ROUNDING = 1e-12
 
 @attrs.frozen(kw_only=True, eq=False)
 class RiskSets:
-    """Counts at every distinct time at which a row ends.
+    """Counts at every distinct time at which a row ends, increasing [microseconds].
 
-    Attributes
-    ----------
-    times
-        Distinct exit times, increasing [microseconds].
-    at_risk
-        Weight of the rows at risk just before each time.
-    deaths
-        Array of shape (causes, times): weight of the events of each cause.
-    censored
-        Weight of the rows that are censored at each time.
-    exit_index
-        For each row, the position of its exit in `times`.
-    entry_index
-        For each row, the first position at which it is at risk.
+    `at_risk` weighs the rows just before each time, `deaths` the events, shape (causes, times), and
+    `censored` the rows that are censored there; `exit_index` is the place of each row's exit in
+    `times`, `entry_index` the first place at which it is at risk.
     """
 
     times: Ints
@@ -175,21 +164,10 @@ def clustered_moments(
     sets: RiskSets,
     parts: list[tuple[Floats, Floats]],
 ) -> Floats:
-    """Return sums over customers of products of their running totals, at every time.
+    """Return sums over customers of products of their running totals, shape (times, parts, parts).
 
-    Parameters
-    ----------
-    customer
-        Code of the customer of each row.
-    sets
-        The risk sets of the rows.
-    parts
-        Pairs of changes (on entry, on exit) of each row.
-
-    Returns
-    -------
-    ndarray of shape (times, parts, parts)
-        After the exits at each time.
+    A part is a pair of changes (on entry, on exit) of each row; totals are those after the exits at
+    each time.
     """
     if not len(customer):
         return np.zeros((len(sets.times), len(parts), len(parts)))

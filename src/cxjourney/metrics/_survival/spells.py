@@ -29,10 +29,10 @@ __all__ = ["Spells", "labelled", "read_spells"]
 
 @attrs.frozen(kw_only=True, eq=False)
 class Spells:
-    """Complete rows: exit, cause (-1: censored), late entry, size, customer code, bucket.
+    """Complete rows: exit, cause (-1: censored), late entry, size, customer code, unit of variance.
 
     `sizes` are counts of equal rows (`counted`) or weights; with weights and no customers each row
-    is a customer of its own. `bucket` has the unit of variance of each row whose customer is known.
+    is a customer of its own.
     """
 
     exit_us: NDArray[np.int64]
