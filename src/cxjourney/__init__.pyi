@@ -21,6 +21,9 @@ from cxjourney import plot as plot
 from cxjourney import report as report
 from cxjourney import sequences as sequences
 from cxjourney import whatif as whatif
+from cxjourney._findings import Finding as Finding
+from cxjourney._findings import Findings as Findings
+from cxjourney._findings import findings as findings
 from cxjourney._versions import show_versions as show_versions
 from cxjourney.domain import CONVERSION as CONVERSION
 from cxjourney.domain import DROPOFF as DROPOFF

@@ -89,6 +89,28 @@ def test_findings_go_to_json_and_back(sample: Findings) -> None:
         assert "payment" in part
 
 
+def test_print_tells_the_sure_list_and_keeps_the_rest_apart(sample: Findings) -> None:
+    listed, apart = repr(sample).split("Worth watching")
+    assert listed.splitlines()[1] == sample.headline
+    assert listed.splitlines()[2].startswith("gain_low")
+    for one in sample:
+        assert one.where in listed
+        assert f"{one.gain.low:,.0f}" in listed
+    assert "gain_low" not in apart
+    for one in sample.watching:
+        assert one.where in apart
+    assert "<caption>Worth watching" in sample._repr_html_()
+    assert len(sample.to_frame("pandas")) == len(sample.sure) + len(sample.watching)
+
+
+def test_progress_names_each_kind_as_it_begins() -> None:
+    steps: list[str] = []
+    cx.findings(cx.datasets.sample(customers=100).journeys(), begin=steps.append)
+    assert steps[0] == "segments"
+    assert steps[-1] == "touchpoints"
+    assert len(steps) == len(set(steps)) == 6
+
+
 def test_gain_is_what_fewer_exits_would_bring(sample: Findings) -> None:
     one = next(f for f in sample if f.where == "payment")
     journeys = one.journeys()

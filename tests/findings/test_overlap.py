@@ -169,7 +169,7 @@ def test_correlated_attribute_is_an_echo() -> None:
     alone = findings(journeys, segments=["young"])
     assert ("cart", "young: True") in [(one.where, one.who) for one in alone]
     trials = Trials.of(journeys, ["student", "young"])
-    judgement = judge(trials, ends=np.zeros(4, dtype=bool), rate=0.05, with_incidents=False)
+    judgement = judge(trials, ends=np.zeros(4, dtype=bool), rate=0.05)
     carried = [one for one in judgement.others if one.carried_by is not None]
     assert carried
     assert all(one.carried_by.attribute == 0 for one in carried if one.carried_by)

@@ -40,7 +40,7 @@ from cxjourney.journeys import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from matplotlib.axes import Axes
 
@@ -193,7 +193,8 @@ class Finding(Result):
     def _notes(self) -> tuple[str, ...]:
         certain = f"It is {self.certainty}; {self.n_journeys:,} journeys of "
         hit = f"{certain}{self.n_customers:,} customers are hit."
-        return (self.sentence, hit, *self.reasons, *self.doubts, *self.next_steps)
+        doubts = (f"What could make it wrong: {doubt}" for doubt in self.doubts)
+        return (self.sentence, hit, *self.reasons, *doubts, *self.next_steps)
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -264,30 +265,65 @@ class Findings(Result):
         return _draw(self.sure, self.title if title is None else title, ax)
 
     def _table(self) -> Table:
-        every = [*self.sure, *self.watching]
-        numbers = {
-            "effect": [f.effect.value for f in every],
-            "low": [f.effect.low for f in every],
-            "high": [f.effect.high for f in every],
-            "journeys": [f.n_journeys for f in every],
-            "customers": [f.n_customers for f in every],
-            "gain_low": [f.gain.low for f in every],
-            "gain": [f.gain.value for f in every],
-            "gain_high": [f.gain.high for f in every],
-            "adjusted_p": [f.adjusted_p for f in every],
-        }
-        columns: dict[str, Any] = {
-            name: [getattr(f, name) for f in every]
-            for name in ("certainty", "kind", "where", "who", "since", "until")
-        }
-        columns |= {name: np.array(values) for name, values in numbers.items()}
-        columns["unusual"] = [f.unusual for f in every]
-        percent = dict.fromkeys(("effect", "low", "high"), "percent")
-        whole = dict.fromkeys(("gain_low", "gain", "gain_high"), "integer")
-        return Table(columns, formats=percent | whole, backend=self.mix.backend)
+        return _rows([*self.sure, *self.watching], self.mix.backend)
+
+    def _shown(self) -> Table:
+        return _brief(_rows(self.sure, self.mix.backend), _SHOWN)
+
+    def _lead(self) -> str:
+        return self.headline
 
     def _notes(self) -> tuple[str, ...]:
-        return (self.headline, *(finding.sentence for finding in self.sure), *self.notes)
+        return (*(finding.sentence for finding in self.sure), *self.notes)
+
+    def _further(self) -> tuple[tuple[str, Table], ...]:
+        apart = (
+            (
+                "Worth watching: none of these is sure, whatever its place",
+                _brief(_rows(self.watching, self.mix.backend), _SHOWN_APART),
+            ),
+            (_ENDS, self.ends),
+            ("What could not be tested", self.untested),
+        )
+        return tuple((heading, table) for heading, table in apart if len(table))
+
+
+_PLACE = ("where", "who", "kind", "since", "until", "effect")
+_SHOWN = ("gain_low", "gain", "gain_high", *_PLACE, "journeys", "customers", "unusual")
+_SHOWN_APART = (*_PLACE, "low", "high", "customers")
+_ENDS = (
+    "Ends to confirm: nearly all journeys end there; if that is as it should be, name them in "
+    "expected_exits= (--expected-exits)"
+)
+
+
+def _brief(table: Table, names: tuple[str, ...]) -> Table:
+    """Return some columns, those left out that say nothing in any row."""
+    said = [n for n in names if isinstance(table[n], np.ndarray) or any(table[n])]
+    return table.select(said) if len(table) else Table({}, backend=table.backend)
+
+
+def _rows(found: Sequence[Finding], backend: str | None) -> Table:
+    columns: dict[str, Any] = {
+        name: [getattr(one, name) for one in found]
+        for name in ("certainty", "kind", "where", "who", "since", "until")
+    }
+    numbers = {
+        "effect": [one.effect.value for one in found],
+        "low": [one.effect.low for one in found],
+        "high": [one.effect.high for one in found],
+        "journeys": [one.n_journeys for one in found],
+        "customers": [one.n_customers for one in found],
+        "gain_low": [one.gain.low for one in found],
+        "gain": [one.gain.value for one in found],
+        "gain_high": [one.gain.high for one in found],
+        "adjusted_p": [one.adjusted_p for one in found],
+    }
+    columns |= {name: np.array(values) for name, values in numbers.items()}
+    columns["unusual"] = [one.unusual for one in found]
+    percent = dict.fromkeys(("effect", "low", "high"), "percent")
+    whole = dict.fromkeys(("gain_low", "gain", "gain_high"), "integer")
+    return Table(columns, formats=percent | whole, backend=backend)
 
 
 def _draw(found: Sequence[Finding], title: str, ax: Axes | None) -> Axes:
@@ -313,6 +349,7 @@ def findings(
     blueprint: JourneyBlueprint | None = None,
     n: int = 10,
     level: float = 0.95,
+    begin: Callable[[str], None] | None = None,
 ) -> Findings:
     """Return what is wrong, since when, for whom, what it is worth and how sure that is.
 
@@ -334,6 +371,8 @@ def findings(
         How many sure findings and, apart from them, how many worth watching are given at most.
     level
         1 minus the false-discovery rate of what is called sure; confidence level of the intervals.
+    begin
+        Called with the name of each step as it begins, to show progress.
 
     Returns
     -------
@@ -362,8 +401,7 @@ def findings(
     Examples
     --------
     >>> import cxjourney as cx
-    >>> from cxjourney._findings import findings
-    >>> found = findings(cx.datasets.sample(seed=2, customers=3_000).journeys())
+    >>> found = cx.findings(cx.datasets.sample(seed=2, customers=3_000).journeys())
     >>> sorted(f.where for f in found)[:2]
     ['app → web', 'cart']
     """
@@ -383,7 +421,9 @@ def findings(
     with np.errstate(invalid="ignore"):
         enders = (sums.rate >= END_RATE) & (sums.trials >= FEWEST_VISITS)
     nothing = _nothing_to_find(trials)
-    found = judge(trials, ends=stated | enders, rate=1 - level) if not nothing else NOTHING
+    found = NOTHING
+    if not nothing:
+        found = judge(trials, ends=stated | enders, rate=1 - level, begin=begin)
     mix, shifted = mix_shift(trials, level=level)
     sure = [_finding(trials, one, found, worth, level) for one in found.sure]
     sure.sort(key=lambda one: -one.gain.low)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import attrs
@@ -28,9 +29,11 @@ from cxjourney._stats.significance import false_discovery
 from cxjourney._support.array_types import Bools, Floats, Ints
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cxjourney._findings._trials import Trials
 
-__all__ = ["NOTHING", "Judged", "Judgement", "judge", "loss_per_visit"]
+__all__ = ["NOTHING", "STEPS", "Judged", "Judgement", "judge", "loss_per_visit"]
 
 _STILL = 0.05
 """P-value above which a claim counts as carried by those found before it."""
@@ -114,7 +117,20 @@ NOTHING = Judgement(
 """The judgement where nothing is looked for."""
 
 
-def judge(trials: Trials, *, ends: Bools, rate: float, with_incidents: bool = True) -> Judgement:
+STEPS = (
+    "segments",
+    "hand-offs",
+    "changes",
+    "conversions later on",
+    "incidents",
+    "touchpoints",
+)
+"""What is looked for, in order."""
+
+
+def judge(
+    trials: Trials, *, ends: Bools, rate: float, begin: Callable[[str], None] | None = None
+) -> Judgement:
     """Return which claims are sure if the false-discovery rate may be `rate`.
 
     Parameters
@@ -125,8 +141,8 @@ def judge(trials: Trials, *, ends: Bools, rate: float, with_incidents: bool = Tr
         Touchpoints at which journeys end by nature.
     rate
         The false-discovery rate of the list.
-    with_incidents
-        Whether intervals that nobody dated are looked for.
+    begin
+        Called with each of the `STEPS` as it begins.
 
     Notes
     -----
@@ -136,9 +152,12 @@ def judge(trials: Trials, *, ends: Bools, rate: float, with_incidents: bool = Tr
     """
     with_stages = bool(np.bincount(trials.stage[(trials.stage >= 0) & ~ends]).max(initial=0) > 3)
     everything = np.ones(len(trials.touchpoint), dtype=np.bool_)
-    cells = [*segment_cells(trials), *handoffs(trials), *changes(trials), *downstream(trials)]
-    if with_incidents:
-        cells += incidents(trials)
+    cells: list[Claim] = []
+    parts = (segment_cells, handoffs, changes, downstream, incidents)
+    for step, part in zip_longest(STEPS, parts):
+        if begin is not None:
+            begin(step)
+        cells += part(trials) if part else ()
     cells = [claim for claim in cells if claim.touchpoint < 0 or not ends[claim.touchpoint]]
     # the share of the budget that touchpoints have is fixed before anything is looked at
     whole = list(excesses(trials, everything, ends=ends, with_stages=with_stages))

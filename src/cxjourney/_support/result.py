@@ -41,6 +41,14 @@ class Result:
         """Return the assumptions and caveats that belong under the table."""
         return ()
 
+    def _lead(self) -> str:
+        """Return the answer that stands above the table; "" where the table is the answer."""
+        return ""
+
+    def _further(self) -> tuple[tuple[str, Table], ...]:
+        """Return the tables that stand apart, below the notes, each with its heading."""
+        return ()
+
     def to_frame(self, backend: str | None = None) -> Any:
         """Return the result's table as a data frame.
 
@@ -94,14 +102,23 @@ class Result:
 
     def __repr__(self) -> str:
         notes = map(in_agreement, self._notes())
-        parts = [self.title, self._shown().to_text(), *(f"* {note}" for note in notes)]
+        parts = [
+            self.title,
+            in_agreement(self._lead()),
+            self._shown().to_text(),
+            *(f"* {note}" for note in notes),
+            *(f"\n{heading}\n{table.to_text()}" for heading, table in self._further()),
+        ]
         return "\n".join(part for part in parts if part)
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{html.escape(in_agreement(note))}</li>" for note in self._notes())
+        lead = html.escape(in_agreement(self._lead()))
+        further = (table.to_html(caption=heading) for heading, table in self._further())
         return (
-            f"<div><p><strong>{html.escape(self.title)}</strong></p>"
-            f"{self._shown().to_html()}{f'<ul>{notes}</ul>' if notes else ''}</div>"
+            f"<div><p><strong>{html.escape(self.title)}</strong></p>{lead and f'<p>{lead}</p>'}"
+            f"{self._shown().to_html()}{f'<ul>{notes}</ul>' if notes else ''}"
+            f"{''.join(further)}</div>"
         )
 
 
