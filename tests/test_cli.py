@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import html
+import json
 import re
 import shlex
 import subprocess
@@ -167,6 +168,43 @@ def test_no_customer_is_named(folder, capsys):
     main(["report", "events.csv", *RULES])
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "ana" not in (capsys.readouterr().out + page).replace("analy", "")
+
+
+def test_json_is_all_that_stands_on_standard_output(folder, capsys):
+    assert main(["report", "events.csv", *RULES, "--json"]) == 0
+    streams = capsys.readouterr()
+    data = json.loads(streams.out, parse_constant=pytest.fail)  # NaN is no JSON
+    figures = {figure["name"]: figure["value"] for figure in data["figures"]}
+    assert figures["Customers"] == "4"
+    tables = [part["table"] for section in data["sections"] for part in section["parts"]
+              if "table" in part]  # fmt: skip
+    assert any("touchpoint" in table["columns"] for table in tables)
+    for remark in ("customer: column 'user_id', by its name", "wrote report.html"):
+        assert remark in streams.err
+
+
+def test_channels_are_carried_forward(folder, capsys):
+    rows = "a,2026-01-01T08:00Z,ad,social\na,2026-01-01T08:10Z,web,\na,2026-01-01T08:20Z,buy,\n"
+    (folder / "sessions.csv").write_text("customer,timestamp,touchpoint,channel\n" + rows)
+    rules = ["report", "sessions.csv", *RULES, "--json", "--carry-channels"]
+    assert main([*rules, "30min"]) == 0
+    carried = capsys.readouterr().out
+    assert main([*rules, "1min"]) == 0
+    assert capsys.readouterr().out != carried
+    page = html.unescape((folder / "report.html").read_text(encoding="utf-8"))
+    assert "carry_channels=timedelta(seconds=60)" in page
+    assert "--carry-channels 60s" in page
+    assert main(["report", "sessions.csv", "--carry-channels", "30"]) == 2
+    assert "--carry-channels: must be a number with its unit" in capsys.readouterr().err
+
+
+def test_segments_are_read_and_named_again(folder, capsys):
+    assert main(["report", "events.csv", *RULES, "--segment", "channel"]) == 0
+    page = html.unescape((folder / "report.html").read_text(encoding="utf-8"))
+    assert "attributes=['channel']" in page
+    assert main(command_of(page)[1:]) == 0
+    assert main(["report", "events.csv", *RULES, "--segment", "chanel"]) == 2
+    assert "did you mean 'channel'?" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------------- what goes wrong

@@ -6,11 +6,12 @@ import textwrap
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import attrs
 
 from cxjourney._support.mapping import FrozenMapping
+from cxjourney._support.serialize import to_dict
 from cxjourney._support.table import Table
 from cxjourney._support.text import visible
 from cxjourney._support.words import in_agreement
@@ -206,6 +207,19 @@ class Report:
             if section.absent:
                 lines += ["", *_wrapped(section.absent)]
         return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as a JSON-ready dictionary, with whole tables, and pictures as text."""
+        bare = tuple(attrs.evolve(section, parts=()) for section in self.sections)
+        data = to_dict(attrs.evolve(self, sections=bare))
+        for section, whole in zip(data["sections"], self.sections, strict=True):
+            section["parts"] = [
+                to_dict(part)
+                if isinstance(part, Part)
+                else {"caption": part.caption, "picture": _shown(part), "notes": list(part.notes)}
+                for part in whole.parts
+            ]
+        return data
 
     def to_html(self) -> str:
         """Return the report as one HTML page that loads nothing from anywhere.

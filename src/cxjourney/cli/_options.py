@@ -1,0 +1,172 @@
+"""The options that every command has: columns, outcomes, reading."""
+
+from __future__ import annotations
+
+import argparse
+import codecs
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from cxjourney.cli._names import FURTHER, KNOWN_NAMES
+from cxjourney.cli._printing import complain
+from cxjourney.exceptions import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Parser", "add_command"]
+
+_ENCODINGS = {"utf-8": "utf-8", "utf-16": "utf-16", "iso8859-1": "latin-1"}  # as codecs name them
+
+_UNITS = {
+    "s": timedelta(seconds=1),
+    "min": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d|w)")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        complain("error", f"{message}; see {self.prog} --help")
+        raise SystemExit(2)
+
+
+def add_command(
+    commands: Any,  # what argparse makes has no public type
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    *,
+    brief: str,
+    long: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    """Add a command that reads a log and cuts it into journeys, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=brief, description=long, epilog=f"example: cxjourney {name} {example}"
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE", help="a CSV, Parquet or XES file, compressed or not"
+    )
+    parser.add_argument(
+        "--sample", action="store_true", help="take a simulated retailer instead of a file"
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print JSON; what else there is to say goes to standard error",
+    )
+    columns = parser.add_argument_group(
+        "columns", "the columns of the file by name (default: the columns with a known name)"
+    )
+    described = {role: f"known names: {', '.join(names)}" for role, names in KNOWN_NAMES.items()}
+    for role, words in (described | FURTHER).items():
+        columns.add_argument(f"--{role}", metavar="COLUMN", help=words)
+    columns.add_argument("--currency", metavar="CODE", help="the currency of --value, such as EUR")
+
+    outcome = parser.add_argument_group("outcomes")
+    outcome.add_argument(
+        "--goal",
+        action="append",
+        metavar="TOUCHPOINT",
+        help="a touchpoint that counts as conversion; can be repeated",
+    )
+    outcome.add_argument(
+        "--exit-touchpoint",
+        action="append",
+        metavar="TOUCHPOINT",
+        help="a touchpoint that ends a journey as dropped; can be repeated",
+    )
+    outcome.add_argument(
+        "--inactivity",
+        type=_duration,
+        metavar="TIME",
+        help="the time without interaction after which a journey is over, such as 30d, 12h or "
+        "90min (default: a limit suggested from the data)",
+    )
+    outcome.add_argument(
+        "--all-closed",
+        action="store_true",
+        help="all journeys are over: those that did not convert were dropped, and what follows the "
+        "goal is left out",
+    )
+
+    reading = parser.add_argument_group("reading")
+    reading.add_argument(
+        "--tz",
+        default="UTC",
+        metavar="ZONE",
+        help="the zone of timestamps that do not tell theirs (default: UTC)",
+    )
+    reading.add_argument(
+        "--timestamp-format",
+        metavar="FORMAT",
+        help="the format of the timestamps, as strptime takes it",
+    )
+    reading.add_argument(
+        "--timestamp-unit",
+        choices=("s", "ms", "us", "ns"),
+        help="what 1 means where timestamps are numbers since 1970",
+    )
+    reading.add_argument(
+        "--delimiter",
+        type=lambda text: {"tab": "\t", r"\t": "\t"}.get(text, text),
+        metavar="CHARACTER",
+        help="the delimiter of a CSV file; 'tab' stands for the tab",
+    )
+    reading.add_argument(
+        "--encoding",
+        type=_encoding,
+        default="utf-8",
+        metavar="NAME",
+        help="the encoding of a CSV file: utf-8 (default), utf-16 or latin-1 (iso-8859-1)",
+    )
+    reading.add_argument(
+        "--carry-channels",
+        type=_duration,
+        metavar="TIME",
+        help="carry a channel forward to interactions that name none, within silences shorter than "
+        "this, such as 30min",
+    )
+    reading.add_argument(
+        "--observed-until",
+        metavar="MOMENT",
+        help="until when the log was observed (default: its last timestamp)",
+    )
+    reading.add_argument(
+        "--drop-missing",
+        action="store_true",
+        help="leave out rows without customer, timestamp or touchpoint",
+    )
+    return parser
+
+
+def _duration(text: str) -> timedelta:
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or float(match[1]) == 0:
+        raise argparse.ArgumentTypeError(
+            f"must be a number with its unit (s, min, h, d, w), such as 30d; got {text!r}"
+        )
+    try:
+        return float(match[1]) * _UNITS[match[2]]
+    except OverflowError:
+        raise argparse.ArgumentTypeError(f"must be at most 999,999,999d; got {text!r}") from None
+
+
+def _encoding(text: str) -> str:
+    from cxjourney.io import check_encoding
+
+    try:
+        name = codecs.lookup(text).name
+    except LookupError:
+        name = text
+    try:
+        return check_encoding(_ENCODINGS.get(name, text))
+    except InvalidValue as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("encoding ")) from None

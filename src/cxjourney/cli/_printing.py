@@ -1,0 +1,118 @@
+"""Everything that the command prints: errors and warnings as lines, progress, JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cxjourney._support.text import shortened
+from cxjourney.cli._names import FURTHER, KNOWN_NAMES
+from cxjourney.exceptions import CxJourneyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+__all__ = [
+    "complain",
+    "in_options",
+    "one_line",
+    "print_json",
+    "print_said",
+    "print_whatever_the_terminal_can",
+    "progress",
+    "warnings_as_lines",
+]
+
+# What the library calls its arguments, where the option is not named alike.
+_OPTIONS = {
+    'missing="drop"': "--drop-missing",
+    "all_closed=True": "--all-closed",
+    "exit_touchpoints": "--exit-touchpoint",
+}
+# What stands in quotes comes from the data or the user and is no word of the library's. Only names
+# of two words cannot be mistaken for plain English; others are arguments before "=" or "must".
+_NAMED = "|".join(
+    (*KNOWN_NAMES, *FURTHER, "currency", "delimiter", "encoding", "goal", "inactivity")
+)
+_ARGUMENT = re.compile(
+    r"""(?<!\w)'[^']*'|(?<![\w=])"[^"]*"|(?<![\w-])(?P<argument>"""
+    r"""missing="drop"|all_closed=True\b|timestamp_format\b|timestamp_unit\b|observed_until\b|"""
+    rf"""carry_channels\b|exit_touchpoints\b|(?:{_NAMED}|tz)(?==|\ must\b))=?"""
+)
+
+
+def print_whatever_the_terminal_can() -> None:
+    """Let both streams escape what their encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def complain(kind: str, message: str) -> None:
+    """Print a line on standard error."""
+    print(f"cxjourney: {kind}: {shortened(message)}", file=sys.stderr)
+
+
+def one_line(error: Exception) -> str:
+    """Return what an error says, in the words of the command."""
+    if isinstance(error, OSError) and not isinstance(error, CxJourneyError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return in_options(" ".join(str(error).split()))
+
+
+def in_options(message: str) -> str:
+    """Return a message of the library with the options of the command for its arguments."""
+
+    def option(found: re.Match[str]) -> str:
+        argument = found["argument"]
+        if argument is None:
+            return found[0]
+        return _OPTIONS.get(argument, f"--{argument.replace('_', '-')}")
+
+    return _ARGUMENT.sub(option, message)
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Print warnings as lines on standard error."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        complain("warning", in_options(" ".join(str(message).split())))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
+def progress(steps: int, command: str) -> Iterator[Callable[[str], None]]:
+    """Yield what is called as each step begins; the bar is drawn on a terminal only."""
+    from cxjourney._support.optional import require
+
+    tqdm = require("tqdm", extra="report", caller=f"cxjourney {command}")
+    with tqdm.tqdm(
+        total=steps, disable=None, leave=False, file=sys.stderr, bar_format="{bar:24} {desc}"
+    ) as bar:
+
+        def begin(step: str) -> None:
+            bar.set_description_str(step)
+            bar.update()
+
+        yield begin
+
+
+def print_said(said: Iterable[str], *, aside: bool) -> None:
+    """Print remarks before a result: on standard error where the result is JSON."""
+    for line in said:
+        print(line, file=sys.stderr if aside else sys.stdout)
+
+
+def print_json(data: Mapping[str, Any]) -> None:
+    """Print a dictionary as JSON."""
+    print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))

@@ -1,0 +1,143 @@
+"""`cxjourney report`."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cxjourney.cli._options import add_command
+from cxjourney.cli._printing import print_json, print_said, progress
+from cxjourney.exceptions import InputFileError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from cxjourney.cli._input import Opened
+
+__all__ = ["add"]
+
+_NO_OPTIONS = {"command", "run", "file", "sample", "json"}  # of what argparse knows
+_DEFAULTS = {"out": "report.html", "tz": "UTC", "encoding": "utf-8"}  # need not be said again
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "report",
+        _report,
+        brief="report where customers drop off, how they change channels, and what matters most",
+        long="Read a log of customer events and report where customers drop off, how they move "
+        "between channels, and which touchpoints matter most. The report is printed in the "
+        "terminal and written to one HTML file.",
+        example="events.csv --goal payment_done --inactivity 30d",
+    )
+    parser.add_argument(
+        "--out",
+        default="report.html",
+        metavar="FILE",
+        help="the HTML file to write (default: report.html)",
+    )
+    parser.add_argument(
+        "--step",
+        action="append",
+        metavar="TOUCHPOINT",
+        help="a step of the funnel; repeat it for each step, in order (default: the touchpoints "
+        "that at least half of the converted journeys visit)",
+    )
+    parser.add_argument(
+        "--segment",
+        action="append",
+        metavar="COLUMN",
+        help="a column whose values divide the journeys, such as a device; can be repeated",
+    )
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from cxjourney.cli._input import opened
+    from cxjourney.report import STEPS, build
+
+    out = _writable(Path(arguments.out))
+    with progress(len(STEPS) + 1, "report") as begin:
+        begin("reading")
+        given = opened(arguments, arguments.segment or ())
+        page = build(
+            given.journeys,
+            source=given.source,
+            steps=arguments.step,
+            python=_reading(arguments),
+            command=_again(arguments, given),
+            suggestion=given.suggestion,
+            begin=begin,
+        )
+    page.write(out)  # first, since a pipe may close while the text is printed
+    wrote = f"wrote {out} ({out.stat().st_size / 1000:,.0f} kB)"
+    print_said(given.said, aside=arguments.json)
+    if arguments.json:
+        print_said([wrote], aside=True)
+        print_json(page.to_dict())
+    else:
+        print(f"\n{page.to_text()}\n\n{wrote}")
+
+
+def _again(arguments: argparse.Namespace, opened: Opened) -> str:
+    """Return the command that makes the same report, whatever was taken by name or suggested."""
+    given = vars(arguments).copy()
+    found = opened.suggestion
+    if found is None or len(found.plausible) < 2:  # else naming it would be choosing it
+        given["inactivity"] = opened.rules["inactivity"]
+    words = ["cxjourney", "report"]
+    if arguments.sample:
+        words.append("--sample")
+        given = {name: given[name] for name in ("step", "out")}
+    else:
+        words.append(arguments.file)
+    for name, value in given.items():
+        option = f"--{name.replace('_', '-')}"
+        if name in _NO_OPTIONS or value is None or value is False or value == _DEFAULTS.get(name):
+            continue
+        if isinstance(value, timedelta):
+            value = f"{value / timedelta(seconds=1):.15g}s"
+        values = value if isinstance(value, list) else [value]
+        words += [word for v in values for word in ([option] if v is True else [option, str(v)])]
+    return shlex.join(words)
+
+
+def _reading(arguments: argparse.Namespace) -> str:
+    """Return the Python that reads the same log."""
+    if arguments.sample:
+        return "log = cx.datasets.sample().log"
+    from cxjourney.cli._input import named
+    from cxjourney.io import find_files, is_parquet
+
+    file = arguments.file
+    name = "parquet" if is_parquet(find_files(file)[0]) else "csv"
+    if file.lower().endswith((".xes", ".xes.gz")):
+        name = "xes"
+    further = ("currency", "timestamp_unit", "observed_until", "delimiter")[: 3 + (name == "csv")]
+    values = {key: getattr(arguments, key) for key in further} | named(arguments)
+    values["attributes"] = arguments.segment
+    values["tz"] = None if arguments.tz == "UTC" else arguments.tz
+    values["missing"] = "drop" if arguments.drop_missing else None
+    if name != "xes":
+        values["timestamp_format"] = arguments.timestamp_format
+    if name == "csv" and arguments.encoding != "utf-8":
+        values["encoding"] = arguments.encoding
+    words = [f"{key}={value!r}" for key, value in values.items() if value is not None]
+    return f"log = cx.read_{name}({', '.join([repr(file), *words])})"
+
+
+def _writable(out: Path) -> Path:
+    """Return where the page goes, unless something stands there that is not ours."""
+    if out.is_dir():
+        raise InputFileError(f"--out {str(out)!r} is a directory: name a file in it")
+    if not out.parent.is_dir():
+        raise InputFileError(f"--out {str(out)!r}: there is no directory {str(out.parent)!r}")
+    if out.exists():
+        with out.open("rb") as file:
+            start = file.read(2000)
+        if start and b'content="cxjourney' not in start:
+            raise InputFileError(f"{str(out)!r} exists and is no report: name another with --out")
+    return out
