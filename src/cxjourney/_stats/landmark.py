@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
+from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.customer_sums import student_tail
 from cxjourney._support.array_types import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LandmarkDifference", "Landmarks"]
+    from cxjourney._stats.units import Units
+
+__all__ = ["LandmarkDifference", "Landmarks", "means_within", "shares_within"]
 
 _MOST_STEPS = 1_024
 _MOST_LEVERAGE = 0.9
+_NEXT_TO_NOTHING = 1e-6
 
 
 @attrs.frozen(kw_only=True)
@@ -99,10 +104,7 @@ class Landmarks:
         """
         with np.errstate(invalid="ignore"):
             won = time <= np.minimum(followed, window)
-        grid = np.unique(time[won])
-        if len(grid) > _MOST_STEPS:
-            chosen = np.linspace(0, len(grid) - 1, _MOST_STEPS).round().astype(np.int64)
-            grid = grid[chosen]
+        grid = _steps(time[won])
         event = np.zeros(len(time), dtype=np.int64)
         event[won] = 1 + np.searchsorted(grid, time[won])
         seen = np.searchsorted(grid, np.minimum(followed, window), side="right")
@@ -178,3 +180,128 @@ class Landmarks:
         return LandmarkDifference(
             value=a - b, variance=variance, units=units, first=a, second=b, p=p
         )
+
+
+def shares_within(
+    time: Floats,
+    followed: Floats,
+    *,
+    cell: Ints,
+    n_cells: int,
+    window: float,
+    units: Units,
+    item: Ints,
+) -> BucketFigures:
+    """Return the probability of the event within a window, and the same without each bucket.
+
+    Parameters
+    ----------
+    time, followed
+        From each landmark to the event and to the end of the observation, as in `Landmarks.of`.
+    cell
+        The group of each landmark, 0 … n_cells - 1; -1 for none.
+    window
+        Length of the window.
+    units, item
+        The buckets of items, and the item of each landmark.
+
+    Returns
+    -------
+    BucketFigures
+        One figure a cell; NaN where nobody, or nobody else, was followed to the end of the window.
+        They stand on the landmarks of which it is known what came of them.
+    """
+    whole, without = np.full(n_cells, np.nan), np.full((units.n, n_cells), np.nan)
+    with np.errstate(invalid="ignore"):
+        won = np.isfinite(time) & (time <= np.minimum(followed, window))
+    full = followed >= window
+    for c, rows in _by_cell(cell, n_cells):
+        grid = _steps(time[rows][won[rows]])
+        size = len(grid) + 1
+        event = np.where(won[rows], 1 + np.searchsorted(grid, time[rows]), 0)
+        seen = np.searchsorted(grid, np.minimum(followed[rows], window), side="right")
+        n = units.sums(np.where(full[rows], 0, -1), 1, item=item[rows])[:, 0]
+        d = units.sums(event, size, item=item[rows])[:, 1:]
+        last = units.sums(np.where(won[rows], event, seen), size, item=item[rows])
+        risk = np.cumsum(last[:, ::-1], axis=1)[:, ::-1][:, 1:]
+        if n.sum() > 0:
+            whole[c] = _reached(d.sum(axis=0), risk.sum(axis=0))
+        others = _reached(d.sum(axis=0) - d, risk.sum(axis=0) - risk)
+        without[:, c] = np.where(n.sum() - n > 0, others, np.nan)
+    there = units.sums(cell, n_cells, item=item)
+    known = units.sums(np.where(full | won, cell, -1), n_cells, item=item)
+    known = np.where(there > 0, np.maximum(known, _NEXT_TO_NOTHING), 0.0)
+    return BucketFigures(whole=whole, without=without, units=known)
+
+
+def means_within(
+    time: Floats,
+    value: Floats,
+    owner: Ints,
+    followed: Floats,
+    *,
+    cell: Ints,
+    n_cells: int,
+    window: float,
+    units: Units,
+) -> BucketFigures:
+    """Return the mean sum of values within a window, and the same without each bucket.
+
+    Each value counts for those of its cell who were followed for as long (the mean cumulative
+    function of Nelson 2003, censored administratively).
+
+    Parameters
+    ----------
+    time, value, owner
+        Of each event: from the landmark of its item to it, what it adds, and the item.
+    followed, cell
+        Of each item, as in `shares_within`.
+    """
+    whole, without = np.full(n_cells, np.nan), np.full((units.n, n_cells), np.nan)
+    inside = time <= np.minimum(followed[owner], window)
+    of_event = np.where(inside, cell[owner], -1)
+    events = dict(_by_cell(of_event, n_cells))
+    for c, rows in _by_cell(cell, n_cells):
+        mine = events.get(c, np.zeros(0, dtype=np.int64))
+        grid = _steps(time[mine])
+        size = len(grid) + 1
+        step = 1 + np.searchsorted(grid, time[mine])
+        added = units.sums(step, size, item=owner[mine], values=value[mine])[:, 1:]
+        seen = np.searchsorted(grid, np.minimum(followed[rows], window), side="right")
+        last = units.sums(np.where(followed[rows] < 0, -1, seen), size, item=rows)
+        risk = np.cumsum(last[:, ::-1], axis=1)[:, ::-1][:, 1:]
+        full = units.sums(np.where(followed[rows] >= window, 0, -1), 1, item=rows)[:, 0]
+        if full.sum() > 0:
+            whole[c] = _summed(added.sum(axis=0), risk.sum(axis=0))
+        others = _summed(added.sum(axis=0) - added, risk.sum(axis=0) - risk)
+        without[:, c] = np.where(full.sum() - full > 0, others, np.nan)
+    there = units.sums(np.where(followed < 0, -1, cell), n_cells)
+    return BucketFigures(whole=whole, without=without, units=there)
+
+
+def _steps(times: Floats) -> Floats:
+    """Return the distinct times, or so many quantiles of them that the last is kept."""
+    grid: Floats = np.unique(times)
+    if len(grid) > _MOST_STEPS:
+        grid = grid[np.linspace(0, len(grid) - 1, _MOST_STEPS).round().astype(np.int64)]
+    return grid
+
+
+def _by_cell(cell: Ints, n_cells: int) -> list[tuple[int, Ints]]:
+    """Return each cell that is not empty with its rows."""
+    order = np.argsort(cell, kind="stable")
+    bounds = np.searchsorted(cell[order], np.arange(n_cells + 1))
+    return [(c, order[a:b]) for c, (a, b) in enumerate(pairwise(bounds.tolist())) if b > a]
+
+
+def _reached(d: Floats, risk: Floats) -> Floats:
+    """Return 1 minus the product of those who are left, along the last axis."""
+    left = np.divide(risk - d, risk, out=np.ones(np.shape(risk)), where=risk > 0)
+    reached: Floats = 1 - np.clip(left, 0.0, 1.0).prod(axis=-1)
+    return reached
+
+
+def _summed(added: Floats, risk: Floats) -> Floats:
+    each = np.divide(added, risk, out=np.zeros(np.shape(risk)), where=risk > 0)
+    summed: Floats = each.sum(axis=-1)
+    return summed

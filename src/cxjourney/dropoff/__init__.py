@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from cxjourney.dropoff._exits import Exits, exits
 from cxjourney.dropoff._explanation import Explanation
+from cxjourney.dropoff._first_visits import FirstVisits as FirstVisits
+from cxjourney.dropoff._first_visits import check_reaching as check_reaching
+from cxjourney.dropoff._first_visits import first_visits_of as first_visits_of
+from cxjourney.dropoff._first_visits import window_of as window_of
 from cxjourney.dropoff._funnel import Funnel, funnel
 from cxjourney.dropoff._lost_conversions import lost_of_journeys as lost_of_journeys
 from cxjourney.dropoff._rates import NodeRates as NodeRates

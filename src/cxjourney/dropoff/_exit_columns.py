@@ -10,6 +10,8 @@ import numpy as np
 from cxjourney._stats.beta_shrinkage import rank_bounds, shrunken
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cxjourney._stats.buckets import BucketFigures
     from cxjourney.dropoff._rates import NodeRates
 
@@ -26,6 +28,7 @@ def exit_columns(
     n_journeys: int,
     worth: float,
     level: float,
+    later: Mapping[str, BucketFigures],
 ) -> dict[str, Any]:
     """Return the columns of the nodes, the costliest first.
 
@@ -43,6 +46,8 @@ def exit_columns(
         Mean value of a conversion; NaN where unknown.
     level
         Confidence level.
+    later
+        What comes of the first visits of journeys: its column, and the figure of each node.
     """
     n = len(rates.names)
     low, high = rates.figures.wilson(level)
@@ -85,6 +90,13 @@ def exit_columns(
         "rank_low": rank_low[order],
         "rank_high": rank_high[order],
         "expected_exit": rates.expected[order],
+        **{
+            f"{name}{end}": part[order]
+            for name, found in later.items()
+            for end, part in zip(
+                ("", "_low", "_high"), (found.whole, *found.wilson(level)), strict=True
+            )
+        },
     }
 
 

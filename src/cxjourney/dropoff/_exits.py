@@ -19,6 +19,7 @@ from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_count, check_level, check_names
 from cxjourney._support.words import counted
 from cxjourney.dropoff._exit_columns import exit_columns
+from cxjourney.dropoff._first_visits import check_reaching, first_visits_of, window_of
 from cxjourney.dropoff._lost_conversions import loses_nothing, lost_of_graph, lost_of_journeys
 from cxjourney.dropoff._rates import rates_of_graph, rates_of_journeys
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
@@ -36,7 +37,7 @@ from cxjourney.journeys import (
 from cxjourney.metrics import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from matplotlib.axes import Axes
 
@@ -90,6 +91,11 @@ class Exits(Result):
         How probabilities and intervals were made.
     inactivity
         The silence after which a customer counted as lost; None where no limit was used.
+    window
+        How long after a first visit conversions count as later on; None where nothing was counted,
+        or all of them.
+    reaching
+        The node that is to be reached later on; None where none was asked for.
     n_journeys, n_converted, n_dropped, n_in_progress
         The journeys by outcome.
     caveats
@@ -103,6 +109,8 @@ class Exits(Result):
     level: float
     method: str
     inactivity: timedelta | None
+    window: timedelta | None
+    reaching: str | None
     n_journeys: int
     n_converted: int
     n_dropped: int
@@ -181,7 +189,8 @@ class Exits(Result):
         return self.table
 
     def _shown(self) -> Table:
-        return self.table.select((*self.grain, *_SHOWN))
+        later = [n for n in ("conversion_after", "reaching_after") if n in self.table.column_names]
+        return self.table.select((*self.grain, *_SHOWN, *later))
 
     def _notes(self) -> tuple[str, ...]:
         ends = f"{self.n_converted:,} converted and {self.n_dropped:,} dropped"
@@ -195,6 +204,13 @@ class Exits(Result):
                 f"A journey counts as dropped after a silence of {_duration(self.inactivity)}; its "
                 "customer may still come back."
             )
+        if self.window is not None:
+            also = f", and reaching_after that of reaching {self.reaching!r}"
+            facts.append(
+                "conversion_after is the probability of conversion within "
+                f"{_duration(self.window)} of the first visit of a journey"
+                f"{also if self.reaching else ''}."
+            )
         return (*facts, *self.caveats)
 
 
@@ -205,6 +221,8 @@ def exits(
     by: By | None = None,
     segment: None = None,
     expected_exits: Collection[str] = (),
+    window: timedelta | None = None,
+    reaching: str | None = None,
     level: float = 0.95,
 ) -> Exits: ...
 
@@ -216,6 +234,8 @@ def exits(
     by: By | None = None,
     segment: SegmentBy,
     expected_exits: Collection[str] = (),
+    window: timedelta | None = None,
+    reaching: str | None = None,
     level: float = 0.95,
 ) -> BySegment[Exits]: ...
 
@@ -226,6 +246,8 @@ def exits(
     by: By | None = None,
     segment: SegmentBy | None = None,
     expected_exits: Collection[str] = (),
+    window: timedelta | None = None,
+    reaching: str | None = None,
     level: float = 0.95,
 ) -> Exits | BySegment[Exits]:
     """Return where customers are lost: exit probabilities and what they cost in conversions.
@@ -242,6 +264,11 @@ def exits(
         An attribute of customers or interactions; the result is then one of each segment.
     expected_exits
         Nodes where an exit is no loss, such as a confirmation page; see below.
+    window
+        How long after the first visit of a journey conversions count as later on; None takes the
+        days within which nine of ten conversions come, or a quarter of the observation.
+    reaching
+        A node, such as the payment page: how often it is reached later on is told too.
     level
         Confidence level, in (0, 1).
 
@@ -265,6 +292,8 @@ def exits(
         | `shrunken` | the rate drawn towards those of the same stage, else towards all |
         | `rank_low`, `rank_high` | ranks that these leave open, 1 for the highest |
         | `expected_exit` | whether the node is among `expected_exits` |
+        | `conversion_after`, `…_low`, `…_high` | conversion within the window after it |
+        | `reaching_after`, `…_low`, `…_high` | with `reaching`: that node reached within it |
     BySegment
         One such result a segment, where `segment` is given.
 
@@ -275,9 +304,11 @@ def exits(
     NotAFlow
         If the graph is a subgraph or was filtered.
     InvalidValue
-        If a graph is asked for another grain or for segments, or an argument breaks its rule.
+        If a graph is asked for another grain, for segments or for what comes later, or an argument
+        breaks its rule.
     UnknownName
-        If the log has no such column or attribute, or no node has a name in `expected_exits`.
+        If the log has no such column or attribute, or no node has a name in `expected_exits` or
+        `reaching`.
 
     Notes
     -----
@@ -305,6 +336,13 @@ def exits(
     now leave went on like those who stay. They are usually weaker prospects: an upper bound, and
     no causal claim. It is not defined where everybody leaves.
 
+    `conversion_after` shows a fault whose victims leave later, at another touchpoint. It begins at
+    the first visit of a journey to the node, so that nothing before it enters, and is the
+    Kaplan-Meier estimate of the time to the conversion. The end of the observation is known for
+    every journey: one that dropped off stays at risk until then, and is no competing event (Fine
+    and Gray 1999). Its interval is Wilson's, with the same jackknife over buckets. Journeys that
+    may have begun before the observation are left out. A graph has no such columns.
+
     Censoring must have nothing to do with leaving; a snapshot is fine, a calendar drift of the
     exit probability is not.
 
@@ -330,9 +368,10 @@ def exits(
     check_level(level)
     ends = frozenset(check_names(expected_exits, "expected_exits"))
     if isinstance(journeys, JourneyGraph):
-        if segment is not None:
-            rule = "be None for a graph, which knows no segments"
-            raise InvalidValue.of("segment", rule, segment)
+        for name, given in (("segment", segment), ("window", window), ("reaching", reaching)):
+            if given is not None:
+                what = "segments" if name == "segment" else "journeys"
+                raise InvalidValue.of(name, f"be None for a graph, which knows no {what}", given)
         return _of_graph(journeys, by, ends, level)
     check_journeys(journeys)
     journeys.require_determined("dropoff.exits()")
@@ -340,12 +379,29 @@ def exits(
     _check_expected(ends, graph_of(journeys, grain))
     if not journeys.rules.absorbing and grain == "touchpoint":
         ends |= set(journeys.rules.goal)
+    firsts = first_visits_of(journeys, grain, reaching=reaching)
+    check_reaching(reaching, firsts)
+    days = window_of(window, firsts)
     if segment is not None:
-        return by_segment(journeys, segment, lambda part: _of_journeys(part, grain, ends, level))
-    return _of_journeys(journeys, grain, ends, level)
+        return by_segment(
+            journeys, segment, lambda part: _of_journeys(part, grain, ends, level, (days, reaching))
+        )
+    return _of_journeys(journeys, grain, ends, level, (days, reaching))
 
 
-def _of_journeys(journeys: Journeys, by: By, ends: frozenset[str], level: float) -> Exits:
+def _of_journeys(
+    journeys: Journeys,
+    by: By,
+    ends: frozenset[str],
+    level: float,
+    asked: tuple[float, str | None],
+) -> Exits:
+    days, reaching = asked
+    firsts = first_visits_of(journeys, by, reaching=reaching)
+    wanted = ["conversion"] if journeys.rules.goal or journeys.converted.any() else []
+    wanted += [] if reaching is None else ["reaching"]
+    size = len(firsts.names)
+    later = {f"{one}_after": firsts.shares(one, firsts.place, size, days) for one in wanted}
     rates = rates_of_journeys(journeys, by, expected_exits=ends)
     lost = None
     if not loses_nothing(graph_of(journeys, by)):
@@ -361,6 +417,9 @@ def _of_journeys(journeys: Journeys, by: By, ends: frozenset[str], level: float)
         inactivity=journeys.rules.inactivity,
         timed=_timed(journeys),
         counts=(counts["converted"], counts["dropped"], counts["in_progress"]),
+        later=later,
+        window=timedelta(days=days) if np.isfinite(days) else None,
+        reaching=reaching,
         backend=journeys.log.backend,
     )
 
@@ -437,14 +496,24 @@ def _result(
     timed: bool,
     counts: tuple[int, int, int],
     backend: str | None,
+    later: Mapping[str, BucketFigures] | None = None,
+    window: timedelta | None = None,
+    reaching: str | None = None,
 ) -> Exits:
     n_journeys = sum(counts)
     columns = exit_columns(
-        rates, lost, grain=grain, n_journeys=n_journeys, worth=worth, level=level
+        rates,
+        lost,
+        grain=grain,
+        n_journeys=n_journeys,
+        worth=worth,
+        level=level,
+        later=later or {},
     )
     if np.isnan(columns["value_at_stake"]).all():
         del columns["value_at_stake"]
     formats = dict.fromkeys(_PERCENT, "percent") | dict.fromkeys(_INTEGERS, "integer")
+    formats |= {f"{name}{end}": "percent" for name in later or () for end in ("", "_low", "_high")}
     formats |= {"rank_low": "integer", "rank_high": "integer", "value_at_stake": "money"}
     caveats = [_CURSE, _UPPER_BOUND, *why_no_interval(rates.figures)]
     censored = int(rates.censored.sum())
@@ -463,6 +532,8 @@ def _result(
         level=level,
         method=method,
         inactivity=inactivity,
+        window=window,
+        reaching=reaching,
         n_journeys=n_journeys,
         n_converted=counts[0],
         n_dropped=counts[1],

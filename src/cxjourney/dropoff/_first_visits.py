@@ -1,0 +1,255 @@
+"""First visits of journeys, and what comes of them within a window: the downstream figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import attrs
+import numpy as np
+
+from cxjourney._stats.landmark import means_within, shares_within
+from cxjourney._stats.units import Units
+from cxjourney._support.array_types import Bools, Floats, Ints
+from cxjourney._support.validation import check_duration, check_name
+from cxjourney.exceptions import UnknownName
+from cxjourney.journeys import CONVERTED, DROPPED, By, units_of, visits_of
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from cxjourney._stats.buckets import BucketFigures
+    from cxjourney.journeys import Journeys
+
+__all__ = ["FirstVisits", "check_reaching", "first_visits_of", "window_of"]
+
+DAY_US = 86_400_000_000
+_REACHED = 0.9
+_LARGEST_PART = 4
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class FirstVisits:
+    """The first visit of each journey to each node, and its beginning, which is at node K.
+
+    Journeys that may have begun before the observation did are left out: which of their visits was
+    the first nobody has seen.
+
+    Attributes
+    ----------
+    names
+        Names of the K nodes.
+    timed
+        Whether there are times.
+    node, journey
+        Node and journey of each.
+    row
+        Its row among those of the journeys.
+    followed
+        From it to the end of the observation [days]; infinity where all is known, and negative
+        where a journey in progress has no times, which says nothing.
+    converts, reaches
+        From it to the conversion, and to the touchpoint that was asked for [days]; infinity where
+        that did not happen.
+    leaves
+        From the beginning to the last visit of a journey that dropped; NaN elsewhere.
+    silence
+        Days of silence after which it counts as dropped.
+    visit_time, visit_of
+        From the beginning of a journey to each of its visits, and its place among the landmarks.
+    value
+        Value of the conversion [currency]; NaN where none is known.
+    units
+        The bucket of each journey.
+    """
+
+    names: tuple[str, ...]
+    timed: bool
+    node: Ints
+    journey: Ints
+    row: Ints
+    followed: Floats
+    converts: Floats
+    reaches: Floats | None
+    leaves: Floats
+    silence: float
+    visit_time: Floats
+    visit_of: Ints
+    value: Floats
+    units: Units
+
+    @property
+    def place(self) -> Ints:
+        """Node of each first visit; -1 for beginnings."""
+        return np.where(self.node < len(self.names), self.node, -1)
+
+    def take(self, journeys: Bools) -> Self:
+        """Return those of some of the journeys."""
+        kept = journeys[self.journey]
+        place = np.cumsum(kept) - 1
+        arrays = ("node", "journey", "row", "followed", "converts", "leaves", "value")
+        mine = kept[self.visit_of]
+        return attrs.evolve(
+            self,
+            **{name: getattr(self, name)[kept] for name in arrays},
+            reaches=None if self.reaches is None else self.reaches[kept],
+            visit_time=self.visit_time[mine],
+            visit_of=place[self.visit_of[mine]],
+        )
+
+    def counts(self, cell: Ints, size: int) -> Floats:
+        """Return the journeys of each cell that say something, each as often as it counts."""
+        rows = np.where(self.followed < 0, -1, cell)
+        return np.asarray(self.units.sums(rows, size, item=self.journey).sum(axis=0))
+
+    def events(self, outcome: str, cell: Ints, size: int, window: float) -> Floats:
+        """Return how often each cell was seen to reach an outcome within the window."""
+        time, longer = self._times(outcome, window)
+        with np.errstate(invalid="ignore"):
+            seen = np.isfinite(time) & (time <= np.minimum(self.followed, longer))
+        return np.asarray(
+            self.units.sums(np.where(seen, cell, -1), size, item=self.journey).sum(axis=0)
+        )
+
+    def shares(self, outcome: str, cell: Ints, size: int, window: float) -> BucketFigures:
+        """Return the probability of an outcome within the window, by cell.
+
+        Parameters
+        ----------
+        outcome
+            "conversion", "reaching" or "drop-off".
+        cell
+            Cell of each, 0 … size - 1; -1 for none.
+        window
+            Days. Who has dropped within them has been silent for the limit after it.
+        """
+        time, longer = self._times(outcome, window)
+        return shares_within(
+            time,
+            self.followed,
+            cell=cell,
+            n_cells=size,
+            window=longer,
+            units=self.units,
+            item=self.journey,
+        )
+
+    def means(self, figure: str, cell: Ints, size: int, window: float) -> BucketFigures:
+        """Return the mean number of visits, or value of conversions, within the window, by cell."""
+        time, value, owner = self.visit_time, np.ones(len(self.visit_of)), self.visit_of
+        if figure == "value":
+            owner = np.flatnonzero(np.isfinite(self.converts) & ~np.isnan(self.value))
+            time, value = self.converts[owner], self.value[owner]
+        return means_within(
+            time,
+            value,
+            owner,
+            self.followed,
+            cell=cell,
+            n_cells=size,
+            window=window,
+            units=self.units.take(self.journey),
+        )
+
+    def _times(self, outcome: str, window: float) -> tuple[Floats, float]:
+        if outcome == "drop-off":
+            return self.leaves + self.silence, window + self.silence
+        if outcome == "reaching":
+            assert self.reaches is not None  # noqa: S101 - nobody else asks
+            return self.reaches, window
+        return self.converts, window
+
+
+def first_visits_of(
+    journeys: Journeys, by: By = "touchpoint", *, reaching: str | None = None
+) -> FirstVisits:
+    """Return the first visits of journeys, and what came after each.
+
+    Parameters
+    ----------
+    journeys
+        The journeys.
+    by
+        What a node is.
+    reaching
+        A node that is to be reached later on; None for none.
+    """
+    visits, time = visits_of(journeys, by), journeys.columns.time
+    k, offsets = len(visits.names), journeys.offsets
+    seen = ~journeys.left_truncated & (np.diff(offsets) > 0)
+    begun = np.flatnonzero(seen)
+    place = np.unique(visits.journey * max(k, 1) + visits.node, return_index=True)[1]
+    place = np.sort(place[seen[visits.journey[place]]])
+    node = np.concatenate([visits.node[place], np.full(len(begun), k)])
+    journey = np.concatenate([visits.journey[place], begun])
+    row = np.concatenate([visits.row[place], offsets[begun] - 1])
+    time_us = np.zeros(len(journeys.columns), dtype=np.int64) if time is None else time
+    here = time_us[np.maximum(row, offsets[:-1][journey])]
+
+    def until(rows: Ints) -> Floats:
+        n = len(time_us)
+        following = np.append(rows, n)[np.searchsorted(rows, row, side="right")]
+        there = following < offsets[1:][journey]
+        return np.where(there, (time_us[np.minimum(following, n - 1)] - here) / DAY_US, np.inf)
+
+    named = np.isin(visits.node, [i for i, name in enumerate(visits.names) if name == reaching])
+    end = (time_us[offsets[1:][journey] - 1] - here) / DAY_US
+    converts = np.where(journeys.outcome[journey] == CONVERTED, end, np.inf)
+    if not journeys.rules.absorbing:  # the next goal, and none before it
+        touchpoint = journeys.columns.coded["touchpoint"]
+        goals = [i for i, name in enumerate(touchpoint.names) if name in journeys.rules.goal]
+        converts = until(np.flatnonzero(np.isin(touchpoint.codes, goals)))
+    dropped = journeys.outcome[journey] == DROPPED
+    limit = journeys.rules.inactivity
+    silent = dropped & ~journeys.absorbed[journey]
+    silence = limit.total_seconds() / 86_400 if limit and not journeys.rules.all_closed else 0.0
+    if time is None or journeys.rules.all_closed:
+        known = (journeys.outcome[journey] == CONVERTED) | dropped
+        followed = np.where(known, np.inf, -1.0)
+    else:
+        stop = journeys.log.observed_until_us
+        followed = ((time_us.max(initial=0) if stop is None else stop) - here) / DAY_US
+    beginning = np.full(len(offsets), -1, dtype=np.int64)
+    beginning[begun] = len(place) + np.arange(len(begun))
+    counted = seen[visits.journey]
+    owner = beginning[visits.journey[counted]]
+    return FirstVisits(
+        names=visits.names,
+        timed=time is not None,
+        node=node,
+        journey=journey,
+        row=row,
+        followed=followed,
+        converts=converts,
+        reaches=None if reaching is None else until(visits.row[named]),
+        leaves=np.where(dropped, end - np.where(silent, 0.0, silence), np.nan),
+        silence=silence,
+        visit_time=(time_us[visits.row[counted]] - here[owner]) / DAY_US,
+        visit_of=owner,
+        value=journeys.value[journey],
+        units=units_of(journeys),
+    )
+
+
+def check_reaching(reaching: str | None, *groups: FirstVisits) -> None:
+    """Raise `UnknownName` where no group has a node of the name that is to be reached."""
+    names = {name: None for one in groups for name in one.names}
+    if reaching is not None and check_name(reaching, "reaching") not in names:
+        raise UnknownName.among("node", reaching, tuple(names), where="the journeys")
+
+
+def window_of(window: timedelta | None, *groups: FirstVisits) -> float:
+    """Return the days of a window; None takes those within which nine of ten conversions come.
+
+    They are counted from the beginning of a journey, and a quarter of the time that the group of
+    shorter observation was followed is the most. Infinity where there are no times.
+    """
+    if window is not None:
+        return check_duration(window, "window").total_seconds() / 86_400
+    if not all(one.timed for one in groups):
+        return float("inf")
+    starts = [(one, one.node == len(one.names)) for one in groups]
+    longest = min(float(one.followed[start].max(initial=0.0)) for one, start in starts)
+    took = np.concatenate([one.converts[start] for one, start in starts])
+    took = took[np.isfinite(took)]
+    days = float(np.ceil(np.quantile(took, _REACHED))) if len(took) else longest
+    return min(max(days, 1.0), max(longest / _LARGEST_PART, 1.0))
