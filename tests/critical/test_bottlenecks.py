@@ -128,3 +128,87 @@ def test_the_intervals_leave_out_one_customer_after_the_other():
     assert (found["share_low"], found["share_high"]) == pytest.approx(
         (centre - half, centre + half), rel=1e-6
     )
+
+
+def world(customers, *, without=None, window=20.0, days=7):
+    """Return journeys ad -> web -> buy of a few customers, cut after a window, one left out."""
+    rng = np.random.default_rng(8)
+    rows = []
+    for i in range(customers):
+        for _ in range(1 + i % 4):
+            now = rng.uniform(0, 24 * window)
+            wait = np.minimum(rng.exponential([20.0, 60.0]), 24 * 6.5)
+            stays = rng.random(2) < 0.75
+            visits = [("ad", now), ("web", now + wait[0]), ("buy", now + wait.sum())]
+            visits = visits[: 1 + int(stays.cumprod().sum())]
+            rows += [(i, name, hour) for name, hour in visits if hour <= 24 * window]
+    log = cx.InteractionLog.from_interactions(
+        [at(f"c{i}", name, hour) for i, name, hour in rows if i != without],
+        observed_until=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=window),
+    )
+    return log.journeys(goal="buy", inactivity=timedelta(days=days))
+
+
+FIELDS = ("seconds", "seconds_converted", "steps", "steps_converted")
+
+
+def test_whole_journeys_have_the_figures_of_the_chain_and_leave_out_one_customer_after_another():
+    n = 40
+    journeys = world(n)
+    assert journeys.outcomes[cx.Outcome.IN_PROGRESS] > 3
+    found = bottlenecks(journeys)
+
+    def chain(journeys):
+        graph = cx.AbsorbingChain.from_graph(journeys.graph())
+        return np.array([getattr(graph, field).mean for field in FIELDS])
+
+    whole, without = chain(journeys), np.array([chain(world(n, without=i)) for i in range(n)])
+    spread = (n - 1) / n * ((np.log(without) - np.log(whole)) ** 2).sum(axis=0)
+    each = np.bincount(journeys.customer, minlength=n)
+    won = np.bincount(journeys.customer[journeys.converted], minlength=n)
+    for i, field in enumerate(FIELDS):
+        units = won if field.endswith("converted") else each
+        half = t.ppf(0.975, units.sum() ** 2 / (units**2).sum() - 1) * np.sqrt(spread[i])
+        told = getattr(found, field)
+        expected = whole[i] * np.exp([0, -half, half])
+        assert (told.value, told.low, told.high) == pytest.approx(expected, rel=1e-5)
+        assert told.name.startswith("mean ")
+    assert found.seconds.n_censored == journeys.outcomes[cx.Outcome.IN_PROGRESS]
+    assert "The mean time to the end is" in str(found)
+    assert cx.critical.Bottlenecks.from_dict(found.to_dict()).seconds == found.seconds
+
+
+def test_whole_journeys_that_have_ended_are_plain_means():
+    journeys = world(9, window=400.0)
+    assert journeys.outcomes[cx.Outcome.IN_PROGRESS] == 0
+    found, spent, steps = bottlenecks(journeys), [], []
+    for journey in journeys:
+        times = [one.timestamp for one in journey.interactions]
+        spent.append((times[-1] - times[0]).total_seconds())
+        steps.append(len(times) + (journey.outcome != cx.Outcome.CONVERTED))
+    won = journeys.converted
+    assert found.seconds.value == pytest.approx(np.mean(spent))
+    assert found.seconds_converted.value == pytest.approx(np.array(spent)[won].mean())
+    assert found.steps.value == pytest.approx(np.mean(steps))
+    assert found.steps_converted.value == pytest.approx(np.array(steps)[won].mean())
+    assert (found.seconds_converted.n, found.seconds.n) == (won.sum(), len(journeys))
+
+
+def test_means_of_whole_journeys_say_that_they_are_restricted():
+    journeys = world(40, window=5.0, days=9)  # nobody was followed up to the limit
+    found = bottlenecks(journeys)
+    chain = cx.AbsorbingChain.from_graph(journeys.graph())
+    assert np.isnan(chain.seconds.mean)
+    assert found.seconds.value == pytest.approx(chain.seconds.restricted_mean)
+    assert found.seconds.name == "restricted mean time to the end"
+    assert f"{chain.restricted:.0%} of journeys outlast" in str(found)
+
+
+def test_a_goal_that_ends_nothing_leaves_the_end_of_journeys_open():
+    log = world(9).log
+    kept = log.journeys(goal="buy", inactivity=timedelta(days=7), after_goal="keep")
+    found = bottlenecks(kept)
+    assert np.isnan([getattr(found, field).value for field in FIELDS]).all()
+    undetermined = bottlenecks(log.journeys(goal="buy"))
+    assert np.isnan(undetermined.seconds.value)
+    assert "not brought to an end" in str(undetermined)

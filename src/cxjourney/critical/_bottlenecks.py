@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, ClassVar, overload
 import attrs
 import numpy as np
 
-from cxjourney._stats.buckets import BucketFigures
-from cxjourney._stats.estimates import why_no_interval
-from cxjourney._stats.ratios import quotient, share_of_total_figures
+from cxjourney._stats.aalen_johansen import OPEN
+from cxjourney._stats.buckets import BucketFigures, resting_on
+from cxjourney._stats.estimates import CLUSTERED, LOGARITHMS, why_no_interval
+from cxjourney._stats.ratios import mean_figures, quotient, share_of_total_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.journeys import (
+    IN_PROGRESS,
     By,
     TransitionTimes,
     Visits,
@@ -29,6 +31,7 @@ from cxjourney.journeys import (
     visits_of,
 )
 from cxjourney.markov import UNFOLLOWED
+from cxjourney.metrics import Estimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +42,12 @@ if TYPE_CHECKING:
 __all__ = ["Bottlenecks", "bottlenecks"]
 
 _SECOND = 1e6
+_ENDS = {
+    "seconds": "time to the end",
+    "seconds_converted": "time to conversion",
+    "steps": "number of transitions to the end",
+    "steps_converted": "number of transitions to conversion",
+}
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -49,6 +58,12 @@ class Bottlenecks(Result):
     ----------
     table
         One row a node, the largest share first; see `bottlenecks` for the columns.
+    seconds, seconds_converted
+        Mean time of a journey from its first visit to its end, and of one that converts [s].
+    steps, steps_converted
+        Mean number of transitions of the same, that to the first visit among them. Where more than
+        1% of journeys come to visits that outlast what was followed, all four are restricted to
+        waits of at most that, and named "restricted mean …".
     level
         Confidence level of the intervals.
     caveats
@@ -58,6 +73,10 @@ class Bottlenecks(Result):
     title: ClassVar[str] = "Bottlenecks"
 
     table: Table
+    seconds: Estimate
+    seconds_converted: Estimate
+    steps: Estimate
+    steps_converted: Estimate
     level: float
     caveats: tuple[str, ...] = ()
 
@@ -70,6 +89,7 @@ class Bottlenecks(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
+            *(f"The {one.name} is {one!r}." for one in (self.seconds, self.seconds_converted)),
             "The waits are those of customers who went on; exits() has those who left.",
             f"The intervals are {100 * self.level:g}% intervals, clustered by customer.",
             "Means and quantiles give visits the weights that make up for censored ones.",
@@ -146,6 +166,11 @@ def bottlenecks(
     expects, and `converted_s` is that of its journeys that convert. Where more than 1% of journeys
     come to visits that outlast what was followed, `total_s`, `share` and `converted_s` are NaN.
 
+    `seconds` to `steps_converted` are those of `cxjourney.AbsorbingChain`, computed again without
+    each bucket for their intervals; where nothing is in progress, plain means of journeys. They
+    take for granted that how slow a customer is does not last from visit to visit: where it does,
+    the fast ones come further within the window, and times are too short.
+
     Examples
     --------
     >>> import cxjourney as cx
@@ -168,9 +193,11 @@ def bottlenecks(
     mean = _means(journeys, by, times, left_s)
     low, high = mean.student(level)
     if times.weighted and journeys.rules.absorbing:
-        total, share, converted = _of_chain(journeys, by, times, left_s)
+        total, share, converted, ends = _of_chain(journeys, by, times, left_s)
+        restricted = chain_of(journeys, by).restricted
     else:
-        total, share, converted = _of_visits(journeys, visits, times)
+        total, share, converted, ends = _of_visits(journeys, visits, times)
+        restricted = 0.0
     share_low, share_high = share.wilson(level)
     caveats = why_no_interval(mean)
     short = times.followed_us >= 0
@@ -202,7 +229,42 @@ def bottlenecks(
     table = Table(columns, formats=formats, backend=journeys.log.backend)
     visits_s = np.bincount(visits.node, minlength=k) * np.nan_to_num(mean.whole)
     order = np.lexsort((np.arange(k), -np.where(np.isnan(total), visits_s, total)))
-    return Bottlenecks(table=table.take(order), level=level, caveats=caveats)
+    estimates = {
+        field: _estimate(journeys, figure, field, restricted=restricted, level=level)
+        for field, figure in zip(_ENDS, ends, strict=True)
+    }
+    return Bottlenecks(table=table.take(order), level=level, caveats=caveats, **estimates)
+
+
+def _estimate(
+    journeys: Journeys,
+    found: BucketFigures,
+    field: str,
+    *,
+    restricted: float,
+    level: float,
+) -> Estimate:
+    """Return the mean of a whole journey, named restricted where the time was not followed."""
+    name, converted = _ENDS[field], field.endswith("converted")
+    (value,), (low,), (high,) = map(np.atleast_1d, (found.whole, *found.positive(level)))
+    notes = why_no_interval(found)
+    cut = restricted > UNFOLLOWED
+    if cut:
+        notes = (f"{restricted:.0%} of journeys outlast what was followed.", *notes)
+    if np.isnan(value) and len(journeys):
+        notes = ("Journeys in progress are not brought to an end here.",)
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        level=level,
+        n=int(np.count_nonzero(journeys.converted)) if converted else len(journeys),
+        n_censored=0 if converted else int(np.count_nonzero(journeys.outcome == IN_PROGRESS)),
+        unit=field.removesuffix("_converted"),
+        method=f"{LOGARITHMS}, {CLUSTERED}",
+        notes=notes,
+        name=f"{'restricted mean' if cut else 'mean'} {name}",
+    )
 
 
 def _means(journeys: Journeys, by: By, times: TransitionTimes, left_s: Floats) -> BucketFigures:
@@ -224,8 +286,8 @@ def _means(journeys: Journeys, by: By, times: TransitionTimes, left_s: Floats) -
 
 def _of_visits(
     journeys: Journeys, visits: Visits, times: TransitionTimes
-) -> tuple[Floats, BucketFigures, Floats]:
-    """Return total, share and time of a converted journey, of the visits that were seen."""
+) -> tuple[Floats, BucketFigures, Floats, list[BucketFigures]]:
+    """Return total, share and time of a converted journey, and whole journeys, as seen."""
     k = len(visits.names)
     node, journey = visits.node[times.visit], visits.journey[times.visit]
     spent = times.wait_s
@@ -238,39 +300,72 @@ def _of_visits(
     won = journeys.converted[journey]
     n_won = int(np.count_nonzero(journeys.converted))
     converted = np.bincount(node[won], spent[won], minlength=k)
-    return total, share, converted / n_won if n_won else np.full(k, np.nan)
+    known = np.nan if np.any(visits.state == OPEN) or not journeys.rules.absorbing else 1.0
+    ends = [
+        mean_figures((known * values[of]).astype(np.float64), units_of(journeys), of)
+        for values in (np.bincount(journey, spent, minlength=len(journeys)), 1 + journeys.lengths)
+        for of in (np.arange(len(journeys)), np.flatnonzero(journeys.converted))
+    ]
+    return total, share, converted / n_won if n_won else np.full(k, np.nan), ends
 
 
 def _of_chain(
     journeys: Journeys, by: By, times: TransitionTimes, left_s: Floats
-) -> tuple[Floats, BucketFigures, Floats]:
-    """Return total, share and time of a converting journey, all brought to their end."""
-    whole, figures = statistics_of(journeys, by), chain_figures(journeys, by)
-    chain, visits = chain_of(journeys, by), visits_of(journeys, by)
-    source, k = whole.source, len(whole.names)
-    seconds = times.total(len(source), times.wait_s)
-    without = _by_node(left_s, source, k)
-    spent = figures.visits.whole * np.bincount(source, seconds, minlength=k)
-    spent_without = figures.visits.without * without
-    unit = units_of(journeys).total(
-        item=visits.journey[times.visit],
-        values=whole.visits[visits.node[times.visit]] * times.mass * times.wait_s,
+) -> tuple[Floats, BucketFigures, Floats, list[BucketFigures]]:
+    """Return the same as `_of_visits`, journeys in progress brought to their end."""
+    statistics, figures, units = (
+        statistics_of(journeys, by),
+        chain_figures(journeys, by),
+        units_of(journeys),
     )
-    known = 1.0 if chain.restricted <= UNFOLLOWED else np.nan
+    visits, k = visits_of(journeys, by), len(statistics.names)
+
+    def solved(which: str, seconds: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return what is spent at each node, by a journey that converts too, and whole journeys."""
+        v, h, p = (
+            np.asarray(getattr(one, which))
+            for one in (figures.visits, figures.hitting, figures.conversion)
+        )
+        to = np.append(h, np.broadcast_to([np.nan, 1.0, 0.0], (*h.shape[:-1], 3)), axis=-1)
+        spent = v * _by_node(seconds, statistics.source, k)
+        won = quotient(
+            v * _by_node(seconds * to[..., statistics.target], statistics.source, k), p[..., None]
+        )
+        steps = 1 + v.sum(axis=-1), 1 + quotient((v * h).sum(axis=-1), p)
+        return spent, won, np.stack([spent.sum(axis=-1), won.sum(axis=-1), *steps], axis=-1)
+
+    spent, won, ends = solved("whole", times.total(len(statistics.source), times.wait_s))
+    spent_without, _, ends_without = solved("without", left_s)
+    unit = units.total(
+        item=visits.journey[times.visit],
+        values=statistics.visits[visits.node[times.visit]] * times.mass * times.wait_s,
+    )
+    known = 1.0 if figures.chain.restricted <= UNFOLLOWED else np.nan
     share = BucketFigures(
         whole=known * quotient(spent, spent.sum()),
         without=quotient(spent_without, spent_without.sum(axis=1, keepdims=True)),
-        units=np.broadcast_to(unit[:, None], without.shape),
+        units=np.broadcast_to(unit[:, None], spent_without.shape),
     )
-    hitting = np.append(figures.hitting.whole, [np.nan, 1.0, 0.0])
-    won = figures.visits.whole * np.bincount(source, seconds * hitting[whole.target], minlength=k)
-    converted = quotient(won, figures.conversion.whole)
-    return known * whole.n_journeys * spent, share, known * converted
+    everybody = figures.left.journeys
+    converting = resting_on(
+        units.total(values=journeys.converted.astype(np.float64)), everybody > 0
+    )
+    return (
+        known * statistics.n_journeys * spent,
+        share,
+        known * won,
+        [
+            BucketFigures(whole=end, without=without, units=stands_on)
+            for end, without, stands_on in zip(
+                ends, ends_without.T, (everybody, converting) * 2, strict=True
+            )
+        ],
+    )
 
 
 def _by_node(values: Floats, source: Ints, k: int) -> Floats:
     """Return the sums over the transitions of each node, along the last axis."""
-    sums = np.zeros((len(values), k))
+    sums = np.zeros((*values.shape[:-1], k))
     np.add.at(sums.T, source, np.nan_to_num(values).T)
     return sums
 

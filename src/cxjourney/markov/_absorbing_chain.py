@@ -268,8 +268,9 @@ class AbsorbingChain:
 
         `Var(p) = Σ_x v_x² / n_x (Σ_y P_xy h_y² - h_x²)`, START among the x. On
         complete journeys it is that of the binomial, exactly. Visits are taken as independent:
-        it is for graphs that know no customers. Where there are journeys, functions such as
-        `cxjourney.whatif.baseline` give intervals over buckets of customers.
+        it is for graphs that know no customers. Where there are journeys,
+        `cxjourney.whatif.baseline` gives intervals over buckets of customers, and
+        `cxjourney.critical.bottlenecks` those of `seconds` and `steps`.
         """
         size = len(self.names)
         noise = self._row_noise
