@@ -15,7 +15,7 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_duration, duration_us
 from cxjourney._time.timestamps import utc_us
 from cxjourney.log._axis import odd_times
-from cxjourney.log._ingest import EPOCH, NO_SEQ, OF_TABLE
+from cxjourney.log._ingest import NO_SEQ, OF_TABLE, moment
 from cxjourney.log._prepare import duplicate_rows, tied_rows
 
 if TYPE_CHECKING:
@@ -215,8 +215,8 @@ def audit_log(
         customers=log.n_customers,
         touchpoints=len(log.touchpoints),
         channels=len(log.channels),
-        first=EPOCH + timedelta(microseconds=int(time.min())) if len(time) else None,
-        last=EPOCH + timedelta(microseconds=int(time.max())) if len(time) else None,
+        first=moment(int(time.min())) if len(time) else None,
+        last=moment(int(time.max())) if len(time) else None,
         observed_from=log.observed_from,
         observed_until=log.observed_until,
         rows_received=intake.rows,

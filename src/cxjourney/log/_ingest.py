@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,7 +38,15 @@ if TYPE_CHECKING:
     from cxjourney.log._interaction_log import InteractionLog
     from cxjourney.log._reading import Reading
 
-__all__ = ["Intake", "log_of_columns", "observation_window", "sort_columns"]
+__all__ = [
+    "Intake",
+    "log_of_columns",
+    "moment",
+    "observation_window",
+    "one_currency",
+    "per_customer",
+    "sort_columns",
+]
 
 L = TypeVar("L", bound="InteractionLog")
 
@@ -144,7 +152,11 @@ def log_of_columns(
     }
     seq = _seq(columns["seq"]) if "seq" in columns else None
     account = encode_ids(columns["account"]) if "account" in columns else None
-    currency = _one_currency(columns["currency"]) if "currency" in columns else reading.currency
+    currency = (
+        one_currency(encode_names(columns["currency"]).names)
+        if "currency" in columns
+        else reading.currency
+    )
     if keep is not None:
         customer, account = customer.take(keep), None if account is None else account.take(keep)
         coded = {k: v.take(keep) for k, v in coded.items()}
@@ -167,7 +179,9 @@ def log_of_columns(
     return cls(
         columns=sorted_columns,
         customer_ids=ids,
-        account=None if account is None else _per_customer(account, sorted_columns, "account"),
+        account=None
+        if account is None
+        else per_customer(account, sorted_columns.customer, len(ids), "account"),
         customer_attributes=_customer_attributes(reading, ids),
         currency=currency,
         observed_from_us=since,
@@ -373,21 +387,25 @@ def _all_whole(values: NDArray[Any]) -> bool:
     return all(issubclass(kind, (int, np.integer)) for kind in set(map(type, values)))
 
 
-def _one_currency(column: Any) -> str | None:
-    codes = encode_names(column).names
+def one_currency(codes: Collection[str]) -> str | None:
+    """Return the one currency among the codes, None where there is none; refuse several."""
     if len(codes) > 1:
         raise InvalidData(
-            f"currency has {len(codes)} values ({', '.join(codes)}); money is never summed "
+            f"currency has {len(codes)} values ({', '.join(sorted(codes))}); money is never summed "
             "across currencies: convert first, or build one log a currency"
         )
-    return codes[0] if codes else None
+    return next(iter(codes), None)
 
 
-def _per_customer(coded: Coded, columns: Columns, what: str) -> Coded:
+def moment(us: int) -> datetime:
+    """Return a moment that is given in microseconds since the epoch, UTC."""
+    return EPOCH + timedelta(microseconds=us)
+
+
+def per_customer(coded: Coded, customer: NDArray[np.int64], n: int, what: str) -> Coded:
     """Return one value a customer from one a row, refusing customers with two."""
     known = coded.codes >= 0
-    customer = columns.customer
-    value = np.full(columns.n_customers, -1, dtype=np.int64)
+    value = np.full(n, -1, dtype=np.int64)
     value[customer[known]] = coded.codes[known]
     clash = np.unique(customer[known][value[customer[known]] != coded.codes[known]])
     if len(clash):

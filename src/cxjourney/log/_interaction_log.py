@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -17,7 +16,8 @@ from cxjourney.exceptions import TimesRequired, UnknownName
 from cxjourney.log import _prepare
 from cxjourney.log._audit import audit_log
 from cxjourney.log._columns import Coded, Columns
-from cxjourney.log._ingest import EPOCH, Intake, log_of_columns
+from cxjourney.log._concat import concat_logs
+from cxjourney.log._ingest import Intake, log_of_columns, moment
 from cxjourney.log._objects import (
     Catalogue,
     customer_object,
@@ -27,6 +27,8 @@ from cxjourney.log._objects import (
 from cxjourney.log._reading import Reading, check_no_column, column_names, columns_of
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from cxjourney.domain import Customer, Interaction, JourneyBlueprint, Touchpoint
     from cxjourney.journeys import InactivitySuggestion, Journeys, TransitionGaps
 
@@ -233,6 +235,8 @@ class InteractionLog:
         columns, backend = columns_of(frame, reading.roles)
         return log_of_columns(cls, columns, reading, backend=backend)
 
+    concat = classmethod(concat_logs)
+
     # ------------------------------------------------------------------ looking at it
 
     def __len__(self) -> int:
@@ -264,7 +268,7 @@ class InteractionLog:
             text += f" in {counted(len(self.channels), 'channel')}"
         time = self.columns.time
         if time is not None and len(time):
-            first, last = _moment(int(time.min())), _moment(int(time.max()))
+            first, last = moment(int(time.min())), moment(int(time.max()))
             text += f", {first:%Y-%m-%d} to {last:%Y-%m-%d}"
         return text
 
@@ -316,12 +320,12 @@ class InteractionLog:
     @property
     def observed_until(self) -> datetime | None:
         """Until when the log was observed (UTC); None for an empty log."""
-        return None if self.observed_until_us is None else _moment(self.observed_until_us)
+        return None if self.observed_until_us is None else moment(self.observed_until_us)
 
     @property
     def observed_from(self) -> datetime | None:
         """Since when the log was observed (UTC); None where not given."""
-        return None if self.observed_from_us is None else _moment(self.observed_from_us)
+        return None if self.observed_from_us is None else moment(self.observed_from_us)
 
     @cached_property
     def _number_of(self) -> dict[str, int]:
@@ -587,10 +591,6 @@ class InteractionLog:
     collapse_repeats = _prepare.collapse_repeats
     drop_duplicates = _prepare.drop_duplicates
     sessions = _prepare.sessions
-
-
-def _moment(us: int) -> datetime:
-    return EPOCH + timedelta(microseconds=us)
 
 
 _OF_JOURNEYS = {

@@ -27,6 +27,7 @@ from cxjourney.log._ingest import (
     NO_SEQ,
     Intake,
     observation_window,
+    one_currency,
     sort_columns,
 )
 
@@ -99,12 +100,6 @@ def log_of_interactions(
         numeric=_numeric(items),
         attributes=_attributes([i.attributes for i in items]),
     )
-    currencies = {i.currency for i in items if i.currency is not None}
-    if len(currencies) > 1:
-        raise InvalidData(
-            f"currency has {len(currencies)} values ({', '.join(sorted(currencies))}); money is "
-            "never summed across currencies: convert first, or build one log a currency"
-        )
     of_customer = [customers[customer] for customer in ids]
     accounts = [c.account for c in of_customer]
     since, until = observation_window(columns.time, observed_from, observed_until, "UTC")
@@ -123,7 +118,7 @@ def log_of_interactions(
                 name: channel for name, channel in channels.items() if channel != Channel(name)
             },
         ),
-        currency=next(iter(currencies), None),
+        currency=one_currency({i.currency for i in items if i.currency is not None}),
         observed_from_us=since,
         observed_until_us=until,
         intake=Intake(rows=len(items), out_of_order=out_of_order),

@@ -29,17 +29,21 @@ if TYPE_CHECKING:
     Value = str | int | float | bool | None
 
 T = TypeVar("T", Touchpoint, Channel)
+L = TypeVar("L", bound="InteractionLog")
 
 __all__ = [
     "channels_carried",
     "collapse_repeats",
     "drop_duplicates",
     "duplicate_rows",
+    "equal_rows",
     "filter_rows",
     "observe_between",
     "rename",
     "sessions",
     "tied_rows",
+    "times_of",
+    "with_rows",
 ]
 
 
@@ -120,7 +124,7 @@ def filter_rows(
         if mask.shape != keep.shape or mask.dtype != np.bool_:
             raise InvalidValue.of("rows", f"hold {len(log):,} truth values", mask.shape)
         keep &= mask
-    return _with_rows(log, ~keep if invert else keep)
+    return with_rows(log, ~keep if invert else keep)
 
 
 def observe_between(
@@ -159,7 +163,7 @@ def observe_between(
     marked left-truncated, although the whole log may know better. To choose customers by when
     they came and keep all that they did, use `filter`.
     """
-    time = _times(log, "between()")
+    time = times_of(log, "between()")
     zone = log.intake.tz if tz is None else tz
     since = None if start is None else utc_us(start, "start", zone)
     until = None if end is None else utc_us(end, "end", zone)
@@ -173,7 +177,7 @@ def observe_between(
     window_from = max((t for t in (since, log.observed_from_us) if t is not None), default=None)
     window_until = min((t for t in (until, log.observed_until_us) if t is not None), default=None)
     return attrs.evolve(
-        _with_rows(log, keep),
+        with_rows(log, keep),
         observed_from_us=window_from,
         observed_until_us=window_until,
     )
@@ -285,9 +289,9 @@ def collapse_repeats(
         repeat &= _has_value(coded, _listed(touchpoints, "touchpoints"), "touchpoint")
     if within is not None:
         limit = duration_us(check_duration(within, "within"))
-        time = _times(log, "collapse_repeats(within=)")
+        time = times_of(log, "collapse_repeats(within=)")
         repeat &= np.diff(time, prepend=time[:1]) < limit
-    return _with_rows(log, ~repeat)
+    return with_rows(log, ~repeat)
 
 
 def drop_duplicates(log: InteractionLog) -> InteractionLog:
@@ -300,7 +304,7 @@ def drop_duplicates(log: InteractionLog) -> InteractionLog:
     -------
     InteractionLog
     """
-    return _with_rows(log, ~duplicate_rows(log.columns))
+    return with_rows(log, ~duplicate_rows(log.columns))
 
 
 def sessions(log: InteractionLog, *, gap: timedelta) -> InteractionLog:
@@ -341,7 +345,7 @@ def sessions(log: InteractionLog, *, gap: timedelta) -> InteractionLog:
     ['1', '1', '2']
     """
     limit = duration_us(check_duration(gap, "gap"))
-    time = _times(log, "sessions()")
+    time = times_of(log, "sessions()")
     customer = log.columns.customer
     same = _same_as_before(customer)
     begins = ~same | (np.diff(time, prepend=time[:1]) >= limit)
@@ -359,7 +363,7 @@ def channels_carried(log: InteractionLog, within: timedelta) -> InteractionLog:
     journey id carry nothing over.
     """
     limit = duration_us(check_duration(within, "carry_channels"))
-    time = _times(log, "carry_channels=")
+    time = times_of(log, "carry_channels=")
     coded = _column(log.columns, "channel")
     same = _same_as_before(log.columns.customer) & (np.diff(time, prepend=time[:1]) < limit)
     if "journey" in log.columns.coded:
@@ -382,22 +386,28 @@ def tied_rows(columns: Columns) -> NDArray[np.bool_]:
 def duplicate_rows(columns: Columns) -> NDArray[np.bool_]:
     """Return the rows that equal an earlier one in all columns but `seq`."""
     duplicate = np.zeros(len(columns), dtype=np.bool_)
+    rows, again = equal_rows(columns)
+    duplicate[rows[again]] = True
+    return duplicate
+
+
+def equal_rows(columns: Columns) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return tied rows, equal ones side by side, and which of them equal the one before."""
     tied = tied_rows(columns)
     rows = np.flatnonzero(tied | np.append(tied[1:], False))
+    again = np.zeros(len(rows), dtype=np.bool_)
     if not len(rows):
-        return duplicate
+        return rows, again
     keys = [np.cumsum(~tied)[rows]]
     keys += [c.codes[rows] for c in (*columns.coded.values(), *columns.attributes.values())]
     for values in columns.numeric.values():
         known = values[rows]
         keys += [np.isnan(known), np.nan_to_num(known)]
     order = np.lexsort(keys)  # stable: equal rows stay in their order
-    equal = np.ones(len(rows) - 1, dtype=np.bool_)
+    again[1:] = True
     for key in keys:
-        ordered = key[order]
-        equal &= ordered[1:] == ordered[:-1]
-    duplicate[rows[order[1:][equal]]] = True
-    return duplicate
+        again &= _same_as_before(key[order])
+    return rows[order], again
 
 
 def _same_as_before(values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -406,7 +416,7 @@ def _same_as_before(values: NDArray[Any]) -> NDArray[np.bool_]:
     return same
 
 
-def _times(log: InteractionLog, caller: str) -> NDArray[np.int64]:
+def times_of(log: InteractionLog, caller: str) -> NDArray[np.int64]:
     if log.columns.time is None:
         raise TimesRequired(f"{caller} needs times; aggregated paths have none")
     return log.columns.time
@@ -418,7 +428,7 @@ def _column(columns: Columns, role: str) -> Coded:
     return columns.coded[role]
 
 
-def _with_rows(log: InteractionLog, keep: NDArray[np.bool_]) -> InteractionLog:
+def with_rows(log: L, keep: NDArray[np.bool_]) -> L:
     """Return the log of the rows where `keep` is true; customers without a row go.
 
     The observation window stays, and so does the vocabulary: a goal that nobody of a segment
