@@ -9,6 +9,7 @@ import pkgutil
 import re
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from mkdocs.structure.files import File, Files
 
 import cxjourney
@@ -33,7 +34,7 @@ def result_classes() -> list[type]:
             found |= {
                 c for c in members if inspect.isclass(c) and issubclass(c, (Estimate, Result))
             }
-    return sorted(found - {Result}, key=lambda cls: cls.__name__)
+    return sorted(filter(attrs.has, found), key=lambda cls: cls.__name__)
 
 
 def describe(schema: dict[str, Any], cls: type | None) -> None:

@@ -101,9 +101,9 @@ def test_a_journey_as_designed_has_no_deviation(blueprint, data):
     found = fit(of_paths([walk]), blueprint)
     assert (found.fitness.value, found.exact.value) == (1, 1)
     assert len(found.deviations) == 0
-    assert found.journeys.row(0) == {
+    assert found.per_journey.row(0) == {
         "fitness": 1.0,
-        **dict.fromkeys(found.journeys.column_names[1:], 0),
+        **dict.fromkeys(found.per_journey.column_names[1:], 0),
     }
     assert len(walk) < 2 or found.allowed.value == 1
 
@@ -111,8 +111,8 @@ def test_a_journey_as_designed_has_no_deviation(blueprint, data):
 @given(st.lists(st.lists(st.sampled_from("abcx"), min_size=1, max_size=5), min_size=1), designs)
 def test_fitness_is_one_only_without_deviations(paths, blueprint):
     found = fit(of_paths(paths, dropped=[1] * len(paths)), blueprint)
-    counts = np.stack([found.journeys[k] for k in found.journeys.column_names[1:]])
-    fitness = np.asarray(found.journeys["fitness"])
+    counts = np.stack([found.per_journey[k] for k in found.per_journey.column_names[1:]])
+    fitness = np.asarray(found.per_journey["fitness"])
     assert np.array_equal(fitness == 1, ~counts.any(axis=0))
     assert np.all((fitness >= 0) & (fitness <= 1))
     assert found.deviations["times"].sum() == counts.sum()
@@ -133,7 +133,7 @@ def test_names_do_not_matter(paths, blueprint, other):
     ]
     a = fit(of_paths(paths), blueprint)
     b = fit(of_paths([[renamed[n] for n in p] for p in paths]), cx.JourneyBlueprint("b", steps))
-    assert a.journeys == b.journeys
+    assert a.per_journey == b.per_journey
     assert sorted(a.deviations["journeys"].tolist()) == sorted(b.deviations["journeys"].tolist())
 
 
@@ -200,7 +200,7 @@ def test_an_open_journey_is_compared_as_far_as_it_has_come():
         observed_until=START + timedelta(days=1),
     )
     found = fit(log.journeys(inactivity=timedelta(days=7)), SHOP)
-    assert found.journeys["fitness"].tolist() == pytest.approx([1, 1 - 1 / 3])
+    assert found.per_journey["fitness"].tolist() == pytest.approx([1, 1 - 1 / 3])
     assert kinds_of(found) == {("skipped", "catalog", 1)}
     assert found.fitness.n_censored == 2
     closed = fit(log.journeys(all_closed=True), SHOP)

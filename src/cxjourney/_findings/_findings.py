@@ -25,18 +25,19 @@ from cxjourney._findings._words import (
     sentence_of,
 )
 from cxjourney._stats.estimate import Estimate
-from cxjourney._support.array_types import Bools
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_count, check_level, check_names, check_number
-from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.exceptions import UnknownName
 from cxjourney.journeys import (
     CONVERTED,
     IN_PROGRESS,
-    Journeys,
+    WithPeople,
     chain_figures,
     check_journeys,
+    ended,
     mean_value,
+    with_people,
 )
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from cxjourney._support.array_types import Bools
     from cxjourney.domain import JourneyBlueprint
-    from cxjourney.journeys import SegmentBy
+    from cxjourney.journeys import Journeys, SegmentBy
 
 __all__ = ["Finding", "Findings", "findings"]
 
@@ -60,17 +62,11 @@ _ASSUMPTION = (
 )
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class _Hit:
-    """Journeys that a finding is about."""
-
-    journeys: Journeys
-    inside: Bools
-
-
 @attrs.frozen(kw_only=True, repr=False)
-class Finding(Result):
+class Finding(WithPeople):
     """One thing that is wrong.
+
+    `journeys()` and `customers()` give those that it is about.
 
     Attributes
     ----------
@@ -132,30 +128,6 @@ class Finding(Result):
     reasons: tuple[str, ...]
     doubts: tuple[str, ...]
     next_steps: tuple[str, ...]
-    _hit: _Hit | None = attrs.field(init=False, default=None, eq=False)
-
-    def journeys(self) -> Journeys:
-        """Return the journeys that it is about.
-
-        Raises
-        ------
-        InvalidValue
-            If the finding was read from a dictionary, which holds no journeys.
-        """
-        if self._hit is None:
-            raise InvalidValue("a finding that was read from a dictionary has no journeys")
-        return self._hit.journeys.where(self._hit.inside)
-
-    def customers(self) -> tuple[str, ...]:
-        """Return the ids of the customers that it is about, each once.
-
-        Raises
-        ------
-        InvalidValue
-            If the finding was read from a dictionary, which holds no ids.
-        """
-        found = self.journeys()
-        return tuple(found.log.customer_ids[i] for i in np.unique(found.customer).tolist())
 
     def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw the gain with its interval.
@@ -173,6 +145,9 @@ class Finding(Result):
             If matplotlib is not installed.
         """
         return _draw((self,), self.sentence if title is None else title, ax)
+
+    def _rows(self, _row: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        return [()]  # one row without a name
 
     def _table(self) -> Table:
         rows = [("effect", self.effect), ("gain, conversions", self.gain)]
@@ -584,17 +559,16 @@ def _money(gain: Estimate, worth: float, currency: str) -> Estimate | None:
 
 def _made(trials: Trials, inside: Bools, **fields: Any) -> Finding:
     """Return a finding about some visits; Any: the fields of `Finding`, as they are given."""
-    journeys = np.unique(trials.journey[inside])
+    hit, journeys = np.unique(trials.journey[inside]), trials.journeys
     finding = Finding(
         n_visits=int(np.count_nonzero(inside)),
-        n_journeys=len(journeys),
+        n_journeys=len(hit),
         n_customers=len(np.unique(trials.customer[inside])),
         **fields,
     )
-    mask = np.zeros(len(trials.journeys.outcome), dtype=np.bool_)
-    mask[journeys] = True
-    object.__setattr__(finding, "_hit", _Hit(journeys=trials.journeys, inside=mask))
-    return finding
+    mask = np.zeros(len(journeys.outcome), dtype=np.bool_)
+    mask[hit] = True
+    return with_people(finding, journeys, lambda _, __, outcome: mask & ended(journeys, outcome))
 
 
 def _ends(trials: Trials, which: Bools) -> Table:

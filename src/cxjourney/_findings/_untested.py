@@ -95,7 +95,7 @@ def deviations(trials: Trials, blueprint: JourneyBlueprint, *, level: float) -> 
         p, less = float(row["adjusted_p"] or np.nan), -float(row["difference"] or np.nan)
         if kind in {"missing", "skipped"} or not (p <= _SMALL_P and less > 0):
             continue
-        with_it = np.asarray(found.journeys[kind])[trials.journey] > 0
+        with_it = np.asarray(found.per_journey[kind])[trials.journey] > 0
         place = trials.names.index(step) if step in trials.names else -1
         seen.append(
             Observation(

@@ -9,7 +9,6 @@ import numpy as np
 
 from cxjourney._stats.estimate import Estimate
 from cxjourney._stats.estimates import mean_estimate, share_estimate
-from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.blueprint._associations import (
@@ -21,21 +20,32 @@ from cxjourney.blueprint._associations import (
 from cxjourney.blueprint._deviations import KINDS, Deviations, deviations_of, observed_of
 from cxjourney.domain import check_blueprint
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import IN_PROGRESS, BySegment, by_segment, check_journeys, units_of
+from cxjourney.journeys import (
+    IN_PROGRESS,
+    BySegment,
+    WithPeople,
+    by_segment,
+    check_journeys,
+    ended,
+    units_of,
+    with_people,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney._support.array_types import Bools, Ints
     from cxjourney.domain import JourneyBlueprint
-    from cxjourney.journeys import Journeys, SegmentBy, Sequences
+    from cxjourney.journeys import Ending, Journeys, SegmentBy, Sequences
 
 __all__ = ["BlueprintFit", "fit"]
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class BlueprintFit(Result):
+class BlueprintFit(WithPeople):
     """How observed journeys fit a blueprint, and what deviations go with.
+
+    `journeys(deviation, step)` gives the journeys that show a deviation.
 
     Attributes
     ----------
@@ -71,7 +81,7 @@ class BlueprintFit(Result):
         | `n_with`, `n_without` | how many journeys were compared |
 
         NaN where nothing can be compared.
-    journeys
+    per_journey
         One row a journey, in the order of the journeys: `fitness`, and how often each deviation
         occurs in it.
     never_observed
@@ -92,7 +102,7 @@ class BlueprintFit(Result):
     conversion: Table
     duration: Table
     score: Table
-    journeys: Table
+    per_journey: Table
     never_observed: tuple[str, ...]
     level: float
     notes: tuple[str, ...]
@@ -227,18 +237,22 @@ def fit(
     found = deviations_of(journeys, blueprint, observed, without=outcomes_at)
     units, weight = units_of(journeys), weights_of(journeys)
     shown = list(found.each())
-    per_journey: dict[str, NDArray[np.int64]] = {
+    counts: dict[str, NDArray[np.int64]] = {
         kind: np.zeros(len(journeys.outcome), dtype=np.int64) for kind in KINDS
     }
     for deviation in shown:
-        per_journey[deviation.kind] += deviation.times
+        counts[deviation.kind] += deviation.times
     shown.sort(key=lambda d: -occurrences(d, weight)[0])
     tables = associations(journeys, shown, min_journeys=min_journeys, level=level)
     fitness = found.fitness[found.path]
-    no_deviation = ~np.any(np.stack(list(per_journey.values())), axis=0)
+    no_deviation = ~np.any(np.stack(list(counts.values())), axis=0)
     allowed, journey = _allowed(observed.sequences, observed.touchpoint, found)
     seen = [bool(column.any()) for column in found.visited.T]
-    return BlueprintFit(
+
+    def members(place: int, _names: tuple[str, ...], outcome: Ending | None) -> Bools:
+        return shown[place].present & ended(journeys, outcome)
+
+    result = BlueprintFit(
         blueprint=blueprint.name,
         fitness=attrs.evolve(
             mean_estimate(
@@ -271,13 +285,14 @@ def fit(
         conversion=tables["conversion"],
         duration=tables["duration"],
         score=tables["score"],
-        journeys=Table({"fitness": fitness, **per_journey}, backend=journeys.log.backend),
+        per_journey=Table({"fitness": fitness, **counts}, backend=journeys.log.backend),
         never_observed=tuple(
             label for label, some in zip(found.design.labels, seen, strict=True) if not some
         ),
         level=level,
         notes=_caveats(journeys, blueprint, outcomes_at, min_journeys),
     )
+    return with_people(result, journeys, members)
 
 
 def _allowed(sequences: Sequences, touchpoint: Ints, found: Deviations) -> tuple[Bools, Ints]:

@@ -10,12 +10,12 @@ import numpy as np
 from cxjourney._stats.beta_shrinkage import rank_bounds, shrunken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cxjourney._stats.buckets import BucketFigures
     from cxjourney.dropoff._rates import NodeRates
 
-__all__ = ["exit_columns"]
+__all__ = ["exit_columns", "name_columns"]
 
 _SEPARATOR = re.compile(r" (?<!@)@(?!@) ")
 
@@ -70,7 +70,7 @@ def exit_columns(
     )
     names = [rates.names[i] for i in order.tolist()]
     return {
-        **_name_columns(names, grain),
+        **name_columns(names, grain),
         "visits": rates.visits[order],
         "at_risk": rates.at_risk[order],
         "exits": rates.exits[order],
@@ -100,7 +100,8 @@ def exit_columns(
     }
 
 
-def _name_columns(names: list[str], grain: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def name_columns(names: Sequence[str], grain: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Return the names of nodes by the columns of their grain."""
     if len(grain) == 1:
         return {grain[0]: tuple(names)}
     parts = [_SEPARATOR.split(name, maxsplit=1) for name in names]

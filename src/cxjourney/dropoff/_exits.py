@@ -14,11 +14,10 @@ import numpy as np
 
 from cxjourney import plot
 from cxjourney._stats.estimates import CLUSTERED, why_no_interval
-from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_count, check_level, check_names
 from cxjourney._support.words import counted
-from cxjourney.dropoff._exit_columns import exit_columns
+from cxjourney.dropoff._exit_columns import exit_columns, name_columns
 from cxjourney.dropoff._first_visits import check_reaching, first_visits_of, window_of
 from cxjourney.dropoff._lost_conversions import loses_nothing, lost_of_graph, lost_of_journeys
 from cxjourney.dropoff._rates import rates_of_graph, rates_of_journeys
@@ -26,6 +25,7 @@ from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.graph import JourneyGraph
 from cxjourney.journeys import (
     BySegment,
+    WithPeople,
     by_segment,
     check_journeys,
     graph_of,
@@ -33,6 +33,9 @@ from cxjourney.journeys import (
     mean_value,
     mean_value_of_graph,
     missing_note,
+    visited,
+    visits_of,
+    with_people,
 )
 from cxjourney.metrics import Estimate
 
@@ -42,8 +45,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from cxjourney._stats.buckets import BucketFigures
+    from cxjourney._support.array_types import Bools
     from cxjourney.dropoff._rates import NodeRates
-    from cxjourney.journeys import By, Journeys, SegmentBy
+    from cxjourney.journeys import By, Ending, Journeys, SegmentBy
 
 __all__ = ["Exits", "exits"]
 
@@ -76,8 +80,11 @@ _PERCENT = ("exit_probability", "low", "high", "shrunken")
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Exits(Result):
+class Exits(WithPeople):
     """Where customers are lost: one row a node, the costliest first.
+
+    `journeys(node)` gives the journeys that exited there; with `outcome="converted"` or "in
+    progress" those of which it was the last visit, with "any" all that were there.
 
     Attributes
     ----------
@@ -130,11 +137,7 @@ class Exits(Result):
         UnknownName
             If there is no such node.
         """
-        rows = list(zip(*(self.table[column] for column in self.grain), strict=True))
-        if names not in rows:
-            known = [", ".join(row) for row in rows]
-            raise UnknownName.among("node", ", ".join(map(str, names)), known, where="the result")
-        i = rows.index(names)
+        i = self._place(names, "node")
         return Estimate(
             value=float(self.table["exit_probability"][i]),
             low=float(self.table["low"][i]),
@@ -407,10 +410,11 @@ def _of_journeys(
     if not loses_nothing(graph_of(journeys, by)):
         lost = lost_of_journeys(rates, journeys, by)
     counts = {outcome.value: n for outcome, n in journeys.outcomes.items()}
-    return _result(
+    grain = (by,) if isinstance(by, str) else tuple(by)
+    found = _result(
         rates,
         lost,
-        grain=(by,) if isinstance(by, str) else tuple(by),
+        grain=grain,
         worth=mean_value(journeys),
         level=level,
         method=_method(journeys),
@@ -422,6 +426,13 @@ def _of_journeys(
         reaching=reaching,
         backend=journeys.log.backend,
     )
+
+    def members(_place: int, names: tuple[str, ...], outcome: Ending | None) -> Bools:
+        visits = visits_of(journeys, by)
+        nodes = list(zip(*name_columns(visits.names, grain).values(), strict=True))
+        return visited(visits, visits.node == nodes.index(names), outcome or "dropped")
+
+    return with_people(found, journeys, members)
 
 
 def _of_graph(graph: JourneyGraph, by: By | None, ends: frozenset[str], level: float) -> Exits:

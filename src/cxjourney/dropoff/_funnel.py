@@ -11,7 +11,7 @@ import numpy as np
 
 from cxjourney import plot
 from cxjourney._stats.estimates import CLUSTERED, NO_INTERVAL
-from cxjourney._support.result import Result
+from cxjourney._support.array_types import Bools, Ints
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_level
 from cxjourney.dropoff._explanation import Explanation, explain_unit, explanation_table
@@ -19,7 +19,7 @@ from cxjourney.dropoff._funnel_columns import FORMATS, Entrants, step_columns
 from cxjourney.dropoff._funnel_rules import Subject, absent_names, censored_of, rules_of
 from cxjourney.dropoff._matching import Matched, Order, Rules, match
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
-from cxjourney.journeys import IN_PROGRESS, BySegment, by_segment
+from cxjourney.journeys import IN_PROGRESS, BySegment, WithPeople, by_segment, with_people
 from cxjourney.metrics import Estimate, SurvivalCurve
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from cxjourney.dropoff._semantics import Censored, Preset, Semantics
     from cxjourney.dropoff._steps import Exclusion, StepLike
-    from cxjourney.journeys import Journeys, SegmentBy
+    from cxjourney.journeys import Ending, Journeys, SegmentBy
     from cxjourney.log import InteractionLog
 
 __all__ = ["Funnel", "funnel"]
@@ -42,11 +42,29 @@ class _Source:
     subject: Subject
     rules: Rules
     entrants: Entrants
+    unit: Ints  # the number of each entrant among the units
+
+    def members(self, place: int, _names: tuple[str, ...], outcome: Ending | None) -> Bools:
+        """Return which units a step counts."""
+        entrants, steps = self.entrants, self.rules.steps
+        of = entrants.reached[place]
+        if outcome == "any":
+            of = entrants.reached[entrants.before(steps, place)]
+        elif outcome in {"dropped", "in progress"}:
+            running = entrants.running if outcome == "in progress" else ~entrants.running
+            of = entrants.left(steps, place) & running
+        mask = np.zeros(self.subject.n_units, dtype=np.bool_)
+        mask[self.unit[of]] = True
+        return mask
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Funnel(Result):
+class Funnel(WithPeople):
     """How many units get from step to step.
+
+    `journeys(step)` gives the journeys that reached a step; with `outcome="dropped"` or "in
+    progress" those at the step before that did not, with "any" all of that step. A funnel of a log
+    counts customers: there take `customers(step)`.
 
     Attributes
     ----------
@@ -342,7 +360,7 @@ def funnel(
         | `count` | units that reached it |
         | `rate`, `low`, `high` | share of the base [fraction], its interval |
         | `step_rate`, `step_low`, `step_high` | share of the last step that is not optional |
-        | `dropped` | how many of that step did not reach this one |
+        | `dropped`, `censored` | of that step not here: those lost, those that may still come |
         | `median_s`, `median_low_s`, `median_high_s` | median time from entering [s], interval |
         | `p90_s` | 90 % had got there by this time from entering [s] |
         | `step_mean_s`, `step_median_s`, `step_p90_s` | time from the step before [s] |
@@ -417,8 +435,9 @@ def _funnel(
     n_units = subject.n_units if subject.weight is None else int(subject.weight.sum())
     columns = step_columns(entrants, rules.steps, survival=censored == "survival", level=level)
     counts = entrants.counts()
-    n_censored = _n_censored(subject, rules, matched, entrants)
-    return Funnel(
+    n_censored = entrants.number(entrants.running)
+    source = _Source(subject=subject, rules=rules, entrants=entrants, unit=matched.unit)
+    found = Funnel(
         steps=tuple(step.label for step in rules.steps),
         counts=counts,
         rates=tuple(columns["rate"].tolist()),
@@ -441,7 +460,10 @@ def _funnel(
             *_caveats(subject, matched, rules, censored, n_censored),
             *_no_interval(columns),
         ),
-        source=_Source(subject=subject, rules=rules, entrants=entrants),
+        source=source,
+    )
+    return with_people(
+        found, subject.journeys, source.members, log=subject.log, customer=subject.customer
     )
 
 
@@ -465,8 +487,14 @@ def _entrants(subject: Subject, rules: Rules, matched: Matched) -> Entrants:
     everyone = None
     if rules.semantics.base == "all":
         everyone = units.total()
+    reached = matched.hit >= 0
+    running = np.zeros(len(matched.unit), dtype=np.bool_)
+    if rules.within_us is not None:
+        running = followed < rules.within_us
+    elif subject.journeys is not None:
+        running = subject.journeys.outcome[matched.unit] == IN_PROGRESS
     return Entrants(
-        reached=matched.hit >= 0,
+        reached=reached,
         time=time,
         weight=weight,
         customer=customer,
@@ -474,18 +502,9 @@ def _entrants(subject: Subject, rules: Rules, matched: Matched) -> Entrants:
         everyone=everyone,
         followed_us=followed,
         within_us=rules.within_us,
+        running=running & ~reached[-1],
         interpolated=rules.semantics.quantiles == "interpolated",
     )
-
-
-def _n_censored(subject: Subject, rules: Rules, matched: Matched, entrants: Entrants) -> int:
-    waiting = ~entrants.reached[-1]
-    if rules.within_us is not None:
-        return entrants.number(waiting & (entrants.followed_us < rules.within_us))
-    if subject.journeys is None:
-        return 0
-    running = subject.journeys.outcome[matched.unit] == IN_PROGRESS
-    return entrants.number(waiting & running)
 
 
 def _no_interval(columns: dict[str, Any]) -> tuple[str, ...]:

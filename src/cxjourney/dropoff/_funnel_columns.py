@@ -22,6 +22,8 @@ from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.metrics import kaplan_meier
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cxjourney.dropoff._steps import Step
 
 __all__ = ["FORMATS", "Entrants", "step_columns"]
@@ -51,6 +53,8 @@ class Entrants:
         How long each unit was followed from its entry, at most the window [µs].
     within_us
         The window [µs]; None for none.
+    running
+        Whether each unit may still go on.
     interpolated
         Whether quantiles of times may lie between two of them.
     """
@@ -63,6 +67,7 @@ class Entrants:
     everyone: Floats | None
     followed_us: Ints
     within_us: int | None
+    running: Bools
     interpolated: bool = False
 
     def number(self, of: Bools) -> int:
@@ -72,6 +77,15 @@ class Entrants:
     def counts(self) -> tuple[int, ...]:
         """Return the number of units that reached each step."""
         return tuple(self.number(row) for row in self.reached)
+
+    def before(self, steps: Sequence[Step], k: int) -> int:
+        """Return the step before step k that is not optional; k itself where there is none."""
+        return next((j for j in range(k - 1, -1, -1) if not steps[j].optional), k)
+
+    def left(self, steps: Sequence[Step], k: int) -> Bools:
+        """Return the units at the step before that did not reach step k, if that is required."""
+        required = not steps[k].optional
+        return np.asarray(self.reached[self.before(steps, k)] & ~self.reached[k] & required)
 
     def share(self, base: Bools | None, hits: Bools) -> BucketFigures:
         """Return the share that `hits` have in `base`, of which they are; None means everyone."""
@@ -171,10 +185,10 @@ def step_columns(
     overall: list[BucketFigures] = []
     bands: list[_Band] = []
     stepwise: list[_Band] = []
-    dropped = []
+    left = [entrants.left(steps, k) for k in range(len(steps))]
     times = []
-    before = 0
-    for k, step in enumerate(steps):
+    for k in range(len(steps)):
+        before = entrants.before(steps, k)
         if entrants.everyone is not None:
             overall.append(entrants.share(None, reached[k]))
         elif survival and k:
@@ -190,16 +204,15 @@ def step_columns(
             stepwise.append(_quotient(overall[k], overall[before], level))
         else:
             stepwise.append(_wilson(entrants.share(reached[before], reached[k]), level))
-        dropped.append(0 if step.optional or not k else counts[before] - counts[k])
         times.append(_times(entrants, k, before, level))
-        before = before if step.optional else k
     columns: dict[str, Any] = {
         "step": tuple(step.label for step in steps),
         "count": np.array(counts, dtype=np.int64),
     }
     columns |= _split(("rate", "low", "high"), bands)
     columns |= _split(("step_rate", "step_low", "step_high"), stepwise)
-    columns["dropped"] = np.array(dropped, dtype=np.int64)
+    for name, of in (("dropped", ~entrants.running), ("censored", entrants.running)):
+        columns[name] = np.array([entrants.number(one & of) for one in left], dtype=np.int64)
     if entrants.time is not None:
         columns |= _split(_TIMES, times)
     return columns

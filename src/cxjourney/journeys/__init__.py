@@ -21,6 +21,11 @@ from cxjourney.journeys._outcomes import DROPPED as DROPPED
 from cxjourney.journeys._outcomes import IN_PROGRESS as IN_PROGRESS
 from cxjourney.journeys._outcomes import OUTCOMES as OUTCOMES
 from cxjourney.journeys._outcomes import planned_touchpoints as planned_touchpoints
+from cxjourney.journeys._people import Ending as Ending
+from cxjourney.journeys._people import WithPeople as WithPeople
+from cxjourney.journeys._people import ended as ended
+from cxjourney.journeys._people import visited as visited
+from cxjourney.journeys._people import with_people as with_people
 from cxjourney.journeys._segments import BySegment
 from cxjourney.journeys._segments import SegmentBy as SegmentBy
 from cxjourney.journeys._segments import by_segment as by_segment

@@ -14,7 +14,6 @@ from cxjourney._stats.aalen_johansen import OPEN
 from cxjourney._stats.normal_pooling import shrunken_effects, spread_of
 from cxjourney._stats.significance import false_discovery
 from cxjourney._support.array_types import Bools, Ints
-from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
 from cxjourney.journeys import (
@@ -22,10 +21,13 @@ from cxjourney.journeys import (
     DROPPED,
     BySegment,
     SegmentBy,
+    WithPeople,
     by_segment,
     check_journeys,
     units_of,
+    visited,
     visits_of,
+    with_people,
 )
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._arms import Difference, arms_of, difference, difference_within
@@ -40,7 +42,7 @@ from cxjourney.omnichannel._channel_transitions import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cxjourney.journeys import Journeys, Visits
+    from cxjourney.journeys import Ending, Journeys, Visits
 
 __all__ = ["HandoffLoss", "handoff_loss"]
 
@@ -54,8 +56,11 @@ _PERCENT = dict.fromkeys(
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class HandoffLoss(Result):
+class HandoffLoss(WithPeople):
     """Drop-off after a switch minus drop-off after arriving without one.
+
+    `journeys(from, to)` gives the journeys with such an arrival, with `outcome="dropped"` those
+    that dropped right after it.
 
     Attributes
     ----------
@@ -320,7 +325,15 @@ def handoff_loss(
     notes += _caveats(found, columns["arrivals"], spread.tau, level=level)
     if any(np.isfinite(d.value) for d in found):
         notes.append(_what_remains(again[0] if goes_on else 0.0, within_customers=within_customers))
-    return HandoffLoss(
+
+    def members(_place: int, switch: tuple[str, ...], outcome: Ending | None) -> Bools:
+        visits = visits_of(journeys)  # found again: results shall be small
+        these = _arrivals_of(journeys, visits, by, strata, reference)
+        source, target = map(these.names.index, switch)
+        such = these.known & (these.before == source) & (these.node == target)
+        return visited(visits, such, outcome)
+
+    result = HandoffLoss(
         by=by,
         pairs=Table(table, formats=_PERCENT, backend=journeys.log.backend).take(order),
         destinations=Table(
@@ -337,6 +350,7 @@ def handoff_loss(
         level=level,
         notes=tuple(notes),
     )
+    return with_people(result, journeys, members)
 
 
 @attrs.frozen(kw_only=True)

@@ -11,10 +11,18 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._stats.ratios import shares
 from cxjourney._support.distinct import distinct
-from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
-from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys, units_of
+from cxjourney.journeys import (
+    BySegment,
+    SegmentBy,
+    WithPeople,
+    by_segment,
+    check_journeys,
+    ended,
+    units_of,
+    with_people,
+)
 from cxjourney.omnichannel._channel_transitions import (
     SLOW_MISSING,
     ChannelBy,
@@ -29,7 +37,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from cxjourney.journeys import Journeys
+    from cxjourney._support.array_types import Bools
+    from cxjourney.journeys import Ending, Journeys
 
 __all__ = ["Transitions", "transitions"]
 
@@ -37,8 +46,10 @@ _CELLS = ("count", "customers", "probability", "low", "high")
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Transitions(Result):
+class Transitions(WithPeople):
     """Transitions between channels, or at another grain.
+
+    `journeys(from, to)` gives the journeys with such a transition.
 
     Attributes
     ----------
@@ -277,7 +288,16 @@ def transitions(
     item = interactions.journey[first]
     ends = shares(pair, [0] * len(pairs), units, level=level, item=item)
     order = np.lexsort((pairs, -ends.count))
-    return Transitions(
+
+    def members(_place: int, pair: tuple[str, ...], outcome: Ending | None) -> Bools:
+        all_of = interactions_of(journeys, by, closing=closing)  # found again: results are small
+        found = transitions_between(journeys, all_of, max_lag=max_lag)
+        source, target = map(all_of.names.index, pair)
+        mask = np.zeros(len(journeys.outcome), dtype=np.bool_)
+        mask[found.journey[(found.source == source) & (found.target == target)]] = True
+        return mask & ended(journeys, outcome)
+
+    result = Transitions(
         by=by,
         names=interactions.names,
         table=table,
@@ -301,3 +321,4 @@ def transitions(
             *progress_note(journeys, f"{SLOW_MISSING} Nor is their last {by} known yet."),
         ),
     )
+    return with_people(result, journeys, members)

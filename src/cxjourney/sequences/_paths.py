@@ -13,7 +13,6 @@ from cxjourney._stats.estimate import Estimate
 from cxjourney._stats.estimates import NO_INTERVAL
 from cxjourney._stats.intervals import normal_quantile
 from cxjourney._stats.ratios import ratio_figures
-from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_choice, check_fraction, check_level
 from cxjourney.exceptions import InvalidValue
@@ -21,18 +20,21 @@ from cxjourney.journeys import (
     CONVERTED,
     IN_PROGRESS,
     BySegment,
+    WithPeople,
     by_segment,
     check_journeys,
+    ended,
     grain_name,
     missing_note_of,
     sequences_of,
     slices_of,
     units_of,
+    with_people,
 )
 
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Bools, Floats, Ints
-    from cxjourney.journeys import By, Journeys, SegmentBy
+    from cxjourney.journeys import By, Ending, Journeys, SegmentBy
 
 __all__ = ["Variants", "paths"]
 
@@ -41,8 +43,11 @@ _FORMATS = dict.fromkeys(("share", "coverage", "conversion", "low", "high"), "pe
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Variants(Result):
+class Variants(WithPeople):
     """The distinct paths, most frequent first.
+
+    `journeys(path)` gives the journeys of a path of the table: a tuple of its steps, or the path
+    as it is written there.
 
     Attributes
     ----------
@@ -109,6 +114,11 @@ class Variants(Result):
 
     def _table(self) -> Table:
         return self.table
+
+    def _rows(self, row: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        if row and isinstance(row[0], tuple):
+            return [(names,) for names in self.steps]
+        return super()._rows(row)
 
     def _notes(self) -> tuple[str, ...]:
         if not self.n_journeys:
@@ -253,7 +263,11 @@ def paths(
         notes.append(
             "No conversion is shown, since nothing says when a journey without the goal is over."
         )
-    return Variants(
+
+    def members(place: int, _names: tuple[str, ...], outcome: Ending | None) -> Bools:
+        return np.asarray((group == listed[place]) & ended(journeys, outcome))
+
+    result = Variants(
         table=Table(columns, formats=_FORMATS, backend=journeys.log.backend),
         steps=steps,
         counts=descending,
@@ -264,6 +278,7 @@ def paths(
         level=level,
         notes=tuple(notes),
     )
+    return with_people(result, journeys, members)
 
 
 def _most_frequent(

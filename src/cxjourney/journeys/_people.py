@@ -1,0 +1,179 @@
+"""The way from a row of a result to the journeys and customers that it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
+
+import attrs
+import numpy as np
+
+from cxjourney._support.array_types import Bools, Ints
+from cxjourney._support.result import Result
+from cxjourney._support.validation import check_choice
+from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.journeys._journeys import Journeys
+from cxjourney.journeys._outcomes import OUTCOMES
+from cxjourney.log import InteractionLog
+
+if TYPE_CHECKING:
+    from cxjourney.journeys._visits import Visits
+
+__all__ = ["Ending", "WithPeople", "ended", "visited", "with_people"]
+
+Ending: TypeAlias = Literal["any", "converted", "dropped", "in progress"]
+"""How journeys ended."""
+
+Members: TypeAlias = Callable[[int, tuple[str, ...], "Ending | None"], Bools]
+"""Whether each unit is counted by a row, given its place, its names and an ending."""
+
+R = TypeVar("R", bound="WithPeople")
+_ENDINGS = ("any", "converted", "dropped", "in progress")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _People:
+    """Units that a result counts: journeys, or customers of a log where there are none."""
+
+    log: InteractionLog
+    journeys: Journeys | None
+    customer: Ints
+    of: Members
+
+
+class WithPeople(Result):
+    """A result whose rows lead to the journeys that they count.
+
+    They are kept beside the fields: neither `to_dict` nor a pickle holds them.
+    """
+
+    __slots__ = ("_people",)
+
+    def journeys(
+        self, *row: str | int | tuple[str, ...], outcome: Ending | None = None
+    ) -> Journeys:
+        """Return the journeys that a row counts; where it counts visits, those with such a visit.
+
+        Parameters
+        ----------
+        row
+            The names with which the row of the table begins, or its place there, from 0.
+        outcome
+            How they ended: "converted", "dropped", "in progress", or "any". None takes those that
+            the result counts.
+
+        Raises
+        ------
+        UnknownName
+            If the table has no such row.
+        InvalidValue
+            If the result was read from a dictionary or made of a graph, or counts customers.
+        """
+        people, mask = self._members(row, outcome)
+        if people.journeys is None:
+            raise InvalidValue(
+                "this result counts customers of a log: take customers(), or count journeys"
+            )
+        return people.journeys.where(mask)
+
+    def customers(
+        self, *row: str | int | tuple[str, ...], outcome: Ending | None = None
+    ) -> tuple[str, ...]:
+        """Return the ids of the customers whose journeys a row counts, each once.
+
+        Parameters
+        ----------
+        row, outcome
+            As for `journeys`.
+
+        Raises
+        ------
+        UnknownName
+            If the table has no such row.
+        InvalidValue
+            If the result was read from a dictionary or made of a graph or of aggregated paths.
+        """
+        people, mask = self._members(row, outcome)
+        if people.journeys is not None and people.journeys.weight is not None:
+            raise InvalidValue("aggregated paths have no customers")
+        return tuple(people.log.customer_ids[i] for i in np.unique(people.customer[mask]).tolist())
+
+    def _members(self, row: tuple[Any, ...], outcome: Ending | None) -> tuple[_People, Bools]:
+        if outcome is not None:
+            outcome = cast("Ending", str(outcome).replace("_", " "))
+            check_choice(outcome, "outcome", _ENDINGS)
+        people: _People | None = getattr(self, "_people", None)
+        if people is None:
+            raise InvalidValue(
+                "this result holds no journeys, since it was read from a dictionary or a pickle, "
+                "or made of a graph: compute it again from journeys"
+            )
+        place = self._place(row)
+        return people, people.of(place, self._rows(())[place], outcome)
+
+    def _rows(self, _row: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Return the names of the rows, as somebody who names one like this means them."""
+        table = self._table()
+        lead = takewhile(lambda name: isinstance(table[name], tuple), table.column_names)
+        return list(zip(*(table[name] for name in lead), strict=True))
+
+    def _place(self, row: tuple[Any, ...], kind: str = "row") -> int:
+        rows = self._rows(row)
+        if len(row) == 1 and isinstance(row[0], int) and 0 <= row[0] < len(rows):
+            return row[0]
+        found = [i for i, names in enumerate(rows) if names == row]
+        if len(found) > 1:
+            rule = f"be a place in the table, such as {found[0]}, where rows have one name"
+            raise InvalidValue.of(kind, rule, ", ".join(map(str, row)))
+        if not found:
+            known = [", ".join(map(str, names)) for names in rows]
+            raise UnknownName.among(kind, ", ".join(map(str, row)), known, where="the result")
+        return found[0]
+
+
+def with_people(
+    result: R,
+    journeys: Journeys | None,
+    of: Members,
+    *,
+    log: InteractionLog | None = None,
+    customer: Ints | None = None,
+) -> R:
+    """Return a new result after telling it whom its rows count.
+
+    Parameters
+    ----------
+    result
+        The result.
+    journeys
+        The journeys that it counts; None where it counts customers of a log.
+    of
+        Which of them a row counts.
+    log, customer
+        Where it counts customers: the log, and the number of each.
+    """
+    if journeys is not None:
+        log, customer = journeys.log, journeys.customer
+    people = _People(log=log, journeys=journeys, customer=customer, of=of)  # type: ignore[arg-type]  # one is given
+    object.__setattr__(result, "_people", people)
+    return result
+
+
+def ended(journeys: Journeys, outcome: Ending | None) -> Bools:
+    """Return which journeys ended so; None means any of them."""
+    if outcome is None or outcome == "any":
+        return np.ones(len(journeys.outcome), dtype=np.bool_)
+    values = [one.value.replace("_", " ") for one in OUTCOMES]
+    return np.asarray(journeys.outcome == values.index(outcome))
+
+
+def visited(visits: Visits, which: Bools, outcome: Ending | None) -> Bools:
+    """Return which journeys have one of some visits, or ended so right after one of them."""
+    if outcome is not None and outcome != "any":
+        last = np.zeros(len(visits), dtype=np.bool_)
+        last[visits.last] = True
+        which = which & last
+    mask = np.zeros(len(visits.journeys.outcome), dtype=np.bool_)
+    mask[visits.journey[which]] = True
+    return mask & ended(visits.journeys, outcome)
