@@ -9,8 +9,6 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import attrs
-
 from cxjourney._support import serialize
 from cxjourney._support.validation import check_mapping
 from cxjourney._support.words import in_agreement
@@ -136,7 +134,7 @@ def result_from_dict(data: Mapping[str, Any]) -> Result:
     waiting = Result.__subclasses__()
     while waiting:
         cls = waiting.pop()
-        if cls.__name__ == name and attrs.has(cls):
+        if cls.__name__ == name and hasattr(cls, "__attrs_attrs__"):
             return cls.from_dict(data)
         waiting += cls.__subclasses__()
     raise InvalidValue.of("type", "be that of a result", name)
