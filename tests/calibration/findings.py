@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 import attrs
 import numpy as np
@@ -26,14 +25,12 @@ from cxjourney._findings._claims import (
 )
 from cxjourney._findings._trials import Trials
 from cxjourney._stats.significance import false_discovery
-from cxjourney.datasets import _sample
-from cxjourney.datasets._chain import GOAL, build_chain
+from cxjourney.datasets import sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cxjourney._findings import Findings
-    from cxjourney.datasets._chain import Chain
     from cxjourney.journeys import Journeys
 
 INACTIVITY = 14
@@ -234,6 +231,7 @@ WORLDS = {
     "null 800 no stages": World(stages=False),
     "null 800, 48 touchpoints, correlated": World(touchpoints=48, correlated=True),
     "null 3000": World(customers=3_000),
+    "null 5000 pareto": World(customers=5_000, pareto=True),
     "null 3000, 48 touchpoints, correlated": World(
         customers=3_000, touchpoints=48, correlated=True
     ),
@@ -249,24 +247,12 @@ WORLDS = {
 }
 
 
-def _even_chain(**planted_: bool) -> Chain:
-    """Return the sample's model with equal touchpoints within a stage and without drift."""
-    chain = build_chain(**planted_)
-    exits = chain.exits.copy()
-    for stage in np.unique(chain.stage):
-        mine = np.flatnonzero(chain.stage == stage)
-        mine = mine[mine != GOAL]
-        exits[mine] = exits[mine].mean()
-    return attrs.evolve(chain, exits=exits, entries=chain.entries[[0, 0]])
-
-
 def sample_row(seed: int, *, even: bool) -> dict[str, float]:
     """Return what is found in the sample, as it is or made truly null."""
     if even:
-        with patch.object(_sample, "build_chain", _even_chain):
-            made = _sample.sample(seed=seed, handoff=False, critical=False, segment=False)
+        made = sample(seed=seed, handoff=False, critical=False, segment=False, even=True)
     else:
-        made = _sample.sample(seed=seed)
+        made = sample(seed=seed)
     journeys = made.journeys()
     found = findings(journeys, n=50)
     wanted = {} if even else SAMPLE
@@ -314,7 +300,7 @@ def baselines(seed: int) -> dict[str, float]:
 
     Of segments: whether students at cart have the largest raw difference of all.
     """
-    trials = Trials.of(_sample.sample(seed=seed).journeys(), None)
+    trials = Trials.of(sample(seed=seed).journeys(), None)
     sums, planted_ = trials.sums, {"payment", "store advice"}
     measures = {
         "exit rate": sums.rate,

@@ -125,3 +125,15 @@ def test_customers_differ_as_declared():
     # 2 B with B ~ Beta(12, 12) has mean 1 and variance 4 / (4 * 25)
     assert people.frailty.mean() == pytest.approx(1, abs=0.004)
     assert people.frailty.var() == pytest.approx(1 / 25, abs=0.002)
+
+
+def test_even_sample_leaves_touchpoints_of_a_stage_equally_often_all_year():
+    plain = {"handoff": False, "critical": False, "segment": False}
+    chain, usual = build_chain(**plain, even=True), build_chain(**plain)
+    for stage in range(5):
+        mine = [x for x in range(42) if chain.stage[x] == stage and x != len(chain.exits) - 1]
+        assert len({round(rate, 12) for rate in chain.exits[mine].tolist()}) == 1
+        assert chain.exits[mine].mean() == pytest.approx(usual.exits[mine].mean())
+    assert chain.exits[-1] == usual.exits[-1]
+    assert (chain.entries[0] == chain.entries[1]).all()
+    assert chain.entries[0] == pytest.approx(usual.entries.mean(axis=0))

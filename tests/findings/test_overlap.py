@@ -122,7 +122,8 @@ def test_gain_of_a_sure_finding_is_above_zero_and_below_the_raw_one() -> None:
     raw = 200 * loss_per_visit(trials, claim, inside)
     assert raw == pytest.approx(200 * 0.3, rel=0.01)  # whoever goes on buys
     sure = Judged(claim=claim, adjusted=0.01, cut=1e-3, sure=True)
-    value, low, high = gain_of(trials, sure, inside, level=0.95)
+    value, low, high, error = gain_of(trials, sure, inside, level=0.95)
+    assert error == pytest.approx(raw / 4, rel=0.01)
     assert 0 < low < value < raw < high
     easy = attrs.evolve(sure, cut=0.4)
     assert gain_of(trials, easy, inside, level=0.95)[0] == pytest.approx(raw, rel=0.01)

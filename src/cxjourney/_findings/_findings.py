@@ -12,7 +12,7 @@ from cxjourney import plot
 from cxjourney._findings._claims import END_RATE, FEWEST_UNITS, FEWEST_VISITS, KINDS, testable
 from cxjourney._findings._gains import effect_interval, gain_of, hit_by, share_explained
 from cxjourney._findings._pipeline import NOTHING, Judged, Judgement, judge
-from cxjourney._findings._trials import Trials
+from cxjourney._findings._trials import DAY_US, Trials
 from cxjourney._findings._untested import Observation, deviations, mix_shift, observations
 from cxjourney._findings._words import (
     KIND_NAMES,
@@ -249,15 +249,16 @@ class Findings(Result):
         return self.headline
 
     def _notes(self) -> tuple[str, ...]:
-        return (*(finding.sentence for finding in self.sure), *self.notes)
+        return (*(finding.sentence for finding in self.sure[1:]), *self.notes)
 
     def _further(self) -> tuple[tuple[str, Table], ...]:
+        named = list(self.ends["touchpoint"]) if len(self.ends) else []
         apart = (
             (
                 "Worth watching: none of these is sure, whatever its place",
                 _brief(_rows(self.watching, self.mix.backend), _SHOWN_APART),
             ),
-            (_ENDS, self.ends),
+            (f"{_ENDS}expected_exits={named}", _brief(self.ends, _END_COLUMNS)),
             ("What could not be tested", self.untested),
         )
         return tuple((heading, table) for heading, table in apart if len(table))
@@ -266,10 +267,8 @@ class Findings(Result):
 _PLACE = ("where", "who", "kind", "since", "until", "effect")
 _SHOWN = ("gain_low", "gain", "gain_high", *_PLACE, "journeys", "customers", "unusual")
 _SHOWN_APART = (*_PLACE, "low", "high", "customers")
-_ENDS = (
-    "Ends to confirm: nearly all journeys end there; if that is as it should be, name them in "
-    "expected_exits= (--expected-exits)"
-)
+_END_COLUMNS = ("touchpoint", "visits", "exit_probability")
+_ENDS = "Ends to confirm: nearly all journeys end there. If that is as it should be, say so by "
 
 
 def _brief(table: Table, names: tuple[str, ...]) -> Table:
@@ -400,13 +399,14 @@ def findings(
     if not nothing:
         found = judge(trials, ends=stated | enders, rate=1 - level, begin=begin)
     mix, shifted = mix_shift(trials, level=level)
-    sure = [_finding(trials, one, found, worth, level) for one in found.sure]
-    sure.sort(key=lambda one: -one.gain.low)
-    watching = [
+    ranked = [_finding(trials, one, found, worth, level) for one in found.sure]
+    ranked.sort(key=lambda one: -one[0].gain.low)
+    apart = [
         _finding(trials, one, found, worth, level)
         for one in found.others
         if one.carried_by is None and one.adjusted <= _WORTH_WATCHING and one.claim.p <= _WATCHED_P
     ]
+    sure, watching = ([one for one, _ in part] for part in (ranked, apart))
     seen = [] if nothing else [*shifted, *observations(trials, level=level)]
     if blueprint is not None and not nothing:
         seen += deviations(trials, blueprint, level=level)
@@ -427,8 +427,27 @@ def findings(
         mix=mix,
         tests=tests,
         level=level,
-        notes=() if nothing else _said(trials, sure, found, n, level),
+        notes=()
+        if nothing
+        else (*_first(ranked + apart, level), *_said(trials, sure, found, n, level)),
     )
+
+
+def _first(found: list[tuple[Finding, float]], level: float) -> list[str]:
+    """Say whether the first finding has the largest gain for sure, all pairs together.
+
+    As if the gains were independent: errors of the same customers mostly go together, which makes
+    the differences smaller.
+    """
+    from scipy.special import ndtri
+
+    if len(found) < 2 or found[0][0].certainty != "sure":
+        return []
+    gain, error = np.array([[one.gain.value, error] for one, error in found]).T
+    bound = -ndtri((1 - level) / (len(found) * (len(found) - 1))) * np.hypot(error[1:], error[0])
+    if not np.all(gain[0] - gain[1:] > bound):
+        return []
+    return ["The first is surely the first: the gain of no other is as large."]
 
 
 def _nothing_to_find(trials: Trials) -> str:
@@ -458,6 +477,13 @@ def _said(
     trials: Trials, sure: list[Finding], found: Judgement, n: int, level: float
 ) -> tuple[str, ...]:
     notes = []
+    if trials.begin_us > trials.first_us:
+        notes.append(
+            "Far fewer conversions are recorded in the first days than the times to conversion "
+            "lead to expect: the record is taken as complete from "
+            f"{date_of(trials, (trials.begin_us - trials.first_us) // DAY_US)}, and earlier visits "
+            "take no part."
+        )
     if not found.with_stages:
         notes.append(
             "No stage has enough touchpoints to be peers: exits are held against what the nearness "
@@ -481,14 +507,16 @@ def _said(
 
 def _finding(
     trials: Trials, judged: Judged, found: Judgement, worth: float, level: float
-) -> Finding:
+) -> tuple[Finding, float]:
+    """Return a finding, and the standard error of its gain."""
     claim = judged.claim
     inside = hit_by(trials, judged, found.taken)
     explained = share_explained(trials, judged, found, level=level) if judged.sure else None
     said = explained[3] if explained else ""
     share = _estimate("share_explained", explained[:3], level, "fraction") if explained else None
-    gain = _estimate("gain", gain_of(trials, judged, inside, level=level), level, "conversions")
-    return _made(
+    *ends, error = gain_of(trials, judged, inside, level=level)
+    gain = _estimate("gain", ends, level, "conversions")
+    made = _made(
         trials,
         inside,
         kind=KIND_NAMES[claim.kind],
@@ -508,6 +536,7 @@ def _finding(
         doubts=tuple(doubts_of(judged)),
         next_steps=tuple(next_of(trials, judged)),
     )
+    return made, error
 
 
 def _observed(trials: Trials, seen: Observation, level: float) -> Finding:
@@ -534,9 +563,7 @@ _METHODS = {
 }
 
 
-def _estimate(
-    name: str, ends: tuple[float, float, float], level: float, unit: str, n: int = 0
-) -> Estimate:
+def _estimate(name: str, ends: Sequence[float], level: float, unit: str, n: int = 0) -> Estimate:
     value, low, high = ends
     return Estimate(
         value=value,

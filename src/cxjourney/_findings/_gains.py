@@ -36,8 +36,8 @@ def effect_interval(judged: Judged, level: float) -> tuple[float, float, float]:
 
 def gain_of(
     trials: Trials, judged: Judged, inside: Bools, *, level: float
-) -> tuple[float, float, float]:
-    """Return conversions that would be won if the effect were gone, and both ends.
+) -> tuple[float, float, float, float]:
+    """Return conversions that would be won if the effect were gone, both ends, and their error.
 
     What is shown was picked because it is large. The value is the median-unbiased estimate given
     that the p-value was below its cut; the ends are those of Benjamini and Yekutieli's (2005)
@@ -52,11 +52,11 @@ def gain_of(
     if not judged.sure:
         cut = min(float(-ndtri(_WATCHED)), z)
     if not z > 0:
-        return np.nan, np.nan, np.nan
+        return np.nan, np.nan, np.nan, np.nan
     half = max(cut, float(-ndtri((1 - level) / 2)))
     low = z - cut if judged.sure else z - half
     value = max(float(median_unbiased(np.array(z), np.array(cut))), low, 0.0)
-    return total * value / z, total * low / z, total * (z + half) / z
+    return total * value / z, total * low / z, total * (z + half) / z, total / z
 
 
 def share_explained(

@@ -39,6 +39,7 @@ MOST_LEVELS = 20
 
 _MOST_ATTRIBUTES = 12
 _NEARLY_ALL = 0.95
+_FEWEST_EXPECTED = 30  # conversions before their absence says anything
 _REACHED = 0.9  # share of the conversions that come within the window
 _LARGEST_PART = 4  # the window is at most this part of the observation
 
@@ -196,13 +197,46 @@ class Trials:
         return int(np.quantile(waits[ended], _NEARLY_ALL)) if ended.any() else 0
 
     @cached_property
+    def begin_us(self) -> int:
+        """When the record is complete from [µs]: the first visit, or later in a cut extract.
+
+        An extract by the day of closing knows of those who began earlier only the slow. So many
+        conversions are expected by each day as the times to conversion lead to expect; up to the
+        last day by which less than half of them has come, the record is not complete.
+        """
+        first = self.visits.first
+        took, entry = self.until_goal[first], (self.time_us[first] - self.first_us) / DAY_US
+        won = np.isfinite(took)
+        took, entry = took[won], entry[won]
+        ended, took = np.sort(entry + took), np.sort(took)
+        days = np.arange(1, self.n_days // 2 + 1)
+        if len(took) < 2 * _FEWEST_EXPECTED or not len(days):
+            return self.first_us
+        begun = np.histogram(entry, bins=np.arange(self.n_days + 1))[0][: len(days)]
+        within = np.searchsorted(took, np.arange(len(days)), side="right") / len(took)
+        expected = np.convolve(begun, within)[: len(days)]
+        late = expected >= _FEWEST_EXPECTED
+        late &= np.searchsorted(ended, days, side="right") < expected / 2
+        return self.first_us + (int(days[late][-1]) if late.any() else 0) * DAY_US
+
+    @cached_property
     def known(self) -> Bools:
         """Whether each visit was followed long enough by the end of the observation.
 
         Visits of the last days take no part, whether they moved on or not: to count only those
-        that moved on would say that hardly anybody leaves lately.
+        that moved on would say that hardly anybody leaves lately. Of cases that are all closed,
+        visits take part that are older than nearly all waits at their touchpoint: the last cases
+        of a log that was cut only look closed.
         """
-        early: Bools = self.time_us <= self.until_us - self.horizon_us
+        age = self.until_us - self.time_us
+        early: Bools = (age >= self.horizon_us) & (self.time_us >= self.begin_us)
+        waits = self.visits.wait_us
+        if self.journeys.rules.all_closed and waits is not None:
+            went = self.visits.state == MOVED
+            for x in range(self.size):
+                mine = self.touchpoint == x
+                if np.any(mine & went):
+                    early &= ~mine | (age >= np.quantile(waits[mine & went], _NEARLY_ALL))
         return early & (self.visits.state != OPEN) if self.journeys.rules.inactivity else early
 
     @cached_property
@@ -236,11 +270,11 @@ class Trials:
 
     @cached_property
     def is_first(self) -> Bools:
-        """Whether each visit is the first of its journey at its touchpoint."""
+        """Whether each visit is the first of its journey at its touchpoint, in a full record."""
         key = self.journey * max(self.size, 1) + self.touchpoint
         first = np.zeros(len(key), dtype=np.bool_)
         first[np.unique(key, return_index=True)[1]] = True
-        return first
+        return first & (self.time_us >= self.begin_us)
 
     @cached_property
     def until_goal(self) -> Floats:

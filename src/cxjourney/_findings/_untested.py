@@ -173,7 +173,7 @@ def _difference(trials: Trials, rows: Ints, first: Bools) -> LandmarkDifference:
 
 def _again(trials: Trials) -> Bools:
     """Return the second visit of each journey at its touchpoint."""
-    rest = np.flatnonzero(~trials.is_first)
+    rest = np.flatnonzero(~trials.is_first & (trials.time_us >= trials.begin_us))
     key = trials.journey[rest] * max(trials.size, 1) + trials.touchpoint[rest]
     again = np.zeros(len(trials.touchpoint), dtype=np.bool_)
     again[rest[np.unique(key, return_index=True)[1]]] = True

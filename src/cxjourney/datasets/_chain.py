@@ -47,11 +47,17 @@ class Chain:
     stage: Ints
 
 
-def build_chain(*, handoff: bool, critical: bool, segment: bool) -> Chain:
+def build_chain(*, handoff: bool, critical: bool, segment: bool, even: bool = False) -> Chain:
     """Return the model as arrays, each planted truth switched on or off."""
     code = {name: k for k, name in enumerate(PLACES)}
     size = len(PLACES)
     exits = np.array([p.exit for p in retailer.PLACES.values()] + [retailer.GOAL_PAUSE])
+    stage = np.array(
+        [STAGES.index(p.stage) for p in retailer.PLACES.values()] + [STAGES.index("purchase")]
+    )
+    if even:
+        for mine in (np.flatnonzero(stage[:GOAL] == one) for one in range(len(STAGES))):
+            exits[mine] = exits[mine].mean()
     if critical:
         for name, excess in retailer.CRITICAL.items():
             exits[code[name]] += excess
@@ -65,6 +71,8 @@ def build_chain(*, handoff: bool, critical: bool, segment: bool) -> Chain:
     entries = np.zeros((2, size))
     for name, ends in retailer.ENTRIES.items():
         entries[:, code[name]] = ends
+    if even:
+        entries[:] = entries.sum(axis=0)
     channel = np.array([CHANNELS.index(p.channel) for p in retailer.PLACES.values()] + [NOWHERE])
     source, target_channel = (CHANNELS.index(name) for name in retailer.HANDOFF)
     return Chain(
@@ -75,7 +83,5 @@ def build_chain(*, handoff: bool, critical: bool, segment: bool) -> Chain:
         handoff_excess=retailer.HANDOFF_EXCESS if handoff else 0.0,
         segment_excess=retailer.SEGMENT_EXCESS if segment else 0.0,
         channel=channel,
-        stage=np.array(
-            [STAGES.index(p.stage) for p in retailer.PLACES.values()] + [STAGES.index("purchase")]
-        ),
+        stage=stage,
     )

@@ -74,6 +74,7 @@ def sample(
     handoff: bool = True,
     critical: bool = True,
     segment: bool = True,
+    even: bool = False,
 ) -> Sample:
     """Simulate a year of an omnichannel retailer.
 
@@ -97,6 +98,9 @@ def sample(
         (8 points per visit).
     segment
         Whether students, a fifth of all customers, leave the cart more often (8 points per visit).
+    even
+        Whether touchpoints of one stage are left equally often, and customers come from the same
+        places all year. Together with the other three at False nothing is wrong anywhere.
 
     Returns
     -------
@@ -129,7 +133,7 @@ def sample(
     whole = isinstance(customers, (int, np.integer)) and not isinstance(customers, bool)
     if not whole or not 1 <= customers <= _LARGEST:
         raise InvalidValue.of("customers", f"be an int from 1 to {_LARGEST:,}", customers)
-    chain = build_chain(handoff=handoff, critical=critical, segment=segment)
+    chain = build_chain(handoff=handoff, critical=critical, segment=segment, even=even)
     # Streams of their own: what is drawn later, or switched off, does not change who is there.
     for_people, for_walk, for_answers = np.random.default_rng(seed).spawn(3)
     people = draw_people(int(customers), for_people)

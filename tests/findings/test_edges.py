@@ -1,0 +1,106 @@
+"""Findings at the edges of the record, and which of them is surely the first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import cxjourney as cx
+from cxjourney._findings._findings import _first
+from cxjourney._findings._trials import Trials
+
+if TYPE_CHECKING:
+    from cxjourney.journeys import Journeys
+
+BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def deals(closed_from: int, *, rng: int = 0, days: int = 300) -> Journeys:
+    """Return deals that are won or lost after a month on average, known if closed by a day."""
+    draw = np.random.default_rng(rng)
+    n = 3_000
+    entry, took = draw.uniform(0, days, n), draw.gamma(2, 15, n)
+    won = draw.random(n) < np.exp(-took / 60)  # the longer, the more often lost
+    rows = []
+    for i in range(n):
+        if entry[i] + took[i] < closed_from:
+            continue
+        rows.append((f"d{i}", "engaged", entry[i]))
+        if entry[i] + took[i] < days:
+            rows.append((f"d{i}", "won" if won[i] else "lost", entry[i] + took[i]))
+    log = cx.InteractionLog.from_frame(
+        {
+            "customer": [row[0] for row in rows],
+            "touchpoint": [row[1] for row in rows],
+            "time": [BEGIN + timedelta(days=float(row[2])) for row in rows],
+        },
+        customer="customer",
+        touchpoint="touchpoint",
+        timestamp="time",
+        observed_until=BEGIN + timedelta(days=days),
+    )
+    return log.journeys(goal="won", exit_touchpoints=["lost"])
+
+
+def test_whole_record_begins_with_its_first_visit() -> None:
+    for seed in range(5):
+        trials = Trials.of(deals(0, rng=seed), ())
+        assert trials.begin_us == trials.first_us
+
+
+def test_extract_by_day_of_closing_begins_when_it_is_complete() -> None:
+    journeys = deals(90)
+    trials = Trials.of(journeys, ())
+    begin = (trials.begin_us - trials.first_us) / 86_400e6
+    assert 80 < begin < 125
+    assert not trials.known[trials.time_us < trials.begin_us].any()
+    found = cx.findings(journeys)
+    assert not [one for one in found if one.kind in {"change since a date", "incident"}]
+    assert any("complete from" in note for note in found.notes)
+
+
+def test_last_cases_of_a_log_that_was_cut_take_no_part() -> None:
+    draw = np.random.default_rng(1)
+    n = 2_000
+    entry, took = draw.uniform(0, 300, n), draw.uniform(5, 40, n)
+    goes_on = draw.random(n) < 0.7
+    rows = [(f"c{i}", "begin", entry[i]) for i in range(n)]
+    rows += [
+        (f"c{i}", "goal", entry[i] + took[i])
+        for i in np.flatnonzero(goes_on & (entry + took < 300)).tolist()
+    ]
+    log = cx.InteractionLog.from_frame(
+        {
+            "customer": [row[0] for row in rows],
+            "touchpoint": [row[1] for row in rows],
+            "time": [BEGIN + timedelta(days=float(row[2])) for row in rows],
+        },
+        customer="customer",
+        touchpoint="touchpoint",
+        timestamp="time",
+    )
+    journeys = log.journeys(goal="goal", all_closed=True)
+    trials = Trials.of(journeys, ())
+    last = trials.time_us.max()
+    young = (last - trials.time_us) / 86_400e6 < 35
+    begins = trials.touchpoint == trials.names.index("begin")
+    assert trials.event[begins & young].mean() > 0.55  # most of them were not yet over
+    assert not trials.known[begins & young].any()
+    assert trials.event[begins & trials.known].mean() == pytest.approx(0.3, abs=0.03)
+    assert not len(cx.findings(journeys))
+
+
+def test_first_is_surely_the_first_only_where_its_gain_is_far_above_the_others() -> None:
+    found = cx.findings(cx.datasets.sample(seed=2).journeys())
+    first, second = found[0], found[1]
+    # 3 pairs, both sides: the normal quantile of 1 - .05/6 is 2.394
+    gap = first.gain.value - second.gain.value
+    for share, sure in ((2.40, True), (2.39, False)):
+        error = gap / share / np.sqrt(2)
+        told = _first([(first, error), (second, error), (second, error)], 0.95)
+        assert bool(told) == sure
+    assert not _first([(first, 1.0)], 0.95)
+    assert not _first([(found.watching[0], 0.0), (second, 0.0)], 0.95)
