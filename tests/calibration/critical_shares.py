@@ -1,4 +1,4 @@
-"""Do the intervals of rework rates and removal effects hold? By hand:
+"""Do the intervals of rework rates, of coming back and of removal effects hold? By hand:
 
     OPENBLAS_NUM_THREADS=1 python tests/calibration/critical_shares.py [logs]
 
@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 import cxjourney as cx
-from cxjourney.journeys import chain_figures, statistics_of
 
 RANKS = runpy.run_path(str(Path(__file__).with_name("critical_ranks.py")))
 WORLDS = {
@@ -26,16 +25,16 @@ WORLDS = {
 
 
 def figures(journeys: cx.Journeys) -> dict[str, dict[str, tuple[float, float, float]]]:
-    """Return value, low and high of the rework rate and the removal effect by touchpoint."""
-    rework = cx.critical.rework(journeys).table
-    removal = chain_figures(journeys).removal
-    names = statistics_of(journeys).names
-    low, high = removal.wilson(0.95)
+    """Return value, low and high of each figure by touchpoint."""
+    again, passed = cx.critical.rework(journeys).table, cx.critical.must_pass(journeys).table
+    columns = {
+        "rework rate": (again, "rework_rate", "low", "high"),
+        "returning": (again, "returning", "returning_low", "returning_high"),
+        "removal effect": (passed, "removal_effect", "low", "high"),
+    }
     return {
-        "rework": {
-            row["touchpoint"]: (row["rework_rate"], row["low"], row["high"]) for row in rework
-        },
-        "removal": dict(zip(names, zip(removal.whole, low, high, strict=True), strict=True)),
+        kind: {row["touchpoint"]: tuple(row[name] for name in names) for row in table}
+        for kind, (table, *names) in columns.items()
     }
 
 
@@ -44,7 +43,7 @@ def study(customers: int, logs: int, *, pareto: bool) -> dict[str, float]:
     simulate, World = RANKS["simulate"], RANKS["World"]
     whole = World(customers=150_000 if not pareto else 60_000, frailty=0.7, pareto=pareto)
     truth = figures(simulate(whole, 1)[0])
-    held: dict[str, list[bool]] = {"rework": [], "removal": []}
+    held: dict[str, list[bool]] = {kind: [] for kind in truth}
     for seed in range(100, 100 + logs):
         world = World(customers=customers, frailty=0.7, pareto=pareto)
         found = figures(simulate(world, seed)[0])
@@ -59,11 +58,11 @@ def study(customers: int, logs: int, *, pareto: bool) -> dict[str, float]:
 
 def main() -> None:
     logs = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    print(f"| world ({logs:,} logs) | rework rate | removal effect |")
-    print("|---|---|---|")
+    print(f"| world ({logs:,} logs) | rework rate | returning | removal effect |")
+    print("|---|---|---|---|")
     for name, (customers, pareto) in WORLDS.items():
         found = study(customers, logs, pareto=pareto)
-        print(f"| {name} | {found['rework']:.3f} | {found['removal']:.3f} |", flush=True)
+        print(f"| {name} |", " | ".join(f"{x:.3f}" for x in found.values()), "|", flush=True)
 
 
 if __name__ == "__main__":

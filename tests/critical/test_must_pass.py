@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t
 
 import cxjourney as cx
-from cxjourney.critical import must_pass
+from cxjourney.critical import must_pass, rework
 
 EDGES = {
     (cx.START, "ad"): 50,
@@ -120,3 +123,69 @@ def test_a_threshold_that_is_just_reached_counts():
     )
     assert set(cx.critical.must_pass(graph, threshold=0.5).nearly) == {"x", "y"}
     assert cx.critical.must_pass(graph, threshold=0.51).nearly == ()
+
+
+def customers_log(paths):
+    rows = [
+        cx.Interaction(
+            customer=who, touchpoint=name, timestamp=datetime(2026, 1, 1 + day, k, tzinfo=UTC)
+        )
+        for who, days in paths.items()
+        for day, path in enumerate(days)
+        for k, name in enumerate(path)
+    ]
+    end = datetime(2026, 12, 1, tzinfo=UTC)
+    log = cx.InteractionLog.from_interactions(rows, observed_until=end)
+    return log.journeys(goal="buy", inactivity=timedelta(hours=20))
+
+
+def test_intervals_leave_out_one_customer_after_another():
+    rng = np.random.default_rng(3)
+    paths = {}
+    for i in range(30):
+        days = []
+        for _ in range(1 + i % 5):
+            path = [str(rng.choice(["ad", "web"]))]
+            while rng.random() < 0.7 and len(path) < 15:
+                path.append(str(rng.choice(["ad", "web", "shop"])))
+            days.append([*path, "buy"] if rng.random() < 0.5 else path)
+        paths[f"c{i}"] = days
+
+    def chain(skipped=None):
+        journeys = customers_log({who: days for who, days in paths.items() if who != skipped})
+        return cx.AbsorbingChain.from_graph(journeys.graph())
+
+    whole, without = chain(), [chain(who) for who in paths]
+    journeys = customers_log(paths)
+    tables = {
+        "removal_effect": (must_pass(journeys).table, "low", "high"),
+        "returning": (rework(journeys).table, "returning_low", "returning_high"),
+    }
+    for name in ("ad", "web", "shop"):
+        for figure, (table, low, high) in tables.items():
+            row = table.row(list(table["touchpoint"]).index(name))
+
+            def of(chain, figure=figure, name=name):
+                values = getattr(chain, figure)
+                return (values() if callable(values) else values)[name]
+
+            p, others = of(whole), np.array([of(one) for one in without])
+            trials = p * (1 - p) / (29 / 30 * ((others - p) ** 2).sum())
+            n = np.array([sum(path.count(name) for path in days) for days in paths.values()])
+            q = t.ppf(0.975, n.sum() ** 2 / (n**2).sum() - 1)
+            half = q * np.sqrt(p * (1 - p) / trials + q**2 / (4 * trials**2))
+            ends = (p + q**2 / (2 * trials) + np.array([-half, half])) / (1 + q**2 / trials)
+            assert row[figure] == pytest.approx(p)
+            assert (row[low], row[high]) == pytest.approx(ends, rel=1e-4)
+
+
+def test_intervals_of_a_graph_take_visits_as_independent_and_those_of_many_nodes_are_left_out():
+    found = must_pass(cx.JourneyGraph.from_counts(EDGES))
+    assert "visits taken as independent" in str(found)
+    low, value, high = (found.table[name] for name in ("low", "removal_effect", "high"))
+    assert ((low < value) & (value <= high)).all()
+    many = {(cx.START, f"n{i}"): 2 for i in range(401)}
+    many |= {(f"n{i}", cx.CONVERSION): 2 for i in range(401)}
+    none = must_pass(cx.JourneyGraph.from_counts(many))
+    assert np.isnan(none.table["low"]).all()
+    assert "no intervals beyond 400 nodes" in str(none)

@@ -9,6 +9,7 @@ import networkx as nx
 import numpy as np
 
 from cxjourney._stats.aalen_johansen import MOVED
+from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.estimates import share_estimate, why_no_interval
 from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.result import Result
@@ -20,7 +21,7 @@ from cxjourney.journeys import (
     By,
     Visits,
     by_segment,
-    chain_of,
+    chain_figures,
     check_journeys,
     grain_name,
     graph_of,
@@ -33,7 +34,6 @@ from cxjourney.metrics import Estimate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxjourney._stats.buckets import BucketFigures
     from cxjourney._support.array_types import Bools, Floats, Ints
     from cxjourney.domain import StageModel
     from cxjourney.graph import JourneyGraph
@@ -77,6 +77,10 @@ class Rework(Result):
 
     def _table(self) -> Table:
         return self.table
+
+    def _shown(self) -> Table:
+        names = self.table.column_names
+        return self.table.select([n for n in names if not n.startswith("returning_")])
 
     def _notes(self) -> tuple[str, ...]:
         largest = max((len(loop) for loop in self.loops), default=0)
@@ -144,7 +148,8 @@ def rework(
         - `visits`, `journeys`: visits, and journeys that come by;
         - `rework_rate`, `low`, `high`: share of the visits that are not the first of their journey
           there [fraction];
-        - `returning`: probability that a journey which is there comes back [fraction];
+        - `returning`, `returning_low`, `returning_high`: probability that a journey which is there
+          comes back [fraction];
         - `repeats`: visits beyond the first;
         - `repeated_s`: time that followed them [s], NaN without times;
         - `loop`: number of the loop that it is part of, 0 for none.
@@ -161,7 +166,8 @@ def rework(
     The rework rate is `(n_x - j_x) / n_x` with visits n and journeys j; the probability to come
     back is `1 - 1 / N_xx` of the absorbing chain (NaN where outcomes are undetermined). Loops are
     strongly connected components; single cycles are not listed, since there may be exponentially
-    many.
+    many. `returning` is computed again without each bucket of customers; beyond 400 nodes it has no
+    interval.
 
     Examples
     --------
@@ -186,6 +192,8 @@ def rework(
     again = repeated(visits)
     rates = rework_figures(visits, again)
     low, high = rates.wilson(level)
+    returning = _returning(journeys, by, k)
+    returning_low, returning_high = returning.wilson(level)
     base = np.bincount(visits.node, visits.weight, minlength=k)
     graph = graph_of(journeys, by)
     loops = _loops(graph)
@@ -199,12 +207,17 @@ def rework(
             "rework_rate": rates.whole,
             "low": low,
             "high": high,
-            "returning": _returning(journeys, by, visits.names),
+            "returning": returning.whole,
+            "returning_low": returning_low,
+            "returning_high": returning_high,
             "repeats": repeats.astype(np.int64),
             "repeated_s": _time(visits, by, again),
             "loop": np.array([member.get(name, 0) for name in visits.names], dtype=np.int64),
         },
-        formats=dict.fromkeys(("rework_rate", "low", "high", "returning"), "percent")
+        formats=dict.fromkeys(
+            ("rework_rate", "low", "high", "returning", "returning_low", "returning_high"),
+            "percent",
+        )
         | {"repeated_s": "duration"},
         backend=journeys.log.backend,
     )
@@ -256,11 +269,11 @@ def _time(visits: Visits, by: By, again: Bools) -> Floats:
     return np.bincount(visits.node[counted], seconds, minlength=k).astype(np.float64)
 
 
-def _returning(journeys: Journeys, by: By, names: tuple[str, ...]) -> Floats:
-    if not journeys.rules.determined or not journeys.rules.absorbing:
-        return np.full(len(names), np.nan)
-    returning = chain_of(journeys, by).returning
-    return np.array([returning[name] for name in names], dtype=np.float64)
+def _returning(journeys: Journeys, by: By, k: int) -> BucketFigures:
+    """Return the probability to come back to each node; NaN where the chain is not known."""
+    if journeys.rules.determined and journeys.rules.absorbing:
+        return chain_figures(journeys, by).returning
+    return BucketFigures(whole=np.full(k, np.nan), without=np.full((1, k), np.nan))
 
 
 def _loops(graph: JourneyGraph) -> tuple[tuple[str, ...], ...]:

@@ -9,7 +9,9 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures, resting_on
+from cxjourney.graph import JourneyGraph
 from cxjourney.journeys._graph_building import chain_of
+from cxjourney.journeys._graph_statistics import left_out_of_graph
 from cxjourney.journeys._statistics import LeftOut, left_out
 from cxjourney.markov import AbsorbingChain, StackedChains, solved_without_buckets
 
@@ -20,10 +22,10 @@ if TYPE_CHECKING:
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.journeys._visits import By
 
-__all__ = ["ChainFigures", "chain_figures", "without_buckets"]
+__all__ = ["MOST_WITH_DIAGONAL", "ChainFigures", "chain_figures", "without_buckets"]
 
 
-_DENSE = 400
+MOST_WITH_DIAGONAL = 400
 """Nodes up to which chains are solved as a stack of matrices."""
 
 
@@ -49,12 +51,23 @@ class ChainFigures:
 
     @cached_property
     def diagonal(self) -> BucketFigures:
-        """Expected visits of each node from itself on, its own included."""
-        without = np.concatenate(
-            [StackedChains.of(*block).diagonal for block in self.left.blocks()]
-        )
+        """Expected visits of each node from itself on, its own included.
+
+        Beyond `MOST_WITH_DIAGONAL` nodes it is NaN without each bucket: it takes inverses.
+        """
+        without = np.full_like(self.visits.without, np.nan)
+        if without.shape[1] <= MOST_WITH_DIAGONAL:
+            without = np.concatenate(
+                [StackedChains.of(*block).diagonal for block in self.left.blocks()]
+            )
         own = {name: 1 / (1 - again) for name, again in self.chain.returning.items()}
         return _of_nodes(self.left, own, without)
+
+    @cached_property
+    def returning(self) -> BucketFigures:
+        """Probability to come back to each node."""
+        own = self.diagonal
+        return attrs.evolve(own, whole=1 - 1 / own.whole, without=1 - 1 / own.without)
 
     @cached_property
     def removal(self) -> BucketFigures:
@@ -65,15 +78,15 @@ class ChainFigures:
         return _of_nodes(self.left, self.chain.removal_effect(), without)
 
 
-def chain_figures(journeys: Journeys, by: By = "touchpoint") -> ChainFigures:
-    """Return the figures of the chain of journeys; they are computed once.
+def chain_figures(journeys: Journeys | JourneyGraph, by: By = "touchpoint") -> ChainFigures:
+    """Return the figures of the chain of journeys or of a graph; of journeys they are kept.
 
     Parameters
     ----------
     journeys
-        The journeys.
+        The journeys, or a graph: each of its visits counts as a customer of its own.
     by
-        What a node is.
+        What a node is; a graph has its own grain.
 
     Raises
     ------
@@ -82,11 +95,15 @@ def chain_figures(journeys: Journeys, by: By = "touchpoint") -> ChainFigures:
     OutcomeUndetermined
         If journeys without the goal cannot come to an end.
     """
-    return journeys.memo.get(("chain figures", by), lambda: _figures(journeys, by))
+    if isinstance(journeys, JourneyGraph):
+        chain = AbsorbingChain.from_graph(journeys, trapped="censored")
+        return _figures(chain, left_out_of_graph(journeys))
+    return journeys.memo.get(
+        ("chain figures", by), lambda: _figures(chain_of(journeys, by), left_out(journeys, by))
+    )
 
 
-def _figures(journeys: Journeys, by: By) -> ChainFigures:
-    chain, left = chain_of(journeys, by), left_out(journeys, by)
+def _figures(chain: AbsorbingChain, left: LeftOut) -> ChainFigures:
     visits, hitting = without_buckets(left, chain)
     start, k = left.start, len(left.whole.names)
     return ChainFigures(
@@ -105,7 +122,7 @@ def _figures(journeys: Journeys, by: By) -> ChainFigures:
 def without_buckets(left: LeftOut, chain: AbsorbingChain) -> tuple[Floats, Floats]:
     """Return visits and hitting probabilities without each bucket, shape (buckets, K)."""
     whole, k = left.whole, len(left.whole.names)
-    if k > _DENSE:
+    if k > MOST_WITH_DIAGONAL:
         near = tuple(
             np.array([values[name] for name in whole.names], dtype=np.float64)
             for values in (chain.visits, chain.hitting)
