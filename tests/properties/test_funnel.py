@@ -301,6 +301,43 @@ def walk(events, steps, exclude, within):
     return best
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_one_attempt_at_a_time_is_over_at_an_exclusion_though_a_step_repeats(seed):
+    """Long lists of few names: most attempts would convert but for the exclusion."""
+    rng = np.random.default_rng(seed)
+    steps = [Step(name) for name in "ABCD"]
+    first, last = sorted(rng.choice([1, 2, 3, 4], 2, replace=False).tolist())
+    exclude = [Exclusion("x", between=(first, last))]
+    within = None if seed % 2 else 20
+    events = {f"c{c}": list(enumerate(rng.choice(list("ABBCCDx"), 14))) for c in range(8)}
+    found = funnel(
+        log_of(events), steps, within=hours(within), exclude=exclude, semantics="mixpanel"
+    )
+    depths = [walk(rows, steps, exclude, within) for rows in events.values()]
+    assert list(found.counts) == counts_of(depths, steps)
+    assert [found.explain(customer).depth for customer in events] == [(d,) for d in depths]
+
+
+def test_an_attempt_does_not_go_on_from_a_step_that_repeats_after_an_exclusion():
+    events = {"c": [(0, "A"), (1, "B"), (2, "x"), (3, "B"), (4, "C"), (5, "D")]}
+    exclude = [Exclusion("x", between=(2, 4))]
+    by = {
+        semantics: funnel(log_of(events), list("ABCD"), exclude=exclude, semantics=semantics)
+        for semantics in ("mixpanel", "posthog", None)
+    }
+    assert by["mixpanel"].counts == (1, 1, 0, 0)
+    assert by["posthog"].counts == (0, 0, 0, 0)
+    assert by[None].counts == (1, 1, 1, 1)  # A, the later B, C and D have nothing between them
+
+
+def test_an_optional_step_that_was_passed_over_guards_nothing_more():
+    events = {"c": [(0, "A"), (1, "C"), (2, "x"), (3, "D")]}
+    steps = [Step("A"), Step("B", optional=True), Step("C"), Step("D")]
+    exclude = [Exclusion("x", between=(1, 3))]
+    found = funnel(log_of(events), steps, exclude=exclude, semantics="mixpanel")
+    assert found.counts == (1, 0, 1, 1)
+
+
 @pytest.mark.parametrize("block", range(4))
 def test_posthog_voids_attempts_and_counts_the_best_of_the_others(block):
     for seed in range(150 * block, 150 * (block + 1)):

@@ -330,8 +330,8 @@ def funnel(
     entry
         Which interactions of step 1 begin an attempt: "any" of them (None), or only the "first".
     exclude
-        What must not happen between steps: names, or typed `Exclusion`. It ends the attempt
-        (with `semantics="posthog"` it voids it); in any order it guards all steps.
+        What must not happen between steps: names, or typed `Exclusion`. An attempt keeps what it
+        had reached (with `semantics="posthog"` it is void); in any order it guards all steps.
     segment
         An attribute of customers or interactions; the result is then one of each segment. A unit
         has its first known value.

@@ -221,15 +221,15 @@ def _ends(found: Candidates, rules: Rules, starts: Ints, reached: list[Reached])
         limit = found.unit[starts] * (len(timestamps) + 1) + last_in
         ends = np.searchsorted(clock, limit, side="right") - 1
     last = reached[-1]
-    done = np.searchsorted(starts, last.start)
-    np.minimum.at(ends, done, last.at)
-    # whoever converted is done: a unit counts once
-    ends[np.unique(done)] = len(found.row)
+    converted = np.full(len(starts), len(found.row), dtype=np.int64)
+    np.minimum.at(converted, np.searchsorted(starts, last.start), last.at)
     for exclusion, rows in zip(rules.exclude, found.of_exclusion, strict=True):
         met, start = _breaks(found, rules, reached, rows, exclusion.span(len(rules.steps)))
         begun = np.searchsorted(starts, start)
-        unfinished = ~np.isin(begun, done)
-        np.minimum.at(ends, begun[unfinished], met[unfinished])
+        before = met < converted[begun]
+        np.minimum.at(ends, begun[before], met[before])
+    # whoever converted is done: a unit counts once
+    ends[converted <= ends] = len(found.row)
     return ends
 
 
@@ -243,12 +243,12 @@ def _breaks(
     """Return the exclusion rows that meet an attempt between its steps, and where it began."""
     met, begun = [], []
     for j in range(*span):
-        here, ahead = reached[j], reached[j + 1]
-        start = _latest(found, here, rows)
+        start = _latest(found, reached[j], rows)
         live = start >= 0
         if rules.within_us is not None:
             live &= found.time[rows] - found.time[start] <= rules.within_us
-        live &= _latest(found, ahead, rows) != start
+        for ahead in reached[j + 1 : span[1] + 1]:
+            live &= _latest(found, ahead, rows) != start
         met.append(rows[live])
         begun.append(start[live])
     return np.concatenate(met), np.concatenate(begun)

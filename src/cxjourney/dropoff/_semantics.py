@@ -38,9 +38,10 @@ class Semantics:
         in "either" order, so that a step may follow another of the same timestamp whichever stands
         first; exclusions with the timestamp of a step are then no obstacle to it.
     exclusion
-        What an exclusion does to its attempt: the "attempt" ends and keeps the steps that it has
-        reached, or is "void", its first step included. A unit counts with its best attempt that
-        is not void, and at no step if all are.
+        What an exclusion does to its attempt: the "attempt" keeps the steps that it has reached,
+        and goes on only from a later interaction of the step where the guard begins, or not at
+        all where `entry` is "ended"; or it is "void", its first step included. A unit counts with
+        its best attempt that is not void, and at no step if all are.
     base
         What rates are shares of: units that "entered" at step 1, or "all" units.
     windowed
