@@ -70,7 +70,10 @@ def _known_at_entry(journeys: Journeys) -> list[SegmentBy]:
     early = [
         name
         for name, coded in journeys.columns.attributes.items()
-        if len(first) and np.mean(coded.codes[first] >= 0) >= _NEARLY_ALL
+        # labels were given by somebody who knew how the journey went
+        if name in journeys.log.columns.attributes
+        and len(first)
+        and np.mean(coded.codes[first] >= 0) >= _NEARLY_ALL
     ]
     return [*journeys.log.customer_attributes, *early]
 

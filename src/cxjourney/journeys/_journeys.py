@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from cxjourney._support.frozen import read_only, seal
 from cxjourney._support.memo import Memo
+from cxjourney._support.validation import duration_us
 from cxjourney.domain import Journey, Outcome
-from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TimesRequired
+from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TimesRequired, UnknownName
 from cxjourney.journeys._outcomes import (
     CONVERTED,
     OUTCOMES,
@@ -27,7 +28,9 @@ from cxjourney.log import (
     Columns,
     InteractionLog,
     channels_carried,
+    check_free,
     customer_object,
+    encode_values,
     interaction_objects,
 )
 
@@ -64,6 +67,10 @@ class Journeys:
         Whether each journey may have begun before the observation did.
     rules
         How the journeys were cut and what their outcomes mean.
+    origin
+        Whether each journey begins after a goal (1), anew (0), or nobody knows (-1).
+    number
+        Number of each journey among all that were cut; None where these are all of them.
     weight
         How often each journey stands for; None where each stands for itself.
     value
@@ -80,6 +87,8 @@ class Journeys:
     absorbed: NDArray[np.bool_] = attrs.field(converter=read_only)
     left_truncated: NDArray[np.bool_] = attrs.field(converter=read_only)
     rules: JourneyRules
+    origin: NDArray[np.int8] = attrs.field(converter=read_only)
+    number: NDArray[np.int64] | None = None
     weight: NDArray[np.int64] | None = None
     value: NDArray[np.float64] = attrs.field(converter=read_only)
     memo: Memo = attrs.field(init=False, factory=Memo)
@@ -121,6 +130,8 @@ class Journeys:
             columns = columns.take(rows, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
         outcome, absorbed = outcomes(columns, offsets, silent, rules, log.observed_until_us)
         first = offsets[:-1]
+        truncated = _left_truncated(log, columns, first, customer, rules)
+        after = _after_goal(columns, offsets, customer, absorbed & (outcome == CONVERTED), rules)
         return cls(
             log=log,
             columns=columns,
@@ -128,8 +139,9 @@ class Journeys:
             customer=seal(customer),
             outcome=seal(outcome),
             absorbed=seal(absorbed),
-            left_truncated=seal(_left_truncated(log, columns, first, customer, rules)),
+            left_truncated=seal(truncated),
             rules=rules,
+            origin=seal(np.where(truncated, -1, after).astype(np.int8)),
             value=seal(_values(columns, offsets, rules)),
         )
 
@@ -265,8 +277,62 @@ class Journeys:
             If neither customers nor interactions have such an attribute.
         """
         log = self.log
-        per_row = attrs.evolve(log, columns=self.columns).attribute(name)
+        try:
+            per_row = attrs.evolve(log, columns=self.columns).attribute(name)
+        except UnknownName as error:
+            if name == "origin":  # a column of the user's of this name goes first
+                return Coded(self.origin, ("new", "after a goal"))
+            known = (*error.known, "origin")
+            raise UnknownName.among("attribute", name, known, where="the log") from None
         return per_row.first_of_groups(self.offsets)
+
+    def label(
+        self, name: str, mask: Self | Sequence[Any] | NDArray[Any], *, replace: bool = False
+    ) -> Self:
+        """Return the journeys with an attribute of their own, a segment for every analysis.
+
+        Parameters
+        ----------
+        name
+            What it is called.
+        mask
+            One truth value or string a journey, None where it is not known; or some of these
+            journeys, such as those of a row of a result, against which the others stand.
+        replace
+            Whether it may take the place of an attribute of this name.
+
+        Raises
+        ------
+        InvalidValue
+            If the name is taken, values are not one a journey, or journeys are not among these.
+
+        Examples
+        --------
+        >>> import cxjourney as cx
+        >>> journeys = cx.datasets.sample(seed=1, customers=200).journeys()
+        >>> left = cx.dropoff.exits(journeys).journeys("cart")
+        >>> labelled = journeys.label("left at cart", left)
+        >>> cx.sequences.paths(labelled, segment="left at cart").values
+        ('False', 'True')
+        """
+        check_free(name, self.columns, self.log.customer_attributes, replace=replace)
+        given: Any = self._holds(mask) if isinstance(mask, Journeys) else np.asarray(mask)
+        if given.shape != self.outcome.shape or given.dtype.kind not in "bUO":
+            rule = f"be {len(self.outcome):,} truth values or strings, or some of the journeys"
+            raise InvalidValue.of("mask", rule, f"{given.dtype} of shape {given.shape}")
+        coded = encode_values(given)
+        rows = Coded(np.repeat(coded.codes, np.diff(self.offsets)), coded.names)
+        attributes = {**self.columns.attributes, name: rows}
+        return attrs.evolve(self, columns=attrs.evolve(self.columns, attributes=attributes))
+
+    def _holds(self, some: Journeys) -> NDArray[np.bool_]:
+        """Return which journeys are among some of them."""
+        own, other = (
+            np.arange(len(j.outcome)) if j.number is None else j.number for j in (self, some)
+        )
+        if some.log is not self.log or some.rules != self.rules or not np.isin(other, own).all():
+            raise InvalidValue("mask must be journeys that are among these, cut from the same log")
+        return np.isin(own, other)
 
     def where(self, keep: NDArray[np.bool_]) -> Self:
         """Return the journeys where `keep` is true, outcomes and window as in the whole.
@@ -293,6 +359,8 @@ class Journeys:
             outcome=self.outcome[index],
             absorbed=self.absorbed[index],
             left_truncated=self.left_truncated[index],
+            origin=self.origin[index],
+            number=index if self.number is None else self.number[index],
             weight=None if self.weight is None else self.weight[index],
             value=self.value[index],
         )
@@ -339,6 +407,25 @@ def _left_truncated(
     opens = np.append(True, customer[1:] != customer[:-1])[: len(first)]
     since = columns.time[first] - log.observed_from_us
     return opens & (since < rules.inactivity // timedelta(microseconds=1))
+
+
+def _after_goal(
+    columns: Columns,
+    offsets: NDArray[np.int64],
+    customer: NDArray[np.int64],
+    won: NDArray[np.bool_],
+    rules: JourneyRules,
+) -> NDArray[np.bool_]:
+    """Return journeys that begin because a goal, no silence or other case, ended the one before."""
+    after = np.zeros(len(customer), dtype=np.bool_)
+    after[1:] = won[:-1] & (customer[1:] == customer[:-1])
+    begin = offsets[:-1][after]
+    if rules.by_journey_column:
+        case = columns.coded["journey"].codes
+        after[after] = case[begin] == case[begin - 1]
+    elif columns.time is not None and rules.inactivity is not None:
+        after[after] = columns.time[begin] - columns.time[begin - 1] < duration_us(rules.inactivity)
+    return after
 
 
 def _values(

@@ -88,6 +88,7 @@ def journeys_of_paths(
         outcome=outcome.astype(np.int8),
         absorbed=np.zeros(n, dtype=np.bool_),
         left_truncated=np.zeros(n, dtype=np.bool_),
+        origin=np.zeros(n, dtype=np.int8),
         rules=JourneyRules(all_closed=True),
         weight=read_only(weight),
         value=total / weight,

@@ -422,11 +422,21 @@ def _customer_attributes(reading: Reading, ids: Sequence[str]) -> Mapping[str, C
     names = column_names(customers, "customers")
     if key not in names:
         raise UnknownName.among("customer= column", key, names, where="customers=")
-    roles = {attribute_role(name): name for name in names if name != key}
-    columns, _ = columns_of(customers, {"customer": key, **roles})
+    return values_of_customers(customers, key, [name for name in names if name != key], ids)[0]
+
+
+def values_of_customers(
+    frame: Any, key: str, names: Collection[str], ids: Sequence[str], argument: str = "customers="
+) -> tuple[dict[str, Coded], int]:
+    """Return columns of a frame by customer of a log, and how many ids the log does not have.
+
+    Any: see `columns_of`. `key` is the column of the ids.
+    """
+    roles = {attribute_role(name): name for name in names}
+    columns, _ = columns_of(frame, {"customer": key, **roles})
     known = encode_ids(columns["customer"])
     if len(known.names) < len(known):
-        raise InvalidData("customers= must hold one row a customer, each with an id")
+        raise InvalidData(f"{argument} must hold one row a customer, each with an id")
     row_of = {known.names[code]: row for row, code in enumerate(known.codes.tolist())}
     rows = np.array([row_of.get(customer, -1) for customer in ids], dtype=np.int64)
     result = {}
@@ -434,4 +444,4 @@ def _customer_attributes(reading: Reading, ids: Sequence[str]) -> Mapping[str, C
         coded = encode_values(columns[role])
         codes = np.append(coded.codes, -1)
         result[name] = Coded(codes[rows], coded.names)
-    return result
+    return result, len(known) - int(np.count_nonzero(rows >= 0))

@@ -591,6 +591,7 @@ class InteractionLog:
     collapse_repeats = _prepare.collapse_repeats
     drop_duplicates = _prepare.drop_duplicates
     sessions = _prepare.sessions
+    with_attribute = _prepare.with_attribute
 
 
 _OF_JOURNEYS = {

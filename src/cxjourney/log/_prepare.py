@@ -6,18 +6,21 @@ does not change is shared between the two logs.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import numpy as np
 
-from cxjourney._support.validation import check_duration, check_mapping, duration_us
+from cxjourney._support.validation import check_duration, check_mapping, check_name, duration_us
 from cxjourney._time.timestamps import utc_us
 from cxjourney.domain import Channel, Touchpoint, check_not_reserved
-from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
+from cxjourney.exceptions import DataQualityWarning, InvalidValue, TimesRequired, UnknownName
 from cxjourney.log._columns import Coded, Columns
 from cxjourney.log._encode import narrow
+from cxjourney.log._ingest import values_of_customers
+from cxjourney.log._reading import column_names
 
 if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
@@ -33,6 +36,7 @@ L = TypeVar("L", bound="InteractionLog")
 
 __all__ = [
     "channels_carried",
+    "check_free",
     "collapse_repeats",
     "drop_duplicates",
     "duplicate_rows",
@@ -43,6 +47,7 @@ __all__ = [
     "sessions",
     "tied_rows",
     "times_of",
+    "with_attribute",
     "with_rows",
 ]
 
@@ -486,3 +491,77 @@ def _merged(
         found.setdefault(new, set()).add(attrs.evolve(known(old), name=new))
     agreed = {new: items.pop() for new, items in found.items() if len(items) == 1}
     return {new: item for new, item in agreed.items() if item != type(item)(new)}
+
+
+def with_attribute(
+    log: InteractionLog, name: str, values: Any, *, replace: bool = False
+) -> InteractionLog:
+    """Return the log with another attribute of its customers, a segment for every analysis.
+
+    Parameters
+    ----------
+    name
+        What it is called.
+    values
+        A mapping of customers to values, or a frame (any that `from_frame` takes, hence Any) with
+        a column "customer" and one of values. Customers of the log that it does not have are
+        missing; a warning counts those that the log does not have.
+    replace
+        Whether it may take the place of an attribute of this name.
+
+    Raises
+    ------
+    InvalidValue
+        If the name is taken, or a frame has other columns.
+    InvalidData
+        If a customer has two rows.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> log = cx.datasets.sample(seed=1, customers=50).log
+    >>> rated = log.with_attribute("plan", dict.fromkeys(log.customer_ids[:10], "gold"))
+    >>> journeys = rated.journeys(goal="order", all_closed=True, after_goal="discard")
+    >>> cx.sequences.paths(journeys, segment="plan").values
+    ('gold', '__missing__')
+    """
+    check_free(name, log.columns, log.customer_attributes, replace=replace)
+    if isinstance(values, Mapping) and not any(_is_column(value) for value in values.values()):
+        values = {"customer": list(values), name: list(values.values())}
+    columns = [one for one in column_names(values, "values") if one != "customer"]
+    if name in columns:
+        columns = [name]
+    if len(columns) != 1:
+        rule = "have a column 'customer' and one of values"
+        raise InvalidValue.of("values", rule, ", ".join(columns) or "no other column")
+    found, unknown = values_of_customers(values, "customer", columns, log.customer_ids, "values")
+    coded = found[columns[0]]
+    if unknown:
+        missing = int(np.count_nonzero(coded.codes < 0))
+        warnings.warn(
+            f"Of the customers in values, {unknown:,} are not in the log and are left out; "
+            f"{missing:,} of the {log.n_customers:,} in the log have no {name}.",
+            DataQualityWarning,
+            stacklevel=2,
+        )
+    others = {key: one for key, one in log.columns.attributes.items() if key != name}
+    return attrs.evolve(
+        log,
+        columns=attrs.evolve(log.columns, attributes=others),
+        customer_attributes={**log.customer_attributes, name: coded},
+    )
+
+
+def check_free(
+    name: str, columns: Columns, of_customers: Mapping[str, Coded], *, replace: bool
+) -> None:
+    """Raise InvalidValue where a new attribute has the name of another, or of a column."""
+    check_name(name, "name")
+    if name in {"customer", "timestamp", "account", *columns.coded, *columns.numeric}:
+        raise InvalidValue.of("name", "not be that of a column of the log", name)
+    if not replace and (name in columns.attributes or name in of_customers):
+        raise InvalidValue.of("name", "be new, or replace=True replace the attribute", name)
+
+
+def _is_column(value: object) -> bool:
+    return isinstance(value, (list, tuple, np.ndarray)) or hasattr(value, "__arrow_c_stream__")
