@@ -52,7 +52,7 @@ def fails(folder, capsys):
 def test_a_report_is_printed_and_written(folder, capsys):
     assert main(["report", "events.csv", *RULES]) == 0
     text = capsys.readouterr().out
-    for heading in ("The journey graph", "Where customers drop off", "What to fix first"):
+    for heading in ("The journey graph", "Where customers drop off", "What is wrong"):
         assert f"== {heading} ==" in text
         assert heading in (folder / "report.html").read_text(encoding="utf-8")
     assert "wrote report.html" in text
@@ -133,7 +133,7 @@ def test_an_end_that_nothing_follows_is_suggested_as_an_exit(folder, capsys):
 
 def test_the_sample_is_reported_on(folder, capsys):
     assert main(["report", "--sample"]) == 0
-    assert "What to fix first" in capsys.readouterr().out
+    assert "What is wrong" in capsys.readouterr().out
 
 
 def test_parquet_is_told_by_its_content(folder, capsys):
@@ -196,6 +196,14 @@ def test_channels_are_carried_forward(folder, capsys):
     assert "--carry-channels 60s" in page
     assert main(["report", "sessions.csv", "--carry-channels", "30"]) == 2
     assert "--carry-channels: must be a number with its unit" in capsys.readouterr().err
+
+
+def test_expected_exits_are_passed_on_and_named_again(folder, capsys):
+    assert main(["report", "events.csv", *RULES, "--expected-exits", "ad"]) == 0
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "--expected-exits ad" in page
+    assert main(["report", "events.csv", *RULES, "--expected-exits", "add"]) == 2
+    assert "did you mean 'ad'" in capsys.readouterr().err
 
 
 def test_segments_are_read_and_named_again(folder, capsys):

@@ -44,8 +44,6 @@ def test_counts_are_whole_numbers(name, option, wrong, journeys):
             "expected_exits must be a name or a list of names; got 1",
         ),
         ("points", {"expected_exits": "cort"}, "expected exit 'cort' .* did you mean 'cart'"),
-        ("pain_points", {"neutral": "0"}, "neutral must be a number; got '0'"),
-        ("pain_points", {"worst": [-1]}, r"worst must be a number; got \[-1\]"),
         ("rework", {"stages": 3}, "stages must be a name or a list of names; got 3"),
         ("rework", {"stages": [None]}, "stages must hold names only, each a string; got None"),
     ],

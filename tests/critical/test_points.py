@@ -424,7 +424,6 @@ def test_everything_is_computed_once(monkeypatch):
     # and what others have computed is read, not computed again
     cx.dropoff.exits(journeys)
     cx.critical.must_pass(journeys)
-    cx.critical.pain_points(journeys)
     assert calls == dict.fromkeys(calls, 1)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cxjourney as cx
-from cxjourney.critical import drivers, pain_points
+from cxjourney.critical import drivers
 from cxjourney.experience import emotion_curve, expectation_gaps, peak_end, scores
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -89,20 +89,6 @@ def test_the_curve_goes_to_the_very_end(journeys, over, point, n, mean):
     assert (found["n"], found["mean"]) == (n, pytest.approx(mean))
 
 
-def test_furious_leavers_are_the_pain(journeys):
-    found = pain_points(journeys)
-    table = found.table
-    call = table.row(0)
-    assert (call["touchpoint"], call["n"]) == ("call", 20)
-    assert call["reach"] == pytest.approx(0.1)
-    assert call["severity"] == pytest.approx(0.9, abs=0.01)
-    # 100 of the 180 who do not call buy: 20 * 100 / 180 conversions more, over 100
-    assert call["impact"] == pytest.approx(20 / 180)
-    assert call["impact_low"] < 20 / 180 < call["impact_high"]
-    assert call["rank_high"] == 1
-    assert "buy" in found.well
-
-
 def test_the_map_shows_them_where_they_are(journeys):
     drawn = cx.report.journey_map(journeys, stages=("look", "act", "leave"))
     (felt,) = drawn.cell("emotion", "leave")
@@ -137,4 +123,3 @@ def test_every_feeling_of_the_sample_is_counted():
     drawn = cx.report.journey_map(journeys)
     of_map = {e.stage: e.n for e in drawn.entries if e.lane == "emotion"}
     assert of_map == {name: n for name, n in expected.items() if n}
-    assert pain_points(journeys).n == known.sum()

@@ -361,19 +361,17 @@ def test_limits_in_one_empty_valley_are_one_choice():
 
 
 def test_a_report_is_not_sure_on_a_limit_that_nobody_chose():
-    log = cx.datasets.sample(seed=2, customers=400).log
+    log = cx.datasets.sample(seed=2, customers=1_500).log
     found = log.suggest_inactivity(goal="order")
     journeys = log.journeys(goal="order", inactivity=found.suggested)
     report = cx.report.build(journeys, suggestion=found)
     chosen, unchosen = cx.report.build(journeys).sections[0], report.sections[0]
-    assert any("This is almost certain" in text for _, text in chosen.ranked)
-    assert not any("certain" in text or "likely" in text for _, text in unchosen.ranked)
-    assert all(
-        "before somebody chooses the inactivity limit" in text for _, text in unchosen.ranked
-    )
+    unsure = "before somebody chooses the inactivity limit"
+    assert len(chosen.ranked) == len(unchosen.ranked) > 1
+    assert not any(unsure in text for _, text in chosen.ranked)
+    assert all(unsure in text for _, text in unchosen.ranked)
     for section in report.sections:
-        if section.anchor in {"summary", "exits", "critical"}:
+        if section.anchor in {"findings", "exits"}:
             assert section.remarks[0].startswith("Nobody chose the inactivity limit: 1")
-    assert "loses more than its peers with probability" not in report.to_html()
     with pytest.raises(InvalidValue, match="suggestion"):
         cx.report.build(journeys, suggestion=found.suggested)

@@ -12,12 +12,11 @@ from cxjourney.report._charts import Bar, Bars, Matrix
 from cxjourney.report._metrics_table import default_steps, metrics_table
 
 ANCHORS = (
-    "summary",
+    "findings",
     "map",
     "graph",
     "funnel",
     "exits",
-    "critical",
     "channels",
     "metrics",
     "audit",
@@ -61,13 +60,26 @@ def test_it_has_all_sections_in_order(report):
     assert not any(part.absent for part in report.sections)
 
 
-def test_the_summary_names_the_planted_critical_points_first(report, sample):
-    ranked = section(report, "summary").ranked
-    assert len(ranked) <= 3
-    assert {name for name, _ in ranked[:2]} == {"payment", "store advice"}  # planted in the sample
-    for _, said in ranked:
-        assert "more of the" in said
-        assert "loses more than its peers with a probability of" in said
+def test_it_opens_with_the_findings(report, sample):
+    first, found = report.sections[0], cx.findings(sample.journeys())
+    assert [name for name, _ in first.ranked] == ["payment", "store advice", "app → web"]  # planted
+    for (_, said), one in zip(first.ranked, found, strict=True):
+        assert said.startswith(one.sentence)
+        assert f"{one.gain.value:,.0f} [{one.gain.low:,.0f}, {one.gain.high:,.0f}] more" in said
+    assert first.remarks[0] == f"3 findings are sure, of {sum(found.tests['tests']):,} tests."
+    assert first.parts[0].table["gain_low"].tolist() == [one.gain.low for one in found]
+    assert first.parts[1].caption.startswith("Worth watching")
+
+
+def test_expected_exits_are_no_findings_and_stand_in_what_repeats_the_report(sample):
+    made = build(sample.journeys(), expected_exits=["payment"])
+    assert "payment" not in [name for name, _ in made.sections[0].ranked]
+    assert made.parameters["expected exits"] == "payment"
+    assert "expected_exits=['payment']" in made.python
+    exits = section(made, "exits").parts[0].table
+    assert exits["touchpoint"][-1] == "payment"
+    with pytest.raises(cx.exceptions.UnknownName, match="expected_exits"):
+        build(sample.journeys(), expected_exits=["paiment"])
 
 
 def test_the_same_journeys_make_the_same_report(sample):
@@ -79,12 +91,11 @@ def test_progress_is_told_step_by_step(sample):
     told: list[str] = []
     build(log_of([("a", 0, "web")]).journeys(inactivity=timedelta(days=1)), begin=told.append)
     assert told == [
-        "what to fix first",
+        "what is wrong",
         "the journey map",
         "the journey graph",
         "the funnel",
         "exits",
-        "critical points",
         "channels",
         "metrics",
         "the audit",
@@ -111,10 +122,10 @@ def test_the_python_that_it_prints_makes_the_same_report(sample, report, tmp_pat
 
 def test_without_a_goal_and_without_channels_sections_say_why():
     made = build(log_of([("a", 0, "web"), ("b", 1, "app")]).journeys(inactivity=timedelta(days=1)))
-    for anchor in ("critical", "channels", "funnel"):
+    for anchor in ("channels", "funnel"):
         assert section(made, anchor).absent
-    assert "cannot be told" in section(made, "summary").remarks[0]
-    assert "no goal was named" in section(made, "summary").lead
+    assert "cannot be told" in section(made, "findings").remarks[0]
+    assert "no goal was named" in section(made, "findings").lead
     made.to_html()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cxjourney._findings._findings import Finding, Findings, findings
+from cxjourney._findings._pipeline import STEPS as STEPS
 
 __all__ = ["Finding", "Findings", "findings"]
 

@@ -28,10 +28,10 @@ def add(commands: Any) -> None:
         commands,
         "report",
         _report,
-        brief="report where customers drop off, how they change channels, and what matters most",
-        long="Read a log of customer events and report where customers drop off, how they move "
-        "between channels, and which touchpoints matter most. The report is printed in the "
-        "terminal and written to one HTML file.",
+        brief="report what is wrong, where customers drop off, and how they change channels",
+        long="Read a log of customer events and report what is wrong, how sure that is, and what "
+        "it costs; then where customers drop off and how they move between channels. The report is "
+        "printed in the terminal and written to one HTML file.",
         example="events.csv --goal payment_done --inactivity 30d",
     )
     parser.add_argument(
@@ -46,6 +46,13 @@ def add(commands: Any) -> None:
         metavar="TOUCHPOINT",
         help="a step of the funnel; repeat it for each step, in order (default: the touchpoints "
         "that at least half of the converted journeys visit)",
+    )
+    parser.add_argument(
+        "--expected-exits",
+        action="append",
+        metavar="TOUCHPOINT",
+        help="a touchpoint at which it is no fault that journeys end, such as a confirmation; can "
+        "be repeated",
     )
     parser.add_argument(
         "--segment",
@@ -70,6 +77,7 @@ def _report(arguments: argparse.Namespace) -> None:
             python=_reading(arguments),
             command=_again(arguments, given),
             suggestion=given.suggestion,
+            expected_exits=arguments.expected_exits or (),
             begin=begin,
         )
     page.write(out)  # first, since a pipe may close while the text is printed
@@ -91,7 +99,7 @@ def _again(arguments: argparse.Namespace, opened: Opened) -> str:
     words = ["cxjourney", "report"]
     if arguments.sample:
         words.append("--sample")
-        given = {name: given[name] for name in ("step", "out")}
+        given = {name: given[name] for name in ("step", "expected_exits", "out")}
     else:
         words.append(arguments.file)
     for name, value in given.items():

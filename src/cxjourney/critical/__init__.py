@@ -9,7 +9,6 @@ from cxjourney.critical._grain import reach_figures as reach_figures
 from cxjourney.critical._grain import repeated as repeated
 from cxjourney.critical._importance_performance import ImportancePerformance, importance_performance
 from cxjourney.critical._must_pass import MustPass, must_pass
-from cxjourney.critical._pain_points import PainPoints, pain_points
 from cxjourney.critical._points import CriticalPoints, points
 from cxjourney.critical._reasons import Reason
 from cxjourney.critical._rework import Rework, rework
@@ -21,7 +20,6 @@ __all__ = [
     "Drivers",
     "ImportancePerformance",
     "MustPass",
-    "PainPoints",
     "Reason",
     "Rework",
     "bottlenecks",
@@ -30,7 +28,6 @@ __all__ = [
     "importance_performance",
     "moments_of_truth",
     "must_pass",
-    "pain_points",
     "points",
     "rework",
 ]

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxjourney._support.table import format_value
+from cxjourney._support.validation import check_names
 from cxjourney.domain import Outcome, check_blueprint
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import InactivitySuggestion, check_journeys
 from cxjourney.metrics import Scale
 from cxjourney.report._page import Figure, Report
-from cxjourney.report._sections import SEED, STEPS, Work
+from cxjourney.report._sections import SECTIONS, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,9 +39,10 @@ def build(
     python: str = "",
     command: str = "",
     suggestion: InactivitySuggestion | None = None,
+    expected_exits: str | Iterable[str] = (),
     begin: Callable[[str], None] | None = None,
 ) -> Report:
-    """Return the report on journeys: what to fix first, the journey map, the graph, and all else.
+    """Return the report on journeys: what is wrong, the journey map, the graph, and all else.
 
     Parameters
     ----------
@@ -65,8 +67,10 @@ def build(
     suggestion
         What the inactivity limit was taken from, where nobody chose it: with several plausible
         limits the report then calls nothing sure that hangs on it.
+    expected_exits
+        Touchpoints at which it is no fault that journeys end: see `cxjourney.findings`.
     begin
-        Called with the name of each of the `STEPS` as it begins, to show progress.
+        Called with the name of each step as it begins, to show progress.
 
     Returns
     -------
@@ -106,11 +110,18 @@ def build(
         rule = "be the result of log.suggest_inactivity(), or None"
         raise InvalidValue.of("suggestion", rule, suggestion)
     steps = None if steps is None else tuple(steps)
+    expected = check_names(expected_exits, "expected_exits")
     work = Work(
-        journeys=journeys, steps=steps, blueprint=blueprint, scale=scale, suggestion=suggestion
+        journeys=journeys,
+        steps=steps,
+        blueprint=blueprint,
+        scale=scale,
+        suggestion=suggestion,
+        expected_exits=expected,
+        begin=begin,
     )
     sections = []
-    for step, section in STEPS.items():
+    for step, section in SECTIONS.items():
         if begin is not None:
             begin(step)
         sections.append(section(work))
@@ -120,8 +131,8 @@ def build(
         window=_window(journeys),
         figures=_figures(journeys),
         sections=tuple(sections),
-        parameters=_rules(journeys) | {"seed of the draws": str(SEED)},
-        python=_python(journeys, python, suggested=bool(work.unchosen)),
+        parameters=_rules(journeys) | {"expected exits": ", ".join(expected) or "none"},
+        python=_python(journeys, python, suggested=bool(work.unchosen), expected=expected),
         command=command,
     )
 
@@ -181,7 +192,7 @@ def _limit(limit: timedelta) -> str:
     return format_value(limit / timedelta(seconds=1), "duration")
 
 
-def _python(journeys: Journeys, reading: str, *, suggested: bool) -> str:
+def _python(journeys: Journeys, reading: str, *, suggested: bool, expected: tuple[str, ...]) -> str:
     """Return the code that makes the report again."""
     if journeys.columns.time is None:
         return ""
@@ -199,6 +210,7 @@ def _python(journeys: Journeys, reading: str, *, suggested: bool) -> str:
     if rules.gaps:
         choices.append("gaps=cx.TransitionGaps()")
     further = f", suggestion=log.suggest_inactivity(goal={goal!r})" if suggested else ""
+    further += f", expected_exits={list(expected)!r}" if expected else ""
     if rules.carry_channels is not None:
         seconds = rules.carry_channels.total_seconds()
         choices.append(f"carry_channels=timedelta(seconds={seconds:.15g})")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
+from cxjourney._findings import STEPS as FINDING_STEPS
+from cxjourney._findings import Findings, findings
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.words import counted
 from cxjourney.domain import JourneyBlueprint
@@ -23,23 +25,21 @@ from cxjourney.report._metrics_table import default_steps, metrics_table
 from cxjourney.report._network import TERMINALS, Network, network
 from cxjourney.report._page import Part, Picture, Section
 from cxjourney.report._stages import stages_in_order
-from cxjourney.report._words import caveats, chance, first_to_fix, overview
+from cxjourney.report._words import UNSURE, caveats, overview, worth_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from cxjourney._support.result import Result
-    from cxjourney.critical import CriticalPoints
     from cxjourney.graph import JourneyGraph
 
-__all__ = ["SEED", "STEPS", "Work"]
+__all__ = ["SECTIONS", "STEPS", "Work"]
 
 TRANSITIONS = 20  # rows of their table; the rest is in the graph
-SEED = 0  # of random draws: the same journeys make the same report
-_BARS = 12  # critical points that are drawn
+_LOOKING = "what is wrong: "
 
 
-@attrs.define(kw_only=True, slots=False)  # slots would leave no room for the cached points
+@attrs.define(kw_only=True, slots=False)  # slots would leave no room for the cached findings
 class Work:
     """What the sections are made from; what two of them need is computed once."""
 
@@ -48,6 +48,8 @@ class Work:
     blueprint: JourneyBlueprint | None
     scale: Scale | None
     suggestion: InactivitySuggestion | None
+    expected_exits: tuple[str, ...] = ()
+    begin: Callable[[str], None] | None = None
 
     @property
     def unchosen(self) -> tuple[str, ...]:
@@ -66,55 +68,46 @@ class Work:
         return (said,)
 
     @cached_property
-    def points(self) -> CriticalPoints | str:
-        """The critical points, or why there are none."""
-        from cxjourney.critical import points
-
+    def findings(self) -> Findings | str:
+        """What is wrong, or why that cannot be told."""
         rules = self.journeys.rules
         if not rules.goal and self.journeys.columns.time is not None:
-            return "Without a goal no journey converts, so no touchpoint can cost conversions."
+            return "Without a goal no journey converts, so that nothing can cost conversions."
         try:
-            return points(self.journeys, rng=SEED)
+            return findings(self.journeys, expected_exits=self.expected_exits, begin=self._begin)
         except (OutcomeUndetermined, TimesRequired, NotAbsorbing) as error:
             return str(error)
 
+    def _begin(self, step: str) -> None:
+        if self.begin is not None:
+            self.begin(f"{_LOOKING}{step}")
 
-def _summary(work: Work) -> Section:
-    ranked: tuple[tuple[str, str], ...] = ()
-    remarks: tuple[str, ...]
-    if isinstance(work.points, str):
-        remarks = (f"What to fix first cannot be told: {work.points}",)
+
+def _findings(work: Work) -> Section:
+    found, ranked, parts = work.findings, [], []
+    if isinstance(found, str):
+        said: tuple[str, ...] = (f"What is wrong cannot be told: {found}",)
     else:
-        ranked = tuple(
-            first_to_fix(work.points, work.journeys.log.currency, sure=not work.unchosen)
-        )
-        remarks = (
-            "Gains are upper bounds and not causal. The first of many touchpoints is probably less "
-            "bad than it looks."
-            if ranked
-            else _nothing_first(work.points),
-        )
+        unsure = f" {UNSURE}" if work.unchosen else ""
+        ranked = [
+            (f"{one.where} {one.who}".strip(), f"{one.sentence} {worth_of(one)}{unsure}")
+            for one in found
+        ]
+        said = (found.headline.partition(" The first: ")[0], *found.notes)
+        tables = (("What is sure, sorted by gain_low", found._shown()), *found._further())  # noqa: SLF001 - one package
+        parts = [Part(caption=caption, table=table) for caption, table in tables if len(table)]
     return Section(
-        anchor="summary",
-        title="In short",
+        anchor="findings",
+        title="What is wrong",
         lead=overview(work.journeys),
-        ranked=ranked,
-        remarks=(*work.unchosen, *remarks),
+        parts=tuple(parts),
+        ranked=tuple(ranked),
+        remarks=(*work.unchosen, *said),
     )
 
 
-def _nothing_first(points: CriticalPoints) -> str:
-    if all(points.table["mark"]):
-        return (
-            "No touchpoint could be compared with others (see the column mark of the critical "
-            "points), so that nothing can be said of what to fix first."
-        )
-    return "No touchpoint clearly loses more than its peers: there is nothing to fix first."
-
-
 def _map(work: Work) -> Section:
-    points = None if isinstance(work.points, str) else work.points
-    drawn = journey_map(work.journeys, blueprint=work.blueprint, points=points)
+    drawn = journey_map(work.journeys, blueprint=work.blueprint)
     stages, lanes = counted(len(drawn.stages), "stage"), counted(len(drawn.lanes), "lane")
     brief = f"drawn on the page: {stages}, {lanes}"
     return Section(
@@ -248,7 +241,7 @@ def _exits(work: Work) -> Section:
     from cxjourney.dropoff import exits
 
     return _answer(
-        lambda: exits(work.journeys),
+        lambda: exits(work.journeys, expected_exits=work.expected_exits),
         anchor="exits",
         title="Where customers drop off",
         lead=(
@@ -281,49 +274,6 @@ def _channels(work: Work) -> Section:
             Part.of_result(switching(work.journeys), caption="How often they switch"),
             Part.of_result(found, caption="Transitions, the most frequent first"),
         ),
-    )
-
-
-def _critical(work: Work) -> Section:
-    anchor, title = "critical", "What to fix first"
-    lead = (
-        "Touchpoints by the conversions that would be gained if no more customers left there than "
-        "at their peers. Reach is the share of journeys that visit the touchpoint. The removal "
-        "effect is the share of conversions that would be lost without it, by the Markov chain."
-    )
-    found = work.points
-    if isinstance(found, str):
-        return Section(anchor=anchor, title=title, lead=lead, absent=found)
-    worst = found.table.take(range(min(_BARS, len(found.table))))
-    bars = Bars(
-        kind="number",
-        rows=tuple(
-            Bar(
-                name=str(row["touchpoint"]),
-                value=float(row["gain"] or 0),
-                low=float(row["gain_low"] or 0),
-                high=float(row["gain_high"] or 0),
-                note=""
-                if work.unchosen
-                else f"loses more than its peers with probability {chance(row['confidence'])}",
-            )
-            for row in worst
-            if not row["mark"]
-        ),
-    )
-    return Section(
-        anchor=anchor,
-        title=title,
-        lead=lead,
-        parts=(
-            Picture(
-                caption="Conversions that could be gained, with their intervals",
-                drawing=bars,
-                brief="drawn on the page",
-            ),
-            Part.of_result(found, caption="Critical points"),
-        ),
-        remarks=work.unchosen,
     )
 
 
@@ -372,15 +322,15 @@ def _answer(
 
 
 # What is in a report, in order: the name of each step while it is worked on, and its section.
-STEPS: Mapping[str, Callable[[Work], Section]] = {
-    "what to fix first": _summary,
+SECTIONS: Mapping[str, Callable[[Work], Section]] = {
+    "what is wrong": _findings,
     "the journey map": _map,
     "the journey graph": _graph,
     "the funnel": _funnel,
     "exits": _exits,
-    "critical points": _critical,
     "channels": _channels,
     "metrics": _metrics,
     "the audit": _audit,
     "caveats": _caveats,
 }
+STEPS = (*(f"{_LOOKING}{step}" for step in FINDING_STEPS), *SECTIONS)

@@ -1,8 +1,7 @@
-"""Sentences of the report: the overview, what to fix first, and the caveats."""
+"""Sentences of the report: the overview, what findings are worth, and the caveats."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from cxjourney._support.table import format_value
@@ -10,15 +9,14 @@ from cxjourney.domain import Outcome
 from cxjourney.log import odd_times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from cxjourney.critical import CriticalPoints
+    from cxjourney._findings import Finding
     from cxjourney.journeys import Journeys
 
-__all__ = ["caveats", "chance", "first_to_fix", "overview"]
+__all__ = ["UNSURE", "caveats", "overview", "worth_of"]
 
-FIRST = 3
-_UNSURE = "Whether it truly loses more is not sure before somebody chooses the inactivity limit."
+UNSURE = "Whether that is so is not sure before somebody chooses the inactivity limit."
 
 
 def overview(journeys: Journeys) -> str:
@@ -42,81 +40,12 @@ def overview(journeys: Journeys) -> str:
     )
 
 
-def first_to_fix(
-    points: CriticalPoints, currency: str | None, *, sure: bool = True
-) -> Iterator[tuple[str, str]]:
-    """Yield the touchpoints to fix first, each with the reasons and how certain they are."""
-    ranks = {str(row["touchpoint"]): row for row in points.rank_probability}
-    rows = {str(row["touchpoint"]): row for row in points.table}
-    for name in points.ranking[:FIRST]:
-        row, rank = rows[name], ranks[name]
-        if row["mark"] or not _number(row["gain"]) > 0:
-            continue
-        certain = _certainty(row, rank) if sure else _UNSURE
-        yield name, f"{_loss(row)} {_gain(row, points.n_journeys, currency)} {certain}"
-
-
-def _loss(row: Mapping[str, object]) -> str:
-    group = str(row["peer_group"])
-    others = {
-        "all": "at the other touchpoints",
-        "nearness to the goal": "at touchpoints as near to the goal",
-    }.get(group, f"at the other touchpoints of the stage {group!r}")
-    return (
-        f"{_percent(row['exit_probability'])} [{_percent(row['low'])}, {_percent(row['high'])}] of "
-        f"the visits here are exits, compared with {_percent(row['peers'])} {others}."
-    )
-
-
-def _gain(row: Mapping[str, object], n_journeys: int, currency: str | None) -> str:
-    low, high = (format_value(_number(row[end])) for end in ("gain_low", "gain_high"))
-    money = _number(row["gain_value"])
-    worth = "" if math.isnan(money) else f", worth {money:,.0f} {currency or ''}".rstrip()
-    return (
-        f"If only as many left here as there, up to {format_value(_number(row['gain']))} [{low}, "
-        f"{high}] more of the {n_journeys:,} journeys would convert{worth}."
-    )
-
-
-def _certainty(row: Mapping[str, object], rank: Mapping[str, object]) -> str:
-    sure = _number(row["confidence"])
-    word = (
-        "almost certain"
-        if sure >= 0.95
-        else "likely"
-        if sure >= 0.8
-        else "uncertain"
-        if sure >= 0.6
-        else "undecided"
-    )
-    top = _number(rank["top_three"])
-    among = (
-        ""
-        if math.isnan(top)
-        else f" It is among the first three with a probability of {chance(top)}."
-    )
-    staged = row["peer_group"] not in {"all", "nearness to the goal"}
-    claim = (
-        "loses more than its peers" if staged else "stands apart from how such touchpoints differ"
-    )
-    return f"This is {word}: it {claim} with a probability of {chance(sure)}.{among}"
-
-
-def chance(value: object) -> str:
-    """Return a probability from random draws, which is never quite 0 or 1."""
-    share = _number(value)
-    if share > 0.995:
-        return "over 99%"
-    return "under 1%" if share < 0.005 else format_value(share, "percent")
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) else math.nan
-
-
-def _percent(value: object) -> str:
-    share = _number(value)
-    return f"{100 * share:.2g}%" if 0 < share < 0.001 else format_value(share, "percent")
+def worth_of(finding: Finding) -> str:
+    """Return what would be won if a finding were gone, in a sentence."""
+    gain, money = finding.gain, finding.money
+    low, value, high = (format_value(end, "integer") for end in (gain.low, gain.value, gain.high))
+    worth = "" if money is None else f", worth {money.value:,.0f} {money.unit}".rstrip()
+    return f"Without it {value} [{low}, {high}] more journeys would convert{worth}."
 
 
 def caveats(journeys: Journeys) -> Iterator[str]:
