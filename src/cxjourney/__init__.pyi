@@ -24,6 +24,8 @@ from cxjourney import whatif as whatif
 from cxjourney._findings import Finding as Finding
 from cxjourney._findings import Findings as Findings
 from cxjourney._findings import findings as findings
+from cxjourney._trend import Trend as Trend
+from cxjourney._trend import trend as trend
 from cxjourney._versions import show_versions as show_versions
 from cxjourney.domain import CONVERSION as CONVERSION
 from cxjourney.domain import DROPOFF as DROPOFF

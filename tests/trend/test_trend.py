@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 
-from cxjourney import InteractionLog, Journeys
-from cxjourney._trend import Metric, Trend, trend
-from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
+from cxjourney import InteractionLog, Journeys, Trend, trend
+from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TimesRequired, UnknownName
+from cxjourney.metrics import Metric, all_metrics
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 
@@ -142,15 +142,175 @@ def test_goal_that_ends_nothing_converts_when_it_is_reached() -> None:
 
 
 def test_metric_of_ones_own_and_segments(steady: Journeys) -> None:
-    longest = Metric.of_journeys("visits", lambda journeys: journeys.lengths.astype(float))
-    found = trend(steady, longest, by="month")
-    assert (found.figure, found.unit) == ("visits", "")
+    length = Metric(
+        name="length",
+        unit="visits",
+        direction="neither",
+        definition="visits of a journey",
+        per_journey=lambda journeys: journeys.lengths,
+    )
+    found = trend(steady, length, by="month")
+    assert (found.figure, found.unit) == ("length", "visits")
     whole = np.average(found.periods["value"], weights=np.asarray(found.periods["n"]))
     assert whole == pytest.approx(steady.lengths.mean())
     by_device = trend(steady, "conversion_rate", by="month", segment="device")
     assert by_device.values == ("app", "web")
     n = sum(int(np.sum(part.periods["n"])) for _, part in by_device)
     assert n == np.sum(trend(steady, "conversion_rate").periods["n"])
+
+
+def counted(by: str, figure: str = "journeys", **window: datetime) -> Trend:
+    """Return the trend of 4 journeys a day on weekdays, 1 on Sundays, from 2026-01-05 on."""
+    days = [d for d in range(70) for _ in range(1 if d % 7 == 6 else 4)]
+    log = InteractionLog.from_frame(
+        {
+            "c": [f"c{i}" for i in range(len(days))],
+            "t": ["ad" if i % 2 else "web" for i in range(len(days))],
+            "w": [BEGIN + timedelta(days=d, hours=9) for d in days],
+        },
+        customer="c",
+        touchpoint="t",
+        timestamp="w",
+        **window,
+    )
+    return trend(log, figure, by=by)  # type: ignore[call-overload]
+
+
+def test_numbers_are_those_of_a_day_that_was_observed() -> None:
+    found = counted("week", observed_until=BEGIN + timedelta(days=80))
+    assert found.unit == "journeys a day"
+    assert found.periods["n"].tolist() == [25] * 10 + [0, 0]
+    assert found.periods["value"].tolist() == [25 / 7] * 10 + [0, 0]
+    assert found.periods["censored"].tolist() == [False] * 11 + [True]  # 80 days are 11 3/7 weeks
+    assert found.center == pytest.approx(250 / 77)
+    late = counted("month", observed_until=BEGIN + timedelta(days=69, hours=9))
+    january, february, march = range(27), range(27, 55), range(55, 70)
+    assert late.periods["period"] == ("2026-01", "2026-02", "2026-03")
+    for row, days in enumerate((january, february, march)):
+        n = sum(1 if d % 7 == 6 else 4 for d in days)
+        assert late.periods["n"][row] == n
+        assert late.periods["value"][row] == pytest.approx(n / len(days))
+    assert late.periods["censored"].tolist() == [True, False, True]
+    whole = counted("quarter", observed_from=BEGIN - timedelta(days=4))
+    assert whole.periods["period"] == ("2026-Q1",)
+    assert whole.periods["value"][0] == pytest.approx(250 / 74)  # 1 January to 15 March
+    carts = counted("week", "visits:web").periods
+    assert carts["n"].sum() == 125
+
+
+def test_limits_of_numbers_are_those_of_a_u_chart() -> None:
+    rng = np.random.default_rng(3)
+    counts = rng.poisson(30, 12).tolist()
+    counts[8] = 95
+    when = [BEGIN + timedelta(days=7 * w, hours=h) for w, n in enumerate(counts) for h in range(n)]
+    log = InteractionLog.from_frame(
+        {"c": [f"c{i}" for i in range(len(when))], "t": ["ad"] * len(when), "w": when},
+        customer="c",
+        touchpoint="t",
+        timestamp="w",
+        observed_until=BEGIN + timedelta(days=84) - timedelta(seconds=1),
+    )
+    found = trend(log, "journeys")
+    k = np.array(counts) / 7
+    mean = k.mean()
+    error = np.sqrt(mean / 7)
+    spread = np.abs(np.diff((k - mean) / error)).mean() / 1.128
+    assert found.center == pytest.approx(mean)
+    assert found.spread == pytest.approx(spread, rel=1e-3)
+    assert found.periods["limit_high"][0] == pytest.approx(mean + 3 * spread * error, rel=1e-3)
+    assert found.periods["low"][0] < k[0] < found.periods["high"][0]
+
+
+def test_intervals_of_numbers_cover_and_widen_where_customers_come_often() -> None:
+    covered = {1: 0, 5: 0}
+    width = {1: 0.0, 5: 0.0}
+    for often in covered:
+        for seed in range(60):
+            rng = np.random.default_rng(seed)
+            n = rng.poisson(200 // often)
+            day = np.repeat(rng.integers(0, 7, n), often)
+            log = InteractionLog.from_frame(
+                {
+                    "c": [f"{seed}-{i // often}" for i in range(len(day))],
+                    "t": [f"t{i % often}" for i in range(len(day))],  # no two alike in a row
+                    "w": [BEGIN + timedelta(days=d, minutes=i) for i, d in enumerate(day.tolist())],
+                },
+                customer="c",
+                touchpoint="t",
+                timestamp="w",
+                observed_from=BEGIN,
+                observed_until=BEGIN + timedelta(days=7) - timedelta(seconds=1),
+            )
+            week = trend(log, "visits", tz="UTC").periods.row(0)
+            covered[often] += week["low"] <= 200 / 7 <= week["high"]
+            width[often] += week["high"] - week["low"]
+    assert min(covered.values()) >= 52  # of 60; 51 or fewer have a probability of .004 at .95
+    assert 1.8 < width[5] / width[1] < 2.7  # √5
+
+
+def test_change_of_numbers_has_a_week() -> None:
+    rng = np.random.default_rng(5)
+    daily = np.concatenate([rng.poisson(20, 98), rng.poisson(30, 84)])
+    when = [BEGIN + timedelta(days=d, minutes=m) for d, n in enumerate(daily) for m in range(n)]
+    log = InteractionLog.from_frame(
+        {"c": [f"c{i}" for i in range(len(when))], "t": ["ad"] * len(when), "w": when},
+        customer="c",
+        touchpoint="t",
+        timestamp="w",
+    )
+    found = trend(log, "visits", by="month")
+    assert found.p < 0.01
+    assert found.since_low <= "2026-04-13" <= found.since_high  # 98 days after 5 January
+    assert found.before == pytest.approx(daily[:98].mean(), abs=1.5)
+    assert found.after == pytest.approx(daily[98:].mean(), abs=1.5)
+
+
+def test_visits_are_counted_within_one_time_for_all(steady: Journeys) -> None:
+    found = trend(steady, "visits_per_journey", by="month")
+    assert found.within is not None
+    expected = [
+        sum(i.timestamp - j.interactions[0].timestamp <= found.within for i in j.interactions)
+        - (j.interactions[-1].touchpoint.name == "buy"
+           and j.interactions[-1].timestamp - j.interactions[0].timestamp <= found.within)
+        for j in steady
+        if j.interactions[0].timestamp.month == 1
+    ]  # fmt: skip
+    assert found.periods["value"][0] == pytest.approx(np.mean(expected))
+    assert bool(found.periods["censored"][-1])
+
+
+def test_neither_order_nor_names_of_rows_matter() -> None:
+    rng = np.random.default_rng(0)
+    rows = [(f"c{i}", t, BEGIN + timedelta(days=int(d), hours=h))
+            for i, d in enumerate(rng.integers(0, 120, 300))
+            for h, t in enumerate(("ad", "web", "buy")[: 2 + i % 2])]  # fmt: skip
+
+    def found(order: list[int], prefix: str) -> list[object]:
+        customer, touchpoint, when = zip(*(rows[i] for i in order), strict=True)
+        log = InteractionLog.from_frame(
+            {"c": customer, "t": [prefix + t for t in touchpoint], "w": list(when)},
+            customer="c",
+            touchpoint="t",
+            timestamp="w",
+        )
+        journeys = log.journeys(goal=f"{prefix}buy", inactivity=timedelta(days=7))
+        return [
+            {**trend(journeys, figure).to_dict(), "figure": "", "notes": []}
+            for figure in ("conversion_rate", f"exit_rate:{prefix}web", "journeys", "conversions")
+        ]
+
+    first = found(list(range(len(rows))), "")
+    assert found(rng.permutation(len(rows)).tolist(), "x ") == first
+
+
+def test_one_interaction_is_charted() -> None:
+    log = InteractionLog.from_frame(
+        {"c": ["a"], "t": ["web"], "w": [BEGIN]}, customer="c", touchpoint="t", timestamp="w"
+    )
+    for figure in ("journeys", "visits:web", "visits_per_journey"):
+        found = trend(log, figure)
+        assert found.periods["n"].tolist() == [1]
+        assert found.p == 1
 
 
 def test_result_goes_to_json_and_back(steady: Journeys) -> None:
@@ -161,13 +321,30 @@ def test_result_goes_to_json_and_back(steady: Journeys) -> None:
 
 def test_messages_name_what_there_is(steady: Journeys) -> None:
     with pytest.raises(UnknownName, match="conversion_after"):
-        trend(steady, "conversions")
+        trend(steady, "conversion")
     with pytest.raises(UnknownName, match="'ad', 'cart'"):
         trend(steady, "exit_rate:basket")
     with pytest.raises(InvalidValue, match="touchpoint after a colon"):
         trend(steady, "conversion_after")
     with pytest.raises(InvalidValue, match="no touchpoint"):
         trend(steady, "conversion_rate:cart")
+    with pytest.raises(InvalidValue, match="goal=") as lacking:
+        trend(steady.log, "conversion_rate")
+    assert "trend" in str(lacking.value)
+    with pytest.raises(OutcomeUndetermined):
+        trend(steady.log, "exit_rate")
+    with pytest.raises(InvalidValue, match="per_journey"):
+        trend(steady, all_metrics()["nps"])  # type: ignore[call-overload]
+    card = {"name": "odd", "unit": "", "direction": "neither", "definition": ""}
+    for odd in (lambda _: [1.0], lambda j: np.full(len(j), np.inf), lambda j: ["a"] * len(j)):
+        with pytest.raises(InvalidValue, match="one a journey"):
+            trend(steady, Metric(**card, per_journey=odd))
+    with pytest.raises(InvalidValue, match="nothing to chart"):
+        trend(steady, Metric(**card, per_journey=lambda j: np.full(len(j), np.nan)))
+    ancient = {"c": ["a", "b"], "t": ["x", "y"], "w": [datetime(1, 1, 1, tzinfo=UTC), BEGIN]}
+    log = InteractionLog.from_frame(ancient, customer="c", touchpoint="t", timestamp="w")
+    with pytest.raises(InvalidValue, match="by must give at most"):
+        trend(log, "journeys", by="day")
     with pytest.raises(TimesRequired):
         trend(Journeys.from_paths([["a"]], converted=[1], dropped=[1]), "conversion_rate")
 
@@ -176,3 +353,16 @@ def test_picture(steady: Journeys) -> None:
     pytest.importorskip("matplotlib")
     axes = trend(steady, "conversion_rate", by="month").plot()
     assert len(axes.get_xticklabels()) == 7  # January to July
+    for by in ("week", "month", "quarter"):
+        changed = trend(shop(seed=3, customers=3_000, jump=0.2), "conversion_rate", by=by)
+        axes = changed.plot()
+        assert "change" in [text.get_text() for text in axes.get_legend().get_texts()]
+        (line,) = [x for x in axes.get_lines() if x.get_linestyle() == "--"]
+        period = changed.periods["period"][round(line.get_xdata()[0] + 0.5)]
+        month = f"{changed.since[:4]}-Q{(int(changed.since[5:7]) - 1) // 3 + 1}"
+        expected = {"week": period, "month": changed.since[:7], "quarter": month}[by]
+        assert period == expected
+        assert (
+            by != "week"
+            or 0 <= (date.fromisoformat(changed.since) - date.fromisoformat(period)).days < 7
+        )

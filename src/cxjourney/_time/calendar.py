@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 
     from cxjourney._support.arrays import Values
 
-__all__ = ["DAY_US", "PERIODS", "Period", "instant", "instants", "period_index", "period_label"]
+__all__ = [
+    "DAY_US",
+    "PERIODS",
+    "Period",
+    "instant",
+    "instants",
+    "period_index",
+    "period_label",
+    "period_start",
+]
 
-Period = Literal["day", "week", "month"]
-PERIODS = ("day", "week", "month")
+Period = Literal["day", "week", "month", "quarter"]
+PERIODS = ("day", "week", "month", "quarter")
 
 DAY_US = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -97,17 +106,27 @@ def _object_us(value: Any) -> Any:
 
 
 def period_index(utc_us: NDArray[np.int64], period: Period, time_zone: str) -> NDArray[np.int64]:
-    """Return the number of the calendar day, week (from Monday) or month in a zone."""
+    """Return the number of the calendar day, week (from Monday), month or quarter in a zone."""
     days = to_local(utc_us, time_zone) // DAY_US
     if period == "day":
         return days
     if period == "week":
         return (days + _MONDAY) // 7
-    return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    return months if period == "month" else months // 3
+
+
+def period_start(index: int, period: Period) -> int:
+    """Return the number of the first day of a period."""
+    if period in {"month", "quarter"}:
+        month = np.datetime64(index if period == "month" else 3 * index, "M")
+        return int(month.astype("datetime64[D]").astype(np.int64))
+    return index if period == "day" else 7 * index - _MONDAY
 
 
 def period_label(index: int, period: Period) -> str:
-    """Return the first day of a period, or its year and month."""
-    if period == "month":
-        return str(np.datetime64(index, "M"))
-    return str(np.datetime64(index if period == "day" else 7 * index - _MONDAY, "D"))
+    """Return the first day of a period, or its year and month or quarter."""
+    if period == "quarter":
+        return f"{1970 + index // 4}-Q{index % 4 + 1}"
+    start = np.datetime64(period_start(index, period), "D")
+    return str(start.astype("datetime64[M]") if period == "month" else start)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from cxjourney._trend._metric import Metric
 from cxjourney._trend._trend import Trend, trend
 
-__all__ = ["Metric", "Trend", "trend"]
+__all__ = ["Trend", "trend"]
 
 
 def __dir__() -> list[str]:

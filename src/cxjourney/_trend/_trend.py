@@ -1,8 +1,11 @@
-"""`trend`: a figure by period, what is to be expected of it, and since when it is another."""
+"""`trend`: a figure by period, its expectation, and the date since when it is another."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from bisect import bisect_right
+from datetime import timedelta
+from statistics import NormalDist
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import attrs
 import numpy as np
@@ -10,25 +13,45 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.change_point import NONE, Rise, rise_of
-from cxjourney._stats.control_limits import limits_of_means, limits_of_shares, reached_at_age
+from cxjourney._stats.control_limits import (
+    Limits,
+    limits_of_counts,
+    limits_of_means,
+    limits_of_shares,
+    reached_at_age,
+)
+from cxjourney._support.array_types import Bools, Floats
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_choice, check_level
-from cxjourney._time.calendar import PERIODS, Period, period_index, period_label
-from cxjourney._trend._metric import Metric, Rows, metric_of
+from cxjourney._time.calendar import (
+    PERIODS,
+    Period,
+    period_index,
+    period_label,
+    period_start,
+)
+from cxjourney._time.zones import check_zone
+from cxjourney._trend._rows import Rows, rows_of, until_us
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import BySegment, Journeys, by_segment, units_of
+from cxjourney.journeys import BySegment, Journeys, by_segment, check_journeys, units_of
+from cxjourney.kernels import md5_first_bytes
+from cxjourney.log import InteractionLog
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cxjourney._support.array_types import Bools, Floats, Ints
+    from cxjourney._support.array_types import Ints
     from cxjourney.journeys import SegmentBy
-    from cxjourney.log import InteractionLog
+    from cxjourney.metrics import Metric
 
 __all__ = ["Trend", "trend"]
 
-_MOST_UNITS = 4_096
+_BYTE = 256
+_MOST_PERIODS = 10_000
+_MOST_DATES = 500
+_MANY_DAYS = 70
+_FEWEST_WEEKS = 8
 _FEWEST_EXPECTED = 5.0
 _SIGMAS = 3.0
 
@@ -42,27 +65,30 @@ class Trend(Result):
     figure
         Its name.
     unit
-        "fraction" for a share.
+        "fraction" for a share, "journeys a day" and the like for a number.
     by
-        "day", "week" or "month".
+        "day", "week", "month" or "quarter".
     periods
-        One row a period: `period` (its first day), `n`, `value`, `low`, `high`, `censored` (whether
-        it is too young to be final), `expected` (what a young one should have by now, judged by
-        what earlier ones had at the same age), `limit_low`, `limit_high`, `outside` (whether it
-        lies beyond the limits).
+        One row a period: `period` (its first day, its month or its quarter), `n` (what the value
+        rests on), `value`, `low`, `high`, `censored` (whether it is too young to be final),
+        `expected` (what a young one should have by now, judged by what earlier ones had at the same
+        age), `limit_low`, `limit_high`, `outside` (whether it lies beyond the limits, or a young
+        one beyond what is to be expected).
     center
         Mean of the periods that are final.
     spread
         How much more they vary than chance within them would make them.
     since, since_low, since_high
-        The most likely first day of a change, and the ends of its interval; "" where there is none
-        to speak of.
+        The most likely first day of a change, and the ends of its 95 % interval; "" where there is
+        none to speak of.
     before, after
         The figure before and after it.
     p
         P-value of a change at all, whenever it was.
+    within
+        How long a journey or visit is followed for its value; None where it is known at once.
     level
-        Confidence level of the intervals.
+        Confidence level of the intervals; a change is called where p is at most 1 - level.
     notes
         What a reader must know.
     """
@@ -81,11 +107,12 @@ class Trend(Result):
     before: float
     after: float
     p: float
+    within: timedelta | None
     level: float
     notes: tuple[str, ...]
 
     def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
-        """Draw the figure by period with its intervals; what is to be expected is dashed.
+        """Draw the figure by period: young periods hollow, limits dotted, the change shaded.
 
         Parameters
         ----------
@@ -99,20 +126,28 @@ class Trend(Result):
         MissingDependency
             If matplotlib is not installed.
         """
-        names = self.periods["period"]
-        expected = np.asarray(self.periods["expected"], dtype=np.float64)
-        return plot.emotion_curve(
-            [str(name) for name in names],
-            self.periods["value"],
-            self.periods["low"],
-            self.periods["high"],
-            expected=np.where(np.isnan(expected), self.center, expected),
-            valley=self.periods["outside"],
-            neutral=None,
-            label=self.figure,
+        columns = ("value", "low", "high", "expected", "limit_low", "limit_high")
+        names = [str(name) for name in self.periods["period"]]
+        change = None
+        if self.since and self.p <= 1 - self.level:
+            change = [
+                self._place(names, day) for day in (self.since_low, self.since, self.since_high)
+            ]
+        return plot.trend_chart(
+            names,
+            *(self.periods[name] for name in columns),
+            censored=self.periods["censored"],
+            outside=self.periods["outside"],
+            change=change,
+            percent=self.unit == "fraction",
+            label=self.figure if self.unit in {"", "fraction"} else self.unit,
             title=self.figure if title is None else title,
             ax=ax,
         )
+
+    def _place(self, names: list[str], day: str) -> int:
+        label = f"{day[:4]}-Q{(int(day[5:7]) + 2) // 3}" if self.by == "quarter" else day
+        return bisect_right(names, label) - 1
 
     def _table(self) -> Table:
         return self.periods
@@ -128,7 +163,7 @@ def trend(
     *,
     by: Period = "week",
     segment: None = None,
-    tz: str = "UTC",
+    tz: str | None = None,
     level: float = 0.95,
 ) -> Trend: ...
 
@@ -140,7 +175,7 @@ def trend(
     *,
     by: Period = "week",
     segment: SegmentBy,
-    tz: str = "UTC",
+    tz: str | None = None,
     level: float = 0.95,
 ) -> BySegment[Trend]: ...
 
@@ -151,7 +186,7 @@ def trend(
     *,
     by: Period = "week",
     segment: SegmentBy | None = None,
-    tz: str = "UTC",
+    tz: str | None = None,
     level: float = 0.95,
 ) -> Trend | BySegment[Trend]:
     """Return a figure by period of entry, and since when it is another.
@@ -159,17 +194,18 @@ def trend(
     Parameters
     ----------
     source
-        Journeys; of a log each customer is one journey, for figures that need no outcome.
+        Journeys; or a log, for figures that need neither goal nor limit.
     figure
-        Name of a headline figure, such as "conversion_rate", "exit_rate:cart",
-        "conversion_after:cart", "visits_per_journey", "value_per_conversion", "score" or
-        "emotion:cart"; or a `Metric`.
+        Name of a headline figure: "conversion_rate", "conversion_after:cart", "exit_rate",
+        "exit_rate:cart", "visits_per_journey", "value_per_conversion", "score", "emotion:cart", or,
+        as numbers a day, "journeys", "conversions", "visits", "visits:cart". Or a
+        `cxjourney.metrics.Metric` with `per_journey`, whose mean is taken.
     by
-        "day", "week" (from Monday) or "month".
+        "day", "week" (from Monday), "month" or "quarter".
     segment
         An attribute of customers or interactions; the result is then one of each segment.
     tz
-        Time zone of the calendar.
+        Time zone of the calendar; None takes the one in which the log was.
     level
         Confidence level, in (0, 1).
 
@@ -185,70 +221,155 @@ def trend(
         If the journeys were made of aggregated paths.
     UnknownName
         If there is no such figure, touchpoint or segment; the message lists what there is.
+    OutcomeUndetermined
+        If the figure needs to know when a journey is over, and nothing tells.
+    InvalidValue
+        If an argument breaks its rule, or no journey has a value.
 
     Notes
     -----
-    A row belongs to the period in which it began. A period is final when all its rows were followed
-    for as long as the figure needs; a younger one is `censored`: its value is what has been reached
-    so far, and it is held against what final periods had reached at the same age. Limits are those
-    of a p′ chart (Laney 2002) of the final periods, from eight of them on: they are for the
-    picture, and find little. The change is the largest standardised cumulative sum of deviations,
-    up or down, against the same under random signs of customers; its interval are the dates that
-    fit nearly as well (95 %).
+    A row belongs to the period in which it began. What takes time is counted within the time
+    (`within`) in which nine of ten conversions, or journeys, are over. A period is final when all
+    its rows were followed for so long; a younger one is `censored`: its value is what has been
+    reached so far, and a share is held against what final periods had reached at the same age.
+    Intervals are those over buckets of customers; of numbers a day they are those of a Poisson
+    count, wider as customers come more often within a period. Limits are those of a p′ or u′ chart
+    (Laney 2002) of the final periods, from eight of them on: they are for the picture, and find
+    little.
+
+    The change is the largest standardised cumulative sum of deviations, up or down, against the
+    same under random signs of customers; its interval are the dates that fit nearly as well. For
+    numbers a day the signs are those of weeks, which are taken as independent of one another.
 
     Examples
     --------
     >>> import cxjourney as cx
-    >>> from cxjourney._trend import trend
-    >>> found = trend(cx.datasets.sample(seed=1, customers=800).journeys(), "conversion_rate",
-    ...               by="month")
+    >>> journeys = cx.datasets.sample(seed=1, customers=800).journeys()
+    >>> found = cx.trend(journeys, "conversion_rate", by="month")
     >>> len(found.periods), bool(found.periods["censored"][-1]), found.p > 0.05
     (12, True, True)
     """
-    metric = metric_of(figure)
-    journeys = source if isinstance(source, Journeys) else source.journeys(all_closed=True)
-    journeys.require_times("trend")
-    if segment is not None:
-        return by_segment(
-            journeys, segment, lambda part: trend(part, metric, by=by, tz=tz, level=level)
-        )
     check_choice(by, "by", PERIODS)
     check_level(level)
-    rows = metric.rows(journeys)
+    journeys = source.journeys() if isinstance(source, InteractionLog) else source
+    check_journeys(journeys, "source")
+    journeys.require_times("trend()")
+    zone = journeys.log.intake.tz if tz is None else tz
+    check_zone(zone)
+    calendar = _Calendar(by=by, tz=zone)
+    if segment is None:
+        return _trend(journeys, figure, calendar, level)
+    return by_segment(journeys, segment, lambda part: _trend(part, figure, calendar, level))
+
+
+@attrs.frozen(kw_only=True)
+class _Calendar:
+    """The periods of a chart: `n` of them, of which the first is number `start`."""
+
+    by: Period
+    tz: str
+    start: int = 0
+    n: int = 0
+
+    def period(self, time_us: Ints) -> Ints:
+        return period_index(time_us, self.by, self.tz) - self.start
+
+    def day(self, time_us: Ints) -> Ints:
+        return period_index(time_us, "day", self.tz)
+
+    def between(self, first_us: int, last_us: int) -> _Calendar:
+        start, last = period_index(np.array([first_us, last_us]), self.by, self.tz).tolist()
+        if last - start >= _MOST_PERIODS:
+            n = last - start + 1
+            raise InvalidValue.of(
+                "by", f"give at most {_MOST_PERIODS:,} periods", f"{self.by}: {n:,}"
+            )
+        return attrs.evolve(self, start=start, n=last - start + 1)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Chart:
+    """The columns of a chart; see `Trend.periods`."""
+
+    n: Floats
+    value: Floats
+    low: Floats
+    high: Floats
+    young: Bools
+    limits: Limits
+    expected: Floats
+    apart: Bools
+
+    def table(self, calendar: _Calendar, *, share: bool, backend: str | None) -> Table:
+        shown = "percent" if share else "number"
+        names = ("value", "low", "high", "expected", "limit_low", "limit_high")
+        return Table(
+            {
+                "period": [
+                    period_label(calendar.start + i, calendar.by) for i in range(calendar.n)
+                ],
+                "n": self.n.astype(np.int64),
+                "value": self.value,
+                "low": self.low,
+                "high": self.high,
+                "censored": self.young,
+                "expected": self.expected,
+                "limit_low": self.limits.low,
+                "limit_high": self.limits.high,
+                "outside": self.limits.outside | self.apart,
+            },
+            formats=dict.fromkeys(names, shown),
+            backend=backend,
+        )
+
+
+def _trend(journeys: Journeys, figure: str | Metric, calendar: _Calendar, level: float) -> Trend:
+    name = figure if isinstance(figure, str) else getattr(figure, "name", "")
+    rows = rows_of(journeys, figure)
     if not len(rows.value):
-        raise InvalidValue(f"no journey has a value of {metric.name}")
-    index = period_index(rows.time_us, by, tz)
-    start, n = int(index.min()), int(index.max() - index.min()) + 1
-    period = index - start
-    return _trend(
-        journeys,
-        metric,
-        rows,
-        period,
-        [period_label(start + i, by) for i in range(n)],
-        by=by,
-        tz=tz,
-        level=level,
+        raise InvalidValue(f"nothing to chart: no journey has a value of {name!r}")
+    ends = (int(rows.time_us.min()), int(rows.time_us.max()))
+    age = until_us(journeys) - rows.time_us
+    if rows.counted:  # days without any count too
+        begun = journeys.log.observed_from_us
+        ends = (min(ends[0], ends[0] if begun is None else begun), ends[1] + max(int(age.min()), 0))
+    calendar = calendar.between(*ends)
+    if rows.counted:
+        chart = _counts(journeys, rows, calendar, ends, level)
+        change, p = _change_of_counts(rows, calendar, ends)
+    else:
+        chart = _means(journeys, rows, calendar, age, level=level)
+        change, p = _change(journeys, rows.take(age >= rows.horizon_us), calendar)
+    since, *interval = (
+        period_label(day, "day") if change.since >= 0 else ""
+        for day in (change.since, change.earliest, change.latest)
     )
+    found = Trend(
+        figure=name,
+        unit=rows.unit,
+        by=calendar.by,
+        periods=chart.table(calendar, share=rows.share, backend=journeys.log.backend),
+        center=chart.limits.center,
+        spread=chart.limits.spread,
+        since=since,
+        since_low=interval[0],
+        since_high=interval[1],
+        before=change.before,
+        after=change.after,
+        p=p,
+        within=timedelta(microseconds=rows.horizon_us) if rows.horizon_us else None,
+        level=level,
+        notes=(),
+    )
+    return attrs.evolve(found, notes=_said(found, rows, young=int(chart.young.sum())))
 
 
-def _trend(
-    journeys: Journeys,
-    metric: Metric,
-    rows: Rows,
-    period: Ints,
-    labels: list[str],
-    *,
-    by: Period,
-    tz: str,
-    level: float,
-) -> Trend:
-    n = len(labels)
-    share = metric.unit == "fraction"
-    until = journeys.log.observed_until_us
-    age = (int(rows.time_us.max()) if until is None else int(until)) - rows.time_us
-    followed = age >= rows.horizon_us
-    young = np.bincount(period[~followed], minlength=n) > 0
+def _means(
+    journeys: Journeys, rows: Rows, calendar: _Calendar, age: Ints, *, level: float
+) -> _Chart:
+    """Return the chart of a share or a mean; a period is young if a row of it is."""
+    n, period, share = calendar.n, calendar.period(rows.time_us), rows.share
+    young = np.bincount(period[age < rows.horizon_us], minlength=n) > 0
     value = np.where(rows.delay_us <= age, rows.value, 0.0) if share else rows.value
     units = units_of(journeys)
     trials, sums = (
@@ -259,128 +380,124 @@ def _trend(
         whole=_ratio(events, total), without=_ratio(events - sums, total - trials), units=trials
     )
     low, high = figures.wilson(level) if share else figures.student(level)
-    final = np.where(young, 0.0, 1.0)
-    k, m = events * final, total * final
     ripe = ~young[period]
-    limits = (
-        limits_of_shares(k, m)
-        if share
-        else limits_of_means(k, m, float(np.var(value[ripe])) if ripe.any() else np.nan)
-    )
+    k, m = np.where(young, 0.0, events), np.where(young, 0.0, total)
+    variance = float(np.var(value[ripe])) if ripe.any() else np.nan
+    limits = limits_of_shares(k, m) if share else limits_of_means(k, m, variance)
     expected, apart = np.full(n, np.nan), np.zeros(n, dtype=np.bool_)
-    if share and young.any():
-        reached = _reached(rows, age, ripe)
-        due, variance = reached_at_age(reached, period, n, limits.center)
+    if share and young.any() and ripe.any():
+        due, variances = reached_at_age(_reached(rows, age, ripe), period, n, limits.center)
         wide = max(limits.spread, 1.0) if np.isfinite(limits.spread) else 1.0
-        apart = young & (np.abs(events - due) > _SIGMAS * wide * np.sqrt(variance))
+        apart = young & (np.abs(events - due) > _SIGMAS * wide * np.sqrt(variances))
         apart &= due >= _FEWEST_EXPECTED
         expected = np.where(young, _ratio(due, total), np.nan)
-    table = Table(
-        {
-            "period": labels,
-            "n": total.astype(np.int64),
-            "value": figures.whole,
-            "low": low,
-            "high": high,
-            "censored": young,
-            "expected": expected,
-            "limit_low": limits.low,
-            "limit_high": limits.high,
-            "outside": limits.outside | apart,
-        },
-        formats=dict.fromkeys(
-            ("value", "low", "high", "expected", "limit_low", "limit_high"),
-            "percent" if share else "number",
-        ),
-        backend=journeys.log.backend,
+    return _Chart(
+        n=total,
+        value=figures.whole,
+        low=low,
+        high=high,
+        young=young,
+        limits=limits,
+        expected=expected,
+        apart=apart,
     )
-    change, p = _change(journeys, rows.take(followed), tz)
-    dates = (
-        ("", "", "")
-        if change.since < 0
-        else tuple(
-            period_label(day, "day") for day in (change.since, change.earliest, change.latest)
-        )
-    )
-    return Trend(
-        figure=metric.name,
-        unit=metric.unit,
-        by=by,
-        periods=table,
-        center=limits.center,
-        spread=limits.spread,
-        since=dates[0],
-        since_low=dates[1],
-        since_high=dates[2],
-        before=change.before,
-        after=change.after,
-        p=p,
-        level=level,
-        notes=_said(metric, change, p, dates, young=int(young.sum()), level=level),
+
+
+def _counts(
+    journeys: Journeys, rows: Rows, calendar: _Calendar, ends: tuple[int, int], level: float
+) -> _Chart:
+    """Return the chart of numbers a day; a period is young unless all its days were observed."""
+    n = calendar.n
+    bounds = np.array([period_start(calendar.start + i, calendar.by) for i in range(n + 1)])
+    first, last = calendar.day(np.array(ends))
+    days = np.minimum(bounds[1:], last + 1) - np.maximum(bounds[:-1], first)
+    young = days < np.diff(bounds)
+    period = calendar.period(rows.time_us)
+    count = np.bincount(period, minlength=n).astype(np.float64)
+    # a score interval of counts that vary more than chance, since customers come several times
+    often = np.unique(journeys.customer[rows.journey] * n + period, return_counts=True)[1]
+    square = NormalDist().inv_cdf(0.5 + level / 2) ** 2 * float((often**2).sum() / often.sum())
+    middle, half = count + square / 2, np.sqrt(square * (count + square / 4))
+    return _Chart(
+        n=count,
+        value=count / days,
+        low=np.maximum(middle - half, 0.0) / days,
+        high=(middle + half) / days,
+        young=young,
+        limits=limits_of_counts(np.where(young, 0.0, count), np.where(young, 0.0, days)),
+        expected=np.full(n, np.nan),
+        apart=np.zeros(n, dtype=np.bool_),
     )
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), np.nan)
+    ratio: Floats = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+    return ratio
 
 
 def _reached(rows: Rows, age: Ints, ripe: Bools) -> Floats:
     """Return the share of the events of final periods that came within the age of each row."""
     came = np.sort(rows.delay_us[ripe & (rows.value > 0)])
-    if not len(came):
-        return np.zeros(len(age))
     seen = np.searchsorted(came, np.minimum(age, rows.horizon_us), side="right")
-    return np.asarray(seen / len(came), dtype=np.float64)
+    return np.asarray(seen / max(len(came), 1), dtype=np.float64)
 
 
-def _change(journeys: Journeys, rows: Rows, tz: str) -> tuple[Rise, float]:
-    """Return the more certain of a rise and a fall, and the p-value of either."""
-    day = period_index(rows.time_us, "day", tz)
-    if not len(day):
+def _change(journeys: Journeys, rows: Rows, calendar: _Calendar) -> tuple[Rise, float]:
+    """Return the more certain of a rise and a fall, in days, and the p-value of either."""
+    if not len(rows.value):
         return NONE, 1.0
-    first = int(day.min())
-    unit = journeys.customer[rows.journey] % _MOST_UNITS
-    size = int(day.max()) - first + 1
+    day = calendar.day(rows.time_us)
+    size = int(np.ptp(day)) + 1
+    step = max(7 if size > _MANY_DAYS else 1, size // _MOST_DATES)
+    unit = md5_first_bytes(journeys.log.customer_ids)[journeys.customer[rows.journey]]
+    return _either(unit.astype(np.int64), day, rows.value, n_units=_BYTE, step=step)
+
+
+def _change_of_counts(rows: Rows, calendar: _Calendar, ends: tuple[int, int]) -> tuple[Rise, float]:
+    """Return the same of numbers a day: each whole week is a unit, and its mean one value."""
+    first, last = calendar.day(np.array(ends)).tolist()
+    first += -(first + 3) % 7  # a Monday
+    weeks = (last + 1 - first) // 7
+    if weeks < _FEWEST_WEEKS:
+        return NONE, 1.0
+    week = (calendar.day(rows.time_us) - first) // 7
+    mean = np.bincount(week[(week >= 0) & (week < weeks)], minlength=weeks) / 7
+    found, p = _either(np.arange(weeks), np.arange(weeks), mean, n_units=weeks, step=1)
+    dates = {name: first + 7 * getattr(found, name) for name in ("since", "earliest", "latest")}
+    return (attrs.evolve(found, **dates) if found.since >= 0 else found), p
+
+
+def _either(
+    unit: Ints, moment: Ints, value: Floats, *, n_units: int, step: int
+) -> tuple[Rise, float]:
+    first = int(moment.min())
+    size = int(moment.max()) - first + 1
     up, down = (
-        rise_of(
-            unit,
-            day - first,
-            sign * rows.value,
-            n_units=_MOST_UNITS,
-            n_periods=size,
-            step=7 if size > 70 else 1,
-        )
-        for sign in (1.0, -1.0)
+        rise_of(unit, moment - first, x, n_units=n_units, n_periods=size, step=step)
+        for x in (value, -value)
     )
     found = up if up.p <= down.p else attrs.evolve(down, before=-down.before, after=-down.after)
-    if found.since >= 0:
-        found = attrs.evolve(
-            found,
-            since=found.since + first,
-            earliest=found.earliest + first,
-            latest=found.latest + first,
-        )
+    dates = {name: first + getattr(found, name) for name in ("since", "earliest", "latest")}
+    found = attrs.evolve(found, **dates) if found.since >= 0 else found
     return found, min(1.0, 2 * min(up.p, down.p))
 
 
-def _said(
-    metric: Metric, change: Rise, p: float, dates: Any, *, young: int, level: float
-) -> tuple[str, ...]:
-    kind = "percent" if metric.unit == "fraction" else None
-    notes = []
-    if p <= 1 - level:
-        before, after = (format_value(x, kind) for x in (change.before, change.after))
-        notes.append(
-            f"{metric.name} changed around {dates[0]} (between {dates[1]} and {dates[2]}): "
-            f"{before} before, {after} after, p = {p:.2g}."
-        )
-    else:
-        notes.append(f"No change since any date stands out (p = {p:.2g}).")
-    if young:
-        notes.append(
-            f"The value of {young:,} periods is what has been reached so far; `expected` is what "
-            "earlier ones had reached at the same age."
-        )
+def _said(found: Trend, rows: Rows, *, young: int) -> tuple[str, ...]:
+    kind = "percent" if rows.share else None
+    notes = [f"No change since any date stands out (p = {found.p:.2g})."]
+    if found.p <= 1 - found.level:
+        before, after = (format_value(x, kind) for x in (found.before, found.after))
+        dates = f"around {found.since} (between {found.since_low} and {found.since_high})"
+        moved = f"{before} before, {after} after, p = {found.p:.2g}"
+        notes = [f"{found.figure} changed {dates}: {moved}."]
+    if found.within is not None:
+        days = f"{found.within / timedelta(days=1):.3g} days"
+        notes.append(f"A value is what happened within {days}; later ones do not count.")
+    if young and rows.counted:
+        notes.append(f"{young:,} periods were not observed from their first to their last day.")
+    elif young:
+        notes.append(f"The value of {young:,} periods is what has been reached so far.")
+    if young and rows.share:
+        notes.append("Their `expected` is what earlier ones had reached at the same age.")
     notes.append("Limits are for the picture: a single bad period widens them.")
     return tuple(notes)

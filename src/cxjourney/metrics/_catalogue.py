@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import attrs
+from numpy.typing import ArrayLike
 
 from cxjourney._stats.estimate import Estimate
 from cxjourney._support.mapping import FrozenMapping
@@ -103,7 +104,10 @@ class Metric:
     definition
         The definition in a sentence.
     function
-        Computes it.
+        Computes it of columns of data; by default the mean of one column.
+    per_journey
+        Returns one value a journey, NaN where there is none, so that `cxjourney.trend` can chart
+        its mean; None where it says nothing of journeys.
 
     Examples
     --------
@@ -123,7 +127,8 @@ class Metric:
     unit: str
     direction: Direction
     definition: str
-    function: Callable[..., Figure]
+    function: Callable[..., Figure] = mean_score
+    per_journey: Callable[[Any], ArrayLike] | None = None  # of Journeys, which stand further up
 
     def __attrs_post_init__(self) -> None:
         check_choice(self.direction, "direction", _DIRECTIONS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cxjourney.plot._canvas import panels as panels
 from cxjourney.plot._curves import emotion_curve, step_curve
+from cxjourney.plot._curves import trend_chart as trend_chart
 from cxjourney.plot._layout import Layout as Layout
 from cxjourney.plot._layout import layout as layout
 from cxjourney.plot._matrix import heat_map

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from cxjourney.plot._canvas import Handle
 
-__all__ = ["emotion_curve", "step_curve"]
+__all__ = ["emotion_curve", "step_curve", "trend_chart"]
 
 _UNITS = (("seconds", 1), ("minutes", 60), ("hours", 3_600), ("days", 86_400))
 _STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 90, 180, 365, 730, 1825, 3650)
@@ -230,4 +230,56 @@ def emotion_curve(
     ax.set_xticks(range(size), texts, rotation=90 if many else 0)
     ax.tick_params(labelsize=8)
     ax.set_xlim(-0.5, max(size, 1) - 0.5)
+    return finish(ax, title=title, y=label, grid="y")
+
+
+def trend_chart(
+    names: Sequence[str],
+    *columns: ArrayLike,
+    censored: ArrayLike,
+    outside: ArrayLike,
+    change: Sequence[int] | None,
+    percent: bool,
+    label: str,
+    title: str,
+    ax: Axes | None,
+) -> Axes:
+    """Draw a figure by period, with the interval of the date of a change.
+
+    The columns are value, low, high, expected, low limit and high limit; `change` are the places of
+    the ends of the interval with that of the date between them.
+    """
+    size = len(names)
+    y, bottom, top, due, least, most = (np.asarray(column, dtype=np.float64) for column in columns)
+    young, apart = np.asarray(censored, dtype=np.bool_), np.asarray(outside, dtype=np.bool_)
+    ax = canvas(ax, width=max(6.5, 2 + 0.22 * size), height=5.2, caller="trend_chart")
+    x = np.arange(size)
+    band = ax.fill_between(x, bottom, top, color=colour(0), alpha=0.2, linewidth=0)
+    ax.vlines(x, bottom, top, color=colour(0), linewidth=1, alpha=0.6)
+    (line,) = ax.plot(x, y, color=colour(0), marker="o", markersize=5, linewidth=1.8)
+    key: dict[str, Handle] = {"observed": line, "interval": band}
+    if np.isfinite(most).any():
+        for limit in (least, most):
+            (key["limits"],) = ax.step(x, limit, where="mid", color=GREY, linestyle=":")
+    if young.any():
+        key["so far"] = ax.scatter(
+            x[young], y[young], s=30, facecolor="white", edgecolor=colour(0), zorder=3
+        )
+    if np.isfinite(due).any():
+        key["expected by now"] = ax.scatter(x, due, marker="_", s=90, color=colour(1), zorder=3)
+    if apart.any():
+        key["outside"] = ax.scatter(
+            x[apart], y[apart], s=130, facecolor="none", edgecolor=DROPPED, linewidth=1.6, zorder=3
+        )
+    if change is not None:
+        first, here, last = change
+        key["change"] = ax.axvline(here - 0.5, color=DROPPED, linewidth=1.2, linestyle="--")
+        ax.axvspan(first - 0.5, last - 0.5, color=DROPPED, alpha=0.12, linewidth=0)
+    legend(ax, list(key.values()), list(key), title="")
+    every = -(-size // 60)  # more names than that would be a black line
+    ax.set_xticks(x[::every], [shown(name) for name in names[::every]], rotation=90)
+    ax.tick_params(labelsize=8)
+    ax.set_xlim(-0.5, max(size, 1) - 0.5)
+    if percent:
+        percent_axis(ax.yaxis)
     return finish(ax, title=title, y=label, grid="y")
