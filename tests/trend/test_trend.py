@@ -341,7 +341,7 @@ def test_messages_name_what_there_is(steady: Journeys) -> None:
             trend(steady, Metric(**card, per_journey=odd))
     with pytest.raises(InvalidValue, match="nothing to chart"):
         trend(steady, Metric(**card, per_journey=lambda j: np.full(len(j), np.nan)))
-    ancient = {"c": ["a", "b"], "t": ["x", "y"], "w": [datetime(1, 1, 1, tzinfo=UTC), BEGIN]}
+    ancient = {"c": ["a", "b"], "t": ["x", "y"], "w": [datetime(1990, 1, 1, tzinfo=UTC), BEGIN]}
     log = InteractionLog.from_frame(ancient, customer="c", touchpoint="t", timestamp="w")
     with pytest.raises(InvalidValue, match="by must give at most"):
         trend(log, "journeys", by="day")

@@ -323,6 +323,39 @@ class _Chart:
         )
 
 
+@attrs.frozen(kw_only=True)
+class _Change:
+    """A change of either direction; `slow` where a straight line fits better than a step."""
+
+    rise: Rise = NONE
+    dates: tuple[str, ...] = ("", "", "")
+    p: float = 1.0
+    slow: bool = False
+
+    @classmethod
+    def of(
+        cls, unit: Ints, moment: Ints, value: Floats, n_units: int, first: int, **size: int
+    ) -> _Change:
+        """Return the change of values; moment 0 is day `first`, each lasts `days`."""
+        n, days, step = int(moment.max()) + 1, size.get("days", 1), size.get("step", 1)
+        up, down = (
+            rise_of(unit, moment, x, n_units=n_units, n_periods=n, step=step)
+            for x in (value, -value)
+        )
+        found = up if up.p <= down.p else attrs.evolve(down, before=-down.before, after=-down.after)
+        if found.since < 0:
+            return cls()
+        moments = (found.since, found.earliest, found.latest)
+        late = moment >= found.since
+        step_fit, line_fit = (abs(float(np.corrcoef(value, x)[0, 1])) for x in (late, moment))
+        return cls(
+            rise=found,
+            dates=tuple(period_label(first + days * at, "day") for at in moments),
+            p=min(1.0, 2 * min(up.p, down.p)),
+            slow=line_fit > step_fit,
+        )
+
+
 def _trend(journeys: Journeys, figure: str | Metric, calendar: _Calendar, level: float) -> Trend:
     name = figure if isinstance(figure, str) else getattr(figure, "name", "")
     rows = rows_of(journeys, figure)
@@ -332,18 +365,15 @@ def _trend(journeys: Journeys, figure: str | Metric, calendar: _Calendar, level:
     age = until_us(journeys) - rows.time_us
     if rows.counted:  # days without any count too
         begun = journeys.log.observed_from_us
-        ends = (min(ends[0], ends[0] if begun is None else begun), ends[1] + max(int(age.min()), 0))
+        begun = ends[0] if begun is None else begun
+        ends = (min(ends[0], begun), max(ends[1], until_us(journeys) - 1))
     calendar = calendar.between(*ends)
     if rows.counted:
         chart = _counts(journeys, rows, calendar, ends, level)
-        change, p = _change_of_counts(rows, calendar, ends)
+        change = _change_of_counts(rows, calendar, ends)
     else:
         chart = _means(journeys, rows, calendar, age, level=level)
-        change, p = _change(journeys, rows.take(age >= rows.horizon_us), calendar)
-    since, *interval = (
-        period_label(day, "day") if change.since >= 0 else ""
-        for day in (change.since, change.earliest, change.latest)
-    )
+        change = _change(journeys, rows.take(age >= rows.horizon_us), calendar)
     found = Trend(
         figure=name,
         unit=rows.unit,
@@ -351,17 +381,17 @@ def _trend(journeys: Journeys, figure: str | Metric, calendar: _Calendar, level:
         periods=chart.table(calendar, share=rows.share, backend=journeys.log.backend),
         center=chart.limits.center,
         spread=chart.limits.spread,
-        since=since,
-        since_low=interval[0],
-        since_high=interval[1],
-        before=change.before,
-        after=change.after,
-        p=p,
+        since=change.dates[0],
+        since_low=change.dates[1],
+        since_high=change.dates[2],
+        before=change.rise.before,
+        after=change.rise.after,
+        p=change.p,
         within=timedelta(microseconds=rows.horizon_us) if rows.horizon_us else None,
         level=level,
         notes=(),
     )
-    return attrs.evolve(found, notes=_said(found, rows, young=int(chart.young.sum())))
+    return attrs.evolve(found, notes=_said(found, rows, int(chart.young.sum()), slow=change.slow))
 
 
 def _means(
@@ -442,62 +472,48 @@ def _reached(rows: Rows, age: Ints, ripe: Bools) -> Floats:
     return np.asarray(seen / max(len(came), 1), dtype=np.float64)
 
 
-def _change(journeys: Journeys, rows: Rows, calendar: _Calendar) -> tuple[Rise, float]:
-    """Return the more certain of a rise and a fall, in days, and the p-value of either."""
+def _change(journeys: Journeys, rows: Rows, calendar: _Calendar) -> _Change:
+    """Return the more certain of a rise and a fall of a share or a mean."""
     if not len(rows.value):
-        return NONE, 1.0
+        return _Change()
     day = calendar.day(rows.time_us)
-    size = int(np.ptp(day)) + 1
+    first, size = int(day.min()), int(np.ptp(day)) + 1
     step = max(7 if size > _MANY_DAYS else 1, size // _MOST_DATES)
     unit = md5_first_bytes(journeys.log.customer_ids)[journeys.customer[rows.journey]]
-    return _either(unit.astype(np.int64), day, rows.value, n_units=_BYTE, step=step)
+    return _Change.of(unit.astype(np.int64), day - first, rows.value, _BYTE, first, step=step)
 
 
-def _change_of_counts(rows: Rows, calendar: _Calendar, ends: tuple[int, int]) -> tuple[Rise, float]:
+def _change_of_counts(rows: Rows, calendar: _Calendar, ends: tuple[int, int]) -> _Change:
     """Return the same of numbers a day: each whole week is a unit, and its mean one value."""
     first, last = calendar.day(np.array(ends)).tolist()
     first += -(first + 3) % 7  # a Monday
     weeks = (last + 1 - first) // 7
     if weeks < _FEWEST_WEEKS:
-        return NONE, 1.0
+        return _Change()
     week = (calendar.day(rows.time_us) - first) // 7
     mean = np.bincount(week[(week >= 0) & (week < weeks)], minlength=weeks) / 7
-    found, p = _either(np.arange(weeks), np.arange(weeks), mean, n_units=weeks, step=1)
-    dates = {name: first + 7 * getattr(found, name) for name in ("since", "earliest", "latest")}
-    return (attrs.evolve(found, **dates) if found.since >= 0 else found), p
+    return _Change.of(np.arange(weeks), np.arange(weeks), mean, weeks, first, days=7)
 
 
-def _either(
-    unit: Ints, moment: Ints, value: Floats, *, n_units: int, step: int
-) -> tuple[Rise, float]:
-    first = int(moment.min())
-    size = int(moment.max()) - first + 1
-    up, down = (
-        rise_of(unit, moment - first, x, n_units=n_units, n_periods=size, step=step)
-        for x in (value, -value)
-    )
-    found = up if up.p <= down.p else attrs.evolve(down, before=-down.before, after=-down.after)
-    dates = {name: first + getattr(found, name) for name in ("since", "earliest", "latest")}
-    found = attrs.evolve(found, **dates) if found.since >= 0 else found
-    return found, min(1.0, 2 * min(up.p, down.p))
-
-
-def _said(found: Trend, rows: Rows, *, young: int) -> tuple[str, ...]:
-    kind = "percent" if rows.share else None
+def _said(found: Trend, rows: Rows, young: int, *, slow: bool) -> tuple[str, ...]:
     notes = [f"No change since any date stands out (p = {found.p:.2g})."]
     if found.p <= 1 - found.level:
+        kind = "percent" if rows.share else None
         before, after = (format_value(x, kind) for x in (found.before, found.after))
         dates = f"around {found.since} (between {found.since_low} and {found.since_high})"
         moved = f"{before} before, {after} after, p = {found.p:.2g}"
         notes = [f"{found.figure} changed {dates}: {moved}."]
+        if slow:
+            notes.append("It changes slowly: a straight line fits better than a step at a date.")
     if found.within is not None:
         days = f"{found.within / timedelta(days=1):.3g} days"
         notes.append(f"A value is what happened within {days}; later ones do not count.")
+    periods = f"{young:,} period{'s' * (young != 1)}"
     if young and rows.counted:
-        notes.append(f"{young:,} periods were not observed from their first to their last day.")
+        notes.append(f"Of {periods} not every day was observed.")
     elif young:
-        notes.append(f"The value of {young:,} periods is what has been reached so far.")
+        notes.append(f"The value of {periods} is what has been reached so far.")
     if young and rows.share:
-        notes.append("Their `expected` is what earlier ones had reached at the same age.")
+        notes.append("There `expected` is what earlier periods had reached at the same age.")
     notes.append("Limits are for the picture: a single bad period widens them.")
     return tuple(notes)

@@ -257,8 +257,8 @@ def cohort_retention(
     brackets
         First and last unit of each bracket, for `kind="bracket"`.
     window
-        "calendar": units are calendar days, weeks from Monday or months in `time_zone`, so a
-        customer of 23:59 is one day old a minute later. "rolling": units of 24 hours (7 × 24)
+        "calendar": units are calendar days, weeks from Monday, months or quarters in `time_zone`,
+        so a customer of 23:59 is one day old a minute later. "rolling": units of 24 hours (7 × 24)
         from each customer's own start; there are no rolling months.
     membership
         "first": a customer belongs to the cohort of the first activity. "recurring": to the

@@ -202,7 +202,7 @@ def lifecycle(
     timestamps
         When the customer was active (naive timestamps are UTC).
     period
-        Calendar days, weeks from Monday, or months.
+        Calendar days, weeks from Monday, months or quarters.
     time_zone
         IANA name of the zone in which periods begin.
     observed_until
