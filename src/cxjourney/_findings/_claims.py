@@ -63,61 +63,28 @@ _RECENT = 0.75  # downstream is compared between the last quarter and what was b
 
 @attrs.frozen(kw_only=True, eq=False)
 class Claim:
-    """One thing that was tested.
+    """One thing that was tested."""
 
-    Attributes
-    ----------
-    kind
-        One of `KINDS`.
-    outcome
-        "exit", or "conversion" within the window.
-    touchpoint
-        Where; -1 everywhere.
-    attribute, level
-        Which segment; -1 for everybody.
-    pair
-        From and to channel of a hand-off.
-    since, until
-        First and last day; -1 where it has none.
-    since_range, until_range
-        Intervals of both days.
-    nest
-        Claims of one nest say the same thing.
-    effect, error
-        How much worse, as a difference of shares, and its standard error.
-    units
-        G* of what it rests on.
-    p
-        One-sided p-value; 1 where nothing could be tested.
-    rate, base
-        The share here, and there where it is compared.
-    n
-        Visits that it rests on.
-    slow
-        Whether an incident is so long that it is rather a slow change.
-    unusual_p
-        For an excess: p-value of the prediction from touchpoints of its sort.
-    """
-
-    kind: str
-    outcome: str
-    touchpoint: int
-    attribute: int = -1
+    kind: str  # one of `KINDS`
+    outcome: str  # "exit", or "conversion" within the window
+    touchpoint: int  # where; -1 everywhere
+    attribute: int = -1  # which segment; -1 for everybody
     level: int = -1
-    pair: tuple[int, int] | None = None
-    since: int = -1
+    pair: tuple[int, int] | None = None  # from and to channel of a hand-off
+    since: int = -1  # first and last day; -1 where it has none
     until: int = -1
-    since_range: tuple[int, int] = (-1, -1)
+    since_range: tuple[int, int] = (-1, -1)  # intervals of both days
     until_range: tuple[int, int] = (-1, -1)
-    nest: Hashable = None
-    effect: float = np.nan
+    nest: Hashable = None  # claims of one nest say the same thing
+    effect: float = np.nan  # how much worse, as a difference of shares, and its standard error
     error: float = np.nan
-    units: float = 0.0
-    p: float = 1.0
-    rate: float = np.nan
+    units: float = 0.0  # G* of what it rests on
+    p: float = 1.0  # one-sided p-value; 1 where nothing could be tested
+    rate: float = np.nan  # the share here, and there where it is compared
     base: float = np.nan
-    n: int = 0
-    slow: bool = False
+    n: int = 0  # visits that it rests on
+    slow: bool = False  # whether an incident is so long that it is rather a slow change
+    # for an excess: p-value of the prediction from touchpoints of its sort
     unusual_p: float = np.nan
 
 
@@ -463,16 +430,7 @@ def _incident_claim(data: ScanData, found: Incident, outcome: str) -> Claim:
 def excesses(trials: Trials, keep: Bools, *, ends: Bools, with_stages: bool) -> Iterator[Claim]:
     """Yield each touchpoint against its peers, or against what its nearness to the goal predicts.
 
-    Parameters
-    ----------
-    trials
-        The trials.
-    keep
-        Visits that take part: those of cells that explain themselves are left out.
-    ends
-        Touchpoints at which journeys end by nature: neither tested nor anybody's peer.
-    with_stages
-        Whether the peers are those of the stage.
+    Without the visits that are not in `keep`; `ends` are neither tested nor anybody's peers.
     """
     cell = np.where(keep & trials.known, trials.touchpoint, -1)
     sums = CustomerSums.of(cell, trials.customer, trials.event, trials.size)

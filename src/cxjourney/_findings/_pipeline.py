@@ -45,64 +45,29 @@ _FEWEST_IN_CELL = 5
 
 @attrs.frozen(kw_only=True, eq=False)
 class Judged:
-    """A claim with its place in the budget.
-
-    Attributes
-    ----------
-    claim
-        The claim.
-    adjusted
-        Smallest false-discovery rate at which it is in the list.
-    cut
-        P-value that it had to be below.
-    sure
-        Whether it is in the list at the rate asked for, and no other carries it.
-    carried_by
-        The claim that explains it; None where none does.
-    also
-        Touchpoints at which the same segment fares worse in particular.
-    unusual
-        For an excess: "yes", "no" or "cannot tell"; "" for all others.
-    """
+    """A claim with its place in the budget."""
 
     claim: Claim
-    adjusted: float
-    cut: float
-    sure: bool
-    carried_by: Claim | None = None
-    also: tuple[int, ...] = ()
-    unusual: str = ""
+    adjusted: float  # smallest false-discovery rate at which it is in the list
+    cut: float  # p-value that it had to be below
+    sure: bool  # whether it is in the list at the rate asked for, and no other carries it
+    carried_by: Claim | None = None  # the claim that explains it; None where none does
+    also: tuple[int, ...] = ()  # touchpoints at which the same segment fares worse in particular
+    unusual: str = ""  # for an excess: "yes", "no" or "cannot tell"; "" for all others
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Judgement:
-    """All that was tested, and what came of it.
+    """All that was tested, and what came of it."""
 
-    Attributes
-    ----------
-    sure
-        What is sure, in the order in which it was accepted.
-    others
-        Leads of their nests that are not sure, the smallest weighted p-value first.
-    tested
-        Number of tests by kind.
-    taken
-        Visits of the cells that are sure, left out where touchpoints were tested.
-    ends
-        Touchpoints that count as ends.
-    with_stages
-        Whether excesses are those over the peers of a stage.
-    excess_tested
-        Touchpoints whose excess was tested.
-    """
-
-    sure: tuple[Judged, ...]
+    sure: tuple[Judged, ...]  # what is sure, in the order in which it was accepted
+    # leads of their nests that are not sure, the smallest weighted p-value first
     others: tuple[Judged, ...]
-    tested: dict[str, int]
-    taken: Bools
-    ends: Bools
-    with_stages: bool
-    excess_tested: Bools
+    tested: dict[str, int]  # number of tests by kind
+    taken: Bools  # visits of the cells that are sure, left out where touchpoints were tested
+    ends: Bools  # touchpoints that count as ends
+    with_stages: bool  # whether excesses are those over the peers of a stage
+    excess_tested: Bools  # touchpoints whose excess was tested
 
 
 NOTHING = Judgement(
@@ -132,17 +97,6 @@ def judge(
     trials: Trials, *, ends: Bools, rate: float, begin: Callable[[str], None] | None = None
 ) -> Judgement:
     """Return which claims are sure if the false-discovery rate may be `rate`.
-
-    Parameters
-    ----------
-    trials
-        The trials.
-    ends
-        Touchpoints at which journeys end by nature.
-    rate
-        The false-discovery rate of the list.
-    begin
-        Called with each of the `STEPS` as it begins.
 
     Notes
     -----

@@ -46,19 +46,11 @@ _LARGEST_PART = 4  # the window is at most this part of the observation
 
 @attrs.frozen(kw_only=True, eq=False)
 class Attribute:
-    """Segments of journeys by one attribute.
+    """Segments of journeys by one attribute."""
 
-    Attributes
-    ----------
-    name, values
-        The attribute and its values.
-    code
-        Segment of each journey, as a place in `values`; -1 where it is not known.
-    """
-
-    name: str
+    name: str  # the attribute and its values
     values: tuple[str, ...]
-    code: Ints
+    code: Ints  # segment of each journey, as a place in `values`; -1 where it is not known
 
 
 def _known_at_entry(journeys: Journeys) -> list[SegmentBy]:
@@ -80,21 +72,11 @@ def _known_at_entry(journeys: Journeys) -> list[SegmentBy]:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Trials:
-    """All visits of journeys, with what the tests ask of them.
+    """All visits of journeys, with what the tests ask of them."""
 
-    Attributes
-    ----------
-    journeys
-        The journeys.
-    visits
-        Their visits.
-    attributes
-        The attributes whose segments are tested.
-    """
-
-    journeys: Journeys
-    visits: Visits
-    attributes: tuple[Attribute, ...]
+    journeys: Journeys  # the journeys
+    visits: Visits  # their visits
+    attributes: tuple[Attribute, ...]  # the attributes whose segments are tested
 
     @classmethod
     def of(cls, journeys: Journeys, segments: Sequence[SegmentBy] | None) -> Trials:

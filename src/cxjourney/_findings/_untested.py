@@ -31,32 +31,16 @@ _DAY_S = 86_400
 
 @attrs.frozen(kw_only=True, eq=False)
 class Observation:
-    """Something that comes with fewer conversions, without a null that could make it sure.
+    """Something that comes with fewer conversions, without a null that could make it sure."""
 
-    Attributes
-    ----------
-    kind
-        "loop", "wait", "low point", "expectation gap", "deviation" or "mix".
-    touchpoint
-        Where; -1 everywhere.
-    sentence
-        What was seen.
-    visits
-        The visits that it is about.
-    effect, low, high
-        By how much fewer convert, with its interval.
-    p
-        One-sided p-value, not corrected.
-    """
-
-    kind: str
-    touchpoint: int
-    sentence: str
-    visits: Bools
-    effect: float
+    kind: str  # "loop", "wait", "low point", "expectation gap", "deviation" or "mix"
+    touchpoint: int  # where; -1 everywhere
+    sentence: str  # what was seen
+    visits: Bools  # the visits that it is about
+    effect: float  # by how much fewer convert, with its interval
     low: float
     high: float
-    p: float
+    p: float  # one-sided p-value, not corrected
 
 
 def observations(trials: Trials, *, level: float) -> list[Observation]:

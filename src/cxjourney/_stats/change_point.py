@@ -22,29 +22,15 @@ _REGION = 5.991464547107979  # 95 % quantile of chi-squared with two degrees of 
 
 @attrs.frozen(kw_only=True)
 class Rise:
-    """The most likely date since when a rate is higher.
+    """The most likely date since when a rate is higher."""
 
-    Attributes
-    ----------
-    since
-        First period of the higher rate; -1 where there is none to speak of.
-    earliest, latest
-        Ends of the interval of that date.
-    before, after
-        Rates before and after.
-    z
-        The largest standardised cumulative sum.
-    p
-        P-value of that maximum.
-    """
-
-    since: int
-    earliest: int
+    since: int  # first period of the higher rate; -1 where there is none to speak of
+    earliest: int  # ends of the interval of that date
     latest: int
-    before: float
+    before: float  # rates before and after
     after: float
-    z: float
-    p: float
+    z: float  # the largest standardised cumulative sum
+    p: float  # p-value of that maximum
 
 
 NONE = Rise(since=-1, earliest=-1, latest=-1, before=np.nan, after=np.nan, z=0.0, p=1.0)
@@ -63,27 +49,12 @@ def rise_of(
 ) -> Rise:
     """Return the rise of a rate, or of a mean, since the most likely date.
 
-    Parameters
-    ----------
-    unit
-        Customer of each trial, or a group of customers, 0 … n_units - 1.
-    period
-        Period of each trial, 0 … n_periods - 1.
-    event
-        Whether each trial was an event, or its value.
-    n_units, n_periods
-        Their numbers.
-    step
-        Only each `step`-th boundary between periods is tested, such as those of weeks; the date is
-        the best of all.
-    signs
-        Random signs of the units; those of `random_signs` where None.
-
     Notes
     -----
     Z_t = (f_t S_T - S_t) / √(N f_t (1 - f_t) e (1 - e)) for f_t, the share of trials up to t, in
     [.05, .95]. The same from deviations whose signs are drawn customer by customer gives the null
-    distribution of the maximum.
+    distribution of the maximum. Only each `step`-th boundary between periods is tested; the date is
+    the best of all.
     """
     n_all = len(event)
     rate = float(np.mean(event)) if n_all else 0.0

@@ -31,22 +31,12 @@ def student_tail(statistic: Floats, units: Floats) -> Floats:
 
 @attrs.frozen(kw_only=True, eq=False)
 class CustomerSums:
-    """Trials and events of each customer in each cell, one entry a pair that has a trial.
+    """Trials and events of each customer in each cell, one entry a pair that has a trial."""
 
-    Attributes
-    ----------
-    size
-        Number of cells.
-    cell, customer
-        Cell and customer of each entry; entries are sorted by cell, then customer.
-    n, k
-        Trials and events of each entry.
-    """
-
-    size: int
-    cell: Ints
+    size: int  # number of cells
+    cell: Ints  # cell and customer of each entry; entries are sorted by cell, then customer
     customer: Ints
-    n: Floats
+    n: Floats  # trials and events of each entry
     k: Floats
 
     @classmethod

@@ -54,15 +54,6 @@ def tail_p(observed: float, maxima: Floats, variance: float = 1.0) -> float:
     at the quantile, as the maximum of a process with normal margins has it (Davies 1987). A Gumbel
     distribution has too heavy a tail where the maximum is over few statistics that differ much.
 
-    Parameters
-    ----------
-    observed
-        The maximum.
-    maxima
-        Those of the draws.
-    variance
-        Variance of each statistic under the null.
-
     Examples
     --------
     >>> draws = np.linspace(1, 3, 99)

@@ -27,28 +27,14 @@ _REGION = 5.991464547107979  # 95 % quantile of chi-squared with two degrees of 
 
 @attrs.frozen(kw_only=True, eq=False)
 class ScanData:
-    """Trials that are scanned.
+    """Trials that are scanned."""
 
-    Attributes
-    ----------
-    place
-        Place of each trial, 0 … n_places - 1.
-    day
-        Day of each trial, 0 … n_days - 1.
-    bucket
-        Bucket of its customer, 0 … 255.
-    strata
-        Group of each trial by one attribute after the other, each with its number of groups; a
-        negative group belongs to all only.
-    event
-        Whether it was an event.
-    """
-
-    place: Ints
-    day: Ints
-    bucket: NDArray[np.integer]
+    place: Ints  # place of each trial, 0 … n_places - 1
+    day: Ints  # day of each trial, 0 … n_days - 1
+    bucket: NDArray[np.integer]  # bucket of its customer, 0 … 255
+    # groups of the trials by each attribute, and how many there are; a negative one is in all only
     strata: Sequence[tuple[NDArray[np.integer], int]]
-    event: Floats
+    event: Floats  # whether it was an event
     n_places: int
     n_days: int
 
@@ -80,55 +66,28 @@ class ScanData:
 
 @attrs.frozen(kw_only=True)
 class Incident:
-    """An interval in which an event was more frequent.
+    """An interval in which an event was more frequent."""
 
-    Attributes
-    ----------
-    place, stratum
-        Where, and in which group; stratum 0 is everybody.
-    first, last
-        First and last day.
-    first_low, first_high, last_low, last_high
-        Ends of the intervals of both days.
-    trials, events, expected
-        Trials and events in the interval, and how many were to be expected.
-    root
-        Root of the deviance, in standard deviations.
-    p
-        P-value of the largest of all.
-    slow
-        Whether it is long and reaches an edge of the observation: rather a slow change.
-    """
-
-    place: int
+    place: int  # where, and in which group; stratum 0 is everybody
     stratum: int
-    first: int
+    first: int  # first and last day
     last: int
-    first_low: int
+    first_low: int  # ends of the intervals of both days
     first_high: int
     last_low: int
     last_high: int
-    trials: int
+    trials: int  # trials and events in the interval, and how many were to be expected
     events: int
     expected: float
-    root: float
-    p: float
-    slow: bool
+    root: float  # root of the deviance, in standard deviations
+    p: float  # P-value of the largest of all
+    slow: bool  # whether it is long and reaches an edge of the observation: rather a slow change
 
 
 def deviance_root(
     observed: Floats, expected: Floats, trials: Floats, part: Floats, spread: Floats | float
 ) -> Floats:
     """Return the signed root of the binomial deviance of an excess, ½ event taken off.
-
-    Parameters
-    ----------
-    observed, expected, trials
-        Events, expected events and trials in the interval.
-    part
-        Share of the variance of the whole that lies in the interval.
-    spread
-        How much larger the variance is than that of independent trials.
 
     Examples
     --------
@@ -257,22 +216,12 @@ def _by_bucket(
 def scan(data: ScanData, *, most: int = 3, level: float = 0.05) -> list[Incident]:
     """Return the incidents that stand out, the largest first.
 
-    Parameters
-    ----------
-    data
-        The trials.
-    most
-        So many at most; the first is returned whatever its p-value, further ones, after the
-        interval of the one before is taken out of its place, while their p-value is at most
-        `level`.
-    level
-        P-value up to which further incidents are looked for.
-
     Notes
     -----
     A scan statistic (Kulldorff 1997) over place, group and interval. What is expected follows
     weekday and a linear trend. The null distribution of the maximum is that under random signs of
-    256 buckets of customers, one draw over all places.
+    256 buckets of customers, one draw over all places. The first is returned whatever its p-value,
+    further ones while theirs is at most `level`, the interval before taken out of its place.
     """
     if not len(data.event):
         return []

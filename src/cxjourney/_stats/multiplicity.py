@@ -32,26 +32,13 @@ def kind_weights(kind: NDArray[np.integer]) -> Floats:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Budget:
-    """What a budget of errors allows to call sure.
+    """What a budget of errors allows to call sure."""
 
-    Attributes
-    ----------
-    adjusted
-        Smallest false-discovery rate at which each test is found, its nest included.
-    leads
-        Whether the test stands for its nest: it has the smallest weighted p-value there.
-    sure
-        Whether it stands for its nest and is in the list at the rate asked for.
-    threshold
-        Largest weighted p-value in the list; 0 where the list is empty.
-    bar
-        What a weighted p-value has to stay below with as many discoveries: rate · found / tests.
-    """
-
-    adjusted: Floats
-    leads: Bools
-    sure: Bools
-    threshold: float
+    adjusted: Floats  # smallest false-discovery rate at which each test is found, its nest included
+    leads: Bools  # whether the test stands for its nest: it has the smallest weighted p-value there
+    sure: Bools  # whether it stands for its nest and is in the list at the rate asked for
+    threshold: float  # largest weighted p-value in the list; 0 where the list is empty
+    # what a weighted p-value has to stay below with as many discoveries: rate · found / tests
     bar: float
 
 
@@ -64,18 +51,8 @@ def budget_of(
 ) -> Budget:
     """Return which tests are sure if the false-discovery rate may be `rate`.
 
-    Parameters
-    ----------
-    p
-        P-values; all that was tested, and nothing else.
-    kind
-        Kind of each test; every kind has the same share of the budget (Genovese, Roeder and
-        Wasserman 2006). None where all are of one kind.
-    nest
-        Tests of one nest say the same thing: only the one with the smallest weighted p-value
-        counts as a discovery (Katsevich, Sabatti and Bogomolov 2023). None where each has its own.
-    rate
-        The false-discovery rate.
+    Every kind has the same share of the budget (Genovese, Roeder and Wasserman 2006); of a nest
+    only the smallest weighted p-value is a discovery (Katsevich, Sabatti and Bogomolov 2023).
 
     Examples
     --------
@@ -110,15 +87,8 @@ def budget_of(
 def median_unbiased(z: Floats, cut: Floats, *, at: float = 0.5) -> Floats:
     """Return the mean of a normal statistic that was looked at because it is above a cut.
 
-    Parameters
-    ----------
-    z
-        The statistic, in standard errors.
-    cut
-        What it had to exceed, in standard errors.
-    at
-        The mean at which a larger statistic has this probability, given that it is above the cut:
-        0.5 for the median-unbiased estimate (Zhong and Prentice 2008).
+    That at which a larger one has the probability `at`, given that it is above the cut: at 0.5 the
+    median-unbiased estimate (Zhong and Prentice 2008).
 
     Examples
     --------

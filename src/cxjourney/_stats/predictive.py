@@ -43,11 +43,6 @@ def logit_covariance(sums: CustomerSums) -> Floats:
     Frail customers push all touchpoints the same way: the covariances matter. A matrix of K cells
     needs some 3 K units to be inverted; from fewer the correlations are taken as all alike
     (Ledoit and Wolf 2004), which leaves one common factor and a diagonal.
-
-    Returns
-    -------
-    ndarray of float64, shape (cells, cells)
-        The diagonal is at least that of independent trials.
     """
     k = sums.size
     y = logits(sums)
@@ -81,20 +76,11 @@ def logit_covariance(sums: CustomerSums) -> Floats:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Prediction:
-    """Figures predicted from all others of their sort.
+    """Figures predicted from all others of their sort."""
 
-    Attributes
-    ----------
-    p
-        One-sided p-value of a figure as high.
-    z
-        Deletion residual without spread of the true figures.
-    expected, error
-        What the others lead to expect, and the standard error of the figure's distance from it.
-    """
-
-    p: Floats
-    z: Floats
+    p: Floats  # one-sided p-value of a figure as high
+    z: Floats  # deletion residual without spread of the true figures
+    # what the others lead to expect, and the standard error of the figure's distance from it
     expected: Floats
     error: Floats
 
@@ -104,24 +90,11 @@ def unusual(
 ) -> Prediction:
     """Return the probability that each figure would be as high, predicted from all others.
 
-    Parameters
-    ----------
-    y
-        Figures on a scale without bounds, shape (K,).
-    covariance
-        Their covariance, shape (K, K).
-    design
-        What they are predicted by, shape (K, columns): a constant, or one column a stage.
-    units
-        G* of each figure.
-    prior
-        Scale of the half-normal prior of the standard deviation of the true figures around their
-        prediction, which is integrated over.
-
     Notes
     -----
     y ~ N(X β, S + τ² I). With P the residual-making matrix of generalised least squares, the
-    deletion residual is (P y)_x / √P_xx; the weight of each τ leaves out x as well.
+    deletion residual is (P y)_x / √P_xx; the weight of each τ leaves out x as well. The prior of τ
+    is half-normal with the scale `prior`.
 
     Examples
     --------
@@ -185,21 +158,8 @@ def nearness(
 ) -> tuple[Floats, Floats]:
     """Return covariance and design by which logits are predicted from the nearness to the goal.
 
-    Parameters
-    ----------
-    y
-        Logits of the exit rates, shape (K,).
-    covariance
-        Their covariance.
-    near
-        Probability of conversion after each touchpoint given that one goes on, in (0, 1).
-    near_variance
-        Its variance: the covariate is estimated, and its error counts (errors in variables).
-
-    Returns
-    -------
-    covariance, design
-        For `unusual`; the error of the covariate is in the diagonal, times the squared slope.
+    Nearness is the probability of conversion given that one goes on. It is estimated: its error is
+    in the diagonal, times the squared slope (errors in variables).
     """
     g = np.clip(near, 1e-3, 1 - 1e-3)
     x = np.log(g / (1 - g))
@@ -216,38 +176,17 @@ def nearness(
 
 @attrs.frozen(kw_only=True, eq=False)
 class Contrast:
-    """How much more touchpoints lose than their peers.
+    """How much more touchpoints lose than their peers."""
 
-    Attributes
-    ----------
-    difference, variance
-        Rate minus the pooled rate of the peers, and its variance.
-    units
-        G* of the touchpoint.
-    peers
-        Rate of the peers.
-    p
-        One-sided p-value; 1 where it was not tested.
-    """
-
-    difference: Floats
+    difference: Floats  # rate minus the pooled rate of the peers, and its variance
     variance: Floats
-    units: Floats
-    peers: Floats
-    p: Floats
+    units: Floats  # G* of the touchpoint
+    peers: Floats  # rate of the peers
+    p: Floats  # one-sided p-value; 1 where it was not tested
 
 
 def contrast_with_peers(sums: CustomerSums, group: Ints, *, least: float = 0.0) -> Contrast:
     """Return the difference of each rate from that of the others of its group.
-
-    Parameters
-    ----------
-    sums
-        Trials and events by touchpoint.
-    group
-        Group of each touchpoint; -1 where it is neither tested nor anybody's peer.
-    least
-        The smallest excess that matters.
 
     Notes
     -----

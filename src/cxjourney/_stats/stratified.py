@@ -20,37 +20,18 @@ _MOST_LEVERAGE = 0.9
 
 @attrs.frozen(kw_only=True)
 class StratifiedDifference:
-    """Difference of exposed and others within strata, pooled.
+    """Difference of exposed and others within strata, pooled."""
 
-    Attributes
-    ----------
-    value, variance
-        The difference and its variance; NaN where no stratum has both.
-    floor
-        What the variance is never below.
-    units
-        G* of the customers that it rests on.
-    p
-        One-sided p-value of a higher rate among the exposed; 1 where it was not tested.
-    weights
-        Weight of each stratum.
-    """
-
-    value: float
+    value: float  # the difference and its variance; NaN where no stratum has both
     variance: float
-    floor: float
-    units: float
-    p: float
-    weights: Floats
+    floor: float  # what the variance is never below
+    units: float  # G* of the customers that it rests on
+    p: float  # one-sided p-value of a higher rate among the exposed; 1 where it was not tested
+    weights: Floats  # weight of each stratum
 
 
 def stratified_difference(exposed: CustomerSums, others: CustomerSums) -> StratifiedDifference:
     """Return how much higher the rate of the exposed is, stratum by stratum.
-
-    Parameters
-    ----------
-    exposed, others
-        Trials and events by stratum (the cells) and customer.
 
     Notes
     -----
