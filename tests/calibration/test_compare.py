@@ -14,13 +14,13 @@ def study(project_root):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_planted_difference_is_ranked_first(study, seed):
-    found = study["with_difference"](seed, n_permutations=0)
+    found = study["with_difference"](seed)
     assert found["ranked first"]
     assert found["discovered"]
 
 
 def test_nothing_is_found_where_nothing_is(study):
-    found = [study["without"](seed, customers=2_000, n_permutations=0) for seed in range(4)]
+    found = [study["without"](seed, customers=2_000) for seed in range(4)]
     # 5 in 100 may: two of four would be far off
     assert sum(row["any discovery"] for row in found) <= 1
     assert sum(row["two halves of the journeys: any discovery"] for row in found) <= 1
@@ -39,7 +39,7 @@ def test_a_shorter_follow_up_is_no_difference(study):
 
 
 def test_what_drifts_is_found_and_what_does_not_is_not(study):
-    found = study["halves_of_the_year"](1, n_permutations=0)
+    found = study["halves_of_the_year"](1)
     assert found["first: more begin at the home page of the app"]
     assert found["mean number of discoveries"] >= 4
     assert found["mean number of them that are not of how journeys begin"] <= 1

@@ -52,10 +52,9 @@ def test_a_group_that_was_not_followed_to_the_limit_alarms_nobody():
     }
     log = study["log_of"](rows, 40.0, attributes=["group"])
     found = cx.compare.segments(
-        log.journeys(goal="buy", inactivity=study["timedelta"](days=10)), "group", rng=1
+        log.journeys(goal="buy", inactivity=study["timedelta"](days=10)), "group"
     )
     exits = [row for row in found.table if row["to"] == cx.DROPOFF]
     assert np.isnan([row["p_value"] for row in exits]).all()
     assert np.isnan([row["low"] for row in exits]).all()
-    assert not found.overall[0].p_value <= 0.05
     assert "not followed up to the limit" in str(found)

@@ -127,7 +127,7 @@ def of_strata(seed: int, customers: int, *, launched: float = 9.0) -> tuple[floa
     journeys = log_of(rows, END, attributes=["group", "device"]).journeys(
         goal="buy", inactivity=timedelta(days=LIMIT)
     )
-    found = cx.compare.segments(journeys, "group", strata="device", n_permutations=0)
+    found = cx.compare.segments(journeys, "group", strata="device")
     names_of = list(zip(found.table["touchpoint"], found.table["to"], strict=True))
     row = found.table.row(names_of.index(("stop", cx.DROPOFF)))
     return row["adjusted"], row["adjusted_low"], row["adjusted_high"]

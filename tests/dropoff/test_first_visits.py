@@ -135,7 +135,7 @@ def test_first_visits_against_a_few_independent_lines(customers):
             for outcome, t in (("conversion", buys), ("reaching", cart)):
                 items.setdefault((what, outcome), []).append((t, SNAPSHOT - day, bucket[who]))
     for outcome in ("conversion", "reaching"):
-        figures = firsts.shares(outcome, firsts.node, size, 6.0)
+        figures = firsts.figures(outcome, firsts.node, size, 6.0)
         for place, name in enumerate(firsts.names):
             mine = items[name, outcome]
             assert figures.whole[place] == pytest.approx(
@@ -160,8 +160,8 @@ def test_mean_visits_and_values_within_the_window_are_censored_too():
     )
     start = np.where(firsts.node == len(firsts.names), 0, -1)
     # at day 0 three of three, at day 1 two of three, at day 3 one of the two still followed
-    assert firsts.means("visits", start, 1, 5.0).whole == pytest.approx([1 + 2 / 3 + 1 / 2])
-    assert firsts.means("visits", start, 1, 0.5).whole == pytest.approx([1])
+    assert firsts.figures("visits", start, 1, 5.0).whole == pytest.approx([1 + 2 / 3 + 1 / 2])
+    assert firsts.figures("visits", start, 1, 0.5).whole == pytest.approx([1])
 
 
 def test_drop_off_is_dated_to_the_last_visit():
@@ -170,8 +170,8 @@ def test_drop_off_is_dated_to_the_last_visit():
     journeys = log_of(rows).journeys(goal="buy", touchpoints=["buy"], inactivity=timedelta(days=14))
     firsts = first_visits_of(journeys)
     start = np.where(firsts.node == len(firsts.names), 0, -1)
-    assert firsts.shares("drop-off", start, 1, 5.0).whole == pytest.approx([6 / 9])
-    assert firsts.shares("drop-off", start, 1, 10.0).whole == pytest.approx([1])
+    assert firsts.figures("drop-off", start, 1, 5.0).whole == pytest.approx([6 / 9])
+    assert firsts.figures("drop-off", start, 1, 10.0).whole == pytest.approx([1])
 
 
 def test_order_of_rows_and_names_do_not_matter():

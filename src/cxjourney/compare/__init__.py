@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cxjourney.compare._differences import Change as Change
 from cxjourney.compare._differences import Differences
-from cxjourney.compare._divergence import Divergence as Divergence
 from cxjourney.compare._groups import between, segments
 
 __all__ = ["Differences", "between", "segments"]

@@ -7,20 +7,63 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._stats.significance import false_discovery
 from cxjourney._support.result import Result
-from cxjourney._support.table import Table
-from cxjourney.compare._divergence import Divergence
+from cxjourney._support.table import Table, format_value
+from cxjourney._support.validation import check_count
+from cxjourney.compare._later import joined
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import UnknownName
 from cxjourney.metrics import Estimate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+
     from cxjourney.compare._rows import Part
 
 __all__ = ["Change", "Differences", "differences_of"]
 
-_PERCENT = ("probability", "probability_against", "difference", "low", "high")
+_PERCENT = (
+    "probability_against",
+    "probability",
+    "difference",
+    "low",
+    "high",
+    "adjusted",
+    "adjusted_low",
+    "adjusted_high",
+)
+_SECTIONS = {
+    "exit": ("Exits", "at"),
+    "transition": ("Transitions", "from"),
+    "downstream": ("What comes later", "after"),
+}
+_FIGURES = {
+    "conversion": ("conversion", "percent"),
+    "drop-off": ("drop-off", "percent"),
+    "visits": ("visits a journey", "number"),
+    "value": ("value a journey", "money"),
+}
+_WORDS = {START: "(start)", CONVERSION: "(converted)", DROPOFF: "(dropped)"}
+_PRINTED = (
+    "value_against",
+    "value",
+    "probability_against",
+    "probability",
+    "difference",
+    "low",
+    "high",
+    "odds_ratio",
+    "adjusted",
+    "reversed",
+    "p_value",
+    "q_value",
+)
+_MOST = 10  # rows of a kind that are printed
+_MOST_DRAWN = 20
 
 
 @attrs.frozen(kw_only=True)
@@ -31,8 +74,11 @@ class Change:
     ----------
     group, against
         The groups.
+    kind
+        "exit", "transition" or "downstream".
     touchpoint, to
-        The transition: `to` is `cxjourney.DROPOFF` where it is the exit probability that differs.
+        The transition: `to` is `cxjourney.DROPOFF` where it is the exit probability that differs,
+        and what is reached later on where it is "downstream".
     difference
         Probability in `group` minus that in `against`.
     p_value, q_value
@@ -42,6 +88,7 @@ class Change:
 
     group: str
     against: str
+    kind: str
     touchpoint: str
     to: str
     difference: Estimate
@@ -51,10 +98,13 @@ class Change:
 
 @attrs.frozen(kw_only=True, repr=False)
 class Differences(Result):
-    """Where groups of journeys differ: one row a transition and pair of groups, the surest first.
+    """Where groups of journeys differ, the surest first; every difference is group minus against.
 
     Attributes
     ----------
+    headline
+        Whole journeys: conversion, drop-off, visits and value of both groups, one row a figure and
+        pair, with the columns of `table`. Empty for graphs, and where one step is looked at.
     table
         The rows; see `segments` for the columns.
     segment
@@ -63,8 +113,12 @@ class Differences(Result):
         Confidence level of the intervals.
     fdr
         Accepted share of false discoveries.
+    window
+        Days within which figures of whole journeys, and what comes later, are counted; None where
+        nothing is or there are no times.
     n_comparisons
-        Number of tests made; false discoveries are controlled over all of them.
+        Number of tests in the table; false discoveries are controlled over all of them, and over
+        the headline apart.
     n_discoveries
         Rows with a q-value of at most `fdr`.
     min_count
@@ -74,8 +128,6 @@ class Differences(Result):
         Journeys that belong to no group because their value is unknown.
     strata
         The attribute within whose values differences were compared too; None where none was.
-    overall
-        How different each pair of groups is as a whole.
     method
         How probabilities, intervals and tests were made.
     caveats
@@ -84,8 +136,10 @@ class Differences(Result):
 
     title: ClassVar[str] = "What differs"
 
+    headline: Table
     table: Table
     segment: str | None
+    window: float | None
     level: float
     fdr: float
     n_comparisons: int
@@ -93,7 +147,6 @@ class Differences(Result):
     min_count: int
     n_missing: int
     strata: str | None
-    overall: tuple[Divergence, ...]
     method: str
     caveats: tuple[str, ...]
 
@@ -107,7 +160,14 @@ class Differences(Result):
         """The differences of which at most a share of `fdr` is expected to be false."""
         return self.ranking[: self.n_discoveries]
 
-    def estimate(self, touchpoint: str, to: str = DROPOFF, *, group: str | None = None) -> Estimate:
+    def estimate(
+        self,
+        touchpoint: str,
+        to: str = DROPOFF,
+        *,
+        group: str | None = None,
+        kind: str | None = None,
+    ) -> Estimate:
         """Return one difference.
 
         Parameters
@@ -118,26 +178,77 @@ class Differences(Result):
             Where it goes: the default is the exit.
         group
             The group; None takes the surest row.
+        kind
+            "downstream" for what comes later; None for the next move.
 
         Raises
         ------
         UnknownName
             If there is no such row.
         """
-        columns = (self.table[name] for name in ("touchpoint", "to", "group"))
+        columns = (self.table[name] for name in ("touchpoint", "to", "group", "kind"))
         rows = list(zip(*columns, strict=True))
-        for i, (here, there, member) in enumerate(rows):
-            if (here, there) == (touchpoint, to) and group in {None, member}:
+        for i, (here, there, member, sort) in enumerate(rows):
+            wanted = sort != "downstream" if kind is None else sort == kind
+            if wanted and (here, there) == (touchpoint, to) and group in {None, member}:
                 return self._change(i).difference
-        wanted = ", ".join((touchpoint, to, *(() if group is None else (group,))))
-        known = [", ".join(row if group is not None else row[:2]) for row in rows]
-        raise UnknownName.among("row", wanted, known, where="the comparison")
+        asked = ", ".join(part for part in (touchpoint, to, group, kind) if part is not None)
+        known = [", ".join(row[: 2 + (group is not None)]) for row in rows]
+        raise UnknownName.among("row", asked, known, where="the comparison")
+
+    def plot(
+        self, *, max_rows: int = _MOST_DRAWN, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw the surest differences with their intervals; right of 0 the group has more.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many rows are drawn.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        check_count(max_rows, "max_rows", 0)
+        table = self.table.take(range(min(max_rows, self.n_comparisons))).renamed(_WORDS)
+        names = [
+            f"{row['touchpoint']} {'…' if row['kind'] == 'downstream' else '→'} {row['to']}"
+            f"{'' if self._pair else ': ' + str(row['group'])}"
+            for row in table
+        ]
+        sides = f"{self._pair[0]} minus {self._pair[1]}" if self._pair else "group minus the others"
+        return plot.forest(
+            names,
+            table["difference"],
+            table["low"],
+            table["high"],
+            reference=0.0,
+            percent=True,
+            label=f"{sides}, {100 * self.level:g}% interval",
+            title=self.title if title is None else title,
+            ax=ax,
+        )
+
+    @property
+    def _pair(self) -> tuple[str, str] | None:
+        """Names of the group and of that which it is held against, if there is one pair."""
+        if not len(self.table):
+            return None
+        pairs = set(zip(self.table["group"], self.table["against"], strict=True))
+        return pairs.pop() if len(pairs) == 1 else None
 
     def _change(self, i: int) -> Change:
         row: dict[str, Any] = self.table.row(i)
         return Change(
             group=row["group"],
             against=row["against"],
+            kind=row["kind"],
             touchpoint=row["touchpoint"],
             to=row["to"],
             difference=Estimate(
@@ -159,14 +270,84 @@ class Differences(Result):
     def _table(self) -> Table:
         return self.table
 
+    def _lead(self) -> str:
+        if self._pair is None or not len(self.headline):
+            return ""
+        row = self.headline.row(0)
+        shares = [format_value(row[name], "percent") for name in ("value_against", "value")]
+        within = "" if self.window is None else f" within {self.window:g} days"
+        also = ""
+        if self.strata is not None:
+            also = f", and {_points(row, 'adjusted', 'adjusted_')} within {self.strata!r}"
+        return (
+            f"Conversion{within}: {shares[0]} in {self._pair[1]}, {shares[1]} in {self._pair[0]}. "
+            f"The difference is {_points(row, 'difference')}{also}."
+        )
+
     def _shown(self) -> Table:
-        hidden = {"kind", "visits", "visits_against", "adjusted_low", "adjusted_high"}
-        shown = self.table.select([n for n in self.table.column_names if n not in hidden])
-        return shown.renamed({START: "(start)", CONVERSION: "(converted)", DROPOFF: "(dropped)"})
+        return self._tables()[0][1]
+
+    def _further(self) -> tuple[tuple[str, Table], ...]:
+        return self._tables()[1:]
+
+    def _tables(self) -> tuple[tuple[str, Table], ...]:
+        tables = [("", self._printed(self.headline, "figure"))] if len(self.headline) else []
+        for kind, (heading, _) in _SECTIONS.items():
+            rows = [i for i, row in enumerate(self.table) if row["kind"] == kind]
+            if rows:
+                tables.append((heading, self._printed(self.table.take(rows[:_MOST]), kind)))
+        return tuple(tables) or (("", Table({})),)
+
+    def _printed(self, table: Table, kind: str) -> Table:
+        """Return a table whose columns are named as the groups are."""
+        columns: dict[str, Any] = {}
+        if kind == "figure":
+            columns["figure"] = tuple(_FIGURES[name][0] for name in table["figure"])
+            numbers = ("value_against", "value", "difference", "low", "high", "adjusted")
+            shown = {
+                name: tuple(
+                    format_value(value, _FIGURES[figure][1])
+                    for value, figure in zip(table[name], table["figure"], strict=True)
+                )
+                for name in numbers
+                if name in table.column_names
+            }
+        else:
+            columns[_SECTIONS[kind][1]] = table["touchpoint"]
+            if kind != "exit":
+                columns["to"] = table["to"]
+            shown = {}
+        pair = self._pair
+        words = dict(
+            zip(
+                ("value_against", "value", "probability_against", "probability"),
+                2 * (pair[1], pair[0]) if pair else (),
+                strict=False,
+            )
+        )
+        if pair is None:
+            columns |= {"against": table["against"], "group": table["group"]}
+        for name in _PRINTED:
+            if name in table.column_names:
+                columns[words.get(name, name)] = shown.get(name, table[name])
+        formats = {words.get(name, name): "percent" for name in _PERCENT}
+        return Table(columns, formats=formats).renamed(_WORDS)
 
     def _notes(self) -> tuple[str, ...]:
         found = f"{self.n_discoveries:,} of {self.n_comparisons:,} comparisons are discoveries"
-        notes = [
+        sides = "column group minus column against"
+        if self._pair:
+            sides = f"the second minus the first: {self._pair[0]} against {self._pair[1]}"
+        more = f" Of each kind the {_MOST} surest are shown." if len(self.table) > _MOST else ""
+        notes = []
+        turned = "reversed" in self.table.column_names and np.count_nonzero(self.table["reversed"])
+        if turned:
+            notes.append(
+                f"{turned:,} differences have the other sign within {self.strata!r} (Simpson's "
+                "paradox); compare the column adjusted."
+            )
+        notes += [
+            f"Every difference is {sides}.{more}",
             f"{found} at a false-discovery rate of {100 * self.fdr:g}%.",
             f"{self.method} The confidence level is {100 * self.level:g}%.",
         ]
@@ -176,13 +357,17 @@ class Differences(Result):
                 f"{untested:,} rows were not tested: the transition was made, or not made, less "
                 f"than {self.min_count} times, or a group has too few customers there."
             )
-        for whole in self.overall:
-            p = f"p = {whole.p_value:.3g}" if whole.p_value == whole.p_value else "not tested"
+        if self.window is not None:
             notes.append(
-                f"{whole.group} against {whole.against}: the groups differ by {whole.bits:.3g} "
-                f"bits a transition ({p})."
+                f"A journey's figures count {self.window:g} days from its beginning, and later "
+                "means within as many days of its first visit of the touchpoint."
             )
         return (*notes, *self.caveats)
+
+
+def _points(row: Mapping[str, Any], name: str, ends: str = "") -> str:
+    value, low, high = (f"{100 * row[key]:.1f}" for key in (name, f"{ends}low", f"{ends}high"))
+    return f"{value} points ({low} to {high})"
 
 
 def differences_of(
@@ -199,24 +384,16 @@ def differences_of(
     backend: str | None,
 ) -> Differences:
     """Return the differences of all pairs of groups, their p-values corrected together."""
-    each = [part.columns(level=level, min_count=min_count) for part in parts]
-    columns: dict[str, Any] = {}
-    for name in each[0] if each else ():
-        values = [part[name] for part in each]
-        columns[name] = sum(values, ()) if isinstance(values[0], tuple) else np.concatenate(values)
+    columns = joined([part.columns(level=level, min_count=min_count) for part in parts])
+    lead = joined([found for part in parts if (found := part.headline(level=level))])
+    if lead:
+        lead["q_value"] = false_discovery(lead["p_value"])
     n_comparisons = n_discoveries = 0
     if columns:
         p = columns["p_value"]
         columns["q_value"] = false_discovery(p)
         n_comparisons = int(np.count_nonzero(~np.isnan(p)))
         n_discoveries = int(np.count_nonzero(columns["q_value"] <= fdr))
-        turned = int(np.count_nonzero(columns.get("reversed", ())))
-        if turned:
-            simpson = (
-                f"{turned:,} differences have the other sign within {strata!r} (Simpson's "
-                "paradox); compare the column adjusted."
-            )
-            caveats = [simpson, *caveats]
         within = columns.get("adjusted", columns["difference"])
         unknown = int(np.count_nonzero(np.isnan(within) & ~np.isnan(columns["difference"])))
         if unknown:
@@ -226,16 +403,18 @@ def differences_of(
         if short:
             reason = "a group was not followed up to the limit there"
             caveats = [*caveats, f"{short:,} rows have no interval and no test: {reason}."]
-    formats = dict.fromkeys((*_PERCENT, "adjusted", "adjusted_low", "adjusted_high"), "percent")
-    table = Table(columns, formats=formats, backend=backend)
+    days = next((part.later.window for part in parts if part.later), np.inf)
+    table = Table(columns, formats=dict.fromkeys(_PERCENT, "percent"), backend=backend)
     if columns:
         size = np.nan_to_num(np.abs(columns["difference"]), nan=-1.0)
         table = table.take(np.lexsort((-size, columns["p_value"])))
     if n_missing:
         caveats = [*caveats, f"{n_missing:,} journeys have no known {segment!r} and are left out."]
     return Differences(
+        headline=Table(lead, backend=backend),
         table=table,
         segment=segment,
+        window=days if np.isfinite(days) else None,
         level=level,
         fdr=fdr,
         n_comparisons=n_comparisons,
@@ -243,7 +422,6 @@ def differences_of(
         min_count=min_count,
         n_missing=n_missing,
         strata=strata,
-        overall=tuple(part.whole for part in parts),
         method=method,
         caveats=tuple(caveats),
     )

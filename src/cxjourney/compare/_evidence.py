@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.buckets import BucketFigures, difference_of_shares
+from cxjourney._stats.buckets import BucketFigures, difference_of_means, difference_of_shares
 from cxjourney._support.array_types import Floats, Ints
 
 if TYPE_CHECKING:
     from cxjourney.compare._contrast import Contrast
     from cxjourney.compare._observations import Observations
 
-__all__ = ["UNFOLLOWED", "Adjusted", "adjusted", "differences"]
+__all__ = [
+    "UNFOLLOWED",
+    "Adjusted",
+    "Cells",
+    "adjusted",
+    "differences",
+    "odds_ratios",
+    "standardised",
+]
 
 UNFOLLOWED = 0.005
 """Share of visits that may outlast what was followed before a difference is not known."""
@@ -35,6 +43,29 @@ def differences(
     made, visits = contrast.count.sum(axis=0), contrast.at_risk.sum(axis=0)
     enough = np.minimum(made, visits - made) >= min_count
     return low, high, np.where(enough & (contrast.at_risk > 0).all(axis=0), p, np.nan)
+
+
+def odds_ratios(
+    one: BucketFigures, other: BucketFigures, *, level: float, means: bool = False
+) -> dict[str, Floats]:
+    """Return the odds ratios of two shares with both ends of their intervals, as columns.
+
+    Student's interval on the scale of logarithms; NaN where a share is 0 or 1, or would be without
+    one of the buckets, and of means.
+    """
+    if means:
+        unknown = np.full(np.shape(one.whole), np.nan)
+        return dict.fromkeys(("odds_ratio", "odds_low", "odds_high"), unknown)
+    logs = (one.map(_logit), other.map(_logit))
+    low, high, _ = difference_of_means(*logs, level=level)
+    ratio = logs[0].whole - logs[1].whole
+    return {"odds_ratio": np.exp(ratio), "odds_low": np.exp(low), "odds_high": np.exp(high)}
+
+
+def _logit(share: Floats) -> Floats:
+    inside = np.where((share > 0) & (share < 1), share, np.nan)
+    logit: Floats = np.log(inside / (1 - inside))
+    return logit
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -61,6 +92,15 @@ class Adjusted:
     def difference(self) -> Floats:
         """The common difference."""
         return self.known * (self.first.whole - self.second.whole)
+
+    @property
+    def columns(self) -> dict[str, Floats]:
+        """The difference and both ends of its interval, as columns."""
+        return {
+            "adjusted": self.difference,
+            "adjusted_low": self.low,
+            "adjusted_high": self.high,
+        }
 
 
 def adjusted(
@@ -89,32 +129,42 @@ def adjusted(
     shares, both standardised to the same strata.
     """
     n_strata = 1 + max(int(codes.max(initial=-1)) for codes in strata)
-    sides = [_in_strata(contrast, g, s, n_strata) for g, s in zip(groups, strata, strict=True)]
-    shares, weight = _standardised(*(side.whole for side in sides))
-    left_out, _ = _standardised(*(side.without for side in sides))
+    first, second = (
+        _in_strata(contrast, group, codes, n_strata)
+        for group, codes in zip(groups, strata, strict=True)
+    )
+    return standardised(first, second, level=level)
+
+
+def standardised(one: Cells, other: Cells, *, level: float, means: bool = False) -> Adjusted:
+    """Return the difference of two groups within strata, of shares or of means."""
+    sides = (one, other)
+    figures_of, weight = _standardised(*(side.whole for side in sides), means=means)
+    left_out, _ = _standardised(*(side.without for side in sides), means=means)
     common = weight[0] > 0  # (transitions, strata) that have both groups
-    lost = np.maximum(*(side.unfollowed for side in sides))
+    lost = np.maximum(one.unfollowed, other.unfollowed)
     total = weight[0].sum(axis=1)
     beyond = np.divide((weight[0] * lost).sum(axis=1), total, out=0 * total, where=total > 0)
     known = np.where(beyond <= UNFOLLOWED, 1.0, np.nan)
     figures = [
         BucketFigures(whole=share[0], without=without, units=(side.units * common).sum(axis=2))
-        for share, without, side in zip(shares, left_out, sides, strict=True)
+        for share, without, side in zip(figures_of, left_out, sides, strict=True)
     ]
-    low, high, _ = difference_of_shares(*figures, level=level)
+    differ = difference_of_means if means else difference_of_shares
+    low, high, _ = differ(figures[0], figures[1], level=level)
     return Adjusted(
         first=figures[0], second=figures[1], low=known * low, high=known * high, known=known
     )
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class _Strata:
-    """The transitions of a group within strata.
+class Cells:
+    """The transitions, or first visits, of a group within strata.
 
     Attributes
     ----------
     whole, without
-        Probability of each transition in each stratum and visits where it begins, shape (1, M, S),
+        Figure of each in each stratum and what it stands on, such as visits, shape (1, M, S),
         and without each bucket, shape (buckets, M, S).
     units
         What the probabilities stand on in each bucket, shape (buckets, M, S).
@@ -128,7 +178,7 @@ class _Strata:
     unfollowed: Floats
 
 
-def _in_strata(contrast: Contrast, group: Observations, stratum: Ints, n_strata: int) -> _Strata:
+def _in_strata(contrast: Contrast, group: Observations, stratum: Ints, n_strata: int) -> Cells:
     """Return the transitions of a group within strata, each of which hands on its censored visits.
 
     Strata may have been followed for unequal times: a censored visit of one says nothing of others.
@@ -153,7 +203,7 @@ def _in_strata(contrast: Contrast, group: Observations, stratum: Ints, n_strata:
     without = without.reshape(len(without), m, n_strata)
     others = (inner.visits.sum(axis=0) - inner.visits)[:, place]
     units = inner.stands_on(inner.source, len(inner.names) + 1)[:, place]
-    return _Strata(
+    return Cells(
         whole=(share[None], visits[None]),
         without=(np.nan_to_num(without), np.where(np.isnan(without), 0.0, others)),
         units=units,
@@ -162,7 +212,7 @@ def _in_strata(contrast: Contrast, group: Observations, stratum: Ints, n_strata:
 
 
 def _standardised(
-    one: tuple[Floats, Floats], other: tuple[Floats, Floats]
+    one: tuple[Floats, Floats], other: tuple[Floats, Floats], *, means: bool
 ) -> tuple[tuple[Floats, Floats], Floats]:
     """Return the shares of both groups, standardised by the weights of Mantel and Haenszel."""
     m, n = one[1], other[1]
@@ -172,5 +222,5 @@ def _standardised(
     for share, _ in (one, other):
         mean = np.full(total.shape, np.nan)
         np.divide((weight * share).sum(axis=2), total, out=mean, where=total > 0)
-        shares.append(np.clip(mean, 0.0, 1.0))
+        shares.append(mean if means else np.clip(mean, 0.0, 1.0))
     return (shares[0], shares[1]), weight

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -10,28 +11,34 @@ from cxjourney._support.validation import (
     check_choice,
     check_count,
     check_level,
+    check_name,
     check_names,
-    check_rng,
     is_number,
 )
+from cxjourney.compare._candidates import MOST_VALUES, REST, at_entry, candidates
 from cxjourney.compare._contrast import contrast_of, contrast_of_graphs
 from cxjourney.compare._differences import Differences, differences_of
-from cxjourney.compare._divergence import chi_squared, permuted
+from cxjourney.compare._later import Later
+from cxjourney.compare._names import NO_NAMES, names_of
 from cxjourney.compare._observations import observations_of, side_by_side
 from cxjourney.compare._rows import Part
-from cxjourney.exceptions import InvalidValue, OutcomeUndetermined
+from cxjourney.domain import CONVERSION, MISSING
+from cxjourney.dropoff import FirstVisits, check_reaching, first_visits_of, window_of
+from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.graph import JourneyGraph
-from cxjourney.journeys import check_journeys
+from cxjourney.journeys import check_journeys, segments_of, visits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import timedelta
 
-    from cxjourney._support.array_types import Bools, Ints
-    from cxjourney.journeys import By, Journeys
+    from cxjourney._support.array_types import Ints
+    from cxjourney.compare._candidates import Candidate
+    from cxjourney.compare._observations import Observations
+    from cxjourney.journeys import By, Journeys, SegmentBy
 
 __all__ = ["between", "segments"]
 
-_REST = "the rest"
 _CURSE = "The first of many differences, picked after looking, is overstated (winner's curse)."
 _NO_EXPERIMENT = "Segments are not experiments: a difference is an association, not an effect."
 _NO_TRIAL = "Before and after is no experiment: a difference is an association, not an effect."
@@ -39,19 +46,20 @@ _NO_TRIAL = "Before and after is no experiment: a difference is an association, 
 
 def segments(
     journeys: Journeys,
-    segment: str,
+    segment: SegmentBy | list[SegmentBy] | None = None,
     *,
+    of: str | None = None,
     against: Literal["rest", "pairs"] = "rest",
     by: By = "touchpoint",
     strata: str | None = None,
+    window: timedelta | None = None,
+    reaching: str | None = None,
     min_count: int = 5,
     fdr: float = 0.05,
     level: float = 0.95,
-    n_permutations: int = 999,
-    rng: np.random.Generator | int | None = 0,
     begin: Callable[[str], None] | None = None,
 ) -> Differences:
-    """Compare segments: every exit and transition probability, ranked by how sure it differs.
+    """Compare segments, or find those that convert, or leave at a step, more often than others.
 
     Parameters
     ----------
@@ -59,13 +67,25 @@ def segments(
         The journeys, with a way to be dropped.
     segment
         An attribute of customers or interactions; a journey has the first value known in it.
-        Two values are compared with one another.
+        Two values are compared with one another, the second minus the first. With `of` it may be
+        a list, and None takes all attributes and what was visited before.
+    of
+        None compares one segment everywhere. The name of a node asks which segments leave there
+        more often, `cxjourney.CONVERSION` which of them convert: each value of each attribute, as
+        known at the first contact of a journey, and each node that was visited before (or, for
+        conversions, that the journey began at) is held against the rest.
     against
         Of more than two values: each against "the rest", or all "pairs".
     by
         What a node is: "touchpoint", "channel", "stage", "owner" or a pair of them.
     strata
         Another attribute, such as the device: differences are also taken within its values.
+    window
+        How long a journey is followed from its beginning, and after its first visit of a node;
+        None takes the days within which nine of ten conversions come, or a quarter of the
+        observation.
+    reaching
+        A node, such as the payment page: how often it is reached later on is compared too.
     min_count
         Transitions made, or not made, less often by both groups together are not tested, at
         least 1.
@@ -73,28 +93,26 @@ def segments(
         Accepted share of false discoveries, in (0, 1).
     level
         Confidence level of the intervals, in (0, 1).
-    n_permutations
-        Permutations of customers for the test of the whole; 0 leaves it out.
-    rng
-        A generator or seed for the permutations; None draws anew each time.
     begin
         Called with the name of each pair, such as "phone against the rest", as its comparison
-        begins, to show progress: many groups with many permutations take long.
+        begins, to show progress.
 
     Returns
     -------
     Differences
-        One row a transition and pair of groups, the surest first:
+        First `headline`, whole journeys: conversion, drop-off, visits, value. Then one row a
+        difference, the surest first:
 
         | column | |
         |---|---|
-        | `group`, `against` | the groups |
-        | `kind` | "exit" or "transition" |
+        | `against`, `group` | the groups; every difference is that of `group` minus `against` |
+        | `kind` | "exit", "transition" or "downstream" (what comes later) |
         | `touchpoint`, `to` | where it begins (`cxjourney.START`: a journey) and goes |
-        | `visits`, `visits_against` | visits there that came to an end |
-        | `probability`, `probability_against` | of the transition in each group [fraction] |
-        | `difference`, `low`, `high` | the first minus the second, with its interval |
+        | `visits_against`, `visits` | visits there that came to an end; first visits downstream |
+        | `probability_against`, `probability` | of it in each group [fraction] |
+        | `difference`, `low`, `high` | with its interval |
         | `p_value`, `q_value` | of no difference; NaN where it was not tested |
+        | `odds_ratio`, `odds_low`, `odds_high` | odds of `group` by those of `against` |
         | `adjusted`, `adjusted_low`, `adjusted_high` | with `strata`: the difference within them |
         | `reversed` | with `strata`: whether it has the other sign than the difference |
 
@@ -107,9 +125,9 @@ def segments(
     OutcomeUndetermined
         If nothing tells when a journey without the goal is over.
     UnknownName
-        If there is no such attribute or column.
+        If there is no such attribute, column or node.
     InvalidValue
-        If an argument breaks its rule.
+        If an argument breaks its rule, or neither `segment` nor `of` is given.
 
     Notes
     -----
@@ -120,13 +138,20 @@ def segments(
     on the same effective trials, both with Student's quantile. There are none where the visits of a
     group belong to fewer than three customers or so.
 
-    The test of the whole permutes customers between the groups. It takes the weights of censored
-    visits as known, which is slightly conservative. Benjamini and Hochberg's (1995) rule runs over
-    all tests of the call. Transitions from one touchpoint sum to one, so that several rows can tell
-    of one change. The adjusted difference is that of Mantel and Haenszel;
-    probabilities are Aalen-Johansen's within each group and stratum, since strata may have been
+    Downstream is the probability of conversion within the window after the first visit of a
+    journey; it finds a fault whose victims leave later, elsewhere. It and the headline are
+    censored where the observation ends, until when who dropped off stays at risk; see
+    `dropoff.exits`. Drop-off counts journeys whose last visit fell within the window.
+
+    Benjamini and Hochberg's (1995) rule runs over
+    all tests of the table, and over the headline. Transitions from one touchpoint sum to one, so
+    that several rows can tell of one change. The adjusted difference is that of Mantel and
+    Haenszel; probabilities are taken within each group and stratum, since strata may have been
     followed for unequal times. Where a group, or one within a stratum, was not followed up to the
     limit, what would have become of its visits is not known, and neither is the difference.
+
+    With `of=` at a node every visit of it is at risk, and what happened at or after it, or was
+    recorded then, plays no part. Who visited another node before has done so in the same journey.
 
     Segments are not experiments: customers differ in other ways too. Name the likely ones as
     `strata`, one at a time: where `reversed` is true, the mix of strata makes the difference
@@ -136,92 +161,145 @@ def segments(
     --------
     >>> import cxjourney as cx
     >>> journeys = cx.datasets.sample(seed=1).journeys()
-    >>> found = cx.compare.segments(journeys, "segment", n_permutations=0)
+    >>> found = cx.compare.segments(journeys, "segment")
     >>> first = found.ranking[0]
     >>> first.group, first.against, first.touchpoint, first.to == cx.DROPOFF
     ('student', 'the rest', 'cart', True)
     >>> first.difference.low > 0
     True
+    >>> cx.compare.segments(journeys, of="cart").ranking[0].group
+    'segment = student'
     """
     check_journeys(journeys)
-    generator = _checked(level, fdr, min_count, n_permutations, rng)
+    _check(level, fdr, min_count)
     check_choice(against, "against", ("rest", "pairs"))
     journeys.require_determined("compare.segments()")
-    coded = journeys.segment(segment)
-    values = np.unique(coded.codes[coded.codes >= 0]).tolist()
-    names = [str(coded.names[value]) for value in values]
-    stratum = None if strata is None else journeys.segment(strata).codes
-    seen = observations_of(journeys, by)
-    value_of = np.searchsorted(values, coded.codes) if values else coded.codes
-    value_of = np.where(coded.codes < 0, -1, value_of)[seen.journey]
-    n = len(values)
-    pairs: list[tuple[int, int | None, str]] = []
-    if against == "pairs" or n == 2:
-        pairs += [(i, j, names[j]) for i in range(n) for j in range(i + 1, n)]
-    elif n > 2:
-        pairs += [(i, None, _REST) for i in range(n)]
-    parts = []
-    for i, j, other in pairs:
-        if begin is not None:
-            begin(f"{names[i]} against {other}")
-        others = (value_of >= 0) & (value_of != i) if j is None else value_of == j
-        pair = (seen.take(value_of == i), seen.take(others))
-        parts.append(
-            Part(
-                contrast=contrast_of(*pair),
-                whole=permuted(*pair, names=(names[i], other), n=n_permutations, rng=generator),
-                groups=pair,
-                strata=None if stratum is None else (stratum, stratum),
-            )
-        )
-    caveats = [_CURSE, _NO_EXPERIMENT]
-    if n < 2:
-        caveats.insert(0, f"{segment!r} has {n} value{'' if n == 1 else 's'}: nothing to compare.")
-    return differences_of(
-        parts,
-        segment=segment,
+    firsts = first_visits_of(journeys, by, reaching=reaching)
+    check_reaching(reaching, firsts)
+    codes = None if strata is None else _strata_of(strata, journeys, journeys)
+    later = partial(Later, window=window_of(window, firsts), strata=codes, reaching=reaching)
+    result = partial(
+        differences_of,
         strata=strata,
         level=level,
         fdr=fdr,
         min_count=min_count,
-        n_missing=_journeys_where(journeys, coded.codes < 0),
         method=_method(journeys),
-        caveats=caveats,
         backend=journeys.log.backend,
     )
+    seen = observations_of(journeys, by)
+    caveats = [_CURSE, _NO_EXPERIMENT]
+    if of is not None:
+        at_risk = _at_risk(check_name(of, "of"), seen, firsts)
+        attributes, crowded = at_entry(journeys, segment)
+        visits = visits_of(journeys, by) if segment is None else None
+        parts = _candidate_parts(
+            at_risk, candidates(attributes, visits, at_risk), later, codes, begin
+        )
+        if crowded:
+            many = f"Attributes of more than {MOST_VALUES} values are left out"
+            caveats.insert(0, f"{many}: {', '.join(crowded)}.")
+        return result(parts, segment=None, n_missing=0, caveats=caveats)
+    if not isinstance(segment, (str, tuple)):
+        raise InvalidValue.of("segment", "be an attribute where of= is not given", segment)
+    coded = segments_of(journeys, segment)
+    names = [value for value in coded.values if value != MISSING]
+    code = np.where(coded.code < len(names), coded.code, -1)
+    n = len(names)
+    pairs: list[tuple[int, int | None, str]] = []
+    if against == "pairs" or n == 2:
+        pairs += [(j, i, names[i]) for i in range(n) for j in range(i + 1, n)]
+    elif n > 2:
+        pairs += [(i, None, REST) for i in range(n)]
+    parts = []
+    for i, j, other in pairs:
+        if begin is not None:
+            begin(f"{names[i]} against {other}")
+        sides = (code == i, (code >= 0) & (code != i) if j is None else code == j)
+        pair = (seen.take(sides[0][seen.journey]), seen.take(sides[1][seen.journey]))
+        first, second = (firsts.take(side[firsts.journey]) for side in sides)
+        parts.append(
+            Part(
+                names=(names[i], other),
+                contrast=contrast_of(*pair),
+                groups=pair,
+                later=later(sides=(first, second)),
+                strata=codes,
+            )
+        )
+    if n < 2:
+        caveats.insert(
+            0, f"{coded.name!r} has {n} value{'' if n == 1 else 's'}: nothing to compare."
+        )
+    return result(parts, segment=coded.name, n_missing=coded.n_missing, caveats=caveats)
+
+
+def _at_risk(of: str, seen: Observations, firsts: FirstVisits) -> Observations | FirstVisits:
+    """Return the visits of a node, or the beginnings of journeys."""
+    if of == CONVERSION:
+        return firsts.take(firsts.node == len(firsts.names))
+    if of not in seen.names:
+        raise UnknownName.among("node", of, (*seen.names, CONVERSION), where="the journeys")
+    return seen.take(seen.source == seen.names.index(of))
+
+
+def _candidate_parts(
+    at_risk: Observations | FirstVisits,
+    found: Iterable[Candidate],
+    later: Callable[..., Later],
+    codes: tuple[Ints, Ints] | None,
+    begin: Callable[[str], None] | None,
+) -> list[Part]:
+    """Return the pairs of all candidates."""
+    parts = []
+    for one in found:
+        names = (one.name, one.against)
+        if begin is not None:
+            begin(" against ".join(names))
+        if isinstance(at_risk, FirstVisits):
+            sides = (at_risk.take(one.mine), at_risk.take(one.others))
+            parts.append(Part(names=names, later=later(sides=sides), step=True))
+        else:
+            pair = (at_risk.take(one.mine), at_risk.take(one.others))
+            parts.append(
+                Part(names=names, contrast=contrast_of(*pair), groups=pair, strata=codes, step=True)
+            )
+    return parts
 
 
 def between(
-    a: Journeys | JourneyGraph,
-    b: Journeys | JourneyGraph,
+    first: Journeys | JourneyGraph,
+    second: Journeys | JourneyGraph,
     *,
-    names: tuple[str, str] = ("a", "b"),
+    names: tuple[str, str] | None = None,
     by: By | None = None,
     strata: str | None = None,
+    window: timedelta | None = None,
+    reaching: str | None = None,
     min_count: int = 5,
     fdr: float = 0.05,
     level: float = 0.95,
-    n_permutations: int = 999,
-    rng: np.random.Generator | int | None = 0,
 ) -> Differences:
-    """Compare two sets of journeys, such as two periods, or two graphs: a minus b.
+    """Compare two sets of journeys, such as two periods, or two graphs: second minus first.
 
     Parameters
     ----------
-    a, b
-        Both journeys or both graphs, cut by the same goal and limit. Customers with the same id
-        are the same customer. Graphs know no customers: their visits are taken as independent.
+    first, second
+        Before and after, say. Both journeys or both graphs, cut by the same goal and limit.
+        Customers with the same id are the same customer. Graphs know no customers: their visits are
+        taken as independent.
     names
-        What to call them.
+        What to call them; None takes the value of an attribute that tells them apart, else the
+        dates of periods that follow one another, else "first" and "second".
     by
         What a node is; None means "touchpoint", or the grain of the graphs.
-    strata, min_count, fdr, level, n_permutations, rng
-        As in `segments`. Graphs have no strata.
+    strata, window, reaching, min_count, fdr, level
+        As in `segments`. Graphs have no strata, and nothing that comes later.
 
     Returns
     -------
     Differences
-        As of `segments`.
+        As of `segments`, with the whole journeys first. Graphs have no headline.
 
     Raises
     ------
@@ -230,7 +308,7 @@ def between(
     NotAFlow
         If a graph is a subgraph or was filtered.
     UnknownName
-        If there is no such attribute or column.
+        If there is no such attribute, column or node.
     InvalidValue
         If one is journeys and the other a graph, grains or limits differ, or an argument breaks
         its rule.
@@ -248,74 +326,70 @@ def between(
     ...                                 dropped=[40, 20])
     >>> after = cx.Journeys.from_paths([["web"], ["web", "cart"]], converted=[0, 60],
     ...                                dropped=[40, 80])
-    >>> found = cx.compare.between(after, before, names=("after", "before"), rng=1)
+    >>> found = cx.compare.between(before, after, names=("before", "after"))
     >>> found.estimate("cart")
-    32.1% [19.0%, 43.3%] (95% Newcombe, n=220)
+    32.1% [18.9%, 43.5%] (95% Newcombe, n=220)
     """
-    for name, given in (("a", a), ("b", b)):
+    for name, given in (("first", first), ("second", second)):
         if not isinstance(given, JourneyGraph):
             check_journeys(given, name)
-    generator = _checked(level, fdr, min_count, n_permutations, rng)
-    pair = check_names(names, "names")
-    if len(pair) != 2:
+    _check(level, fdr, min_count)
+    if names is not None and len(check_names(names, "names")) != 2:
         raise InvalidValue.of("names", "be two different names", names)
-    pair = (pair[0], pair[1])
     caveats = [_CURSE, _NO_TRIAL]
-    if isinstance(a, JourneyGraph) and isinstance(b, JourneyGraph):
-        _check_graphs(a, b, by, strata)
-        contrast = contrast_of_graphs(a, b)
-        whole = chi_squared(contrast, names=pair)
-        return differences_of(
-            [Part(contrast=contrast, whole=whole)],
-            segment=None,
-            strata=None,
-            level=level,
-            fdr=fdr,
-            min_count=min_count,
-            n_missing=0,
-            method="Probabilities are those of the graphs; intervals are Newcombe's and tests "
-            "score tests, with visits taken as independent.",
-            caveats=[*caveats, "A graph knows no customers, so its intervals are too narrow."],
-            backend=None,
-        )
-    if isinstance(a, JourneyGraph) or isinstance(b, JourneyGraph):
-        raise InvalidValue("a and b must both be journeys or both be graphs; use journeys.graph()")
-    _check_rules(a, b)
-    grain: By = "touchpoint" if by is None else by
-    groups = side_by_side(observations_of(a, grain), observations_of(b, grain))
-    part = Part(
-        contrast=contrast_of(*groups),
-        whole=permuted(*groups, names=pair, n=n_permutations, rng=generator),
-        groups=groups,
-        strata=None if strata is None else _strata_of(a, b, strata),
-    )
-    return differences_of(
-        [part],
+    result = partial(
+        differences_of,
         segment=None,
         strata=strata,
         level=level,
         fdr=fdr,
         min_count=min_count,
         n_missing=0,
-        method=_method(a),
-        caveats=caveats,
-        backend=a.log.backend,
     )
+    if isinstance(first, JourneyGraph) and isinstance(second, JourneyGraph):
+        _check_graphs(first, second, by, {"strata": strata, "window": window, "reaching": reaching})
+        contrast = contrast_of_graphs(second, first)
+        pair = (names or NO_NAMES)[::-1]
+        part = Part(names=pair, contrast=contrast)
+        return result(
+            [part],
+            method="Probabilities are those of the graphs; intervals are Newcombe's and tests "
+            "score tests, with visits taken as independent.",
+            caveats=[*caveats, "A graph knows no customers, so its intervals are too narrow."],
+            backend=None,
+        )
+    if isinstance(first, JourneyGraph) or isinstance(second, JourneyGraph):
+        raise InvalidValue(
+            "first and second must both be journeys or both be graphs; use journeys.graph()"
+        )
+    _check_rules(first, second)
+    grain: By = "touchpoint" if by is None else by
+    pair = (names or names_of(first, second))[::-1]
+    groups, firsts = side_by_side(
+        (observations_of(second, grain), observations_of(first, grain)),
+        (
+            first_visits_of(second, grain, reaching=reaching),
+            first_visits_of(first, grain, reaching=reaching),
+        ),
+    )
+    check_reaching(reaching, *firsts)
+    codes = None if strata is None else _strata_of(strata, second, first)
+    days = window_of(window, *firsts)
+    part = Part(
+        names=pair,
+        contrast=contrast_of(*groups),
+        groups=groups,
+        later=Later(sides=firsts, window=days, strata=codes, reaching=reaching),
+        strata=codes,
+    )
+    return result([part], method=_method(first), caveats=caveats, backend=first.log.backend)
 
 
-def _checked(
-    level: float,
-    fdr: float,
-    min_count: int,
-    n_permutations: int,
-    rng: np.random.Generator | int | None,
-) -> np.random.Generator:
+def _check(level: float, fdr: float, min_count: int) -> None:
     check_level(level)
     if isinstance(fdr, bool) or not is_number(fdr) or not 0 < fdr < 1:
         raise InvalidValue.of("fdr", "be a fraction strictly between 0 and 1", fdr)
     check_count(min_count, "min_count")
-    check_count(n_permutations, "n_permutations", 0)
-    return check_rng(rng)
 
 
 def _check_rules(a: Journeys, b: Journeys) -> None:
@@ -330,9 +404,12 @@ def _check_rules(a: Journeys, b: Journeys) -> None:
             )
 
 
-def _check_graphs(a: JourneyGraph, b: JourneyGraph, by: By | None, strata: str | None) -> None:
-    if strata is not None:
-        raise InvalidValue.of("strata", "be None for graphs, which know no attributes", strata)
+def _check_graphs(
+    a: JourneyGraph, b: JourneyGraph, by: By | None, given: Mapping[str, object]
+) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise InvalidValue.of(name, "be None for graphs, which know no journeys", value)
     grains = [str(graph.graph.get("grain", "touchpoint")) for graph in (a, b)]
     wanted = None if by is None else ", ".join(check_names(by, "by"))
     if grains[0] != grains[1] or wanted not in {None, grains[0]}:
@@ -350,19 +427,18 @@ def _check_graphs(a: JourneyGraph, b: JourneyGraph, by: By | None, strata: str |
         raise InvalidValue.of("graphs", "have one inactivity limit", limits)
 
 
-def _strata_of(a: Journeys, b: Journeys, strata: str) -> tuple[Ints, Ints]:
-    """Return the stratum of each journey of both, equal names having equal codes."""
+def _strata_of(strata: str, a: Journeys, b: Journeys) -> tuple[Ints, Ints]:
+    """Return the stratum of each journey of both, equal names having equal codes.
+
+    What is unknown is a stratum of its own.
+    """
     first, second = a.segment(strata), b.segment(strata)
     code = {name: i for i, name in enumerate(dict.fromkeys((*first.names, *second.names)))}
     places = [
-        np.array([*(code[name] for name in coded.names), -1], dtype=np.int64)[coded.codes]
+        np.array([*(code[name] for name in coded.names), len(code)], dtype=np.int64)[coded.codes]
         for coded in (first, second)
     ]
     return places[0], places[1]
-
-
-def _journeys_where(journeys: Journeys, chosen: Bools) -> int:
-    return int(chosen.sum() if journeys.weight is None else journeys.weight[chosen].sum())
 
 
 def _method(journeys: Journeys) -> str:

@@ -24,6 +24,7 @@ from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.journeys import By, units_of, visits_of
 
 if TYPE_CHECKING:
+    from cxjourney.dropoff import FirstVisits
     from cxjourney.journeys import Journeys
 
 __all__ = ["Observations", "observations_of", "side_by_side"]
@@ -49,6 +50,8 @@ class Observations:
         `MOVED`, `STAYED` or `OPEN`, from `cxjourney._stats.aalen_johansen`.
     journey, customer
         Whose.
+    visit
+        Number of each visit among those of the journeys; -1 for beginnings.
     multiplicity
         How many customers the entry stands for.
     customer_ids
@@ -67,10 +70,12 @@ class Observations:
     multiplicity: Floats
     customer_ids: Sequence[str] | None
     units: Units
+    visit: Ints | None = None
 
     def take(self, chosen: Bools) -> Observations:
         """Return some of the entries."""
-        columns = ("source", "target", "wait_us", "state", "journey", "customer", "multiplicity")
+        columns = ["source", "target", "wait_us", "state", "journey", "customer", "multiplicity"]
+        columns += [] if self.visit is None else ["visit"]
         return attrs.evolve(self, **{name: getattr(self, name)[chosen] for name in columns})
 
     @cached_property
@@ -213,20 +218,24 @@ def observations_of(journeys: Journeys, by: By) -> Observations:
         multiplicity=every[journey].astype(np.float64),
         customer_ids=None if journeys.weight is not None else journeys.log.customer_ids,
         units=units_of(journeys),
+        visit=np.concatenate([seen, np.full(len(begun), -1)]),
     )
 
 
-def side_by_side(first: Observations, second: Observations) -> tuple[Observations, Observations]:
+def side_by_side(
+    groups: tuple[Observations, Observations], firsts: tuple[FirstVisits, FirstVisits]
+) -> tuple[tuple[Observations, Observations], tuple[FirstVisits, FirstVisits]]:
     """Return two groups that may be of different logs with codes and buckets in common.
 
     Customers of the same id are the same customer and lie in the same bucket; aggregated paths are
     nobody's, so that the same path in both groups is dealt to other buckets.
     """
+    first, second = groups
     names = tuple(dict.fromkeys((*first.names, *second.names)))
     code = {name: i for i, name in enumerate(names)}
     customers, buckets = _matched(first, second)
-    sides = []
-    for number, group in enumerate((first, second)):
+    sides, later = [], []
+    for number, group in enumerate(groups):
         own = [code[name] for name in group.names]
         k = len(names)
         place = np.array([*own, k, k + 1, k + 2, -1], dtype=np.int64)
@@ -240,7 +249,11 @@ def side_by_side(first: Observations, second: Observations) -> tuple[Observation
                 units=buckets[number],
             )
         )
-    return sides[0], sides[1]
+        own_first = firsts[number]
+        later.append(
+            attrs.evolve(own_first, names=names, node=place[own_first.node], units=buckets[number])
+        )
+    return (sides[0], sides[1]), (later[0], later[1])
 
 
 def _matched(

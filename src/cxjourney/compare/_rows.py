@@ -9,14 +9,12 @@ import numpy as np
 
 from cxjourney._support.array_types import Ints
 from cxjourney.compare._contrast import Contrast
-from cxjourney.compare._divergence import Divergence
-from cxjourney.compare._evidence import UNFOLLOWED, adjusted, differences
+from cxjourney.compare._evidence import UNFOLLOWED, adjusted, differences, odds_ratios
+from cxjourney.compare._later import Later, joined, taken
 from cxjourney.compare._observations import Observations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from cxjourney.compare._evidence import Adjusted
 
 __all__ = ["Part"]
 
@@ -27,83 +25,94 @@ class Part:
 
     Attributes
     ----------
+    names
+        Their names: the group, and that which it is held against.
     contrast
-        Their probabilities.
-    whole
-        Their divergence.
+        Their probabilities; None where only what comes later is compared.
     groups
         The observations of both; None for graphs.
+    later
+        Their first visits; None for graphs.
     strata
-        Stratum of each journey of both, -1 where it is unknown; None where there are no strata.
+        Stratum of each journey of both; None where there are no strata.
+    step
+        Whether only the exit of the one step that the observations are of is compared, or, without
+        a contrast, only the conversion.
     """
 
-    contrast: Contrast
-    whole: Divergence
+    names: tuple[str, str]
+    contrast: Contrast | None = None
     groups: tuple[Observations, Observations] | None = None
+    later: Later | None = None
     strata: tuple[Ints, Ints] | None = None
-
-    def _within(self, level: float) -> Adjusted | None:
-        if self.groups is None or self.strata is None:
-            return None
-        # what is unknown is a stratum of its own
-        unknown = 1 + max(int(codes.max(initial=-1)) for codes in self.strata)
-        codes = [
-            np.where(stratum < 0, unknown, stratum)[group.journey]
-            for group, stratum in zip(self.groups, self.strata, strict=True)
-        ]
-        return adjusted(self.contrast, self.groups, (codes[0], codes[1]), level=level)
+    step: bool = False
 
     @property
     def n_short(self) -> int:
         """Rows without interval and test because a group was not followed up to the limit."""
+        if self.contrast is None:
+            return 0
         short = self.contrast.unfollowed.max(axis=0, initial=0.0) > UNFOLLOWED
-        return int(np.count_nonzero(short & ~_mirrors(self.contrast)))
+        return int(np.count_nonzero(short[self._kept(self.contrast)]))
+
+    def headline(self, *, level: float) -> dict[str, Any]:
+        """Return the columns of whole journeys; none where they are not compared."""
+        if self.later is None or self.step:
+            return {}
+        columns = self.later.headline(level)
+        return self._named(columns["figure"]) | columns
 
     def columns(self, *, level: float, min_count: int) -> dict[str, Any]:
         """Return the columns of the pair, without q-values, which need all pairs."""
-        every = self._every_transition(level=level, min_count=min_count)
-        kept = np.flatnonzero(~_mirrors(self.contrast)).tolist()
-        return {
-            name: tuple(column[i] for i in kept) if isinstance(column, tuple) else column[kept]
-            for name, column in every.items()
-        }
+        parts, ends = [], set()
+        if self.contrast is not None:
+            parts.append(self._transitions(self.contrast, level=level, min_count=min_count))
+            k = len(self.contrast.names)
+            on = set(self.contrast.source[self.contrast.target < k].tolist())
+            ends = {name for i, name in enumerate(self.contrast.names) if i not in on}
+        if self.later is not None:
+            found = self.later.rows(level, least=min_count, start=self.step, left_out=ends)
+            parts.append(found)
+        columns = joined(parts)
+        if "adjusted" in columns:
+            opposite = columns["adjusted"] * columns["difference"] < 0
+            sure = (columns["low"] > 0) | (columns["high"] < 0)
+            sure |= (columns["adjusted_low"] > 0) | (columns["adjusted_high"] < 0)
+            columns["reversed"] = opposite & sure
+        return self._named(columns["kind"]) | columns
 
-    def _every_transition(self, *, level: float, min_count: int) -> dict[str, Any]:
-        contrast = self.contrast
-        labels = contrast.labels
-        n = len(contrast.source)
+    def _named(self, rows: tuple[str, ...]) -> dict[str, Any]:
+        return {"against": (self.names[1],) * len(rows), "group": (self.names[0],) * len(rows)}
+
+    def _kept(self, contrast: Contrast) -> list[int]:
+        exits = contrast.target == len(contrast.names) + 2
+        return np.flatnonzero(exits if self.step else ~_mirrors(contrast)).tolist()
+
+    def _transitions(self, contrast: Contrast, *, level: float, min_count: int) -> dict[str, Any]:
+        labels, dropoff = contrast.labels, len(contrast.names) + 2
         p, at_risk = contrast.probability, np.rint(contrast.at_risk).astype(np.int64)
         low, high, values = differences(contrast, level=level, min_count=min_count)
-        dropoff = len(contrast.names) + 2
+        target = contrast.target.tolist()
         columns: dict[str, Any] = {
-            "group": (self.whole.group,) * n,
-            "against": (self.whole.against,) * n,
-            "kind": tuple(
-                "exit" if y == dropoff else "transition" for y in contrast.target.tolist()
-            ),
+            "kind": tuple("exit" if y == dropoff else "transition" for y in target),
             "touchpoint": tuple(labels[x] for x in contrast.source.tolist()),
-            "to": tuple(labels[y] for y in contrast.target.tolist()),
-            "visits": at_risk[0],
+            "to": tuple(labels[y] for y in target),
             "visits_against": at_risk[1],
-            "probability": p[0],
+            "visits": at_risk[0],
             "probability_against": p[1],
+            "probability": p[0],
             "difference": p[0] - p[1],
             "low": low,
             "high": high,
             "p_value": values,
-            "q_value": np.full(n, np.nan),
+            **odds_ratios(contrast.first, contrast.second, level=level),
         }
-        within = self._within(level)
-        if within is not None:
-            opposite = within.difference * (p[0] - p[1]) < 0
-            sure = (low > 0) | (high < 0) | (within.low > 0) | (within.high < 0)
-            columns |= {
-                "adjusted": within.difference,
-                "adjusted_low": within.low,
-                "adjusted_high": within.high,
-                "reversed": opposite & sure,
-            }
-        return columns
+        if self.groups is not None and self.strata is not None:
+            first, second = (
+                codes[group.journey] for group, codes in zip(self.groups, self.strata, strict=True)
+            )
+            columns |= adjusted(contrast, self.groups, (first, second), level=level).columns
+        return taken(columns, self._kept(contrast))
 
 
 def _mirrors(contrast: Contrast) -> NDArray[np.bool_]:

@@ -404,7 +404,7 @@ def _of_journeys(
     wanted = ["conversion"] if journeys.rules.goal or journeys.converted.any() else []
     wanted += [] if reaching is None else ["reaching"]
     size = len(firsts.names)
-    later = {f"{one}_after": firsts.shares(one, firsts.place, size, days) for one in wanted}
+    later = {f"{one}_after": firsts.figures(one, firsts.place, size, days) for one in wanted}
     rates = rates_of_journeys(journeys, by, expected_exits=ends)
     lost = None
     if not loses_nothing(graph_of(journeys, by)):

@@ -82,9 +82,8 @@ class FirstVisits:
         """Node of each first visit; -1 for beginnings."""
         return np.where(self.node < len(self.names), self.node, -1)
 
-    def take(self, journeys: Bools) -> Self:
-        """Return those of some of the journeys."""
-        kept = journeys[self.journey]
+    def take(self, kept: Bools) -> Self:
+        """Return some of them."""
         place = np.cumsum(kept) - 1
         arrays = ("node", "journey", "row", "followed", "converts", "leaves", "value")
         mine = kept[self.visit_of]
@@ -110,19 +109,37 @@ class FirstVisits:
             self.units.sums(np.where(seen, cell, -1), size, item=self.journey).sum(axis=0)
         )
 
-    def shares(self, outcome: str, cell: Ints, size: int, window: float) -> BucketFigures:
-        """Return the probability of an outcome within the window, by cell.
+    def figures(self, figure: str, cell: Ints, size: int, window: float) -> BucketFigures:
+        """Return a figure within the window, by cell.
 
         Parameters
         ----------
-        outcome
-            "conversion", "reaching" or "drop-off".
+        figure
+            The probability of "conversion", "reaching" or "drop-off", or the mean number of
+            "visits" or "value" of conversions.
         cell
             Cell of each, 0 … size - 1; -1 for none.
+        size
+            Number of cells.
         window
             Days. Who has dropped within them has been silent for the limit after it.
         """
-        time, longer = self._times(outcome, window)
+        if figure in {"visits", "value"}:
+            time, value, owner = self.visit_time, np.ones(len(self.visit_of)), self.visit_of
+            if figure == "value":
+                owner = np.flatnonzero(np.isfinite(self.converts) & ~np.isnan(self.value))
+                time, value = self.converts[owner], self.value[owner]
+            return means_within(
+                time,
+                value,
+                owner,
+                self.followed,
+                cell=cell,
+                n_cells=size,
+                window=window,
+                units=self.units.take(self.journey),
+            )
+        time, longer = self._times(figure, window)
         return shares_within(
             time,
             self.followed,
@@ -131,23 +148,6 @@ class FirstVisits:
             window=longer,
             units=self.units,
             item=self.journey,
-        )
-
-    def means(self, figure: str, cell: Ints, size: int, window: float) -> BucketFigures:
-        """Return the mean number of visits, or value of conversions, within the window, by cell."""
-        time, value, owner = self.visit_time, np.ones(len(self.visit_of)), self.visit_of
-        if figure == "value":
-            owner = np.flatnonzero(np.isfinite(self.converts) & ~np.isnan(self.value))
-            time, value = self.converts[owner], self.value[owner]
-        return means_within(
-            time,
-            value,
-            owner,
-            self.followed,
-            cell=cell,
-            n_cells=size,
-            window=window,
-            units=self.units.take(self.journey),
         )
 
     def _times(self, outcome: str, window: float) -> tuple[Floats, float]:

@@ -1,0 +1,148 @@
+"""Candidates for what tells those who convert, or leave at a step, from the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from cxjourney._support.array_types import Bools, Ints
+from cxjourney.domain import MISSING
+from cxjourney.journeys import Journeys, segments_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Self
+
+    from cxjourney.compare._observations import Observations
+    from cxjourney.dropoff import FirstVisits
+    from cxjourney.journeys import SegmentBy, Visits
+    from cxjourney.log import Coded, InteractionLog
+
+__all__ = ["MOST_VALUES", "REST", "Candidate", "at_entry", "candidates"]
+
+REST = "the rest"
+MOST_VALUES = 20
+"""Values up to which an attribute is looked at."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Candidate:
+    """Two groups of what is at risk, known before the risk begins.
+
+    Attributes
+    ----------
+    name, against
+        What they are called.
+    mine, others
+        Which of those at risk belong to each; who belongs to none is not known.
+    """
+
+    name: str
+    against: str
+    mine: Bools
+    others: Bools
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Entrants:
+    """Journeys as they were when they began: an attribute has its value at the first contact."""
+
+    journeys: Journeys
+
+    @property
+    def log(self) -> InteractionLog:
+        return self.journeys.log
+
+    @property
+    def weight(self) -> Ints | None:
+        return self.journeys.weight
+
+    def segment(self, name: str) -> Coded:
+        journeys, offsets = self.journeys, self.journeys.offsets
+        coded = attrs.evolve(journeys.log, columns=journeys.columns).attribute(name)
+        codes = np.full(len(offsets) - 1, -1, dtype=np.int64)
+        some = np.diff(offsets) > 0
+        codes[some] = coded.codes[offsets[:-1][some]]
+        return attrs.evolve(coded, codes=codes).compacted()
+
+    def where(self, keep: Bools) -> Self:
+        return attrs.evolve(self, journeys=self.journeys.where(keep))
+
+
+def at_entry(
+    journeys: Journeys, chosen: SegmentBy | list[SegmentBy] | None
+) -> tuple[list[tuple[str, tuple[str, ...], Ints]], list[str]]:
+    """Return attributes of entrants, and the names of those that have too many values.
+
+    Parameters
+    ----------
+    journeys
+        The journeys.
+    chosen
+        The attributes; None takes all of them.
+
+    Returns
+    -------
+    list
+        Of each attribute its name, its values, and the value of each journey as a place among
+        them, -1 where it was not known at the first contact.
+    """
+    names: list[SegmentBy] = [*journeys.log.customer_attributes, *journeys.columns.attributes]
+    if chosen is not None:
+        names = chosen if isinstance(chosen, list) else [chosen]
+    found, crowded = [], []
+    for one in names:
+        part = segments_of(_Entrants(journeys=journeys), one)
+        values = tuple(value for value in part.values if value != MISSING)
+        if len(values) > MOST_VALUES:
+            crowded.append(part.name)
+        elif len(values) > 1:
+            found.append((part.name, values, np.where(part.code < len(values), part.code, -1)))
+    return found, crowded
+
+
+def candidates(
+    attributes: Sequence[tuple[str, tuple[str, ...], Ints]],
+    visits: Visits | None,
+    at_risk: Observations | FirstVisits,
+) -> Iterator[Candidate]:
+    """Yield the candidates for those at risk.
+
+    Parameters
+    ----------
+    attributes
+        Attributes of entrants.
+    visits
+        All visits, which are looked at where they came before; None for none.
+    at_risk
+        Visits, or beginnings of journeys, when the first visit is known.
+    """
+    journey, visit = at_risk.journey, getattr(at_risk, "visit", None)
+    for name, values, code in attributes:
+        here = code[journey]
+        for i, value in enumerate(values):
+            if len(values) == 2 and not i:
+                continue  # the second is held against it
+            other = f"{name} = {values[0]}" if len(values) == 2 else REST
+            yield Candidate(
+                name=f"{name} = {value}",
+                against=other,
+                mine=here == i,
+                others=(here >= 0) & (here != i),
+            )
+    if visits is None:
+        return
+    size = max(len(visits.names), 1)
+    keys, first = np.unique(visits.journey * size + visits.node, return_index=True)
+    begins = np.full(len(visits.journeys.outcome), -1, dtype=np.int64)
+    begins[visits.journeys.lengths > 0] = visits.node[visits.first]
+    for y, name in enumerate(visits.names):
+        place = np.minimum(np.searchsorted(keys, journey * size + y), max(len(keys) - 1, 0))
+        label, mine = f"began at {name}", begins[journey] == y
+        if visit is not None:
+            label = f"{name} before"
+            mine = (keys[place] == journey * size + y) & (first[place] < visit)
+        if mine.any() and not mine.all():
+            yield Candidate(name=label, against=REST, mine=mine, others=~mine)
