@@ -40,9 +40,7 @@ def with_difference(seed: int, *, customers: int = 5_000) -> dict:
     """Compare the segments of a sample with the planted difference."""
     sample = cx.datasets.sample(seed=seed, customers=customers)
     truth = sample.truths.segment
-    found = cx.compare.segments(
-        sample.journeys(), SEGMENT
-    )
+    found = cx.compare.segments(sample.journeys(), SEGMENT)
     planted = next(change for change in found.ranking if is_planted(change, truth))
     target = (truth.value, truth.touchpoint, cx.DROPOFF)
     return {
@@ -61,9 +59,7 @@ def without(seed: int, *, customers: int = 5_000) -> dict:
     """Compare segments that do not differ, and two random halves of all journeys."""
     sample = cx.datasets.sample(seed=seed, customers=customers, segment=False)
     journeys = sample.journeys()
-    found = cx.compare.segments(
-        journeys, SEGMENT
-    )
+    found = cx.compare.segments(journeys, SEGMENT)
     half = np.random.default_rng(seed).random(len(journeys)) < 0.5
     halves = cx.compare.between(
         journeys.where(half),
@@ -85,7 +81,7 @@ def without(seed: int, *, customers: int = 5_000) -> dict:
     }
 
 
-def halves_of_the_year(seed: int, *) -> dict:
+def halves_of_the_year(seed: int) -> dict:
     """Compare periods between which customers begin elsewhere, and exits are the same."""
     sample = cx.datasets.sample(seed=seed)
     first, second = (

@@ -201,6 +201,10 @@ def test_what_happened_after_the_step_is_never_used():
         text = " ".join(found.table["group"])
         assert "label" not in text  # known only of those who stayed
         assert "rating" not in text
+    # a label may know how a journey went: it is looked at only if asked for
+    labelled = journeys.label("won", journeys.outcome == 0)
+    assert "won = True" not in segments(labelled, of="cart").table["group"]
+    assert segments(labelled, "won", of="cart").table["group"] == ("won = True",)
     # a later visit of the same journey does not say what came before an earlier one
     rows = []
     for i in range(200):

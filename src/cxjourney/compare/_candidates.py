@@ -61,6 +61,8 @@ class _Entrants:
 
     def segment(self, name: str) -> Coded:
         journeys, offsets = self.journeys, self.journeys.offsets
+        if name == "origin":
+            return journeys.segment(name)
         coded = attrs.evolve(journeys.log, columns=journeys.columns).attribute(name)
         codes = np.full(len(offsets) - 1, -1, dtype=np.int64)
         some = np.diff(offsets) > 0
@@ -89,7 +91,8 @@ def at_entry(
         Of each attribute its name, its values, and the value of each journey as a place among
         them, -1 where it was not known at the first contact.
     """
-    names: list[SegmentBy] = [*journeys.log.customer_attributes, *journeys.columns.attributes]
+    log = journeys.log  # labels of journeys may know how they went: they are looked at if asked for
+    names: list[SegmentBy] = [*log.customer_attributes, *log.columns.attributes, "origin"]
     if chosen is not None:
         names = chosen if isinstance(chosen, list) else [chosen]
     found, crowded = [], []

@@ -328,7 +328,7 @@ def between(
     ...                                dropped=[40, 80])
     >>> found = cx.compare.between(before, after, names=("before", "after"))
     >>> found.estimate("cart")
-    32.1% [18.9%, 43.5%] (95% Newcombe, n=220)
+    32.1% [19.0%, 43.3%] (95% Newcombe, n=220)
     """
     for name, given in (("first", first), ("second", second)):
         if not isinstance(given, JourneyGraph):

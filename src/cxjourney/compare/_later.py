@@ -1,4 +1,4 @@
-"""What comes later: conversions after the first visit of a journey, and whole journeys."""
+"""Figures of what comes after first visits, and of whole journeys."""
 
 from __future__ import annotations
 
