@@ -26,7 +26,7 @@ from cxjourney.domain import CONVERSION, MISSING
 from cxjourney.dropoff import FirstVisits, check_reaching, first_visits_of, window_of
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.graph import JourneyGraph
-from cxjourney.journeys import check_journeys, segments_of, visits_of
+from cxjourney.journeys import check_journeys, missing_note_of, segments_of, visits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -188,7 +188,7 @@ def segments(
         backend=journeys.log.backend,
     )
     seen = observations_of(journeys, by)
-    caveats = [_CURSE, _NO_EXPERIMENT]
+    caveats = [_CURSE, _NO_EXPERIMENT, *missing_note_of(journeys, by)]
     if of is not None:
         at_risk = _at_risk(check_name(of, "of"), seen, firsts)
         attributes, crowded = at_entry(journeys, segment)
@@ -382,6 +382,8 @@ def between(
         later=Later(sides=firsts, window=days, strata=codes, reaching=reaching),
         strata=codes,
     )
+    for name, group in zip(pair, (second, first), strict=True):
+        caveats += [f"{name}: {note}" for note in missing_note_of(group, grain)]
     return result([part], method=_method(first), caveats=caveats, backend=first.log.backend)
 
 

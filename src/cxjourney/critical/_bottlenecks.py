@@ -24,6 +24,7 @@ from cxjourney.journeys import (
     chain_of,
     check_journeys,
     grain_name,
+    missing_note_of,
     statistics_of,
     times_of,
     times_without_buckets,
@@ -199,7 +200,7 @@ def bottlenecks(
         total, share, converted, ends = _of_visits(journeys, visits, times)
         restricted = 0.0
     share_low, share_high = share.wilson(level)
-    caveats = why_no_interval(mean)
+    caveats = (*why_no_interval(mean), *missing_note_of(journeys, by))
     short = times.followed_us >= 0
     if short.any():
         n = np.count_nonzero(short)

@@ -15,7 +15,7 @@ from cxjourney._support.validation import check_count, check_rng
 from cxjourney.critical._grain import graph_and_chain, touchpoints_of
 from cxjourney.domain import START
 from cxjourney.graph import JourneyGraph
-from cxjourney.journeys import by_segment, check_journeys
+from cxjourney.journeys import by_segment, check_journeys, missing_note_of_graph
 
 if TYPE_CHECKING:
     from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
@@ -36,12 +36,15 @@ class Centralities(Result):
         `removal_effect` count customers, the others describe the graph.
     n_pivots
         Number of nodes that betweenness was sampled from; None where all were.
+    caveats
+        What a reader must know beside what is true of every such table.
     """
 
     title: ClassVar[str] = "Centralities"
 
     table: Table
     n_pivots: int | None
+    caveats: tuple[str, ...] = ()
 
     def _table(self) -> Table:
         return self.table
@@ -52,6 +55,7 @@ class Centralities(Result):
             "Betweenness and closeness take -ln P as distance: probable paths are short.",
             "Core and articulation are those of the undirected graph without self-loops.",
             "Few customers take the most probable path: prefer visits and the removal effect.",
+            *self.caveats,
         )
         if self.n_pivots is None:
             return notes
@@ -182,7 +186,11 @@ def centralities(
         formats={"removal_effect": "percent"},
         backend=None if isinstance(journeys, JourneyGraph) else journeys.log.backend,
     )
-    return Centralities(table=table.take(order), n_pivots=pivots if sampled else None)
+    return Centralities(
+        table=table.take(order),
+        n_pivots=pivots if sampled else None,
+        caveats=missing_note_of_graph(graph),
+    )
 
 
 def _inner(graph: JourneyGraph, names: tuple[str, ...]) -> nx.DiGraph[str]:

@@ -15,7 +15,13 @@ from cxjourney._support.validation import check_fraction, check_level
 from cxjourney.critical._grain import graph_and_chain
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.graph import JourneyGraph
-from cxjourney.journeys import MOST_WITH_DIAGONAL, by_segment, chain_figures, check_journeys
+from cxjourney.journeys import (
+    MOST_WITH_DIAGONAL,
+    by_segment,
+    chain_figures,
+    check_journeys,
+    missing_note_of_graph,
+)
 
 if TYPE_CHECKING:
     from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
@@ -201,7 +207,11 @@ def must_pass(
         cut=cut,
         threshold=share,
         level=level,
-        caveats=(f"The intervals are {100 * level:g}% Wilson intervals, {clustered}.", *lacking),
+        caveats=(
+            f"The intervals are {100 * level:g}% Wilson intervals, {clustered}.",
+            *lacking,
+            *missing_note_of_graph(graph),
+        ),
     )
 
 

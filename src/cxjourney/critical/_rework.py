@@ -26,6 +26,7 @@ from cxjourney.journeys import (
     grain_name,
     graph_of,
     masses_of,
+    missing_note_of,
     units_of,
     visits_of,
 )
@@ -230,7 +231,7 @@ def rework(
         regress=regress,
         stages=names,
         level=level,
-        caveats=why_no_interval(rates),
+        caveats=(*why_no_interval(rates), *missing_note_of(journeys, by)),
     )
 
 

@@ -328,6 +328,10 @@ def exits(
     drop-off, to leave them out understates it. Where there are no times or no limit it is
     exits/at_risk.
 
+    Of a channel, stage or owner each touchpoint with 20 visits or more that could be followed up to
+    the limit is corrected on its own and counts with all of its visits: one that was launched late
+    does not lend its short follow-up to the others. The rest shares the estimate of the whole node.
+
     Every figure is computed again without each of 64 buckets of customers, and its variance is
     that of these answers (delete-a-group jackknife). The interval of the exit probability is
     Wilson's with `n = e (1 - e) / Var(e)` trials; where all visits ended alike, n is the number of

@@ -26,6 +26,7 @@ from cxjourney.journeys import (
     chain_figures,
     chain_of,
     check_log,
+    missing_note_of,
     planned_touchpoints,
 )
 
@@ -59,6 +60,8 @@ class Sensitivity(Result):
         The goal.
     level
         Confidence level of the intervals.
+    caveats
+        What a reader must know beside what is true of every such table.
     """
 
     title: ClassVar[str] = "What depends on the inactivity limit"
@@ -67,6 +70,7 @@ class Sensitivity(Result):
     exits: Table
     goal: tuple[str, ...]
     level: float
+    caveats: tuple[str, ...] = ()
 
     def plot(
         self, *, max_rows: int | None = 15, title: str | None = None, ax: Axes | None = None
@@ -121,7 +125,7 @@ class Sensitivity(Result):
         first = set(self.table["costliest"])
         if len(first) > 1:
             notes.append("Which node costs most depends on the limit: do not build on its rank.")
-        return tuple(notes)
+        return (*notes, *self.caveats)
 
 
 @overload
@@ -271,12 +275,14 @@ def _sensitivity(
     cuts: Iterable[tuple[timedelta, Journeys]], goal: tuple[str, ...], by: By, level: float
 ) -> Sensitivity:
     rows, parts, backend = [], [], None
+    missing: tuple[str, ...] = ()
     for limit, journeys in cuts:
         row, part = _at(journeys, by, level)
         rows.append({"limit_s": duration_us(limit) / 1e6, **row})
         size = len(next(iter(part.values())))
         parts.append({"limit_s": np.full(size, duration_us(limit) / 1e6), **part})
         backend = journeys.log.backend
+        missing = missing or missing_note_of(journeys, by)
     table = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
     below = {
         name: [value for part in parts for value in part[name]]
@@ -289,6 +295,7 @@ def _sensitivity(
         exits=Table(below, formats=formats, backend=backend),
         goal=goal,
         level=level,
+        caveats=missing,
     )
 
 

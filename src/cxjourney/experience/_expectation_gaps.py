@@ -21,6 +21,7 @@ from cxjourney.journeys import (
     check_journeys,
     contacts_of,
     grain_name,
+    missing_note_of,
     units_of,
 )
 
@@ -183,5 +184,5 @@ def expectation_gaps(
         table=table.take(order),
         n_incomplete=int(np.count_nonzero(one)),
         level=level,
-        caveats=why_no_interval(found),
+        caveats=(*why_no_interval(found), *missing_note_of(journeys, by)),
     )

@@ -24,6 +24,7 @@ from cxjourney.journeys import (
     check_journeys,
     contacts_of,
     grain_name,
+    missing_note_of,
     units_of,
 )
 
@@ -255,7 +256,7 @@ def scores(
         measure=measure,
         overall=overall,
         level=level,
-        caveats=why_no_interval(found),
+        caveats=(*why_no_interval(found), *missing_note_of(journeys, by)),
     )
 
 

@@ -53,6 +53,7 @@ from cxjourney.journeys._visits import grain_codes as grain_codes
 from cxjourney.journeys._visits import grain_name as grain_name
 from cxjourney.journeys._visits import missing_note as missing_note
 from cxjourney.journeys._visits import missing_note_of as missing_note_of
+from cxjourney.journeys._visits import missing_note_of_graph as missing_note_of_graph
 from cxjourney.journeys._visits import visits_of as visits_of
 
 __all__ = [

@@ -26,6 +26,9 @@ __all__ = ["MOST_WITH_DIAGONAL", "ChainFigures", "chain_figures", "without_bucke
 
 
 MOST_WITH_DIAGONAL = 400
+"""Nodes up to which figures that take inverses are computed without each bucket."""
+
+_DENSE = 400
 """Nodes up to which chains are solved as a stack of matrices."""
 
 
@@ -122,7 +125,7 @@ def _figures(chain: AbsorbingChain, left: LeftOut) -> ChainFigures:
 def without_buckets(left: LeftOut, chain: AbsorbingChain) -> tuple[Floats, Floats]:
     """Return visits and hitting probabilities without each bucket, shape (buckets, K)."""
     whole, k = left.whole, len(left.whole.names)
-    if k > MOST_WITH_DIAGONAL:
+    if k > _DENSE:
         near = tuple(
             np.array([values[name] for name in whole.names], dtype=np.float64)
             for values in (chain.visits, chain.hitting)

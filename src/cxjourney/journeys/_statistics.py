@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -30,11 +31,14 @@ __all__ = [
     "left_out",
     "left_out_at",
     "masses_of",
+    "masses_without_buckets",
     "statistics_of",
 ]
 
 _ROUNDING = 1e-12
 _BLOCK_CELLS = 20_000_000
+_FOLLOWED = 20
+"""Visits that were followed up to the limit from which a touchpoint is corrected on its own."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -187,9 +191,132 @@ def masses_of(journeys: Journeys, by: By = "touchpoint") -> Floats:
     return journeys.memo.latest("masses", by, lambda: _masses(visits_of(journeys, by)))
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class _Cells:
+    """The touchpoints of each node, which are not followed equally long.
+
+    A channel whose app was launched last week pools visits whose end is known with visits that
+    nobody could follow yet. Each touchpoint hands its censored visits on to its own, and counts
+    with all of its visits. Those with too few that could be followed up to the limit, whatever came
+    of them, share the estimate of the node.
+
+    Attributes
+    ----------
+    of
+        Touchpoint of each visit among those that are corrected on their own, -1 for the others.
+    node
+        Node of each such touchpoint.
+    """
+
+    of: Ints
+    node: Ints
+
+
+def _cells(visits: Visits) -> _Cells | None:
+    """Return the touchpoints of nodes; None where nodes are touchpoints, or nothing is censored."""
+    journeys, until = visits.journeys, visits.journeys.log.observed_until_us
+    limit, coded = journeys.rules.inactivity, journeys.columns.coded["touchpoint"]
+    time = journeys.columns.time
+    if limit is None or until is None or time is None or not np.any(visits.state == OPEN):
+        return None
+    key = visits.node * len(coded.names) + coded.codes[visits.row]
+    used, of = distinct(key)
+    followed = time[visits.row] <= until - limit // timedelta(microseconds=1)
+    own = np.bincount(of[followed], minlength=len(used)) >= _FOLLOWED
+    if len(used) == len(visits.names) or not own.any():
+        return None
+    place = np.where(own, np.cumsum(own) - 1, -1)
+    return _Cells(of=place[of], node=(used // len(coded.names))[own])
+
+
 def _masses(visits: Visits) -> Floats:
     assert visits.wait_us is not None  # noqa: S101 - the caller has looked
-    return seal(move_mass(visits.node, visits.wait_us, visits.state, len(visits.names)))
+    node, wait, state, k = visits.node, visits.wait_us, visits.state, len(visits.names)
+    cells = _cells(visits)
+    mass = move_mass(node, wait, state, k)
+    if cells is not None:
+        inside = cells.of >= 0
+        of, n = cells.of[inside], np.bincount(node, minlength=k)
+        count = np.bincount(of, minlength=len(cells.node))
+        mass *= (np.bincount(node[~inside], minlength=k) / np.maximum(n, 1))[node]
+        own = move_mass(of, wait[inside], state[inside], len(cells.node))
+        mass[inside] += own * (count / n[cells.node])[of]
+    return seal(mass)
+
+
+def masses_without_buckets(
+    visits: Visits,
+    transition: Ints,
+    source: Ints,
+    values: Floats | None = None,
+    *,
+    timed: bool = True,
+) -> Floats:
+    """Return the sums of mass times values by transition, without each bucket of customers.
+
+    Parameters
+    ----------
+    visits
+        Visits of journeys that have customers.
+    transition
+        The transition that ended each visit; negative for none that is asked for.
+    source
+        The node that each transition leaves.
+    values
+        One a visit; None for 1.
+    timed
+        Whether censored visits hand on their mass; else they are left out.
+
+    Returns
+    -------
+    ndarray of float64, shape (buckets, transitions)
+        NaN where the other customers have no visit of the source.
+    """
+    units = units_of(visits.journeys)
+    assert units.of is not None  # noqa: S101 - the caller has looked
+    unit, k, wait = units.of[visits.journey], len(visits.names), visits.wait_us
+    whole = left_out_probabilities(
+        visits.node,
+        wait if timed else None,
+        visits.state,
+        transition,
+        unit,
+        source=source,
+        n_nodes=k,
+        n_units=units.n,
+        values=values,
+    )
+    cells = _cells(visits) if timed else None
+    if cells is None or wait is None:
+        return whole
+    inside, size = cells.of >= 0, len(cells.node)
+    of, of_unit = cells.of[inside], unit[inside]
+    moves = transition[inside]
+    pairs, place = distinct(np.where(moves >= 0, of * len(source) + moves + 1, 0))
+    none = int(np.count_nonzero(pairs == 0))  # comes first, if at all
+    cell, edge = np.divmod(pairs[none:] - 1, max(len(source), 1))
+    own = left_out_probabilities(
+        of,
+        wait[inside],
+        visits.state[inside],
+        place - none,
+        of_unit,
+        source=cell,
+        n_nodes=size,
+        n_units=units.n,
+        values=None if values is None else values[inside],
+    )
+    n, count = (
+        np.bincount(u * m + c, minlength=units.n * m).reshape(units.n, m)
+        for u, c, m in ((unit, visits.node, k), (of_unit, of, size))
+    )
+    n, count = n.sum(axis=0) - n, count.sum(axis=0) - count
+    among = np.zeros_like(n)
+    np.add.at(among.T, cells.node, count.T)
+    every = np.maximum(n, 1)
+    whole *= (1 - among / every)[:, source]
+    np.add.at(whole.T, edge, (np.nan_to_num(own) * (count / every[:, cells.node])[:, cell]).T)
+    return whole
 
 
 def _statistics(
@@ -264,16 +391,8 @@ def _left_out(journeys: Journeys, visits: Visits, whole: TransitionStatistics) -
         probability = np.full(own.shape, np.nan)
         np.divide(own.sum(axis=0) - own, others, out=probability, where=others > 0)
     else:
-        probability = left_out_probabilities(
-            visits.node,
-            visits.wait_us if _timed(journeys, visits) else None,
-            visits.state,
-            transition,
-            units.of[visits.journey],
-            source=whole.source,
-            n_nodes=k,
-            n_units=units.n,
-        )
+        timed = _timed(journeys, visits)
+        probability = masses_without_buckets(visits, transition, whole.source, timed=timed)
     return assembled(
         whole,
         probability,

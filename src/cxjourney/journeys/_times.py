@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.aalen_johansen import MOVED, OPEN, STAYED, left_out_probabilities
+from cxjourney._stats.aalen_johansen import MOVED, OPEN, STAYED
 from cxjourney._support.array_types import Bools, Floats, Ints
-from cxjourney.journeys._statistics import masses_of, statistics_of
-from cxjourney.journeys._units import units_of
+from cxjourney.journeys._statistics import masses_of, masses_without_buckets, statistics_of
 from cxjourney.journeys._visits import By, visits_of
 
 if TYPE_CHECKING:
@@ -132,23 +131,12 @@ def times_without_buckets(
         The masses are those of the other customers; NaN where they have no visit of the source.
     """
     visits, whole = visits_of(journeys, by), statistics_of(journeys, by)
-    units = units_of(journeys)
-    assert units.of is not None  # noqa: S101 - journeys with times have customers
     transition = np.full(len(visits), -1, dtype=np.int64)
     transition[times.visit] = times.transition
     amount = np.zeros(len(visits))
     amount[times.visit] = values
-    return left_out_probabilities(
-        visits.node,
-        visits.wait_us if journeys.rules.inactivity is not None else None,
-        visits.state,
-        transition,
-        units.of[visits.journey],
-        source=whole.source,
-        n_nodes=len(visits.names),
-        n_units=units.n,
-        values=amount,
-    )
+    timed = journeys.rules.inactivity is not None
+    return masses_without_buckets(visits, transition, whole.source, amount, timed=timed)
 
 
 def weighted_medians(group: Ints, values: Floats, mass: Floats, size: int) -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cxjourney._stats.aalen_johansen import MOVED, OPEN, STAYED
 from cxjourney._support.distinct import distinct
 from cxjourney._support.frozen import seal
-from cxjourney.domain import MISSING
+from cxjourney.domain import CONVERSION, DROPOFF, MISSING, START
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.journeys._journeys import Journeys
 from cxjourney.journeys._outcomes import CONVERTED, DROPPED, IN_PROGRESS
@@ -20,6 +20,8 @@ from cxjourney.log import Coded, Columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import networkx as nx
 
 __all__ = [
     "By",
@@ -31,6 +33,7 @@ __all__ = [
     "grain_name",
     "missing_note",
     "missing_note_of",
+    "missing_note_of_graph",
     "visit_rows",
     "visits_at",
     "visits_of",
@@ -280,6 +283,14 @@ def missing_note_of(journeys: Journeys, by: By) -> tuple[str, ...]:
     nodes = _nodes_of(journeys, by)
     counts = np.bincount(nodes.codes, minlength=len(nodes.names))
     return missing_note(nodes.names, counts, grain_name(by))
+
+
+def missing_note_of_graph(graph: nx.DiGraph[str]) -> tuple[str, ...]:
+    """Return the note on the visits of a graph whose node was not recorded."""
+    visits = {name: node.get("visits", 0) for name, node in graph.nodes(data=True)}
+    visits = {name: n for name, n in visits.items() if name not in {START, CONVERSION, DROPOFF}}
+    counts = np.array(list(visits.values()), dtype=np.int64)
+    return missing_note(tuple(visits), counts, str(graph.graph.get("grain", "touchpoint")))
 
 
 def _nodes_of(journeys: Journeys, by: By) -> Coded:

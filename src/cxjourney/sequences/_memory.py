@@ -19,6 +19,7 @@ from cxjourney.journeys import (
     by_segment,
     check_journeys,
     grain_name,
+    missing_note_of,
     visits_of,
 )
 
@@ -66,6 +67,8 @@ class Memory(Result):
         Number of transitions, from the beginnings of journeys to their ends.
     by
         What a node is.
+    caveats
+        What a reader must know beside what is true of every such table.
     """
 
     title: ClassVar[str] = "Memory of journeys"
@@ -75,6 +78,7 @@ class Memory(Result):
     best: int
     n: int
     by: str
+    caveats: tuple[str, ...] = ()
 
     def _table(self) -> Table:
         return self.orders
@@ -97,7 +101,7 @@ class Memory(Result):
             "Transitions are taken as independent, so that customers with many journeys make "
             "p-values too small."
         )
-        return tuple(notes)
+        return (*notes, *self.caveats)
 
 
 @overload
@@ -188,6 +192,7 @@ def memory(
         best=int(np.argmin(orders["bic"])) + 1,
         n=int(transitions.weight.sum()),
         by=grain_name(by),
+        caveats=missing_note_of(journeys, by),
     )
 
 

@@ -18,6 +18,7 @@ from cxjourney.journeys import (
     BySegment,
     by_segment,
     check_journeys,
+    missing_note_of,
     visits_of,
 )
 
@@ -56,6 +57,8 @@ class StepFlow(Result):
         How many names there are within the steps.
     n_named
         How many of them stand under their own name; the others are in "other".
+    caveats
+        What a reader must know beside what is true of every such table.
     """
 
     title: ClassVar[str] = "Journeys visit by visit"
@@ -64,6 +67,7 @@ class StepFlow(Result):
     n_journeys: int
     n_names: int
     n_named: int
+    caveats: tuple[str, ...] = ()
 
     def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw the flow as a Sankey diagram.
@@ -99,6 +103,7 @@ class StepFlow(Result):
         return (
             f"{self.n_journeys:,} journeys begin at step 0; what enters a step is what leaves it.",
             f"{self.n_named:,} names stand for themselves, {hidden:,} more are in (other).",
+            *self.caveats,
         )
 
 
@@ -226,7 +231,13 @@ def step_flow(
         formats={"share": "percent"},
         backend=journeys.log.backend,
     )
-    return StepFlow(table=table, n_journeys=total, n_names=len(order), n_named=len(kept))
+    return StepFlow(
+        table=table,
+        n_journeys=total,
+        n_names=len(order),
+        n_named=len(kept),
+        caveats=missing_note_of(journeys, by),
+    )
 
 
 def _first_visit(journeys: Journeys, node: Ints, n_named: int) -> Ints:

@@ -26,6 +26,7 @@ from cxjourney.journeys import (
     left_out,
     left_out_of_graph,
     mean_value_of_graph,
+    missing_note_of_graph,
 )
 from cxjourney.markov import AbsorbingChain, StackedChains
 
@@ -75,7 +76,7 @@ class Model:
 
     `mean_conversion_value` is NaN and `currency` empty where unknown; `knows_customers` says that
     buckets are of customers, not of visits; `forgotten` has what to say of touchpoints about which
-    the chain forgets too much, the worst first.
+    the chain forgets too much, the worst first; `missing` of visits whose node was not recorded.
     """
 
     chain: AbsorbingChain
@@ -87,6 +88,7 @@ class Model:
     level: float
     backend: str | None
     forgotten: Mapping[str, str]
+    missing: tuple[str, ...]
 
     @property
     def has_intervals(self) -> bool:
@@ -147,6 +149,7 @@ class Model:
             notes.append(
                 f"The end of {100 * self.chain.censored:.1f}% of the journeys is not known."
             )
+        notes += self.missing
         notes.append(
             "The next touchpoint is taken to depend on the present one only. Nothing here is "
             "causal; only an experiment shows what a change does."
@@ -188,4 +191,5 @@ def model_of(source: Journeys | JourneyGraph, *, by: By | None, level: float) ->
         level=level,
         backend=source.log.backend if isinstance(source, Journeys) else None,
         forgotten=forgets,
+        missing=missing_note_of_graph(graph),
     )
