@@ -109,7 +109,7 @@ def test_what_a_closed_case_does_after_its_goal_is_no_lost_journey(folder, capsy
     assert main(["report", "cases.csv", "--goal", "done", "--all-closed"]) == 0
     text = capsys.readouterr().out
     assert "Journeys      2\n" in text
-    assert "Dropped       1 " in text
+    assert "Dropped       1\n" in text
 
 
 def test_an_observation_that_ends_before_the_data_is_said(folder, capsys):

@@ -223,7 +223,7 @@ class CriticalPoints(Result):
 
     def _notes(self) -> tuple[str, ...]:
         notes = [
-            f"A journey converts with probability {self.conversion_probability:.1%}.",
+            f"The conversion rate is {self.conversion_probability:.1%}.",
             _GAIN,
             f"The intervals are {100 * self.level:g}% intervals of the raw figures. {_CURSE}",
             "The removal effect is the share of the conversions that go through the touchpoint.",

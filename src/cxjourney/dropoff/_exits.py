@@ -425,6 +425,7 @@ def _of_journeys(
         inactivity=journeys.rules.inactivity,
         timed=_timed(journeys),
         counts=(counts["converted"], counts["dropped"], counts["in_progress"]),
+        silent=journeys.n_dropped_after_goal,
         later=later,
         window=timedelta(days=days) if np.isfinite(days) else None,
         reaching=reaching,
@@ -510,6 +511,7 @@ def _result(
     inactivity: timedelta | None,
     timed: bool,
     counts: tuple[int, int, int],
+    silent: int = 0,
     backend: str | None,
     later: Mapping[str, BucketFigures] | None = None,
     window: timedelta | None = None,
@@ -531,6 +533,12 @@ def _result(
     formats |= {f"{name}{end}": "percent" for name in later or () for end in ("", "_low", "_high")}
     formats |= {"rank_low": "integer", "rank_high": "integer", "value_at_stake": "money"}
     caveats = [_CURSE, _UPPER_BOUND, *why_no_interval(rates.figures)]
+    if silent:
+        caveats.insert(
+            0,
+            f"Of those that dropped {silent:,} had begun after a goal: a served customer who falls "
+            "silent is not lost.",
+        )
     censored = int(rates.censored.sum())
     if censored:
         used = "count as censored" if timed else _LEFT_OUT

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cxjourney.journeys._chain_figures import MOST_WITH_DIAGONAL as MOST_WITH_DIAGONAL
 from cxjourney.journeys._chain_figures import ChainFigures as ChainFigures
 from cxjourney.journeys._chain_figures import chain_figures as chain_figures
+from cxjourney.journeys._chain_figures import conversion_rate_of as conversion_rate_of
 from cxjourney.journeys._chain_figures import without_buckets as without_buckets
 from cxjourney.journeys._checks import check_journeys as check_journeys
 from cxjourney.journeys._checks import check_log as check_log

@@ -9,6 +9,9 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures, resting_on
+from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.estimates import CLUSTERED
+from cxjourney.domain import Outcome
 from cxjourney.graph import JourneyGraph
 from cxjourney.journeys._graph_building import chain_of
 from cxjourney.journeys._graph_statistics import left_out_of_graph
@@ -22,7 +25,13 @@ if TYPE_CHECKING:
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.journeys._visits import By
 
-__all__ = ["MOST_WITH_DIAGONAL", "ChainFigures", "chain_figures", "without_buckets"]
+__all__ = [
+    "MOST_WITH_DIAGONAL",
+    "ChainFigures",
+    "chain_figures",
+    "conversion_rate_of",
+    "without_buckets",
+]
 
 
 MOST_WITH_DIAGONAL = 400
@@ -148,3 +157,28 @@ def without_buckets(left: LeftOut, chain: AbsorbingChain) -> tuple[Floats, Float
 def _of_nodes(left: LeftOut, values: Mapping[str, float], without: Floats) -> BucketFigures:
     whole = np.array([values[name] for name in left.whole.names], dtype=np.float64)
     return BucketFigures(whole=whole, without=without, units=resting_on(left.visits, left.used))
+
+
+def conversion_rate_of(journeys: Journeys, *, level: float = 0.95) -> Estimate | None:
+    """Return the probability that a journey reaches the goal; None where nothing tells it.
+
+    All journeys count, and those in progress are censored at each touchpoint, as the chain has it:
+    without any of them it is the share of journeys that converted.
+    """
+    rules, converts = journeys.rules, bool(journeys.rules.goal) or bool(journeys.converted.any())
+    if not (rules.determined and rules.absorbing and converts and len(journeys)):
+        return None
+    found = chain_figures(journeys).conversion
+    low, high = found.wilson(level)
+    return Estimate(
+        value=float(found.whole),
+        low=float(low),
+        high=float(high),
+        level=level,
+        n=len(journeys),
+        n_censored=journeys.outcomes[Outcome.IN_PROGRESS],
+        unit="fraction",
+        method=f"Aalen-Johansen chain, Wilson, {CLUSTERED}",
+        name="conversion_rate",
+        definition="probability that a journey reaches the goal; those in progress are censored",
+    )

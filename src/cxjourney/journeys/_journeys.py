@@ -17,6 +17,7 @@ from cxjourney.domain import Journey, Outcome
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TimesRequired, UnknownName
 from cxjourney.journeys._outcomes import (
     CONVERTED,
+    DROPPED,
     OUTCOMES,
     JourneyRules,
     cut,
@@ -227,6 +228,11 @@ class Journeys:
         """Whether each journey converted."""
         won: NDArray[np.bool_] = self.outcome == CONVERTED
         return won
+
+    @property
+    def n_dropped_after_goal(self) -> int:
+        """Number of journeys that dropped after a goal: served customers, not lost ones."""
+        return int(np.count_nonzero((self.origin == 1) & (self.outcome == DROPPED)))
 
     def __iter__(self) -> Iterator[Journey]:
         if self.columns.time is None:

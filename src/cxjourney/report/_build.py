@@ -13,7 +13,7 @@ from cxjourney._support.table import format_value
 from cxjourney._support.validation import check_names
 from cxjourney.domain import Outcome, check_blueprint
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import InactivitySuggestion, check_journeys
+from cxjourney.journeys import InactivitySuggestion, check_journeys, conversion_rate_of
 from cxjourney.metrics import Scale
 from cxjourney.report._page import Figure, Report
 from cxjourney.report._sections import SECTIONS, Work
@@ -150,24 +150,21 @@ def _window(journeys: Journeys) -> str:
 
 
 def _figures(journeys: Journeys) -> tuple[Figure, ...]:
-    total = len(journeys)
-    shares = {
-        outcome: f"{count / total:.1%} of journeys" if total else ""
-        for outcome, count in journeys.outcomes.items()
-    }
-    counts = journeys.outcomes
+    counts, silent = journeys.outcomes, journeys.n_dropped_after_goal
+    rate, said = conversion_rate_of(journeys), ""
+    if rate is not None:
+        said = f"conversion rate {rate.value:.1%}"
+        if np.isfinite(rate.low):
+            said += f" [{rate.low:.1%}, {rate.high:.1%}]"
+    served = (Figure(name="Silent after a goal", value=f"{silent:,}", note="served, not lost"),)
     return (
         Figure(name="Customers", value=f"{journeys.log.n_customers:,}"),
         Figure(name="Interactions", value=f"{len(journeys.log):,}"),
-        Figure(name="Journeys", value=f"{total:,}"),
-        *(
-            Figure(name=name, value=f"{counts[outcome]:,}", note=shares[outcome])
-            for name, outcome in (
-                ("Converted", Outcome.CONVERTED),
-                ("Dropped", Outcome.DROPPED),
-                ("In progress", Outcome.IN_PROGRESS),
-            )
-        ),
+        Figure(name="Journeys", value=f"{len(journeys):,}"),
+        Figure(name="Converted", value=f"{counts[Outcome.CONVERTED]:,}", note=said),
+        Figure(name="Dropped", value=f"{counts[Outcome.DROPPED] - silent:,}"),
+        *(served if silent else ()),
+        Figure(name="In progress", value=f"{counts[Outcome.IN_PROGRESS]:,}"),
     )
 
 

@@ -8,11 +8,10 @@ import numpy as np
 
 from cxjourney._stats.estimates import mean_estimate
 from cxjourney._support.table import Table, format_value
-from cxjourney.journeys import IN_PROGRESS, units_of
+from cxjourney.journeys import conversion_rate_of, units_of
 from cxjourney.metrics import (
     Estimate,
     Scale,
-    conversion_rate,
     csat,
     elapsed_time,
     mean_score,
@@ -66,13 +65,8 @@ def _of_journeys(journeys: Journeys) -> Iterator[Estimate]:
     if journeys.weight is not None:
         return  # aggregated paths: the other sections have their rates
     won, units = journeys.converted, units_of(journeys)
-    if journeys.rules.goal:
-        yield conversion_rate(
-            won,
-            in_progress=journeys.outcome == IN_PROGRESS,
-            customer=journeys.customer,
-            unit="journey",
-        )
+    if (rate := conversion_rate_of(journeys)) is not None:
+        yield rate
     time = journeys.columns.time
     if time is not None and won.any():
         last = journeys.offsets[1:][won] - 1

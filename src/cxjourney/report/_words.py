@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cxjourney._support.table import format_value
 from cxjourney.domain import Outcome
+from cxjourney.journeys import conversion_rate_of
 from cxjourney.log import odd_times
 
 if TYPE_CHECKING:
@@ -20,24 +21,32 @@ UNSURE = "Whether that is so is not sure before somebody chooses the inactivity 
 
 
 def overview(journeys: Journeys) -> str:
-    """Return how journeys end, in two sentences, after what is odd about the times."""
-    counts = journeys.outcomes
-    total = max(len(journeys), 1)
-    won, lost = counts[Outcome.CONVERTED], counts[Outcome.DROPPED]
+    """Return how journeys end and the conversion rate, after what is odd about the times."""
+    counts, silent = journeys.outcomes, journeys.n_dropped_after_goal
+    won, lost = counts[Outcome.CONVERTED], counts[Outcome.DROPPED] - silent
     still = counts[Outcome.IN_PROGRESS]
     goal = ", ".join(map(repr, journeys.rules.goal))
-    reached = f" reached the goal {goal}" if goal else " converted (no goal was named)"
-    odd = odd_times(journeys.columns.time, journeys.log.observed_until_us)
-    return (
-        " ".join(odd)
-        + " " * bool(odd)
-        + (
-            f"Of {len(journeys):,} journeys, {won:,} ({won / total:.1%}){reached} and {lost:,} "
-            f"({lost / total:.1%}) were dropped. When the observation ended {still:,} "
-            f"({still / total:.1%}) {'was' if still == 1 else 'were'} still in progress, neither "
-            "converted nor dropped."
+    reached = f"reached the goal {goal}" if goal else "converted (no goal was named)"
+    said = [
+        *odd_times(journeys.columns.time, journeys.log.observed_until_us),
+        f"Of {len(journeys):,} journeys, {won:,} {reached} and {lost:,} were dropped.",
+    ]
+    if silent:
+        said.append(
+            f"{silent:,} more fell silent after a goal: their customers had been served and are "
+            "not lost."
         )
+    said.append(
+        f"When the observation ended {still:,} {'was' if still == 1 else 'were'} still in "
+        "progress, neither converted nor dropped."
     )
+    rate = conversion_rate_of(journeys)
+    if rate is not None:
+        said.append(
+            f"The conversion rate is {rate.value:.1%}: the probability that a journey reaches the "
+            "goal, with those in progress censored."
+        )
+    return " ".join(said)
 
 
 def worth_of(finding: Finding) -> str:

@@ -75,7 +75,7 @@ class Levers(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"A journey converts with probability {self.conversion_probability:.1%}.",
+            f"The conversion rate is {self.conversion_probability:.1%}.",
             "The slope is the conversions per journey that are lost there, to first order.",
             f"The gain is that of {100 * self.relative:g}% fewer exits.",
             f"The intervals are {100 * self.level:g}% intervals ({self.method}).",
