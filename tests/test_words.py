@@ -44,7 +44,6 @@ ALLOWED = {
 # public names of which the same holds
 ALLOWED_NAMES = {
     "click_to_open": "a mail is opened",
-    "impute_open": "a mail is opened",
     "machine_open": "a mail is opened",
     "open": "a mail is opened",
     "open_time": "a shop has opening hours",

@@ -59,7 +59,7 @@ def test_options_are_checked():
         conversion_rate([1], unit="visit")
     with pytest.raises(InvalidValue, match="interval"):
         conversion_rate([1], interval="wald")
-    with pytest.raises(InvalidValue, match="one value for each of 1 units"):
+    with pytest.raises(InvalidValue, match="must have one length"):
         conversion_rate([1], eligible=[1, 0])
     with pytest.raises(InvalidData, match="converted"):
         conversion_rate([0.2, 1])

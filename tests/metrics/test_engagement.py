@@ -104,14 +104,6 @@ def test_machine_opens_do_not_count():
     assert "inflated" in inflated.open.notes[0]
 
 
-def test_without_imputed_opens_click_to_open_can_exceed_one():
-    flags = {"bounced": [0] * 3, "opened": [1, 0, 0], "clicked": [1, 1, 0]}
-    assert email_rates(**flags).click_to_open.value == 1
-    raw = email_rates(**flags, impute_open=False).click_to_open
-    assert raw.value == 2
-    assert math.isnan(raw.high)
-
-
 def test_several_emails_to_one_recipient_widen_the_interval():
     opened = np.repeat([True, False], 50)
     columns = {"bounced": np.zeros(100, bool), "opened": opened, "clicked": np.zeros(100, bool)}

@@ -6,8 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.metrics import (
@@ -16,22 +14,12 @@ from cxjourney.metrics import (
     poststratification_weights,
     response_rate,
 )
-from cxjourney.metrics._surveys.sampling import effective_size
 
 
 def test_only_invitations_known_to_be_lost_are_not_eligible():
     rate = response_rate([1, 0, 0, None, 0], undelivered=[0, 0, None, 0, 1])
     assert (rate.numerator, rate.denominator, rate.n_missing) == (1, 3, 1)
     assert dict(rate.exclusions) == {"undelivered": 1}
-
-
-def test_kish():
-    assert effective_size([2, 2, 2]) == pytest.approx(3)
-    assert effective_size([1, 0, 0]) == 1
-    assert effective_size([]) == effective_size([0.0]) == 0
-    # design effect 1 + CV² of the weights
-    w = np.array([1.0, 2.0, 3.0, 0.5])
-    assert effective_size(w) == pytest.approx(4 / (1 + w.var() / w.mean() ** 2))
 
 
 def test_weights_give_groups_their_shares():
@@ -91,9 +79,3 @@ def test_a_respondent_who_missed_an_item_is_left_out():
     assert math.isnan(cronbach_alpha([[1, None], [1, 2]], nan_policy="propagate").value)
     with pytest.raises(InvalidValue, match="one length"):
         cronbach_alpha([[1], [1, 2]])
-
-
-@given(st.lists(st.floats(0, 100), min_size=1, max_size=30))
-def test_effective_size_lies_between_one_and_n(weights):
-    size = effective_size(weights)
-    assert size == 0 or 1 - 1e-9 <= size <= len(weights) + 1e-9 or max(weights) < 1e-150

@@ -6,7 +6,6 @@ import inspect
 import math
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import pytest
 
 from cxjourney import dropoff, metrics
@@ -182,7 +181,6 @@ def test_resamples_are_counted(wrong):
     for draw in (
         lambda: metrics.bootstrap(numbers, max, n_resamples=wrong),
         lambda: metrics.bootstrap(numbers, n_resamples=wrong),
-        lambda: metrics.nps([9] * 40, interval="bootstrap", n_resamples=wrong),
     ):
         with pytest.raises(InvalidValue, match="n_resamples must be a whole number from 1"):
             draw()
@@ -190,17 +188,10 @@ def test_resamples_are_counted(wrong):
 
 @pytest.mark.parametrize("wrong", NOT_A_PAIR)
 def test_pairs_are_pairs(wrong):
-    with pytest.raises(InvalidValue, match="bounds must be a pair of numbers"):
-        score_of_groups(1, 1, 1, interval="bootstrap", bounds=wrong)
     with pytest.raises(InvalidValue, match="brackets must hold pairs 0 <= first <= last"):
         metrics.cohort_retention(["a", "b", "c"], WHEN, kind="bracket", brackets=[wrong])
     with pytest.raises(InvalidValue, match="brackets must"):
         metrics.cohort_retention(["a", "b", "c"], WHEN, brackets=7)
-
-
-def test_bounds_may_be_an_array():
-    found = score_of_groups(1, 1, 1, interval="bootstrap", bounds=np.array([-9.0, 9.0]))
-    assert (found.low, found.high) == (-9.0, 9.0)
 
 
 def test_counts_are_whole():

@@ -86,12 +86,10 @@ def bootstrap(
         Whose value it is: then whole customers are resampled.
     method
         "bca" (bias-corrected and accelerated), "percentile" or "basic".
-    n_resamples
-        Number of bootstrap samples.
+    n_resamples, rng
+        Number of bootstrap samples; A generator or seed; None draws anew each time.
     level
         Confidence level, in (0, 1).
-    rng
-        A generator or seed; None draws anew each time.
 
     Returns
     -------

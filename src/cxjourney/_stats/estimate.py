@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import attrs
+import numpy as np
 
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.serialize import from_dict, to_dict
-from cxjourney._support.table import format_value
+from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_mapping
 from cxjourney._support.words import in_agreement
 from cxjourney.exceptions import InvalidValue
@@ -20,6 +21,9 @@ __all__ = ["Estimate", "Parameter"]
 
 Parameter = str | int | float | bool | None
 """A choice that a number depends on, as its card holds it."""
+
+ENDS = {"value": "value", "low": "low", "high": "high"}
+"""Columns of a table of estimates, and the attributes that they show."""
 
 _KINDS = {"fraction": "percent", "seconds": "duration"}  # how a unit is shown
 
@@ -136,3 +140,28 @@ class Estimate:
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>"
+
+
+def estimates_table(
+    label: str,
+    rows: Mapping[str, Estimate],
+    columns: Mapping[str, str] = ENDS,
+    *,
+    kind: str = "number",
+) -> Table:
+    """Return a table of estimates: columns are attributes, shown as `kind` but for counts."""
+    return Table(
+        {label: list(rows)}
+        | {
+            name: np.array([getattr(estimate, attribute) for estimate in rows.values()])
+            for name, attribute in columns.items()
+        },
+        formats={
+            name: kind if attribute in ENDS else "integer" for name, attribute in columns.items()
+        },
+    )
+
+
+def fields_of(estimate: Estimate) -> dict[str, Any]:
+    """Return what every estimate has, to make one of a kind that has more."""
+    return {field.name: getattr(estimate, field.name) for field in attrs.fields(Estimate)}

@@ -33,7 +33,6 @@ __all__ = [
     "clopper_pearson",
     "garwood",
     "jeffreys",
-    "katz",
     "mean_t",
     "newcombe",
     "normal_quantile",
@@ -197,26 +196,6 @@ def newcombe(
     l1, u1 = wilson(count1, n1, level=level)
     l2, u2 = wilson(count2, n2, level=level)
     return p1 - p2 - math.hypot(p1 - l1, u2 - p2), p1 - p2 + math.hypot(u1 - p1, p2 - l2)
-
-
-def katz(
-    count1: float, n1: float, count2: float, n2: float, *, level: float = 0.95
-) -> tuple[float, float]:
-    """Return Katz's interval of the ratio of two independent proportions; NaN if a sample is empty.
-
-    ln(p1/p2) ± z √(1/count1 - 1/n1 + 1/count2 - 1/n2) (Katz et al. 1978). Where a count is 0, half
-    a success and half a trial are added to both samples: a convention, and wide.
-    """
-    check_counts(count1, n1, "1")
-    check_counts(count2, n2, "2")
-    z = normal_quantile(level)
-    if n1 == 0 or n2 == 0:
-        return _UNKNOWN
-    if count1 == 0 or count2 == 0:
-        count1, n1, count2, n2 = count1 + 0.5, n1 + 0.5, count2 + 0.5, n2 + 0.5
-    log_ratio = math.log(count1 / n1) - math.log(count2 / n2)
-    half = z * math.sqrt(max(0.0, 1 / count1 - 1 / n1 + 1 / count2 - 1 / n2))
-    return math.exp(log_ratio - half), math.exp(log_ratio + half)
 
 
 def garwood(count: float, exposure: float, *, level: float = 0.95) -> tuple[float, float]:

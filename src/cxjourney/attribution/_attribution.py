@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 import attrs
 import numpy as np
@@ -19,13 +19,33 @@ from cxjourney._support.validation import is_number
 from cxjourney.exceptions import InvalidValue, UnknownName
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import timedelta
+
     from matplotlib.axes import Axes
 
+    from cxjourney.journeys import By
 
 __all__ = ["Attribution", "Credits", "Of", "attribution", "check_whole_costs"]
 
 Of = Literal["conversions", "value"]
 """What is credited: the number of conversions, or their value."""
+
+
+class ModelOptions(TypedDict, total=False):
+    """What every model takes; see `first_touch`."""
+
+    by: By
+    of: Of
+    look_back: timedelta | None
+    ignore: Collection[str]
+    level: float
+
+
+class RuleOptions(ModelOptions, total=False):
+    """What every model takes that is not compared with others."""
+
+    costs: Mapping[str, float] | None
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -104,10 +124,8 @@ class Attribution(Result):
 
         Parameters
         ----------
-        title
-            The heading; None takes that of the result and the model.
-        ax
-            Where to draw; None makes a figure of its own.
+        title, ax
+            The heading (None: the result and the model), and where to draw (None: a new figure).
 
         Raises
         ------

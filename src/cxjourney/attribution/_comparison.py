@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, overload
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Unpack, overload
 
 import attrs
 import numpy as np
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from cxjourney.attribution._attribution import Attribution, Of
+    from cxjourney.attribution._attribution import Attribution, ModelOptions, Of
     from cxjourney.journeys import By, Journeys
 
 __all__ = ["ModelComparison", "compare_models"]
@@ -74,10 +75,8 @@ class ModelComparison(Result):
         ----------
         max_rows
             Only so many of the most disputed names are drawn; None draws all.
-        title
-            The heading; None takes that of the result.
-        ax
-            Where to draw; None makes a figure of its own.
+        title, ax
+            The heading (None: that of the result), and where to draw (None: a new figure).
 
         Raises
         ------
@@ -116,30 +115,18 @@ class ModelComparison(Result):
 def compare_models(
     journeys: Journeys,
     *,
-    by: By = "channel",
-    of: Of = "conversions",
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
     orders: tuple[int, ...] = (1,),
     segment: None = None,
-    level: float = 0.95,
+    **options: Unpack[ModelOptions],
 ) -> ModelComparison: ...
-
-
 @overload
 def compare_models(
     journeys: Journeys,
     *,
-    by: By = "channel",
-    of: Of = "conversions",
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
     orders: tuple[int, ...] = (1,),
     segment: SegmentBy,
-    level: float = 0.95,
+    **options: Unpack[ModelOptions],
 ) -> BySegment[ModelComparison]: ...
-
-
 def compare_models(
     journeys: Journeys,
     *,
@@ -193,40 +180,28 @@ def compare_models(
     ('channel', 'first', 'last', 'linear', 'position', 'shapley', 'markov_1', 'spread')
     """
     check_journeys(journeys)
+    options: ModelOptions = {
+        "by": by, "of": of, "look_back": look_back, "ignore": ignore, "level": level
+    }  # fmt: skip
     if segment is not None:
         return by_segment(
-            journeys,
-            segment,
-            lambda part: compare_models(
-                part, by=by, of=of, look_back=look_back, ignore=ignore, orders=orders, level=level
-            ),
+            journeys, segment, lambda part: compare_models(part, orders=orders, **options)
         )
     if not isinstance(orders, Iterable):
         raise InvalidValue.of("orders", "be several whole numbers, as in (1, 2)", orders)
     chain_orders = [check_count(order, "each of orders") for order in orders]
 
-    def under(model: Callable[..., Attribution], **options: int) -> Attribution:
-        return model(
-            journeys,
-            by=by,
-            of=of,
-            look_back=look_back,
-            ignore=ignore,
-            level=level,
-            **options,
-        )
-
-    results = {
-        "first": under(first_touch),
-        "last": under(last_touch),
-        "linear": under(linear),
-        "position": under(position_based),
+    models: dict[str, Callable[..., Attribution]] = {
+        "first": first_touch,
+        "last": last_touch,
+        "linear": linear,
+        "position": position_based,
     }
     if journeys.columns.time is not None:
-        results["time_decay"] = under(time_decay)
-    results["shapley"] = under(shapley)
-    for order in chain_orders:
-        results[f"markov_{order}"] = under(markov, order=order)
+        models["time_decay"] = time_decay
+    models["shapley"] = shapley
+    models |= {f"markov_{order}": partial(markov, order=order) for order in chain_orders}
+    results = {name: model(journeys, **options) for name, model in models.items()}
     first = results["first"]
     names = sorted(first.credit)
     columns = {model: _shares(result, names, "credit") for model, result in results.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Unpack, overload
 
 import attrs
 import numpy as np
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from cxjourney._stats.units import Units
     from cxjourney._support.array_types import Floats, Ints
+    from cxjourney.attribution._attribution import RuleOptions
     from cxjourney.journeys import Journeys
 
 __all__ = ["forgotten", "markov"]
@@ -65,34 +66,20 @@ _SETTLED = 1e-13
 def markov(
     journeys: Journeys,
     *,
-    by: By = "channel",
     states: By | None = None,
     order: int = 1,
-    of: Of = "conversions",
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
     segment: None = None,
-    level: float = 0.95,
+    **options: Unpack[RuleOptions],
 ) -> Attribution: ...
-
-
 @overload
 def markov(
     journeys: Journeys,
     *,
-    by: By = "channel",
     states: By | None = None,
     order: int = 1,
-    of: Of = "conversions",
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
     segment: SegmentBy,
-    level: float = 0.95,
+    **options: Unpack[RuleOptions],
 ) -> BySegment[Attribution]: ...
-
-
 def markov(
     journeys: Journeys,
     *,

@@ -7,7 +7,7 @@ because beside a model they show where the choice matters.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Unpack, overload
 
 import numpy as np
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from cxjourney._support.array_types import Floats
-    from cxjourney.attribution._attribution import Attribution, Of
+    from cxjourney.attribution._attribution import Attribution, Of, RuleOptions
     from cxjourney.attribution._touches import Touches
     from cxjourney.journeys import By, Journeys
 
@@ -41,32 +41,12 @@ __all__ = [
 
 @overload
 def first_touch(
-    journeys: Journeys,
-    *,
-    by: By = "channel",
-    of: Of = "conversions",
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
-    segment: None = None,
-    level: float = 0.95,
+    journeys: Journeys, *, segment: None = None, **options: Unpack[RuleOptions]
 ) -> Attribution: ...
-
-
 @overload
 def first_touch(
-    journeys: Journeys,
-    *,
-    by: By = "channel",
-    of: Of = "conversions",
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
-    segment: SegmentBy,
-    level: float = 0.95,
+    journeys: Journeys, *, segment: SegmentBy, **options: Unpack[RuleOptions]
 ) -> BySegment[Attribution]: ...
-
-
 def first_touch(
     journeys: Journeys,
     *,
@@ -133,32 +113,12 @@ def first_touch(
 
 @overload
 def last_touch(
-    journeys: Journeys,
-    *,
-    by: By = "channel",
-    of: Of = "conversions",
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
-    segment: None = None,
-    level: float = 0.95,
+    journeys: Journeys, *, segment: None = None, **options: Unpack[RuleOptions]
 ) -> Attribution: ...
-
-
 @overload
 def last_touch(
-    journeys: Journeys,
-    *,
-    by: By = "channel",
-    of: Of = "conversions",
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
-    segment: SegmentBy,
-    level: float = 0.95,
+    journeys: Journeys, *, segment: SegmentBy, **options: Unpack[RuleOptions]
 ) -> BySegment[Attribution]: ...
-
-
 def last_touch(
     journeys: Journeys,
     *,
@@ -215,32 +175,18 @@ def last_touch(
 def linear(
     journeys: Journeys,
     *,
-    by: By = "channel",
-    of: Of = "conversions",
     distinct: bool = False,
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
     segment: None = None,
-    level: float = 0.95,
+    **options: Unpack[RuleOptions],
 ) -> Attribution: ...
-
-
 @overload
 def linear(
     journeys: Journeys,
     *,
-    by: By = "channel",
-    of: Of = "conversions",
     distinct: bool = False,
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
     segment: SegmentBy,
-    level: float = 0.95,
+    **options: Unpack[RuleOptions],
 ) -> BySegment[Attribution]: ...
-
-
 def linear(
     journeys: Journeys,
     *,
@@ -295,34 +241,20 @@ def linear(
 def position_based(
     journeys: Journeys,
     *,
-    by: By = "channel",
-    of: Of = "conversions",
     first: float = 0.4,
     last: float = 0.4,
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
     segment: None = None,
-    level: float = 0.95,
+    **options: Unpack[RuleOptions],
 ) -> Attribution: ...
-
-
 @overload
 def position_based(
     journeys: Journeys,
     *,
-    by: By = "channel",
-    of: Of = "conversions",
     first: float = 0.4,
     last: float = 0.4,
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
     segment: SegmentBy,
-    level: float = 0.95,
+    **options: Unpack[RuleOptions],
 ) -> BySegment[Attribution]: ...
-
-
 def position_based(
     journeys: Journeys,
     *,
@@ -398,32 +330,18 @@ def position_based(
 def time_decay(
     journeys: Journeys,
     *,
-    by: By = "channel",
-    of: Of = "conversions",
     half_life: timedelta = timedelta(days=7),
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
     segment: None = None,
-    level: float = 0.95,
+    **options: Unpack[RuleOptions],
 ) -> Attribution: ...
-
-
 @overload
 def time_decay(
     journeys: Journeys,
     *,
-    by: By = "channel",
-    of: Of = "conversions",
     half_life: timedelta = timedelta(days=7),
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
     segment: SegmentBy,
-    level: float = 0.95,
+    **options: Unpack[RuleOptions],
 ) -> BySegment[Attribution]: ...
-
-
 def time_decay(
     journeys: Journeys,
     *,
@@ -499,32 +417,12 @@ def time_decay(
 
 @overload
 def participation(
-    journeys: Journeys,
-    *,
-    by: By = "channel",
-    of: Of = "conversions",
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
-    segment: None = None,
-    level: float = 0.95,
+    journeys: Journeys, *, segment: None = None, **options: Unpack[RuleOptions]
 ) -> Attribution: ...
-
-
 @overload
 def participation(
-    journeys: Journeys,
-    *,
-    by: By = "channel",
-    of: Of = "conversions",
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
-    segment: SegmentBy,
-    level: float = 0.95,
+    journeys: Journeys, *, segment: SegmentBy, **options: Unpack[RuleOptions]
 ) -> BySegment[Attribution]: ...
-
-
 def participation(
     journeys: Journeys,
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, ClassVar, Literal, Unpack, overload
 
 import attrs
 import numpy as np
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import timedelta
 
+    from cxjourney.attribution._attribution import RuleOptions
     from cxjourney.journeys import By, Journeys
 
 __all__ = ["OrderedCredit", "shapley", "shapley_by_position"]
@@ -80,36 +81,22 @@ class OrderedCredit(Result):
 def shapley(
     journeys: Journeys,
     *,
-    by: By = "channel",
     worth: Literal["conversions", "rate"] = "conversions",
-    of: Of = "conversions",
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
     samples: int = 1000,
     segment: None = None,
-    level: float = 0.95,
     rng: np.random.Generator | int | None = 0,
+    **options: Unpack[RuleOptions],
 ) -> Attribution: ...
-
-
 @overload
 def shapley(
     journeys: Journeys,
     *,
-    by: By = "channel",
     worth: Literal["conversions", "rate"] = "conversions",
-    of: Of = "conversions",
-    look_back: timedelta | None = None,
-    ignore: Collection[str] = (),
-    costs: Mapping[str, float] | None = None,
     samples: int = 1000,
     segment: SegmentBy,
-    level: float = 0.95,
     rng: np.random.Generator | int | None = 0,
+    **options: Unpack[RuleOptions],
 ) -> BySegment[Attribution]: ...
-
-
 def shapley(
     journeys: Journeys,
     *,
@@ -252,8 +239,6 @@ def shapley_by_position(
     ignore: Collection[str] = (),
     segment: None = None,
 ) -> OrderedCredit: ...
-
-
 @overload
 def shapley_by_position(
     journeys: Journeys,
@@ -263,8 +248,6 @@ def shapley_by_position(
     ignore: Collection[str] = (),
     segment: SegmentBy,
 ) -> BySegment[OrderedCredit]: ...
-
-
 def shapley_by_position(
     journeys: Journeys,
     *,

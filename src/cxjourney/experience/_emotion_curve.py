@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict, Unpack, overload
 
 import attrs
 import numpy as np
@@ -85,10 +85,8 @@ class EmotionCurve(Result):
             Of which journeys.
         expected
             The curve of `measure="expectation"` over the same points, drawn dashed.
-        title
-            The heading; None takes that of the result.
-        ax
-            Where to draw; None makes a figure of its own.
+        title, ax
+            The heading (None: that of the result), and where to draw (None: a new figure).
 
         Raises
         ------
@@ -129,6 +127,18 @@ class EmotionCurve(Result):
         )
 
 
+class CurveOptions(TypedDict, total=False):
+    """What a curve takes; see `emotion_curve`."""
+
+    measure: Measure
+    over: Over
+    stages: StageModel | Sequence[str] | None
+    bins: int
+    min_n: int
+    prominence: float
+    level: float
+
+
 def _of_outcome(curve: EmotionCurve, outcome: str) -> Table:
     """Return the rows of the journeys with an outcome."""
     known = curve.table["outcome"]
@@ -138,34 +148,12 @@ def _of_outcome(curve: EmotionCurve, outcome: str) -> Table:
 
 @overload
 def emotion_curve(
-    journeys: Journeys,
-    *,
-    measure: Measure = "emotion",
-    over: Over = "stage",
-    stages: StageModel | Sequence[str] | None = None,
-    bins: int = 10,
-    min_n: int = 5,
-    prominence: float = _PROMINENCE,
-    segment: None = None,
-    level: float = 0.95,
+    journeys: Journeys, *, segment: None = None, **options: Unpack[CurveOptions]
 ) -> EmotionCurve: ...
-
-
 @overload
 def emotion_curve(
-    journeys: Journeys,
-    *,
-    measure: Measure = "emotion",
-    over: Over = "stage",
-    stages: StageModel | Sequence[str] | None = None,
-    bins: int = 10,
-    min_n: int = 5,
-    prominence: float = _PROMINENCE,
-    segment: SegmentBy,
-    level: float = 0.95,
+    journeys: Journeys, *, segment: SegmentBy, **options: Unpack[CurveOptions]
 ) -> BySegment[EmotionCurve]: ...
-
-
 def emotion_curve(
     journeys: Journeys,
     *,

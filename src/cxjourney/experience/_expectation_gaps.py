@@ -70,14 +70,10 @@ class ExpectationGaps(Result):
 def expectation_gaps(
     journeys: Journeys, *, by: By = "touchpoint", segment: None = None, level: float = 0.95
 ) -> ExpectationGaps: ...
-
-
 @overload
 def expectation_gaps(
     journeys: Journeys, *, by: By = "touchpoint", segment: SegmentBy, level: float = 0.95
 ) -> BySegment[ExpectationGaps]: ...
-
-
 def expectation_gaps(
     journeys: Journeys,
     *,

@@ -139,14 +139,10 @@ class InferredEffort(Result):
 def inferred_effort(
     journeys: Journeys, *, segment: None = None, level: float = 0.95
 ) -> InferredEffort: ...
-
-
 @overload
 def inferred_effort(
     journeys: Journeys, *, segment: SegmentBy, level: float = 0.95
 ) -> BySegment[InferredEffort]: ...
-
-
 def inferred_effort(
     journeys: Journeys, *, segment: SegmentBy | None = None, level: float = 0.95
 ) -> InferredEffort | BySegment[InferredEffort]:

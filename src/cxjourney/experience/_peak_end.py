@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack, overload
 
 import attrs
 import numpy as np
@@ -77,30 +77,23 @@ class Remembered(Result):
 Tie: TypeAlias = Literal["negative", "positive", "latest", "mean"]
 
 
+class PeakOptions(TypedDict, total=False):
+    """What `peak_end` takes."""
+
+    measure: Measure
+    neutral: float
+    tie: Tie
+    level: float
+
+
 @overload
 def peak_end(
-    journeys: Journeys,
-    *,
-    measure: Measure = "emotion",
-    neutral: float = 0.0,
-    tie: Tie = "negative",
-    segment: None = None,
-    level: float = 0.95,
+    journeys: Journeys, *, segment: None = None, **options: Unpack[PeakOptions]
 ) -> Remembered: ...
-
-
 @overload
 def peak_end(
-    journeys: Journeys,
-    *,
-    measure: Measure = "emotion",
-    neutral: float = 0.0,
-    tie: Tie = "negative",
-    segment: SegmentBy,
-    level: float = 0.95,
+    journeys: Journeys, *, segment: SegmentBy, **options: Unpack[PeakOptions]
 ) -> BySegment[Remembered]: ...
-
-
 def peak_end(
     journeys: Journeys,
     *,

@@ -75,10 +75,8 @@ class TouchpointScores(Result):
         ----------
         max_rows
             Only so many of the worst nodes are drawn; None draws all.
-        title
-            The heading; None takes that of the result.
-        ax
-            Where to draw; None makes a figure of its own.
+        title, ax
+            The heading (None: that of the result), and where to draw (None: a new figure).
 
         Raises
         ------
@@ -138,8 +136,6 @@ def scores(
     segment: None = None,
     level: float = 0.95,
 ) -> TouchpointScores: ...
-
-
 @overload
 def scores(
     journeys: Journeys,
@@ -149,8 +145,6 @@ def scores(
     segment: SegmentBy,
     level: float = 0.95,
 ) -> BySegment[TouchpointScores]: ...
-
-
 def scores(
     journeys: Journeys,
     *,

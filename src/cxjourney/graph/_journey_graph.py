@@ -451,10 +451,8 @@ class JourneyGraph(_DiGraph):
             graph, else sorts them by how deep their touchpoints lie.
         max_edges
             So many of the busiest edges are drawn; None takes 20 and two a node.
-        title
-            The heading.
-        ax
-            Where to draw; None makes a figure of its own.
+        title, ax
+            The heading, and where to draw (None: a new figure).
 
         Returns
         -------

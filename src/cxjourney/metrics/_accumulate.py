@@ -57,9 +57,8 @@ def pool(parts: Iterable[E]) -> E:
     Parameters
     ----------
     parts
-        Estimates of one metric with one definition and the same choices, over units that do not
-        overlap: shards, days, regions. Results that `merge` too, such as retention matrices of
-        shards of customers.
+        Estimates of one metric with the same choices, over units that do not overlap (shards, days,
+        regions), or results that `merge`, such as retention matrices of shards of customers.
 
     Returns
     -------
@@ -74,9 +73,8 @@ def pool(parts: Iterable[E]) -> E:
 
     Notes
     -----
-    A customer whose units are spread over parts does no harm to a share of units, but a share of
-    *customers* needs each customer in one part. Averages of percentages and quantiles of quantiles
-    are what this replaces.
+    It replaces averages of percentages and quantiles of quantiles. A share of *customers* needs
+    each customer in one part.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from typing import Literal
 import attrs
 import numpy as np
 
-from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.estimate import Estimate, fields_of
 from cxjourney._stats.intervals import normal_quantile, wilson
 from cxjourney._stats.ratio_score import miettinen_nurminen, ratio_z, restricted_shares
 from cxjourney._support.result import Result
@@ -39,16 +39,13 @@ class BenchmarkTest(Result):
 
     Attributes
     ----------
-    benchmark
-        The number that was tested: a share, a mean, a score or a ratio.
-    observed
-        The estimate from the data, or the ratio of the two.
+    benchmark, observed
+        The number that was tested, and the estimate from the data, or the ratio of the two.
     p_value
         Probability, if the benchmark holds, of data at least as far from it.
-    power
-        Probability of contradicting the benchmark if the truth were `effect` away from it.
-    effect
-        The difference (of a ratio: the factor) that must not go unnoticed.
+    power, effect
+        Probability of contradicting the benchmark if the truth were `effect` away from it: the
+        difference (of a ratio: the factor) that must not go unnoticed.
     verdict
         "not consistent" if p < 1 - level; else "too few data" if the power is below one half;
         else "consistent".
@@ -107,11 +104,10 @@ def benchmark_test(
     benchmark
         The claimed number, in the unit of `observed`; with `relative_to` the claimed ratio.
     relative_to
-        A second share: the benchmark is then how many times as large the first one is ("twice as
-        often"). None: the benchmark is a value of `observed` itself.
+        A second share: the benchmark is then how many times as large the first one is. None: it is
+        a value of `observed` itself.
     alternative
-        "two-sided": the truth may lie on either side. "greater": above the benchmark, as for a
-        claim of "at most" or "up to". "less": below it, as for "at least".
+        "two-sided", "greater" (as for a claim of "at most") or "less" (as for "at least").
     effect
         Difference from the benchmark that must not go unnoticed, above 0; for a ratio a factor
         above 1. None: 0.1 for shares, 1.5 for ratios; for other estimates it must be given.
@@ -119,8 +115,7 @@ def benchmark_test(
     Returns
     -------
     BenchmarkTest
-        The estimate with its interval, p-value, power and verdict. No data give NaN and "too few
-        data".
+        The estimate with its interval, p-value, power and verdict.
 
     Raises
     ------
@@ -130,20 +125,19 @@ def benchmark_test(
 
     Notes
     -----
-    A share of counts: the score test, z = (p - p₀) / √(p₀ (1 - p₀) / n), with Wilson's interval,
-    which holds exactly the shares that the test does not reject. A ratio of two shares: Miettinen
-    and Nurminen's score test and interval, which need no successes in either group. Any other
-    estimate, also weighted or clustered shares: z from the half of its interval that faces the
-    benchmark (Altman and Bland 2011), so that test and interval agree at the level. The power is a
-    normal approximation, the lower one of both sides where the test is two-sided.
+    A share of counts: the score test, with Wilson's interval, which holds exactly the shares that
+    it does not reject. A ratio of two shares: Miettinen and Nurminen's score test and interval. Any
+    other estimate, also weighted or clustered shares: z from the half of its interval that faces
+    the benchmark (Altman and Bland 2011). The power is a normal approximation, the lower one of
+    both sides where the test is two-sided.
 
     Trials of one customer are not independent: count customers, or cluster. A ratio of shares is
-    not an odds ratio: where the outcome is common the latter is much larger. Groups that chose
-    themselves (the satisfied and the rest) differ in more than what divides them.
+    not an odds ratio. Groups that chose themselves (the satisfied and the rest) differ in more than
+    what divides them.
 
     Examples
     --------
-    >>> from cxjourney.metrics import benchmark_test, nps, proportion
+    >>> from cxjourney.metrics import nps, proportion
     >>> benchmark_test(proportion(61, 100), 0.45).verdict
     'not consistent'
     >>> benchmark_test(proportion(4, 10), 0.45).verdict
@@ -279,7 +273,6 @@ def _result(
     power: float,
     effect: float,
 ) -> BenchmarkTest:
-    fields = {field.name: getattr(observed, field.name) for field in attrs.fields(Estimate)}
     p_value = {
         "less": _tail(z),
         "greater": _tail(-z),
@@ -292,7 +285,7 @@ def _result(
         verdict = "not consistent"
     return BenchmarkTest(
         benchmark=benchmark,
-        observed=Estimate(**{**fields, **changes}),
+        observed=Estimate(**{**fields_of(observed), **changes}),
         p_value=p_value,
         power=power,
         effect=effect,

@@ -111,7 +111,6 @@ class Metric:
 
     Examples
     --------
-    >>> from cxjourney.metrics import Metric
     >>> from cxjourney.metrics import proportion
     >>> def open_rate(opened, sent):
     ...     return proportion(opened, sent, name="open_rate", definition="opened / sent")

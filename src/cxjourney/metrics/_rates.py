@@ -19,16 +19,23 @@ from cxjourney._support.arrays import (
     NanPolicy,
     Values,
     codes,
+    durations,
     flags,
     is_undefined,
     same_length,
     to_array,
 )
-from cxjourney._support.validation import check_choice, check_number
+from cxjourney._support.validation import (
+    check_choice,
+    check_duration,
+    check_number,
+    duration_us,
+)
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import timedelta
 
     from numpy.typing import NDArray
 
@@ -74,10 +81,8 @@ def proportion(
         Successes and trials.
     name, definition, parameters, exclusions, n_missing, n_censored, notes
         What the card of the number says.
-    level
-        Confidence level, in (0, 1).
-    interval
-        How the interval is made.
+    level, interval
+        Confidence level, in (0, 1); how the interval is made.
 
     Returns
     -------
@@ -278,6 +283,25 @@ def flag_share(
     return clustered_share(estimate, figures, interval)
 
 
+def below(
+    values: Values | None,
+    argument: str,
+    limit: timedelta | None,
+    limit_name: str,
+    units: dict[str, NDArray[Any]],
+) -> NDArray[np.bool_] | None:
+    """Return which durations lie below a limit; both are given, or None is returned."""
+    if values is None and limit is None:
+        return None
+    if values is None or limit is None:
+        given, lacking = (argument, limit_name) if limit is None else (limit_name, argument)
+        raise InvalidValue.of(lacking, f"be given together with {given}", None)
+    us, missing = durations(values, argument)
+    same_length(**units, **{argument: us})
+    is_undefined(missing, "raise", argument)
+    return us < duration_us(check_duration(limit, limit_name))
+
+
 def owners(customer: Values, kept: NDArray[np.bool_]) -> Units:
     """Return the customers of the rows that are kept, each known and a unit of variance."""
     owner, _, unknown = codes(customer, "customer")
@@ -335,24 +359,11 @@ def _of_trials(
     return function(float(figures.whole.item()) * n, n, level=normal)
 
 
-def clustered(
-    estimate: E,
-    figures: BucketFigures,
-    low: float,
-    high: float,
-    method: str,
-    *,
-    drawn: bool = False,
-) -> E:
-    """Return an estimate with an interval over customers, and what it rests on.
-
-    Customers were left out one at a time, or `drawn` with replacement.
-    """
-    n = len(figures.without)
-    how = f"draws from {n:,} customers" if drawn else f"leaves out each of {n:,} customers in turn"
+def clustered(estimate: E, figures: BucketFigures, low: float, high: float, method: str) -> E:
+    """Return an estimate with an interval over customers, and what it rests on."""
     note = (
-        f"The interval {how}; they are worth "
-        f"{float(figures.effective.item()):,.0f} customers of equal weight."
+        f"The interval leaves out each of {len(figures.without):,} customers in turn; they are "
+        f"worth {float(figures.effective.item()):,.0f} customers of equal weight."
     )
     return attrs.evolve(
         estimate,

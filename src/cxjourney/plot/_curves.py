@@ -68,10 +68,8 @@ def step_curve(
         Name of the curve, for the legend.
     label
         What the share is.
-    title
-        The heading.
-    ax
-        Where to draw; None makes a figure of its own.
+    title, ax
+        The heading, and where to draw (None: a new figure).
 
     Returns
     -------
@@ -169,10 +167,8 @@ def emotion_curve(
         Where a thin line parts good from bad; None draws none.
     label
         What the values are.
-    title
-        The heading.
-    ax
-        Where to draw; None makes a figure of its own.
+    title, ax
+        The heading, and where to draw (None: a new figure).
 
     Returns
     -------

@@ -47,10 +47,8 @@ def heat_map(
         What the rows and the columns are.
     label
         What the values are.
-    title
-        The heading.
-    ax
-        Where to draw; None makes a figure of its own.
+    title, ax
+        The heading, and where to draw (None: a new figure).
 
     Returns
     -------

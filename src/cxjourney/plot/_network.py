@@ -118,10 +118,8 @@ def journey_graph(
     max_edges
         So many of the busiest edges are drawn; None takes 20 and two a node. The note under the
         picture says what share of all transitions that is.
-    title
-        The heading.
-    ax
-        Where to draw; None makes a figure of its own.
+    title, ax
+        The heading, and where to draw (None: a new figure).
 
     Returns
     -------

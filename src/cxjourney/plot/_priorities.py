@@ -57,10 +57,8 @@ def impact_confidence(
         are drawn without.
     impact_label, confidence_label
         What the axes are.
-    title
-        The heading.
-    ax
-        Where to draw; None makes a figure of its own.
+    title, ax
+        The heading, and where to draw (None: a new figure).
 
     Returns
     -------

@@ -131,10 +131,8 @@ def forest(
         Whether the values are fractions to be shown as percentages.
     label
         What the values are.
-    title
-        The heading.
-    ax
-        Where to draw; None makes a figure of its own.
+    title, ax
+        The heading, and where to draw (None: a new figure).
 
     Returns
     -------
@@ -195,10 +193,8 @@ def bars(
         Whether the values are fractions to be shown as percentages.
     label
         What the values are.
-    title
-        The heading.
-    ax
-        Where to draw; None makes a figure of its own.
+    title, ax
+        The heading, and where to draw (None: a new figure).
 
     Returns
     -------
@@ -253,10 +249,8 @@ def funnel(
         What the segments are.
     label
         What the shares are.
-    title
-        The heading.
-    ax
-        Where to draw; None makes a figure of its own.
+    title, ax
+        The heading, and where to draw (None: a new figure).
 
     Returns
     -------

@@ -83,10 +83,8 @@ def step_sankey(
         step drawn).
     count
         How many journeys flow.
-    title
-        The heading.
-    ax
-        Where to draw; None makes a figure of its own.
+    title, ax
+        The heading, and where to draw (None: a new figure).
 
     Returns
     -------

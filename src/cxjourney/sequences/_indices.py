@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from numbers import Integral
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, TypedDict, Unpack, overload
 
 import attrs
 import numpy as np
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from cxjourney.journeys import By
 
 __all__ = ["complexity", "entropy", "turbulence"]
+
+
+class AlphabetOptions(TypedDict, total=False):
+    """What measures of the frequencies of names take; see `entropy`."""
+
+    alphabet: int | Collection[str] | None
+    by: By
 
 
 @overload
@@ -96,16 +103,11 @@ def complexity(
     of: Sequence[str],
     *,
     durations: Sequence[float] | None = None,
-    alphabet: int | Collection[str] | None = None,
-    by: By = "touchpoint",
+    **options: Unpack[AlphabetOptions],
 ) -> float: ...
 @overload
 def complexity(
-    of: Journeys,
-    *,
-    durations: None = None,
-    alphabet: int | Collection[str] | None = None,
-    by: By = "touchpoint",
+    of: Journeys, *, durations: None = None, **options: Unpack[AlphabetOptions]
 ) -> Floats: ...
 def complexity(
     of: Sequence[str] | Journeys,
@@ -170,16 +172,11 @@ def entropy(
     of: Sequence[str],
     *,
     durations: Sequence[float] | None = None,
-    alphabet: int | Collection[str] | None = None,
-    by: By = "touchpoint",
+    **options: Unpack[AlphabetOptions],
 ) -> float: ...
 @overload
 def entropy(
-    of: Journeys,
-    *,
-    durations: None = None,
-    alphabet: int | Collection[str] | None = None,
-    by: By = "touchpoint",
+    of: Journeys, *, durations: None = None, **options: Unpack[AlphabetOptions]
 ) -> Floats: ...
 def entropy(
     of: Sequence[str] | Journeys,

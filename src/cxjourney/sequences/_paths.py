@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack, overload
 
 import attrs
 import numpy as np
@@ -40,6 +40,15 @@ __all__ = ["Variants", "paths"]
 
 _BLOCK = 20_000  # paths whose intervals are computed at once
 _FORMATS = dict.fromkeys(("share", "coverage", "conversion", "low", "high"), "percent")
+
+
+class PathOptions(TypedDict, total=False):
+    """What `paths` takes."""
+
+    by: By
+    repeats: Literal["keep", "collapse"]
+    top: int | None
+    level: float
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -134,23 +143,11 @@ class Variants(WithPeople):
 
 @overload
 def paths(
-    journeys: Journeys,
-    *,
-    by: By = "touchpoint",
-    repeats: Literal["keep", "collapse"] = "keep",
-    top: int | None = 100,
-    level: float = 0.95,
-    segment: None = None,
+    journeys: Journeys, *, segment: None = None, **options: Unpack[PathOptions]
 ) -> Variants: ...
 @overload
 def paths(
-    journeys: Journeys,
-    *,
-    by: By = "touchpoint",
-    repeats: Literal["keep", "collapse"] = "keep",
-    top: int | None = 100,
-    level: float = 0.95,
-    segment: SegmentBy,
+    journeys: Journeys, *, segment: SegmentBy, **options: Unpack[PathOptions]
 ) -> BySegment[Variants]: ...
 def paths(
     journeys: Journeys,

@@ -74,10 +74,8 @@ class StepFlow(Result):
 
         Parameters
         ----------
-        title
-            The heading; None takes that of the result.
-        ax
-            Where to draw; None makes a figure of its own.
+        title, ax
+            The heading (None: that of the result), and where to draw (None: a new figure).
 
         Raises
         ------

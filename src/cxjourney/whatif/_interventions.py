@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Unpack, overload
 
 from cxjourney.whatif._changes import Bypass, ReduceExit, Remove, Reroute
 from cxjourney.whatif._model import check_source
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from cxjourney.graph import JourneyGraph
     from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
+    from cxjourney.whatif._model import ModelOptions
 
 __all__ = ["bypass", "reduce_exit", "remove", "reroute"]
 
@@ -24,12 +25,9 @@ def reduce_exit(
     relative: float = 0.1,
     *,
     to: str | None = None,
-    by: By | None = None,
-    level: float = 0.95,
     segment: None = None,
+    **options: Unpack[ModelOptions],
 ) -> Scenario: ...
-
-
 @overload
 def reduce_exit(
     journeys: Journeys,
@@ -37,12 +35,9 @@ def reduce_exit(
     relative: float = 0.1,
     *,
     to: str | None = None,
-    by: By | None = None,
-    level: float = 0.95,
     segment: SegmentBy,
+    **options: Unpack[ModelOptions],
 ) -> BySegment[Scenario]: ...
-
-
 def reduce_exit(
     journeys: Journeys | JourneyGraph,
     touchpoint: str,
@@ -114,23 +109,17 @@ def remove(
     journeys: Journeys | JourneyGraph,
     touchpoints: str | Collection[str],
     *,
-    by: By | None = None,
-    level: float = 0.95,
     segment: None = None,
+    **options: Unpack[ModelOptions],
 ) -> Scenario: ...
-
-
 @overload
 def remove(
     journeys: Journeys,
     touchpoints: str | Collection[str],
     *,
-    by: By | None = None,
-    level: float = 0.95,
     segment: SegmentBy,
+    **options: Unpack[ModelOptions],
 ) -> BySegment[Scenario]: ...
-
-
 def remove(
     journeys: Journeys | JourneyGraph,
     touchpoints: str | Collection[str],
@@ -183,23 +172,17 @@ def bypass(
     journeys: Journeys | JourneyGraph,
     touchpoints: str | Collection[str],
     *,
-    by: By | None = None,
-    level: float = 0.95,
     segment: None = None,
+    **options: Unpack[ModelOptions],
 ) -> Scenario: ...
-
-
 @overload
 def bypass(
     journeys: Journeys,
     touchpoints: str | Collection[str],
     *,
-    by: By | None = None,
-    level: float = 0.95,
     segment: SegmentBy,
+    **options: Unpack[ModelOptions],
 ) -> BySegment[Scenario]: ...
-
-
 def bypass(
     journeys: Journeys | JourneyGraph,
     touchpoints: str | Collection[str],
@@ -257,12 +240,9 @@ def reroute(
     share: float = 0.1,
     *,
     at: str | None = None,
-    by: By | None = None,
-    level: float = 0.95,
     segment: None = None,
+    **options: Unpack[ModelOptions],
 ) -> Scenario: ...
-
-
 @overload
 def reroute(
     journeys: Journeys,
@@ -271,12 +251,9 @@ def reroute(
     share: float = 0.1,
     *,
     at: str | None = None,
-    by: By | None = None,
-    level: float = 0.95,
     segment: SegmentBy,
+    **options: Unpack[ModelOptions],
 ) -> BySegment[Scenario]: ...
-
-
 def reroute(
     journeys: Journeys | JourneyGraph,
     source: str,

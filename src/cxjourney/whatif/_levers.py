@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
 
 import attrs
 import numpy as np
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
     from cxjourney.graph import JourneyGraph
     from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
-    from cxjourney.whatif._model import Model, Stack
+    from cxjourney.whatif._model import Model, ModelOptions, Stack
 
 __all__ = ["Levers", "levers"]
 
@@ -88,23 +88,17 @@ def levers(
     journeys: Journeys | JourneyGraph,
     *,
     relative: float = 0.1,
-    by: By | None = None,
-    level: float = 0.95,
     segment: None = None,
+    **options: Unpack[ModelOptions],
 ) -> Levers: ...
-
-
 @overload
 def levers(
     journeys: Journeys,
     *,
     relative: float = 0.1,
-    by: By | None = None,
-    level: float = 0.95,
     segment: SegmentBy,
+    **options: Unpack[ModelOptions],
 ) -> BySegment[Levers]: ...
-
-
 def levers(
     journeys: Journeys | JourneyGraph,
     *,

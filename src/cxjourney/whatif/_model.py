@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import attrs
 import numpy as np
@@ -39,6 +39,13 @@ __all__ = ["MOST_TOUCHPOINTS", "Model", "Stack", "check_source", "model_of"]
 
 MOST_TOUCHPOINTS = 500
 """Of more, intervals would take minutes: there are none."""
+
+
+class ModelOptions(TypedDict, total=False):
+    """What every scenario takes; see `baseline`."""
+
+    by: By | None
+    level: float
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
 
 import attrs
 import numpy as np
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
     from cxjourney.graph import JourneyGraph
     from cxjourney.journeys import By, BySegment, SegmentBy
+    from cxjourney.whatif._model import ModelOptions
 
 __all__ = ["Scenario", "baseline", "changed", "names_of"]
 
@@ -204,24 +205,12 @@ class _State:
 
 @overload
 def baseline(
-    journeys: Journeys | JourneyGraph,
-    *,
-    by: By | None = None,
-    level: float = 0.95,
-    segment: None = None,
+    journeys: Journeys | JourneyGraph, *, segment: None = None, **options: Unpack[ModelOptions]
 ) -> Scenario: ...
-
-
 @overload
 def baseline(
-    journeys: Journeys,
-    *,
-    by: By | None = None,
-    level: float = 0.95,
-    segment: SegmentBy,
+    journeys: Journeys, *, segment: SegmentBy, **options: Unpack[ModelOptions]
 ) -> BySegment[Scenario]: ...
-
-
 def baseline(
     journeys: Journeys | JourneyGraph,
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,17 +14,18 @@ from cxjourney._support.arrays import (
     flags,
     is_undefined,
     numbers,
+    refuse_rows,
     same_length,
 )
-from cxjourney._support.validation import check_choice, check_duration, duration_us
-from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney._support.validation import check_choice, duration_us
+from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney._stats.estimate import Estimate
 
-from cxjourney.metrics._rates import Interval, flag_share
+from cxjourney.metrics._rates import Interval, below, flag_share
 
 __all__ = ["abandonment_rate", "bounce_rate", "conversion_rate"]
 
@@ -46,10 +47,9 @@ def conversion_rate(
 
     Parameters
     ----------
-    converted
-        One flag a unit (true, false, 0, 1).
-    eligible
-        One flag a unit: False leaves it out, such as a user who had converted before.
+    converted, eligible
+        One flag a unit (true, false, 0, 1); those not eligible, such as users who had converted
+        before, are left out.
     in_progress
         One flag a unit: True where it is still running. Such a unit without a conversion is neither
         converted nor lost: it is left out and counted in `n_censored`.
@@ -57,12 +57,9 @@ def conversion_rate(
         Whose unit it is; with it the interval allows for several units of one customer.
     unit
         What is counted; rates of users, sessions and journeys are different numbers.
-    nan_policy
-        What to do with missing flags: "omit", "raise" or "propagate".
-    level
-        Confidence level, in (0, 1).
-    interval
-        How the interval is made.
+    nan_policy, level, interval
+        Missing flags: "omit", "raise" or "propagate"; confidence level, in (0, 1); how the
+        interval is made.
 
     Returns
     -------
@@ -88,9 +85,9 @@ def conversion_rate(
     """
     check_choice(unit, "unit", ("user", "session", "journey"))
     hits, missing = flags(converted, "converted")
-    n = len(hits)
-    usable = _mask(eligible, "eligible", n)
-    running = _mask(in_progress, "in_progress", n)
+    units = {"converted": hits}
+    usable = _mask(eligible, "eligible", units)
+    running = _mask(in_progress, "in_progress", units)
     censored = None if running is None else running & ~hits
     notes: tuple[str, ...] = ()
     if censored is not None and censored.any():
@@ -129,28 +126,22 @@ def abandonment_rate(
     ----------
     completed
         One flag a start (true, false, 0, 1).
-    age
-        Time from the start to the end of observation [timedelta]. With `horizon`.
-    horizon
-        Starts younger than this may still be completed: they are left out, completed or not, and
-        counted in `n_censored`.
-    waited
-        Time until the caller hung up or was answered [timedelta]. With `short`.
-    short
-        Abandoned calls that waited less than this are left out, as call centres do (5 s is usual).
+    age, horizon
+        Time from each start to the end of observation [timedelta]. Starts younger than the horizon
+        may still be completed: they are left out, completed or not, and counted in `n_censored`.
+    waited, short
+        Time until each caller hung up or was answered [timedelta]. Abandoned calls that waited less
+        than `short` are left out, as call centres do (5 s is usual).
     customer
         Whose start it is; with it the interval allows for several starts of one customer.
-    nan_policy
-        What to do with missing flags: "omit", "raise" or "propagate".
-    level
-        Confidence level, in (0, 1).
-    interval
-        How the interval is made.
+    nan_policy, level, interval
+        Missing flags: "omit", "raise" or "propagate"; confidence level, in (0, 1); how the
+        interval is made.
 
     Returns
     -------
     Estimate
-        The rate [fraction].
+        1 - completed / starts [fraction], among starts at least `horizon` old.
 
     Raises
     ------
@@ -161,8 +152,8 @@ def abandonment_rate(
 
     Notes
     -----
-    1 - completed / starts, among starts at least `horizon` old. A start completed after the horizon
-    counts as completed: pass flags of completion within the horizon if that matters.
+    A start completed after the horizon counts as completed: pass flags of completion within the
+    horizon if that matters.
 
     Examples
     --------
@@ -170,9 +161,8 @@ def abandonment_rate(
     60.0% [23.1%, 88.2%] (95% Wilson, n=5)
     """
     done, missing = flags(completed, "completed")
-    n = len(done)
-    young = _below(age, "age", horizon, "horizon", n)
-    brief = _below(waited, "waited", short, "short", n)
+    young = below(age, "age", horizon, "horizon", {"completed": done})
+    brief = below(waited, "waited", short, "short", {"completed": done})
     exclude = {} if brief is None else {"short": brief & ~done & ~missing}
     return flag_share(
         np.ma.MaskedArray(~done, missing),
@@ -190,21 +180,6 @@ def abandonment_rate(
         level=level,
         interval=interval,
     )
-
-
-def _below(
-    values: Values | None, argument: str, limit: timedelta | None, limit_name: str, n: int
-) -> NDArray[np.bool_] | None:
-    if values is None and limit is None:
-        return None
-    if values is None or limit is None:
-        given, lacking = (argument, limit_name) if limit is None else (limit_name, argument)
-        raise InvalidValue.of(lacking, f"be given together with {given}", None)
-    us, missing = durations(values, argument)
-    if len(us) != n:
-        raise InvalidValue.of(argument, f"have one value for each of {n} units", len(us))
-    is_undefined(missing, "raise", argument)
-    return us < duration_us(check_duration(limit, limit_name))
 
 
 def bounce_rate(
@@ -227,18 +202,14 @@ def bounce_rate(
     definition
         "classic": one view only. "ga4": not engaged, where engaged means two views, a key event or
         more than 10 seconds in the foreground. The two are not comparable.
-    engaged_time
-        Foreground time of each session [timedelta]; only for "ga4", where it is required.
-    key_event
-        One flag a session; only for "ga4"; None means that none had one.
+    engaged_time, key_event
+        For "ga4": foreground time of each session [timedelta], required, and one flag each; None
+        means that none had a key event.
     customer
         Whose session it is; with it the interval allows for several sessions of one customer.
-    nan_policy
-        What to do with missing view counts or times: "omit", "raise" or "propagate".
-    level
-        Confidence level, in (0, 1).
-    interval
-        How the interval is made.
+    nan_policy, level, interval
+        Missing view counts or times: "omit", "raise" or "propagate"; confidence level, in (0, 1);
+        how the interval is made.
 
     Returns
     -------
@@ -265,7 +236,10 @@ def bounce_rate(
     check_choice(definition, "definition", ("classic", "ga4"))
     counts = numbers(views, "views").astype(np.float64)
     missing = np.isnan(counts)
-    _check_views(counts, missing)
+    refuse_rows(
+        ~missing & ((counts < 1) | (counts != np.rint(counts))),
+        "views must be whole and at least 1",
+    )
     bounced = counts == 1
     if definition == "classic":
         if engaged_time is not None or key_event is not None:
@@ -277,7 +251,7 @@ def bounce_rate(
             raise InvalidValue.of("engaged_time", 'be given for definition="ga4"', None)
         us, unknown = durations(engaged_time, "engaged_time")
         same_length(views=counts, engaged_time=us)
-        keyed = _mask(key_event, "key_event", len(counts))
+        keyed = _mask(key_event, "key_event", {"views": counts})
         bounced &= us <= _GA4_ENGAGED_US
         if keyed is not None:
             bounced &= ~keyed
@@ -296,18 +270,12 @@ def bounce_rate(
     )
 
 
-def _check_views(counts: NDArray[np.float64], missing: NDArray[np.bool_]) -> None:
-    bad = ~missing & ((counts < 1) | (counts != np.rint(counts)))
-    if bad.any():
-        rows = np.flatnonzero(bad).tolist()
-        raise InvalidData.at_rows("views must be whole and at least 1", rows)
-
-
-def _mask(values: Values | None, argument: str, n: int) -> NDArray[np.bool_] | None:
+def _mask(
+    values: Values | None, argument: str, units: dict[str, NDArray[Any]]
+) -> NDArray[np.bool_] | None:
     if values is None:
         return None
     mask, missing = flags(values, argument)
-    if len(mask) != n:
-        raise InvalidValue.of(argument, f"have one value for each of {n} units", len(mask))
+    same_length(**units, **{argument: mask})
     is_undefined(missing, "raise", argument)
     return mask

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
-from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.estimate import ENDS, Estimate, estimates_table
 from cxjourney._stats.intervals import quantile_type_7
-from cxjourney._support.arrays import flags, same_length
+from cxjourney._support.arrays import flags, refuse_rows, same_length
 from cxjourney._support.result import Result
-from cxjourney._support.table import Table
 from cxjourney._support.validation import (
     check_duration,
     check_fraction,
@@ -21,17 +18,18 @@ from cxjourney._support.validation import (
     duration_us,
 )
 from cxjourney._time.calendar import instants
-from cxjourney.exceptions import InvalidData
 from cxjourney.metrics._rates import flag_share
 from cxjourney.metrics._retention.activity import read_activity
 from cxjourney.metrics._survival.kaplan_meier import kaplan_meier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
     from numpy.typing import NDArray
 
     from cxjourney._support.arrays import Values
+    from cxjourney._support.table import Table
 
 __all__ = ["EmailRates", "dwell_time", "email_rates"]
 
@@ -92,7 +90,6 @@ def dwell_time(
     Examples
     --------
     >>> from datetime import datetime
-    >>> from cxjourney.metrics import dwell_time
     >>> when = [datetime(2026, 1, 1, 12, 0, s) for s in (0, 10, 40, 5, 25)]
     >>> result = dwell_time(["a", "a", "a", "b", "b"], when)
     >>> result.value, result.n, result.exclusions["last views of unknown end"]
@@ -109,9 +106,9 @@ def dwell_time(
         seen, unknown = instants(last_seen, "last_seen")
         same_length(sessions=range(views.n_rows), last_seen=seen)
         seen, unknown = seen[views.rows], unknown[views.rows]
-        early = np.sort(views.rows[~unknown & (seen < views.us)]).tolist()
-        if early:
-            raise InvalidData.at_rows("last_seen lies before the view", early)
+        early = np.zeros(views.n_rows, dtype=bool)
+        early[views.rows] = ~unknown & (seen < views.us)
+        refuse_rows(early, "last_seen lies before the view")
         heartbeat = ~has_next & ~unknown
         length = np.where(heartbeat, seen - views.us, length)
     known = has_next | heartbeat
@@ -122,76 +119,38 @@ def dwell_time(
         cap = duration_us(check_duration(max_dwell, "max_dwell"))
         n_cut = int(np.count_nonzero(length > cap))
         length = np.minimum(length, cap)
-    facts = _Dwell(
-        q=q,
-        n_missing=views.n_missing,
-        n_cut=n_cut,
-        n_unknown=n_unknown,
-        max_dwell=max_dwell,
-        level=level,
-    )
-    if not ended.all():
+    n = len(length)
+    if ended.all():
+        value, low, high = quantile_type_7(length / _SECOND, q, level=level)
+        method = "order statistics"
+        notes: tuple[str, ...] = () if n else ("empty",)
+    else:
         curve = kaplan_meier(length.astype("timedelta64[us]"), ended, level=level)
         found = curve.quantile(q)
-        return facts.card(
-            (found.value, found.low, found.high),
-            n=len(length),
-            n_censored=int(np.count_nonzero(~ended)),
-            method="Kaplan-Meier, log-log",
-            notes=found.notes,
-        )
-    return facts.card(
-        quantile_type_7(length / _SECOND, q, level=level),
-        n=len(length),
-        n_censored=0,
-        method="order statistics",
-        notes=() if len(length) else ("empty",),
+        value, low, high, notes = found.value, found.low, found.high, found.notes
+        method = "Kaplan-Meier, log-log"
+    if n_cut:
+        notes = (*notes, f"{100 * n_cut / n:.1f}% of the times are cut to max_dwell.")
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        level=level,
+        n=n,
+        n_missing=views.n_missing,
+        n_censored=int(np.count_nonzero(~ended)),
+        unit="seconds",
+        method=method,
+        notes=notes,
+        name="dwell_time",
+        definition="quantile of the time from a view to the next one of its session",
+        parameters={
+            "q": q,
+            "max_dwell_s": None if max_dwell is None else max_dwell.total_seconds(),
+            "cut": n_cut,
+        },
+        exclusions={"last views of unknown end": n_unknown},
     )
-
-
-@attrs.frozen(kw_only=True)
-class _Dwell:
-    """What the card of a dwell time says, however it was estimated."""
-
-    q: float
-    n_missing: int
-    n_cut: int
-    n_unknown: int
-    max_dwell: timedelta | None
-    level: float
-
-    def card(
-        self,
-        ends: tuple[float, float, float],
-        *,
-        n: int,
-        n_censored: int,
-        method: str,
-        notes: tuple[str, ...],
-    ) -> Estimate:
-        share = (
-            f"{100 * self.n_cut / n:.1f}% of the times are cut to max_dwell." if self.n_cut else ""
-        )
-        return Estimate(
-            value=ends[0],
-            low=ends[1],
-            high=ends[2],
-            level=self.level,
-            n=n,
-            n_missing=self.n_missing,
-            n_censored=n_censored,
-            unit="seconds",
-            method=method,
-            notes=(*notes, share) if share else notes,
-            name="dwell_time",
-            definition="quantile of the time from a view to the next one of its session",
-            parameters={
-                "q": self.q,
-                "max_dwell_s": None if self.max_dwell is None else self.max_dwell.total_seconds(),
-                "cut": self.n_cut,
-            },
-            exclusions={"last views of unknown end": self.n_unknown},
-        )
 
 
 def _wanted(of: Values | None, n: int) -> NDArray[np.bool_]:
@@ -210,10 +169,9 @@ class EmailRates(Result):
     ----------
     bounce
         Bounced / sent.
-    open
-        Opened / delivered, machine opens left out where they are flagged.
-    click
-        Clicked / delivered (CTR): the figure to go by.
+    open, click
+        Of those delivered, machine opens left out where they are flagged; clicks (CTR) are the
+        figure to go by.
     click_to_open
         Clicked / opened (CTOR).
     unsubscribe, complaint, conversion
@@ -236,20 +194,8 @@ class EmailRates(Result):
             for field in attrs.fields(type(self))
             if getattr(self, field.name) is not None
         }
-        return Table(
-            {
-                "rate": list(rows),
-                "count": np.array([e.numerator for e in rows.values()]),
-                "of": np.array([e.denominator for e in rows.values()]),
-                "value": np.array([e.value for e in rows.values()]),
-                "low": np.array([e.low for e in rows.values()]),
-                "high": np.array([e.high for e in rows.values()]),
-            },
-            formats={
-                "count": "integer",
-                "of": "integer",
-                **dict.fromkeys(("value", "low", "high"), "percent"),
-            },
+        return estimates_table(
+            "rate", rows, {"count": "numerator", "of": "denominator", **ENDS}, kind="percent"
         )
 
     def _notes(self) -> tuple[str, ...]:
@@ -268,7 +214,6 @@ def email_rates(
     complained: Values | None = None,
     converted: Values | None = None,
     machine_open: Values | None = None,
-    impute_open: bool = True,
     customers: Values | None = None,
     level: float = 0.95,
 ) -> EmailRates:
@@ -284,9 +229,6 @@ def email_rates(
     machine_open
         True where the open came from a machine (a privacy proxy that loads all pictures, a
         security scanner); such opens do not count. None: not known, and a note says so.
-    impute_open
-        Whether a click counts as an open even if no picture was loaded; without it click-to-open
-        can exceed 1.
     customers
         Label of the recipient of each e-mail: intervals then allow for several e-mails to one.
     level
@@ -307,14 +249,13 @@ def email_rates(
     Notes
     -----
     Delivered is sent less bounced; a missing flag means that it did not happen, and is counted as
-    missing. Since September 2021 mail programs load pictures by themselves, so opens are inflated
-    and click-to-open deflated: compare clicks. Scanners click, too: drop clicks within seconds of
-    delivery before calling this. The rates of two campaigns are comparable only with the same
-    treatment of machines.
+    missing; a click counts as an open even if no picture was loaded. Since September 2021 mail
+    programs load pictures by themselves, so opens are inflated and click-to-open deflated: compare
+    clicks. Scanners click, too: drop clicks within seconds of delivery before calling this. The
+    rates of two campaigns are comparable only with the same treatment of machines.
 
     Examples
     --------
-    >>> from cxjourney.metrics import email_rates
     >>> rates = email_rates([0, 0, 0, 0, 1], [1, 1, 0, 0, 0], [1, 0, 0, 0, 0])
     >>> rates.open.value, rates.click.value, rates.click_to_open.value
     (0.5, 0.25, 0.5)
@@ -330,8 +271,7 @@ def email_rates(
         same_length(bounced=bounce, machine_open=machine)
         opens = opens & ~machine
         notes = ("Opens by machines are left out.",)
-    if impute_open:
-        opens = opens | clicks
+    opens = opens | clicks
     lost = {"bounced": bounce}
 
     def rate(
@@ -350,7 +290,6 @@ def email_rates(
             definition=definition,
             exclude=exclude,
             customer=customers,
-            parameters={"impute_open": impute_open},
             notes=notes,
             level=level,
         )
@@ -363,40 +302,15 @@ def email_rates(
         same_length(bounced=bounce, **{name: hits})
         return rate(hits, name, f"{name} / delivered", lost, n_missing=int(missing.sum()))
 
-    if impute_open:
-        opened_only = {**lost, "not opened": ~opens}
-        through = rate(clicks, "click_to_open", "clicked / opened", opened_only)
-    else:
-        through = _click_to_open(clicks, opens, bounce, level)
+    opened_only = {**lost, "not opened": ~opens}
     return EmailRates(
         bounce=rate(bounce, "bounce", "bounced / sent", {}, n_missing=int(no_bounce.sum())),
         open=rate(
             opens, "open", "opened / delivered", lost, n_missing=int(no_open.sum()), notes=notes
         ),
         click=rate(clicks, "click", "clicked / delivered", lost, n_missing=int(no_click.sum())),
-        click_to_open=through,
+        click_to_open=rate(clicks, "click_to_open", "clicked / opened", opened_only),
         unsubscribe=optional(unsubscribed, "unsubscribed"),
         complaint=optional(complained, "complained"),
         conversion=optional(converted, "converted"),
-    )
-
-
-def _click_to_open(
-    clicks: NDArray[np.bool_], opens: NDArray[np.bool_], bounce: NDArray[np.bool_], level: float
-) -> Estimate:
-    """Return clicks over opens as they were counted: no share of anything, so no interval."""
-    top = int(np.count_nonzero(clicks & ~bounce))
-    bottom = int(np.count_nonzero(opens & ~bounce))
-    return Estimate(
-        value=top / bottom if bottom else math.nan,
-        level=level,
-        n=bottom,
-        unit="fraction",
-        method="no interval",
-        notes=("Clicks without an open count in the numerator only.",) if bottom else ("empty",),
-        name="email_click_to_open",
-        definition="clicked / opened",
-        parameters={"impute_open": False},
-        numerator=top,
-        denominator=bottom,
     )

@@ -58,34 +58,24 @@ class CohortRetention(Result):
 
     Attributes
     ----------
-    cohorts
-        First day (or month) of each cohort, in order, without gaps.
+    cohorts, size
+        First day (or month) of each cohort, in order, without gaps, and its customers.
     ages
         Label of each column: an age "3", "3+" or a bracket "1-7" [units].
-    size
-        Customers of each cohort.
-    eligible
-        Of these, the customers whose window has wholly elapsed, of shape (cohorts, ages); of
-        unbounded retention, those whose unit N has.
-    retained
-        Of the eligible, those active in the window.
+    eligible, retained
+        Customers whose window has wholly elapsed (of unbounded retention: whose unit N has), and of
+        these those active in the window, of shape (cohorts, ages).
     rate, low, high
         retained / eligible with Wilson's interval; NaN where nobody is eligible yet.
     total
         For each age, all eligible cohorts together: Σ retained / Σ eligible; of unbounded
         retention, only customers whose last age is over, who all had the same time to return.
-    kind, window, membership, cohort, unit, horizon, time_zone
+    kind, window, membership, cohort, unit, horizon, time_zone, level
         The choices that the matrix depends on.
     observed_until
         The end of observation; None without any rows.
-    level
-        Confidence level of the intervals.
-    n
-        Number of customers.
-    n_missing
-        Rows without a customer or a timestamp.
-    n_later
-        Rows after the end of observation, left out.
+    n, n_missing, n_later
+        Customers; rows left out: without a customer or a timestamp, after the end of observation.
     """
 
     title = "Cohort retention"
@@ -154,10 +144,8 @@ class CohortRetention(Result):
 
         Parameters
         ----------
-        title
-            The heading; None takes that of the result.
-        ax
-            Where to draw; None makes a figure of its own.
+        title, ax
+            The heading (None: that of the result), and where to draw (None: a new figure).
 
         Raises
         ------
@@ -239,10 +227,8 @@ def cohort_retention(
 
     Parameters
     ----------
-    customers
-        Label of the customer of each row.
-    timestamps
-        When the customer was active (naive timestamps are UTC). Rows may come in any order.
+    customers, timestamps
+        Who was active (label) and when (naive timestamps are UTC), rows in any order.
     unit
         Unit of age; None: days, or weeks where the activity spans more than 12 of them, or months
         where more than 12 (no months in rolling windows, nor anything but days with brackets).
@@ -250,12 +236,10 @@ def cohort_retention(
         Period by which customers are grouped; None: `unit`.
     periods
         The last age shown [units]; the first is 0.
-    kind
+    kind, brackets
         "on": active in unit N itself. "unbounded": active in unit N or later, up to `periods` or
-        the end of observation.
-        "bracket": active at least once within each of `brackets`.
-    brackets
-        First and last unit of each bracket, for `kind="bracket"`.
+        the end of observation. "bracket": active at least once within each of `brackets`, which are
+        pairs of a first and a last unit.
     window
         "calendar": units are calendar days, weeks from Monday, months or quarters in `time_zone`,
         so a customer of 23:59 is one day old a minute later. "rolling": units of 24 hours (7 × 24)
@@ -268,17 +252,15 @@ def cohort_retention(
         the first of them does not count. None: any row.
     time_zone
         IANA name of the zone of cohorts and calendar windows.
-    observed_until
-        End of observation; rows after it are left out. None: the last timestamp.
-    level
-        Confidence level, in (0, 1).
+    observed_until, level
+        End of observation, after which rows are left out (None: the last timestamp); confidence
+        level, in (0, 1).
 
     Returns
     -------
     CohortRetention
         Counts, rates with Wilson intervals, and totals weighted by the eligible. A cell in which
-        no window has wholly elapsed (of unbounded retention: no unit N) is NaN, not 0. An empty
-        input has no cohorts.
+        no window has wholly elapsed (of unbounded retention: no unit N) is NaN, not 0.
 
     Raises
     ------
@@ -291,22 +273,19 @@ def cohort_retention(
 
     Notes
     -----
-    A customer is eligible for [a, b] once unit b has wholly elapsed before the end of
-    observation, and only then counts, active or not: a young customer who happened to return
-    early would else be counted where one who did not is not. On-unit curves are not monotone: a
-    customer may skip a week. Unbounded totals are non-increasing, with the same eligible customers
-    at every age: those whose last age is over. Cells of younger cohorts count what is known, and
-    rise as their customers get more time to return.
+    A customer is eligible for [a, b] once unit b has wholly elapsed before the end of observation,
+    and only then counts, active or not: a young customer who happened to return early would else be
+    counted where one who did not is not. On-unit curves are not monotone. Unbounded totals are
+    non-increasing: the same customers at every age, those whose last age is over; cells of younger
+    cohorts rise as their customers get more time to return.
 
-    Days with a daylight-saving change have 23 or 25 hours and are one calendar day, while
-    rolling windows have 24 hours always; the two differ, so do not compare across them. The
-    intervals hold customers independent, which accounts of one household are not; for recurring
+    Days with a daylight-saving change are one calendar day, while rolling windows have 24 hours
+    always; do not compare across them. The intervals hold customers independent; for recurring
     membership a customer counts in several cohorts and the total has no interval.
 
     Examples
     --------
     >>> from datetime import datetime, timedelta
-    >>> from cxjourney.metrics import cohort_retention
     >>> day = {"ann": [0, 1, 7], "ben": [0, 3], "cid": [0, 8, 30], "dan": [0]}
     >>> who = [name for name, days in day.items() for _ in days]
     >>> when = [datetime(2026, 1, 1) + timedelta(days=d) for days in day.values() for d in days]

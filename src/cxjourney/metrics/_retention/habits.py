@@ -43,18 +43,12 @@ def stickiness(
 
     Parameters
     ----------
-    customers
-        Label of the customer of each row.
-    timestamps
-        When the customer was active (naive timestamps are UTC).
-    days
-        Length of the window [calendar days].
-    last_day
-        Last day of the window; None: the day of the last timestamp.
-    time_zone
-        IANA name of the zone in which days begin.
-    level
-        Confidence level, in (0, 1).
+    customers, timestamps
+        Who was active (label) and when (naive timestamps are UTC), one row each.
+    days, last_day
+        Length of the window [calendar days], and its last day; None: that of the last timestamp.
+    time_zone, level
+        IANA name of the zone in which days begin; confidence level, in (0, 1).
 
     Returns
     -------
@@ -71,14 +65,12 @@ def stickiness(
     Notes
     -----
     Σ_d DAU_d / days / MAU, which is the mean over active customers of the share of days on which
-    they were active; hence the t interval over customers. Days across time zones must not be
-    mixed, and daily counts do not give MAU: that needs distinct customers. Not for products that
-    nobody needs daily.
+    they were active; hence the t interval over customers. Daily counts do not give MAU: that needs
+    distinct customers.
 
     Examples
     --------
     >>> from datetime import datetime
-    >>> from cxjourney.metrics import stickiness
     >>> when = [datetime(2026, 1, d) for d in (1, 2, 3, 4, 4)]
     >>> stickiness(["ann", "ann", "ann", "ann", "ben"], when, days=4).value
     0.625
@@ -127,22 +119,15 @@ class Lifecycle(Result):
     ----------
     periods
         First day (or month) of each period, without gaps.
-    new
-        Customers active for the first time.
-    returning
-        Active in this and in the previous period.
-    resurrecting
-        Active in this period, not in the previous one, but before.
+    new, returning, resurrecting
+        Customers active for the first time, in this and in the previous period, and in this one and
+        before, but not in the previous one.
     dormant
         Active in the previous period, not in this one; NaN while the period is running.
     period, time_zone
         How periods were cut.
-    n
-        Number of customers.
-    n_missing
-        Rows without a customer or a timestamp.
-    n_later
-        Rows after the end of observation, left out.
+    n, n_missing, n_later
+        Customers; rows left out: without a customer or a timestamp, after the end of observation.
     """
 
     title = "Lifecycle"
@@ -197,14 +182,10 @@ def lifecycle(
 
     Parameters
     ----------
-    customers
-        Label of the customer of each row.
-    timestamps
-        When the customer was active (naive timestamps are UTC).
-    period
-        Calendar days, weeks from Monday, months or quarters.
-    time_zone
-        IANA name of the zone in which periods begin.
+    customers, timestamps
+        Who was active (label) and when (naive timestamps are UTC), one row each.
+    period, time_zone
+        Calendar days, weeks from Monday, months or quarters; the IANA name of their zone.
     observed_until
         End of observation; rows after it are left out. None: the last timestamp.
 
@@ -228,7 +209,6 @@ def lifecycle(
     Examples
     --------
     >>> from datetime import datetime
-    >>> from cxjourney.metrics import lifecycle
     >>> when = [datetime(2026, 1, 1), datetime(2026, 3, 1), datetime(2026, 1, 5),
     ...         datetime(2026, 2, 5)]
     >>> lifecycle(["ann", "ann", "ben", "ben"], when, period="month").dormant
@@ -277,20 +257,17 @@ def repeat_purchase_rate(
 
     Parameters
     ----------
-    customers
-        Label of the customer of each order; leave refunded orders out.
-    timestamps
-        When it was placed (naive timestamps are UTC).
+    customers, timestamps
+        Who placed each order (label) and when (naive timestamps are UTC); leave refunded ones out.
     horizon
         How soon after the first order; buyers observed for less are censored. None: at any time
         in the data, which the young customers had little of.
     merge_within
         Orders at most so long after the customer's previous one belong to it (split orders).
         None: every row is an order of its own.
-    observed_until
-        End of observation; orders after it are left out. None: the last timestamp.
-    level
-        Confidence level, in (0, 1).
+    observed_until, level
+        End of observation, after which orders are left out (None: the last timestamp); confidence
+        level, in (0, 1).
 
     Returns
     -------
@@ -311,7 +288,6 @@ def repeat_purchase_rate(
     Examples
     --------
     >>> from datetime import datetime, timedelta
-    >>> from cxjourney.metrics import repeat_purchase_rate
     >>> when = [datetime(2026, 1, 1), datetime(2026, 1, 9), datetime(2026, 1, 3),
     ...         datetime(2026, 2, 27)]
     >>> orders = ["ann", "ann", "ben", "cid"]

@@ -66,17 +66,12 @@ def retention_rate(
     -----
     The set form is exact: customers won during the period do not enter it, and those who left and
     came back count as retained. Where there is no contract, say what makes a customer "active"
-    before taking the sets: the rate depends on it more than on anything else. Not for comparing
-    periods of different length; see `kaplan_meier` for that.
-
-    Counts equal the set form only if the customers won are exactly those at the end who were not
-    there at the start. Customers who had left before, came back, and were not counted as won push
-    the rate up, above 1 even; customers won and lost within the period push it down. Prefer labels
-    where the customers are known.
+    first: the rate depends on it more than on anything else. Periods of different length do not
+    compare; see `kaplan_meier`. Counts equal the set form only if the customers won are exactly
+    those at the end who were not there at the start; prefer labels.
 
     Examples
     --------
-    >>> from cxjourney.metrics import retention_rate
     >>> retention_rate(["ann", "ben", "cid", "dan"], ["ann", "cid", "dan", "eve"])
     75.0% [30.1%, 95.4%] (95% Wilson, n=4)
     >>> retention_rate(200, 210, acquired=40)
@@ -116,17 +111,12 @@ def churn_rate(
 
     Parameters
     ----------
-    start, end
-        Labels of the customers at the start and at the end of the period, S and E; repeats count
-        once. Two whole numbers, with `acquired`, where only counts are known.
-    acquired
-        Customers won during the period, N, where `start` and `end` are counts.
+    start, end, acquired, level
+        As for `retention_rate`.
     base
         What counts of customers lost are divided by: S, or the average (S + E) / 2, which some
         reports use. The two are not comparable, and the average gives no share of anybody: no
         interval. Labels are always divided by those at the start.
-    level
-        Confidence level, in (0, 1).
 
     Returns
     -------
@@ -144,11 +134,10 @@ def churn_rate(
     -----
     Customers, not revenue: see `nrr_grr` for the latter. A monthly rate c compounds to
     1 - (1 - c)¹² a year only if the hazard is constant; a mixed base decays more slowly, since
-    those who leave easily leave first. Of counts see `retention_rate`: prefer labels.
+    those who leave easily leave first.
 
     Examples
     --------
-    >>> from cxjourney.metrics import churn_rate
     >>> churn_rate(["ann", "ben", "cid", "dan"], ["ann", "cid", "dan", "eve"])
     25.0% [4.6%, 69.9%] (95% Wilson, n=4)
     >>> churn_rate(200, 210, acquired=40)
@@ -276,16 +265,11 @@ def churn_hazard(
 
     Parameters
     ----------
-    durations
-        How long each customer stayed, or has stayed so far (timedeltas, none negative).
-    observed
-        True where the customer left, False where not yet (censored).
-    entry
-        Duration at which each customer came under observation; None: from the beginning.
-    per
-        The unit of time.
-    level
-        Confidence level, in (0, 1).
+    durations, observed, entry
+        How long each customer stayed, or has stayed so far (timedeltas, none negative); True where
+        the customer left; duration at which each came under observation, None: from the beginning.
+    per, level
+        The unit of time; confidence level, in (0, 1).
 
     Returns
     -------
@@ -303,14 +287,12 @@ def churn_hazard(
     Notes
     -----
     D / T with D departures in T of observed time. It uses censored customers correctly and can
-    compare periods of any length, but it is one number: where the hazard falls with tenure, as it
-    mostly does, it is an average over the tenures that happen to be in the data. `kaplan_meier`
-    shows the fall.
+    compare periods of any length; where the hazard falls with tenure, as it mostly does, it is an
+    average over the tenures that happen to be in the data. `kaplan_meier` shows the fall.
 
     Examples
     --------
     >>> from datetime import timedelta
-    >>> from cxjourney.metrics import churn_hazard
     >>> stays = [timedelta(days=30 * m) for m in (10, 20, 40, 50)]
     >>> churn_hazard(stays, [True, True, True, False])
     0.025 departures per 30 days [0.00516, 0.0731] (95% Garwood, n=4, censored=1)

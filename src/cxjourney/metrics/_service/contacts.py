@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 import numpy as np
 
-from cxjourney._stats.bootstrap import resampled_ratio
 from cxjourney._stats.estimates import LOGARITHMS, ratio_ends
 from cxjourney._support.arrays import (
     NanPolicy,
     Values,
-    durations,
     flags,
     is_undefined,
     numbers,
     refuse_rows,
     same_length,
 )
-from cxjourney._support.validation import check_choice, check_duration, check_rng, duration_us
-from cxjourney.exceptions import InvalidValue
-from cxjourney.metrics._rates import Interval, event_rate, flag_share, undefined
+from cxjourney._support.validation import check_choice
+from cxjourney.metrics._rates import Interval, below, event_rate, flag_share, undefined
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -36,7 +33,6 @@ __all__ = ["contact_rate", "reopen_rate", "transfer_rate"]
 _SURE = 1.5
 _TOO_FEW = "Too few rows differ to leave one out: the interval takes contacts as independent."
 _FEWEST = 10
-_RESAMPLES = 9_999
 
 
 def transfer_rate(
@@ -55,12 +51,9 @@ def transfer_rate(
         One flag a contact.
     customer
         Whose contact it is; with it the interval allows for several contacts of one customer.
-    level
-        Confidence level, in (0, 1).
-    interval
-        How the interval is made.
-    nan_policy
-        What to do with missing flags: "omit", "raise" or "propagate".
+    level, interval, nan_policy
+        Confidence level, in (0, 1); how the interval is made; what to do with missing flags:
+        "omit", "raise" or "propagate".
 
     Returns
     -------
@@ -117,12 +110,9 @@ def reopen_rate(
         counted in `n_censored`.
     customer
         Whose case it is; with it the interval allows for several cases of one customer.
-    level
-        Confidence level, in (0, 1).
-    interval
-        How the interval is made.
-    nan_policy
-        What to do with missing flags: "omit", "raise" or "propagate".
+    level, interval, nan_policy
+        Confidence level, in (0, 1); how the interval is made; what to do with missing flags:
+        "omit", "raise" or "propagate".
 
     Returns
     -------
@@ -144,15 +134,7 @@ def reopen_rate(
     3
     """
     hits, missing = flags(reopened, "reopened")
-    young = None
-    if age is not None or window is not None:
-        if age is None or window is None:
-            given, lacking = ("age", "window") if window is None else ("window", "age")
-            raise InvalidValue.of(lacking, f"be given together with {given}", None)
-        us, unknown = durations(age, "age")
-        same_length(reopened=hits, age=us)
-        is_undefined(unknown, "raise", "age")
-        young = us < duration_us(check_duration(window, "window"))
+    young = below(age, "age", window, "window", {"reopened": hits})
     return flag_share(
         np.ma.MaskedArray(hits, missing),
         argument="reopened",
@@ -172,10 +154,9 @@ def contact_rate(
     *,
     exposure: Values | None = None,
     per: str = "customer",
-    interval: Literal["jackknife", "garwood", "bootstrap"] = "jackknife",
+    interval: Literal["jackknife", "garwood"] = "jackknife",
     level: float = 0.95,
     nan_policy: NanPolicy = "omit",
-    rng: np.random.Generator | int | None = 0,
 ) -> Estimate:
     """Return how many contacts there are per customer, order or whatever is counted.
 
@@ -188,13 +169,12 @@ def contact_rate(
     per
         What the exposure is counted in, for the unit.
     interval
-        "jackknife" (each row left out in turn) and "bootstrap" (rows resampled) allow for customers
-        who call again and again; "garwood" (exact Poisson) does not, and is a function of counts
-        alone, which `pool` and `Tally` need.
-    level
-        Confidence level, in (0, 1).
-    nan_policy
-        What to do with missing numbers: "omit", "raise" or "propagate".
+        "jackknife" (each row left out in turn) allows for customers who call again and again;
+        "garwood" (exact Poisson) does not, and is a function of counts alone, which `pool` and
+        `Tally` need.
+    level, nan_policy
+        Confidence level, in (0, 1); what to do with missing numbers: "omit", "raise" or
+        "propagate".
     rng
         A generator or seed of the bootstrap; None draws anew each time.
 
@@ -223,7 +203,7 @@ def contact_rate(
     >>> contact_rate([0, 2, 1, 0, 1], per="order").value
     0.8
     """
-    check_choice(interval, "interval", ("jackknife", "garwood", "bootstrap"))
+    check_choice(interval, "interval", ("jackknife", "garwood"))
     counts = numbers(contacts, "contacts").astype(np.float64)
     base = (
         np.ones(len(counts))
@@ -252,8 +232,6 @@ def contact_rate(
         n_missing=n_missing,
         level=level,
     )
-    if interval == "bootstrap":
-        return _resampled(estimate, counts, base, rng)
     notes = estimate.notes
     if interval == "jackknife":
         low, high, method, doubts = ratio_ends(counts, base, level)
@@ -280,20 +258,3 @@ def _dispersion(counts: NDArray[np.float64], exposure: NDArray[np.float64]) -> f
         return 1.0
     expected = total / exposure[used].sum() * exposure[used]
     return float((((counts[used] - expected) ** 2) / expected).sum()) / (n - 1)
-
-
-def _resampled(
-    estimate: Estimate,
-    counts: NDArray[np.float64],
-    exposure: NDArray[np.float64],
-    rng: np.random.Generator | int | None,
-) -> Estimate:
-    low = high = float("nan")
-    notes = estimate.notes
-    if len(counts) >= _FEWEST:
-        replicates = resampled_ratio(counts, exposure, n_resamples=_RESAMPLES, rng=check_rng(rng))
-        tail = (1 - estimate.level) / 2
-        low, high = map(float, np.nanquantile(replicates, [tail, 1 - tail]))
-    else:
-        notes = (*notes, f"There are too few rows to resample (fewer than {_FEWEST}).")
-    return attrs.evolve(estimate, low=low, high=high, method="bootstrap percentile", notes=notes)

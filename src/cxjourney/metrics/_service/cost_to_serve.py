@@ -140,7 +140,6 @@ def cost_to_serve(
 
     Examples
     --------
-    >>> from cxjourney.metrics import cost_to_serve
     >>> costs = {"phone": 6.0, "chat": 2.0}
     >>> cost_to_serve(["ann", "ann", "ben"], ["phone", "chat", "chat"], costs).per_customer.value
     5.0

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.estimate import Estimate, estimates_table
 from cxjourney._stats.estimates import ratio_ends
 from cxjourney._support.arrays import (
     NanPolicy,
@@ -23,25 +23,19 @@ from cxjourney._support.arrays import (
 )
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
-from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney._time.calendar import instants
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from cxjourney._support.table import Table
+
+    Rule = Callable[[NDArray[np.int64], NDArray[np.intp]], NDArray[np.bool_]]
 
 __all__ = ["EffortVector", "effort"]
 
 _SECOND = 1_000_000
-_COMPONENTS = (
-    "interactions",
-    "channels",
-    "channel_switches",
-    "transfers",
-    "repeats",
-    "waited_s",
-    "elapsed_s",
-)
 _DEFINITIONS = {
     "interactions": "interactions",
     "channels": "distinct channels",
@@ -87,16 +81,10 @@ class EffortVector(Result):
     means: dict[str, Estimate]
 
     def _table(self) -> Table:
-        known = [self.means[name] for name in _COMPONENTS if self.means[name].n]
-        return Table(
-            {
-                "component": [estimate.name for estimate in known],
-                "mean": [estimate.value for estimate in known],
-                "low": [estimate.low for estimate in known],
-                "high": [estimate.high for estimate in known],
-                "n": [estimate.n for estimate in known],
-            },
-            formats={"n": "integer"},
+        known = [self.means[name] for name in _DEFINITIONS if self.means[name].n]
+        columns = {"mean": "value", "low": "low", "high": "high", "n": "n"}
+        return estimates_table(
+            "component", {estimate.name: estimate for estimate in known}, columns
         )
 
     def _notes(self) -> tuple[str, ...]:
@@ -192,14 +180,26 @@ def effort(
     starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]]) if len(rows) else rows[:0]
     order = np.argsort(np.minimum.reduceat(rows, starts)) if len(starts) else starts
     labels = to_array(issue, "issue")[0]
+
+    def counted(values: Values | None, name: str, rule: Rule) -> NDArray[np.float64]:
+        if values is None:
+            return np.full(len(starts), np.nan)
+        code, _, blank = codes(values, name)
+        return _known_sum(rule(code[rows], starts), blank[rows], starts)
+
+    times = np.full(len(starts), np.nan)
+    if waited is not None:
+        waits, blank = durations(waited, "waited")
+        times = _known_sum(waits[rows], blank[rows], starts) / _SECOND
+    last = np.r_[starts[1:], len(rows)] - 1 if len(starts) else starts
     per_issue = {
         "interactions": np.diff(np.r_[starts, len(rows)]).astype(np.float64),
-        "channels": _distinct(channel, "channel", rows, starts),
-        "channel_switches": _changes(channel, "channel", rows, starts),
-        "transfers": _changes(owner, "owner", rows, starts),
-        "repeats": _repeats(touchpoint, "touchpoint", rows, starts),
-        "waited_s": _waited(waited, rows, starts),
-        "elapsed_s": _spans(us[rows], starts),
+        "channels": counted(channel, "channel", _first_visits),
+        "channel_switches": counted(channel, "channel", _changes),
+        "transfers": counted(owner, "owner", _changes),
+        "repeats": counted(touchpoint, "touchpoint", lambda *at: ~_first_visits(*at)),
+        "waited_s": times,
+        "elapsed_s": (us[rows[last]] - us[rows[starts]]) / _SECOND,
     }
     vector = {name: values[order] for name, values in per_issue.items()}
     counts = {"n_missing": int(missing.sum()), "n_censored": n_censored}
@@ -227,40 +227,20 @@ def _closed(
     return rows[~np.isin(group[rows], unfinished)], len(unfinished)
 
 
-def _coded(
-    values: Values | None, name: str, rows: NDArray[np.intp], starts: NDArray[np.intp]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
-    """Return the codes of the rows, and of each issue whether one of them is missing."""
-    if values is None:
-        return None
-    code, _, missing = codes(values, name)
-    return code[rows], _any(missing[rows], starts)
-
-
-def _any(hits: NDArray[np.bool_], starts: NDArray[np.intp]) -> NDArray[np.bool_]:
-    return np.logical_or.reduceat(hits, starts) if len(starts) else np.zeros(0, dtype=bool)
-
-
-def _sum(values: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[np.float64]:
+def _known_sum(
+    values: NDArray[Any], missing: NDArray[np.bool_], starts: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the sum of each issue, NaN where one of its values is missing."""
     if not len(starts):
         return np.zeros(0)
-    return np.add.reduceat(values.astype(np.float64), starts)
+    return np.add.reduceat(np.where(missing, np.nan, values), starts)
 
 
-def _unknown(starts: NDArray[np.intp]) -> NDArray[np.float64]:
-    return np.full(len(starts), np.nan)
-
-
-def _changes(
-    values: Values | None, name: str, rows: NDArray[np.intp], starts: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    found = _coded(values, name, rows, starts)
-    if found is None:
-        return _unknown(starts)
-    code, missing = found
-    changed = np.r_[False, code[1:] != code[:-1]][: len(code)]
+def _changes(code: NDArray[np.int64], starts: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return whether each row has another code than the one before in its issue."""
+    changed: NDArray[np.bool_] = np.r_[False, code[1:] != code[:-1]][: len(code)]
     changed[starts] = False
-    return np.where(missing, np.nan, _sum(changed, starts))
+    return changed
 
 
 def _first_visits(code: NDArray[np.int64], starts: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -272,50 +252,11 @@ def _first_visits(code: NDArray[np.int64], starts: NDArray[np.intp]) -> NDArray[
     return hit
 
 
-def _distinct(
-    values: Values | None, name: str, rows: NDArray[np.intp], starts: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    found = _coded(values, name, rows, starts)
-    if found is None:
-        return _unknown(starts)
-    code, missing = found
-    return np.where(missing, np.nan, _sum(_first_visits(code, starts), starts))
-
-
-def _repeats(
-    values: Values | None, name: str, rows: NDArray[np.intp], starts: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    found = _coded(values, name, rows, starts)
-    if found is None:
-        return _unknown(starts)
-    code, missing = found
-    return np.where(missing, np.nan, _sum(~_first_visits(code, starts), starts))
-
-
-def _waited(
-    waited: Values | None, rows: NDArray[np.intp], starts: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    if waited is None:
-        return _unknown(starts)
-    us, missing = durations(waited, "waited")
-    total = _sum(us[rows], starts) / _SECOND
-    return np.where(_any(missing[rows], starts), np.nan, total)
-
-
-def _spans(us: NDArray[np.int64], starts: NDArray[np.intp]) -> NDArray[np.float64]:
-    if not len(starts):
-        return np.zeros(0)
-    last = np.r_[starts[1:], len(us)] - 1
-    spans: NDArray[np.float64] = (us[last] - us[starts]) / _SECOND
-    return spans
-
-
 def _mean_rank(vector: Mapping[str, NDArray[np.float64]], n: int) -> NDArray[np.float64]:
     known = [values for values in vector.values() if n and not np.isnan(values).any()]
     if not known:
         return np.full(n, np.nan)
-    mean: NDArray[np.float64] = np.mean([_percentile_ranks(values) for values in known], axis=0)
-    return mean
+    return np.asarray(np.mean([_percentile_ranks(values) for values in known], axis=0))
 
 
 def _percentile_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:

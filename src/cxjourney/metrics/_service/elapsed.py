@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.estimate import Estimate, Parameter
+from cxjourney._stats.estimate import Estimate, Parameter, estimates_table
 from cxjourney._stats.estimates import ratio_ends
 from cxjourney._stats.intervals import quantile_type_7
 from cxjourney._support.arrays import (
@@ -24,8 +24,9 @@ from cxjourney._support.arrays import (
     same_length,
 )
 from cxjourney._support.result import Result
-from cxjourney._support.table import Table, format_value
+from cxjourney._support.table import format_value
 from cxjourney._support.validation import check_count, check_level, check_mapping
+from cxjourney.metrics._rates import owners
 from cxjourney.metrics._survival.kaplan_meier import kaplan_meier
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cxjourney._support.table import Table
 
 __all__ = ["ElapsedTime", "elapsed_time"]
 
@@ -76,15 +78,8 @@ class ElapsedTime(Result):
 
     def _table(self) -> Table:
         rows = {"median": self.median, "p90": self.p90, "mean": self.mean}
-        return Table(
-            {
-                "statistic": list(rows),
-                "value_s": [e.value for e in rows.values()],
-                "low": [e.low for e in rows.values()],
-                "high": [e.high for e in rows.values()],
-            },
-            formats=dict.fromkeys(("value_s", "low", "high"), "duration"),
-        )
+        columns = {"value_s": "value", "low": "low", "high": "high"}
+        return estimates_table("statistic", rows, columns, kind="duration")
 
     def _notes(self) -> tuple[str, ...]:
         counts = (
@@ -126,10 +121,9 @@ def elapsed_time(
         Whose case it is; with it the intervals allow for several cases of one customer.
     name, definition, parameters, exclusions, n_missing, time_zone
         What the cards of the numbers say.
-    level
-        Confidence level, in (0, 1).
-    nan_policy
-        What to do with missing durations: "omit", "raise" or "propagate".
+    level, nan_policy
+        Confidence level, in (0, 1); what to do with missing durations: "omit", "raise" or
+        "propagate".
 
     Returns
     -------
@@ -181,7 +175,7 @@ def elapsed_time(
     if done[kept].all() and customer is None:
         result = _complete(us[kept] / _SECOND, card, level)
     else:
-        owner = None if customer is None else _rows(customer, kept)
+        owner = None if customer is None else owners(customer, kept).of
         result = _censored(us[kept], done[kept], owner, card, level)
     if not lost:
         return result
@@ -234,28 +228,17 @@ class _Card:
         )
 
 
-def _rows(values: Values, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
-    from cxjourney._support.arrays import codes
-
-    owner, _, unknown = codes(values, "customer")
-    same_length(elapsed=kept, customer=owner)
-    is_undefined(unknown & kept, "raise", "customer")
-    return owner[kept]
-
-
 def _complete(seconds: NDArray[np.float64], card: _Card, level: float) -> ElapsedTime:
     mean = float(seconds.mean()) if card.n else math.nan
     low, high, how, doubts = ratio_ends(seconds, np.ones(card.n), level)
-    method = "order statistics"
-    return ElapsedTime(
-        median=card.estimate(
-            "median", quantile_type_7(seconds, 0.5, level=level), level=level, method=method
-        ),
-        p90=card.estimate(
-            "p90", quantile_type_7(seconds, _P90, level=level), level=level, method=method
-        ),
-        mean=card.estimate("mean", (mean, low, high), level=level, method=how, notes=doubts),
+    median, p90 = (
+        card.estimate(
+            name, quantile_type_7(seconds, q, level=level), level=level, method="order statistics"
+        )
+        for name, q in (("median", 0.5), ("p90", _P90))
     )
+    mean_card = card.estimate("mean", (mean, low, high), level=level, method=how, notes=doubts)
+    return ElapsedTime(median=median, p90=p90, mean=mean_card)
 
 
 def _censored(
@@ -266,7 +249,7 @@ def _censored(
     level: float,
 ) -> ElapsedTime:
     curve = kaplan_meier(us.astype("timedelta64[us]"), done, customer=owner, level=level)
-    half, slow, mean = curve.median, curve.quantile(_P90), curve.restricted_mean
+    mean = curve.restricted_mean
     restricted: tuple[str, ...] = ()
     if card.n_censored:
         seconds, left = float(us.max()) / _SECOND, float(curve.survival[-1])
@@ -280,8 +263,8 @@ def _censored(
         )
         restricted = (said,)
     return ElapsedTime(
-        median=_restated(card, "median", half),
-        p90=_restated(card, "p90", slow),
+        median=_restated(card, "median", curve.median),
+        p90=_restated(card, "p90", curve.quantile(_P90)),
         mean=_restated(card, "mean", mean, restricted),
     )
 

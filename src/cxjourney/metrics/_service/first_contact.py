@@ -77,12 +77,9 @@ def first_contact_resolution(
         left out (net rate).
     clustered
         Whether the interval allows for several issues of one customer; needs `customer`.
-    level
-        Confidence level, in (0, 1).
-    interval
-        How the interval is made.
-    nan_policy
-        What to do with contacts whose time or issue is missing: "omit", "raise" or "propagate".
+    level, interval, nan_policy
+        Confidence level, in (0, 1); how the interval is made; what to do with contacts whose time
+        or issue is missing: "omit", "raise" or "propagate".
 
     Returns
     -------

@@ -68,10 +68,9 @@ def resolution_time(
         it.
     customer
         Whose case it is; with it the intervals allow for several cases of one customer.
-    level
-        Confidence level, in (0, 1).
-    nan_policy
-        What to do with cases whose opening is missing: "omit", "raise" or "propagate".
+    level, nan_policy
+        Confidence level, in (0, 1); what to do with cases whose opening is missing: "omit", "raise"
+        or "propagate".
 
     Returns
     -------
@@ -158,10 +157,9 @@ def first_response_time(
         Count only the time in which the service is open; None counts all time.
     customer
         Whose request it is; with it the intervals allow for several requests of one customer.
-    level
-        Confidence level, in (0, 1).
-    nan_policy
-        What to do with requests whose time is missing: "omit", "raise" or "propagate".
+    level, nan_policy
+        Confidence level, in (0, 1); what to do with requests whose time is missing: "omit", "raise"
+        or "propagate".
 
     Returns
     -------
@@ -280,12 +278,9 @@ def sla_attainment(
         "missed" or "excluded"; a service level such as 80/20 means little without it.
     customer
         Whose case it is; with it the interval allows for several cases of one customer.
-    level
-        Confidence level, in (0, 1).
-    interval
-        How the interval is made.
-    nan_policy
-        What to do with missing durations: "omit", "raise" or "propagate".
+    level, interval, nan_policy
+        Confidence level, in (0, 1); how the interval is made; what to do with missing durations:
+        "omit", "raise" or "propagate".
 
     Returns
     -------

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import attrs
 import numpy as np
 
-from cxjourney._stats.estimate import Estimate, Parameter
+from cxjourney._stats.estimate import Estimate, Parameter, fields_of
 from cxjourney._support.arrays import (
     NanPolicy,
     Values,
@@ -16,10 +16,11 @@ from cxjourney._support.arrays import (
     flags,
     is_undefined,
     numbers,
+    refuse_rows,
     same_length,
 )
 from cxjourney._support.validation import check_choice, is_number
-from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._rates import clustered_share, owners, proportion, undefined
 from cxjourney.metrics._surveys.means import clustered_mean, mean_of_scores, weighted_mean
 from cxjourney.metrics._surveys.scale import check_scale
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from cxjourney.metrics._surveys.scale import Scale
 
 __all__ = ["ExpectationGap", "PeakEnd", "expectation_gap", "peak_end_rule"]
+
+T = TypeVar("T", bound=np.generic)
 
 _PEAK_END = "mean over journeys of (peak + end) / 2"
 
@@ -73,20 +76,16 @@ def expectation_gap(
 
     Parameters
     ----------
-    experience, expectation
-        Scores of the same question on one scale, position by position.
-    scale
-        The scale of both, if answers off it are to be refused.
+    experience, expectation, scale
+        Scores of the same question on one scale, position by position, and the scale if answers off
+        it are to be refused.
     asked
-        When the expectation was asked: after the experience it is coloured by it, and the card
-        says so.
+        When the expectation was asked: after the experience it is coloured by it, as the card says.
     customer
         Whose pair it is; with it the intervals allow for several pairs of one customer, and the
         test is one of the mean gaps of customers.
-    level
-        Confidence level, in (0, 1).
-    nan_policy
-        What to do with pairs that miss a half: "omit", "raise" or "propagate".
+    level, nan_policy
+        Confidence level, in (0, 1); pairs that miss a half: "omit", "raise" or "propagate".
 
     Returns
     -------
@@ -103,9 +102,9 @@ def expectation_gap(
 
     Notes
     -----
-    G = P - E (Oliver 1980; Parasuraman et al. 1988). Ties matter: read all three shares. Where
-    expectations are at the top of the scale nothing can exceed them. Difference scores are less
-    reliable than their halves; for models of satisfaction use both scores instead (Edwards 2001).
+    G = P - E (Oliver 1980; Parasuraman et al. 1988). Ties matter: read all three shares. Difference
+    scores are less reliable than their halves; for models of satisfaction use both scores instead
+    (Edwards 2001).
 
     Examples
     --------
@@ -167,7 +166,7 @@ def expectation_gap(
         estimate = clustered_mean(estimate, own, bounds)
         gaps = units.total(values=gaps) / units.total()
     return ExpectationGap(
-        **_fields(attrs.evolve(estimate, method=f"paired {estimate.method}")),
+        **fields_of(attrs.evolve(estimate, method=f"paired {estimate.method}")),
         effect_size=mean / sd if n > 1 and sd > 0 else math.nan,
         p_value=_signed_rank(gaps),
         exceeded=exceeded,
@@ -239,10 +238,9 @@ def peak_end_rule(
 
     Parameters
     ----------
-    valence
-        Valence of each visit in order of time [-1 to 1, or any score around `neutral`].
-    journey
-        Journey of each visit; None means that all are of one journey.
+    valence, journey
+        Valence of each visit in order of time [-1 to 1, or any score around `neutral`], and its
+        journey; None means that all are of one.
     in_progress
         One flag a visit, the same for all of a journey: a journey still running has no end, and is
         counted in `n_censored`.
@@ -254,10 +252,8 @@ def peak_end_rule(
     customer
         Whose visit it is, the same for all of a journey; with it the intervals allow for several
         journeys of one customer.
-    level
-        Confidence level, in (0, 1).
-    nan_policy
-        What to do with visits without valence: "omit", "raise" or "propagate".
+    level, nan_policy
+        Confidence level, in (0, 1); visits without valence: "omit", "raise" or "propagate".
 
     Returns
     -------
@@ -273,10 +269,9 @@ def peak_end_rule(
 
     Notes
     -----
-    (v_peak + v_end) / 2 with v_peak the value furthest from neutral (Kahneman et al. 1993). It is
-    not clearly better than the mean: a meta-analysis of 174 effects finds r = .58 for peak-end,
-    comparable to the overall average, and about none for duration (Alaybek et al. 2022). The end is
-    the last visit that has a valence.
+    (v_peak + v_end) / 2 with v_peak the value furthest from neutral (Kahneman et al. 1993), v_end
+    the last one known. It is not clearly better than the mean: a meta-analysis of 174 effects finds
+    r = .58 for peak-end, comparable to the overall average (Alaybek et al. 2022).
 
     Examples
     --------
@@ -296,8 +291,13 @@ def peak_end_rule(
     same_length(valence=v, journey=owner)
     is_undefined(unknown, "raise", "journey")
     owner = _by_appearance(owner, n_journeys)
-    running = _running(in_progress, owner, n_journeys)
-    whose = None if customer is None else _whose(customer, owner, n_journeys)
+    running, whose = np.zeros(n_journeys, dtype=bool), None
+    if in_progress is not None:
+        flagged, unknown = flags(in_progress, "in_progress")
+        running = _of_journeys(flagged, unknown, "in_progress", owner, n_journeys)
+    if customer is not None:
+        who, _, unknown = codes(customer, "customer")
+        whose = _of_journeys(who, unknown, "customer", owner, n_journeys)
     missing = np.isnan(v)
     n_missing = int(missing.sum())
     if is_undefined(missing, nan_policy, "valence"):
@@ -308,7 +308,7 @@ def peak_end_rule(
             unit="valence",
             level=level,
         )
-        return PeakEnd(**_fields(nothing), mean=nothing, scores=())
+        return PeakEnd(**fields_of(nothing), mean=nothing, scores=())
     scores, means = _peak_end_scores(v[~missing], owner[~missing], n_journeys, neutral, tie)
     scores[running] = np.nan
     kept = ~np.isnan(scores)
@@ -329,11 +329,7 @@ def peak_end_rule(
             ("mean_valence", "mean over journeys of their mean valence", means),
         )
     )
-    return PeakEnd(**_fields(main), mean=mean, scores=tuple(scores.tolist()))
-
-
-def _fields(estimate: Estimate) -> dict[str, Any]:
-    return {a.name: getattr(estimate, a.name) for a in attrs.fields(Estimate)}
+    return PeakEnd(**fields_of(main), mean=mean, scores=tuple(scores.tolist()))
 
 
 def _by_appearance(owner: NDArray[np.int64], n: int) -> NDArray[np.int64]:
@@ -343,33 +339,20 @@ def _by_appearance(owner: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     return rank[owner]
 
 
-def _running(
-    in_progress: Values | None, owner: NDArray[np.int64], n_journeys: int
-) -> NDArray[np.bool_]:
-    if in_progress is None:
-        return np.zeros(n_journeys, dtype=bool)
-    open_, missing = flags(in_progress, "in_progress")
-    same_length(valence=owner, in_progress=open_)
-    is_undefined(missing, "raise", "in_progress")
-    running = np.zeros(n_journeys, dtype=bool)
-    running[owner[open_]] = True
-    if (running[owner] != open_).any():
-        rows = np.flatnonzero(running[owner] != open_).tolist()
-        raise InvalidData.at_rows("in_progress must be the same for all visits of a journey", rows)
-    return running
-
-
-def _whose(customer: Values, owner: NDArray[np.int64], n_journeys: int) -> NDArray[np.int64]:
-    """Return the customer of each journey."""
-    who, _, unknown = codes(customer, "customer")
-    same_length(valence=owner, customer=who)
-    is_undefined(unknown, "raise", "customer")
-    whose = np.zeros(n_journeys, dtype=np.int64)
-    whose[owner] = who
-    if (whose[owner] != who).any():
-        rows = np.flatnonzero(whose[owner] != who).tolist()
-        raise InvalidData.at_rows("customer must be the same for all visits of a journey", rows)
-    return whose
+def _of_journeys(
+    values: NDArray[T],
+    missing: NDArray[np.bool_],
+    name: str,
+    owner: NDArray[np.int64],
+    n_journeys: int,
+) -> NDArray[T]:
+    """Return the value that all visits of each journey have."""
+    same_length(valence=owner, **{name: values})
+    is_undefined(missing, "raise", name)
+    out = np.zeros(n_journeys, dtype=values.dtype)
+    np.maximum.at(out, owner, values)
+    refuse_rows(out[owner] != values, f"{name} must be the same for all visits of a journey")
+    return out
 
 
 def _peak_end_scores(

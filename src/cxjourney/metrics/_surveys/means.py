@@ -102,18 +102,14 @@ def mean_score(
 
     Parameters
     ----------
-    scores
-        Numbers; on the scale, if one is given.
-    scale
-        The scale that was answered on; may be continuous.
+    scores, scale
+        Numbers, and the scale that was answered on, which may be continuous; None: not known.
     weights
         One weight a respondent, at least 0; the interval then rests on Kish's effective number.
     customer
         Whose answer it is; with it the interval allows for several answers of one customer.
-    level
-        Confidence level, in (0, 1).
-    nan_policy
-        What to do with missing scores: "omit", "raise" or "propagate".
+    level, nan_policy
+        Confidence level, in (0, 1); missing scores: "omit", "raise" or "propagate".
 
     Returns
     -------
@@ -129,9 +125,8 @@ def mean_score(
     Notes
     -----
     An average of averages is not the average: average the respondents. With `scale` the interval
-    is Wilson's on the scale, on as many trials as the variance is worth: few and skewed answers
-    need it (a mean of 10 answers, most of them the best: .97 instead of .89 covered). Without it
-    the interval is Student's.
+    is Wilson's on the scale, on as many trials as the variance is worth (a mean of 10 answers,
+    most of them the best: .97 instead of .89 covered). Without it the interval is Student's.
 
     Examples
     --------

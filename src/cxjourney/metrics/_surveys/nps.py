@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures, t_quantile
-from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.estimate import Estimate, fields_of
 from cxjourney._stats.intervals import normal_quantile, wilson
 from cxjourney._stats.ratios import ratio_of_sums
 from cxjourney._support.arrays import (
     NanPolicy,
     Values,
-    check_alone,
     counts_of,
     is_undefined,
     numbers,
     weights_of,
 )
 from cxjourney._support.table import format_value
-from cxjourney._support.validation import (
-    check_choice,
-    check_count,
-    check_level,
-    check_rng,
-    is_number,
-)
+from cxjourney._support.validation import check_choice, is_number
 from cxjourney.exceptions import DataQualityWarning, InvalidValue
 from cxjourney.metrics._rates import (
     check_sizes,
@@ -39,7 +31,7 @@ from cxjourney.metrics._rates import (
     owners,
     undefined,
 )
-from cxjourney.metrics._surveys.scale import Scale
+from cxjourney.metrics._surveys.scale import Scale, tallied
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,13 +43,13 @@ if TYPE_CHECKING:
 
 __all__ = ["NetPromoterScore", "nps", "score_of_groups"]
 
-NpsInterval = Literal["adjusted_wald", "wald", "bootstrap"]
+NpsInterval = Literal["adjusted_wald", "wald"]
 
 _DEFINITION = "100 × (share of 9-10 - share of 0-6)"
-_METHODS = {"adjusted_wald": "adjusted Wald", "wald": "Wald", "bootstrap": "bootstrap percentile"}
+_METHODS = {"adjusted_wald": "adjusted Wald", "wald": "Wald"}
+_GROUPS = ("promoters", "passives", "detractors")
 PROMOTER, DETRACTOR = 9, 6
 _SMALL = 30
-_TOO_FEW = 10
 _ROUNDING = 1e-12
 _FEW = 5  # answers that may well all be low
 
@@ -82,27 +74,13 @@ class NetPromoterScore(Estimate):
         cls, parts: Sequence[Self], *, level: float, interval: NpsInterval
     ) -> NetPromoterScore:
         """Return the score of all parts together, from their counts; see `pool`."""
-        promoters, passives, detractors = (
-            sum(int(getattr(part, group).numerator) for part in parts)
-            for group in ("promoters", "passives", "detractors")
-        )
-        return score_of_groups(
-            promoters,
-            passives,
-            detractors,
-            n_missing=sum(part.n_missing for part in parts),
-            interval=interval,
-            level=level,
-        )
+        counts = [sum(int(getattr(part, group).numerator) for part in parts) for group in _GROUPS]
+        n_missing = sum(part.n_missing for part in parts)
+        return score_of_groups(*counts, n_missing=n_missing, interval=interval, level=level)
 
     def __repr__(self) -> str:
         shares = ", ".join(
-            f"{format_value(share.value, 'percent')} {name}"
-            for name, share in (
-                ("promoters", self.promoters),
-                ("passives", self.passives),
-                ("detractors", self.detractors),
-            )
+            f"{format_value(getattr(self, group).value, 'percent')} {group}" for group in _GROUPS
         )
         between = " " if self.notes else "; "
         return super().__repr__() + between + shares
@@ -117,33 +95,24 @@ def nps(
     interval: NpsInterval = "adjusted_wald",
     level: float = 0.95,
     nan_policy: NanPolicy = "omit",
-    n_resamples: int = 9_999,
-    rng: np.random.Generator | int | None = 0,
 ) -> NetPromoterScore:
     """Return the Net Promoter Score of answers from 0 to 10.
 
     Parameters
     ----------
     scores
-        Whole answers, 0 to 10.
+        Whole answers, 0 to 10. Where only the numbers of promoters, passives and detractors are
+        known, any answer stands for its group: `nps([10, 8, 0], counts=[60, 20, 20])`.
     counts
-        How many respondents gave each of `scores`: a table of answers, as a warehouse holds it.
-        None: one each.
+        How many respondents gave each of `scores`: a table of answers. None: one each.
     weights
         One weight a respondent, at least 0; the interval then rests on Kish's effective number.
     customer
         Whose answer it is; with it the intervals allow for several answers of one customer.
     interval
-        "adjusted_wald" (Rocks 2016), "wald" or "bootstrap" (percentile, respondents or customers
-        resampled).
-    level
-        Confidence level, in (0, 1).
-    nan_policy
-        What to do with missing answers: "omit", "raise" or "propagate".
-    n_resamples
-        Number of bootstrap samples.
-    rng
-        A generator or seed of the bootstrap; None draws anew each time.
+        "adjusted_wald" (Rocks 2016) or "wald".
+    level, nan_policy
+        Confidence level, in (0, 1); missing answers: "omit", "raise" or "propagate".
 
     Returns
     -------
@@ -165,80 +134,35 @@ def nps(
     -----
     NPS = 100 (p - d) with p the share of 9-10 and d of 0-6 (Reichheld 2003); variance of one answer
     p + d - (p - d)². The adjusted Wald interval adds 3/4 promoter, 3/2 passives and 3/4 detractor;
-    its centre shifts, the score stays raw. Clipped ends are noted. The score treats 0 and 6 alike
-    and says nothing of those who did not answer; the scores of segments average to the total only
-    when weighted by their numbers.
-
-    With `customer` the score is computed again without each customer; the interval is that of as
-    many independent answers as this variance is worth, with Student's quantile.
+    the score stays raw. With `customer` the score is computed again without each customer; the
+    interval is that of as many independent answers as this variance is worth, with Student's
+    quantile. The scores of segments average to the total only when weighted by their numbers.
 
     Answers that are all within 1-5 or 1-7 look like those to another question: a note says so, and
-    from 30 answers on a `DataQualityWarning`. A score pooled from counts cannot tell.
-
-    Any answer stands for its group where only the numbers of promoters, passives and detractors
-    are known: `nps([10, 8, 0], counts=[60, 20, 20])`.
+    from 30 answers on a `DataQualityWarning`.
 
     Examples
     --------
     >>> nps([10, 9, 7, 3, 9, 10, 8, 6])
     25 points [-29.4, 65.8] (95% adjusted Wald, n=8) There are fewer than 30 answers. \
-50.0% promoters, 25.0% passives, 25.0% detractors
+    50.0% promoters, 25.0% passives, 25.0% detractors
     >>> nps([10, 8, 0], counts=[60, 20, 20]).value
     40.0
     """
     array = numbers(scores, "scores", finite=False)
-    promoters: float
-    passives: float
-    detractors: float
-    n_eff: float | None = None
-    n: int | None = None
-    check_alone(counts, weights=weights, customer=customer)
-    if counts is not None:
-        Scale.ZERO_TO_TEN.check(array)
-        times = counts_of(counts, len(array))
-        promoters, passives, detractors = (int(part) for part in _sums_of_groups(array, times))
-        n_missing = int(times[np.isnan(array)].sum())
-        array = array[times > 0]  # what nobody answered tells nothing of the scale
-    elif weights is None:
-        promoters, passives, detractors = count_groups(array)
-        n_missing = len(array) - int(promoters + passives + detractors)
-    else:
-        n = Scale.ZERO_TO_TEN.check(array)
-        n_missing = len(array) - n
-        w = weights_of(weights, len(array))
-        promoters, passives, detractors = (float(part) for part in _sums_of_groups(array, w))
-        square = float(np.square(w[~np.isnan(array)]).sum())
-        n_eff = (promoters + passives + detractors) ** 2 / square if square else 0.0
+    groups, sizes = tallied(
+        array, Scale.ZERO_TO_TEN, counts, weights, customer, count=count_groups, add=_sums_of_groups
+    )
     check_choice(nan_policy, "nan_policy", ("omit", "raise", "propagate"))
+    n_missing = sizes["n_missing"]
     if n_missing and nan_policy != "omit" and is_undefined(np.isnan(array), nan_policy, "scores"):
         return _undefined(n_missing, level)
-    bounds = None
-    check_choice(interval, "interval", _METHODS)
-    if interval == "bootstrap":
-        groups = (promoters, passives, detractors)
-        bounds = _bootstrap(
-            array,
-            groups,
-            weights,
-            customer,
-            level=level,
-            n_resamples=n_resamples,
-            rng=check_rng(rng),
-        )
-    score = score_of_groups(
-        promoters,
-        passives,
-        detractors,
-        n_missing=n_missing,
-        n_effective=n_eff,
-        n=n,
-        interval=interval,
-        level=level,
-        bounds=bounds,
-    )
+    score = score_of_groups(*groups, **sizes, interval=interval, level=level)
     if customer is not None:
         score = _clustered(score, array, weights, customer, interval)
-    shorter = None if promoters else _shorter_scale(array, score.n)
+    if counts is not None:  # what nobody answered tells nothing of the scale
+        array = array[counts_of(counts, len(array)) > 0]
+    shorter = None if groups[0] else _shorter_scale(array, score.n)
     if shorter is None:
         return score
     doubt = f"All answers lie within {shorter}: was the question asked on 0-10?"
@@ -283,24 +207,17 @@ def _clustered(
     present = ~np.isnan(array)
     w = weights_of(weights, len(array))[present]
     shares, net = group_shares(array[present], w, owners(customer, present))
-    low, high = score.low, score.high
-    if interval != "bootstrap":
-        p, _, d = shares.whole.tolist()
-        quantile = float(t_quantile(score.level, net.freedom))
-        low, high = _wald(p, d, answers_worth(shares, net), quantile, interval)
-    low, high = clip_points(low, 100), clip_points(high, 100)
-    whole = clustered(score, net, low, high, score.method, drawn=interval == "bootstrap")
-    promoters, passives, detractors = (
-        clustered_share(
-            getattr(score, group),
-            BucketFigures(
-                whole=shares.whole[i], without=shares.without[:, i], units=shares.units[:, i]
-            ),
-            "wilson",
+    p, _, d = shares.whole.tolist()
+    quantile = float(t_quantile(score.level, net.freedom))
+    low, high = _wald(p, d, answers_worth(shares, net), quantile, interval)
+    whole = clustered(score, net, clip_points(low, 100), clip_points(high, 100), score.method)
+    for i, group in enumerate(_GROUPS):
+        figures = BucketFigures(
+            whole=shares.whole[i], without=shares.without[:, i], units=shares.units[:, i]
         )
-        for i, group in enumerate(("promoters", "passives", "detractors"))
-    )
-    return attrs.evolve(whole, promoters=promoters, passives=passives, detractors=detractors)
+        share = clustered_share(getattr(score, group), figures, "wilson")
+        whole = attrs.evolve(whole, **{group: share})
+    return whole
 
 
 def worth_note(size: float) -> str:
@@ -308,11 +225,10 @@ def worth_note(size: float) -> str:
     return f"The weighted answers are worth {size:,.0f} equal ones."
 
 
-def _sums_of_groups(array: NDArray[Any], size: Ints | Floats) -> tuple[float, float, float]:
+def _sums_of_groups(array: NDArray[Any], size: Ints | Floats) -> list[float]:
     """Return what promoters, passives and detractors add up to."""
     high, low = array >= PROMOTER, array <= DETRACTOR
-    middle = ~high & ~low & ~np.isnan(array)
-    return size[high].sum().item(), size[middle].sum().item(), size[low].sum().item()
+    return [size[group].sum().item() for group in (high, ~high & ~low & ~np.isnan(array), low)]
 
 
 def _shorter_scale(array: NDArray[Any], n: int) -> str | None:
@@ -324,7 +240,7 @@ def _shorter_scale(array: NDArray[Any], n: int) -> str | None:
     return next((str(s) for s in (Scale.FIVE_POINT, Scale.SEVEN_POINT) if highest <= s.high), None)
 
 
-def count_groups(array: NDArray[Any]) -> tuple[int, int, int]:
+def count_groups(array: NDArray[Any]) -> list[int]:
     """Return the numbers of promoters, passives and detractors; OutOfScale for other answers."""
     promoters = detractors = present = 0
     narrow = array.dtype.kind != "f" and array.dtype.itemsize > 1
@@ -334,7 +250,7 @@ def count_groups(array: NDArray[Any]) -> tuple[int, int, int]:
         promoters += int(np.count_nonzero(small >= PROMOTER))
         detractors += int(np.count_nonzero(small <= DETRACTOR))
         present += answers
-    return promoters, present - promoters - detractors, detractors
+    return [promoters, present - promoters - detractors, detractors]
 
 
 def score_of_groups(
@@ -347,23 +263,16 @@ def score_of_groups(
     n_effective: float | None = None,
     interval: NpsInterval = "adjusted_wald",
     level: float = 0.95,
-    bounds: tuple[float, float] | None = None,
 ) -> NetPromoterScore:
     """Return the Net Promoter Score of the numbers of promoters, passives and detractors.
 
-    With `n` answers of Kish's effective number `n_effective` they are sums of weights. A
-    "bootstrap" comes with its `bounds` [points], made elsewhere.
+    With `n` answers of Kish's effective number `n_effective` they are sums of weights.
     """
     check_choice(interval, "interval", _METHODS)
-    for argument, count in (
-        ("promoters", promoters),
-        ("passives", passives),
-        ("detractors", detractors),
-    ):
+    counts = (promoters, passives, detractors)
+    for group, count in zip(_GROUPS, counts, strict=True):
         if not is_number(count) or not 0 <= count < math.inf:
-            raise InvalidValue.of(argument, "be a finite count of at least 0", count)
-    if interval == "bootstrap" and bounds is None:
-        raise InvalidValue.of("bounds", 'be given for interval="bootstrap"', None)
+            raise InvalidValue.of(group, "be a finite count of at least 0", count)
     check_sizes(n, n_effective)
     total = promoters + passives + detractors
     answers = round(total) if n is None else n
@@ -376,16 +285,15 @@ def score_of_groups(
     if n_effective is not None:
         notes.append(worth_note(size))
     p, d = (promoters / total, detractors / total) if total else (math.nan, math.nan)
-    if bounds is None:
-        low, high = _wald(p, d, size, normal_quantile(level), interval)
-    else:
-        low, high = _ends(bounds)
+    low, high = _wald(p, d, size, normal_quantile(level), interval)
     if low < -100 or high > 100:
         notes.append("The interval is clipped to ±100.")
     if interval == "wald" and total and p + d - (p - d) ** 2 == 0:
         notes.append("All answers fall into one group: this interval has no width.")
-    if interval == "bootstrap" and math.isnan(low) and total:
-        notes.append(f"There are too few answers to resample (fewer than {_TOO_FEW}).")
+    shares: dict[str, Any] = {
+        group: _share(group, count, total, size, n=answers, level=level)
+        for group, count in zip(_GROUPS, counts, strict=True)
+    }
     return NetPromoterScore(
         value=100 * (promoters - detractors) / total if total else math.nan,
         low=clip_points(low, 100),
@@ -401,17 +309,8 @@ def score_of_groups(
         parameters={"interval": interval, "weighted": n_effective is not None},
         numerator=promoters - detractors,
         denominator=total,
-        promoters=_share("promoters", promoters, total, size, n=answers, level=level),
-        passives=_share("passives", passives, total, size, n=answers, level=level),
-        detractors=_share("detractors", detractors, total, size, n=answers, level=level),
+        **shares,
     )
-
-
-def _ends(bounds: tuple[float, float]) -> tuple[float, float]:
-    ends = tuple(bounds) if isinstance(bounds, Iterable) else ()
-    if len(ends) != 2 or not all(map(is_number, ends)):
-        raise InvalidValue.of("bounds", "be a pair of numbers", bounds)
-    return ends
 
 
 def clip_points(points: float, limit: float) -> float:
@@ -454,48 +353,9 @@ def _share(name: str, count: float, total: float, size: float, *, n: int, level:
     )
 
 
-def _bootstrap(
-    array: NDArray[Any],
-    groups: tuple[float, float, float],
-    weights: Values | None,
-    customer: Values | None,
-    *,
-    level: float,
-    n_resamples: int,
-    rng: np.random.Generator,
-) -> tuple[float, float]:
-    from cxjourney._stats.bootstrap import resampled_ratio
-
-    check_count(n_resamples, "n_resamples")
-    present = ~np.isnan(array)
-    n = int(sum(groups)) if weights is None else int(present.sum())
-    units = None if customer is None else owners(customer, present)
-    if (n if units is None else units.n) < _TOO_FEW:
-        return math.nan, math.nan
-    tail = (1 - check_level(level)) / 2
-    if weights is None and units is None:
-        # resampling respondents is drawing the three counts: exact, and independent of n
-        drawn = rng.multinomial(n, np.array(groups) / n, size=n_resamples)
-        replicates = 100.0 * (drawn[:, 0] - drawn[:, 2]) / n
-    else:
-        w = weights_of(weights, len(array))[present]
-        net = (array[present] >= PROMOTER) * 1.0 - (array[present] <= DETRACTOR)
-        top = w * net
-        if units is not None:
-            top, w = (units.total(values=x) for x in (top, w))
-        replicates = 100.0 * resampled_ratio(top, w, n_resamples=n_resamples, rng=rng)
-    low, high = np.quantile(replicates, [tail, 1 - tail])
-    return float(low), float(high)
-
-
 def _undefined(n_missing: int, level: float) -> NetPromoterScore:
     base = undefined(
         name="nps", definition=_DEFINITION, n_missing=n_missing, unit="points", level=level
     )
     share = undefined(name="nps_share", definition="", n_missing=n_missing, level=level)
-    return NetPromoterScore(
-        **{a.name: getattr(base, a.name) for a in attrs.fields(Estimate)},
-        promoters=share,
-        passives=share,
-        detractors=share,
-    )
+    return NetPromoterScore(**fields_of(base) | dict.fromkeys(_GROUPS, share))

@@ -82,10 +82,8 @@ def nps_difference(
     customer
         Whose answers they are, where customers answer more than once: two columns, one a wave, or
         for paired waves one column. Customers may be in both waves.
-    level
-        Confidence level, in (0, 1).
-    nan_policy
-        What to do with missing answers: "omit", "raise" or "propagate".
+    level, nan_policy
+        Confidence level, in (0, 1); missing answers: "omit", "raise" or "propagate".
 
     Returns
     -------
@@ -104,10 +102,9 @@ def nps_difference(
     Independent waves: 3/8 promoter, 3/4 passive and 3/8 detractor are added to each, half of what
     the adjusted Wald interval of one score adds (as Agresti and Caffo 2000 do for shares), and the
     quantile is Student's. Paired: each respondent counts +1, 0 or -1 in each wave, and to their
-    differences half a respondent of +1 and half a one of -1 are added. So an interval has a width
-    where all are equal. The value stays raw. Treating paired waves as independent usually hides a
-    change. With `customer` everything is computed again without each customer, who leaves both
-    waves at once.
+    differences half a respondent of +1 and half a one of -1 are added. The value stays raw.
+    Treating paired waves as independent usually hides a change. With `customer` everything is
+    computed again without each customer, who leaves both waves at once.
 
     Examples
     --------
@@ -239,26 +236,20 @@ def nps_sample_size(
 
     Parameters
     ----------
-    margin
-        Half the width of the interval [points], above 0.
+    margin, level
+        Half the width of the interval [points], above 0; confidence level, in (0, 1).
     promoters, detractors
         Expected shares [fraction]; without them the worst case: half and half, variance 1.
-    level
-        Confidence level, in (0, 1).
 
     Returns
     -------
     int
-        Number of answers, not of invitations.
+        Number of answers, not of invitations: (100 z / margin)² (p + d - (p - d)²), rounded up.
 
     Raises
     ------
     InvalidValue
         If the margin is not positive, only one share is given, or they add up to more than 1.
-
-    Notes
-    -----
-    (100 z / margin)² (p + d - (p - d)²), rounded up: the plain Wald margin.
 
     Examples
     --------

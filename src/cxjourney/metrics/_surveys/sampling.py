@@ -17,7 +17,6 @@ from cxjourney._support.arrays import (
     numbers,
     same_length,
     to_array,
-    weights_of,
 )
 from cxjourney._support.validation import check_level, is_number
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["cronbach_alpha", "effective_size", "poststratification_weights", "response_rate"]
+__all__ = ["cronbach_alpha", "poststratification_weights", "response_rate"]
 
 
 def response_rate(
@@ -44,19 +43,14 @@ def response_rate(
 
     Parameters
     ----------
-    completed
-        One flag an invitation: partial answers are False.
-    undelivered
-        One flag an invitation: True only where it is known not to have arrived. Such an invitation
-        is not eligible; one of unknown fate is.
+    completed, undelivered
+        One flag an invitation: partial answers are not complete. Only one that is known not to
+        have arrived is undelivered, and not eligible; one of unknown fate is.
     customer
         Whom it went to; with it the interval allows for several invitations of one customer.
-    nan_policy
-        What to do with missing flags: "omit", "raise" or "propagate".
-    level
-        Confidence level, in (0, 1).
-    interval
-        How the interval is made.
+    nan_policy, level, interval
+        Missing flags: "omit", "raise" or "propagate"; confidence level, in (0, 1); how the
+        interval is made.
 
     Returns
     -------
@@ -98,13 +92,6 @@ def response_rate(
     )
 
 
-def effective_size(weights: Values) -> float:
-    """Return how many equally weighted respondents these are worth: (Σw)² / Σw² (Kish 1965)."""
-    w = weights_of(weights, len(to_array(weights, "weights")[0]))
-    square = float(w @ w)
-    return float(w.sum()) ** 2 / square if square else 0.0
-
-
 def poststratification_weights(
     group: Values, population: Mapping[Any, float]
 ) -> NDArray[np.float64]:
@@ -112,15 +99,14 @@ def poststratification_weights(
 
     Parameters
     ----------
-    group
-        Group of each respondent, such as an age band.
-    population
-        Group to its size or share in the population, above 0. Any is the type of the labels.
+    group, population
+        Group of each respondent, such as an age band; group to its size or share in the population,
+        above 0. Any is the type of the labels.
 
     Returns
     -------
     array of float
-        One weight a respondent, 1 on average.
+        One weight a respondent, 1 on average: w_g = (N_g / N) / (n_g / n).
 
     Raises
     ------
@@ -132,8 +118,8 @@ def poststratification_weights(
 
     Notes
     -----
-    w_g = (N_g / N) / (n_g / n). It removes the bias of who answered only as far as the groups
-    explain it, and it costs precision: see `effective_size`.
+    It removes the bias of who answered only as far as the groups explain it, and it costs
+    precision: they are worth (Σw)² / Σw² equal respondents (Kish 1965).
 
     Examples
     --------
@@ -178,13 +164,10 @@ def cronbach_alpha(
     Parameters
     ----------
     items
-        One column an item, respondents position by position; or a two-dimensional array whose
-        columns are the items.
-    level
-        Confidence level, in (0, 1).
-    nan_policy
-        What to do with respondents that miss an item: "omit" (the whole respondent), "raise" or
-        "propagate".
+        One column an item, respondents position by position; or an array whose columns are the
+        items.
+    level, nan_policy
+        Confidence level, in (0, 1); respondents that miss an item: "omit", "raise" or "propagate".
 
     Returns
     -------

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 import numpy as np
 
+from cxjourney._support.arrays import check_alone, counts_of, weights_of
 from cxjourney.exceptions import InvalidValue, OutOfScale
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["Scale", "check_scale"]
+    from cxjourney._support.arrays import Values
+
+__all__ = ["Scale", "check_scale", "tallied"]
 
 _CHUNK = 1 << 15
 _SHOWN = 5
@@ -31,10 +34,8 @@ class Scale:
     ----------
     low, high
         Lowest and highest answer.
-    integer
-        Whether only whole answers exist; False for a slider.
-    higher_is_better
-        Whether the high end is the good one.
+    integer, higher_is_better
+        Whether only whole answers exist; whether the high end is the good one.
     labels
         Wording of each answer from low to high; none, or one each.
 
@@ -75,13 +76,7 @@ class Scale:
 
     @property
     def answers(self) -> tuple[int, ...]:
-        """The answers of an integer scale, from low to high.
-
-        Raises
-        ------
-        InvalidValue
-            If the scale is continuous.
-        """
+        """The answers of an integer scale, from low to high; InvalidValue if it is continuous."""
         if not self.integer:
             raise InvalidValue.of("scale", "be an integer scale to list its answers", str(self))
         return tuple(range(int(self.low), int(self.high) + 1))
@@ -99,14 +94,9 @@ class Scale:
     def pieces(
         self, scores: NDArray[Any], name: str = "scores"
     ) -> Iterator[tuple[NDArray[Any], int]]:
-        """Yield the scores in checked pieces, and how many answers each has; NaN is missing.
+        """Yield the scores in checked pieces, and how many answers each has, as `check` does.
 
         A piece stays in the processor's cache: who counts it at once reads memory only once.
-
-        Raises
-        ------
-        OutOfScale
-            If an answer is off the scale; carries the positions, counted from 0.
         """
         for start in range(0, len(scores), _CHUNK):
             piece = scores[start : start + _CHUNK]
@@ -147,18 +137,44 @@ class Scale:
         return present if whole == present or not self.integer else None
 
     def good_end(self, boxes: int) -> tuple[float, float]:
-        """Return the lowest and highest of the `boxes` best answers.
-
-        Raises
-        ------
-        InvalidValue
-            If there are not so many answers.
-        """
+        """Return the lowest and highest of the `boxes` best answers; InvalidValue if too many."""
         answers = self.answers
         if not isinstance(boxes, int) or not 1 <= boxes < len(answers):
             raise InvalidValue.of("boxes", f"lie between 1 and {len(answers) - 1}", boxes)
         best = answers[-boxes:] if self.higher_is_better else answers[:boxes]
         return best[0], best[-1]
+
+
+Parts = TypeVar("Parts", bound="Sequence[float] | NDArray[Any]")
+
+
+def tallied(
+    array: NDArray[Any],
+    scale: Scale,
+    counts: Values | None,
+    weights: Values | None,
+    customer: Values | None,
+    *,
+    count: Callable[[NDArray[Any]], Parts],
+    add: Callable[[NDArray[Any], NDArray[Any]], Parts],
+) -> tuple[Parts, dict[str, Any]]:
+    """Return how often answers occur, or what they add up to, and the numbers of answers.
+
+    These are `n_missing` and, of weighted answers, `n` and Kish's effective number.
+    """
+    check_alone(counts, weights=weights, customer=customer)
+    if counts is None and weights is None:
+        parts = count(array)
+        return parts, {"n_missing": len(array) - int(sum(parts))}
+    n = scale.check(array)
+    if counts is not None:
+        size = counts_of(counts, len(array))
+        return add(array, size), {"n_missing": int(size[np.isnan(array)].sum())}
+    w = weights_of(weights, len(array))
+    present = w[~np.isnan(array)]
+    square = float(present @ present)
+    n_effective = float(present.sum()) ** 2 / square if square else 0.0
+    return add(array, w), {"n_missing": len(array) - n, "n": n, "n_effective": n_effective}
 
 
 def check_scale(scale: Scale) -> Scale:

@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 import attrs
 import numpy as np
 
-from cxjourney._stats.estimate import Estimate, Parameter
-from cxjourney._support.arrays import (
-    NanPolicy,
-    Values,
-    check_alone,
-    counts_of,
-    is_undefined,
-    numbers,
-    weights_of,
-)
+from cxjourney._stats.estimate import Estimate, Parameter, fields_of
+from cxjourney._support.arrays import NanPolicy, Values, is_undefined, numbers, weights_of
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.validation import check_choice, check_number, is_number
 from cxjourney.exceptions import InvalidValue
@@ -31,12 +23,10 @@ from cxjourney.metrics._rates import (
 )
 from cxjourney.metrics._surveys.means import clustered_mean, mean_of_scores, weighted_mean
 from cxjourney.metrics._surveys.nps import worth_note
-from cxjourney.metrics._surveys.scale import Scale, check_scale
+from cxjourney.metrics._surveys.scale import Scale, check_scale, tallied
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from cxjourney._support.array_types import Floats, Ints
 
 __all__ = ["AnswerShare", "answer_share", "ces", "csat"]
 
@@ -59,10 +49,8 @@ class AnswerShare(Estimate):
         Mean answer [scale points] with its interval, Wilson's on the scale.
     distribution
         Answer to number of respondents (or weight), every answer of the scale listed.
-    scale
-        The scale that was answered on.
-    counted
-        Lowest and highest answer that the share counts.
+    scale, counted
+        The scale that was answered on; the lowest and highest answer that the share counts.
     """
 
     mean: Estimate
@@ -104,10 +92,8 @@ def csat(
 
     Parameters
     ----------
-    scores
-        Answers on the scale.
-    scale
-        The scale, by default 1-5.
+    scores, scale
+        Answers, and the scale that they are on.
     boxes
         How many of the best answers count as satisfied. 2 on a five-point scale; on others there is
         no convention, and it must be said.
@@ -117,18 +103,15 @@ def csat(
         One weight a respondent, at least 0; the interval then rests on Kish's effective number.
     customer
         Whose answer it is; with it the interval allows for several answers of one customer.
-    level
-        Confidence level, in (0, 1).
-    interval
-        How the interval of the share is made.
-    nan_policy
-        What to do with missing answers: "omit", "raise" or "propagate".
+    level, interval, nan_policy
+        Confidence level, in (0, 1); how the interval of the share is made; missing answers:
+        "omit", "raise" or "propagate".
 
     Returns
     -------
     AnswerShare
-        An `Estimate` [fraction] that has the `mean` answer, the `distribution` (answer to number
-        of respondents), the `scale` and the answers `counted` beside it.
+        An `Estimate` [fraction] with the `mean` answer, the `distribution`, the `scale` and the
+        answers `counted` beside it.
 
     Raises
     ------
@@ -193,25 +176,14 @@ def ces(
         agree). Version 1: effort, 1 (very low) to 5 (very high).
     version
         The question that was asked.
-    counts
-        How many respondents gave each of `scores`: a table of answers. None: one each.
-    weights
-        One weight a respondent, at least 0; the interval then rests on Kish's effective number.
-    customer
-        Whose answer it is; with it the interval allows for several answers of one customer.
-    level
-        Confidence level, in (0, 1).
-    interval
-        How the interval of the share is made.
-    nan_policy
-        What to do with missing answers: "omit", "raise" or "propagate".
+    counts, weights, customer, level, interval, nan_policy
+        As for `csat`.
 
     Returns
     -------
     AnswerShare
         Version 2: share of answers 5-7, higher is better. Version 1: share of answers 1-2 (low
-        effort), higher is better, while its mean is better when lower. `parameters` names the
-        version. Mean and distribution stand beside it, as in `csat`.
+        effort), higher is better, while its mean is better when lower.
 
     Raises
     ------
@@ -272,25 +244,15 @@ def _from_scores(
     interval: Interval,
 ) -> AnswerShare:
     array = numbers(scores, "scores", finite=False)
-    n_effective: float | None = None
-    n: int | None = None
-    check_alone(counts, weights=weights, customer=customer)
-    table: Ints | Floats
-    if counts is not None:
-        times = counts_of(counts, len(array))
-        table = _sums_of_answers(array, times, scale).astype(np.int64)
-        n_missing = int(times.sum() - table.sum())
-    elif weights is None:
-        table = count_answers(array, scale)
-        n_missing = len(array) - int(table.sum())
-    else:
-        w = weights_of(weights, len(array))
-        table = _sums_of_answers(array, w, scale)
-        n = int(np.count_nonzero(~np.isnan(array)))
-        n_missing = len(array) - n
-        w = w[~np.isnan(array)]
-        square = float(w @ w)
-        n_effective = float(w.sum()) ** 2 / square if square else 0.0
+    table, sizes = tallied(
+        array,
+        scale,
+        counts,
+        weights,
+        customer,
+        count=lambda answers: count_answers(answers, scale),
+        add=lambda answers, size: _sums_of_answers(answers, size, scale),
+    )
     share = answer_share(
         table,
         low=low,
@@ -299,14 +261,13 @@ def _from_scores(
         definition=definition,
         parameters={**parameters, "weighted": weights is not None},
         scale=scale,
-        n_missing=n_missing,
-        n=n,
-        n_effective=n_effective,
+        **sizes,
         level=level,
         interval=interval,
     )
     check_choice(nan_policy, "nan_policy", ("omit", "raise", "propagate"))
-    if n_missing and nan_policy != "omit" and is_undefined(np.isnan(array), nan_policy, "scores"):
+    lost = share.n_missing and nan_policy != "omit"
+    if lost and is_undefined(np.isnan(array), nan_policy, "scores"):
         return attrs.evolve(_blank(share), mean=_blank(share.mean))
     if customer is None:
         return share
@@ -320,13 +281,12 @@ def _from_scores(
     )
 
 
-def _sums_of_answers(array: NDArray[Any], size: Ints | Floats, scale: Scale) -> Floats:
-    """Return what each answer of the scale adds up to, once each answer is checked."""
-    scale.check(array)
+def _sums_of_answers(array: NDArray[Any], size: NDArray[Any], scale: Scale) -> NDArray[Any]:
+    """Return what each answer of the scale adds up to."""
     present = ~np.isnan(array)
     offset = (array[present] - scale.low).astype(np.intp)
     sums = np.bincount(offset, weights=size[present], minlength=len(scale.answers))
-    return sums.astype(np.float64)
+    return sums.astype(size.dtype)
 
 
 def _blank(estimate: E) -> E:
@@ -399,10 +359,9 @@ def answer_share(
     mean = _mean_of_counts(
         counts, answers, size=size, n=answered, name=f"{name}_mean", scale=scale, level=level
     )
-    fields = {a.name: getattr(base, a.name) for a in attrs.fields(Estimate)}
-    fields.update(value=share, n=answered, numerator=good, denominator=total)
+    base = attrs.evolve(base, value=share, n=answered, numerator=good, denominator=total)
     return AnswerShare(
-        **fields,
+        **fields_of(base),
         mean=attrs.evolve(mean, n_missing=n_missing),
         distribution={
             f"{answer:g}": count.item() for answer, count in zip(answers, counts, strict=True)

@@ -61,10 +61,8 @@ class IncidenceCurves(Result):
         error and the ends of its pointwise interval.
     n, n_missing, n_censored
         Rows used, left out because a value was missing, and censored.
-    level
-        Confidence level of the intervals.
-    method
-        How the variance was estimated.
+    level, method
+        Confidence level of the intervals; how the variance was estimated.
     """
 
     title = "Cumulative incidence (Aalen-Johansen)"
@@ -140,10 +138,8 @@ class IncidenceCurves(Result):
         ----------
         label
             What the share is.
-        title
-            The heading; None takes that of the result.
-        ax
-            Where to draw; None makes a figure of its own.
+        title, ax
+            The heading (None: that of the result), and where to draw (None: a new figure).
 
         Raises
         ------
@@ -250,7 +246,6 @@ def cumulative_incidence(
     Examples
     --------
     >>> from datetime import timedelta
-    >>> from cxjourney.metrics import cumulative_incidence
     >>> days = [timedelta(days=d) for d in (1, 2, 2, 3, 3, 4, 5, 5)]
     >>> ends = ["bought", "bought", "left", None, "left", "bought", None, "bought"]
     >>> curves = cumulative_incidence(days, ends)

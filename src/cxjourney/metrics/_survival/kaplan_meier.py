@@ -77,10 +77,8 @@ class SurvivalCurve(Result):
         The mean duration up to the horizon [seconds].
     n, n_missing, n_censored
         Rows used, left out because a value was missing, and censored.
-    level
-        Confidence level of the intervals.
-    method
-        How the variance was estimated.
+    level, method
+        Confidence level of the intervals; how the variance was estimated.
     """
 
     title = "Kaplan-Meier survival"
@@ -306,7 +304,6 @@ def kaplan_meier(
     Examples
     --------
     >>> from datetime import timedelta
-    >>> from cxjourney.metrics import kaplan_meier
     >>> days = [timedelta(days=d) for d in (1, 2, 3, 3, 2, 4, 5)]
     >>> curve = kaplan_meier(days, [True, True, True, True, False, False, False])
     >>> [round(float(s), 6) for s in curve.survival]

@@ -41,7 +41,6 @@ class LifeTable:
     Examples
     --------
     >>> from datetime import timedelta
-    >>> from cxjourney.metrics import LifeTable
     >>> day = timedelta(days=1)
     >>> monday = LifeTable(day).update([1 * day, 3 * day], [True, False])
     >>> tuesday = LifeTable(day).update([2 * day], [True])

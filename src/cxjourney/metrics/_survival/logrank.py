@@ -124,7 +124,6 @@ def logrank(
     Examples
     --------
     >>> from datetime import timedelta
-    >>> from cxjourney.metrics import logrank
     >>> days = [timedelta(days=d) for d in (10, 20, 30, 10, 20, 50)]
     >>> test = logrank(days, [True] * 6, ["new"] * 3 + ["old"] * 3)
     >>> round(test.statistic, 6), round(test.p_value, 6)

@@ -176,7 +176,6 @@ def fit_bg_nbd(
     Examples
     --------
     >>> from datetime import timedelta
-    >>> from cxjourney.metrics import BgNbd
     >>> model = BgNbd(r=0.2426, alpha=4.4136, a=0.7929, b=2.4259)  # CDNOW, weeks
     >>> round(model.expected_purchases(timedelta(weeks=32)), 3)
     1.044

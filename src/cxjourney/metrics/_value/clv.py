@@ -80,7 +80,6 @@ def clv_constant(
 
     Examples
     --------
-    >>> from cxjourney.metrics import clv_constant
     >>> round(clv_constant(100, 0.8, 0.1).value, 2)
     266.67
     >>> round(clv_constant(100, 0.8, 0.1, first_margin="now").value, 2)

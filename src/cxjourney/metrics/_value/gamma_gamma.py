@@ -135,7 +135,6 @@ def fit_gamma_gamma(summary: PurchaseSummary, *, level: float = 0.95) -> GammaGa
 
     Examples
     --------
-    >>> from cxjourney.metrics import GammaGamma
     >>> model = GammaGamma(p=6.25, q=3.74, v=15.44)
     >>> round(model.population_mean, 2)
     35.22

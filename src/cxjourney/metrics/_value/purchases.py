@@ -47,10 +47,8 @@ class PurchaseSummary(Result):
         From the first purchase day to the end of observation, T [seconds].
     mean_value
         Mean value of the repeat purchase days; NaN without a repeat or without values.
-    n_missing
-        Rows without a customer or a timestamp.
-    n_later
-        Rows after the end of observation, left out.
+    n_missing, n_later
+        Rows left out: without a customer or a timestamp, after the end of observation.
     time_zone
         The zone in which days were cut.
     """
@@ -144,7 +142,6 @@ def purchase_summary(
     Examples
     --------
     >>> from datetime import datetime
-    >>> from cxjourney.metrics import purchase_summary
     >>> when = [datetime(2015, 2, 1), datetime(2015, 2, 6), datetime(2015, 1, 1)]
     >>> summary = purchase_summary([1, 1, 2], when, observed_until=datetime(2015, 2, 7))
     >>> summary.frequency, summary.recency_s / 86400, summary.age_s / 86400
@@ -195,10 +192,8 @@ class RfmScores(Result):
         1 (worst) to `bins` (best), by rank; equal values score equally.
     bins
         Number of scores.
-    n_missing
-        Rows without a customer or a timestamp.
-    n_later
-        Rows after the end of observation, left out.
+    n_missing, n_later
+        Rows left out: without a customer or a timestamp, after the end of observation.
     """
 
     title = "RFM"
@@ -295,7 +290,6 @@ def rfm(
     Examples
     --------
     >>> from datetime import datetime
-    >>> from cxjourney.metrics import rfm
     >>> when = [datetime(2026, 1, d) for d in (1, 9, 5)]
     >>> scores = rfm(["ann", "ann", "ben"], when, [10.0, 30.0, 15.0], bins=2)
     >>> scores.recency_score, scores.monetary

@@ -123,7 +123,6 @@ def retention_value(
 
     Examples
     --------
-    >>> from cxjourney.metrics import retention_value
     >>> result = retention_value(0.8, 0.1, claimed_gain=0.3)
     >>> round(result.gain.value, 3), round(result.holds_at[0], 3)
     (0.5, 0.667)

@@ -85,7 +85,6 @@ def average_order_value(
 
     Examples
     --------
-    >>> from cxjourney.metrics import average_order_value
     >>> average_order_value([20.0, 30.0, 40.0], currency="EUR").value
     30.0
     """
@@ -143,7 +142,6 @@ def arpu(
 
     Examples
     --------
-    >>> from cxjourney.metrics import arpu
     >>> arpu(["ann", "ann", "ben", "cid"], [10, 20, 30, 0]).value
     20.0
     >>> arpu(["ann", "ann", "ben", "cid"], [10, 20, 30, 0], base="paying").value
@@ -192,7 +190,6 @@ def purchase_frequency(customers: Values, *, level: float = 0.95) -> Estimate:
 
     Examples
     --------
-    >>> from cxjourney.metrics import purchase_frequency
     >>> purchase_frequency(["ann", "ann", "ann", "ben"]).value
     2.0
     """

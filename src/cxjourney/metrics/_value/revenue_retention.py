@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.estimate import Estimate, estimates_table
 from cxjourney._stats.estimates import ratio_estimate
-from cxjourney._support.arrays import numbers, same_length
+from cxjourney._support.arrays import numbers, refuse_rows, same_length
 from cxjourney._support.result import Result
-from cxjourney._support.table import Table
-from cxjourney.exceptions import InvalidData
 
 if TYPE_CHECKING:
     from cxjourney._support.arrays import Values
+    from cxjourney._support.table import Table
 
 __all__ = ["RevenueRetention", "nrr_grr"]
 
@@ -49,16 +48,7 @@ class RevenueRetention(Result):
     n_churned: int
 
     def _table(self) -> Table:
-        rows = (self.nrr, self.grr)
-        return Table(
-            {
-                "figure": ("NRR", "GRR"),
-                "value": np.array([e.value for e in rows]),
-                "low": np.array([e.low for e in rows]),
-                "high": np.array([e.high for e in rows]),
-            },
-            formats=dict.fromkeys(("value", "low", "high"), "percent"),
-        )
+        return estimates_table("figure", {"NRR": self.nrr, "GRR": self.grr}, kind="percent")
 
     def _notes(self) -> tuple[str, ...]:
         return (
@@ -101,7 +91,6 @@ def nrr_grr(start: Values, end: Values, *, level: float = 0.95) -> RevenueRetent
 
     Examples
     --------
-    >>> from cxjourney.metrics import nrr_grr
     >>> result = nrr_grr([100, 100, 100, 0], [150, 80, 0, 70])
     >>> round(result.nrr.value, 4), result.grr.value
     (0.7667, 0.6)
@@ -109,36 +98,30 @@ def nrr_grr(start: Values, end: Values, *, level: float = 0.95) -> RevenueRetent
     before = numbers(start, "start").astype(np.float64)
     after = numbers(end, "end").astype(np.float64)
     same_length(start=before, end=after)
-    for name, column in (("start", before), ("end", after)):
-        negative = np.flatnonzero(column < 0)
-        if negative.size:
-            raise InvalidData.at_rows(f"{name} is negative", negative.tolist())
+    refuse_rows(before < 0, "start is negative")
+    refuse_rows(after < 0, "end is negative")
     missing = np.isnan(before) | np.isnan(after)
     base = ~missing & (before > 0)
     s, e = before[base], after[base]
     kept = np.minimum(s, e)
     exclusions = {"customers won since": int(np.count_nonzero(~missing & (before == 0)))}
     n_missing = int(np.count_nonzero(missing))
-    nrr = ratio_estimate(
-        e,
-        s,
-        level=level,
-        unit="fraction",
-        name="nrr",
-        definition="revenue at the end / revenue at the start, customers at the start only",
-        n_missing=n_missing,
-        exclusions=exclusions,
-    )
-    grr = ratio_estimate(
-        kept,
-        s,
-        level=level,
-        unit="fraction",
-        name="grr",
-        definition="revenue at the end, each customer capped at the start / revenue at the start",
-        n_missing=n_missing,
-        exclusions=exclusions,
-        of_shares=True,
+    nrr, grr = (
+        ratio_estimate(
+            amount,
+            s,
+            level=level,
+            unit="fraction",
+            name=name,
+            definition=f"revenue at the end, {whose} / revenue at the start",
+            n_missing=n_missing,
+            exclusions=exclusions,
+            of_shares=name == "grr",
+        )
+        for amount, name, whose in (
+            (e, "nrr", "customers at the start only"),
+            (kept, "grr", "each customer capped at the start"),
+        )
     )
     return RevenueRetention(
         nrr=nrr,
