@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
 import subprocess
@@ -37,16 +38,20 @@ ODD = (
     "a=b",
     "🛒",
 )
+FIGURES = (
+    *("conversion_rate", "conversion_after", "exit_rate", "visits_per_journey", "score"),
+    *("value_per_conversion", "emotion", "journeys", "conversions", "visits"),
+)
 ENDED = "cxjourney: error: "
 
 
 def command(rng: random.Random, folder: Path) -> bool:
-    """Run the command in process; it writes a report, or says in one line why it does not."""
+    """Run the command in process; it gives a result, or says in one line why it does not."""
     arguments, rows = _arguments(rng, folder)
     out, err = io.StringIO(), io.StringIO()
     with one_database(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(arguments)
-    return _judged(folder, code, out.getvalue(), err.getvalue(), rows)
+    return _judged(folder, arguments, rows, code=code, out=out.getvalue(), err=err.getvalue())
 
 
 def process(rng: random.Random, folder: Path) -> bool:
@@ -61,10 +66,12 @@ def process(rng: random.Random, folder: Path) -> bool:
         env={**os.environ, "PYTHONIOENCODING": rng.choice(("utf-8", "ascii", "latin-1"))},
     )
     out, err = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))
-    return _judged(folder, done.returncode, out, err, rows)
+    return _judged(folder, arguments, rows, code=done.returncode, out=out, err=err)
 
 
-def _judged(folder: Path, code: int, out: str, err: str, rows: int | None) -> bool:
+def _judged(
+    folder: Path, arguments: list[str], rows: int | None, *, code: int, out: str, err: str
+) -> bool:
     page = folder / "page.html"
     written = page.exists()
     page.unlink(missing_ok=True)
@@ -73,13 +80,19 @@ def _judged(folder: Path, code: int, out: str, err: str, rows: int | None) -> bo
     errors = [line for line in err.splitlines() if line.startswith(ENDED)]
     assert len(errors) == (code == 2), err
     assert all(len(line) <= LONGEST for line in err.splitlines()), err[:3000]
-    assert written == (code == 0)
+    assert written == (code == 0 and arguments[0] == "report")
     assert not list(folder.glob("*.part"))
-    if code == 0 and rows is not None:
+    if code == 0 and "--json" in arguments:
+        assert json.loads(out, parse_constant=_no_json)["type"]
+    elif code == 0 and rows is not None and arguments[0] == "report":
         found = re.search(r"^Interactions +([\d,]+)", out, re.MULTILINE)
         assert found is not None, out[:500]
         assert int(found[1].replace(",", "")) == rows, (found[0], rows)
     return code == 0
+
+
+def _no_json(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
 
 
 def _arguments(rng: random.Random, folder: Path) -> tuple[list[str], int | None]:
@@ -87,7 +100,7 @@ def _arguments(rng: random.Random, folder: Path) -> tuple[list[str], int | None]
     names = {"customer": "customer", "timestamp": "timestamp", "touchpoint": "touchpoint"}
     encoding = rng.choice(("utf-8", "utf-8", "utf-8", "latin-1", "utf-16"))
     delimiter = rng.choice(",,;\t")
-    header = [*names.values(), *rng.sample(("channel", "stage", "value", "x y"), rng.randint(0, 2))]
+    header = [*names.values(), *rng.sample(("channel", "stage", "value", "x y"), rng.randint(0, 4))]
     rng.shuffle(header)
     kind = rng.choice(("csv",) * 12 + ("xes", "xes", "parquet", "nothing"))
     path = folder / f"log.{kind}"
@@ -104,11 +117,11 @@ def _arguments(rng: random.Random, folder: Path) -> tuple[list[str], int | None]
         path.write_bytes(damaged(rng, b"PAR1" + b"\x00" * 60 + b"PAR1"))
     else:
         path = folder / rng.choice(("nowhere.csv", ".", "*.none"))
-    arguments = ["report", str(path), "--out", str(folder / "page.html"), "--encoding", encoding]
+    arguments = [*_command(rng, folder), str(path), "--encoding", encoding]
     if rng.random() < 0.8:
         arguments += ["--drop-missing"]
     if rng.random() < 0.7:
-        arguments += ["--goal", rng.choice(("buy", "cart", "web", rng.choice(ODD)))]
+        arguments += ["--goal", rng.choice(("buy", "buy", "cart", "web", rng.choice(ODD)))]
     if rng.random() < 0.6:
         arguments += ["--inactivity", rng.choice(("7d", "1h", "30d"))]
     elif rng.random() < 0.3:  # which leaves out what follows the goal
@@ -116,7 +129,8 @@ def _arguments(rng: random.Random, folder: Path) -> tuple[list[str], int | None]
     for option in rng.sample(("--step", "--exit-touchpoint", "--tz", "--timestamp-format",
                               "--delimiter", "--observed-until", "--channel", "--value", "--seq",
                               "--currency", "--timestamp-unit", "--inactivity", "--encoding",
-                              "--customer", "--nonsense"),
+                              "--customer", "--nonsense", "--segment", "--carry-channels",
+                              "--strata", "--before", "--by", "--window", "--reaching"),
                              rng.choice((0, 0, 0, 0, 1, 2))):  # fmt: skip
         value = rng.choice(
             (*ODD, "web", "cart", "UTC", "Europe/Berlin", "2026-02-01", ";", "value")
@@ -124,6 +138,27 @@ def _arguments(rng: random.Random, folder: Path) -> tuple[list[str], int | None]
         arguments += [option, value]
         rows = None
     return arguments, rows
+
+
+def _command(rng: random.Random, folder: Path) -> list[str]:
+    """Return a command with the options that it needs, or nearly."""
+    name = rng.choice(("report", "report", "compare", "compare", "trend", "trend"))
+    as_json = ["--json"] if rng.random() < 0.5 else []
+    if name == "report":
+        return [name, "--out", str(folder / "page.html"), *as_json]
+    if name == "trend":
+        figure = rng.choice((*FIGURES, *(f"{figure}:web" for figure in FIGURES), rng.choice(ODD)))
+        by = rng.choice(("day", "week", "month", "quarter"))
+        return [name, f"--figure={figure}", "--by", by, *as_json]
+    segment = rng.choice(("channel", "value", "stage=a,b", "channel=a", "x y", "=", '"'))
+    sides = (
+        ["--before", "2026-02-01"],
+        [f"--after={rng.choice(('2026-01-20', '2026-01-01/2026-03-01', rng.choice(ODD)))}"],
+        ["--before", "2026-01-20", "--after", rng.choice(("2026-02-01", "2026-01-01"))],
+        [f"--segment={segment}"],
+        ["--segment", "channel", "--strata", "stage"],
+    )
+    return [name, *rng.choice(sides), *as_json]
 
 
 def _sound(rng: random.Random, header: list[str], delimiter: str, encoding: str) -> bytes:

@@ -15,7 +15,7 @@ from cxjourney.exceptions import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Parser", "add_command"]
+__all__ = ["Parser", "add_command", "duration"]
 
 _ENCODINGS = {"utf-8": "utf-8", "utf-16": "utf-16", "iso8859-1": "latin-1"}  # as codecs name them
 
@@ -85,7 +85,7 @@ def add_command(
     )
     outcome.add_argument(
         "--inactivity",
-        type=_duration,
+        type=duration,
         metavar="TIME",
         help="the time without interaction after which a journey is over, such as 30d, 12h or "
         "90min (default: a limit suggested from the data)",
@@ -129,7 +129,7 @@ def add_command(
     )
     reading.add_argument(
         "--carry-channels",
-        type=_duration,
+        type=duration,
         metavar="TIME",
         help="carry a channel forward to interactions that name none, within silences shorter than "
         "this, such as 30min",
@@ -147,7 +147,8 @@ def add_command(
     return parser
 
 
-def _duration(text: str) -> timedelta:
+def duration(text: str) -> timedelta:
+    """Return a time such as 30d."""
     match = _DURATION.fullmatch(text.strip())
     if match is None or float(match[1]) == 0:
         raise argparse.ArgumentTypeError(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import warnings
 from contextlib import contextmanager
+from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from cxjourney._support.text import shortened
@@ -16,11 +16,14 @@ from cxjourney.exceptions import CxJourneyError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from cxjourney._support.result import Result
+
 __all__ = [
     "complain",
     "in_options",
     "one_line",
     "print_json",
+    "print_result",
     "print_said",
     "print_whatever_the_terminal_can",
     "progress",
@@ -36,7 +39,10 @@ _OPTIONS = {
 # What stands in quotes comes from the data or the user and is no word of the library's. Only names
 # of two words cannot be mistaken for plain English; others are arguments before "=" or "must".
 _NAMED = "|".join(
-    (*KNOWN_NAMES, *FURTHER, "currency", "delimiter", "encoding", "goal", "inactivity")
+    (
+        *(*KNOWN_NAMES, *FURTHER, "currency", "delimiter", "encoding", "goal", "inactivity"),
+        *("by", "figure", "reaching", "segment", "strata", "window"),
+    )
 )
 _ARGUMENT = re.compile(
     r"""(?<!\w)'[^']*'|(?<![\w=])"[^"]*"|(?<![\w-])(?P<argument>"""
@@ -115,4 +121,13 @@ def print_said(said: Iterable[str], *, aside: bool) -> None:
 
 def print_json(data: Mapping[str, Any]) -> None:
     """Print a dictionary as JSON."""
-    print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+    print(dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_result(result: Result, said: Iterable[str], *, json: bool) -> None:
+    """Print a result after what is to be said first."""
+    print_said(said, aside=json)
+    if json:
+        print_json(result.to_dict())
+    else:
+        print(f"\n{result}")

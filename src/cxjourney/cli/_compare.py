@@ -1,0 +1,165 @@
+"""`cxjourney compare`."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+from cxjourney.cli._options import add_command, duration
+from cxjourney.cli._printing import print_result, progress
+from cxjourney.exceptions import InputFileError, InvalidValue, UnknownName
+
+if TYPE_CHECKING:
+    import argparse
+
+    from cxjourney.cli._input import Opened
+    from cxjourney.compare import Differences
+    from cxjourney.journeys import Journeys
+
+__all__ = ["add"]
+
+_Period = tuple[str | None, str | None]
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "compare",
+        _compare,
+        brief="compare two periods, or the values of a column",
+        long="Compare two periods (--before, --after) or the values of a column (--segment): what "
+        "share converts and drops off, then every touchpoint and transition. Differences are the "
+        "second minus the first.",
+        example="events.csv --goal payment_done --inactivity 30d --after 2026-03-01",
+    )
+    parser.add_argument(
+        "--before",
+        metavar="DATE",
+        help="compare what lies before a date, or in START/END; without --after, with all that "
+        "follows",
+    )
+    parser.add_argument(
+        "--after",
+        metavar="DATE",
+        help="compare what lies from a date on, or in START/END; without --before, with all that "
+        "came before",
+    )
+    parser.add_argument(
+        "--segment",
+        metavar="COLUMN=A,B",
+        help="compare two values of a column; COLUMN=A compares one with the rest, COLUMN each",
+    )
+    parser.add_argument(
+        "--strata",
+        metavar="COLUMN",
+        help="compare also within the values of this column, such as the device",
+    )
+    parser.add_argument(
+        "--window",
+        type=duration,
+        metavar="TIME",
+        help="within what time after a touchpoint conversions are counted (default: from the data)",
+    )
+    parser.add_argument(
+        "--reaching",
+        metavar="TOUCHPOINT",
+        help="compare also how often this touchpoint is reached later",
+    )
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from cxjourney.cli._input import opened
+
+    periods = arguments.before is not None or arguments.after is not None
+    if periods == (arguments.segment is not None):
+        raise InvalidValue("give either --before and --after, or --segment")
+    column, values = _segment(arguments.segment or "")
+    further = dict.fromkeys(name for name in (column, arguments.strata) if name)
+    with progress(2, "compare") as begin:
+        begin("reading")
+        given = opened(arguments, list(further))
+        begin("comparing")
+        options = {name: getattr(arguments, name) for name in ("strata", "window", "reaching")}
+        if periods:
+            found = _of_periods(given, arguments.before, arguments.after, options)
+        else:
+            found = _of_values(given.journeys, column, values, options)
+    print_result(found, given.said, json=arguments.json)
+
+
+def _segment(text: str) -> tuple[str, list[str]]:
+    """Return a column and its values, of COLUMN=A,B."""
+    column, equals, values = text.partition("=")
+    listed = next(csv.reader([values]), []) if equals else []
+    if equals and not (column and 1 <= len(listed) <= 2 and all(listed)):
+        raise InvalidValue.of("--segment", "be COLUMN, COLUMN=A or COLUMN=A,B", text)
+    return column, listed
+
+
+def _of_values(
+    journeys: Journeys, column: str, values: list[str], options: dict[str, Any]
+) -> Differences:
+    from cxjourney.compare import between, segments
+
+    if not values:
+        return segments(journeys, column, **options)
+    coded = journeys.segment(column)
+    names = [str(name) for name in coded.names]
+    for value in values:
+        if value not in names:
+            raise UnknownName.among(column, value, names, where="the file")
+    first, *second = (coded.codes == names.index(value) for value in values)
+    rest = second[0] if second else (coded.codes >= 0) & ~first
+    title = (values[0], values[1] if second else "the rest")
+    return between(journeys.where(first), journeys.where(rest), names=title, **options)
+
+
+def _of_periods(
+    given: Opened, before: str | None, after: str | None, options: dict[str, Any]
+) -> Differences:
+    from cxjourney.compare import between
+
+    first, second = _period(before, ends=True), _period(after, ends=False)
+    first = (None, second[0]) if before is None else first
+    second = (first[1], None) if after is None else second
+    cut, begin = _moment(given, first[1], "--before"), _moment(given, second[0], "--after")
+    if cut > begin:
+        raise InvalidValue(f"--before {before} ends after --after {after} begins")
+    parts = []
+    for option, (start, end) in (("--before", first), ("--after", second)):
+        try:
+            part = _within(given, start, end)
+        except InvalidValue as error:
+            raise InvalidValue(f"{option}: {error}") from error
+        if not len(part):
+            raise InputFileError(f"no journey lies in the period of {option}")
+        parts.append(part)
+    names = None if cut == begin and not given.rules["all_closed"] else ("before", "after")
+    return between(parts[0], parts[1], names=names, **options)
+
+
+def _period(text: str | None, *, ends: bool) -> _Period:
+    start, slash, end = (text or "").partition("/")
+    if slash:
+        return start, end
+    return (None, text) if ends else (text, None)
+
+
+def _moment(given: Opened, moment: str | None, option: str) -> int:
+    from cxjourney._time.timestamps import utc_us
+
+    return utc_us(moment or "", option, given.log.intake.tz)
+
+
+def _within(given: Opened, start: str | None, end: str | None) -> Journeys:
+    """Return the journeys of a period, observed until its end; closed ones are taken whole."""
+    import numpy as np
+
+    if not given.rules["all_closed"]:
+        return given.log.between(start, end).journeys(**given.rules)
+    journeys = given.journeys
+    journeys.require_times("compare")
+    begun = np.asarray(journeys.columns.time)[journeys.offsets[:-1]]
+    here = begun >= (begun.min() if start is None else _moment(given, start, "start"))
+    return journeys.where(here & (True if end is None else begun < _moment(given, end, "end")))
