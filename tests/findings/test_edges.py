@@ -54,12 +54,16 @@ def test_whole_record_begins_with_its_first_visit() -> None:
 def test_extract_by_day_of_closing_begins_when_it_is_complete() -> None:
     journeys = deals(90)
     trials = Trials.of(journeys, ())
-    begin = (trials.begin_us - trials.first_us) / 86_400e6
-    assert 80 < begin < 125
+    assert 85 < (trials.begin_us / 1e6 - BEGIN.timestamp()) / 86_400 < 130
     assert not trials.known[trials.time_us < trials.begin_us].any()
     found = cx.findings(journeys)
     assert not [one for one in found if one.kind in {"change since a date", "incident"}]
     assert any("complete from" in note for note in found.notes)
+
+
+def test_record_may_be_complete_only_late() -> None:
+    trials = Trials.of(deals(200), ())
+    assert 195 < (trials.begin_us / 1e6 - BEGIN.timestamp()) / 86_400 < 250
 
 
 def test_last_cases_of_a_log_that_was_cut_take_no_part() -> None:
@@ -91,6 +95,49 @@ def test_last_cases_of_a_log_that_was_cut_take_no_part() -> None:
     assert not trials.known[begins & young].any()
     assert trials.event[begins & trials.known].mean() == pytest.approx(0.3, abs=0.03)
     assert not len(cx.findings(journeys))
+
+
+def visits_of_a_shop(*, labels: bool) -> Journeys:
+    """Return visits of customers who come back after weeks; whoever did not is `lost`."""
+    draw = np.random.default_rng(4)
+    rows = []
+    for i in range(1_500):
+        when = draw.uniform(0, 200)
+        while when < 200:
+            rows.append((f"c{i}", "shop", when))
+            if draw.random() < 0.3:
+                rows.append((f"c{i}", "buy", when + 0.01))
+                break
+            last, when = when, when + draw.exponential(30)
+        else:
+            after = 1e-5 if labels else draw.uniform(0.1, 3)
+            rows.append((f"c{i}", "lost", last + after))
+    log = cx.InteractionLog.from_frame(
+        {
+            "customer": [row[0] for row in rows],
+            "touchpoint": [row[1] for row in rows],
+            "time": [BEGIN + timedelta(days=float(row[2])) for row in rows],
+        },
+        customer="customer",
+        touchpoint="touchpoint",
+        timestamp="time",
+    )
+    return log.journeys(goal="buy", exit_touchpoints=["lost"])
+
+
+def test_exits_that_were_written_afterwards_tell_of_no_time() -> None:
+    journeys = visits_of_a_shop(labels=True)
+    assert Trials.of(journeys, ()).exits_are_labels
+    assert not Trials.of(visits_of_a_shop(labels=False), ()).exits_are_labels
+    found = cx.findings(journeys)
+    tests = dict(zip(found.tests["kind"], found.tests["tests"].tolist(), strict=True))
+    assert tests["change since a date"] == tests["incident"] == 0
+    assert not len(found)
+    assert "written afterwards" in repr(found)
+    # counted as they are, many more leave in the last quarter: nobody had the time to come back
+    trials = Trials.of(journeys, ())
+    late = trials.day >= 150
+    assert trials.event[late].mean() > trials.event[~late].mean() + 0.2
 
 
 def test_first_is_surely_the_first_only_where_its_gain_is_far_above_the_others() -> None:

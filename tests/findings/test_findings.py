@@ -181,7 +181,7 @@ def test_incident_that_nobody_dated_and_that_shows_two_steps_later() -> None:
 def test_mix_shift_is_told_apart_from_rates() -> None:
     found = findings(simulate(World(customers=6_000, mix=0.45, frailty=0.0), 1), segments=["a0"])
     mix, rates = (np.asarray(found.mix[name])[1] for name in ("mix", "rates"))
-    assert found.mix["by"][:2] == ("after a goal", "first touchpoint")
+    assert found.mix["by"][:2] == ("origin", "first touchpoint")
     assert np.asarray(found.mix["change"])[1] == pytest.approx(mix + rates)
 
 

@@ -284,7 +284,7 @@ def changes(trials: Trials) -> Iterator[Claim]:
     """Yield each touchpoint with the date since when more are lost there."""
     unit = trials.customer % _MOST_UNITS
     signs = random_signs(_MOST_UNITS)
-    fine = testable(trials.sums)
+    fine = testable(trials.sums) & (not trials.exits_are_labels)
     for x, rows in _by_touchpoint(trials, np.flatnonzero(trials.known)):
         if not fine[x]:
             continue
@@ -337,7 +337,8 @@ def downstream(trials: Trials) -> Iterator[Claim]:
             for level in range(len(attribute.values))
         ]
         late = trials.day[rows] >= recent
-        groups.append((-1, -1, late, np.ones(len(rows), dtype=np.bool_)))
+        if not trials.exits_are_labels:
+            groups.append((-1, -1, late, np.ones(len(rows), dtype=np.bool_)))
         for a, level, mine, have in groups:
             n = int(mine.sum())
             if n < FEWEST_VISITS or int(have.sum()) - n < FEWEST_VISITS:
@@ -371,6 +372,8 @@ def _downstream_claim(
 
 def incidents(trials: Trials) -> Iterator[Claim]:
     """Yield the intervals of days that stand out, of exits and of what comes later."""
+    if trials.exits_are_labels:
+        return
     bucket = md5_first_bytes(trials.journeys.log.customer_ids)
     fine = testable(trials.sums)[trials.touchpoint]
     ripe = trials.is_first & (trials.followed >= trials.window) & fine

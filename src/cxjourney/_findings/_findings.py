@@ -484,6 +484,12 @@ def _said(
             f"{date_of(trials, (trials.begin_us - trials.first_us) // DAY_US)}, and earlier visits "
             "take no part."
         )
+    if trials.exits_are_labels:
+        notes.append(
+            "All exits follow the last contact at the same distance: they were written afterwards, "
+            "and of the latest customers they say only that they have not come back yet. So no "
+            "change, no incident and no last quarter is tested; an inactivity limit allows it."
+        )
     if not found.with_stages:
         notes.append(
             "No stage has enough touchpoints to be peers: exits are held against what the nearness "

@@ -194,7 +194,7 @@ class Trials:
         won = np.isfinite(took)
         took, entry = took[won], entry[won]
         ended, took = np.sort(entry + took), np.sort(took)
-        days = np.arange(1, self.n_days // 2 + 1)
+        days = np.arange(1, self.n_days)
         if len(took) < 2 * _FEWEST_EXPECTED or not len(days):
             return self.first_us
         begun = np.histogram(entry, bins=np.arange(self.n_days + 1))[0][: len(days)]
@@ -203,6 +203,20 @@ class Trials:
         late = expected >= _FEWEST_EXPECTED
         late &= np.searchsorted(ended, days, side="right") < expected / 2
         return self.first_us + (int(days[late][-1]) if late.any() else 0) * DAY_US
+
+    @cached_property
+    def exits_are_labels(self) -> bool:
+        """Whether exits were written after the last contact of whoever had not come back.
+
+        They follow all at the same distance. Of the latest customers they say nothing, so that no
+        time can be compared with another.
+        """
+        rules, waits = self.journeys.rules, self.visits.wait_us
+        if not rules.exit_touchpoints or rules.inactivity or waits is None:
+            return False
+        left = waits[self.visits.following == self.visits.dropoff]
+        same = np.unique(left, return_counts=True)[1].max(initial=0)
+        return bool(len(left) >= _FEWEST_EXPECTED and same >= _NEARLY_ALL * len(left))
 
     @cached_property
     def known(self) -> Bools:

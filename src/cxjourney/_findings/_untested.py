@@ -12,7 +12,7 @@ from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.landmark import LandmarkDifference, Landmarks
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.table import Table, format_value
-from cxjourney.journeys import CONVERTED, units_of
+from cxjourney.journeys import segments_of, units_of
 
 if TYPE_CHECKING:
     from cxjourney._findings._trials import Trials
@@ -192,11 +192,9 @@ def mix_shift(trials: Trials, *, level: float) -> tuple[Table, list[Observation]
     journey = trials.journey[ripe]
     late = trials.day[ripe] >= trials.n_days / 2
     won = (trials.until_goal[ripe] <= trials.window).astype(np.float64)
-    # whether a journey begins after its customer has reached the goal
-    customer, won_before = trials.journeys.customer, np.zeros(len(trials.journeys.outcome))
-    won_before[1:] = (customer[1:] == customer[:-1]) & (trials.journeys.outcome[:-1] == CONVERTED)
+    origin = segments_of(trials.journeys, "origin")
     groupings = [
-        ("after a goal", won_before[journey].astype(np.int64), 2),
+        (origin.name, origin.code[journey], len(origin.values)),
         ("first touchpoint", trials.touchpoint[ripe], trials.size),
     ]
     for attribute in trials.attributes:
@@ -268,7 +266,7 @@ def _shifted(trials: Trials, table: Table) -> list[Observation]:
             sentence="Fewer journeys convert in the second half because others come "
             f"({row['by']}): {100 * mix[i]:.1f} points by the mix, {100 * rates:+.1f} by the "
             "rates within groups.",
-            visits=np.zeros(len(trials.touchpoint), dtype=np.bool_),
+            visits=np.asarray(trials.day >= trials.n_days / 2),
             effect=-float(mix[i]),
             low=-float(np.asarray(table["mix_high"])[i]),
             high=-float(np.asarray(table["mix_low"])[i]),
