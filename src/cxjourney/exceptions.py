@@ -62,7 +62,7 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     """Return the question whether a name like `name` was meant; empty if there is none."""
     if len(name) > _LONGEST_NAME:
         return ""
-    folded = {one.casefold(): one for one in map(str, known) if len(one) <= _LONGEST_NAME}
+    folded = {str(one).casefold(): one for one in known if len(str(one)) <= _LONGEST_NAME}
     close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(repr(folded[key]) for key in close)}?" if close else ""
 

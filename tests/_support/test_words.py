@@ -20,6 +20,9 @@ from cxjourney._support.words import counted, in_agreement
         ("21 rows are, 1,001 rows are, 2.1 rows are", "21 rows are, 1,001 rows are, 2.1 rows are"),
         ("'1 rows are' and \"1 rows\" stay", "'1 rows are' and \"1 rows\" stay"),
         ("a visit at step 1 sends", "a visit at step 1 sends"),
+        ("1 conversions, 1 arrivals", "1 conversion, 1 arrival"),
+        ("a rate of nan% [-0.0%, -0.1%] and -0%", "a rate of - [0.0%, -0.1%] and 0%"),
+        ("10-0.0% and the channel 'nan'", "10-0.0% and the channel 'nan'"),
     ],
 )
 def test_a_single_thing_is_not_said_in_the_plural(text, expected):

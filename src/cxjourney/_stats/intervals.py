@@ -52,7 +52,7 @@ def normal_quantile(level: float) -> float:
 
 def check_counts(count: float, n: float, suffix: str = "") -> None:
     """Raise where a count of successes does not lie between 0 and the number of trials."""
-    if not is_number(n) or not 0 <= n < math.inf:
+    if not is_number(n) or not 0 <= n < 1e100:  # the square of a larger one may be no float
         raise InvalidValue.of(f"n{suffix}", "be finite and at least 0", n)
     if not is_number(count) or not 0 <= count <= n:
         raise InvalidValue.of(f"count{suffix}", f"lie between 0 and n{suffix} = {n}", count)

@@ -48,6 +48,7 @@ Values: TypeAlias = "ArrayLike | Sequence[object]"
 """A column of values: list, NumPy or masked array, pandas, polars or Arrow column."""
 
 _NAN_POLICIES = ("omit", "raise", "propagate")
+_LARGEST = 1e100  # the squares of larger numbers, and sums of these, may be no numbers
 _MISSING_TYPES = frozenset({"NAType", "NaTType"})
 _PANDAS_DTYPES = {
     "b": "bool",
@@ -168,10 +169,11 @@ def numbers(values: Values, name: str, *, finite: bool = True) -> NDArray[Any]:
         array = array.astype(np.float64)
         array[mask] = np.nan
     if finite and array.dtype.kind == "f" and array.size:
-        with np.errstate(invalid="ignore", over="ignore"):
-            total = array.sum()
-        if not np.isfinite(total):  # only NaN, infinity or overflow make it so: look for infinity
+        with np.errstate(invalid="ignore"):
+            held = -_LARGEST < array.min() <= array.max() < _LARGEST
+        if not held:  # missing ones are not held either
             _refuse(array, np.isinf(array), name, "be finite")
+            _refuse(array, np.abs(array) >= _LARGEST, name, f"lie within ±{_LARGEST:g}")
     return array
 
 
@@ -273,7 +275,9 @@ def weights_of(weights: Values | None, n: int, *, name: str = "weights") -> NDAr
     if len(array) != n:
         raise InvalidValue.of(name, f"have one entry for each of {n} values", len(array))
     _refuse(array, ~(array >= 0), name, "be at least 0 and not missing")
-    return array
+    top = array.max(initial=0)
+    # only their ratios count, and squares of the least ones would be 0
+    return array / top if 0 < top < 1 / _LARGEST**0.5 else array
 
 
 def check_alone(counts: object, **others: object) -> None:
@@ -287,6 +291,8 @@ def counts_of(counts: Values, n: int, *, name: str = "counts") -> Ints:
     """Return one whole count a value, at least 0."""
     array = weights_of(counts, n, name=name)
     _refuse(array, array != np.rint(array), name, "be whole numbers")
+    if array.sum() >= 2**53:
+        raise InvalidValue.of(name, "sum to less than 2**53, up to where they are exact", counts)
     return array.astype(np.int64)
 
 

@@ -194,7 +194,7 @@ def _cells(array: NDArray[Any]) -> list[Any]:
 
 
 def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from numbers import Integral, Real
@@ -36,11 +37,15 @@ __all__ = [
 ]
 
 MICROSECOND = timedelta(microseconds=1)
+_LONGEST = timedelta(days=10**8)
+
+
+_LARGEST = int(sys.float_info.max)
 
 
 def is_number(value: object) -> bool:
-    """Return whether `value` is a single real number, of Python or NumPy."""
-    return isinstance(value, Real)
+    """Return whether `value` is a single real number, of Python or NumPy, that a float can be."""
+    return isinstance(value, Real) and not (isinstance(value, int) and abs(value) > _LARGEST)
 
 
 def check_number(value: float, name: str) -> float:
@@ -50,10 +55,14 @@ def check_number(value: float, name: str) -> float:
     return value
 
 
-def check_count(value: int, name: str, least: int = 1) -> int:
-    """Return `value` if it is a whole number, at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise InvalidValue.of(name, f"be a whole number from {least}", value)
+def check_count(value: int, name: str, least: int = 1, most: int = 2**53) -> int:
+    """Return `value` if it is a whole number from `least` to `most`."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not least <= value <= most:
+        rule = f"be a whole number from {least}"
+        if whole and value > most:
+            rule += f" to {most:,}"
+        raise InvalidValue.of(name, rule, value)
     return int(value)
 
 
@@ -124,6 +133,8 @@ def check_duration(value: timedelta, name: str) -> timedelta:
         raise InvalidValue.of(name, "be a datetime.timedelta (a bare number has no unit)", value)
     if value <= timedelta(0):
         raise InvalidValue.of(name, "be positive", value)
+    if value > _LONGEST:
+        raise InvalidValue.of(name, "be at most 100,000,000 days, as 64 bits hold them", value)
     return value
 
 

@@ -13,8 +13,11 @@ def counted(n: int, one: str, several: str = "") -> str:
 
 
 def in_agreement(text: str) -> str:
-    """Return a sentence in which "1 rows are" has become "1 row is"; quoted names stay."""
-    return _ONE.sub(_singular, text)
+    """Return a sentence in which "1 rows are" has become "1 row is"; quoted names stay.
+
+    A share that is not known is "-", as in tables, and no share is less than none.
+    """
+    return _ONE.sub(_singular, _NO_SHARE.sub(lambda found: found[1] or "-", text))
 
 
 def _singular(found: re.Match[str]) -> str:
@@ -26,13 +29,14 @@ def _singular(found: re.Match[str]) -> str:
     return f"{there}1 {found['kind']}{noun}{found['between'] or ''}{verb}"
 
 
+_NO_SHARE = re.compile(r"(?<![\w.,])(?:nan%|-(0(?:\.0+)?%))")
 _IRREGULAR = {"strata": "stratum", "switches": "switch", "entries": "entry"}
 _NOUNS = (
     "rows|journeys|interactions|customers|visits|touchpoints|answers|cases|transitions|paths|"
     "values|scores|contacts|channels|stages|edges|events|files|lines|cells|columns|buckets|pairs|"
     "records|sessions|groups|steps|times|bytes|names|purchases|tests|messages|ends|nodes|owners|"
-    "deviations|stops|strata|switches|entries|lanes|limits|draws|segments|drop-offs|exits|"
-    "seconds|minutes|hours|days|weeks|months|years"
+    "deviations|conversions|arrivals|observations|gaps|emotions|stops|strata|switches|entries|lanes|limits|draws|segments|drop-offs|exits|"
+    "durations|seconds|minutes|hours|days|weeks|months|years"
 )
 _VERBS = {
     "are": "is", "were": "was", "have": "has", "lie": "lies", "come": "comes", "count": "counts",

@@ -166,7 +166,7 @@ def to_utc_us(
     if kind in "iuf":
         if unit is not None:
             return _from_numbers(values, unit, name)
-        if fmt is None:
+        if fmt is None and not _all_missing(values):
             raise InvalidValue.of(name, _NO_UNIT, str(values.dtype))
         values = np.ma.MaskedArray(np.ma.getdata(values).astype(object), np.ma.getmaskarray(values))
     if kind == "M":
@@ -179,6 +179,14 @@ def to_utc_us(
     timestamps = _on_axis(local, missing, naive, tz)
     _refuse(_outside(timestamps.us), _OUTSIDE, values, name)
     return timestamps
+
+
+def _all_missing(values: NDArray[Any]) -> bool:
+    """Return whether nothing in a column of numbers needs a unit."""
+    gone = np.ma.getmaskarray(values)
+    if values.dtype.kind == "f":
+        gone = gone | np.isnan(np.ma.getdata(values))
+    return bool(gone.all())
 
 
 def _on_axis(

@@ -155,8 +155,9 @@ class Attribution(Result):
 
     def _notes(self) -> tuple[str, ...]:
         what = "conversions" if self.of == "conversions" else "value of the conversions"
+        total = f"{self.total:,.6g}" if self.total == self.total else "-"
         notes = [
-            f"{self.model}: {self.total:,.6g} {what}, at a base rate of {self.base_rate:.1%}.",
+            f"{self.model}: {total} {what}, at a base rate of {self.base_rate:.1%}.",
             f"{100 * self.level:g}% intervals are clustered by customer.",
         ]
         if self.unattributed:

@@ -189,7 +189,7 @@ def compare_models(
         )
     if not isinstance(orders, Iterable):
         raise InvalidValue.of("orders", "be several whole numbers, as in (1, 2)", orders)
-    chain_orders = [check_count(order, "each of orders") for order in orders]
+    chain_orders = [check_count(order, "each of orders", most=100) for order in orders]
 
     models: dict[str, Callable[..., Attribution]] = {
         "first": first_touch,

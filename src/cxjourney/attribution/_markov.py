@@ -176,7 +176,7 @@ def markov(
         )
     check_level(level)
     check_choice(of, "of", ("conversions", "value"))
-    check_count(order, "order")
+    check_count(order, "order", most=100)
     journeys.require_determined("attribution.markov()")
     journeys = chosen_touches(journeys, by, look_back, ignore)
     credited = grain_codes(journeys.columns, by)

@@ -154,10 +154,12 @@ def duration(text: str) -> timedelta:
         raise argparse.ArgumentTypeError(
             f"must be a number with its unit (s, min, h, d, w), such as 30d; got {text!r}"
         )
+    from cxjourney._support.validation import check_duration
+
     try:
-        return float(match[1]) * _UNITS[match[2]]
-    except OverflowError:
-        raise argparse.ArgumentTypeError(f"must be at most 999,999,999d; got {text!r}") from None
+        return check_duration(float(match[1]) * _UNITS[match[2]], "limit")
+    except (OverflowError, InvalidValue):
+        raise argparse.ArgumentTypeError(f"must be at most 100,000,000d; got {text!r}") from None
 
 
 def _encoding(text: str) -> str:

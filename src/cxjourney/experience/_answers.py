@@ -170,10 +170,12 @@ def bind_answers(
         asked = np.flatnonzero(chosen & (fate == BOUND))
         row[asked] = _as_of(log, who[asked], at[asked], where[asked] if by_touchpoint else None)
     fate[(fate == BOUND) & (row < 0)] = NOTHING_BEFORE
-    lag = np.where(row >= 0, at - log.columns.time[row], 0)
+    lag = np.zeros(len(values), dtype=np.int64)
+    lag[row >= 0] = at[row >= 0] - log.columns.time[row[row >= 0]]
     fate[(fate == BOUND) & (lag > duration_us(max_lag))] = TOO_LATE
     column = np.array(log.columns.numeric.get(measure, np.full(len(log.columns), np.nan)))
-    fate[(fate == BOUND) & ~np.isnan(column[row])] = TAKEN
+    bound = np.flatnonzero(fate == BOUND)
+    fate[bound[~np.isnan(column[row[bound]])]] = TAKEN
     kept = np.flatnonzero(fate == BOUND)
     _place(column, row[kept], values[kept], at[kept], several)
     row[fate != BOUND] = -1

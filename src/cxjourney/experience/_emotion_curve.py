@@ -235,7 +235,7 @@ def emotion_curve(
     check_journeys(journeys)
     check_level(level)
     check_choice(over, "over", ("stage", "position", "time"))
-    check_count(bins, "bins", 2)
+    check_count(bins, "bins", 2, most=10_000)
     check_count(min_n, "min_n")
     check_number(prominence, "prominence")
     visits = contacts_of(journeys, "stage" if over == "stage" else "touchpoint")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxjourney._support.optional import require
+from cxjourney._support.words import counted
 from cxjourney.exceptions import InputFileError, InvalidValue, UnknownName
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ __all__ = [
 ENCODINGS = ("utf-8", "utf-16", "latin-1")
 _CONVERT = "convert others first, as in: iconv -f cp1252 -t utf-8 old.csv > new.csv"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_UNREAD = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7z"}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -182,7 +184,8 @@ def why_refused(message: str) -> str:
     where = f"line {int(line[1]):,}" if line else "it"
     counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
     if counts:
-        return f"{where} has {counts[2]} cells where the header has {counts[1]}"
+        cells = counted(int(counts[2]), "cell")
+        return f"{where} has {cells} where the header has {counts[1]}"
     if "unterminated quote" in message:
         return f"{where} opens a quote that is not closed"
     if "Invalid unicode" in message or "not utf-8" in message or "unicode" in message.lower():
@@ -191,6 +194,8 @@ def why_refused(message: str) -> str:
         )
     if "not latin-1" in message:
         return f"{where} is not latin-1 text, which has no € and no curly quotes; {_CONVERT}"
+    if "state machine reached an invalid state" in message:
+        return "its lines end in different ways (\\n, \\r\\n, \\r): let them all end alike"
     if "Maximum line size" in message:
         return f"{where} is longer than 2,000,000 bytes"
     if "GZIP" in message or "ZSTD" in message or "zstd" in message:
@@ -199,15 +204,26 @@ def why_refused(message: str) -> str:
 
 
 def compression_of(file: str) -> str:
-    """Return what the first bytes say; names lie."""
+    """Return what the first bytes say; names lie.
+
+    Raises
+    ------
+    InputFileError
+        If the file cannot be opened, or is compressed in another way.
+    """
     start = _first_bytes(file)
+    for magic, kind in _UNREAD.items():
+        if start.startswith(magic):
+            raise InputFileError(
+                f"{show_path(file)} is compressed with {kind}: unpack it, or use gzip or Zstandard"
+            )
     return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "none")
 
 
 def _first_bytes(file: str) -> bytes:
     try:
         with Path(file).open("rb") as stream:
-            start = stream.read(4)
+            start = stream.read(5)
     except OSError as error:
         raise InputFileError(f"{show_path(file)} cannot be read: {error.strerror}") from None
     if not start:
@@ -223,7 +239,7 @@ def is_parquet(file: str) -> bool:
     InputFileError
         If the file cannot be opened.
     """
-    return _first_bytes(file) == b"PAR1"
+    return _first_bytes(file).startswith(b"PAR1")
 
 
 def parquet_header(connection: Any, file: str) -> tuple[str, ...]:
@@ -234,10 +250,18 @@ def parquet_header(connection: Any, file: str) -> tuple[str, ...]:
     InputFileError
         If the file is no Parquet or damaged.
     """
+    path = [glob.escape(file)]
     with file_errors(file):
-        query = "SELECT * FROM read_parquet(?, hive_partitioning=false) LIMIT 0"
-        described = connection.execute(query, [glob.escape(file)]).description
-    return tuple(column[0] for column in described)
+        query = "SELECT name, num_children FROM parquet_schema(?)"
+        tree = connection.execute(query, path).fetchall()
+    names, place = [], 1  # the root comes first, and children after their parent
+    while place < len(tree):
+        names.append(tree[place][0])
+        waiting = 1
+        while waiting:
+            waiting += (tree[place][1] or 0) - 1
+            place += 1
+    return tuple(names)
 
 
 def parquet_relation(connection: Any, files: Sequence[str], names: Sequence[str]) -> Any:
@@ -253,9 +277,17 @@ def parquet_relation(connection: Any, files: Sequence[str], names: Sequence[str]
     names = list(dict.fromkeys(names))
     for file in files:
         present = parquet_header(connection, file)
+        lowered = [name.lower() for name in present]
         for name in names:
             if name not in present:
                 raise UnknownName.among("column", name, present, where=show_path(file))
+            if (n := present.count(name)) > 1:
+                raise InputFileError(f"{show_path(file)} has {n} columns {name!r}")
+            if lowered.index(name.lower()) != present.index(name):
+                raise InputFileError(
+                    f"{show_path(file)} has an earlier column that differs from {name!r} in case "
+                    "only, which DuckDB takes for it: rename one of them"
+                )
     paths = [glob.escape(file) for file in files]
     quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
     options = "hive_partitioning=false, union_by_name=true"
@@ -267,9 +299,9 @@ def check_parquet_rows(connection: Any, files: Sequence[str], rows: int) -> None
     """Raise InputFileError unless there are as many rows as the footers of the files count."""
     query = "SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata(?)"
     paths = [glob.escape(file) for file in files]
-    counted = connection.execute(query, [paths]).fetchone()[0]
-    if counted != rows:
+    footers = connection.execute(query, [paths]).fetchone()[0]
+    if footers != rows:
         raise InputFileError(
             f"{show_path(files[0])} cannot be read: {rows:,} rows were found where the footer "
-            f"counts {counted:,}"
+            f"counts {footers:,}"
         )

@@ -345,6 +345,8 @@ def _moments(
     else:
         if start is None or step is None:
             raise InvalidValue.of("start and step", "be given with a list of states", (start, step))
+        if len(set(states)) < len(states):
+            raise InvalidValue.of("states", "name each column once", states)
         first, length = utc_us(start, "start", tz), duration_us(check_duration(step, "step"))
         moments = {column: first + i * length for i, column in enumerate(states)}
         if max(moments.values()) > LAST_US:

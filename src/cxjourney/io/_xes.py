@@ -10,7 +10,7 @@ from xml.parsers import expat
 
 import numpy as np
 
-from cxjourney._support.text import brief
+from cxjourney._support.text import brief, shortened
 from cxjourney._support.words import counted
 from cxjourney._time.timestamps import read_timestamps
 from cxjourney.exceptions import (
@@ -123,6 +123,13 @@ def read_xes(
     with unchanged(files):
         for file in files:
             parser.read(file)
+    if parser.others and not parser.n_events:
+        there_are = ", ".join(map(repr, sorted(parser.others)[:5]))
+        warnings.warn(
+            shortened(f"No event is of the lifecycle asked for: there are {there_are}."),
+            DataQualityWarning,
+            stacklevel=2,
+        )
     for role, key in roles.items():
         if key not in parser.seen and parser.n_events and not (optional and key == _RESOURCE):
             kind, known = f"{argument_of(role)}= attribute", sorted(parser.seen)
@@ -198,6 +205,7 @@ class _EventReader:
         self._lifecycle = None if names is None else frozenset(name.lower() for name in names)
         self._transitions: list[tuple[str, Any]] = []
         self.n_others = 0
+        self.others: set[str] = set()
         self._events: dict[str, list[Any]] = {k: [] for k in keys if not k.startswith(_OF_TRACE)}
         self._traces: dict[str, list[Any]] = {k: [] for k in keys if k.startswith(_OF_TRACE)}
         self._wanted = frozenset(keys) | {_LIFECYCLE, _INSTANCE}
@@ -300,6 +308,7 @@ class _EventReader:
         transition = str(event.get(_LIFECYCLE, _DEFAULT_LIFECYCLE)).lower()
         if self._lifecycle is not None and transition not in self._lifecycle:
             self.n_others += 1
+            self.others.add(transition)
             return
         self.n_events += 1
         self._transitions.append((transition, event.get(_INSTANCE)))

@@ -164,6 +164,8 @@ def _text(value: Any) -> str:
         return str(value)
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value))
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        return str(int(value))
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         if abs(float(value)) >= 2**53:
             raise InvalidData(
@@ -290,6 +292,9 @@ def refuse_nested(items: list[Any]) -> None:
 def is_nested(kind: type) -> bool:
     """Return whether values of a type are no single values."""
     nested = kind.__hash__ is None or issubclass(kind, (tuple, frozenset, Mapping, bytes))
+    alone: Any = object.__hash__  # that of what is equal to itself only
+    if kind.__hash__ is alone and kind is not type(None):
+        return True
     return nested or kind.__module__.startswith("pyarrow.")  # a null among them is no None
 
 

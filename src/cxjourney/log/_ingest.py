@@ -311,7 +311,10 @@ def _valence(column: Any) -> NDArray[np.float64]:
 def _durations(column: Any, unit: timedelta | None) -> NDArray[np.float64]:
     """Return durations in microseconds, NaN where missing; numbers are of the unit."""
     spans, missing = _numpy(column)
-    length = None if unit is None else duration_us(unit)
+    if spans.dtype.kind == "f":
+        missing |= np.isnan(spans)
+    # nothing needs a unit where everything is missing
+    length = (1 if missing.all() else None) if unit is None else duration_us(unit)
     if spans.dtype == object:
         kinds = {type(value) for value in spans[~missing]}
         if all(issubclass(kind, (timedelta, np.timedelta64)) for kind in kinds):

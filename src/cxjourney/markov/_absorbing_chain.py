@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.validation import check_names
-from cxjourney._support.words import counted
+from cxjourney._support.words import counted, in_agreement
 from cxjourney.exceptions import TimesRequired, UnknownName
 from cxjourney.markov import _transitions
 from cxjourney.markov._solver import Solver, sums
@@ -517,4 +517,5 @@ class AbsorbingChain:
         if self.restricted > self.censored:
             shares["restricted"] = self.restricted
         parts = [f"{what} {share:.1%}" for what, share in shares.items()]
-        return f"AbsorbingChain({counted(len(self.names), 'touchpoint')}, {', '.join(parts)})"
+        shown = f"{counted(len(self.names), 'touchpoint')}, {', '.join(parts)}"
+        return f"AbsorbingChain({in_agreement(shown)})"

@@ -30,6 +30,7 @@ Verdict = Literal["consistent", "not consistent", "too few data"]
 _ALTERNATIVES = ("two-sided", "less", "greater")
 _ENOUGH_POWER = 0.5
 _SHARE_EFFECT = 0.1
+_WIDEST = 1e50
 _RATIO_EFFECT = 1.5
 
 
@@ -193,8 +194,8 @@ def _ratio_test(
     alternative: Alternative,
     effect: float | None,
 ) -> BenchmarkTest:
-    if not benchmark > 0 or math.isinf(benchmark):
-        raise InvalidValue.of("benchmark", "be a ratio above 0", benchmark)
+    if not 1 / _WIDEST < benchmark < _WIDEST:
+        raise InvalidValue.of("benchmark", f"be a ratio above 0, below {_WIDEST:g}", benchmark)
     factor = _RATIO_EFFECT if effect is None else effect
     if not is_number(factor) or not factor > 1 or math.isinf(factor):
         raise InvalidValue.of("effect", "be a factor above 1", effect)

@@ -233,7 +233,7 @@ def continuity(
     check_duration(max_gap, "max_gap")
     if check_number(within, "within") < 1:
         raise InvalidValue.of("within", "be at least 1", within)
-    check_count(within, "within")
+    check_count(within, "within", most=10_000)
     again = check_names(redo, "redo")
     interactions = interactions_of(journeys, by, closing=closing)
     transitions = transitions_between(journeys, interactions)

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney._support.table import format_value
-from cxjourney._support.words import in_agreement
+from cxjourney._support.words import counted, in_agreement
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.graph import stage_columns
 from cxjourney.plot import layout
@@ -119,7 +119,8 @@ class Network:
 
     def to_text(self) -> str:
         """Return what a terminal shows of it: nothing but where to find it."""
-        return f"drawn on the page: {len(self.nodes):,} nodes and {len(self.edges):,} transitions"
+        nodes, edges = counted(len(self.nodes), "node"), counted(len(self.edges), "transition")
+        return f"drawn on the page: {nodes} and {edges}"
 
 
 def network(graph: JourneyGraph, *, stages: Sequence[str] = ()) -> Network:
@@ -196,7 +197,7 @@ def _node(graph: JourneyGraph, name: str, number: int, place: tuple[float, float
             DROPOFF: (facts["n_dropped"], "journeys"),
         }[name]
         label = TERMINALS[name]
-        line = f"{total:,} {caption}"
+        line = in_agreement(f"{total:,} {caption}")
         return Node(
             number=number,
             name=label,

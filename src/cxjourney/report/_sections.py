@@ -221,7 +221,7 @@ def _funnel(work: Work) -> Section:
                 value=rate,
                 low=float(found.table["low"][i]) if i else np.nan,  # the base is no estimate
                 high=float(found.table["high"][i]) if i else np.nan,
-                note=f"{found.counts[i]:,} {found.unit}s",
+                note=counted(found.counts[i], found.unit),
             )
             for i, (name, rate) in enumerate(zip(found.steps, found.rates, strict=True))
         ),

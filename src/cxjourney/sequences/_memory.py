@@ -181,7 +181,7 @@ def memory(
     'shop'
     """
     check_journeys(journeys)
-    check_count(max_order, "max_order")
+    check_count(max_order, "max_order", most=100)
     if segment is not None:
         return by_segment(journeys, segment, lambda part: memory(part, by=by, max_order=max_order))
     names, transitions = _transitions_of(journeys, by)

@@ -30,7 +30,7 @@ def spans_of(
     kind: str, periods: int, brackets: Sequence[tuple[int, int]]
 ) -> tuple[list[tuple[int, int]], tuple[str, ...]]:
     """Return first and last unit of each column: every kind of retention is a bracket."""
-    check_count(periods, "periods", least=0)
+    check_count(periods, "periods", least=0, most=10_000)
     if not isinstance(brackets, Collection):
         raise InvalidValue.of("brackets", _PAIRS, brackets)
     if (kind == "bracket") != bool(len(brackets)):

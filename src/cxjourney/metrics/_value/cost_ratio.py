@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cost_ratio"]
 
+_EQUAL = "The costs of one kind are all equal: nothing tells how far the figure may be off."
 _OPEN = (
     "The second mean is not surely above 0, so that the ratio has no bounded interval: more costs "
     "are needed."
@@ -96,13 +97,13 @@ def cost_ratio(
     top, base = float(one.whole.item()), float(other.whole.item())
     v1, v2 = float(one.variance.item()), float(other.variance.item())
     both = float(covariance(one, other, one.units + other.units > 0).item())
-    known = v1 + v2 > 0
+    known = v1 > 0 and v2 > 0
     freedom = float(units_of_difference(one.units, other.units).item()) - 1
     square = float(t_quantile(level, np.array(freedom if known else math.nan))) ** 2
     low = high = math.nan
     a, b, c = base**2 - square * v2, top * base - square * both, top**2 - square * v1
-    notes = () if known else (NO_INTERVAL,)
-    if a > 0:
+    notes = () if known else (NO_INTERVAL if math.isnan(v1 + v2) else _EQUAL,)
+    if known and a > 0:
         half = math.sqrt(max(0.0, b * b - a * c))
         low, high = (b - half) / a, (b + half) / a
     elif known:
