@@ -9,22 +9,19 @@ import numpy as np
 
 from cxjourney._support.array_types import Bools, Ints
 from cxjourney.domain import MISSING
-from cxjourney.journeys import Journeys, segments_of
+from cxjourney.journeys import segments_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Self
 
     from cxjourney.compare._observations import Observations
     from cxjourney.dropoff import FirstVisits
-    from cxjourney.journeys import SegmentBy, Visits
-    from cxjourney.log import Coded, InteractionLog
+    from cxjourney.journeys import Journeys, SegmentBy, Visits
 
 __all__ = ["MOST_VALUES", "REST", "Candidate", "at_entry", "candidates"]
 
 REST = "the rest"
-MOST_VALUES = 20
-"""Values up to which an attribute is looked at."""
+MOST_VALUES = 20  # up to so many an attribute is looked at
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -45,59 +42,25 @@ class Candidate:
     others: Bools
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class _Entrants:
-    """Journeys as they were when they began: an attribute has its value at the first contact."""
-
-    journeys: Journeys
-
-    @property
-    def log(self) -> InteractionLog:
-        return self.journeys.log
-
-    @property
-    def weight(self) -> Ints | None:
-        return self.journeys.weight
-
-    def segment(self, name: str) -> Coded:
-        journeys, offsets = self.journeys, self.journeys.offsets
-        if name == "origin":
-            return journeys.segment(name)
-        coded = attrs.evolve(journeys.log, columns=journeys.columns).attribute(name)
-        codes = np.full(len(offsets) - 1, -1, dtype=np.int64)
-        some = np.diff(offsets) > 0
-        codes[some] = coded.codes[offsets[:-1][some]]
-        return attrs.evolve(coded, codes=codes).compacted()
-
-    def where(self, keep: Bools) -> Self:
-        return attrs.evolve(self, journeys=self.journeys.where(keep))
-
-
 def at_entry(
     journeys: Journeys, chosen: SegmentBy | list[SegmentBy] | None
 ) -> tuple[list[tuple[str, tuple[str, ...], Ints]], list[str]]:
-    """Return attributes of entrants, and the names of those that have too many values.
+    """Return attributes of entrants, all or some, and the names of those with too many values.
 
-    Parameters
-    ----------
-    journeys
-        The journeys.
-    chosen
-        The attributes; None takes all of them.
-
-    Returns
-    -------
-    list
-        Of each attribute its name, its values, and the value of each journey as a place among
-        them, -1 where it was not known at the first contact.
+    Each has its name, its values, and the value of each journey as a place among them, -1 where it
+    was not known at the first contact.
     """
     log = journeys.log  # labels of journeys may know how they went: they are looked at if asked for
     names: list[SegmentBy] = [*log.customer_attributes, *log.columns.attributes, "origin"]
     if chosen is not None:
         names = chosen if isinstance(chosen, list) else [chosen]
+    some = np.diff(journeys.offsets) > 0
+    counts = np.bincount(journeys.customer[some], minlength=log.n_customers)
+    first = journeys.columns.take(journeys.offsets[:-1][some], np.append(0, np.cumsum(counts)))
+    entrants = attrs.evolve(journeys, columns=first, offsets=np.append(0, np.cumsum(some)))
     found, crowded = [], []
     for one in names:
-        part = segments_of(_Entrants(journeys=journeys), one)
+        part = segments_of(entrants, one)
         values = tuple(value for value in part.values if value != MISSING)
         if len(values) > MOST_VALUES:
             crowded.append(part.name)
@@ -111,30 +74,16 @@ def candidates(
     visits: Visits | None,
     at_risk: Observations | FirstVisits,
 ) -> Iterator[Candidate]:
-    """Yield the candidates for those at risk.
-
-    Parameters
-    ----------
-    attributes
-        Attributes of entrants.
-    visits
-        All visits, which are looked at where they came before; None for none.
-    at_risk
-        Visits, or beginnings of journeys, when the first visit is known.
-    """
+    """Yield the candidates for visits or beginnings: attributes, and what was visited before."""
     journey, visit = at_risk.journey, getattr(at_risk, "visit", None)
     for name, values, code in attributes:
         here = code[journey]
         for i, value in enumerate(values):
             if len(values) == 2 and not i:
                 continue  # the second is held against it
-            other = f"{name} = {values[0]}" if len(values) == 2 else REST
-            yield Candidate(
-                name=f"{name} = {value}",
-                against=other,
-                mine=here == i,
-                others=(here >= 0) & (here != i),
-            )
+            against = f"{name} = {values[0]}" if len(values) == 2 else REST
+            mine, others = here == i, (here >= 0) & (here != i)
+            yield Candidate(name=f"{name} = {value}", against=against, mine=mine, others=others)
     if visits is None:
         return
     size = max(len(visits.names), 1)

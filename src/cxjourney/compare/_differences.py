@@ -18,52 +18,23 @@ from cxjourney.exceptions import UnknownName
 from cxjourney.metrics import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from matplotlib.axes import Axes
 
     from cxjourney.compare._rows import Part
 
 __all__ = ["Change", "Differences", "differences_of"]
 
-_PERCENT = (
-    "probability_against",
-    "probability",
-    "difference",
-    "low",
-    "high",
-    "adjusted",
-    "adjusted_low",
-    "adjusted_high",
-)
+_SHARES = ("probability_against", "probability", "difference", "low", "high", "adjusted")
+_PERCENT = (*_SHARES, "adjusted_low", "adjusted_high")
+_PRINTED = (*_SHARES[:5], "odds_ratio", "adjusted", "reversed", "p_value", "q_value")
 _SECTIONS = {
     "exit": ("Exits", "at"),
     "transition": ("Transitions", "from"),
-    "downstream": ("What comes later", "after"),
+    "downstream": ("What comes later", "first visit of"),
 }
-_FIGURES = {
-    "conversion": ("conversion", "percent"),
-    "drop-off": ("drop-off", "percent"),
-    "visits": ("visits a journey", "number"),
-    "value": ("value a journey", "money"),
-}
+_KINDS = {"visits": "number", "value": "money"}
 _WORDS = {START: "(start)", CONVERSION: "(converted)", DROPOFF: "(dropped)"}
-_PRINTED = (
-    "value_against",
-    "value",
-    "probability_against",
-    "probability",
-    "difference",
-    "low",
-    "high",
-    "odds_ratio",
-    "adjusted",
-    "reversed",
-    "p_value",
-    "q_value",
-)
 _MOST = 10  # rows of a kind that are printed
-_MOST_DRAWN = 20
 
 
 @attrs.frozen(kw_only=True)
@@ -196,9 +167,7 @@ class Differences(Result):
         known = [", ".join(row[: 2 + (group is not None)]) for row in rows]
         raise UnknownName.among("row", asked, known, where="the comparison")
 
-    def plot(
-        self, *, max_rows: int = _MOST_DRAWN, title: str | None = None, ax: Axes | None = None
-    ) -> Axes:
+    def plot(self, *, max_rows: int = 20, title: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw the surest differences with their intervals; right of 0 the group has more.
 
         Parameters
@@ -238,10 +207,10 @@ class Differences(Result):
     @property
     def _pair(self) -> tuple[str, str] | None:
         """Names of the group and of that which it is held against, if there is one pair."""
-        if not len(self.table):
-            return None
-        pairs = set(zip(self.table["group"], self.table["against"], strict=True))
-        return pairs.pop() if len(pairs) == 1 else None
+        pairs = {(row["group"], row["against"]) for row in self.table}
+        group, against = map(str, pairs.pop() if len(pairs) == 1 else ("", ""))
+        columns = {*_PRINTED, "figure", "to", *(word for _, word in _SECTIONS.values())}
+        return None if not group or {group, against} & columns else (group, against)
 
     def _change(self, i: int) -> Change:
         row: dict[str, Any] = self.table.row(i)
@@ -273,15 +242,18 @@ class Differences(Result):
     def _lead(self) -> str:
         if self._pair is None or not len(self.headline):
             return ""
-        row = self.headline.row(0)
+        row: dict[str, Any] = self.headline.row(0)
+        told = [
+            f"{100 * row[name]:.1f} points ({100 * row[low]:.1f} to {100 * row[high]:.1f})"
+            for name, low, high in (("difference", "low", "high"), _PERCENT[5:])
+            if name in row
+        ]
         shares = [format_value(row[name], "percent") for name in ("value_against", "value")]
         within = "" if self.window is None else f" within {self.window:g} days"
-        also = ""
-        if self.strata is not None:
-            also = f", and {_points(row, 'adjusted', 'adjusted_')} within {self.strata!r}"
+        also = f", and {told[1]} within {self.strata!r}" if told[1:] else ""
         return (
             f"Conversion{within}: {shares[0]} in {self._pair[1]}, {shares[1]} in {self._pair[0]}. "
-            f"The difference is {_points(row, 'difference')}{also}."
+            f"The difference is {told[0]}{also}."
         )
 
     def _shown(self) -> Table:
@@ -300,38 +272,23 @@ class Differences(Result):
 
     def _printed(self, table: Table, kind: str) -> Table:
         """Return a table whose columns are named as the groups are."""
-        columns: dict[str, Any] = {}
+        words = dict(zip(_SHARES[:2], (self._pair or ())[::-1], strict=False))
+        given = {name: table[name] for name in table.column_names}
         if kind == "figure":
-            columns["figure"] = tuple(_FIGURES[name][0] for name in table["figure"])
-            numbers = ("value_against", "value", "difference", "low", "high", "adjusted")
-            shown = {
-                name: tuple(
-                    format_value(value, _FIGURES[figure][1])
-                    for value, figure in zip(table[name], table["figure"], strict=True)
-                )
-                for name in numbers
-                if name in table.column_names
-            }
+            given |= {"probability_against": given["value_against"], "probability": given["value"]}
+            for name in {*_SHARES} & {*given}:
+                pairs = zip(given["figure"], given[name], strict=True)
+                given[name] = tuple(format_value(x, _KINDS.get(of, "percent")) for of, x in pairs)
+            columns: dict[str, Any] = {"figure": given["figure"]}
         else:
-            columns[_SECTIONS[kind][1]] = table["touchpoint"]
-            if kind != "exit":
-                columns["to"] = table["to"]
-            shown = {}
-        pair = self._pair
-        words = dict(
-            zip(
-                ("value_against", "value", "probability_against", "probability"),
-                2 * (pair[1], pair[0]) if pair else (),
-                strict=False,
-            )
-        )
-        if pair is None:
-            columns |= {"against": table["against"], "group": table["group"]}
-        for name in _PRINTED:
-            if name in table.column_names:
-                columns[words.get(name, name)] = shown.get(name, table[name])
-        formats = {words.get(name, name): "percent" for name in _PERCENT}
-        return Table(columns, formats=formats).renamed(_WORDS)
+            columns = {_SECTIONS[kind][1]: given["touchpoint"], "to": given["to"]}
+        columns |= {} if words else {"against": given["against"], "group": given["group"]}
+        columns |= {words.get(name, name): given[name] for name in _PRINTED if name in given}
+        if kind == "exit":
+            del columns["to"]
+        return Table(
+            columns, formats=dict.fromkeys((*_PERCENT, *words.values()), "percent")
+        ).renamed(_WORDS)
 
     def _notes(self) -> tuple[str, ...]:
         found = f"{self.n_discoveries:,} of {self.n_comparisons:,} comparisons are discoveries"
@@ -363,11 +320,6 @@ class Differences(Result):
                 "means within as many days of its first visit of the touchpoint."
             )
         return (*notes, *self.caveats)
-
-
-def _points(row: Mapping[str, Any], name: str, ends: str = "") -> str:
-    value, low, high = (f"{100 * row[key]:.1f}" for key in (name, f"{ends}low", f"{ends}high"))
-    return f"{value} points ({low} to {high})"
 
 
 def differences_of(

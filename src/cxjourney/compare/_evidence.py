@@ -110,18 +110,7 @@ def adjusted(
     *,
     level: float,
 ) -> Adjusted:
-    """Return the Mantel-Haenszel differences over strata.
-
-    Parameters
-    ----------
-    contrast
-        The contrast of all strata together.
-    groups
-        What it was made of.
-    strata
-        Stratum of each observation of each group, 0 … S - 1.
-    level
-        Confidence level.
+    """Return the Mantel-Haenszel differences over strata, given those of the observations.
 
     Notes
     -----

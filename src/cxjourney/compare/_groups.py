@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+import attrs
 import numpy as np
 
 from cxjourney._support.validation import (
@@ -15,11 +16,11 @@ from cxjourney._support.validation import (
     check_names,
     is_number,
 )
+from cxjourney._support.words import counted
 from cxjourney.compare._candidates import MOST_VALUES, REST, at_entry, candidates
 from cxjourney.compare._contrast import contrast_of, contrast_of_graphs
 from cxjourney.compare._differences import Differences, differences_of
 from cxjourney.compare._later import Later
-from cxjourney.compare._names import NO_NAMES, names_of
 from cxjourney.compare._observations import observations_of, side_by_side
 from cxjourney.compare._rows import Part
 from cxjourney.domain import CONVERSION, MISSING
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["between", "segments"]
 
+_NO_NAMES = ("first", "second")
 _CURSE = "The first of many differences, picked after looking, is overstated (winner's curse)."
 _NO_EXPERIMENT = "Segments are not experiments: a difference is an association, not an effect."
 _NO_TRIAL = "Before and after is no experiment: a difference is an association, not an effect."
@@ -228,9 +230,7 @@ def segments(
             )
         )
     if n < 2:
-        caveats.insert(
-            0, f"{coded.name!r} has {n} value{'' if n == 1 else 's'}: nothing to compare."
-        )
+        caveats.insert(0, f"{coded.name!r} has {counted(n, 'value')}: nothing to compare.")
     return result(parts, segment=coded.name, n_missing=coded.n_missing, caveats=caveats)
 
 
@@ -256,14 +256,13 @@ def _candidate_parts(
         names = (one.name, one.against)
         if begin is not None:
             begin(" against ".join(names))
+        part = Part(names=names, strata=codes, step=True)
         if isinstance(at_risk, FirstVisits):
-            sides = (at_risk.take(one.mine), at_risk.take(one.others))
-            parts.append(Part(names=names, later=later(sides=sides), step=True))
+            firsts = (at_risk.take(one.mine), at_risk.take(one.others))
+            parts.append(attrs.evolve(part, later=later(sides=firsts)))
         else:
             pair = (at_risk.take(one.mine), at_risk.take(one.others))
-            parts.append(
-                Part(names=names, contrast=contrast_of(*pair), groups=pair, strata=codes, step=True)
-            )
+            parts.append(attrs.evolve(part, contrast=contrast_of(*pair), groups=pair))
     return parts
 
 
@@ -349,7 +348,7 @@ def between(
     if isinstance(first, JourneyGraph) and isinstance(second, JourneyGraph):
         _check_graphs(first, second, by, {"strata": strata, "window": window, "reaching": reaching})
         contrast = contrast_of_graphs(second, first)
-        pair = (names or NO_NAMES)[::-1]
+        pair = (names or _NO_NAMES)[::-1]
         part = Part(names=pair, contrast=contrast)
         return result(
             [part],
@@ -364,7 +363,7 @@ def between(
         )
     _check_rules(first, second)
     grain: By = "touchpoint" if by is None else by
-    pair = (names or names_of(first, second))[::-1]
+    pair = (names or _names_of(first, second))[::-1]
     groups, firsts = side_by_side(
         (observations_of(second, grain), observations_of(first, grain)),
         (
@@ -385,6 +384,30 @@ def between(
     for name, group in zip(pair, (second, first), strict=True):
         caveats += [f"{name}: {note}" for note in missing_note_of(group, grain)]
     return result([part], method=_method(first), caveats=caveats, backend=first.log.backend)
+
+
+def _names_of(first: Journeys, second: Journeys) -> tuple[str, str]:
+    """Return the values of an attribute, one on each side, or the dates of two periods."""
+    sides = (first, second)
+    known = ({*side.log.customer_attributes, *side.columns.attributes} for side in sides)
+    for name in sorted(set.intersection(*known)):
+        coded = [side.segment(name) for side in sides]
+        codes = [np.unique(one.codes).tolist() for one in coded]
+        if all(len(one) == 1 and one[0] >= 0 for one in codes):
+            a, b = (str(one.names[of[0]]) for one, of in zip(coded, codes, strict=True))
+            if a != b:
+                return a, b
+    periods = []
+    for side in sides:
+        some = np.diff(side.offsets) > 0
+        if side.columns.time is None or not some.any():
+            return _NO_NAMES
+        begun = side.columns.time[side.offsets[:-1][some]]
+        periods.append((begun.min(), begun.max()))
+    if periods[0][1] >= periods[1][0] and periods[1][1] >= periods[0][0]:
+        return _NO_NAMES
+    a, b = (" to ".join(str(np.datetime64(int(us), "us"))[:10] for us in one) for one in periods)
+    return (a, b) if a != b else _NO_NAMES
 
 
 def _check(level: float, fdr: float, min_count: int) -> None:

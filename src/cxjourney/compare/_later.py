@@ -48,23 +48,13 @@ class Later:
         figures = ("conversion", "drop-off", "visits", *(("value",) if known else ()))
         start = [len(self.sides[0].names)]
         rows = [taken(self._compared(figure, level), start) for figure in figures]
-        columns = {"figure": figures} | joined(rows)
-        del columns["made"]
-        return columns
+        return {"figure": figures, **joined(rows)}
 
     def rows(self, level: float, *, least: int, start: bool, left_out: Collection[str]) -> Any:
-        """Return the columns of what comes after the first visit of each node.
+        """Return the columns of what comes after the first visit of each node, or the beginning.
 
-        Parameters
-        ----------
-        level
-            Confidence level.
-        least
-            Conversions, and those who do not convert, below which there is no test.
-        start
-            Whether the beginning of journeys is asked for instead.
-        left_out
-            Nodes at which the exit says as much.
+        There is no test of fewer than `least` that convert, or do not. Nodes of which the exit says
+        as much are left out.
         """
         labels, parts = (*self.sides[0].names, START), []
         for outcome in ("conversion", *(() if self.reaching is None else ("reaching",))):

@@ -144,17 +144,9 @@ class Observations:
     def without_buckets(self, cell: Ints, source: Ints) -> Floats:
         """Return the probability of each cell, without each bucket of customers in turn.
 
-        Parameters
-        ----------
-        cell
-            What followed each entry: a target, or a target within a stratum; -1 for none.
-        source
-            Where each cell begins, ascending. The probabilities of its cells sum to 1.
-
-        Returns
-        -------
-        ndarray of float64, shape (buckets, cells)
-            NaN where the others have no ended visit.
+        A cell is what followed each entry (a target, or one within a stratum; -1 for none); given
+        where each begins, ascending, the probabilities of its cells sum to 1. Shape (buckets,
+        cells); NaN where the others have no ended visit.
         """
         censored = self.state == OPEN
         at_risk = self.ended(self.source, len(self.names) + 1)
@@ -230,50 +222,32 @@ def side_by_side(
     Customers of the same id are the same customer and lie in the same bucket; aggregated paths are
     nobody's, so that the same path in both groups is dealt to other buckets.
     """
-    first, second = groups
-    names = tuple(dict.fromkeys((*first.names, *second.names)))
+    names = tuple(dict.fromkeys((*groups[0].names, *groups[1].names)))
     code = {name: i for i, name in enumerate(names)}
-    customers, buckets = _matched(first, second)
-    sides, later = [], []
-    for number, group in enumerate(groups):
+    k, sides, later = len(names), [], []
+    for group, first, units in zip(groups, firsts, _matched(*groups), strict=True):
         own = [code[name] for name in group.names]
-        k = len(names)
         place = np.array([*own, k, k + 1, k + 2, -1], dtype=np.int64)
-        sides.append(
-            attrs.evolve(
-                group,
-                names=names,
-                source=place[group.source],
-                target=place[group.target],
-                customer=customers[number][group.customer],
-                units=buckets[number],
-            )
-        )
-        own_first = firsts[number]
-        later.append(
-            attrs.evolve(own_first, names=names, node=place[own_first.node], units=buckets[number])
-        )
+        source, target = place[group.source], place[group.target]
+        sides.append(attrs.evolve(group, names=names, source=source, target=target, units=units))
+        later.append(attrs.evolve(first, names=names, node=place[first.node], units=units))
     return (sides[0], sides[1]), (later[0], later[1])
 
 
-def _matched(
-    first: Observations, second: Observations
-) -> tuple[tuple[Ints, Ints], tuple[Units, Units]]:
-    """Return one number a customer, for the customer numbers of both, and the units of both."""
+def _matched(first: Observations, second: Observations) -> tuple[Units, Units]:
+    """Return the units of both groups."""
     units = (first.units, second.units)
     if first.customer_ids is None or second.customer_ids is None:
-        counts = [int(group.customer.max(initial=-1)) + 1 for group in (first, second)]
         if units[0].split is not None and units[1].split is not None:
             units = (units[0], attrs.evolve(units[1], split=np.roll(units[1].split, 1, axis=1)))
-        return (np.arange(counts[0]), np.arange(counts[0], sum(counts))), units
+        return units
+    if min(len(first.customer_ids), len(second.customer_ids)) > N_BUCKETS:
+        return units  # by the id alone
+    # a log of few customers has a bucket for each, in an order of its own
     known = {name: i for i, name in enumerate(first.customer_ids)}
     others = [known.setdefault(name, len(known)) for name in second.customer_ids]
-    numbers = (np.arange(len(first.customer_ids)), np.array(others, dtype=np.int64))
-    if min(len(group.customer_ids or ()) for group in (first, second)) > N_BUCKETS:
-        return numbers, units  # by the id alone
-    # a log of few customers has a bucket for each, in an order of its own
     bucket = bucket_of(tuple(known))
-    return numbers, (_unit_of(first, bucket[numbers[0]]), _unit_of(second, bucket[numbers[1]]))
+    return _unit_of(first, bucket[: len(first.customer_ids)]), _unit_of(second, bucket[others])
 
 
 def _unit_of(group: Observations, bucket: NDArray[np.uint8]) -> Units:

@@ -60,6 +60,7 @@ class Part:
         if self.later is None or self.step:
             return {}
         columns = self.later.headline(level)
+        del columns["made"]
         return self._named(columns["figure"]) | columns
 
     def columns(self, *, level: float, min_count: int) -> dict[str, Any]:
