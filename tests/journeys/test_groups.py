@@ -123,6 +123,7 @@ def test_labels_are_segments_that_follow_their_journeys(sample):
     found = paths(labelled, segment="long")
     assert found.values == ("False", "True")
     assert found["True"].n_journeys == np.count_nonzero(long)
+    assert found.rule == "Each journey has the long with which it was labelled."
     half = np.arange(len(long)) % 2 == 0
     part = labelled.where(half)
     assert paths(part, segment="long")["True"].n_journeys == np.count_nonzero(long & half)
@@ -209,6 +210,7 @@ def test_journeys_after_a_goal_are_told_apart(journeys):
 
 def test_origin_stays_with_journeys_whose_others_were_left_out(journeys):
     part = journeys.where(~journeys.converted)
+    assert "right after a goal" in paths(part, segment="origin").rule
     assert part.segment("origin").values() == ["after a goal", "new", "new", "after a goal"]
 
 

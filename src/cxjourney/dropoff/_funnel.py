@@ -462,9 +462,8 @@ def _funnel(
         ),
         source=source,
     )
-    return with_people(
-        found, subject.journeys, source.members, log=subject.log, customer=subject.customer
-    )
+    counted = subject if subject.journeys is None else subject.journeys
+    return with_people(found, counted, source.members)
 
 
 def _entrants(subject: Subject, rules: Rules, matched: Matched) -> Entrants:

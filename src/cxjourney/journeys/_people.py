@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, cast
 
-import attrs
 import numpy as np
 
 from cxjourney._support.array_types import Bools, Ints
@@ -15,10 +14,10 @@ from cxjourney._support.validation import check_choice
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.journeys._journeys import Journeys
 from cxjourney.journeys._outcomes import OUTCOMES
-from cxjourney.log import InteractionLog
 
 if TYPE_CHECKING:
     from cxjourney.journeys._visits import Visits
+    from cxjourney.log import InteractionLog
 
 __all__ = ["Ending", "WithPeople", "ended", "visited", "with_people"]
 
@@ -32,14 +31,20 @@ R = TypeVar("R", bound="WithPeople")
 _ENDINGS = ("any", "converted", "dropped", "in progress")
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class _People:
-    """Units that a result counts: journeys, or customers of a log where there are none."""
+class Counted(Protocol):
+    """What rows count: journeys, or customers of a log."""
 
-    log: InteractionLog
-    journeys: Journeys | None
-    customer: Ints
-    of: Members
+    @property
+    def log(self) -> InteractionLog:
+        """The log that they come from."""
+
+    @property
+    def customer(self) -> Ints:
+        """Number of the customer of each."""
+
+    @property
+    def weight(self) -> Ints | None:
+        """How often each counts; None where once."""
 
 
 class WithPeople(Result):
@@ -70,12 +75,12 @@ class WithPeople(Result):
         InvalidValue
             If the result was read from a dictionary or made of a graph, or counts customers.
         """
-        people, mask = self._members(row, outcome)
-        if people.journeys is None:
+        counted, mask = self._members(row, outcome)
+        if not isinstance(counted, Journeys):
             raise InvalidValue(
                 "this result counts customers of a log: take customers(), or count journeys"
             )
-        return people.journeys.where(mask)
+        return counted.where(mask)
 
     def customers(
         self, *row: str | int | tuple[str, ...], outcome: Ending | None = None
@@ -94,23 +99,25 @@ class WithPeople(Result):
         InvalidValue
             If the result was read from a dictionary or made of a graph or of aggregated paths.
         """
-        people, mask = self._members(row, outcome)
-        if people.journeys is not None and people.journeys.weight is not None:
+        counted, mask = self._members(row, outcome)
+        if counted.weight is not None:
             raise InvalidValue("aggregated paths have no customers")
-        return tuple(people.log.customer_ids[i] for i in np.unique(people.customer[mask]).tolist())
+        ids = counted.log.customer_ids
+        return tuple(ids[i] for i in np.unique(counted.customer[mask]).tolist())
 
-    def _members(self, row: tuple[Any, ...], outcome: Ending | None) -> tuple[_People, Bools]:
+    def _members(self, row: tuple[Any, ...], outcome: Ending | None) -> tuple[Counted, Bools]:
         if outcome is not None:
             outcome = cast("Ending", str(outcome).replace("_", " "))
             check_choice(outcome, "outcome", _ENDINGS)
-        people: _People | None = getattr(self, "_people", None)
+        people: tuple[Counted, Members] | None = getattr(self, "_people", None)
         if people is None:
             raise InvalidValue(
                 "this result holds no journeys, since it was read from a dictionary or a pickle, "
                 "or made of a graph: compute it again from journeys"
             )
         place = self._place(row)
-        return people, people.of(place, self._rows(())[place], outcome)
+        counted, of = people
+        return counted, of(place, self._rows(())[place], outcome)
 
     def _rows(self, _row: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Return the names of the rows, as somebody who names one like this means them."""
@@ -132,31 +139,9 @@ class WithPeople(Result):
         return found[0]
 
 
-def with_people(
-    result: R,
-    journeys: Journeys | None,
-    of: Members,
-    *,
-    log: InteractionLog | None = None,
-    customer: Ints | None = None,
-) -> R:
-    """Return a new result after telling it whom its rows count.
-
-    Parameters
-    ----------
-    result
-        The result.
-    journeys
-        The journeys that it counts; None where it counts customers of a log.
-    of
-        Which of them a row counts.
-    log, customer
-        Where it counts customers: the log, and the number of each.
-    """
-    if journeys is not None:
-        log, customer = journeys.log, journeys.customer
-    people = _People(log=log, journeys=journeys, customer=customer, of=of)  # type: ignore[arg-type]  # one is given
-    object.__setattr__(result, "_people", people)
+def with_people(result: R, counted: Counted, of: Members) -> R:
+    """Return a new result after telling it whom its rows count: journeys, or customers of a log."""
+    object.__setattr__(result, "_people", (counted, of))
     return result
 
 

@@ -305,8 +305,15 @@ def _asked_for(segment: SegmentBy) -> tuple[str, tuple[float, ...] | None]:
 
 def _rule(journeys: Divisible, name: str, unit: str) -> str:
     columns = journeys.log.columns
-    if name == "origin" and name not in {**journeys.log.customer_attributes, **columns.attributes}:
-        return "A journey that begins right after a goal, with no silence between, is after it."
+    if name not in {
+        "account",
+        *journeys.log.customer_attributes,
+        *columns.attributes,
+        *columns.coded,
+    }:
+        if name == "origin":
+            return "A journey that begins right after a goal, with no silence between, is after it."
+        return f"Each {unit} has the {name} with which it was labelled."
     if name in journeys.log.customer_attributes:
         if unit == "customer":
             return f"Each customer has one {name}."
