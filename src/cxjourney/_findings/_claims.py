@@ -73,15 +73,13 @@ class Claim:
     pair: tuple[int, int] | None = None  # from and to channel of a hand-off
     since: int = -1  # first and last day; -1 where it has none
     until: int = -1
-    since_range: tuple[int, int] = (-1, -1)  # intervals of both days
-    until_range: tuple[int, int] = (-1, -1)
+    since_range: tuple[int, int] = (-1, -1)  # interval of the first day
     nest: Hashable = None  # claims of one nest say the same thing
     effect: float = np.nan  # how much worse, as a difference of shares, and its standard error
     error: float = np.nan
     units: float = 0.0  # G* of what it rests on
     p: float = 1.0  # one-sided p-value; 1 where nothing could be tested
-    rate: float = np.nan  # the share here, and there where it is compared
-    base: float = np.nan
+    rate: float = np.nan  # the share here
     n: int = 0  # visits that it rests on
     slow: bool = False  # whether an incident is so long that it is rather a slow change
     # for an excess: p-value of the prediction from touchpoints of its sort
@@ -138,7 +136,6 @@ def segment_difference(trials: Trials, claim: Claim) -> Claim:
         units=found.units,
         p=min(claim.p, found.p),
         rate=rate,
-        base=rate - found.value,
         n=int(own.sum()),
     )
 
@@ -213,7 +210,6 @@ def segment_cells(trials: Trials) -> Iterator[Claim]:
                     units=float(units[x]),
                     p=float(p[x]),
                     rate=float(own.rate[x]),
-                    base=float(rest.rate[x]),
                     n=int(own.trials[x]),
                 )
 
@@ -242,9 +238,6 @@ def handoffs(trials: Trials) -> Iterator[Claim]:
         found = stratified_difference(exposed, stayed)
         if not found.units >= FEWEST_UNITS:
             continue
-        weight = found.weights
-        with np.errstate(invalid="ignore"):
-            rate, base = (float(np.nansum(weight * side.rate)) for side in (exposed, stayed))
         yield Claim(
             kind="handoff",
             outcome="exit",
@@ -255,8 +248,7 @@ def handoffs(trials: Trials) -> Iterator[Claim]:
             error=float(np.sqrt(found.variance)),
             units=found.units,
             p=found.p,
-            rate=rate,
-            base=base,
+            rate=float(np.nansum(found.weights * exposed.rate)),
             n=int(exposed.trials.sum()),
         )
 
@@ -316,7 +308,6 @@ def changes(trials: Trials) -> Iterator[Claim]:
             units=float(len(np.unique(unit[rows]))),
             p=rise.p,
             rate=rise.after,
-            base=rise.before,
             n=n,
         )
 
@@ -365,7 +356,6 @@ def _downstream_claim(
         units=found.units,
         p=found.p,
         rate=found.first,
-        base=found.second,
         n=n,
     )
 
@@ -417,14 +407,12 @@ def _incident_claim(data: ScanData, found: Incident, outcome: str) -> Claim:
         since=found.first,
         until=found.last,
         since_range=(found.first_low, found.first_high),
-        until_range=(found.last_low, found.last_high),
         nest=("level", attribute, level) if attribute >= 0 else everybody,
         effect=rate - base,
         error=(rate - base) / max(found.root, 1e-9),
         units=float(N_SCAN_BUCKETS),
         p=found.p,
         rate=rate if outcome == "exit" else 1 - rate,
-        base=base if outcome == "exit" else 1 - base,
         n=found.trials,
         slow=found.slow,
     )
@@ -456,7 +444,7 @@ def excesses(trials: Trials, keep: Bools, *, ends: Bools, with_stages: bool) -> 
     predicted = unusual(y, covariance, design, part.units)
     contrast = contrast_with_peers(sums, group)
     for i, x in enumerate(compared.tolist()):
-        rate, base = float(sums.rate[x]), float(contrast.peers[x])
+        rate = float(sums.rate[x])
         effect, error = float(contrast.difference[x]), float(np.sqrt(contrast.variance[x]))
         if not with_stages:  # what touchpoints as near to the goal lead to expect
             base = float(1 / (1 + np.exp(-predicted.expected[i])))
@@ -472,7 +460,6 @@ def excesses(trials: Trials, keep: Bools, *, ends: Bools, with_stages: bool) -> 
             units=float(contrast.units[x]),
             p=float(contrast.p[x] if with_stages else predicted.p[i]),
             rate=rate,
-            base=base,
             n=int(sums.trials[x]),
             unusual_p=float(predicted.p[i]),
         )

@@ -181,7 +181,6 @@ class Contrast:
     difference: Floats  # rate minus the pooled rate of the peers, and its variance
     variance: Floats
     units: Floats  # G* of the touchpoint
-    peers: Floats  # rate of the peers
     p: Floats  # one-sided p-value; 1 where it was not tested
 
 
@@ -195,7 +194,7 @@ def contrast_with_peers(sums: CustomerSums, group: Ints, *, least: float = 0.0) 
     """
     k = sums.size
     n_groups = int(group.max(initial=-1)) + 1
-    difference, variance, peers = (np.full(k, np.nan) for _ in range(3))
+    difference, variance = np.full((2, k), np.nan)
     for g in range(n_groups):
         inside = np.flatnonzero(group == g)
         if len(inside) < 2:
@@ -222,7 +221,6 @@ def contrast_with_peers(sums: CustomerSums, group: Ints, *, least: float = 0.0) 
             smooth = (e + 0.5) / (n + 1)
             difference[inside] = found
             variance[inside] = np.maximum(jackknife, smooth * (1 - smooth) / (n + 1))
-            peers[inside] = rest_e / rest_n
     with np.errstate(invalid="ignore", divide="ignore"):
         p = student_tail((difference - least) / np.sqrt(variance), sums.units)
-    return Contrast(difference=difference, variance=variance, units=sums.units, peers=peers, p=p)
+    return Contrast(difference=difference, variance=variance, units=sums.units, p=p)
