@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -24,7 +25,7 @@ def rows_of(seed, customers, *, launched):
         names = ["old", "new"] + (["rare"] if who % 40 == 0 else [])
         for name in names:
             first = END - launched if name == "new" else 0.0
-            for _ in range(1 + (who % 3)):
+            for _ in range(1 + (who % 3) + (name == "old")):
                 day = rng.uniform(first, END)
                 rows.append((who, name, day))
                 if rng.random() > EXITS[name]:
@@ -76,13 +77,13 @@ def waits_of(rows):
 
 
 def exit_of_the_app(rows):
+    """Return the mean of the touchpoints' exits; one that few were followed at joins the old."""
     waits = waits_of(rows)
+    long = Counter(name for _, name, day in rows if name != "buy" and day <= END - LIMIT)
+    for name in [name for name in waits if long[name] < 5]:
+        waits["old"] += waits.pop(name)
     n = sum(map(len, waits.values()))
-    pooled = survival([one for some in waits.values() for one in some])
-    return sum(
-        len(waits[name]) / n * (pooled if name == "rare" else survival(waits[name]))
-        for name in waits
-    )
+    return sum(len(some) / n * survival(some) for some in waits.values())
 
 
 def test_a_channel_weighs_its_touchpoints_by_visits_not_by_how_long_they_were_followed():
@@ -101,6 +102,7 @@ def test_a_channel_weighs_its_touchpoints_by_visits_not_by_how_long_they_were_fo
 
 def test_the_estimate_and_its_interval_are_those_of_touchpoints_pooled_afterwards():
     rows = rows_of(4, 60, launched=30.0)
+    assert 0 < sum(name == "rare" for _, name, _ in rows) < 5
     journeys = journeys_of(rows)
     whole = exit_of_the_app(rows)
     row = next(iter(cx.dropoff.exits(journeys, by="channel").table))

@@ -24,6 +24,7 @@ __all__ = [
     "LOGARITHMS",
     "NO_INTERVAL",
     "mean_estimate",
+    "nothing_varies",
     "ratio_ends",
     "ratio_estimate",
     "share_estimate",
@@ -41,6 +42,11 @@ _SKEWED = (
 _COCHRAN = 25  # Cochran (1977, 2.15): a mean is near normal from 25 times the squared skewness
 _ROUNDING = 1e-24
 _SOME_WITHOUT = "Some figures have no interval: they rest on fewer than three customers or so."
+
+
+def nothing_varies(variance: float, value: float) -> bool:
+    """Return whether the variance of a figure is but the rounding of sums."""
+    return variance <= _ROUNDING * max(1.0, abs(value)) ** 2
 
 
 def why_no_interval(figures: BucketFigures) -> tuple[str, ...]:
@@ -101,7 +107,7 @@ def mean_estimate(
     found = mean_figures(values, units, item)
     (low,), (high,) = found.wilson(level) if of_shares else found.student(level)
     n, flat = round(float(found.units.sum())), False
-    if not of_shares and found.variance[0] <= _ROUNDING * max(1.0, abs(found.whole[0])) ** 2:
+    if not of_shares and nothing_varies(float(found.variance[0]), float(found.whole[0])):
         low = high = np.nan
         flat = True
     return Estimate(

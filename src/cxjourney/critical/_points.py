@@ -201,6 +201,7 @@ class CriticalPoints(Result):
         MissingDependency
             If matplotlib is not installed.
         """
+        apart = any(group in _UNSTAGED for group in self.table["peer_group"])
         return plot.impact_confidence(
             self.ranking,
             self.table["gain"],
@@ -209,7 +210,8 @@ class CriticalPoints(Result):
             high=self.table["gain_high"],
             labelled=labelled,
             impact_label=f"gain [conversions], {100 * self.level:g}% interval",
-            confidence_label="probability that exits lie above those of the peers",
+            confidence_label="probability that exits "
+            + ("stand apart" if apart else "lie above those of the peers"),
             title=self.title if title is None else title,
             ax=ax,
         )

@@ -9,9 +9,9 @@ import networkx as nx
 import numpy as np
 
 from cxjourney._stats.aalen_johansen import MOVED
-from cxjourney._stats.buckets import BucketFigures
+from cxjourney._stats.buckets import BucketFigures, share_interval, t_quantile
 from cxjourney._stats.estimates import share_estimate, why_no_interval
-from cxjourney._stats.ratios import ratio_figures
+from cxjourney._stats.ratios import quotient, ratio_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
@@ -167,8 +167,8 @@ def rework(
     The rework rate is `(n_x - j_x) / n_x` with visits n and journeys j; the probability to come
     back is `1 - 1 / N_xx` of the absorbing chain (NaN where outcomes are undetermined). Loops are
     strongly connected components; single cycles are not listed, since there may be exponentially
-    many. `returning` is computed again without each bucket of customers; beyond 400 nodes it has no
-    interval.
+    many. `returning` is computed again without each bucket of customers, and its interval rests on
+    no more trials than there are visits; beyond 400 nodes it has none.
 
     Examples
     --------
@@ -193,9 +193,9 @@ def rework(
     again = repeated(visits)
     rates = rework_figures(visits, again)
     low, high = rates.wilson(level)
-    returning = _returning(journeys, by, k)
-    returning_low, returning_high = returning.wilson(level)
     base = np.bincount(visits.node, visits.weight, minlength=k)
+    returning = _returning(journeys, by, k)
+    returning_low, returning_high = _ends(returning, base, level)
     graph = graph_of(journeys, by)
     loops = _loops(graph)
     member = {name: i for i, loop in enumerate(loops, start=1) for name in loop}
@@ -275,6 +275,16 @@ def _returning(journeys: Journeys, by: By, k: int) -> BucketFigures:
     if journeys.rules.determined and journeys.rules.absorbing:
         return chain_figures(journeys, by).returning
     return BucketFigures(whole=np.full(k, np.nan), without=np.full((1, k), np.nan))
+
+
+def _ends(returning: BucketFigures, visits: Ints | Floats, level: float) -> tuple[Floats, Floats]:
+    """Return both ends of Wilson's interval, on no more trials than there are visits.
+
+    Where nobody came straight back the chain knows of detours alone, which vary next to nothing.
+    """
+    p, freedom = returning.whole, returning.freedom
+    variance = np.maximum(returning.variance, quotient(p * (1 - p), visits))
+    return share_interval(p, variance, returning.effective, t_quantile(level, freedom))
 
 
 def _loops(graph: JourneyGraph) -> tuple[tuple[str, ...], ...]:

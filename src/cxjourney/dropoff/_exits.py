@@ -54,7 +54,7 @@ __all__ = ["Exits", "exits"]
 
 _CURSE = (
     "The highest rate of many is overstated, because it was picked for being high (winner's "
-    "curse): read `shrunken` and the ranks that it leaves open."
+    "curse): the columns shrunken, rank_low and rank_high of `.table` allow for that."
 )
 _LEFT_OUT = (
     "are left out, because there is no inactivity limit; this understates exits where leaving "
@@ -328,9 +328,10 @@ def exits(
     drop-off, to leave them out understates it. Where there are no times or no limit it is
     exits/at_risk.
 
-    Of a channel, stage or owner each touchpoint with 20 visits or more that could be followed up to
-    the limit is corrected on its own and counts with all of its visits: one that was launched late
-    does not lend its short follow-up to the others. The rest shares the estimate of the whole node.
+    Of a channel, stage or owner each touchpoint is corrected by itself and counts with all of its
+    visits: one that was launched late does not lend its short follow-up to the others. Those with
+    fewer than 5 visits that could be followed up to the limit are taken together, or with the
+    busiest of the node where they are fewer than 5 even so.
 
     Every figure is computed again without each of 64 buckets of customers, and its variance is
     that of these answers (delete-a-group jackknife). The interval of the exit probability is

@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.aalen_johansen import MOVED, OPEN, left_out_probabilities, move_mass
+from cxjourney._stats.ratios import quotient
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.distinct import distinct
 from cxjourney._support.frozen import seal
@@ -37,8 +38,8 @@ __all__ = [
 
 _ROUNDING = 1e-12
 _BLOCK_CELLS = 20_000_000
-_FOLLOWED = 20
-"""Visits that were followed up to the limit from which a touchpoint is corrected on its own."""
+_FOLLOWED = 5
+"""Visits that could be followed up to the limit from which a touchpoint is corrected by itself."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -191,57 +192,46 @@ def masses_of(journeys: Journeys, by: By = "touchpoint") -> Floats:
     return journeys.memo.latest("masses", by, lambda: _masses(visits_of(journeys, by)))
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class _Cells:
-    """The touchpoints of each node, which are not followed equally long.
+def _cells(visits: Visits) -> tuple[Ints, Ints] | None:
+    """Return the cell of each visit, whose censored visits hand on to one another, and their nodes.
 
     A channel whose app was launched last week pools visits whose end is known with visits that
-    nobody could follow yet. Each touchpoint hands its censored visits on to its own, and counts
-    with all of its visits. Those with too few that could be followed up to the limit, whatever came
-    of them, share the estimate of the node.
-
-    Attributes
-    ----------
-    of
-        Touchpoint of each visit among those that are corrected on their own, -1 for the others.
-    node
-        Node of each such touchpoint.
+    nobody could follow yet. Each touchpoint is a cell of its node; those with too few visits that
+    could be followed up to the limit, whatever came of them, are one cell together, or go with the
+    busiest. None where nodes are touchpoints, or nothing is censored.
     """
-
-    of: Ints
-    node: Ints
-
-
-def _cells(visits: Visits) -> _Cells | None:
-    """Return the touchpoints of nodes; None where nodes are touchpoints, or nothing is censored."""
     journeys, until = visits.journeys, visits.journeys.log.observed_until_us
     limit, coded = journeys.rules.inactivity, journeys.columns.coded["touchpoint"]
-    time = journeys.columns.time
+    time, k = journeys.columns.time, len(visits.names)
     if limit is None or until is None or time is None or not np.any(visits.state == OPEN):
         return None
-    key = visits.node * len(coded.names) + coded.codes[visits.row]
-    used, of = distinct(key)
-    followed = time[visits.row] <= until - limit // timedelta(microseconds=1)
-    own = np.bincount(of[followed], minlength=len(used)) >= _FOLLOWED
-    if len(used) == len(visits.names) or not own.any():
+    used, of = distinct(visits.node * len(coded.names) + coded.codes[visits.row])
+    if len(used) == k:
         return None
-    place = np.where(own, np.cumsum(own) - 1, -1)
-    return _Cells(of=place[of], node=(used // len(coded.names))[own])
+    node = used // len(coded.names)
+    followed = time[visits.row] <= until - limit // timedelta(microseconds=1)
+    n, long = np.bincount(of), np.bincount(of[followed], minlength=len(used))
+    few = long < _FOLLOWED
+    busiest = np.zeros(k, dtype=np.int64)
+    order = np.argsort(np.where(few, -1, n), kind="stable")
+    busiest[node[order]] = order  # the last to be written is the busiest
+    first = np.full(k, len(used), dtype=np.int64)
+    np.minimum.at(first, node[few], np.flatnonzero(few))
+    rest = np.bincount(node[few], long[few], minlength=k)
+    joined = np.where(rest >= _FOLLOWED, np.minimum(first, len(used) - 1), busiest)
+    place = np.where(few, joined[node], np.arange(len(used)))
+    kept, cell = distinct(place[of])
+    return cell, node[kept]
 
 
 def _masses(visits: Visits) -> Floats:
     assert visits.wait_us is not None  # noqa: S101 - the caller has looked
-    node, wait, state, k = visits.node, visits.wait_us, visits.state, len(visits.names)
     cells = _cells(visits)
-    mass = move_mass(node, wait, state, k)
-    if cells is not None:
-        inside = cells.of >= 0
-        of, n = cells.of[inside], np.bincount(node, minlength=k)
-        count = np.bincount(of, minlength=len(cells.node))
-        mass *= (np.bincount(node[~inside], minlength=k) / np.maximum(n, 1))[node]
-        own = move_mass(of, wait[inside], state[inside], len(cells.node))
-        mass[inside] += own * (count / n[cells.node])[of]
-    return seal(mass)
+    if cells is None:
+        return seal(move_mass(visits.node, visits.wait_us, visits.state, len(visits.names)))
+    of, node = cells
+    share = np.bincount(of) / np.bincount(visits.node, minlength=len(visits.names))[node]
+    return seal(move_mass(of, visits.wait_us, visits.state, len(node)) * share[of])
 
 
 def masses_without_buckets(
@@ -273,49 +263,44 @@ def masses_without_buckets(
         NaN where the other customers have no visit of the source.
     """
     units = units_of(visits.journeys)
-    assert units.of is not None  # noqa: S101 - the caller has looked
-    unit, k, wait = units.of[visits.journey], len(visits.names), visits.wait_us
-    whole = left_out_probabilities(
-        visits.node,
-        wait if timed else None,
-        visits.state,
-        transition,
-        unit,
-        source=source,
-        n_nodes=k,
-        n_units=units.n,
-        values=values,
-    )
+    assert units.of is not None  # noqa: S101 - journeys with times have customers
+    unit, wait = units.of[visits.journey], visits.wait_us if timed else None
     cells = _cells(visits) if timed else None
-    if cells is None or wait is None:
-        return whole
-    inside, size = cells.of >= 0, len(cells.node)
-    of, of_unit = cells.of[inside], unit[inside]
-    moves = transition[inside]
-    pairs, place = distinct(np.where(moves >= 0, of * len(source) + moves + 1, 0))
+    if cells is None:
+        return left_out_probabilities(
+            visits.node,
+            wait,
+            visits.state,
+            transition,
+            unit,
+            source=source,
+            n_nodes=len(visits.names),
+            n_units=units.n,
+            values=values,
+        )
+    of, node = cells
+    pairs, place = distinct(np.where(transition >= 0, of * len(source) + transition + 1, 0))
     none = int(np.count_nonzero(pairs == 0))  # comes first, if at all
     cell, edge = np.divmod(pairs[none:] - 1, max(len(source), 1))
     own = left_out_probabilities(
         of,
-        wait[inside],
-        visits.state[inside],
+        wait,
+        visits.state,
         place - none,
-        of_unit,
+        unit,
         source=cell,
-        n_nodes=size,
+        n_nodes=len(node),
         n_units=units.n,
-        values=None if values is None else values[inside],
+        values=values,
     )
-    n, count = (
-        np.bincount(u * m + c, minlength=units.n * m).reshape(units.n, m)
-        for u, c, m in ((unit, visits.node, k), (of_unit, of, size))
-    )
-    n, count = n.sum(axis=0) - n, count.sum(axis=0) - count
-    among = np.zeros_like(n)
-    np.add.at(among.T, cells.node, count.T)
-    every = np.maximum(n, 1)
-    whole *= (1 - among / every)[:, source]
-    np.add.at(whole.T, edge, (np.nan_to_num(own) * (count / every[:, cells.node])[:, cell]).T)
+    count = np.bincount(unit * len(node) + of, minlength=units.n * len(node))
+    others = count.reshape(units.n, len(node))
+    others = others.sum(axis=0) - others
+    n = np.zeros((units.n, len(visits.names)))
+    np.add.at(n.T, node, others.T)
+    share = quotient(others, n[:, node])
+    whole = np.where(n > 0, 0.0, np.nan)[:, source]
+    np.add.at(whole.T, edge, (np.nan_to_num(own) * share[:, cell]).T)
     return whole
 
 

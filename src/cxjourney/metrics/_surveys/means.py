@@ -10,6 +10,7 @@ import numpy as np
 
 from cxjourney._stats.buckets import share_interval, t_quantile
 from cxjourney._stats.estimate import Estimate
+from cxjourney._stats.estimates import nothing_varies
 from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.arrays import NanPolicy, Values, is_undefined, numbers, weights_of
 from cxjourney._support.validation import check_level
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["clustered_mean", "mean_of_scores", "mean_score", "weighted_mean"]
 
-_ROUNDING = 1e-24
 _NO_SPREAD = "All scores are equal: without a scale nothing tells how far the mean may be off."
 
 Bounds = tuple[float, float] | None
@@ -56,7 +56,7 @@ def clustered_mean(mean: Estimate, figures: BucketFigures, bounds: Bounds) -> Es
     low, high, method = interval_of_mean(
         mean.value, variance, freedom + 1, freedom, bounds=bounds, level=mean.level
     )
-    flat = variance <= _ROUNDING * max(1.0, abs(mean.value)) ** 2 and math.isnan(low)
+    flat = nothing_varies(variance, mean.value) and math.isnan(low)
     notes = tuple(note for note in mean.notes if note != _NO_SPREAD)
     mean = attrs.evolve(mean, notes=(*notes, _NO_SPREAD) if flat else notes)
     return clustered(mean, figures, low, high, method)
@@ -81,7 +81,7 @@ def interval_of_mean(
     quantile = t_quantile(level, known[3])
     if bounds is None:
         half = float(quantile) * math.sqrt(variance)
-        half = half if variance > _ROUNDING * max(1.0, abs(mean)) ** 2 else math.nan
+        half = half if not nothing_varies(variance, mean) else math.nan
         return mean - half, mean + half, "Student's t"
     bottom, width = bounds[0], bounds[1] - bounds[0]
     ends = share_interval((known[0] - bottom) / width, known[1] / width**2, known[2], quantile)
