@@ -313,6 +313,48 @@ def test_one_interaction_is_charted() -> None:
         assert found.p == 1
 
 
+def test_shares_of_ones_own_are_not_held_against_an_age_that_nobody_knows(steady: Journeys) -> None:
+    won = Metric(
+        name="won",
+        unit="fraction",
+        direction="higher",
+        definition="",
+        per_journey=lambda journeys: journeys.converted,
+    )
+    found = trend(steady, won)
+    young = np.asarray(found.periods["censored"])
+    assert young.any()
+    assert np.isnan(found.periods["expected"]).all()
+    assert not np.asarray(found.periods["outside"])[young].any()
+    assert "expected" not in " ".join(found.notes)
+    january = [j.outcome.value == "converted" for j in steady
+               if j.interactions[0].timestamp < BEGIN + timedelta(days=7)]  # fmt: skip
+    assert found.periods["value"][0] == pytest.approx(np.mean(january))
+
+
+def test_segments_without_a_value_have_an_empty_chart() -> None:
+    rows = [("a", "web", 0, "app"), ("a", "buy", 1, "app"), ("b", "web", 2, "web")]
+    customer, touchpoint, day, device = zip(*rows, strict=True)
+    when = [BEGIN + timedelta(days=d) for d in day]
+    log = InteractionLog.from_frame(
+        {"c": customer, "t": touchpoint, "w": when, "device": device, "v": [None, 9.0, None]},
+        customer="c",
+        touchpoint="t",
+        timestamp="w",
+        value="v",
+        currency="EUR",
+        attributes=["device"],
+        observed_until=BEGIN + timedelta(days=28),
+    )
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
+    for figure, n in (("value_per_conversion", [0]), ("conversions", [0] * 4)):
+        found = trend(journeys, figure, segment="device")
+        assert sum(found["app"].periods["n"]) == 1
+        assert found["web"].periods["n"].tolist() == n
+        assert found["web"].p == 1
+    assert np.isnan(trend(journeys, "value_per_conversion", segment="device")["web"].center)
+
+
 def test_result_goes_to_json_and_back(steady: Journeys) -> None:
     found = trend(steady, "conversion_rate", by="month")
     assert Trend.from_dict(found.to_dict()).to_dict() == found.to_dict()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import Journeys, Visits
 
-__all__ = ["FIGURES", "Rows", "rows_of", "until_us"]
+__all__ = ["FIGURES", "Rows", "rows_of", "since_us", "until_us"]
 
 _REACHED = 0.9
 _OVER = 0.99
@@ -75,6 +75,14 @@ def until_us(journeys: Journeys) -> int:
     """Return until when journeys were observed [µs]."""
     until = journeys.log.observed_until_us
     return int(_times(journeys).max(initial=0)) if until is None else int(until)
+
+
+def since_us(journeys: Journeys) -> int:
+    """Return since when journeys were observed [µs]."""
+    log = journeys.log
+    if log.observed_from_us is not None or log.columns.time is None:
+        return log.observed_from_us or 0
+    return int(log.columns.time.min(initial=until_us(journeys)))
 
 
 def _times(journeys: Journeys) -> Ints:

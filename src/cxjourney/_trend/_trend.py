@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from datetime import timedelta
 from statistics import NormalDist
-from typing import TYPE_CHECKING, ClassVar, overload
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, overload
 
 import attrs
 import numpy as np
@@ -20,7 +20,6 @@ from cxjourney._stats.control_limits import (
     limits_of_shares,
     reached_at_age,
 )
-from cxjourney._support.array_types import Bools, Floats
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_choice, check_level
@@ -32,7 +31,7 @@ from cxjourney._time.calendar import (
     period_start,
 )
 from cxjourney._time.zones import check_zone
-from cxjourney._trend._rows import Rows, rows_of, until_us
+from cxjourney._trend._rows import Rows, rows_of, since_us, until_us
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import BySegment, Journeys, by_segment, check_journeys, units_of
 from cxjourney.kernels import md5_first_bytes
@@ -41,7 +40,7 @@ from cxjourney.log import InteractionLog
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cxjourney._support.array_types import Ints
+    from cxjourney._support.array_types import Bools, Floats, Ints
     from cxjourney.journeys import SegmentBy
     from cxjourney.metrics import Metric
 
@@ -258,7 +257,10 @@ def trend(
     check_zone(zone)
     calendar = _Calendar(by=by, tz=zone)
     if segment is None:
-        return _trend(journeys, figure, calendar, level)
+        found = _trend(journeys, figure, calendar, level)
+        if not any(found.periods["n"]):
+            raise InvalidValue(f"nothing to chart: no journey has a value of {found.figure!r}")
+        return found
     return by_segment(journeys, segment, lambda part: _trend(part, figure, calendar, level))
 
 
@@ -277,6 +279,9 @@ class _Calendar:
     def day(self, time_us: Ints) -> Ints:
         return period_index(time_us, "day", self.tz)
 
+    def labels(self) -> list[str]:
+        return [period_label(self.start + i, self.by) for i in range(self.n)]
+
     def between(self, first_us: int, last_us: int) -> _Calendar:
         start, last = period_index(np.array([first_us, last_us]), self.by, self.tz).tolist()
         if last - start >= _MOST_PERIODS:
@@ -287,8 +292,7 @@ class _Calendar:
         return attrs.evolve(self, start=start, n=last - start + 1)
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class _Chart:
+class _Chart(NamedTuple):
     """The columns of a chart; see `Trend.periods`."""
 
     n: Floats
@@ -298,29 +302,7 @@ class _Chart:
     young: Bools
     limits: Limits
     expected: Floats
-    apart: Bools
-
-    def table(self, calendar: _Calendar, *, share: bool, backend: str | None) -> Table:
-        shown = "percent" if share else "number"
-        names = ("value", "low", "high", "expected", "limit_low", "limit_high")
-        return Table(
-            {
-                "period": [
-                    period_label(calendar.start + i, calendar.by) for i in range(calendar.n)
-                ],
-                "n": self.n.astype(np.int64),
-                "value": self.value,
-                "low": self.low,
-                "high": self.high,
-                "censored": self.young,
-                "expected": self.expected,
-                "limit_low": self.limits.low,
-                "limit_high": self.limits.high,
-                "outside": self.limits.outside | self.apart,
-            },
-            formats=dict.fromkeys(names, shown),
-            backend=backend,
-        )
+    apart: Bools | bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -357,28 +339,40 @@ class _Change:
 
 
 def _trend(journeys: Journeys, figure: str | Metric, calendar: _Calendar, level: float) -> Trend:
-    name = figure if isinstance(figure, str) else getattr(figure, "name", "")
     rows = rows_of(journeys, figure)
-    if not len(rows.value):
-        raise InvalidValue(f"nothing to chart: no journey has a value of {name!r}")
-    ends = (int(rows.time_us.min()), int(rows.time_us.max()))
-    age = until_us(journeys) - rows.time_us
+    until = until_us(journeys)
+    times = rows.time_us if len(rows.value) else np.array([until - 1])
+    ends = (int(times.min()), int(times.max()))
     if rows.counted:  # days without any count too
-        begun = journeys.log.observed_from_us
-        begun = ends[0] if begun is None else begun
-        ends = (min(ends[0], begun), max(ends[1], until_us(journeys) - 1))
+        ends = (min(ends[0], since_us(journeys)), max(ends[1], until - 1))
     calendar = calendar.between(*ends)
     if rows.counted:
         chart = _counts(journeys, rows, calendar, ends, level)
         change = _change_of_counts(rows, calendar, ends)
     else:
+        age = until - rows.time_us
         chart = _means(journeys, rows, calendar, age, level=level)
         change = _change(journeys, rows.take(age >= rows.horizon_us), calendar)
+    numbers = {"value": chart.value, "low": chart.low, "high": chart.high}
+    bounds = {"limit_low": chart.limits.low, "limit_high": chart.limits.high}
+    shown = "percent" if rows.share else "number"
     found = Trend(
-        figure=name,
+        figure=figure if isinstance(figure, str) else figure.name,
         unit=rows.unit,
         by=calendar.by,
-        periods=chart.table(calendar, share=rows.share, backend=journeys.log.backend),
+        periods=Table(
+            {
+                "period": calendar.labels(),
+                "n": chart.n.astype(np.int64),
+                **numbers,
+                "censored": chart.young,
+                "expected": chart.expected,
+                **bounds,
+                "outside": chart.limits.outside | chart.apart,
+            },
+            formats=dict.fromkeys((*numbers, "expected", *bounds), shown),
+            backend=journeys.log.backend,
+        ),
         center=chart.limits.center,
         spread=chart.limits.spread,
         since=change.dates[0],
@@ -415,22 +409,13 @@ def _means(
     variance = float(np.var(value[ripe])) if ripe.any() else np.nan
     limits = limits_of_shares(k, m) if share else limits_of_means(k, m, variance)
     expected, apart = np.full(n, np.nan), np.zeros(n, dtype=np.bool_)
-    if share and young.any() and ripe.any():
+    if share and rows.delay_us.any() and young.any() and ripe.any():
         due, variances = reached_at_age(_reached(rows, age, ripe), period, n, limits.center)
         wide = max(limits.spread, 1.0) if np.isfinite(limits.spread) else 1.0
         apart = young & (np.abs(events - due) > _SIGMAS * wide * np.sqrt(variances))
         apart &= due >= _FEWEST_EXPECTED
         expected = np.where(young, _ratio(due, total), np.nan)
-    return _Chart(
-        n=total,
-        value=figures.whole,
-        low=low,
-        high=high,
-        young=young,
-        limits=limits,
-        expected=expected,
-        apart=apart,
-    )
+    return _Chart(total, figures.whole, low, high, young, limits, expected, apart)
 
 
 def _counts(
@@ -446,18 +431,12 @@ def _counts(
     count = np.bincount(period, minlength=n).astype(np.float64)
     # a score interval of counts that vary more than chance, since customers come several times
     often = np.unique(journeys.customer[rows.journey] * n + period, return_counts=True)[1]
-    square = NormalDist().inv_cdf(0.5 + level / 2) ** 2 * float((often**2).sum() / often.sum())
+    over = float((often**2).sum() / often.sum()) if len(often) else 1.0
+    square = NormalDist().inv_cdf(0.5 + level / 2) ** 2 * over
     middle, half = count + square / 2, np.sqrt(square * (count + square / 4))
-    return _Chart(
-        n=count,
-        value=count / days,
-        low=np.maximum(middle - half, 0.0) / days,
-        high=(middle + half) / days,
-        young=young,
-        limits=limits_of_counts(np.where(young, 0.0, count), np.where(young, 0.0, days)),
-        expected=np.full(n, np.nan),
-        apart=np.zeros(n, dtype=np.bool_),
-    )
+    low, high = np.maximum(middle - half, 0.0) / days, (middle + half) / days
+    limits = limits_of_counts(np.where(young, 0.0, count), np.where(young, 0.0, days))
+    return _Chart(count, count / days, low, high, young, limits, np.full(n, np.nan))
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
@@ -513,7 +492,7 @@ def _said(found: Trend, rows: Rows, young: int, *, slow: bool) -> tuple[str, ...
         notes.append(f"Of {periods} not every day was observed.")
     elif young:
         notes.append(f"The value of {periods} is what has been reached so far.")
-    if young and rows.share:
+    if young and rows.share and rows.delay_us.any():
         notes.append("There `expected` is what earlier periods had reached at the same age.")
     notes.append("Limits are for the picture: a single bad period widens them.")
     return tuple(notes)
