@@ -109,8 +109,11 @@ def test_names_that_are_taken_are_refused_unless_replaced():
         log.with_attribute("new", pd.DataFrame({"customer": ["a", "a"], "new": [1, 1]}))
     with pytest.raises(InvalidValue, match="column 'customer' and one of values"):
         log.with_attribute("new", pd.DataFrame({"customer": ["a"], "x": [1], "y": [2]}))
-    with pytest.raises(UnknownName, match="customer"):
+    with pytest.raises(InvalidValue, match="column 'customer' and one of values"):
         log.with_attribute("new", pd.DataFrame({"who": ["a"], "new": [1]}))
+    with pytest.raises(InvalidValue) as error:
+        log.with_attribute("new", {"secret-17": ["x"]})
+    assert "secret" not in str(error.value)
 
 
 # ---------------------------------------------------------------- labels of journeys

@@ -7,7 +7,7 @@ does not change is shared between the two logs.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sized
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -526,14 +526,15 @@ def with_attribute(
     ('gold', '__missing__')
     """
     check_free(name, log.columns, log.customer_attributes, replace=replace)
-    if isinstance(values, Mapping) and not any(_is_column(value) for value in values.values()):
+    if isinstance(values, Mapping) and not any(
+        isinstance(value, Sized) and not isinstance(value, str) for value in values.values()
+    ):
         values = {"customer": list(values), name: list(values.values())}
-    columns = [one for one in column_names(values, "values") if one != "customer"]
-    if name in columns:
-        columns = [name]
-    if len(columns) != 1:
-        rule = "have a column 'customer' and one of values"
-        raise InvalidValue.of("values", rule, ", ".join(columns) or "no other column")
+    present = column_names(values, "values")
+    columns = [name] if name in present else [one for one in present if one != "customer"]
+    if "customer" not in present or len(columns) != 1:  # which may be ids: they are not named
+        rule = "map customers to values, or have a column 'customer' and one of values"
+        raise InvalidValue.of("values", rule, f"{len(present)} other columns")
     found, unknown = values_of_customers(values, "customer", columns, log.customer_ids, "values")
     coded = found[columns[0]]
     if unknown:
@@ -561,7 +562,3 @@ def check_free(
         raise InvalidValue.of("name", "not be that of a column of the log", name)
     if not replace and (name in columns.attributes or name in of_customers):
         raise InvalidValue.of("name", "be new, or replace=True replace the attribute", name)
-
-
-def _is_column(value: object) -> bool:
-    return isinstance(value, (list, tuple, np.ndarray)) or hasattr(value, "__arrow_c_stream__")
