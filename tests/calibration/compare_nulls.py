@@ -4,9 +4,12 @@
 
 WORLD is "plain" (customers are alike), "frail" (they leave more or less easily, logit sd .7) or
 "pareto" (frail, and some come very often: Pareto 1.2, at most 200 journeys). Each log is compared
-by a random half of the customers, by halves of the year (customers on both sides), with one half of
+by a random half of the customers, by halves of the time (customers on both sides), with one half of
 the customers followed for a third of the time only, and searched for what tells those who leave at
 a step, or convert, from the others.
+
+"planted" is the frail world, where those who pass the app in the second half of the time leave more
+often (logit + 2) two steps later: what do exits say, and what the conversions later on?
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ EXIT = np.array([0.4, 0.3, 0.25, 0.3, 0.2, 0.15, 0.1])
 
 
 def log_of(seed: int, world: str, customers: int = 300) -> cx.InteractionLog:
-    """Return a log in which nothing differs."""
+    """Return a log in which nothing differs, but in the world "planted"."""
     rng = np.random.default_rng(seed)
     n = customers
     visits = np.minimum(rng.geometric(0.4, n), 6)
@@ -50,12 +53,16 @@ def log_of(seed: int, world: str, customers: int = 300) -> cx.InteractionLog:
     at = rng.choice(4, len(who), p=[0.4, 0.3, 0.2, 0.1])
     day = rng.uniform(0, DAYS, len(who))
     case = np.arange(len(who))
+    since = np.full(len(who), -1)  # steps since the first visit of the app
     rows = []
     while len(who):
         rows.append((who, case, at, day))
+        since = np.where(since >= 0, since + 1, np.where(at == 2, 0, -1))
         logit = np.log(EXIT / (1 - EXIT))[np.minimum(at, 6)] + frail[who]
+        logit += 2.0 * ((world == "planted") & (since == 2) & (day > DAYS / 2))
         goes = (at < 7) & (rng.random(len(who)) >= 1 / (1 + np.exp(-logit)))
         who, case, at, day = who[goes], case[goes], at[goes], day[goes]
+        since = since[goes]
         steps = ON[at].cumsum(axis=1)
         at = (rng.random(len(at))[:, None] > steps).sum(axis=1)
         day = day + rng.exponential(1.5, len(at)).clip(max=7.5)
@@ -124,13 +131,11 @@ def compared(seed: int, world: str, customers: int = 300) -> dict[str, dict[str,
     """Return what each comparison of a log says."""
     log = log_of(seed, world, customers)
     journeys = log.journeys(**RULES)
-    middle = BEGIN + timedelta(days=DAYS / 2)
-    periods = (log.between(None, middle), log.between(middle, None))
-    before, after = (part.journeys(**RULES) for part in periods)
+    before, after = halves_of(log)
     searched = None if world == "plain" else ["half", "plan", "city"]
     return {
         "halves of the customers": told(cx.compare.segments(journeys, "half", reaching="pay")),
-        "halves of the year": told(cx.compare.between(before, after, reaching="pay")),
+        "halves of the time": told(cx.compare.between(before, after, reaching="pay")),
         "unequal follow-up": told(
             cx.compare.between(of_half(log, "v0", DAYS / 3), of_half(log, "v1"))
         ),
@@ -141,10 +146,34 @@ def compared(seed: int, world: str, customers: int = 300) -> dict[str, dict[str,
     }
 
 
+def halves_of(log: cx.InteractionLog) -> tuple[cx.Journeys, cx.Journeys]:
+    """Return the journeys of both halves of the time."""
+    middle = BEGIN + timedelta(days=DAYS / 2)
+    first, second = (log.between(None, middle), log.between(middle, None))
+    return first.journeys(**RULES), second.journeys(**RULES)
+
+
+def planted(seed: int, customers: int) -> dict[str, float]:
+    """Return where a fault is found whose victims leave two steps later."""
+    found = cx.compare.between(*halves_of(log_of(seed, "planted", customers)))
+    figures = {}
+    for kind in ("exit", "downstream"):
+        mine = [change for change in found.ranking if change.kind == kind]
+        sure = [change.touchpoint for change in mine if change.q_value <= found.fdr]
+        figures |= {
+            f"{kind}: any discovery": float(bool(sure)),
+            f"{kind}: the surest is the app": float(bool(sure) and sure[0] == "app"),
+            f"{kind}: the app is a discovery": float("app" in sure),
+            f"{kind}: another is": float(bool(set(sure) - {"app"})),
+        }
+    return figures
+
+
 def main(world: str, logs: int, first: int, customers: int) -> None:
     sums: dict[str, dict[str, float]] = {}
     for seed in range(first, first + logs):
-        for name, figures in compared(seed, world, customers).items():
+        told_of = {"two steps later": planted(seed, customers)} if world == "planted" else None
+        for name, figures in (told_of or compared(seed, world, customers)).items():
             into = sums.setdefault(name, {})
             for key, value in figures.items():
                 into[key] = into.get(key, 0.0) + value

@@ -53,8 +53,7 @@ class Change:
     difference
         Probability in `group` minus that in `against`.
     p_value, q_value
-        Of equal probabilities; the q-value is the share of false discoveries among all
-        differences that are at least as sure.
+        Of equal probabilities, and corrected for the number of comparisons.
     """
 
     group: str
@@ -85,16 +84,13 @@ class Differences(Result):
     fdr
         Accepted share of false discoveries.
     window
-        Days within which figures of whole journeys, and what comes later, are counted; None where
-        nothing is or there are no times.
+        Days within which whole journeys, and what comes later, are counted; None for no limit.
     n_comparisons
-        Number of tests in the table; false discoveries are controlled over all of them, and over
-        the headline apart.
+        Number of tests in the table, over which q-values run; the headline has its own.
     n_discoveries
         Rows with a q-value of at most `fdr`.
     min_count
-        Transitions made, or not made, less often than this by both groups together were not
-        tested.
+        Transitions made, or not made, less often than this in all were not tested.
     n_missing
         Journeys that belong to no group because their value is unknown.
     strata

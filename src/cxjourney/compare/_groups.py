@@ -167,8 +167,6 @@ def segments(
     >>> first = found.ranking[0]
     >>> first.group, first.against, first.touchpoint, first.to == cx.DROPOFF
     ('student', 'the rest', 'cart', True)
-    >>> first.difference.low > 0
-    True
     >>> cx.compare.segments(journeys, of="cart").ranking[0].group
     'segment = student'
     """

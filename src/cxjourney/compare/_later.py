@@ -41,6 +41,7 @@ class Later:
     window: float
     strata: tuple[Ints, Ints] | None = None
     reaching: str | None = None
+    _memo: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def headline(self, level: float) -> dict[str, Any]:
         """Return the columns of whole journeys: conversion, drop-off, visits, known value."""
@@ -86,6 +87,8 @@ class Later:
 
         What is asked of whole journeys alone is NaN everywhere but at their beginning.
         """
+        if figure in self._memo:
+            return dict(self._memo[figure])
         first, second = self.sides
         k = len(first.names)
         anywhere = figure in {"conversion", "reaching"}
@@ -110,14 +113,15 @@ class Later:
             + second.events(figure, cells[1], k + 1, self.window),
             **odds_ratios(one, other, level=level, means=means),
         }
-        if self.strata is None:
-            return columns
-        n_strata = 1 + max(int(codes.max(initial=0)) for codes in self.strata)
-        inner = [
-            self._within(side, figure, cell, codes, n_strata)
-            for side, cell, codes in zip(self.sides, cells, self.strata, strict=True)
-        ]
-        return columns | standardised(inner[0], inner[1], level=level, means=means).columns
+        if self.strata is not None:
+            n_strata = 1 + max(int(codes.max(initial=0)) for codes in self.strata)
+            inner = [
+                self._within(side, figure, cell, codes, n_strata)
+                for side, cell, codes in zip(self.sides, cells, self.strata, strict=True)
+            ]
+            columns |= standardised(inner[0], inner[1], level=level, means=means).columns
+        self._memo[figure] = columns
+        return dict(columns)
 
     def _within(
         self, side: FirstVisits, figure: str, cell: Ints, stratum: Ints, n_strata: int
