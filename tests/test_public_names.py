@@ -49,7 +49,7 @@ def test_what_draws_repeats_by_default():
         and "rng" in inspect.signature(value).parameters
         and name in importlib.import_module(package).__all__
     }
-    assert len(drawing) >= 6
+    assert len(drawing) >= 7
     assert set(drawing.values()) == {0}, drawing
 
 

@@ -155,6 +155,7 @@ def test_exclusions_and_open_units_add_up():
         [nps([1]), nps([1], level=0.9)],
         [nps([1], weights=[1.0])],
         [csat([1], weights=[1.0])],
+        [nps([1] * 20, interval="bootstrap", rng=1)],
         [conversion_rate([1, 0], customer=["a", "b"])],
         [mean_score([1, 2])],
         [peak_end_rule([0.1])],

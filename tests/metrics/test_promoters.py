@@ -63,9 +63,9 @@ def test_a_table_of_answers_is_the_answers_themselves():
     table = [10, 9, 7, 3, None, 8, 0]
     counts = [12, 12, 6, 18, 6, 6, 0]
     assert nps(table, counts=counts) == nps(scores)
-    for ends in ("wald", "adjusted_wald"):
-        by_table = nps(table, counts=counts, interval=ends)
-        assert by_table == nps(scores, interval=ends)
+    for ends in ("wald", "bootstrap"):
+        by_table = nps(table, counts=counts, interval=ends, rng=5)
+        assert by_table == nps(scores, interval=ends, rng=5)
     with pytest.warns(DataQualityWarning, match="within 1-5"):
         nps([5, 4, 1, 10], counts=[20, 10, 5, 0])
 
@@ -181,6 +181,22 @@ def test_weights_count_as_much_as_they_say():
     assert score.value == pytest.approx(-25)
     assert "The weighted answers are worth 3 equal ones." in score.notes
     assert score.n == 3
+
+
+def test_the_bootstrap_repeats_with_its_seed_and_lies_near_wald():
+    scores = answers(60, 20, 20)
+    first, again = (nps(scores, interval="bootstrap", rng=7) for _ in range(2))
+    assert first == again
+    wald = nps(scores, interval="wald")
+    assert (first.low, first.high) == pytest.approx((wald.low, wald.high), abs=2.5)
+    weighted = nps(scores, weights=[1.0] * 100, interval="bootstrap", rng=7, n_resamples=2000)
+    assert (weighted.low, weighted.high) == pytest.approx((wald.low, wald.high), abs=3)
+
+
+def test_too_few_answers_are_not_resampled():
+    score = nps([9, 0, 7], interval="bootstrap", rng=1)
+    assert math.isnan(score.low)
+    assert any("too few" in note for note in score.notes)
 
 
 def test_the_card_goes_to_json_and_back():

@@ -11,6 +11,7 @@ from scipy import stats
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.metrics import (
     Scale,
+    bootstrap,
     ces,
     csat,
     expectation_gap,
@@ -59,6 +60,19 @@ def test_the_score_of_customers_who_answer_again():
     assert (score.promoters.low, score.promoters.high) == pytest.approx(share)
     assert "clustered by customer" in score.method
     assert nps(SCORES).high - nps(SCORES).low < score.high - score.low
+
+
+def test_the_bootstrap_of_the_score_draws_customers():
+    score = nps(np.tile(SCORES, 2), customer=[*CUSTOMERS, *("d" + CUSTOMERS)], interval="bootstrap",
+                rng=1)  # fmt: skip
+    values = 100.0 * ((np.tile(SCORES, 2) >= 9) * 1.0 - (np.tile(SCORES, 2) <= 6))
+    owner = [*CUSTOMERS, *("d" + CUSTOMERS)]
+    low, high = bootstrap(values, customer=owner, method="percentile", rng=2)
+    assert (score.low, score.high) == pytest.approx((low, high), abs=4)
+    assert score.high - score.low > 1.2 * (
+        nps(np.tile(SCORES, 2), interval="bootstrap", rng=1).high
+        - nps(np.tile(SCORES, 2), interval="bootstrap", rng=1).low
+    )
 
 
 @pytest.mark.parametrize("weights", [None, np.arange(1.0, 17)])

@@ -210,3 +210,10 @@ def test_the_interval_of_a_score_holds_it(answers):
     assert found.low <= found.value <= found.high
     found = nps(answers * 2, customer=[*range(len(answers))] * 2)
     assert math.isnan(found.low) or found.low <= found.value <= found.high
+
+
+def test_a_bootstrap_of_customers_is_not_called_a_jackknife():
+    answers, customer = [10, 9, 3, 7, 8, 10] * 4, [*range(12)] * 2
+    drawn = nps(answers, customer=customer, interval="bootstrap")
+    assert "The interval draws from 12 customers" in " ".join(drawn.notes)
+    assert "leaves out" not in " ".join(drawn.notes)

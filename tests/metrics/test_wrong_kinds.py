@@ -181,6 +181,7 @@ def test_resamples_are_counted(wrong):
     for draw in (
         lambda: metrics.bootstrap(numbers, max, n_resamples=wrong),
         lambda: metrics.bootstrap(numbers, n_resamples=wrong),
+        lambda: metrics.nps([9] * 40, interval="bootstrap", n_resamples=wrong),
     ):
         with pytest.raises(InvalidValue, match="n_resamples must be a whole number from 1"):
             draw()

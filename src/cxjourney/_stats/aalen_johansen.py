@@ -16,14 +16,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "MOVED",
-    "OPEN",
-    "STAYED",
-    "left_out_probabilities",
-    "move_mass",
-]
-
 _KEY_BITS = 62
 _BLOCK = 4_000_000
 

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.array_types import Bools, Floats
 
-
-__all__ = ["beta_prior", "peer_priors", "rank_bounds", "shrunken"]
-
 _LEAST_TRIALS = 0.1
 _USUAL_TRIALS = 30.0
 _FEW = 3

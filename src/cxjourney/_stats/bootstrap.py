@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.array_types import Floats
 
-__all__ = ["bootstrap", "resampled_ratio"]
-
 BootstrapMethod = Literal["percentile", "basic", "bca"]
 
 _METHODS = ("percentile", "basic", "bca")

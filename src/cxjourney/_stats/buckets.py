@@ -25,25 +25,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-__all__ = [
-    "FEWEST",
-    "N_BUCKETS",
-    "BucketFigures",
-    "bucket_of",
-    "covariance",
-    "difference_of_means",
-    "difference_of_shares",
-    "effective_trials",
-    "effective_units",
-    "resting_on",
-    "share_interval",
-    "split_weights",
-    "student_interval",
-    "t_quantile",
-    "units_of_difference",
-]
-
 N_BUCKETS = 64
 FEWEST = 3.0
 """Effective buckets below which a figure has no interval."""

@@ -17,8 +17,6 @@ from cxjourney._support.validation import check_mapping
 from cxjourney._support.words import in_agreement
 from cxjourney.exceptions import InvalidValue
 
-__all__ = ["Estimate", "Parameter"]
-
 Parameter = str | int | float | bool | None
 """A choice that a number depends on, as its card holds it."""
 

@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from cxjourney._stats.units import Units
     from cxjourney._support.array_types import Bools, Floats, Ints
 
-__all__ = [
-    "CLUSTERED",
-    "LOGARITHMS",
-    "NO_INTERVAL",
-    "mean_estimate",
-    "nothing_varies",
-    "ratio_ends",
-    "ratio_estimate",
-    "share_estimate",
-    "why_no_interval",
-]
-
 CLUSTERED = "clustered by customer"
 LOGARITHMS = "Student on the scale of logarithms"
 NO_INTERVAL = "There is no interval: the figure rests on fewer than three customers or so."

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from cxjourney._stats.buckets import BucketFigures
     from cxjourney._support.array_types import Floats
 
-__all__ = ["rank_ranges"]
-
 
 def rank_ranges(
     figures: BucketFigures, *, level: float, together: bool = False

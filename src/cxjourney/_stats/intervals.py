@@ -27,21 +27,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.arrays import Values
 
-__all__ = [
-    "agresti_coull",
-    "check_counts",
-    "clopper_pearson",
-    "garwood",
-    "jeffreys",
-    "mean_t",
-    "newcombe",
-    "normal_quantile",
-    "quantile_ranks",
-    "quantile_type_7",
-    "wilson",
-    "wilson_ends",
-]
-
 _UNKNOWN = (math.nan, math.nan)
 
 

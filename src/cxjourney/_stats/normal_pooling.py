@@ -13,16 +13,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = [
-    "Spread",
-    "decreasing_root",
-    "shrunken_effects",
-    "smoothed_variance",
-    "spread_of",
-    "tau_interval",
-    "tau_of",
-]
-
 
 @attrs.frozen(kw_only=True)
 class Spread:

@@ -6,8 +6,6 @@ import math
 
 from cxjourney._stats.intervals import check_counts, normal_quantile
 
-__all__ = ["miettinen_nurminen", "ratio_z", "restricted_shares"]
-
 _WIDEST = 300.0  # of the logarithm of a ratio: the square of a wider one is no float
 _HALVINGS = 200
 

@@ -15,16 +15,6 @@ if TYPE_CHECKING:
 
     from cxjourney._stats.units import Units
 
-__all__ = [
-    "Shares",
-    "mean_figures",
-    "quotient",
-    "ratio_figures",
-    "ratio_of_sums",
-    "share_of_total_figures",
-    "shares",
-]
-
 
 def ratio_figures(
     numerator: Floats,

@@ -10,8 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["false_discovery", "two_sided_p"]
-
 
 def two_sided_p(z: float) -> float:
     """Return the two-sided p-value of a standard normal statistic."""

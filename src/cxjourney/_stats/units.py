@@ -13,8 +13,6 @@ from cxjourney._support.array_types import Floats, Ints
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Units"]
-
 
 @attrs.frozen(kw_only=True, eq=False)
 class Units:

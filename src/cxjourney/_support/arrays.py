@@ -25,22 +25,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.array_types import Ints
 
-__all__ = [
-    "NanPolicy",
-    "Values",
-    "check_alone",
-    "codes",
-    "counts_of",
-    "durations",
-    "flags",
-    "is_undefined",
-    "numbers",
-    "refuse_rows",
-    "same_length",
-    "to_array",
-    "weights_of",
-]
-
 NanPolicy = Literal["omit", "raise", "propagate"]
 """What to do with missing values: leave them out and count them, refuse, or return NaN."""
 

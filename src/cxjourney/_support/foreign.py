@@ -10,8 +10,6 @@ from cxjourney.exceptions import InvalidData
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["foreign"]
-
 
 @contextmanager
 def foreign(what: str) -> Iterator[None]:

@@ -10,8 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["array_eq", "read_only", "seal"]
-
 
 def read_only(values: Any) -> NDArray[Any]:
     """Return a read-only array; a writable one is copied so that its owner keeps control of it."""

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["Memo"]
-
 
 class Memo:
     """Results by name, each computed at most once, whatever the number of threads.

@@ -10,8 +10,6 @@ from cxjourney.exceptions import MissingDependency
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["require"]
-
 
 def require(module: str, *, extra: str, caller: str) -> ModuleType:
     """Import `module`, or say to the `caller` which extra brings it."""

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["portions", "run_parallel"]
-
 _WORTHWHILE = 50_000
 _SHARE = 200_000
 

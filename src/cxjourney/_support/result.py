@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.table import Table
 
-__all__ = ["Result", "result_from_dict"]
-
 
 class Result:
     """Base of the frozen results: text, HTML, frame and dictionary from one table."""
@@ -30,8 +28,9 @@ class Result:
     title: ClassVar[str] = ""
 
     def _table(self) -> Table:
-        """Return the table that the result prints and hands over."""
-        raise NotImplementedError
+        """Return the table that the result prints and hands over: its `table`, if it has one."""
+        table: Table = self.table  # type: ignore[attr-defined]  # a field of most results
+        return table
 
     def _shown(self) -> Table:
         """Return the table that it prints, where a wider one reads better than `_table()`."""

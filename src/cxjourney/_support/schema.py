@@ -15,8 +15,6 @@ import numpy as np
 from cxjourney._support.serialize import SCHEMA_VERSION
 from cxjourney._support.table import Table
 
-__all__ = ["DIALECT", "schema_of"]
-
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _CELL: dict[str, Any] = {"type": ["string", "number", "boolean", "null"]}

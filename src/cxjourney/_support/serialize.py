@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from cattrs import Converter
     from numpy.typing import NDArray
 
-__all__ = ["SCHEMA_VERSION", "check_stamp", "from_dict", "to_dict", "value_of"]
-
 SCHEMA_VERSION = 1
 
 T = TypeVar("T")

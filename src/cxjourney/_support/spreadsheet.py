@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     Cell = str | int | float | bool | None
 
-__all__ = ["csv_text", "defused"]
-
 # What begins a formula in some spreadsheet (OWASP), at the start of a cell or of what another
 # choice of separator would make one. Full-width forms count as well.
 _FORMULA = re.compile(r"""(^|[;,\t\r\n|"'])(\s*)(?=[=+\-@\t\r\n＝＋－＠])""")

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Strings", "canonical"]
-
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]{0,15})\.0", re.ASCII)
 
 

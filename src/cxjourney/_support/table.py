@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     Cell = str | int | float | bool | None
 
-__all__ = ["Table"]
-
 _BACKENDS = ("pandas", "polars", "pyarrow")
 _MAX_WIDTH = 40
 _MAX_PAGE_WIDTH = 200  # a page breaks lines by itself

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["brief", "check_unicode", "shortened", "visible"]
-
 _LONGEST = 300  # characters of a value
 _HIDDEN = "\N{REPLACEMENT CHARACTER}"
 

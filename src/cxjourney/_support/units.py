@@ -9,8 +9,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["EPOCH_UNITS", "numbers_us", "whole_us"]
-
 EPOCH_UNITS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 """Units of numbers since 1970 [µs], as `timestamp_unit=` names them."""
 

@@ -19,23 +19,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = [
-    "check_choice",
-    "check_count",
-    "check_duration",
-    "check_fraction",
-    "check_kind",
-    "check_level",
-    "check_mapping",
-    "check_name",
-    "check_names",
-    "check_number",
-    "check_rng",
-    "duration_us",
-    "is_number",
-    "whole_numbers",
-]
-
 MICROSECOND = timedelta(microseconds=1)
 _LONGEST = timedelta(days=10**8)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["counted", "in_agreement"]
-
 
 def counted(n: int, one: str, several: str = "") -> str:
     """Return "1 row" or "2 rows"; `several` is what follows any other number than 1."""

@@ -8,8 +8,6 @@ import secrets
 import stat
 from pathlib import Path
 
-__all__ = ["write_whole"]
-
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file: all of it, or else what stood there stays.

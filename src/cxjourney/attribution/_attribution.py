@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import By
 
-__all__ = ["Attribution", "Credits", "Of", "attribution", "check_whole_costs"]
-
 Of = Literal["conversions", "value"]
 """What is credited: the number of conversions, or their value."""
 
@@ -149,9 +147,6 @@ class Attribution(Result):
             )
         values = np.asarray(self.table[name], dtype=np.float64).tolist()
         return FrozenMapping(dict(zip(map(str, self.table[self.grain]), values, strict=True)))
-
-    def _table(self) -> Table:
-        return self.table
 
     def _notes(self) -> tuple[str, ...]:
         what = "conversions" if self.of == "conversions" else "value of the conversions"

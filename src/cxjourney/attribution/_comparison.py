@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from cxjourney.attribution._attribution import Attribution, ModelOptions, Of
     from cxjourney.journeys import By, Journeys
 
-__all__ = ["ModelComparison", "compare_models"]
-
 
 @attrs.frozen(kw_only=True, repr=False)
 class ModelComparison(Result):
@@ -99,9 +97,6 @@ class ModelComparison(Result):
             ax=ax,
         )
 
-    def _table(self) -> Table:
-        return self.table
-
     def _notes(self) -> tuple[str, ...]:
         return (
             f"Every model divides the same {self.total:,.6g}.",
@@ -142,22 +137,10 @@ def compare_models(
 
     Parameters
     ----------
-    journeys
-        The journeys, or aggregated paths.
-    by
-        What is credited.
-    of
-        Credit the number of "conversions" or their "value".
-    look_back
-        Leave out touches older than this before the conversion; None leaves out none.
-    ignore
-        Names that get credit only where the journey has no other, as for `first_touch`.
+    journeys, by, of, look_back, ignore, segment, level
+        As for `first_touch`.
     orders
         Orders of the Markov chains to compare.
-    segment
-        An attribute of customers or interactions; the result is then one of each segment.
-    level
-        Confidence level of the intervals, in (0, 1).
 
     Returns
     -------

@@ -53,8 +53,6 @@ if TYPE_CHECKING:
     from cxjourney.attribution._attribution import RuleOptions
     from cxjourney.journeys import Journeys
 
-__all__ = ["forgotten", "markov"]
-
 _MEMORY_GAP = 0.05
 _CHANCE = 0.05  # over all names of a chain
 _DENSE = 32  # states up to which inverses of all chains at once cost least
@@ -97,27 +95,13 @@ def markov(
 
     Parameters
     ----------
-    journeys
-        The journeys, with a goal and a way to be dropped, or aggregated paths.
-    by
-        What is credited: "touchpoint", "channel", "stage", "owner", or a pair of them.
+    journeys, by, of, look_back, ignore, costs, segment, level
+        As for `first_touch`; the journeys need a goal and a way to be dropped.
     states
         What a state of the chain is, where it is finer than `by`: with `by="channel"` and
         `states="touchpoint"` all touchpoints of a channel are removed jointly. None means `by`.
     order
         How many touches the chain remembers, at least 1.
-    of
-        Credit the number of "conversions" or their "value".
-    look_back
-        Leave out touches older than this before the journey's end; None leaves out none.
-    ignore
-        Names that get credit only where the journey has no other, as for `first_touch`.
-    costs
-        Money spent by name; adds cost and return to the table.
-    segment
-        An attribute of customers or interactions; the result is then one of each segment.
-    level
-        Confidence level of the intervals, in (0, 1).
 
     Returns
     -------

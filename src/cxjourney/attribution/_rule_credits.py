@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
     from cxjourney.journeys import By, Journeys
 
-__all__ = ["Options", "by_rule", "distinct_names", "once_each"]
-
 
 def once_each(touches: Touches) -> Floats:
     """Return 1 for the first touch of each name in a journey, 0 for its later ones."""

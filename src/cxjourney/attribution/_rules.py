@@ -29,15 +29,6 @@ if TYPE_CHECKING:
     from cxjourney.attribution._touches import Touches
     from cxjourney.journeys import By, Journeys
 
-__all__ = [
-    "first_touch",
-    "last_touch",
-    "linear",
-    "participation",
-    "position_based",
-    "time_decay",
-]
-
 
 @overload
 def first_touch(
@@ -75,16 +66,13 @@ def first_touch(
         non-direct touch", `{cx.MISSING}` leaves out touches whose name was not recorded.
     costs
         Money spent by name; adds cost and return to the table.
-    segment
-        An attribute of customers or interactions; the result is then one of each segment.
-    level
-        Confidence level of the intervals, in (0, 1).
+    segment, level
+        An attribute of customers or interactions; the result is then one of each segment; and the
+        confidence level of the intervals, in (0, 1).
 
     Returns
     -------
-    Attribution
-    BySegment
-        One such result a segment, where `segment` is given.
+    Attribution, or BySegment of them
 
     Raises
     ------
@@ -139,9 +127,7 @@ def last_touch(
 
     Returns
     -------
-    Attribution
-    BySegment
-        One such result a segment, where `segment` is given.
+    Attribution, or BySegment of them
 
     Raises
     ------
@@ -210,9 +196,7 @@ def linear(
 
     Returns
     -------
-    Attribution
-    BySegment
-        One such result a segment, where `segment` is given.
+    Attribution, or BySegment of them
 
     Raises
     ------
@@ -280,9 +264,7 @@ def position_based(
 
     Returns
     -------
-    Attribution
-    BySegment
-        One such result a segment, where `segment` is given.
+    Attribution, or BySegment of them
 
     Raises
     ------
@@ -365,9 +347,7 @@ def time_decay(
 
     Returns
     -------
-    Attribution
-    BySegment
-        One such result a segment, where `segment` is given.
+    Attribution, or BySegment of them
 
     Raises
     ------

@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from cxjourney.attribution._attribution import RuleOptions
     from cxjourney.journeys import By, Journeys
 
-__all__ = ["OrderedCredit", "shapley", "shapley_by_position"]
-
 _EXACT = 15
 
 
@@ -69,9 +67,6 @@ class OrderedCredit(Result):
     table: Table
     total: float
     remarks: tuple[str, ...] = ()
-
-    def _table(self) -> Table:
-        return self.table
 
     def _notes(self) -> tuple[str, ...]:
         return (f"Credits sum to {self.total:,.6g}.", *self.remarks)
@@ -115,28 +110,14 @@ def shapley(
 
     Parameters
     ----------
-    journeys
-        The journeys, or aggregated paths.
-    by
-        What is credited: "touchpoint", "channel", "stage", "owner", or a pair of them.
+    journeys, by, of, look_back, ignore, costs, segment, level
+        As for `first_touch`.
     worth
         What a set S of names is worth: the "conversions" of journeys that touch nothing outside
         S, or their conversion "rate", which needs the journeys that did not convert.
-    of
-        Credit the number of "conversions" or their "value".
-    look_back
-        Leave out touches older than this before the journey's end; None leaves out none.
-    ignore
-        Names that get credit only where the journey has no other, as for `first_touch`.
-    costs
-        Money spent by name; adds cost and return to the table.
     samples
         Random orders for `worth="rate"` with more than 15 names; their standard error is in the
         column `sampling_error`, and there is no interval, since they are the larger error.
-    segment
-        An attribute of customers or interactions; the result is then one of each segment.
-    level
-        Confidence level of the intervals, in (0, 1).
     rng
         A generator or seed for the orders drawn; None draws anew each time.
 
@@ -260,16 +241,8 @@ def shapley_by_position(
 
     Parameters
     ----------
-    journeys
-        The journeys, or aggregated paths.
-    by
-        What is credited.
-    of
-        Credit the number of "conversions" or their "value".
-    ignore
-        Names that get credit only where the journey has no other, as for `first_touch`.
-    segment
-        An attribute of customers or interactions; the result is then one of each segment.
+    journeys, by, of, ignore, segment
+        As for `first_touch`.
 
     Returns
     -------

@@ -20,15 +20,6 @@ if TYPE_CHECKING:
     from cxjourney.attribution._attribution import Of
     from cxjourney.journeys import Journeys
 
-__all__ = [
-    "Touches",
-    "at_full_size",
-    "chosen_touches",
-    "touch_remarks",
-    "touches_of",
-    "worth_of",
-]
-
 
 @attrs.frozen(kw_only=True, eq=False)
 class Touches:

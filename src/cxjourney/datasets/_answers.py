@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Bools, Floats
     from cxjourney.datasets._simulation import Contacts, People
 
-
-__all__ = ["draw_answers"]
-
 _ASKED = 0.25  # share of contacts with a survey answer
 _EXPECTED = 0.6  # share of those that also say what was expected
 _CODED = 0.3  # share of contacts whose feelings were coded from text or speech

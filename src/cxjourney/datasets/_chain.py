@@ -8,8 +8,6 @@ import numpy as np
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.datasets import _retailer as retailer
 
-__all__ = ["CHANNELS", "GOAL", "NOWHERE", "PLACES", "STAGES", "Chain", "build_chain"]
-
 PLACES: tuple[str, ...] = (*retailer.PLACES, retailer.GOAL)
 """Names of the touchpoints by code; the goal is the last."""
 

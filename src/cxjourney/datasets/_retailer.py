@@ -16,36 +16,6 @@ from types import MappingProxyType
 
 import attrs
 
-__all__ = [
-    "AWAY_AT_LEAST_S",
-    "CRITICAL",
-    "CURRENCY",
-    "DRIFTING_PLACE",
-    "ENTRIES",
-    "EPISODE_EVERY_S",
-    "FRAILTY",
-    "GOAL",
-    "GOAL_MOVES",
-    "GOAL_PAUSE",
-    "HANDOFF",
-    "HANDOFF_EXCESS",
-    "INACTIVITY",
-    "LONGEST_GAP_S",
-    "MEAN_YEAR",
-    "NO_ANSWERS",
-    "OBSERVED_FROM",
-    "OBSERVED_UNTIL",
-    "PLACES",
-    "QUICK_GAP_S",
-    "QUICK_SHARE",
-    "REGIONS",
-    "SEGMENTS",
-    "SEGMENT_EXCESS",
-    "SEGMENT_PLACE",
-    "SEGMENT_VALUE",
-    "Place",
-]
-
 OBSERVED_FROM = datetime(2025, 1, 1, tzinfo=UTC)
 OBSERVED_UNTIL = datetime(2026, 1, 1, tzinfo=UTC)
 INACTIVITY = timedelta(days=14)

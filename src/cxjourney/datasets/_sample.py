@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import Journeys
 
-__all__ = ["Sample", "sample"]
-
 _LARGEST = 10_000_000
 
 

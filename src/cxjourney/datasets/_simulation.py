@@ -15,9 +15,6 @@ from cxjourney.datasets._chain import CHANNELS, GOAL, NOWHERE, PLACES, Chain
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
-__all__ = ["Contacts", "People", "draw_people", "walk"]
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FROM_S = round((retailer.OBSERVED_FROM - _EPOCH).total_seconds())
 _UNTIL_S = round((retailer.OBSERVED_UNTIL - _EPOCH).total_seconds())

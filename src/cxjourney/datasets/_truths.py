@@ -23,8 +23,6 @@ from cxjourney._support.table import Table
 from cxjourney.datasets import _retailer as retailer
 from cxjourney.datasets._chain import CHANNELS, GOAL, PLACES, STAGES, Chain
 
-__all__ = ["CriticalTruth", "HandoffTruth", "SegmentTruth", "Truths", "compute_truths"]
-
 _NODES = 24
 
 

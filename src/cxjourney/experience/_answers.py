@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from cxjourney._support.arrays import Values
     from cxjourney.experience._scores import Measure
 
-__all__ = ["BoundAnswers", "bind_answers"]
-
 _WEEK = timedelta(days=7)
 BOUND, NO_VALUE, STRANGER, ELSEWHERE, NOTHING_BEFORE, TOO_LATE, TAKEN = range(7)
 _REASONS = (
@@ -92,12 +90,9 @@ def bind_answers(
     ----------
     log
         The log.
-    customer
-        Who answered each time: ids as in the log.
-    answered_at
-        When (aware, or UTC).
-    value
-        What: a score, a valence.
+    customer, answered_at, value
+        Who answered each time (ids as in the log), when (aware, or UTC), and what: a score, a
+        valence.
     touchpoint
         What the question was about, where it was about one: the customer's last visit of it counts.
         A missing one means the customer's last visit of anything.

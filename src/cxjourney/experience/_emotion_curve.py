@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from cxjourney.domain import StageModel
     from cxjourney.journeys import Journeys
 
-__all__ = ["EmotionCurve", "emotion_curve"]
-
 Over = Literal["stage", "position", "time"]
 _PROMINENCE = 0.2
 
@@ -51,14 +49,8 @@ class EmotionCurve(Result):
     ----------
     table
         One row a point and outcome; see `emotion_curve` for the columns.
-    measure
-        "score", "emotion" or "expectation".
-    over
-        What the points are: "stage", "position" or "time".
-    min_n
-        Number of values below which a point is not shown.
-    level
-        Confidence level of the intervals.
+    measure, over, min_n, level
+        The choices that it was made with.
     """
 
     title: ClassVar[str] = "Along the journey"
@@ -115,9 +107,6 @@ class EmotionCurve(Result):
             title=self.title if title is None else title,
             ax=ax,
         )
-
-    def _table(self) -> Table:
-        return self.table
 
     def _notes(self) -> tuple[str, ...]:
         return (
@@ -187,10 +176,9 @@ def emotion_curve(
         Number of values below which a point is not shown; at least 1.
     prominence
         How deep a local minimum must be to be a valley [unit of the measure].
-    segment
-        An attribute of customers or interactions; the result is then one of each segment.
-    level
-        Confidence level, in (0, 1).
+    segment, level
+        An attribute of customers or interactions; the result is then one of each segment; and the
+        confidence level, in (0, 1).
 
     Returns
     -------

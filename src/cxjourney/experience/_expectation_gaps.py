@@ -28,8 +28,6 @@ from cxjourney.journeys import (
 if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
 
-__all__ = ["ExpectationGaps", "expectation_gaps"]
-
 
 @attrs.frozen(kw_only=True, repr=False)
 class ExpectationGaps(Result):
@@ -53,9 +51,6 @@ class ExpectationGaps(Result):
     n_incomplete: int
     level: float
     caveats: tuple[str, ...]
-
-    def _table(self) -> Table:
-        return self.table
 
     def _notes(self) -> tuple[str, ...]:
         return (
@@ -90,10 +85,9 @@ def expectation_gaps(
         ends a journey counts like any other contact.
     by
         What a node is: "touchpoint", "channel", "stage", "owner" or a pair of them.
-    segment
-        An attribute of customers or interactions; the result is then one of each segment.
-    level
-        Confidence level, in (0, 1).
+    segment, level
+        An attribute of customers or interactions; the result is then one of each segment; and the
+        confidence level, in (0, 1).
 
     Returns
     -------

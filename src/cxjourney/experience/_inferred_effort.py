@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from cxjourney._support.arrays import Values
     from cxjourney.journeys import Journeys
 
-__all__ = ["InferredEffort", "inferred_effort"]
-
 _LENGTH = ("visits", "seen again", "straight back", "days")
 
 
@@ -121,9 +119,6 @@ class InferredEffort(Result):
             definition="rank correlation of inferred and surveyed effort",
         )
 
-    def _table(self) -> Table:
-        return self.table
-
     def _notes(self) -> tuple[str, ...]:
         long = [name for name in _LENGTH if name in self.table["component"]]
         return (
@@ -152,10 +147,9 @@ def inferred_effort(
     ----------
     journeys
         The journeys.
-    segment
-        An attribute of customers or interactions; the result is then one of each segment.
-    level
-        Confidence level, in (0, 1).
+    segment, level
+        An attribute of customers or interactions; the result is then one of each segment; and the
+        confidence level, in (0, 1).
 
     Returns
     -------

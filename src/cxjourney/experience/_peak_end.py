@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import Journeys
 
-__all__ = ["Remembered", "peak_end"]
-
 
 @attrs.frozen(kw_only=True, repr=False)
 class Remembered(Result):
@@ -46,12 +44,10 @@ class Remembered(Result):
         Peak-end of each journey, in their order; NaN where it has no value or no end yet.
     means
         Mean of each journey; NaN where it has no value.
-    measure
-        "score", "emotion" or "expectation".
+    measure, level
+        "score", "emotion" or "expectation"; confidence level of the intervals.
     n_in_progress
         Journeys with values that have no end yet.
-    level
-        Confidence level of the intervals.
     """
 
     title: ClassVar[str] = "What is remembered"
@@ -62,9 +58,6 @@ class Remembered(Result):
     measure: str
     n_in_progress: int
     level: float
-
-    def _table(self) -> Table:
-        return self.table
 
     def _notes(self) -> tuple[str, ...]:
         return (
@@ -116,10 +109,9 @@ def peak_end(
     tie
         Which moment is the peak where two are equally intense; see
         `cxjourney.metrics.peak_end_rule`.
-    segment
-        An attribute of customers or interactions; the result is then one of each segment.
-    level
-        Confidence level, in (0, 1).
+    segment, level
+        An attribute of customers or interactions; the result is then one of each segment; and the
+        confidence level, in (0, 1).
 
     Returns
     -------

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import Journeys
 
-__all__ = ["Measure", "TouchpointScores", "measured", "scores"]
-
 Measure = Literal["score", "emotion", "expectation"]
 MEASURES = ("score", "emotion", "expectation")
 
@@ -97,9 +95,6 @@ class TouchpointScores(Result):
             title=self.title if title is None else title,
             ax=ax,
         )
-
-    def _table(self) -> Table:
-        return self.table
 
     def _notes(self) -> tuple[str, ...]:
         return (

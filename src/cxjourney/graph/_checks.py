@@ -8,8 +8,6 @@ import networkx as nx
 
 from cxjourney.exceptions import InvalidValue
 
-__all__ = ["check_graph"]
-
 
 def check_graph(graph: nx.Graph[Any]) -> None:
     """Raise InvalidValue where this is no graph."""

@@ -17,16 +17,6 @@ from cxjourney.exceptions import InvalidValue, NotAFlow
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = [
-    "Edges",
-    "Nodes",
-    "check_columns",
-    "edge_records",
-    "members",
-    "node_records",
-    "terminal_records",
-]
-
 TERMINAL_NODES = (START, CONVERSION, DROPOFF)
 _TOLERANCE = 1e-9
 _ROUNDING = 1e-12

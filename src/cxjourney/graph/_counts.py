@@ -21,17 +21,6 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-__all__ = [
-    "FACTS",
-    "CountColumns",
-    "check_edges",
-    "columns",
-    "from_networkx",
-    "known",
-    "names_of",
-    "sets",
-]
-
 FACTS = (
     "estimator",
     "grain",

@@ -20,8 +20,6 @@ from cxjourney.exceptions import InputFileError, InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["drawing", "graphml", "to_dot", "to_mermaid", "write_graphml"]
-
 Label = Literal["count", "probability", "none"]
 Direction = Literal["LR", "TB"]
 
@@ -235,14 +233,8 @@ def to_mermaid(
 
     Parameters
     ----------
-    label
-        What stands at the edges: their count, their probability, or nothing.
-    widths
-        Whether frequent transitions are drawn thicker.
-    min_count, max_edges
-        As in `drawing`.
-    direction
-        From left to right or from top to bottom.
+    label, widths, min_count, max_edges, direction
+        As in `to_dot`.
 
     Returns
     -------

@@ -19,8 +19,6 @@ from cxjourney.exceptions import InvalidValue, UnknownName
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["ESTIMATORS", "check_attributes", "confirmed", "graph_of_json"]
-
 ESTIMATORS = ("count", "aalen-johansen", "life-table")
 _MOST = 2**63  # what 64 bits hold
 

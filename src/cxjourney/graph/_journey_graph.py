@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 else:
     _DiGraph = nx.DiGraph
 
-__all__ = ["JourneyGraph"]
-
 Estimator = Literal["count", "aalen-johansen", "life-table"]
 
 _SCHEMA = 2

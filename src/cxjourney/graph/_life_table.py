@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from cxjourney.graph._columns import Edges, Nodes
 
-__all__ = ["life_table", "life_table_times"]
-
 
 def life_table(
     visits: ArrayLike, censored_visits: ArrayLike, transitions: ArrayLike, source: ArrayLike

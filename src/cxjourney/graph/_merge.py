@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import networkx as nx
     from numpy.typing import NDArray
 
-__all__ = ["merged"]
-
 _MUST_AGREE = ("grain", "inactivity_us", "gaps", "observed_until", "goal", "absorbing")
 
 

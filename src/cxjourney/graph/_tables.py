@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from cxjourney.domain import StageModel
 
-__all__ = ["edges_table", "nodes_table", "stage_columns"]
-
 _NO_STAGE = "several stages"  # or none: such a node has a column of its own
 _COUNTS = ("visits", "journeys", "starts", "conversions", "exits", "censored")
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ArrowStrings"]
-
 _NAIVE, _MISSING = 0, 2  # of `Reading` in iso_timestamp.pxd
 
 

@@ -19,23 +19,6 @@ if TYPE_CHECKING:
 
     Reasons = NDArray[np.int8]
 
-__all__ = [
-    "NEVER",
-    "Attempts",
-    "Candidates",
-    "Pattern",
-    "Reached",
-    "StepReason",
-    "best_attempts",
-    "candidates_of",
-    "first_of_unit",
-    "follow",
-    "followed",
-    "kept_back",
-    "match_funnel",
-    "rank_of",
-]
-
 NEVER = int(np.iinfo(np.int64).max)
 
 

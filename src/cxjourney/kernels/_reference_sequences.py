@@ -9,8 +9,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["group_sequences", "ranges"]
-
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that its powers never become 0 modulo 2^64
 
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from cxjourney.metrics._rates import Interval
 
-__all__ = ["Mergeable", "Tally", "pool"]
-
 _PROPORTIONS: dict[str, Interval] = {
     "Wilson": "wilson",
     "Agresti-Coull": "agresti_coull",

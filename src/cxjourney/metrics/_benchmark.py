@@ -22,8 +22,6 @@ from cxjourney._support.validation import check_choice, check_fraction, check_nu
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._rates import is_share_of_counts
 
-__all__ = ["BenchmarkTest", "benchmark_test"]
-
 Alternative = Literal["two-sided", "less", "greater"]
 Verdict = Literal["consistent", "not consistent", "too few data"]
 

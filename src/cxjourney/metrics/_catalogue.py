@@ -39,8 +39,6 @@ from cxjourney.metrics._value.cost_ratio import cost_ratio
 from cxjourney.metrics._value.revenue import arpu, average_order_value, purchase_frequency
 from cxjourney.metrics._value.revenue_retention import nrr_grr
 
-__all__ = ["Direction", "Figure", "Metric", "MetricLike", "all_metrics"]
-
 Figure = Estimate | Result
 """What a metric returns: an estimate, or a result that holds several."""
 

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from cxjourney._stats.buckets import BucketFigures
     from cxjourney._support.array_types import Ints
 
-__all__ = ["Interval", "event_rate", "proportion"]
-
 Interval = Literal["wilson", "agresti_coull", "clopper_pearson", "jeffreys"]
 """How the interval of a proportion is made."""
 
@@ -359,11 +357,21 @@ def _of_trials(
     return function(float(figures.whole.item()) * n, n, level=normal)
 
 
-def clustered(estimate: E, figures: BucketFigures, low: float, high: float, method: str) -> E:
-    """Return an estimate with an interval over customers, and what it rests on."""
+def clustered(
+    estimate: E,
+    figures: BucketFigures,
+    low: float,
+    high: float,
+    method: str,
+    *,
+    drawn: bool = False,
+) -> E:
+    """Return an estimate with an interval over customers, left out in turn or drawn."""
+    n = len(figures.without)
+    how = f"draws from {n:,} customers" if drawn else f"leaves out each of {n:,} customers in turn"
     note = (
-        f"The interval leaves out each of {len(figures.without):,} customers in turn; they are "
-        f"worth {float(figures.effective.item()):,.0f} customers of equal weight."
+        f"The interval {how}; they are worth "
+        f"{float(figures.effective.item()):,.0f} customers of equal weight."
     )
     return attrs.evolve(
         estimate,

@@ -7,8 +7,6 @@ from io import BytesIO
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["PictureAxes"]
-
 DPI = 120
 
 

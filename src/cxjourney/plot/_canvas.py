@@ -22,27 +22,6 @@ if TYPE_CHECKING:
 
     Handle = Artist | Container
 
-__all__ = [
-    "CONVERTED",
-    "DROPPED",
-    "GREY",
-    "INK",
-    "LINES",
-    "canvas",
-    "codes",
-    "colour",
-    "column",
-    "count_text",
-    "finish",
-    "legend",
-    "marker",
-    "over_lines",
-    "panels",
-    "percent_axis",
-    "shown",
-    "whiskers",
-]
-
 # Okabe & Ito (2008), told apart under every common colour blindness; grey stands for their black,
 # on which nothing else could be seen.
 LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#888888", "#F0E442")

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from cxjourney.plot._canvas import Handle
 
-__all__ = ["emotion_curve", "step_curve", "trend_chart"]
-
 _UNITS = (("seconds", 1), ("minutes", 60), ("hours", 3_600), ("days", 86_400))
 _STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 90, 180, 365, 730, 1825, 3650)
 _MOST_TICKS = 8
@@ -64,10 +62,8 @@ def step_curve(
         The share at time 0: 1 for survival, 0 for incidence.
     censored
         How many end open at each time; up to 200 such times get a tick on the curve.
-    name
-        Name of the curve, for the legend.
-    label
-        What the share is.
+    name, label
+        Name of the curve, for the legend, and what the share is.
     title, ax
         The heading, and where to draw (None: a new figure).
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Positions = NDArray[np.intp]
 
-__all__ = ["Layout", "layout"]
-
 _TERMINALS = ("start", "conversion", "dropoff")
 MOST_COLUMNS = 8  # of names, without stages
 MOST_ROWS = 12  # of a column; a fuller one is split

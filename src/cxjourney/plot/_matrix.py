@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["heat_map"]
-
 _MOST_WRITTEN = 25  # columns: in more, the numbers would run into one another
 _DARK = 0.55  # of the scale: from there on numbers are written in white
 
@@ -43,10 +41,8 @@ def heat_map(
         Names of the rows, the first on top, and of the columns.
     percent
         Whether the values are fractions to be shown as percentages.
-    row_label, column_label
-        What the rows and the columns are.
-    label
-        What the values are.
+    row_label, column_label, label
+        What the rows, the columns and the values are.
     title, ax
         The heading, and where to draw (None: a new figure).
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from cxjourney.plot._layout import Layout
 
-__all__ = ["journey_graph"]
-
 
 @attrs.frozen(kw_only=True, eq=False)
 class _Edges:
@@ -94,25 +92,20 @@ def journey_graph(
 
     Parameters
     ----------
-    names
-        Names of the nodes.
-    kind
-        What each is: "start", "conversion", "dropoff", or "touchpoint".
+    names, kind
+        Names of the nodes, and what each is: "start", "conversion", "dropoff", or "touchpoint".
     visits
         How often each was visited: the area of its disc.
-    source, target
-        Names of the nodes that each edge joins.
-    count
-        How often each transition was made: the width of the edge.
+    source, target, count
+        Names of the nodes that each edge joins, and how often the transition was made: its width.
     stage
         Stage of each node, which gives its column; None lays nodes out by their depth: the
         longest way to them along the main transitions.
     stages
         The stages in their order; None sorts them by how deep their nodes lie.
-    shade
-        What colours the nodes, such as the exit probability or the mean emotion; NaN is grey.
-    shade_label
-        What it is.
+    shade, shade_label
+        What colours the nodes, such as the exit probability or the mean emotion (NaN is grey), and
+        what it is.
     diverging
         Whether `shade` has good and bad sides of 0, as emotions have.
     max_edges

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["impact_confidence"]
-
 
 def impact_confidence(
     names: Sequence[str],
@@ -46,10 +44,8 @@ def impact_confidence(
     ----------
     names
         Names of the points, first to fix first.
-    impact
-        How much a fix would bring.
-    confidence
-        How certain it is that there is something to fix [fraction].
+    impact, confidence
+        How much a fix would bring, and how certain it is that there is something to fix [fraction].
     low, high
         The ends of the interval of the impact; None draws none.
     labelled

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from cxjourney.plot._canvas import Handle
 
-__all__ = ["bars", "forest", "funnel"]
-
 _FILL = 0.8  # of the height of a row, the rest is air
 _FEW = 12  # rows up to which there is room, and the eye finds the name without help
 
@@ -119,18 +117,14 @@ def forest(
         Names of the rows; with `group` each may come once a group.
     value, low, high
         The estimates and the ends of their intervals; NaN draws nothing.
-    group
-        What tells the points of one row apart, such as a segment.
-    group_label
-        What the groups are.
+    group, group_label
+        What tells the points of one row apart, such as a segment, and what the groups are.
     n
         How many each estimate rests on; written beside the row, if there are no groups.
     reference
         Where a dashed line is drawn, such as the mean of all.
-    percent
-        Whether the values are fractions to be shown as percentages.
-    label
-        What the values are.
+    percent, label
+        Whether the values are fractions to be shown as percentages, and what they are.
     title, ax
         The heading, and where to draw (None: a new figure).
 
@@ -179,22 +173,12 @@ def bars(
 
     Parameters
     ----------
-    names
-        Names of the rows; with `group` each may come once a group.
+    names, group, group_label, percent, label, title, ax
+        As for `forest`.
     value
         The amounts.
     low, high
         The ends of their intervals; None or NaN draws none.
-    group
-        What tells the bars of one row apart, such as an attribution model.
-    group_label
-        What the groups are.
-    percent
-        Whether the values are fractions to be shown as percentages.
-    label
-        What the values are.
-    title, ax
-        The heading, and where to draw (None: a new figure).
 
     Returns
     -------

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["step_sankey"]
-
 Key = tuple[int, str, str]
 """A block: its step, what kind it is, and its name."""
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import By
 
-__all__ = ["complexity", "entropy", "turbulence"]
-
 
 class AlphabetOptions(TypedDict, total=False):
     """What measures of the frequencies of names take; see `entropy`."""
@@ -122,16 +120,11 @@ def complexity(
 
     Parameters
     ----------
-    of
-        Names in order, or journeys.
-    durations
-        How long each element of a sequence lasts, at least 1 [any unit]; None counts every element
-        as one unit.
+    of, durations, by
+        As for `turbulence`.
     alphabet
         The possible names, or how many there are; None takes those that occur in the sequence, or
         anywhere in the journeys. Fix it where values are compared: they depend on it.
-    by
-        What a name is, for journeys.
 
     Returns
     -------
@@ -191,16 +184,8 @@ def entropy(
 
     Parameters
     ----------
-    of
-        Names in order, or journeys.
-    durations
-        How long each element of a sequence lasts, at least 1 [any unit]; None counts every element
-        as one unit.
-    alphabet
-        The possible names, or how many there are; None takes those that occur in the sequence, or
-        anywhere in the journeys. Fix it where values are compared: they depend on it.
-    by
-        What a name is, for journeys.
+    of, durations, alphabet, by
+        As for `complexity`.
 
     Returns
     -------

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import By, Journeys, SegmentBy
 
-__all__ = ["CountedTransitions", "Memory", "local_memory", "memory", "order_selection"]
-
-
 _ENOUGH = 5.0  # counts a cell from which chi-squared approximations are usually trusted
 
 

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Bools, Floats, Ints
     from cxjourney.journeys import By, Ending, Journeys, SegmentBy
 
-__all__ = ["Variants", "paths"]
-
 _BLOCK = 20_000  # paths whose intervals are computed at once
 _FORMATS = dict.fromkeys(("share", "coverage", "conversion", "low", "high"), "percent")
 
@@ -120,9 +118,6 @@ class Variants(WithPeople):
         return int(np.searchsorted(np.cumsum(self.counts), wanted, side="left")) + (
             1 if wanted > 0 else 0
         )
-
-    def _table(self) -> Table:
-        return self.table
 
     def _rows(self, row: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         if row and isinstance(row[0], tuple):

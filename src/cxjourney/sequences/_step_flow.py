@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats, Ints
     from cxjourney.journeys import By, Journeys, SegmentBy
 
-__all__ = ["StepFlow", "step_flow"]
-
-
 _KINDS = ("other", "start", "conversion", "dropoff", "in_progress", "later")
 _WORDS = ("(other)", "(start)", "(converted)", "(dropped)", "(in progress)", "(goes on)")
 _OTHER, _START, _CONVERSION, _DROPOFF, _OPEN, _LATER = range(len(_KINDS))
@@ -92,9 +89,6 @@ class StepFlow(Result):
             title=self.title if title is None else title,
             ax=ax,
         )
-
-    def _table(self) -> Table:
-        return self.table
 
     def _notes(self) -> tuple[str, ...]:
         hidden = self.n_names - self.n_named

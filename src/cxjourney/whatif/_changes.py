@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import attrs
 import numpy as np
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from cxjourney.markov import AbsorbingChain
     from cxjourney.whatif._model import Stack
 
-__all__ = ["Bypass", "Change", "ReduceExit", "Remove", "Reroute"]
-
 
 class Change(Protocol):
-    """Something about the journey that would be different."""
+    """Something about the journey that would be different.
+
+    `sign` is 1 if conversion and steps can only grow, -1 if they can only fall, 0 if either.
+    """
+
+    sign: ClassVar[int]
 
     @property
     def words(self) -> str:
@@ -33,10 +36,6 @@ class Change(Protocol):
     @property
     def places(self) -> tuple[str, ...]:
         """Touchpoints and terminals that it names."""
-
-    @property
-    def sign(self) -> int:
-        """1 if conversion and steps can only grow, -1 if they can only fall, 0 if either."""
 
     def chain(self, chain: AbsorbingChain) -> AbsorbingChain | None:
         """Return the changed chain; None where the data do not say what it would be."""
@@ -49,29 +48,23 @@ class Change(Protocol):
 class ReduceExit:
     """A share of those who leave at a touchpoint is kept."""
 
+    sign: ClassVar[int] = 1
+
     touchpoint: str
     relative: float
     to: str | None
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Touchpoints and terminals that it names."""
         return (self.touchpoint, *(() if self.to is None else (self.to,)))
 
     @property
-    def sign(self) -> int:
-        """1 if conversion and steps can only grow, -1 if they can only fall, 0 if either."""
-        return 1
-
-    @property
     def words(self) -> str:
-        """What is changed."""
         toward = "" if self.to is None else f", who go to {self.to!r}"
         return f"{100 * self.relative:g}% fewer leave at {self.touchpoint!r}{toward}"
 
     @property
     def assumption(self) -> str:
-        """What must be true for the numbers to hold."""
         where = "where the others go" if self.to is None else f"to {self.to!r}"
         return (
             f"who is kept at {self.touchpoint!r} goes {where} and then does as those who stay "
@@ -79,7 +72,6 @@ class ReduceExit:
         )
 
     def chain(self, chain: AbsorbingChain) -> AbsorbingChain | None:
-        """Return the changed chain, None where everybody leaves and nothing says where to."""
         check_fraction(self.relative, "relative")
         chain.code(self.touchpoint)
         exit_ = chain.exit_probability[self.touchpoint]
@@ -92,7 +84,6 @@ class ReduceExit:
         return fewer_exits(chain, {self.touchpoint: self.relative})
 
     def stack(self, stack: Stack) -> Stack:
-        """Return the changed stack."""
         x, lost = stack.code(self.touchpoint), stack.code(DROPOFF)
         matrix = stack.matrix.copy()
         exits = matrix[:, x, lost].copy()
@@ -109,37 +100,38 @@ class ReduceExit:
 
 
 @attrs.frozen
-class Remove:
-    """Touchpoints are closed and who comes there is lost."""
+class _OfTouchpoints:
+    """A change of touchpoints that are no longer visited."""
+
+    sign: ClassVar[int] = -1
 
     touchpoints: tuple[str, ...]
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Touchpoints and terminals that it names."""
         return self.touchpoints
 
     @property
-    def sign(self) -> int:
-        """1 if conversion and steps can only grow, -1 if they can only fall, 0 if either."""
-        return -1
+    def named(self) -> str:
+        return ", ".join(map(repr, self.touchpoints))
+
+
+@attrs.frozen
+class Remove(_OfTouchpoints):
+    """Touchpoints are closed and who comes there is lost."""
 
     @property
     def words(self) -> str:
-        """What is changed."""
-        return f"{_named(self.touchpoints)} removed"
+        return f"{self.named} removed"
 
     @property
     def assumption(self) -> str:
-        """What must be true for the numbers to hold."""
-        return f"who comes to {_named(self.touchpoints)} is lost there and goes nowhere else"
+        return f"who comes to {self.named} is lost there and goes nowhere else"
 
     def chain(self, chain: AbsorbingChain) -> AbsorbingChain | None:
-        """Return the changed chain."""
         return removed(chain, self.touchpoints)
 
     def stack(self, stack: Stack) -> Stack:
-        """Return the changed stack."""
         matrix, lost = stack.matrix.copy(), stack.code(DROPOFF)
         for name in self.touchpoints:
             x = stack.code(name)
@@ -149,37 +141,21 @@ class Remove:
 
 
 @attrs.frozen
-class Bypass:
+class Bypass(_OfTouchpoints):
     """Touchpoints are skipped and who came there goes on at once."""
-
-    touchpoints: tuple[str, ...]
-
-    @property
-    def places(self) -> tuple[str, ...]:
-        """Touchpoints and terminals that it names."""
-        return self.touchpoints
-
-    @property
-    def sign(self) -> int:
-        """1 if conversion and steps can only grow, -1 if they can only fall, 0 if either."""
-        return -1
 
     @property
     def words(self) -> str:
-        """What is changed."""
-        return f"{_named(self.touchpoints)} bypassed"
+        return f"{self.named} bypassed"
 
     @property
     def assumption(self) -> str:
-        """What must be true for the numbers to hold."""
-        return f"who came to {_named(self.touchpoints)} goes on, or leaves, as after it"
+        return f"who came to {self.named} goes on, or leaves, as after it"
 
     def chain(self, chain: AbsorbingChain) -> AbsorbingChain | None:
-        """Return the changed chain."""
         return bypassed(chain, self.touchpoints)
 
     def stack(self, stack: Stack) -> Stack:
-        """Return the changed stack."""
         matrix = stack.matrix.copy()
         for name in self.touchpoints:  # one after the other is the same as together
             x = stack.code(name)
@@ -198,6 +174,8 @@ class Bypass:
 class Reroute:
     """A share of those who would come to one place comes to another instead."""
 
+    sign: ClassVar[int] = 0
+
     source: str
     target: str
     share: float
@@ -205,28 +183,19 @@ class Reroute:
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Touchpoints and terminals that it names."""
         return (self.source, self.target, *(() if self.at is None else (self.at,)))
 
     @property
-    def sign(self) -> int:
-        """1 if conversion and steps can only grow, -1 if they can only fall, 0 if either."""
-        return 0
-
-    @property
     def words(self) -> str:
-        """What is changed."""
         coming = "" if self.at is None else f" after {self.at!r}"
         share = f"{100 * self.share:g}% of those who go to {self.source!r}{coming}"
         return f"{share} go to {self.target!r}"
 
     @property
     def assumption(self) -> str:
-        """What must be true for the numbers to hold."""
         return f"who is led to {self.target!r} does there as those who come on their own"
 
     def chain(self, chain: AbsorbingChain) -> AbsorbingChain | None:
-        """Return the changed chain."""
         check_fraction(self.share, "share")
         if self.source == self.target:
             raise InvalidValue.of("target", "differ from source", self.target)
@@ -252,7 +221,6 @@ class Reroute:
         return chain
 
     def stack(self, stack: Stack) -> Stack:
-        """Return the changed stack."""
         matrix = stack.matrix.copy()
         rows = slice(None) if self.at is None else stack.code(self.at)
         away, to = stack.code(self.source), stack.code(self.target)
@@ -260,7 +228,3 @@ class Reroute:
         matrix[:, rows, to] += moved
         matrix[:, rows, away] -= moved
         return attrs.evolve(stack, matrix=matrix)
-
-
-def _named(names: tuple[str, ...]) -> str:
-    return ", ".join(map(repr, names))

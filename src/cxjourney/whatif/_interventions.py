@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
     from cxjourney.whatif._model import ModelOptions
 
-__all__ = ["bypass", "reduce_exit", "remove", "reroute"]
-
 
 @overload
 def reduce_exit(

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
     from cxjourney.whatif._model import Model, ModelOptions, Stack
 
-__all__ = ["Levers", "levers"]
-
 
 @attrs.frozen(kw_only=True, repr=False)
 class Levers(Result):
@@ -69,9 +67,6 @@ class Levers(Result):
     def ranking(self) -> tuple[str, ...]:
         """Touchpoints, the longest lever first."""
         return tuple(str(name) for name in self.table["touchpoint"])
-
-    def _table(self) -> Table:
-        return self.table
 
     def _notes(self) -> tuple[str, ...]:
         return (

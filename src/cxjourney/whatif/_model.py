@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import By
 
-__all__ = ["MOST_TOUCHPOINTS", "Model", "Stack", "check_source", "model_of"]
-
 MOST_TOUCHPOINTS = 500
 """Of more, intervals would take minutes: there are none."""
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys import By, BySegment, SegmentBy
     from cxjourney.whatif._model import ModelOptions
 
-__all__ = ["Scenario", "baseline", "changed", "names_of"]
-
 _UNDEFINED = (
     "Everybody leaves at {!r}, so that nobody shows where those would go who are kept: say it "
     "with to=."

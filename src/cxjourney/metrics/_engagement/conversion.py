@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 from cxjourney.metrics._rates import Interval, below, flag_share
 
-__all__ = ["abandonment_rate", "bounce_rate", "conversion_rate"]
-
 _GA4_ENGAGED_US = duration_us(timedelta(seconds=10))
 
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from cxjourney._support.arrays import Values
     from cxjourney._support.table import Table
 
-__all__ = ["EmailRates", "dwell_time", "email_rates"]
-
 _SECOND = 1_000_000
 
 
@@ -50,10 +48,8 @@ def dwell_time(
 
     Parameters
     ----------
-    sessions
-        Label of the session of each view.
-    timestamps
-        When the view began (naive timestamps are UTC).
+    sessions, timestamps
+        Label of the session of each view, and when it began (naive timestamps are UTC).
     of
         True for the views whose dwell time is wanted, such as those of one page; the others still
         end them. None: all.
@@ -62,10 +58,8 @@ def dwell_time(
         view of a session then lasted at least so long. None: nobody knows.
     max_dwell
         Longer ones are cut to this, as nobody reads for hours; the card says how many.
-    q
-        The quantile, in (0, 1).
-    level
-        Confidence level, in (0, 1).
+    q, level
+        The quantile, and the confidence level, both in (0, 1).
 
     Returns
     -------

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.arrays import Values
 
-__all__ = ["Activity", "left_out", "read_activity"]
-
 
 @attrs.frozen(kw_only=True, eq=False)
 class Activity:

@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from cxjourney._time.calendar import Period
     from cxjourney.metrics._retention.activity import Activity
 
-__all__ = ["CohortRetention", "cohort_retention"]
-
-
 _NO_INTERVAL: dict[str, Any] = {
     "low": math.nan,
     "high": math.nan,

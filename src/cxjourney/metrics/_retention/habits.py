@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from cxjourney._support.arrays import Values
     from cxjourney._time.calendar import Period
 
-__all__ = ["Lifecycle", "lifecycle", "repeat_purchase_rate", "stickiness"]
-
 
 def stickiness(
     customers: Values,

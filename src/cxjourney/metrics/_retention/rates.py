@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.arrays import Values
 
-__all__ = ["churn_hazard", "churn_rate", "retention_rate"]
-
 
 def retention_rate(
     start: Values | int, end: Values | int, *, acquired: int | None = None, level: float = 0.95

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from cxjourney._time.calendar import Period
     from cxjourney.metrics._retention.activity import Activity
 
-__all__ = ["ActiveBetween", "cohort_rows", "first_rows", "rolling_ages", "spans_of"]
-
 _PAIRS = "hold pairs 0 <= first <= last"
 
 

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from cxjourney._stats.estimate import Estimate
 
-__all__ = ["contact_rate", "reopen_rate", "transfer_rate"]
-
 _SURE = 1.5
 _TOO_FEW = "Too few rows differ to leave one out: the interval takes contacts as independent."
 _FEWEST = 10

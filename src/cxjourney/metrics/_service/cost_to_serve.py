@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.arrays import Values
 
-__all__ = ["CostToServe", "cost_to_serve"]
-
-
 _HOUR_US = 3_600_000_000
 
 
@@ -41,16 +38,10 @@ class CostToServe(Result):
         Cost per customer [money].
     top_tenth
         Share of the variable cost that the dearest tenth of the customers causes [fraction].
-    channels
-        Labels of the channels, sorted.
-    contacts
-        Contacts through each channel.
-    cost
-        Variable cost of each channel [money].
-    fixed
-        Fixed cost shared by all customers [money].
-    currency
-        Unit of the money.
+    channels, contacts, cost
+        Labels of the channels, sorted, and the contacts and the variable cost [money] of each.
+    fixed, currency
+        Fixed cost shared by all customers [money], and the unit of the money.
     """
 
     title = "Cost to serve"
@@ -99,10 +90,8 @@ def cost_to_serve(
 
     Parameters
     ----------
-    customers
-        Label of the customer of each contact.
-    channels
-        Label of the channel of each contact.
+    customers, channels
+        Labels of the customer and of the channel of each contact.
     unit_costs
         Channel to money a contact, or an hour of `handling` if that is given; every channel must
         be there, as a missing cost is not 0.
@@ -112,10 +101,8 @@ def cost_to_serve(
         Cost of the period that does not depend on contacts, shared by all customers [money].
     n_customers
         Number of customers served, those without a contact included; None: only those with one.
-    currency
-        Unit of the money.
-    level
-        Confidence level, in (0, 1).
+    currency, level
+        Unit of the money; confidence level, in (0, 1).
 
     Returns
     -------

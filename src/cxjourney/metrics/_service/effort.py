@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     Rule = Callable[[NDArray[np.int64], NDArray[np.intp]], NDArray[np.bool_]]
 
-__all__ = ["EffortVector", "effort"]
-
 _SECOND = 1_000_000
 _DEFINITIONS = {
     "interactions": "interactions",

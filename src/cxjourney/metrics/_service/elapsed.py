@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.table import Table
 
-__all__ = ["ElapsedTime", "elapsed_time"]
-
 _SECOND = 1_000_000
 _P90 = 0.9
 
@@ -113,10 +111,9 @@ def elapsed_time(
 
     Parameters
     ----------
-    elapsed
-        How long each case took, or has been running [timedelta, at least 0].
-    ended
-        One flag a case: False where it is still running. None: all have ended.
+    elapsed, ended
+        How long each case took, or has been running [timedelta, at least 0]; one flag a case, False
+        where it is still running (None: all have ended).
     customer
         Whose case it is; with it the intervals allow for several cases of one customer.
     name, definition, parameters, exclusions, n_missing, time_zone

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
     from cxjourney._stats.estimate import Estimate
 
-
-__all__ = ["first_contact_resolution"]
-
 _FCR = "issues with one contact and none within the window after / issues"
 
 _SECOND = 1_000_000

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 from cxjourney.metrics._service.elapsed import ElapsedTime, elapsed_time
 
-__all__ = ["first_response_time", "resolution_time", "sla_attainment"]
-
 _SECOND = 1_000_000
 
 
@@ -51,10 +49,9 @@ def resolution_time(
 
     Parameters
     ----------
-    opened
-        When each case was opened (timestamps; those without a zone are UTC).
-    resolved
-        When it was resolved; missing: not yet.
+    opened, resolved
+        When each case was opened and resolved (timestamps; those without a zone are UTC); missing:
+        not yet.
     observed_until
         The end of observation, in UTC if it has no zone; the card says it. Needed where a case is
         open. A case resolved after it counts as
@@ -150,11 +147,8 @@ def first_response_time(
     automatic
         One flag a request: True where `responded` is an automatic reply and no person has answered
         yet. It counts as unanswered.
-    observed_until
-        The end of observation, in UTC if it has no zone; the card says it. Needed where a request
-        is unanswered.
-    business_hours
-        Count only the time in which the service is open; None counts all time.
+    observed_until, business_hours
+        As for `resolution_time`.
     customer
         Whose request it is; with it the intervals allow for several requests of one customer.
     level, nan_policy
@@ -265,16 +259,14 @@ def sla_attainment(
 
     Parameters
     ----------
-    elapsed
-        How long each case took, or has been running [timedelta, at least 0].
-    target
-        The promise: within this time, itself included.
+    elapsed, target
+        How long each case took, or has been running [timedelta, at least 0]; the promise: within
+        this time, itself included.
     ended
         One flag a case: False where it is still running. Running past the target it is breached;
         running within it, it is censored, left out and counted in `n_censored`. None: all ended.
-    abandoned
-        One flag a case: True where the customer gave up before an answer.
-    abandoned_counts_as
+    abandoned, abandoned_counts_as
+        One flag a case, True where the customer gave up before an answer, and whether that is
         "missed" or "excluded"; a service level such as 80/20 means little without it.
     customer
         Whose case it is; with it the interval allows for several cases of one customer.

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from cxjourney._stats.units import Units
     from cxjourney.metrics._surveys.scale import Scale
 
-__all__ = ["ExpectationGap", "PeakEnd", "expectation_gap", "peak_end_rule"]
-
 T = TypeVar("T", bound=np.generic)
 
 _PEAK_END = "mean over journeys of (peak + end) / 2"

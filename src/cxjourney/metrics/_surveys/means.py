@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from cxjourney._stats.units import Units
     from cxjourney._support.array_types import Floats
 
-__all__ = ["clustered_mean", "mean_of_scores", "mean_score", "weighted_mean"]
-
 _NO_SPREAD = "All scores are equal: without a scale nothing tells how far the mean may be off."
 
 Bounds = tuple[float, float] | None

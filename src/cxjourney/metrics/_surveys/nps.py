@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 import numpy as np
 
+from cxjourney._stats.bootstrap import resampled_ratio
 from cxjourney._stats.buckets import BucketFigures, t_quantile
 from cxjourney._stats.estimate import Estimate, fields_of
 from cxjourney._stats.intervals import normal_quantile, wilson
@@ -22,7 +24,13 @@ from cxjourney._support.arrays import (
     weights_of,
 )
 from cxjourney._support.table import format_value
-from cxjourney._support.validation import check_choice, is_number
+from cxjourney._support.validation import (
+    check_choice,
+    check_count,
+    check_level,
+    check_rng,
+    is_number,
+)
 from cxjourney.exceptions import DataQualityWarning, InvalidValue
 from cxjourney.metrics._rates import (
     check_sizes,
@@ -41,15 +49,14 @@ if TYPE_CHECKING:
     from cxjourney._stats.units import Units
     from cxjourney._support.array_types import Floats, Ints
 
-__all__ = ["NetPromoterScore", "nps", "score_of_groups"]
-
-NpsInterval = Literal["adjusted_wald", "wald"]
+NpsInterval = Literal["adjusted_wald", "wald", "bootstrap"]
 
 _DEFINITION = "100 × (share of 9-10 - share of 0-6)"
-_METHODS = {"adjusted_wald": "adjusted Wald", "wald": "Wald"}
+_METHODS = {"adjusted_wald": "adjusted Wald", "wald": "Wald", "bootstrap": "bootstrap percentile"}
 _GROUPS = ("promoters", "passives", "detractors")
 PROMOTER, DETRACTOR = 9, 6
 _SMALL = 30
+_TOO_FEW = 10
 _ROUNDING = 1e-12
 _FEW = 5  # answers that may well all be low
 
@@ -95,6 +102,8 @@ def nps(
     interval: NpsInterval = "adjusted_wald",
     level: float = 0.95,
     nan_policy: NanPolicy = "omit",
+    n_resamples: int = 9_999,
+    rng: np.random.Generator | int | None = 0,
 ) -> NetPromoterScore:
     """Return the Net Promoter Score of answers from 0 to 10.
 
@@ -110,9 +119,12 @@ def nps(
     customer
         Whose answer it is; with it the intervals allow for several answers of one customer.
     interval
-        "adjusted_wald" (Rocks 2016) or "wald".
+        "adjusted_wald" (Rocks 2016), "wald" or "bootstrap" (percentile, respondents or customers
+        resampled).
     level, nan_policy
         Confidence level, in (0, 1); missing answers: "omit", "raise" or "propagate".
+    n_resamples, rng
+        Number of bootstrap samples, and a generator or seed; None draws anew each time.
 
     Returns
     -------
@@ -157,7 +169,13 @@ def nps(
     n_missing = sizes["n_missing"]
     if n_missing and nan_policy != "omit" and is_undefined(np.isnan(array), nan_policy, "scores"):
         return _undefined(n_missing, level)
-    score = score_of_groups(*groups, **sizes, interval=interval, level=level)
+    bounds = None
+    check_choice(interval, "interval", _METHODS)
+    if interval == "bootstrap":
+        check_count(n_resamples, "n_resamples")
+        draw = partial(_bootstrap, n_resamples=n_resamples, rng=check_rng(rng))
+        bounds = draw(array, list(groups), weights, customer, level=check_level(level))
+    score = score_of_groups(*groups, **sizes, interval=interval, level=level, bounds=bounds)
     if customer is not None:
         score = _clustered(score, array, weights, customer, interval)
     if counts is not None:  # what nobody answered tells nothing of the scale
@@ -207,10 +225,13 @@ def _clustered(
     present = ~np.isnan(array)
     w = weights_of(weights, len(array))[present]
     shares, net = group_shares(array[present], w, owners(customer, present))
-    p, _, d = shares.whole.tolist()
-    quantile = float(t_quantile(score.level, net.freedom))
-    low, high = _wald(p, d, answers_worth(shares, net), quantile, interval)
-    whole = clustered(score, net, clip_points(low, 100), clip_points(high, 100), score.method)
+    low, high, drawn = score.low, score.high, interval == "bootstrap"
+    if not drawn:
+        p, _, d = shares.whole.tolist()
+        quantile = float(t_quantile(score.level, net.freedom))
+        low, high = _wald(p, d, answers_worth(shares, net), quantile, interval)
+    ends = clip_points(low, 100), clip_points(high, 100)
+    whole = clustered(score, net, *ends, score.method, drawn=drawn)
     for i, group in enumerate(_GROUPS):
         figures = BucketFigures(
             whole=shares.whole[i], without=shares.without[:, i], units=shares.units[:, i]
@@ -263,10 +284,12 @@ def score_of_groups(
     n_effective: float | None = None,
     interval: NpsInterval = "adjusted_wald",
     level: float = 0.95,
+    bounds: tuple[float, float] | None = None,
 ) -> NetPromoterScore:
     """Return the Net Promoter Score of the numbers of promoters, passives and detractors.
 
-    With `n` answers of Kish's effective number `n_effective` they are sums of weights.
+    With `n` answers of Kish's effective number `n_effective` they are sums of weights. A
+    "bootstrap" comes with its `bounds` [points], made elsewhere.
     """
     check_choice(interval, "interval", _METHODS)
     counts = (promoters, passives, detractors)
@@ -285,11 +308,13 @@ def score_of_groups(
     if n_effective is not None:
         notes.append(worth_note(size))
     p, d = (promoters / total, detractors / total) if total else (math.nan, math.nan)
-    low, high = _wald(p, d, size, normal_quantile(level), interval)
+    low, high = bounds or _wald(p, d, size, normal_quantile(level), interval)
     if low < -100 or high > 100:
         notes.append("The interval is clipped to ±100.")
     if interval == "wald" and total and p + d - (p - d) ** 2 == 0:
         notes.append("All answers fall into one group: this interval has no width.")
+    if interval == "bootstrap" and math.isnan(low) and total:
+        notes.append(f"There are too few answers to resample (fewer than {_TOO_FEW}).")
     shares: dict[str, Any] = {
         group: _share(group, count, total, size, n=answers, level=level)
         for group, count in zip(_GROUPS, counts, strict=True)
@@ -351,6 +376,36 @@ def _share(name: str, count: float, total: float, size: float, *, n: int, level:
         numerator=count,
         denominator=total,
     )
+
+
+def _bootstrap(
+    array: NDArray[Any],
+    groups: list[float],
+    weights: Values | None,
+    customer: Values | None,
+    *,
+    level: float,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    present = ~np.isnan(array)
+    n = int(sum(groups)) if weights is None else int(present.sum())
+    units = None if customer is None else owners(customer, present)
+    if (n if units is None else units.n) < _TOO_FEW:
+        return math.nan, math.nan
+    if weights is None and units is None:
+        # resampling respondents is drawing the three counts: exact, and independent of n
+        drawn = rng.multinomial(n, np.array(groups) / n, size=n_resamples)
+        scores = 100.0 * (drawn[:, 0] - drawn[:, 2]) / n
+    else:
+        w = weights_of(weights, len(array))[present]
+        top = w * ((array[present] >= PROMOTER) * 1.0 - (array[present] <= DETRACTOR))
+        if units is not None:
+            top, w = (units.total(values=x) for x in (top, w))
+        scores = 100.0 * resampled_ratio(top, w, n_resamples=n_resamples, rng=rng)
+    tail = (1 - level) / 2
+    low, high = np.quantile(scores, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def _undefined(n_missing: int, level: float) -> NetPromoterScore:

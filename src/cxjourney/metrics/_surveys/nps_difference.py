@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.array_types import Ints
 
-__all__ = ["NpsDifference", "nps_difference", "nps_sample_size"]
-
 _ADDED = 1.5  # answers to each wave: half of what the interval of one score adds
 _ROUNDING = 1e-12
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["cronbach_alpha", "poststratification_weights", "response_rate"]
-
 
 def response_rate(
     completed: Values,

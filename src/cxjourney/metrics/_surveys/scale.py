@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.arrays import Values
 
-__all__ = ["Scale", "check_scale", "tallied"]
-
 _CHUNK = 1 << 15
 _SHOWN = 5
 

@@ -28,8 +28,6 @@ from cxjourney.metrics._surveys.scale import Scale, check_scale, tallied
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["AnswerShare", "answer_share", "ces", "csat"]
-
 _EASY = 5
 
 E = TypeVar("E", bound=Estimate)

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
     from cxjourney.metrics._survival.spells import Spells
 
-
-__all__ = ["all_survive", "effective_at_risk", "log_log", "quantile_of"]
-
 ROUNDING = 1e-12
 """A product of fractions such as 2/3 · 3/4 may miss 1/2, and a sum of shares 1, by so much."""
 

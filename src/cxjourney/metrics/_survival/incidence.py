@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.arrays import Values
 
-__all__ = ["IncidenceCurves", "cumulative_incidence"]
-
-
 _SECOND = 1_000_000
 
 
@@ -50,12 +47,9 @@ class IncidenceCurves(Result):
     ----------
     causes
         Labels of the causes, sorted.
-    time_s
-        Distinct durations, increasing [seconds].
-    at_risk
-        Rows at risk just before each time.
-    survival
-        Share ended by no cause yet.
+    time_s, at_risk, survival
+        Distinct durations, increasing [seconds]; rows at risk just before each; share ended by no
+        cause yet.
     incidence, std_error, low, high
         Arrays of shape (causes, times): share ended by the cause [fraction, 0-1], its standard
         error and the ends of its pointwise interval.
@@ -208,18 +202,8 @@ def cumulative_incidence(
         How long each row lasted, or has lasted so far (timedeltas, none negative).
     cause
         Label of the way in which each row ended; missing (None, NaN) where it is censored.
-    entry
-        Duration at which each row came under observation; None: from the beginning.
-    customer
-        Label of each row's customer: the variance is then clustered by customer.
-    counts
-        How many equal rows each row stands for: whole numbers; alone, without `customer` or
-        `weights`.
-    weights
-        One weight a row, at least 0, as of a survey; the variance is then robust (each row, or
-        each customer, is left out), and does not depend on the scale of the weights.
-    level
-        Confidence level, in (0, 1).
+    entry, customer, counts, weights, level
+        As for `kaplan_meier`.
 
     Returns
     -------

@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.arrays import Values
 
-__all__ = ["SurvivalCurve", "kaplan_meier"]
-
-
 _SECOND = 1_000_000
 _MEDIAN = 0.5
 
@@ -59,22 +56,15 @@ class SurvivalCurve(Result):
     ----------
     time_s
         Distinct durations, increasing [seconds].
-    at_risk
-        Rows at risk just before each time (weights, if given).
-    events
-        Rows that end by the event at each time.
-    censored
-        Rows that end open at each time.
-    survival
-        Share that lasts longer than each time [fraction, 0-1].
-    std_error
-        Standard error of `survival`.
-    low, high
-        Ends of the pointwise interval.
-    median
-        The time by which half have ended [seconds]; NaN where it is not reached.
-    restricted_mean
-        The mean duration up to the horizon [seconds].
+    at_risk, events, censored
+        Rows at risk just before each time (weights, if given), and those that end by the event and
+        open there.
+    survival, std_error, low, high
+        Share that lasts longer than each time [fraction, 0-1], its standard error, and the ends of
+        its pointwise interval.
+    median, restricted_mean
+        The time by which half have ended (NaN where it is not reached), and the mean duration up to
+        the horizon [seconds].
     n, n_missing, n_censored
         Rows used, left out because a value was missing, and censored.
     level, method
@@ -254,10 +244,9 @@ def kaplan_meier(
 
     Parameters
     ----------
-    durations
-        How long each row lasted, or has lasted so far (timedeltas, none negative).
-    observed
-        True where the row ended by the event, False where it is censored.
+    durations, observed
+        How long each row lasted, or has lasted so far (timedeltas, none negative); True where it
+        ended by the event, False where it is censored.
     entry
         Duration at which each row came under observation (late entry, left truncation); it is at
         risk in (entry, duration]. None: from the beginning.
@@ -270,10 +259,9 @@ def kaplan_meier(
     weights
         One weight a row, at least 0, as of a survey; the variance is then robust (each row, or
         each customer, is left out), and does not depend on the scale of the weights.
-    horizon
-        Up to where the restricted mean is taken; None: the longest duration.
-    level
-        Confidence level, in (0, 1).
+    horizon, level
+        Up to where the restricted mean is taken (None: the longest duration); confidence level, in
+        (0, 1).
 
     Returns
     -------

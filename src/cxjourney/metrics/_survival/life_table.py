@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from cxjourney._support.arrays import Values
     from cxjourney.metrics._survival.kaplan_meier import SurvivalCurve
 
-__all__ = ["LifeTable"]
-
 
 class LifeTable:
     """Counts of ended and censored durations on a grid of time, fed in pieces.

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from cxjourney._support.arrays import Values
     from cxjourney.metrics._survival.spells import Spells
 
-__all__ = ["LogrankTest", "logrank"]
-
 
 @attrs.frozen(kw_only=True, repr=False)
 class LogrankTest(Result):
@@ -36,16 +34,11 @@ class LogrankTest(Result):
         Rows and events of each group.
     expected
         Events that each group would have if all groups had the same hazard.
-    statistic
-        The chi-squared statistic.
-    df
-        Its degrees of freedom: groups less 1, if all were ever at risk together.
-    p_value
-        Probability of a statistic at least so large under equal survival; NaN if `df` is 0.
-    n_strata
-        Number of strata within which the groups were compared.
-    n_missing
-        Rows left out because a value was missing.
+    statistic, df, p_value
+        Chi-squared, its degrees of freedom (groups less 1, if all were ever at risk together), and
+        the probability of so much under equal survival; NaN if `df` is 0.
+    n_strata, n_missing
+        Strata within which the groups were compared; rows left out because a value was missing.
     """
 
     title = "Log-rank test"
@@ -89,16 +82,11 @@ def logrank(
 
     Parameters
     ----------
-    durations
-        How long each row lasted, or has lasted so far (timedeltas, none negative).
-    observed
-        True where the row ended by the event, False where it is censored.
-    group
-        Label of each row's group: two or more groups.
-    strata
-        Label of each row's stratum; groups are compared within strata only.
-    entry
-        Duration at which each row came under observation; None: from the beginning.
+    durations, observed, entry
+        As for `kaplan_meier`.
+    group, strata
+        Label of each row's group, two or more, and of its stratum; groups are compared within
+        strata only.
 
     Returns
     -------

@@ -19,19 +19,6 @@ from cxjourney._support.array_types import Floats, Ints
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = [
-    "RiskSets",
-    "clustered_moments",
-    "corrected",
-    "jackknife",
-    "risk_sets",
-    "robust_incidence_variance",
-    "robust_survival_variance",
-    "row_influences",
-    "scores",
-    "sets_without",
-]
-
 _ROUNDING = 1e-12
 
 

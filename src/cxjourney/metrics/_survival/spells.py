@@ -24,8 +24,6 @@ from cxjourney.exceptions import InvalidData
 if TYPE_CHECKING:
     from cxjourney._support.arrays import Values
 
-__all__ = ["Spells", "labelled", "read_spells"]
-
 
 @attrs.frozen(kw_only=True, eq=False)
 class Spells:

@@ -19,9 +19,6 @@ from cxjourney.metrics._value.purchases import PurchaseSummary, check_summary
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
 
-__all__ = ["BgNbd", "fit_bg_nbd"]
-
-
 _NEAR_ONE = 1e-7
 
 
@@ -38,14 +35,12 @@ class BgNbd(Result):
         The parameters; `alpha` in units of time.
     unit_s
         The unit of time [seconds].
-    log_likelihood
-        At the parameters, on the data of the fit, in the unit of time; NaN where not fitted.
-    n
-        Number of customers of the fit.
-    errors
-        Standard errors of the logarithms of r, α, a and b; NaN where not fitted.
-    level
-        Confidence level of the intervals.
+    log_likelihood, n
+        On the data of the fit, in the unit of time (NaN where not fitted), and its number of
+        customers.
+    errors, level
+        Standard errors of the logarithms of r, α, a and b (NaN where not fitted), and the level of
+        their intervals.
     converged
         Whether the fit reached a maximum at which the data tell every parameter from 0 and
         infinity. It does not where all customers buy alike, or none ever stops.
@@ -146,10 +141,9 @@ def fit_bg_nbd(
     ----------
     summary
         What `purchase_summary` returns.
-    unit
-        The unit of time, in which `alpha` and the log-likelihood are stated.
-    level
-        Confidence level of the parameters' intervals, in (0, 1).
+    unit, level
+        The unit of time, in which `alpha` and the log-likelihood are stated; confidence level of
+        the parameters' intervals, in (0, 1).
 
     Returns
     -------

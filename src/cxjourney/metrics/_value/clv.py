@@ -28,8 +28,6 @@ from cxjourney.metrics._value.bg_nbd import BgNbd
 from cxjourney.metrics._value.gamma_gamma import GammaGamma
 from cxjourney.metrics._value.purchases import PurchaseSummary, check_summary
 
-__all__ = ["CustomerValues", "clv_constant", "clv_curve", "clv_purchases"]
-
 FirstMargin = Literal["now", "end"]
 
 _FIRST = ("now", "end")
@@ -48,19 +46,16 @@ def clv_constant(
 
     Parameters
     ----------
-    margin
-        Margin a period of a customer who is still there [money].
+    margin, discount
+        Margin a period of a customer who is still there [money], and discount rate a period, above
+        -1; 0.1 for 10 %.
     retention
         Share retained from one period to the next, in [0, 1]; an estimate brings its interval.
-    discount
-        Discount rate a period, above -1; 0.1 for 10 %.
     first_margin
         "now": the first margin is earned at once and for sure. "end": after one period, by those
         who stayed.
-    periods
-        Number of margins counted; None: all, for ever.
-    currency
-        Unit of the result.
+    periods, currency
+        Number of margins counted (None: all, for ever), and the unit of the result.
 
     Returns
     -------
@@ -147,18 +142,10 @@ def clv_curve(
     ----------
     curve
         Survival of customers: what `kaplan_meier` returns.
-    margin
-        Margin a period of a customer who is still there [money].
-    discount
-        Discount rate a period, above -1.
-    period
-        Length of a period.
-    periods
-        Number of margins counted.
-    first_margin
-        "now": margins at 0, 1, … periods. "end": at 1, 2, …
-    currency
-        Unit of the result.
+    margin, discount, first_margin, currency
+        As for `clv_constant`; "now": margins at 0, 1, … periods, "end": at 1, 2, …
+    period, periods
+        Length of a period, and number of margins counted.
 
     Returns
     -------
@@ -231,20 +218,16 @@ class CustomerValues(Result):
 
     Attributes
     ----------
-    customers
-        Label of each customer.
-    alive
-        Probability that the customer still buys [fraction, 0-1].
+    customers, alive
+        Label of each customer, and the probability that it still buys [fraction, 0-1].
     purchases
         Expected purchases within the horizon.
     spend
         Expected value of one purchase [money].
     value
         Discounted margin within the horizon [money].
-    horizon_s
-        How far ahead [seconds].
-    currency
-        Unit of the money.
+    horizon_s, currency
+        How far ahead [seconds], and the unit of the money.
     """
 
     title = "Customer values"
@@ -315,22 +298,14 @@ def clv_purchases(
 
     Parameters
     ----------
-    model
-        How often they buy: what `fit_bg_nbd` returns.
-    spending
-        How much they spend: what `fit_gamma_gamma` returns.
-    summary
-        Their purchases so far: what `purchase_summary` returns.
+    model, spending, summary
+        What `fit_bg_nbd`, `fit_gamma_gamma` and `purchase_summary` return.
     horizon
         How far ahead.
-    period
-        Step at whose ends purchases are discounted.
-    discount
-        Discount rate a period, above -1.
-    margin
-        Share of a purchase's value that is margin.
-    currency
-        Unit of the money.
+    period, discount
+        Step at whose ends purchases are discounted, and the discount rate a period, above -1.
+    margin, currency
+        Share of a purchase's value that is margin, and the unit of the money.
 
     Returns
     -------

@@ -19,8 +19,6 @@ from cxjourney.metrics._rates import owners_of_both
 if TYPE_CHECKING:
     from cxjourney._support.arrays import Values
 
-__all__ = ["cost_ratio"]
-
 _EQUAL = "The costs of one kind are all equal: nothing tells how far the figure may be off."
 _OPEN = (
     "The second mean is not surely above 0, so that the ratio has no bounded interval: more costs "

@@ -18,8 +18,6 @@ from cxjourney.metrics._value.purchases import PurchaseSummary, check_summary
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
 
-__all__ = ["GammaGamma", "fit_gamma_gamma"]
-
 
 @attrs.frozen(kw_only=True, repr=False)
 class GammaGamma(Result):
@@ -29,16 +27,14 @@ class GammaGamma(Result):
     ----------
     p, q, v
         The parameters; `v` in money.
-    log_likelihood
-        At the parameters, on the data of the fit; NaN where not fitted.
-    n
-        Number of customers of the fit: those with a repeat purchase.
+    log_likelihood, n
+        On the data of the fit (NaN where not fitted), and its number of customers, those with a
+        repeat purchase.
     correlation
         Of frequency and mean value in the data; the model takes it as 0. NaN where not fitted.
-    errors
-        Standard errors of the logarithms of p, q and v; NaN where not fitted.
-    level
-        Confidence level of the intervals.
+    errors, level
+        Standard errors of the logarithms of p, q and v (NaN where not fitted), and the level of
+        their intervals.
     converged
         Whether the fit reached a maximum at which the data tell every parameter from 0 and
         infinity. It does not where all customers buy alike, or none ever stops.

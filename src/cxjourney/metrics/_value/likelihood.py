@@ -13,9 +13,6 @@ from cxjourney._support.array_types import Floats
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["UNCONVERGED", "Fit", "maximise"]
-
-
 _STEP = 1e-5
 _WIDEST = 4.0
 """Standard error of a logarithm from which a parameter is not told from 0 or infinity: its 95 %

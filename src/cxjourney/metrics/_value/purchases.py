@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from cxjourney._support.arrays import Values
     from cxjourney.metrics._retention.activity import Activity
 
-__all__ = ["PurchaseSummary", "RfmScores", "purchase_summary", "rfm"]
-
-
 _DAY_S = 86_400.0
 
 
@@ -105,12 +102,9 @@ def purchase_summary(
 
     Parameters
     ----------
-    customers
-        Label of the customer of each purchase.
-    timestamps
-        When it was made (naive timestamps are UTC).
-    values
-        What it was worth, in one currency; None: no values.
+    customers, timestamps, values
+        Who made each purchase (label), when (naive timestamps are UTC), and what it was worth, in
+        one currency (None: no values).
     time_zone
         IANA name of the zone in which days begin.
     observed_until
@@ -180,14 +174,9 @@ class RfmScores(Result):
 
     Attributes
     ----------
-    customers
-        Label of each customer.
-    recency_s
-        From the last purchase to the end of observation [seconds].
-    frequency
-        Number of purchases.
-    monetary
-        Sum of their values.
+    customers, recency_s, frequency, monetary
+        Label of each customer, time from the last purchase to the end of observation [seconds],
+        number of purchases, and the sum of their values.
     recency_score, frequency_score, monetary_score
         1 (worst) to `bins` (best), by rank; equal values score equally.
     bins
@@ -258,16 +247,12 @@ def rfm(
 
     Parameters
     ----------
-    customers
-        Label of the customer of each purchase.
-    timestamps
-        When it was made (naive timestamps are UTC).
-    values
-        What it was worth, in one currency, net of refunds.
-    bins
-        Number of scores, at least 2.
-    observed_until
-        End of observation; rows after it are left out. None: the last timestamp.
+    customers, timestamps, values
+        Who made each purchase (label), when (naive timestamps are UTC), and what it was worth, in
+        one currency, net of refunds.
+    bins, observed_until
+        Number of scores, at least 2; end of observation, after which rows are left out (None: the
+        last timestamp).
 
     Returns
     -------

@@ -14,8 +14,6 @@ from cxjourney._support.validation import check_choice, check_number
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._value.clv import FirstMargin, clv_constant
 
-__all__ = ["RetentionValue", "retention_value"]
-
 
 @attrs.frozen(kw_only=True, repr=False)
 class RetentionValue(Result):
@@ -92,14 +90,11 @@ def retention_value(
     ----------
     retention
         Share retained from one period to the next, in (0, 1); an estimate brings its interval.
-    discount
-        Discount rate a period, above -1.
-    change
-        The change: 0.1 is 10 % of the rate, or 10 percentage points.
-    relative
-        Which of the two. They are different questions.
-    first_margin
-        "now" or "end", as in `clv_constant`.
+    discount, first_margin
+        As in `clv_constant`.
+    change, relative
+        The change: 0.1 is 10 % of the rate, or 10 percentage points, as `relative` says. They are
+        different questions.
     claimed_gain
         A gain that somebody claims for this change, such as 0.3: the result then says at which
         retention it is right. None: no claim.

@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
     from cxjourney._support.arrays import Values
 
-__all__ = [
-    "arpu",
-    "average_order_value",
-    "purchase_frequency",
-]
-
 
 def _per_customer(
     customers: Values | None, values: Values, name: str
@@ -59,10 +53,8 @@ def average_order_value(
     customers
         Label of the customer of each order, for an interval that allows for several orders of
         one customer. None: orders count as independent.
-    currency
-        Unit of the result.
-    level
-        Confidence level, in (0, 1).
+    currency, level
+        Unit of the result; confidence level, in (0, 1).
 
     Returns
     -------
@@ -120,10 +112,8 @@ def arpu(
         Revenue of each row, in one currency.
     base
         "active": all customers with a row. "paying": those whose revenue is positive.
-    currency
-        Unit of the result.
-    level
-        Confidence level, in (0, 1).
+    currency, level
+        Unit of the result; confidence level, in (0, 1).
 
     Returns
     -------

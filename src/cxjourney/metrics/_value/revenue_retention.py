@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from cxjourney._support.arrays import Values
     from cxjourney._support.table import Table
 
-__all__ = ["RevenueRetention", "nrr_grr"]
-
 
 @attrs.frozen(kw_only=True, repr=False)
 class RevenueRetention(Result):
