@@ -15,6 +15,7 @@ from cxjourney._stats.ratios import quotient, ratio_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
+from cxjourney._support.words import counted
 from cxjourney.critical._grain import repeated, stage_ranks, touchpoints_of
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import (
@@ -87,7 +88,7 @@ class Rework(Result):
         largest = max((len(loop) for loop in self.loops), default=0)
         notes = [
             f"The intervals are {100 * self.level:g}% Wilson intervals, clustered by customer.",
-            f"There are {len(self.loops):,} loops, the largest of {largest:,} nodes.",
+            f"{counted(len(self.loops), 'loop')}, the largest of {counted(largest, 'node')}.",
         ]
         if self.regress is not None:
             notes.append(f"Share of the transitions back to an earlier stage: {self.regress!r}.")
