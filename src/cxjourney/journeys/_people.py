@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from cxjourney._support.array_types import Bools, Ints
+from cxjourney._support.array_types import Bools
 from cxjourney._support.result import Result
 from cxjourney._support.validation import check_choice
 from cxjourney.exceptions import InvalidValue, UnknownName
@@ -16,8 +16,8 @@ from cxjourney.journeys._journeys import Journeys
 from cxjourney.journeys._outcomes import OUTCOMES
 
 if TYPE_CHECKING:
+    from cxjourney.journeys._segments import Divisible
     from cxjourney.journeys._visits import Visits
-    from cxjourney.log import InteractionLog
 
 __all__ = ["Ending", "WithPeople", "ended", "visited", "with_people"]
 
@@ -29,22 +29,6 @@ Members: TypeAlias = Callable[[int, tuple[str, ...], "Ending | None"], Bools]
 
 R = TypeVar("R", bound="WithPeople")
 _ENDINGS = ("any", "converted", "dropped", "in progress")
-
-
-class Counted(Protocol):
-    """What rows count: journeys, or customers of a log."""
-
-    @property
-    def log(self) -> InteractionLog:
-        """The log that they come from."""
-
-    @property
-    def customer(self) -> Ints:
-        """Number of the customer of each."""
-
-    @property
-    def weight(self) -> Ints | None:
-        """How often each counts; None where once."""
 
 
 class WithPeople(Result):
@@ -105,11 +89,11 @@ class WithPeople(Result):
         ids = counted.log.customer_ids
         return tuple(ids[i] for i in np.unique(counted.customer[mask]).tolist())
 
-    def _members(self, row: tuple[Any, ...], outcome: Ending | None) -> tuple[Counted, Bools]:
+    def _members(self, row: tuple[Any, ...], outcome: Ending | None) -> tuple[Divisible, Bools]:
         if outcome is not None:
             outcome = cast("Ending", str(outcome).replace("_", " "))
             check_choice(outcome, "outcome", _ENDINGS)
-        people: tuple[Counted, Members] | None = getattr(self, "_people", None)
+        people: tuple[Divisible, Members] | None = getattr(self, "_people", None)
         if people is None:
             raise InvalidValue(
                 "this result holds no journeys, since it was read from a dictionary or a pickle, "
@@ -139,7 +123,7 @@ class WithPeople(Result):
         return found[0]
 
 
-def with_people(result: R, counted: Counted, of: Members) -> R:
+def with_people(result: R, counted: Divisible, of: Members) -> R:
     """Return a new result after telling it whom its rows count: journeys, or customers of a log."""
     object.__setattr__(result, "_people", (counted, of))
     return result

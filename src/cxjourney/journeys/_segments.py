@@ -45,6 +45,10 @@ class Divisible(Protocol):
         """The log that it comes from."""
 
     @property
+    def customer(self) -> Ints:
+        """Number of the customer of each unit."""
+
+    @property
     def weight(self) -> NDArray[np.int64] | None:
         """How often each unit counts; None where once."""
 
