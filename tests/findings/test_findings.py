@@ -263,6 +263,10 @@ def test_nothing_to_win_where_all_convert() -> None:
     found = findings(small([(["web", "cart", "buy"], 999), (["web"], 1)]))
     assert found.headline.startswith("Nothing to win here")
     assert not len(found)
+    # whoever was served and falls silent is not lost
+    served = findings(small([(["web", "buy", "delivery"], 999), (["web"], 1)]))
+    assert "of 1,000 closed journeys" in served.headline or "of 999" in served.headline
+    assert served.headline.startswith("Nothing to win here")
 
 
 def test_what_one_customer_has_most_of_cannot_be_tested() -> None:

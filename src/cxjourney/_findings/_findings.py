@@ -31,7 +31,7 @@ from cxjourney._support.validation import check_count, check_level, check_names,
 from cxjourney.exceptions import UnknownName
 from cxjourney.journeys import (
     CONVERTED,
-    IN_PROGRESS,
+    DROPPED,
     WithPeople,
     chain_figures,
     check_journeys,
@@ -452,15 +452,15 @@ def _first(found: list[tuple[Finding, float]], level: float) -> list[str]:
 
 def _nothing_to_find(trials: Trials) -> str:
     """Return why nothing is looked for; "" where something is."""
-    outcome = trials.journeys.outcome
-    closed = int(np.count_nonzero(outcome != IN_PROGRESS))
-    won = int(np.count_nonzero(outcome == CONVERTED))
+    journeys = trials.journeys
+    won = int(np.count_nonzero(journeys.outcome == CONVERTED))
+    lost = int(np.count_nonzero(journeys.outcome == DROPPED)) - journeys.n_dropped_after_goal
     if not won:
         return "No journey has reached the goal, so that nothing can be said of what keeps from it."
-    if trials.n_dropped <= _NOTHING * closed:
+    if lost <= _NOTHING * (won + lost):
         return (
-            f"Nothing to win here: {won:,} of {closed:,} closed journeys have converted, and only "
-            f"{trials.n_dropped:,} dropped."
+            f"Nothing to win here: {won:,} of {won + lost:,} closed journeys have converted, and "
+            f"only {lost:,} dropped."
         )
     return ""
 

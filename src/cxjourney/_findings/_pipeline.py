@@ -38,7 +38,7 @@ __all__ = ["NOTHING", "STEPS", "Judged", "Judgement", "judge", "loss_per_visit"]
 _STILL = 0.05
 """P-value above which a claim counts as carried by those found before it."""
 
-_EVERYWHERE = 0.01
+_EVERYWHERE = 0.001  # at .01 a fault at one touchpoint was told of all in 2 of 15 logs
 _FEWEST_TOUCHPOINTS = 6
 _FEWEST_IN_CELL = 5
 

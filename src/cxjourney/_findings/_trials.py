@@ -15,7 +15,6 @@ from cxjourney.domain import MISSING
 from cxjourney.exceptions import UnknownName
 from cxjourney.journeys import (
     CONVERTED,
-    DROPPED,
     Journeys,
     Visits,
     chain_figures,
@@ -325,8 +324,3 @@ class Trials:
         square = np.bincount(source, mass * h * h, minlength=k) / total
         n = np.bincount(source, found.count[on], minlength=k)
         return g, np.maximum(square - g * g, 0.0) / np.maximum(n, 1)
-
-    @cached_property
-    def n_dropped(self) -> int:
-        """Journeys that dropped."""
-        return int(np.count_nonzero(self.journeys.outcome == DROPPED))
