@@ -5,6 +5,7 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.patches import FancyArrowPatch
 
+import cxjourney as cx
 from cxjourney import plot
 from cxjourney.exceptions import InvalidValue, UnknownName
 
@@ -130,3 +131,17 @@ def test_hostile_names_are_drawn(hostile):
         hostile, ["touchpoint"] * size, [1] * size, source=[], target=[], count=[], stage=hostile
     )
     ax.figure.draw_without_rendering()
+
+
+def test_long_moves_stay_within_the_picture():
+    names = [f"step {i}" for i in range(9)]
+    counts = {(cx.START, names[0]): 100}
+    for i, name in enumerate(names):
+        counts[name, cx.DROPOFF] = 8
+        counts[name, names[i + 1] if i < 8 else cx.CONVERSION] = 92 - 8 * i
+    ax = cx.JourneyGraph.from_counts(counts).plot()
+    ax.figure.canvas.draw()
+    arrows = [p.get_window_extent() for p in ax.patches if isinstance(p, FancyArrowPatch)]
+    inside = ax.get_window_extent()
+    assert min(arrow.y0 for arrow in arrows) > inside.y0
+    assert max(arrow.y1 for arrow in arrows) < inside.y1

@@ -228,11 +228,15 @@ def _moves(
         back = where.x[b] < where.x[a] or (where.x[a] == where.x[b] and where.y[b] > where.y[a])
         far = abs(where.x[b] - where.x[a])
         bend = 0.28 if far == 0 else 0.12 + 0.03 * min(far, 6)
+        down = not back and where.y[b] < where.y[a]
+        middle = (where.y[a] + where.y[b]) / 2
+        room = 0.7 + (middle - where.y.min() if down else where.y.max() - middle)
+        bend = min(bend, room / max(far, 1))  # columns are twice as wide as rows are high
         ax.add_patch(
             FancyArrowPatch(
                 (where.x[a], where.y[a]),
                 (where.x[b], where.y[b]),
-                connectionstyle=f"arc3,rad={bend if back or where.y[b] < where.y[a] else -bend}",
+                connectionstyle=f"arc3,rad={bend if back or down else -bend}",
                 arrowstyle="-|>",
                 mutation_scale=5 + 1.4 * width,
                 linewidth=width,
