@@ -26,7 +26,7 @@ def classes() -> list[type]:
             continue
         members = vars(importlib.import_module(module.name)).values()
         found |= {c for c in members if inspect.isclass(c) and issubclass(c, Result)}
-    return sorted(found - {Result}, key=lambda c: (c.__module__, c.__qualname__))
+    return sorted(filter(attrs.has, found), key=lambda c: (c.__module__, c.__qualname__))
 
 
 CLASSES = classes()

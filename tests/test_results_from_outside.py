@@ -40,6 +40,8 @@ def test_a_field_of_another_type_is_named(exits, curve, value):
         for field in sorted(set(data) - {"schema", "type"}):
             kept = data[field]
             number = isinstance(value, (int, type(None))) and isinstance(kept, (float, type(None)))
+            if field == "reaching" and isinstance(value, str):  # None, or the name of a node
+                continue
             if number or type(value) is type(kept) or (kept == {} and isinstance(value, list)):
                 continue
             with pytest.raises(InvalidValue, match=field):
