@@ -48,12 +48,9 @@ def wilson(count: float, n: float, *, level: float = 0.95) -> tuple[float, float
 
     Parameters
     ----------
-    count
-        Number of successes; may be fractional for an effective sample.
-    n
-        Number of trials, at least `count`.
-    level
-        Confidence level, in (0, 1).
+    count, n, level
+        Successes and trials, which may be fractional for an effective sample; confidence level, in
+        (0, 1).
 
     Returns
     -------
@@ -145,12 +142,8 @@ def newcombe(
 
     Parameters
     ----------
-    count1, n1
-        Successes and trials of the first sample.
-    count2, n2
-        Successes and trials of the second sample.
-    level
-        Confidence level, in (0, 1).
+    count1, n1, count2, n2, level
+        Successes and trials of both samples; confidence level, in (0, 1).
 
     Returns
     -------

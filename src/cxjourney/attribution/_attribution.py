@@ -77,16 +77,11 @@ class Attribution(Result):
         Name of the column of names.
     base_rate
         Probability that a journey converts [fraction]; for Markov that of the chain.
-    total
-        What the credits sum to [conversions or money].
-    unattributed
-        Conversions without any touch, which nobody is credited with [conversions or money].
-    of
-        What is credited: "conversions" or "value".
-    level
-        Confidence level of the intervals.
-    remarks
-        What a reader must know.
+    total, unattributed, of
+        What the credits sum to, and the conversions without any touch, which nobody is credited
+        with [conversions or money, as `of` says].
+    level, remarks
+        Confidence level of the intervals; what a reader must know.
     """
 
     title: ClassVar[str] = "Attribution"

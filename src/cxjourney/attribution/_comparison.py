@@ -48,12 +48,9 @@ class ModelComparison(Result):
     intervals
         One row a name and model, in the order of `table`: the name, `model`, and the `share` of the
         credit with its interval `low` to `high` [fractions].
-    total
-        What every model divides [conversions or money].
-    level
-        Confidence level of the intervals.
-    remarks
-        What a reader must know.
+    total, level, remarks
+        What every model divides [conversions or money]; confidence level of the intervals; what a
+        reader must know.
     """
 
     title: ClassVar[str] = "Attribution models side by side"

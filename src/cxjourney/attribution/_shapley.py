@@ -56,10 +56,8 @@ class OrderedCredit(Result):
     ----------
     table
         One row a name and `position` (1 for the first touch): `credit` [conversions or money].
-    total
-        What the credits sum to [conversions or money].
-    remarks
-        What a reader must know.
+    total, remarks
+        What the credits sum to [conversions or money]; what a reader must know.
     """
 
     title: ClassVar[str] = "Shapley credit by position"

@@ -47,14 +47,12 @@ class BoundAnswers:
     ----------
     log
         The log with the answers; everything else is as it was.
-    row
-        Row of the log that each answer belongs to, -1 where it belongs to none.
-    lag_s
-        Time from the interaction to the answer [s]; NaN where it belongs to none.
-    outcomes
-        What became of how many answers.
-    max_lag
-        The longest time between an interaction and an answer about it.
+    row, lag_s
+        Row of the log that each answer belongs to (-1: none), and the time from the interaction to
+        it [s].
+    outcomes, max_lag
+        What became of how many answers; the longest time between an interaction and an answer about
+        it.
     """
 
     log: InteractionLog

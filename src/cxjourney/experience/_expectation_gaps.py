@@ -37,12 +37,9 @@ class ExpectationGaps(Result):
     ----------
     table
         One row a node; see `expectation_gaps` for the columns.
-    n_incomplete
-        Visits with only one half of the pair.
-    level
-        Confidence level of the intervals.
-    caveats
-        What a reader must know.
+    n_incomplete, level, caveats
+        Visits with only one half of the pair; confidence level of the intervals; what a reader must
+        know.
     """
 
     title: ClassVar[str] = "Experience minus expectation"
@@ -102,8 +99,7 @@ def expectation_gaps(
         | `gap`, `low`, `high` | mean difference [scale points], its interval |
         | `shrunken` | the gap drawn towards that of all nodes; the order goes by it |
         | `exceeded`, `met`, `missed` | shares of the pairs [fraction] |
-    BySegment
-        One such result a segment, where `segment` is given.
+    BySegment, where `segment` is given
 
     Raises
     ------

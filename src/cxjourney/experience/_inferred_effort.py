@@ -49,12 +49,9 @@ class InferredEffort(Result):
     index
         Mean percentile rank of the components of each journey, in [0, 1]; NaN for journeys in
         progress and those without a visit.
-    customer
-        Customer number of each journey.
-    n_in_progress
-        Journeys left out because their effort is not over.
-    level
-        Confidence level of the intervals.
+    customer, n_in_progress, level
+        Customer number of each journey; journeys left out because their effort is not over;
+        confidence level of the intervals.
     """
 
     title: ClassVar[str] = "Inferred effort"

@@ -40,10 +40,9 @@ class Remembered(Result):
     ----------
     table
         One row an outcome and summary; see `peak_end` for the columns.
-    scores
-        Peak-end of each journey, in their order; NaN where it has no value or no end yet.
-    means
-        Mean of each journey; NaN where it has no value.
+    scores, means
+        Peak-end and mean of each journey, in their order; NaN where it has no value or, of
+        peak-end, no end yet.
     measure, level
         "score", "emotion" or "expectation"; confidence level of the intervals.
     n_in_progress
@@ -124,8 +123,7 @@ def peak_end(
         | `summary` | "peak-end", "mean", "end" or "lowest" |
         | `journeys`, `customers` | journeys with a value, and who made them |
         | `value`, `low`, `high` | mean of the summary over journeys, its interval |
-    BySegment
-        One such result a segment, where `segment` is given.
+    BySegment, where `segment` is given
 
     Raises
     ------

@@ -46,14 +46,10 @@ class TouchpointScores(Result):
     ----------
     table
         One row a node; see `scores` for the columns.
-    measure
-        "score", "emotion" or "expectation".
-    overall
-        Mean over all values.
-    level
-        Confidence level of the intervals.
-    caveats
-        What a reader must know.
+    measure, overall
+        "score", "emotion" or "expectation", and its mean over all values.
+    level, caveats
+        Confidence level of the intervals; what a reader must know.
     """
 
     title: ClassVar[str] = "How customers felt where"
@@ -158,10 +154,9 @@ def scores(
         "emotion" (valence from -1 to 1), "score" or "expectation" (points of their own scale).
     by
         What a node is: "touchpoint", "channel", "stage", "owner" or a pair of them.
-    segment
-        An attribute of customers or interactions; the result is then one of each segment.
-    level
-        Confidence level, in (0, 1).
+    segment, level
+        An attribute of customers or interactions; the result is then one of each segment; and the
+        confidence level, in (0, 1).
 
     Returns
     -------
@@ -176,8 +171,7 @@ def scores(
         | `mean`, `low`, `high` | mean over these visits [unit of the measure], its interval |
         | `shrunken` | the mean drawn towards that of all nodes |
         | `valley` | whether the interval lies below the mean of all other nodes |
-    BySegment
-        One such result a segment, where `segment` is given.
+    BySegment, where `segment` is given
 
     Raises
     ------

@@ -153,18 +153,15 @@ def emotion_curve(
         The stages, or touchpoints, in their order.
     value, low, high
         The mean at each and the ends of its interval; NaN leaves a gap.
-    expected
-        What was expected or promised at each, drawn dashed.
-    valley
-        Where the curve is at its worst: true values get a ring.
+    expected, valley
+        What was expected or promised at each, drawn dashed, and where the curve is at its worst: a
+        ring.
     n
         How many answers each mean rests on; written beside its name.
     neutral
         Where a thin line parts good from bad; None draws none.
-    label
-        What the values are.
-    title, ax
-        The heading, and where to draw (None: a new figure).
+    label, title, ax
+        As for `forest`.
 
     Returns
     -------

@@ -112,7 +112,7 @@ def journey_graph(
         So many of the busiest edges are drawn; None takes 20 and two a node. The note under the
         picture says what share of all transitions that is.
     title, ax
-        The heading, and where to draw (None: a new figure).
+        As for `forest`.
 
     Returns
     -------

@@ -227,14 +227,8 @@ def funnel(
         Share that reached the step and the ends of its interval [fraction].
     count
         How many reached it; written beside the bar, if there are no groups.
-    group
-        The segment of each row.
-    group_label
-        What the segments are.
-    label
-        What the shares are.
-    title, ax
-        The heading, and where to draw (None: a new figure).
+    group, group_label, label, title, ax
+        As for `forest`.
 
     Returns
     -------

@@ -58,12 +58,9 @@ class Memory(Result):
         | `g`, `df`, `p_value` | test that what comes next does not depend on what came before |
         | `q_value` | after Benjamini and Hochberg, over all nodes |
         | `mean_count` | transitions a cell of the table of next and previous visit |
-    best
-        The order with the smallest BIC; the lowest of equals.
-    n
-        Number of transitions, from the beginnings of journeys to their ends.
-    by
-        What a node is.
+    best, n, by
+        The order with the smallest BIC (the lowest of equals); number of transitions, from the
+        beginnings of journeys to their ends; what a node is.
     caveats
         What a reader must know beside what is true of every such table.
     """

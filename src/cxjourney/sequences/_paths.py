@@ -70,22 +70,16 @@ class Variants(WithPeople):
         | `ended`, `in_progress` | journeys that ended, and those that may go on |
 
         The columns from `conversion` on are there where journeys can convert.
-    steps
-        The names along each path of the table.
-    counts
-        Journeys of every path, also of those that the table leaves out, most frequent first.
+    steps, counts
+        The names along each path of the table; journeys of every path, also of those that the table
+        leaves out, most frequent first.
     n_journeys
         Number of journeys, weights counted.
     unseen
         Probability that the next journey takes a path never seen so far [fraction].
-    by
-        What a step is.
-    repeats
-        Whether repeats that follow each other were kept.
-    level
-        Confidence level of the intervals.
-    notes
-        What a reader must know.
+    by, repeats, level, notes
+        What a step is; whether repeats that follow each other were kept; confidence level of the
+        intervals; what a reader must know.
     """
 
     title: ClassVar[str] = "Paths"

@@ -48,12 +48,9 @@ class StepFlow(Result):
         | `from`, `to` | names of what it leaves and enters |
         | `from_kind`, `to_kind` | name, other, start, conversion, dropoff, in_progress or later |
         | `journeys`, `share` | how many flow, and their share of all journeys [fraction] |
-    n_journeys
-        Number of all journeys, which is what leaves step 0.
-    n_names
-        How many names there are within the steps.
-    n_named
-        How many of them stand under their own name; the others are in "other".
+    n_journeys, n_names, n_named
+        All journeys, which is what leaves step 0; names within the steps, and how many of them are
+        not in "other".
     caveats
         What a reader must know beside what is true of every such table.
     """

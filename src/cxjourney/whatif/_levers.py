@@ -39,18 +39,12 @@ class Levers(Result):
     ----------
     table
         The rows; see `levers` for the columns.
-    conversion_probability
-        Probability that a journey converts as things are [fraction].
-    relative
-        The share of exits that `gain` supposes prevented [fraction].
-    n_journeys
-        Number of journeys observed.
-    level
-        Confidence level of the intervals.
-    method
-        How intervals were made.
-    caveats
-        What a reader must know.
+    conversion_probability, relative
+        Probability that a journey converts as things are, and the share of exits that `gain`
+        supposes prevented [fraction].
+    n_journeys, level, method, caveats
+        Journeys observed; confidence level of the intervals, and how they were made; what a reader
+        must know.
     """
 
     title: ClassVar[str] = "Levers, the longest first"

@@ -48,27 +48,20 @@ class Scenario(Result):
 
     Attributes
     ----------
-    changes
-        What is changed, in words; empty for the baseline.
-    assumptions
-        What must be true for the numbers to hold.
+    changes, assumptions
+        What is changed, in words (nothing in the baseline), and what must be true for the numbers
+        to hold.
     base, conversion
         Probability of conversion as it is, and after the changes [fraction].
     change
         The second less the first [fraction].
     base_steps, steps
         Expected steps of a journey, the first among them, as it is and after the changes.
-    conversions
-        Conversions gained over the journeys observed.
-    contacts
-        Contacts gained (saved, where negative) over the journeys observed.
-    value
-        Money gained over the journeys observed, at the mean value of a conversion; NaN where
-        no values are known.
-    n_journeys
-        Number of journeys observed.
-    caveats
-        What a reader must know.
+    conversions, contacts, value
+        Conversions, contacts (saved, where negative) and money gained over the journeys observed,
+        at the mean value of a conversion; NaN where no values are known.
+    n_journeys, caveats
+        Number of journeys observed; what a reader must know.
     """
 
     title: ClassVar[str] = "What if"
@@ -225,10 +218,9 @@ def baseline(
     by
         What a node is: "touchpoint", "channel", "stage", "owner" or a pair of them; None means
         "touchpoint", or the grain of the graph.
-    level
-        Confidence level of the intervals, in (0, 1).
-    segment
-        An attribute that divides journeys: a scenario of each segment on its own.
+    level, segment
+        Confidence level of the intervals, in (0, 1); an attribute that divides journeys into
+        scenarios of their own.
 
     Returns
     -------

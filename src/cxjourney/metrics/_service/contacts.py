@@ -101,11 +101,9 @@ def reopen_rate(
     ----------
     reopened
         One flag a closed case: True where it was reopened (within the window, if there is one).
-    age
-        Time from closing to the end of observation [timedelta]. With `window`.
-    window
-        Cases closed more recently may still be reopened: they are left out, reopened or not, and
-        counted in `n_censored`.
+    age, window
+        Time from each closing to the end of observation [timedelta]. Cases closed more recently
+        than the window may still be reopened: they are left out and counted in `n_censored`.
     customer
         Whose case it is; with it the interval allows for several cases of one customer.
     level, interval, nan_policy
@@ -162,10 +160,9 @@ def contact_rate(
     ----------
     contacts
         Number of contacts of each customer (or order, day …), those without any included.
-    exposure
-        What each stands for: its orders, its months. None: one each.
-    per
-        What the exposure is counted in, for the unit.
+    exposure, per
+        What each stands for, its orders or its months (None: one each), and what that is called in
+        the unit.
     interval
         "jackknife" (each row left out in turn) allows for customers who call again and again;
         "garwood" (exact Poisson) does not, and is a function of counts alone, which `pool` and

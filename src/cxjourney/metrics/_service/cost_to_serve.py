@@ -34,10 +34,9 @@ class CostToServe(Result):
 
     Attributes
     ----------
-    per_customer
-        Cost per customer [money].
-    top_tenth
-        Share of the variable cost that the dearest tenth of the customers causes [fraction].
+    per_customer, top_tenth
+        Cost per customer [money], and the share of the variable cost that the dearest tenth causes
+        [fraction].
     channels, contacts, cost
         Labels of the channels, sorted, and the contacts and the variable cost [money] of each.
     fixed, currency
@@ -97,10 +96,9 @@ def cost_to_serve(
         be there, as a missing cost is not 0.
     handling
         How long each contact was handled (timedeltas).
-    fixed
-        Cost of the period that does not depend on contacts, shared by all customers [money].
-    n_customers
-        Number of customers served, those without a contact included; None: only those with one.
+    fixed, n_customers
+        Cost of the period that does not depend on contacts, shared by all customers [money], and
+        their number, those without a contact included; None: only those with one.
     currency, level
         Unit of the money; confidence level, in (0, 1).
 

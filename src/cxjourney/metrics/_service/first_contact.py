@@ -64,11 +64,9 @@ def first_contact_resolution(
     closed
         When the issue of the contact was closed; missing: not yet. Rows of one issue must agree.
         With `issue` only.
-    observed_until
-        The end of observation.
-    window
-        How long it must stay quiet: after closing if `closed` is given, else after the first
-        contact. A silence of exactly the window is quiet.
+    observed_until, window
+        The end of observation, and how long it must stay quiet: after closing if `closed` is given,
+        else after the first contact. A silence of exactly the window is quiet.
     not_resolvable
         One flag a contact: True where it could not be resolved at the first level; such an issue is
         left out (net rate).

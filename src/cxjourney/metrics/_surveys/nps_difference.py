@@ -49,11 +49,9 @@ class NpsDifference(Estimate):
 
     Attributes
     ----------
-    z
-        Adjusted difference over its standard error: the interval excludes 0 where it lies beyond
-        the quantile. NaN where there is no interval.
-    p_value
-        Two-sided, from Student's distribution.
+    z, p_value
+        Adjusted difference over its standard error (the interval excludes 0 where it lies beyond
+        the quantile), and the two-sided p-value of Student.
     """
 
     z: float

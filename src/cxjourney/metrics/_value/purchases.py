@@ -34,14 +34,11 @@ class PurchaseSummary(Result):
 
     Attributes
     ----------
-    customers
-        Label of each customer.
-    frequency
-        Days with a purchase after the first one, x.
-    recency_s
-        From the first to the last purchase day, t_x [seconds]; 0 without a repeat.
-    age_s
-        From the first purchase day to the end of observation, T [seconds].
+    customers, frequency
+        Label of each customer, and the days with a purchase after the first one, x.
+    recency_s, age_s
+        From the first purchase day to the last one, t_x (0 without a repeat), and to the end of
+        observation, T [seconds].
     mean_value
         Mean value of the repeat purchase days; NaN without a repeat or without values.
     n_missing, n_later
@@ -105,10 +102,9 @@ def purchase_summary(
     customers, timestamps, values
         Who made each purchase (label), when (naive timestamps are UTC), and what it was worth, in
         one currency (None: no values).
-    time_zone
-        IANA name of the zone in which days begin.
-    observed_until
-        End of observation: its day is the last one. None: the last timestamp.
+    time_zone, observed_until
+        IANA name of the zone in which days begin; end of observation: its day is the last one
+        (None: that of the last timestamp).
 
     Returns
     -------

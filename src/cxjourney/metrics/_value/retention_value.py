@@ -23,10 +23,9 @@ class RetentionValue(Result):
     ----------
     gain
         Relative change of the lifetime value [fraction].
-    retention, changed
-        Retention now and after the change.
-    elasticity
-        Relative change of value for a small relative change of retention.
+    retention, changed, elasticity
+        Retention now and after the change; relative change of value for a small relative change of
+        retention.
     change, relative
         The change, of the rate itself (relative) or in percentage points.
     first_margin

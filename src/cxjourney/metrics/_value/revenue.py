@@ -106,10 +106,9 @@ def arpu(
 
     Parameters
     ----------
-    customers
-        Label of the customer of each row. Who was active without paying has a row of 0.
-    revenue
-        Revenue of each row, in one currency.
+    customers, revenue
+        Label of the customer of each row, and its revenue, in one currency. Who was active without
+        paying has a row of 0.
     base
         "active": all customers with a row. "paying": those whose revenue is positive.
     currency, level
