@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
+BEGIN_US = np.datetime64("2026-01-05", "us")
 DAYS = 182
 CHANGE = 100  # day of the planted change
 WORLDS = {
     # customers, Pareto exponent of their journeys, standard deviation of a week, of frailty, jump
     "600": (600, 0.0, 0.0, 0.7, 0.0),
+    "600, Pareto": (600, 1.2, 0.0, 0.7, 0.0),
+    "600, Pareto, change of 1": (600, 1.2, 0.0, 0.7, 1.0),
+    "600, weeks differ by .3": (600, 0.0, 0.3, 0.7, 0.0),
     "3,000": (3_000, 0.0, 0.0, 0.7, 0.0),
     "3,000, no frailty": (3_000, 0.0, 0.0, 0.0, 0.0),
     "3,000, Pareto": (3_000, 1.2, 0.0, 0.7, 0.0),
@@ -57,15 +61,16 @@ def world(seed: int, name: str) -> Journeys:
     lag = rng.exponential(10, n)
     spend = np.round(np.exp(rng.normal(3, 1, n) + frailty / 2), 2)
     steps = [("ad", np.full(n, True), 0.0), ("web", stays, 0.2), ("buy", buys, 0.2 + lag)]
-    columns: dict[str, list[object]] = {"c": [], "j": [], "t": [], "w": [], "v": []}
+    columns = {name: [] for name in "cjtwv"}
     for touchpoint, there, delay in steps:
         moment = day + delay
-        for i in np.flatnonzero(there & (moment < DAYS)).tolist():
-            columns["c"].append(f"c{customer[i]}")
-            columns["j"].append(f"j{i}")
-            columns["t"].append(touchpoint)
-            columns["w"].append(BEGIN + timedelta(days=float(moment[i])))
-            columns["v"].append(float(spend[i]) if touchpoint == "ad" else None)
+        rows = np.flatnonzero(there & (moment < DAYS))
+        columns["c"] += [f"c{i}" for i in customer[rows].tolist()]
+        columns["j"] += [f"j{i}" for i in rows.tolist()]
+        columns["t"] += [touchpoint] * len(rows)
+        columns["w"].append(BEGIN_US + (moment[rows] * 86_400e6).astype("timedelta64[us]"))
+        columns["v"].append(spend[rows] if touchpoint == "ad" else np.full(len(rows), np.nan))
+    columns |= {name: np.concatenate(columns[name]) for name in "wv"}
     log = InteractionLog.from_frame(
         columns,
         customer="c",

@@ -91,6 +91,57 @@ def test_young_periods_are_held_against_the_same_age() -> None:
     assert alarms <= 2
 
 
+def test_expected_of_a_young_week_is_what_final_weeks_had_at_the_same_age(steady: Journeys) -> None:
+    found = trend(steady, "conversion_rate")
+    assert found.within is not None
+    until = steady.log.observed_until
+    assert until is not None
+    rows = []  # week, days followed, days to the conversion within the time or None
+    for journey in steady:
+        begin = journey.interactions[0].timestamp
+        took = journey.interactions[-1].timestamp - begin
+        won = journey.outcome.value == "converted" and took <= found.within
+        rows.append(((begin - BEGIN).days // 7, until - begin, took if won else None))
+    young = {week for week, age, _ in rows if age < found.within}
+    assert young == set(np.flatnonzero(np.asarray(found.periods["censored"])).tolist())
+    final = [row for row in rows if row[0] not in young]
+    delays = [took for _, _, took in final if took is not None]
+    center = len(delays) / len(final)
+    assert found.center == pytest.approx(center)
+    for week in young:
+        ages = [min(age, found.within) for w, age, _ in rows if w == week]
+        q = [center * sum(took <= age for took in delays) / len(delays) for age in ages]
+        assert found.periods["expected"][week] == pytest.approx(np.mean(q))
+        seen = sum(took is not None for w, _, took in rows if w == week)
+        assert found.periods["value"][week] == pytest.approx(seen / len(ages))
+        wide = max(found.spread, 1.0) * np.sqrt(sum(x * (1 - x) for x in q))
+        assert found.periods["outside"][week] == (abs(seen - sum(q)) > 3 * wide and sum(q) >= 5)
+
+
+def test_a_collapse_shows_in_a_young_week_at_once() -> None:
+    rng = np.random.default_rng(8)
+    rows = []
+    for i, day in enumerate(rng.integers(0, 182, 4_000).tolist()):
+        start = BEGIN + timedelta(days=day, hours=9)
+        rows.append((f"c{i}", "ad", start))
+        if rng.random() < 0.4 * (day < 168):  # nobody of the last two weeks converts
+            rows.append((f"c{i}", "buy", start + timedelta(days=rng.exponential(5))))
+    until = BEGIN + timedelta(days=182)
+    customer, touchpoint, when = zip(*(row for row in rows if row[2] < until), strict=True)
+    log = InteractionLog.from_frame(
+        {"c": customer, "t": touchpoint, "w": list(when)},
+        customer="c",
+        touchpoint="t",
+        timestamp="w",
+        observed_until=until,
+    )
+    found = trend(log.journeys(goal="buy", inactivity=timedelta(days=20)), "conversion_rate")
+    outside = np.asarray(found.periods["outside"])
+    assert found.periods["censored"][-2:].tolist() == [True, True]
+    assert outside[-2]
+    assert not outside[:-2].any()
+
+
 def test_change_is_found_at_its_date_in_either_direction() -> None:
     for jump in (0.2, -0.2):
         found = trend(shop(seed=3, customers=3_000, jump=jump), "conversion_rate", by="week")
@@ -106,6 +157,34 @@ def test_change_is_not_found_where_there_is_none() -> None:
         trend(shop(seed=seed, customers=600), "conversion_rate").p <= 0.05 for seed in range(100)
     )
     assert false <= 12  # 5 are to be expected; 13 or more has a probability of .002
+
+
+def test_a_week_that_all_share_is_no_change_of_customers() -> None:
+    def called(week_sd: float, jump: float) -> int:
+        found = 0
+        for seed in range(30):
+            rng = np.random.default_rng(seed)
+            day = np.sort(rng.integers(0, 182, 2_000))
+            chance = 0.4 + rng.normal(0, week_sd, 26)[day // 7] + jump * (day >= 91)
+            won = rng.random(2_000) < chance
+            log = InteractionLog.from_frame(
+                {
+                    "c": [f"c{i}" for i in range(2_000)],
+                    "t": ["ad"] * 2_000,
+                    "w": [BEGIN + timedelta(days=d) for d in day.tolist()],
+                    "v": won.astype(float),
+                },
+                customer="c",
+                touchpoint="t",
+                timestamp="w",
+                score="v",
+            )
+            found += trend(log, "score").p <= 0.05
+        return found
+
+    assert called(0.0, 0.0) <= 5  # 1.5 are to be expected at .05; 6 or more have p = .003
+    assert called(0.1, 0.0) <= 5  # by signs of customers alone 20
+    assert called(0.0, 0.12) >= 26
 
 
 def test_exit_rate_counts_visits_that_were_followed_to_the_limit(steady: Journeys) -> None:

@@ -20,6 +20,7 @@ from cxjourney._stats.control_limits import (
     limits_of_shares,
     reached_at_age,
 )
+from cxjourney._stats.extremes import random_signs
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_choice, check_level
@@ -237,8 +238,9 @@ def trend(
     little.
 
     The change is the largest standardised cumulative sum of deviations, up or down, against the
-    same under random signs of customers; its interval are the dates that fit nearly as well. For
-    numbers a day the signs are those of weeks, which are taken as independent of one another.
+    same under random signs of customers, widened where weeks differ more than their customers make
+    them; its interval are the dates that fit nearly as well. For numbers a day the signs are those
+    of weeks, which are taken as independent of one another.
 
     Examples
     --------
@@ -316,12 +318,13 @@ class _Change:
 
     @classmethod
     def of(
-        cls, unit: Ints, moment: Ints, value: Floats, n_units: int, first: int, **size: int
+        cls, unit: Ints, moment: Ints, value: Floats, signs: Floats, first: int, **size: int
     ) -> _Change:
         """Return the change of values; moment 0 is day `first`, each lasts `days`."""
         n, days, step = int(moment.max()) + 1, size.get("days", 1), size.get("step", 1)
+        n_units = signs.shape[1]
         up, down = (
-            rise_of(unit, moment, x, n_units=n_units, n_periods=n, step=step)
+            rise_of(unit, moment, x, n_units=n_units, n_periods=n, step=step, signs=signs)
             for x in (value, -value)
         )
         found = up if up.p <= down.p else attrs.evolve(down, before=-down.before, after=-down.after)
@@ -458,8 +461,26 @@ def _change(journeys: Journeys, rows: Rows, calendar: _Calendar) -> _Change:
     day = calendar.day(rows.time_us)
     first, size = int(day.min()), int(np.ptp(day)) + 1
     step = max(7 if size > _MANY_DAYS else 1, size // _MOST_DATES)
-    unit = md5_first_bytes(journeys.log.customer_ids)[journeys.customer[rows.journey]]
-    return _Change.of(unit.astype(np.int64), day - first, rows.value, _BYTE, first, step=step)
+    byte = md5_first_bytes(journeys.log.customer_ids)[journeys.customer[rows.journey]]
+    unit = byte.astype(np.int64)
+    signs = random_signs(_BYTE) * _common(unit, (day - first) // 7, rows.value)
+    return _Change.of(unit, day - first, rows.value, signs, first, step=step)
+
+
+def _common(unit: Ints, week: Ints, value: Floats) -> float:
+    """Return how much more weeks differ than their customers make them, at least 1.
+
+    By moving ranges, which a change at one date hardly moves: a campaign or a strike hits everybody
+    at once, and signs of customers know nothing of it.
+    """
+    n, deviation = int(week.max()) + 1, value - value.mean()
+    trials = np.bincount(week, minlength=n).astype(np.float64)
+    sums = np.bincount(week, deviation, n).astype(np.float64)
+    weeks = limits_of_means(sums, trials, float(np.var(value)))
+    by_customer = np.bincount(np.unique(unit * n + week, return_inverse=True)[1], deviation)
+    alike = float((by_customer**2).sum() / max((deviation**2).sum(), 1e-300))
+    enough = np.count_nonzero(trials) >= _FEWEST_WEEKS and alike > 0
+    return max(1.0, weeks.spread / alike**0.5) if enough else 1.0
 
 
 def _change_of_counts(rows: Rows, calendar: _Calendar, ends: tuple[int, int]) -> _Change:
@@ -471,7 +492,8 @@ def _change_of_counts(rows: Rows, calendar: _Calendar, ends: tuple[int, int]) ->
         return _Change()
     week = (calendar.day(rows.time_us) - first) // 7
     mean = np.bincount(week[(week >= 0) & (week < weeks)], minlength=weeks) / 7
-    return _Change.of(np.arange(weeks), np.arange(weeks), mean, weeks, first, days=7)
+    here = np.arange(weeks)
+    return _Change.of(here, here, mean, random_signs(weeks), first, days=7)
 
 
 def _said(found: Trend, rows: Rows, young: int, *, slow: bool) -> tuple[str, ...]:
