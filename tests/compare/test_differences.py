@@ -295,6 +295,9 @@ def test_a_customer_of_two_logs_is_left_out_of_both():
         found = between(closed_cases(second), closed_cases(logs[0]))
         row = next(row for row in found.table if row["touchpoint"] == "web")
         assert (row["low"], row["high"], row["p_value"]) == pytest.approx(expected, rel=1e-9)
+        lead = found.headline.row(0)  # conversions are what exits are not
+        ends = (-lead["high"], -lead["low"], lead["p_value"])
+        assert ends == pytest.approx(expected, rel=1e-9)
 
 
 @given(st.tuples(*[st.integers(0, 60)] * 4))

@@ -164,6 +164,34 @@ def test_mean_visits_and_values_within_the_window_are_censored_too():
     assert firsts.figures("visits", start, 1, 0.5).whole == pytest.approx([1])
 
 
+@pytest.mark.parametrize("customers", [30, 90])
+def test_means_without_a_bucket_against_a_few_independent_lines(customers):
+    rows = random_rows(customers, customers)
+    journeys = log_of(rows).journeys(goal="buy", inactivity=timedelta(days=3))
+    firsts = first_visits_of(journeys)
+    start = np.where(firsts.node == len(firsts.names), 0, -1)
+    found = firsts.figures("visits", start, 1, 6.0)
+    unit = units_of(journeys).of
+    began, visits = {}, []
+    for who, case, what, day in rows:
+        began.setdefault(case, (day, who))
+        if what != "buy":
+            visits.append((case, round(day - began[case][0], 6)))
+    bucket = dict(zip((journeys.log.customer_ids[c] for c in journeys.customer), unit, strict=True))
+
+    def mean(without):
+        kept = {c: SNAPSHOT - day for c, (day, who) in began.items() if bucket[who] not in without}
+        return sum(
+            1 / sum(followed >= age for followed in kept.values())
+            for case, age in visits
+            if case in kept and age <= min(6.0, kept[case])
+        )
+
+    assert found.whole[0] == pytest.approx(mean(()))
+    for b in sorted({*unit.tolist()})[::7]:
+        assert found.without[b, 0] == pytest.approx(mean((b,)))
+
+
 def test_drop_off_is_dated_to_the_last_visit():
     rows = [(f"c{i}", f"{i}", "web", float(i % 3)) for i in range(9)]
     rows += [(f"c{i}", f"{i}", "app", 9.0) for i in range(3)]
