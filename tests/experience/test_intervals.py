@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 import pytest
@@ -147,3 +148,33 @@ def test_curves_of_segments_have_the_same_points():
     for _, part in found:
         assert part.table["stage"][:3] == whole.table["stage"][:3]
     assert len(set(whole.table["stage"])) == 3
+
+
+def test_means_of_equal_values_have_no_interval_but_on_a_scale():
+    """Twenty customers who all felt and answered alike: Wilson's interval on [-1, 1], or none."""
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    log = cx.InteractionLog.from_interactions(
+        cx.Interaction(
+            customer=f"c{i}", touchpoint=name, timestamp=begin, emotion=-0.9, score=5.0, seq=place
+        )
+        for i in range(20)
+        for place, name in enumerate(("call", "leave"))
+    )
+    journeys = log.journeys(all_closed=True)
+    sizes = np.bincount(units_of(journeys).of)
+    n = sizes.sum() ** 2 / (sizes**2).sum()
+    for analysis in (scores, partial(emotion_curve, over="position"), peak_end):
+        felt, answered = (analysis(journeys, measure=m).table for m in ("emotion", "score"))
+        value = "value" if analysis is peak_end else "mean"
+        known = np.flatnonzero(np.isfinite(np.asarray(answered[value], dtype=float)))
+        assert len(known)
+        assert np.isnan(np.asarray(answered["low"], dtype=float)[known]).all()
+        assert np.isnan(np.asarray(answered["high"], dtype=float)[known]).all()
+        assert "nothing varies" in str(analysis(journeys, measure="score"))
+        # Wilson's interval of .05 in as many trials as customers, with Student's quantile
+        z, p = student_t.ppf(0.975, n - 1), 0.05
+        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        for i in known:
+            assert felt["low"][i] == pytest.approx(2 * (middle - half) - 1)
+            assert felt["high"][i] == pytest.approx(2 * (middle + half) - 1)

@@ -139,6 +139,29 @@ class BucketFigures:
         """Return both ends of Student's interval."""
         return student_interval(self.whole, self.variance, self.freedom, level=level)
 
+    @property
+    def flat(self) -> Bools:
+        """Whether a mean does not vary at all, so that nothing tells how far it may be off."""
+        scale = np.maximum(1.0, np.abs(self.whole))
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.sqrt(self.variance) <= _ROUNDING * scale)
+
+    def means(
+        self, level: float, scale: tuple[float, float] | None = None
+    ) -> tuple[Floats, Floats]:
+        """Return both ends of Student's interval of means.
+
+        Where nothing varies it is Wilson's on the scale of the values, or NaN without one.
+        """
+        low, high = self.student(level)
+        if not self.flat.any():
+            return low, high
+        bottom, top = scale or (np.nan, np.nan)
+        ends = self.map(lambda mean: (mean - bottom) / (top - bottom)).wilson(level)
+        on_scale = (bottom + (top - bottom) * end for end in ends)
+        flat_low, flat_high = on_scale
+        return np.where(self.flat, flat_low, low), np.where(self.flat, flat_high, high)
+
     def positive(self, level: float) -> tuple[Floats, Floats]:
         """Return Student's interval on the scale of logarithms; NaN where a figure or θ₋g is 0."""
         logs = self.map(_log)

@@ -45,6 +45,13 @@ def why_no_interval(figures: BucketFigures) -> tuple[str, ...]:
     return (NO_INTERVAL if lacking.size == 1 else _SOME_WITHOUT,)
 
 
+def means_without(mean: Floats, low: Floats) -> tuple[str, ...]:
+    """Return the note under means some of which have no interval; nothing otherwise."""
+    if not (np.isfinite(mean) & np.isnan(low)).any():
+        return ()
+    return ("Some means have no interval: they rest on too few customers, or nothing varies.",)
+
+
 def share_estimate(
     hit: Bools,
     units: Units,
@@ -93,11 +100,8 @@ def mean_estimate(
 ) -> Estimate:
     """Return a mean as an estimate, with Student's interval; Wilson's for values in [0, 1]."""
     found = mean_figures(values, units, item)
-    (low,), (high,) = found.wilson(level) if of_shares else found.student(level)
-    n, flat = round(float(found.units.sum())), False
-    if not of_shares and nothing_varies(float(found.variance[0]), float(found.whole[0])):
-        low = high = np.nan
-        flat = True
+    (low,), (high,) = found.wilson(level) if of_shares else found.means(level)
+    n = round(float(found.units.sum()))
     return Estimate(
         value=float(found.whole[0]),
         low=float(low),
@@ -111,7 +115,7 @@ def mean_estimate(
             *(() if n else ("empty",)),
             *notes,
             *why_no_interval(found),
-            *((_FLAT,) if flat else ()),
+            *((_FLAT,) if found.flat[0] and not of_shares else ()),
         ),
         name=name,
         definition=definition,

@@ -9,7 +9,7 @@ import numpy as np
 
 from cxjourney._stats.aalen_johansen import OPEN
 from cxjourney._stats.buckets import BucketFigures, resting_on
-from cxjourney._stats.estimates import CLUSTERED, LOGARITHMS, why_no_interval
+from cxjourney._stats.estimates import CLUSTERED, LOGARITHMS, means_without, why_no_interval
 from cxjourney._stats.ratios import mean_figures, quotient, share_of_total_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -192,7 +192,7 @@ def bottlenecks(
     median, p90 = _quantiles(node, wait, mass, k, (0.5, 0.9))
     left_s = times_without_buckets(journeys, by, times, times.wait_s)
     mean = _means(journeys, by, times, left_s)
-    low, high = mean.student(level)
+    low, high = mean.means(level)
     if times.weighted and journeys.rules.absorbing:
         total, share, converted, ends = _of_chain(journeys, by, times, left_s)
         restricted = chain_of(journeys, by).restricted
@@ -200,7 +200,7 @@ def bottlenecks(
         total, share, converted, ends = _of_visits(journeys, visits, times)
         restricted = 0.0
     share_low, share_high = share.wilson(level)
-    caveats = (*why_no_interval(mean), *missing_note_of(journeys, by))
+    caveats = (*means_without(mean.whole, low), *missing_note_of(journeys, by))
     short = times.followed_us >= 0
     if short.any():
         n = np.count_nonzero(short)

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from cxjourney import plot
-from cxjourney._stats.estimates import CLUSTERED
+from cxjourney._stats.estimates import CLUSTERED, means_without
 from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.distinct import distinct
 from cxjourney._support.result import Result
@@ -16,7 +16,7 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_count, check_level, check_number
 from cxjourney.domain import MISSING, Outcome, stage_order
 from cxjourney.exceptions import InvalidValue
-from cxjourney.experience._scores import Measure, measured
+from cxjourney.experience._scores import SCALES, Measure, measured
 from cxjourney.journeys import (
     OUTCOMES,
     BySegment,
@@ -111,6 +111,7 @@ class EmotionCurve(Result):
     def _notes(self) -> tuple[str, ...]:
         return (
             f"Means have {100 * self.level:g}% intervals (Student, {CLUSTERED}).",
+            *means_without(self.table["mean"], self.table["low"]),
             f"Points with fewer than {self.min_n} values are empty.",
             "Late points hold only journeys that got there: compare within an outcome.",
         )
@@ -260,7 +261,7 @@ def emotion_curve(
             units=units_of(journeys),
             item=visits.journey[at],
         )
-        low, high = found.student(level)
+        low, high = found.means(level, SCALES.get(measure))
         n = found.units.sum(axis=0)
         few = n < min_n
         mean = np.where(few, np.nan, found.whole)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, overload
 import attrs
 import numpy as np
 
-from cxjourney._stats.estimates import CLUSTERED, why_no_interval
+from cxjourney._stats.estimates import CLUSTERED, means_without
 from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -143,7 +143,7 @@ def expectation_gaps(
         )
         for column in (gap, hoped[pair], lived[pair], gap > 0, gap == 0)
     )
-    low, high = found.student(level)
+    low, high = found.means(level)
     overall = float(gap.mean()) if len(gap) else float("nan")
     drawn = shrunken_means(found.whole, found.variance, overall)
     table = Table(
@@ -170,5 +170,5 @@ def expectation_gaps(
         table=table.take(order),
         n_incomplete=int(np.count_nonzero(one)),
         level=level,
-        caveats=(*why_no_interval(found), *missing_note_of(journeys, by)),
+        caveats=(*means_without(found.whole, low), *missing_note_of(journeys, by)),
     )

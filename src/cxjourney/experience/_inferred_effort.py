@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney._stats.estimates import CLUSTERED
+from cxjourney._stats.estimates import CLUSTERED, means_without
 from cxjourney._stats.intervals import normal_quantile
 from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.arrays import numbers
@@ -120,6 +120,7 @@ class InferredEffort(Result):
         long = [name for name in _LENGTH if name in self.table["component"]]
         return (
             f"Means have {100 * self.level:g}% intervals (Student, {CLUSTERED}).",
+            *means_without(self.table["mean"], self.table["low"]),
             f"{self.n_in_progress:,} journeys in progress are left out.",
             "The index is the mean of percentile ranks, each component that varies weighing alike.",
             f"{len(long)} of {len(self.table)} votes count length: {', '.join(long)}.",
@@ -204,7 +205,7 @@ def inferred_effort(
             n_groups=1,
             units=units,
         )
-        low, high = found.student(level)
+        low, high = found.means(level)
         rows.append((name, float(found.whole[0]), float(low[0]), float(high[0])))
     index = np.full(len(ended), np.nan)
     if ranks:

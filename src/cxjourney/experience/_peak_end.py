@@ -8,12 +8,12 @@ import attrs
 import numpy as np
 
 from cxjourney import metrics
-from cxjourney._stats.estimates import CLUSTERED
+from cxjourney._stats.estimates import CLUSTERED, means_without
 from cxjourney._stats.ratios import mean_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.experience._scores import Measure, measured
+from cxjourney.experience._scores import SCALES, Measure, measured
 from cxjourney.journeys import (
     CONVERTED,
     DROPPED,
@@ -61,6 +61,7 @@ class Remembered(Result):
     def _notes(self) -> tuple[str, ...]:
         return (
             f"Means have {100 * self.level:g}% intervals (Student, {CLUSTERED}).",
+            *means_without(self.table["value"], self.table["low"]),
             f"{self.n_in_progress:,} journeys in progress have no end and are left out.",
             "Peak-end predicts memory about as well as the mean does (Alaybek et al. 2022).",
         )
@@ -172,7 +173,9 @@ def peak_end(
     groups["dropped"] = journeys.outcome == DROPPED
     rows: list[dict[str, Any]] = [
         {"outcome": name, "summary": summary}
-        | _figures(journeys, part[chosen[present]], present[chosen[present]], level)
+        | _figures(
+            journeys, part[chosen[present]], present[chosen[present]], level, SCALES.get(measure)
+        )
         for name, chosen in groups.items()
         for summary, part in parts.items()
     ]
@@ -191,11 +194,15 @@ def peak_end(
 
 
 def _figures(
-    journeys: Journeys, values: NDArray[np.float64], journey: NDArray[np.int64], level: float
+    journeys: Journeys,
+    values: NDArray[np.float64],
+    journey: NDArray[np.int64],
+    level: float,
+    scale: tuple[float, float] | None,
 ) -> dict[str, int | float]:
     """Return the mean over journeys with its interval."""
     found = mean_figures(values, units_of(journeys), journey)
-    (low,), (high,) = found.student(level)
+    (low,), (high,) = found.means(level, scale)
     return {
         "journeys": int(found.units.sum()),
         "customers": len(np.unique(journeys.customer[journey])),

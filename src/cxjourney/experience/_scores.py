@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from cxjourney import plot
-from cxjourney._stats.estimates import CLUSTERED, why_no_interval
+from cxjourney._stats.estimates import CLUSTERED, means_without
 from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.distinct import distinct
 from cxjourney._support.result import Result
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
 
 Measure = Literal["score", "emotion", "expectation"]
+SCALES = {"emotion": (-1.0, 1.0)}  # of measures that have one
 MEASURES = ("score", "emotion", "expectation")
 
 
@@ -211,7 +212,7 @@ def scores(
         units=units_of(journeys),
         item=visits.journey[known],
     )
-    low, high = found.student(level)
+    low, high = found.means(level, SCALES.get(measure))
     n = found.units.sum(axis=0)
     total = float(n.sum())
     sums = np.where(n > 0, n * found.whole, 0.0)
@@ -239,7 +240,7 @@ def scores(
         measure=measure,
         overall=overall,
         level=level,
-        caveats=(*why_no_interval(found), *missing_note_of(journeys, by)),
+        caveats=(*means_without(found.whole, low), *missing_note_of(journeys, by)),
     )
 
 

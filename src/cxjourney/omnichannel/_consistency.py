@@ -488,7 +488,7 @@ def _means(journeys: Journeys, rated: _Rated, *, level: float) -> _Means:
         ),
         units=resting_on(own.sum(axis=2), own.sum(axis=(1, 2)) > 0) if j > 1 else own[..., 0],
     )
-    low, high = figures.student(level)
+    low, high = figures.means(level)
     spread = figures.variance
     # what rounding leaves where all scores are alike
     spread[spread <= (_ROUNDING * np.abs(figures.whole)) ** 2] = 0.0
