@@ -259,3 +259,13 @@ def test_limits_without_end_are_refused_at_once(name, call):
     with pytest.raises(InvalidValue, match=rf"{name}\b.* must be"):
         call(log, log.journeys(goal="y", all_closed=True))
     assert len(log.journeys(inactivity=timedelta(days=10**8))) == 2
+
+
+@pytest.mark.parametrize(
+    "field",
+    [{"score": 10**400}, {"value": -(10**400)}, {"expectation": 10**400}, {"emotion": 10**400},
+     {"duration": timedelta.max}],
+)  # fmt: skip
+def test_typed_objects_refuse_what_no_column_holds(field):
+    with pytest.raises(InvalidValue, match=next(iter(field))):
+        cx.Interaction(customer="a", touchpoint="x", timestamp=BEGIN, **field)

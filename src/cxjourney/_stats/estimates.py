@@ -14,6 +14,8 @@ from cxjourney._support.validation import check_level
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import ArrayLike
+
     from cxjourney._stats.buckets import BucketFigures
     from cxjourney._stats.estimate import Parameter
     from cxjourney._stats.units import Units
@@ -45,9 +47,10 @@ def why_no_interval(figures: BucketFigures) -> tuple[str, ...]:
     return (NO_INTERVAL if lacking.size == 1 else _SOME_WITHOUT,)
 
 
-def means_without(mean: Floats, low: Floats) -> tuple[str, ...]:
+def means_without(mean: ArrayLike, low: ArrayLike) -> tuple[str, ...]:
     """Return the note under means some of which have no interval; nothing otherwise."""
-    if not (np.isfinite(mean) & np.isnan(low)).any():
+    known, ends = (np.asarray(column, dtype=np.float64) for column in (mean, low))
+    if not (np.isfinite(known) & np.isnan(ends)).any():
         return ()
     return ("Some means have no interval: they rest on too few customers, or nothing varies.",)
 

@@ -30,7 +30,7 @@ __all__ = [
 
 SCHEMA = 1
 TYPE = "JourneyBlueprint"
-_MOST_NODES = 100_000  # of a YAML text, each time that an alias repeats them
+_MOST_NODES = 20_000  # of a YAML text, each time that an alias repeats them
 _DEEPEST = 20  # models within models
 _BREAKS = set("\r\x85\u2028\u2029\ufeff")
 

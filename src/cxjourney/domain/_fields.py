@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cxjourney._support.mapping import EMPTY, FrozenMapping
@@ -94,7 +95,8 @@ def finite(
     if type(value) is float:
         number = value
     elif hasattr(value, "__float__") and not isinstance(value, bool):
-        number = float(value)
+        with suppress(OverflowError):  # an int that no float holds
+            number = float(value)
     if math.isfinite(number) and low <= number <= high:
         return number
     interval = f" in [{low:g}, {high:g}]" if math.isfinite(low) else ""

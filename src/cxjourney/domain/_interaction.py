@@ -98,6 +98,8 @@ def _duration(value: timedelta) -> timedelta:
         raise InvalidValue.of("duration", "be a datetime.timedelta (a number has no unit)", value)
     if value < timedelta(0):
         raise InvalidValue.of("duration", "not be negative", value)
+    if value > timedelta(days=10**8):
+        raise InvalidValue.of("duration", "be no longer than the calendar", value)
     return value if type(value) is timedelta else timedelta(microseconds=duration_us(value))
 
 
