@@ -58,7 +58,7 @@ def test_an_unknown_end_of_the_interval_stays_unknown():
     [
         ({"retention": 1.2}, "retention must be a fraction"),
         ({"discount": -1.0}, "discount must be finite and above -1"),
-        ({"periods": 0}, "periods must be a positive whole number"),
+        ({"periods": 0}, "periods must be a whole number from 1"),
         ({"first_margin": "later"}, "first_margin"),
     ],
 )

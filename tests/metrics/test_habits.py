@@ -48,7 +48,7 @@ def test_stickiness_of_a_window_without_anybody_is_empty():
     assert estimate.notes == ("empty",)
     assert estimate.exclusions["rows outside the window"] == 1
     assert math.isnan(stickiness([], []).value)
-    with pytest.raises(InvalidValue, match="positive whole number"):
+    with pytest.raises(InvalidValue, match="days must be a whole number from 1"):
         stickiness([], [], days=0)
 
 

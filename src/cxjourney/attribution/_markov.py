@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Unpack, overload
 
 import attrs
@@ -143,21 +144,9 @@ def markov(
     check_journeys(journeys)
     if segment is not None:
         check_whole_costs(costs)
-        return by_segment(
-            journeys,
-            segment,
-            lambda part: markov(
-                part,
-                by=by,
-                states=states,
-                order=order,
-                of=of,
-                look_back=look_back,
-                ignore=ignore,
-                costs=costs,
-                level=level,
-            ),
-        )
+        options: RuleOptions = {"by": by, "of": of, "look_back": look_back, "ignore": ignore}
+        of_part = partial(markov, states=states, order=order, level=level, **options)
+        return by_segment(journeys, segment, of_part)
     check_level(level)
     check_choice(of, "of", ("conversions", "value"))
     check_count(order, "order", most=100)

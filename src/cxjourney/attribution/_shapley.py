@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal, Unpack, overload
 
 import attrs
@@ -151,22 +152,9 @@ def shapley(
     check_journeys(journeys)
     if segment is not None:
         check_whole_costs(costs)
-        return by_segment(
-            journeys,
-            segment,
-            lambda part: shapley(
-                part,
-                by=by,
-                worth=worth,
-                of=of,
-                look_back=look_back,
-                ignore=ignore,
-                costs=costs,
-                samples=samples,
-                level=level,
-                rng=rng,
-            ),
-        )
+        options: RuleOptions = {"by": by, "of": of, "look_back": look_back, "ignore": ignore}
+        of_part = partial(shapley, worth=worth, samples=samples, level=level, rng=rng, **options)
+        return by_segment(journeys, segment, of_part)
     check_level(level)
     check_choice(of, "of", ("conversions", "value"))
     check_choice(worth, "worth", ("conversions", "rate"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict, Unpack, overload
 
 import attrs
@@ -229,21 +230,17 @@ def emotion_curve(
     check_number(prominence, "prominence")
     visits = contacts_of(journeys, "stage" if over == "stage" else "touchpoint")
     if segment is not None:
-        order = _order(visits, stages) if over == "stage" else stages
-        return by_segment(
-            journeys,
-            segment,
-            lambda part: emotion_curve(
-                part,
-                measure=measure,
-                over=over,
-                stages=order,
-                bins=bins,
-                min_n=min_n,
-                prominence=prominence,
-                level=level,
-            ),
+        of_part = partial(
+            emotion_curve,
+            measure=measure,
+            over=over,
+            stages=_order(visits, stages) if over == "stage" else stages,
+            bins=bins,
+            min_n=min_n,
+            prominence=prominence,
+            level=level,
         )
+        return by_segment(journeys, segment, of_part)
     values = measured(journeys, visits, measure)
     point, labels = _points(journeys, visits, over, stages, bins)
     k = len(labels)

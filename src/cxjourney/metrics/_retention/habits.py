@@ -14,7 +14,13 @@ from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.frozen import array_eq, read_only
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_choice, check_duration, check_level, duration_us
+from cxjourney._support.validation import (
+    check_choice,
+    check_count,
+    check_duration,
+    check_level,
+    duration_us,
+)
 from cxjourney._time.calendar import PERIODS, period_index, period_label
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._rates import proportion
@@ -74,8 +80,7 @@ def stickiness(
     0.625
     """
     check_level(level)
-    if isinstance(days, bool) or not isinstance(days, (int, np.integer)) or days < 1:
-        raise InvalidValue.of("days", "be a positive whole number", days)
+    check_count(days, "days")
     activity = read_activity(customers, timestamps)
     day = period_index(activity.us, "day", time_zone)
     if last_day is None:

@@ -16,6 +16,7 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import (
     check_choice,
+    check_count,
     check_duration,
     check_fraction,
     check_kind,
@@ -84,7 +85,7 @@ def clv_constant(
     check_number(margin, "margin")
     _check_discount(discount)
     if periods is not None:
-        _check_periods(periods)
+        check_count(periods, "periods")
 
     rate = check_fraction(
         retention.value if isinstance(retention, Estimate) else retention, "retention"
@@ -177,7 +178,7 @@ def clv_curve(
     check_number(margin, "margin")
     check_duration(period, "period")
     _check_discount(discount)
-    _check_periods(periods)
+    check_count(periods, "periods")
     check_kind(curve, "curve", SurvivalCurve, "kaplan_meier()")
     value = low = high = 0.0
     notes: tuple[str, ...] = ()
@@ -369,8 +370,3 @@ def clv_purchases(
 def _check_discount(discount: float) -> None:
     if not (is_number(discount) and math.isfinite(discount) and discount > -1):
         raise InvalidValue.of("discount", "be finite and above -1", discount)
-
-
-def _check_periods(periods: int) -> None:
-    if isinstance(periods, bool) or not isinstance(periods, (int, np.integer)) or periods < 1:
-        raise InvalidValue.of("periods", "be a positive whole number", periods)
