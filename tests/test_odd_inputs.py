@@ -269,3 +269,19 @@ def test_limits_without_end_are_refused_at_once(name, call):
 def test_typed_objects_refuse_what_no_column_holds(field):
     with pytest.raises(InvalidValue, match=next(iter(field))):
         cx.Interaction(customer="a", touchpoint="x", timestamp=BEGIN, **field)
+
+
+@pytest.mark.parametrize(
+    ("n", "all_closed", "told"),
+    [(1, False, "The difference is not known."), (1, True, "0.0 points, without an interval."),
+     (3, True, "0.0 points (-86.1 to 86.1).")],
+)  # fmt: skip
+def test_a_difference_that_is_not_known_is_said_in_words(n, all_closed, told):
+    log = log_of({"who": list("abc")[:n], "when": [BEGIN] * n, "what": ["x"] * n})
+    limit = None if all_closed else timedelta(days=1)
+    journeys = log.journeys(
+        goal="buy", all_closed=all_closed, inactivity=limit, touchpoints=["buy"]
+    )
+    shown = str(cx.compare.between(journeys, journeys))
+    assert told in shown
+    assert "nan" not in shown

@@ -66,6 +66,14 @@ class Change:
     q_value: float
 
 
+def _points(*figures: float) -> str:
+    """Return a difference in points with the ends of its interval, as far as they are known."""
+    shown = [f"{round(100 * one, 1) + 0.0:.1f}" for one in figures if not np.isnan(one)]
+    if len(shown) == len(figures):
+        return f"{shown[0]} points ({shown[1]} to {shown[2]})"
+    return f"{shown[0]} points, without an interval" if shown else "not known"
+
+
 @attrs.frozen(kw_only=True, repr=False)
 class Differences(Result):
     """Where groups of journeys differ, the surest first; every difference is group minus against.
@@ -240,7 +248,7 @@ class Differences(Result):
             return ""
         row: dict[str, Any] = self.headline.row(0)
         told = [
-            f"{100 * row[name]:.1f} points ({100 * row[low]:.1f} to {100 * row[high]:.1f})"
+            _points(row[name], row[low], row[high])
             for name, low, high in (("difference", "low", "high"), _PERCENT[5:])
             if name in row
         ]
