@@ -230,7 +230,7 @@ def test_many_nodes_are_solved_by_their_moves(many, graph, monkeypatch):
         return many.graph() if graph else many.where(np.ones(len(many), dtype=bool))  # nothing kept
 
     dense = exits(source()).table
-    monkeypatch.setattr("cxjourney.journeys._chain_figures.MOST_WITH_DIAGONAL", 0)
+    monkeypatch.setattr("cxjourney.journeys._chain_figures._DENSE", 0)
     monkeypatch.setattr("cxjourney.journeys._chain_figures.StackedChains", None)
     sparse = exits(source()).table
     for name in ("lost_conversions", "lost_low", "lost_high"):

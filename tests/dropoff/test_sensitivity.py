@@ -151,7 +151,7 @@ def test_segments_are_those_of_their_customers():
 
 def test_many_nodes_have_the_same_conversion(log, monkeypatch):
     dense = sensitivity(log, goal="buy", limits=[7 * DAY]).table
-    monkeypatch.setattr("cxjourney.journeys._chain_figures.MOST_WITH_DIAGONAL", 0)
+    monkeypatch.setattr("cxjourney.journeys._chain_figures._DENSE", 0)
     sparse = sensitivity(log, goal="buy", limits=[7 * DAY]).table
     assert sparse["low"].tolist() == pytest.approx(dense["low"].tolist())
     assert not math.isnan(sparse["low"][0])
