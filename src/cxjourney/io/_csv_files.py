@@ -11,26 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import numpy as np
 
 from cxjourney._support.parallel import run_parallel
-from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
+from cxjourney.exceptions import InputFileError, UnknownName
+from cxjourney.io._cells import cells_of, columns_by_role, fetched, selected
 from cxjourney.io._csv_count import count_records, count_records_slowly, opened
 from cxjourney.io._files import compression_of, file_errors, show_path, why_refused
-from cxjourney.kernels import ArrowStrings, record_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
 
 __all__ = ["csv_column", "csv_columns", "csv_header"]
 
 DELIMITERS = (",", ";", "\t", "|")
 _LONGEST_LINE = 2_000_000  # as DuckDB reads it
 _MOST_COLUMNS = 10_000
-_KINDS = dict.fromkeys(("score", "emotion", "expectation", "value", "duration"), "DOUBLE")
-_KINDS["seq"] = "BIGINT"  # all other roles are strings
 _UNIT_SEPARATOR = "\x1f"  # no file delimits by it, so that a line comes as one cell
 # What must not be left to the sniffer: it guesses comments, quotes and lines to skip from data.
 _PLAIN = "auto_detect=false, comment='', nullstr='', hive_partitioning=false, filename=false"
@@ -76,32 +71,22 @@ def csv_columns(
     UnknownName
         If a file lacks a column; names the nearest ones.
     """
-    cell_of = {role: (name, _KINDS.get(role, "VARCHAR")) for role, name in roles.items()}
+    cell_of = cells_of(roles)
     cells = list(dict.fromkeys(cell_of.values()))
-    pieces: list[list[Any]] = []
-    rows_before = 0
-    for file in files:
+
+    def piece(file: str) -> dict[str, Any]:
         source = _Source(glob.escape(file), compression_of(file), encoding)
         header = _header(connection, file, source, [*roles.values()], delimiter)
-        fetched, records = run_parallel(
+        found, records = run_parallel(
             Path(file).stat().st_size,
             partial(_rows, connection, file, source, _query(header, cells), header.delimiter),
             partial(count_records, file, source.compression, encoding),
         )
         if len(header.names) > 1 and records is not None:  # else a blank line is a row
-            _reconcile(file, source, header.delimiter, records, len(fetched["v0"]))
-        pieces.append([])
-        for i, (name, kind) in enumerate(cells):
-            column = fetched[f"v{i}"]
-            if kind != "VARCHAR":
-                _refuse_bad(fetched[f"bad{i}"], name, kind, rows_before)
-            if kind == "DOUBLE":
-                column = np.ma.filled(column.astype(np.float64), np.nan)
-            pieces[-1].append(column)
-        rows_before += len(pieces[-1][0])
-    stacked = map(_stacked, map(list, zip(*pieces, strict=True)))
-    of_cell = dict(zip(cells, stacked, strict=True))
-    return {role: of_cell[cell] for role, cell in cell_of.items()}
+            _reconcile(file, source, header.delimiter, records, len(found["v0"]))
+        return found
+
+    return columns_by_role(map(piece, files), cell_of)
 
 
 def csv_column(
@@ -159,25 +144,11 @@ class _Header:
 
 
 def _query(header: _Header, cells: Sequence[tuple[str, str]]) -> str:
-    """Return the SQL that reads cells as values v0, v1 and so on, and bad0 where numbers are none.
-
-    Cells are numbered, not named: DuckDB's names ignore case and must not repeat.
-    """
+    """Return the SQL that reads cells of the file."""
     schema = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header.names)))
-    wanted = []
-    for i, (name, kind) in enumerate(cells):
-        place = f"c{header.names.index(name)}"
-        if kind == "VARCHAR":
-            wanted.append(f"{place} AS v{i}")
-            continue
-        cell = f"nullif(trim({place}), '')"
-        number = f"TRY_CAST({cell} AS {kind})"
-        bad = f"{cell} IS NOT NULL AND {number} IS NULL"
-        if kind == "BIGINT":  # the cast would round 1.5
-            bad = f"({bad}) OR NOT regexp_full_match({cell}, '[+-]?[0-9]+(\\.0*)?')"
-        wanted += [f"{number} AS v{i}", f"coalesce({bad}, false)::BIGINT AS bad{i}"]
+    places = [f"c{header.names.index(name)}" for name, _ in cells]
     return (  # the query holds numbers of cells, never a name from outside
-        f"SELECT {', '.join(wanted)} FROM read_csv(?, columns={{{schema}}}, header=true, "  # noqa: S608
+        f"SELECT {selected(places, cells)} FROM read_csv(?, columns={{{schema}}}, header=true, "  # noqa: S608
         "delim=?, quote='\"', escape='\"', allow_quoted_nulls=false, strict_mode=true, "
         f"compression=?, encoding=?, {_newline(header)}{_PLAIN})"
     )
@@ -195,7 +166,7 @@ def _rows(
 ) -> dict[str, Any]:
     with file_errors(file):
         parameters = [source.path, delimiter, source.compression, source.encoding]
-        return _fetched(connection.sql(query, params=parameters))
+        return fetched(connection.sql(query, params=parameters))
 
 
 def _reconcile(file: str, source: _Source, delimiter: str, records: int, rows: int) -> None:
@@ -208,48 +179,6 @@ def _reconcile(file: str, source: _Source, delimiter: str, records: int, rows: i
             f"{max(records - 1, 0):,} lines stand below the header; write it with one kind of line "
             "break, also within quotes, and no line of more than 2,000,000 bytes"
         )
-
-
-def _fetched(relation: Any) -> dict[str, Any]:
-    """Return the columns of a query: strings as `ArrowStrings` where kernels are compiled.
-
-    A stream that breaks off is read again, to hear why.
-    """
-    found = record_columns(relation)
-    if found is None:
-        fetched = relation.fetchnumpy()
-        return {name: _objects(values) for name, values in fetched.items()}
-    return {
-        name: np.ma.MaskedArray(*column) if isinstance(column, tuple) else column
-        for name, column in zip(relation.columns, found, strict=True)
-    }
-
-
-def _refuse_bad(bad: NDArray[np.int64], name: str, kind: str, rows_before: int) -> None:
-    rows = np.flatnonzero(bad) + rows_before
-    if len(rows):
-        what = "whole number" if kind == "BIGINT" else "number"
-        hint = "an empty cell stands for a missing one"
-        raise InvalidData.at_rows(f"{name} is no {what}", rows.tolist(), hint=hint)
-
-
-def _stacked(columns: list[Any]) -> Any:
-    if len(columns) == 1:
-        return columns[0]
-    if all(isinstance(column, ArrowStrings) for column in columns):
-        return ArrowStrings.stacked(columns)
-    if any(isinstance(column, np.ma.MaskedArray) for column in columns):
-        return np.ma.concatenate(columns)  # type: ignore[no-untyped-call]  # no stubs
-    return np.concatenate(columns)
-
-
-def _objects(column: NDArray[Any]) -> NDArray[Any]:
-    """Return a column of text with None where it is masked; numbers as they are."""
-    if column.dtype != object or not isinstance(column, np.ma.MaskedArray):
-        return column
-    strings: NDArray[Any] = np.ma.getdata(column).copy()
-    strings[np.ma.getmaskarray(column)] = None
-    return strings
 
 
 def _header(

@@ -1,0 +1,110 @@
+"""Reader of Excel workbooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Unpack
+
+from cxjourney._support.foreign import foreign
+from cxjourney._support.optional import require
+from cxjourney._support.validation import check_count
+from cxjourney.exceptions import InputFileError, UnknownName
+from cxjourney.io._files import find_files, show_path, unchanged
+from cxjourney.log import InteractionLog
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from cxjourney.log import FurtherColumns
+
+    FilePath = str | PathLike[str]
+
+__all__ = ["excel_table", "read_excel"]
+
+
+def read_excel(
+    path: FilePath,
+    *,
+    customer: str,
+    timestamp: str,
+    touchpoint: str,
+    sheet: str | None = None,
+    skip_rows: int = 0,
+    timestamp_format: str | None = None,
+    **columns: Unpack[FurtherColumns],
+) -> InteractionLog:
+    """Read a log from a sheet of an Excel workbook with one row an interaction, in any order.
+
+    Parameters
+    ----------
+    path
+        The workbook: .xlsx, .xlsb, .xls or .ods. Local only.
+    customer, timestamp, touchpoint
+        Names of the columns that every log needs.
+    sheet
+        Name of the sheet; None takes the only one, and refuses a workbook of several.
+    skip_rows
+        How many rows stand above the one that names the columns; empty ones do not count.
+    timestamp_format
+        `strptime` format of timestamps that are text; None reads ISO 8601. Cells that Excel keeps
+        as dates need none.
+    **columns
+        Further columns and options: see `InteractionLog.from_frame`. Other columns are not read.
+
+    Returns
+    -------
+    InteractionLog
+        An empty cell is missing; a row of empty cells is none.
+
+    Raises
+    ------
+    InputFileError
+        If there is no such file, it is no workbook, or changes while it is read.
+    UnknownName
+        If there is no such sheet or column; the nearest names are in the message.
+    InvalidData
+        If cells cannot be read; rows count from 0 below the names.
+    MissingDependency
+        If python-calamine is not installed (extra `excel`).
+    """
+    (file,) = find_files(path)[:1]
+    table = excel_table(file, sheet=sheet, skip_rows=skip_rows)
+    return InteractionLog.from_frame(
+        table,
+        customer=customer,
+        timestamp=timestamp,
+        touchpoint=touchpoint,
+        timestamp_format=timestamp_format,
+        **columns,
+    )
+
+
+def excel_table(file: str, *, sheet: str | None = None, skip_rows: int = 0) -> dict[str, list[Any]]:
+    """Return the columns of a sheet by name, None where a cell is empty.
+
+    Any: cells are strings, numbers, truth values, dates, times or durations.
+    """
+    calamine = require("python_calamine", extra="excel", caller="read_excel()")
+    check_count(skip_rows, "skip_rows", least=0)
+    with unchanged([file]):
+        with foreign(show_path(file)):
+            book = calamine.CalamineWorkbook.from_path(file)
+            names = list(book.sheet_names)
+        if sheet is None:
+            if len(names) != 1:
+                shown = ", ".join(map(repr, names))
+                raise InputFileError(f"{show_path(file)} has {len(names)} sheets: give sheet=, one of {shown}")
+            sheet = names[0]
+        if sheet not in names:
+            raise UnknownName.among("sheet", sheet, names, where=show_path(file))
+        with foreign(show_path(file)):
+            rows = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+    filled = [[None if cell == "" else cell for cell in row] for row in rows]
+    filled = [row for row in filled if any(cell is not None for cell in row)][skip_rows:]
+    if not filled:
+        raise InputFileError(f"{show_path(file)} has no row that names columns in sheet {sheet!r}")
+    header, *body = filled
+    named = [(i, str(name)) for i, name in enumerate(header) if name is not None]
+    for name in {name for _, name in named}:
+        if (n := sum(name == other for _, other in named)) > 1:
+            raise InputFileError(f"{show_path(file)} has {n} columns {name!r}")
+    return {name: [row[i] for row in body] for i, name in named}

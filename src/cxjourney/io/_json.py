@@ -1,0 +1,210 @@
+"""Readers of JSON: an object a line, or one array of objects."""
+
+from __future__ import annotations
+
+import glob
+from typing import TYPE_CHECKING, Any, Unpack
+
+from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
+from cxjourney.io._cells import cells_of, columns_by_role, fetched, selected
+from cxjourney.io._csv_count import opened
+from cxjourney.io._files import (
+    compression_of,
+    connect,
+    duration_needs_unit,
+    file_errors,
+    find_files,
+    show_path,
+    unchanged,
+)
+from cxjourney.log import InteractionLog, Reading, argument_of, check_no_column, log_of_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from os import PathLike
+
+    from cxjourney.log import FurtherColumns
+
+    FilePath = str | PathLike[str]
+
+__all__ = ["json_header", "looks_like_json", "read_json"]
+
+_LOOKED_AT = 1_000  # objects, for the names in messages
+_DEEPEST = 4
+
+
+def read_json(
+    path: FilePath | Iterable[FilePath],
+    *,
+    customer: str,
+    timestamp: str,
+    touchpoint: str,
+    timestamp_format: str | None = None,
+    **columns: Unpack[FurtherColumns],
+) -> InteractionLog:
+    """Read a log from JSON files with one object an interaction, in any order.
+
+    Parameters
+    ----------
+    path
+        A file, a glob, or several of them; local only. Each file holds an object a line or one
+        array of objects, in UTF-8; gzip and Zstandard are recognised by content.
+    customer, timestamp, touchpoint
+        Keys of the values that every log needs. `properties.source` is the key `source` of the
+        object under `properties`, unless an object has that very key.
+    timestamp_format
+        `strptime` format of timestamps that are text; None reads ISO 8601.
+    **columns
+        Further keys and options: see `InteractionLog.from_frame`. Numbers need units,
+        `timestamp_unit` and `duration_unit`. Other keys are not read.
+
+    Returns
+    -------
+    InteractionLog
+        A key that an object lacks, `null` and "" are missing.
+
+    Raises
+    ------
+    InputFileError
+        If nothing matches `path`, or a file is empty, damaged, holds something else than objects,
+        or changes while it is read.
+    UnknownName
+        If no object of a file has a key; the nearest ones are in the message.
+    InvalidData
+        If values cannot be read, or are lists or objects, with the numbers of their objects,
+        counted from 0 over all files.
+    MissingDependency
+        If DuckDB is not installed (extra `files`).
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import cxjourney as cx
+    >>> _ = Path("hits.jsonl").write_text('{"user": {"id": 7}, "at": "2026-01-05", "name": "view"}')
+    >>> cx.read_json("hits.jsonl", customer="user.id", timestamp="at", touchpoint="name")
+    InteractionLog: 1 interaction of 1 customer at 1 touchpoint, 2026-01-05 to 2026-01-05
+    """
+    reading = Reading.of(
+        customer=customer,
+        timestamp=timestamp,
+        touchpoint=touchpoint,
+        timestamp_format=timestamp_format,
+        **columns,
+    )
+    duration_needs_unit(reading)
+    files = find_files(path)
+    cell_of = cells_of(reading.roles)
+    cells = list(dict.fromkeys(cell_of.values()))
+    with connect("read_json()") as connection, unchanged(files):
+        if reading.currency is not None:
+            present = [name for file in files for name in json_header(connection, file)]
+            check_no_column(reading.currency, "currency", present)
+        pieces = [_rows(connection, file, cells, reading.roles) for file in files]
+        found = columns_by_role(pieces, cell_of)
+        _refuse_nested(pieces, cells)
+    return log_of_columns(InteractionLog, found, reading)
+
+
+def looks_like_json(file: str) -> bool:
+    """Return whether a file begins as JSON does, whatever its name."""
+    return _first_character(file) in {"{", "["}
+
+
+def json_header(connection: Any, file: str) -> tuple[str, ...]:
+    """Return the keys of the first objects of a file, those of nested ones after their own.
+
+    Raises
+    ------
+    InputFileError
+        If the file is empty, damaged or holds something else than objects.
+    """
+    query = f"SELECT json FROM {_source(file)} LIMIT {_LOOKED_AT}"  # noqa: S608 - no outside text
+    with file_errors(file):
+        objects = connection.execute(query, [glob.escape(file)]).fetchall()
+    import json
+
+    names: dict[str, None] = {}
+
+    def walk(value: Mapping[str, Any], before: str, depth: int) -> None:
+        for key, inner in value.items():
+            if isinstance(inner, dict) and inner and depth < _DEEPEST:
+                walk(inner, f"{before}{key}.", depth + 1)
+            else:
+                names.setdefault(f"{before}{key}")
+
+    for (text,) in objects:
+        value = json.loads(text)
+        if isinstance(value, dict):
+            walk(value, "", 1)
+    return tuple(names)
+
+
+def _first_character(file: str) -> str:
+    compression = compression_of(file)
+    stream = opened(file, compression)
+    if stream is None:
+        return ""
+    try:
+        with stream:
+            start = stream.read(4_096)
+    except (OSError, EOFError):  # a compressed file that is none
+        return ""
+    return start.decode("utf-8-sig", errors="replace").lstrip()[:1]
+
+
+def _source(file: str) -> str:
+    form = "array" if _first_character(file) == "[" else "newline_delimited"
+    return f"read_json_objects(?, format='{form}', compression='{compression_of(file)}')"
+
+
+def _rows(
+    connection: Any, file: str, cells: list[tuple[str, str]], roles: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return values v0, v1 and so on of a file, what of them is no number, and what is nested."""
+    pointers = [_pointers(name) for name, _ in cells]
+    text = [_first_of("json ->> '{}'", paths) for paths in pointers]
+    kind = [_first_of("json_type(json, '{}')", paths) for paths in pointers]
+    nested = ", ".join(
+        f"coalesce({one} IN ('OBJECT', 'ARRAY'), false)::BIGINT AS nested{i}"
+        for i, one in enumerate(kind)
+    )
+    there = ", ".join(f"count({one})" for one in kind)
+    source = _source(file)
+    parameters = [glob.escape(file)]
+    with file_errors(file):
+        others, *counts = connection.execute(
+            f"SELECT count(*) FILTER (json_type(json) <> 'OBJECT'), {there} FROM {source}",  # noqa: S608
+            parameters,
+        ).fetchone()
+    if others:
+        raise InputFileError(f"{show_path(file)} holds {others:,} values that are no objects")
+    for (name, _), count in zip(cells, counts, strict=True):
+        if not count:
+            role = next(role for role, wanted in roles.items() if wanted == name)
+            known = json_header(connection, file)
+            raise UnknownName.among(f"{argument_of(role)}= key", name, known, where=show_path(file))
+    with file_errors(file):
+        query = f"SELECT {selected(text, cells)}, {nested} FROM {source}"  # noqa: S608
+        return fetched(connection.sql(query, params=parameters))
+
+
+def _pointers(name: str) -> list[str]:
+    """Return where a key may stand: as such, or within objects that its points part."""
+    quoted = name.replace("~", "~0").replace("/", "~1").replace("'", "''")
+    return list(dict.fromkeys([f"/{quoted}", f"/{quoted.replace('.', '/')}"]))
+
+
+def _first_of(expression: str, paths: list[str]) -> str:
+    return f"coalesce({', '.join(expression.replace('{}', path) for path in paths)})"
+
+
+def _refuse_nested(pieces: list[dict[str, Any]], cells: list[tuple[str, str]]) -> None:
+    for i, (name, _) in enumerate(cells):
+        rows, before = [], 0
+        for piece in pieces:
+            column = piece[f"nested{i}"]
+            rows += [before + row for row in column.nonzero()[0].tolist()]
+            before += len(column)
+        if rows:
+            hint = "name a key within it, as in 'user.id'"
+            raise InvalidData.at_rows(f"{name} is a list or an object", rows, hint=hint)
