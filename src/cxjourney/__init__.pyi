@@ -49,7 +49,10 @@ from cxjourney.graph import JourneyGraph as JourneyGraph
 from cxjourney.io import from_sequences as from_sequences
 from cxjourney.io import from_wide as from_wide
 from cxjourney.io import read_csv as read_csv
+from cxjourney.io import read_excel as read_excel
+from cxjourney.io import read_json as read_json
 from cxjourney.io import read_parquet as read_parquet
+from cxjourney.io import read_sql as read_sql
 from cxjourney.io import read_xes as read_xes
 from cxjourney.journeys import Journeys as Journeys
 from cxjourney.journeys import TransitionGaps as TransitionGaps

@@ -14,7 +14,7 @@ from cxjourney._support.table import format_value
 from cxjourney.cli._names import FURTHER, KNOWN_NAMES, NEEDED
 from cxjourney.cli._printing import in_options
 from cxjourney.exceptions import InputFileError, InvalidValue, OutcomeUndetermined
-from cxjourney.io import find_files, is_parquet
+from cxjourney.io import find_files, format_of
 from cxjourney.journeys import InactivitySuggestion, Journeys, visits_of
 from cxjourney.log import InteractionLog, odd_times
 
@@ -94,7 +94,8 @@ def _read(
         "attributes": attributes,
     }
     file = arguments.file
-    if file.lower().endswith((".xes", ".xes.gz")):
+    kind = format_of(find_files(file)[0])
+    if kind == "xes":
         return _with_rows(io.read_xes(file, **named(arguments), **further), file)
     shape: dict[str, Any] = {"delimiter": arguments.delimiter, "encoding": arguments.encoding}
     present = io.file_columns(file, **shape)
@@ -103,10 +104,10 @@ def _read(
     empty = () if len(empty) == len(known) else empty  # then the rows are to blame
     roles: dict[str, Any] = _roles(arguments, present, empty, said)
     roles["timestamp_format"] = arguments.timestamp_format
-    if is_parquet(find_files(file)[0]):
-        read = io.read_parquet(file, **roles, **further)
-    else:
+    if kind == "csv":
         read = io.read_csv(file, **roles, **shape, **further)
+    else:
+        read = getattr(io, f"read_{kind}")(file, **roles, **further)
     return _with_rows(read, file)
 
 

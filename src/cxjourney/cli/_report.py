@@ -118,12 +118,10 @@ def _reading(arguments: argparse.Namespace) -> str:
     if arguments.sample:
         return "log = cx.datasets.sample().log"
     from cxjourney.cli._input import named
-    from cxjourney.io import find_files, is_parquet
+    from cxjourney.io import find_files, format_of
 
     file = arguments.file
-    name = "parquet" if is_parquet(find_files(file)[0]) else "csv"
-    if file.lower().endswith((".xes", ".xes.gz")):
-        name = "xes"
+    name = format_of(find_files(file)[0])
     further = ("currency", "timestamp_unit", "observed_until", "delimiter")[: 3 + (name == "csv")]
     values = {key: getattr(arguments, key) for key in further} | named(arguments)
     values["attributes"] = arguments.segment

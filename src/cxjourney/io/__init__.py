@@ -1,14 +1,17 @@
-"""Readers of files and tables: CSV, Parquet, XES, wide tables, state sequences."""
+"""Readers of files, databases and tables: CSV, Parquet, JSON, Excel, XES, SQL, wide tables."""
 
 from __future__ import annotations
 
+from cxjourney.io._excel import read_excel
 from cxjourney.io._files import check_encoding as check_encoding
 from cxjourney.io._files import find_files as find_files
-from cxjourney.io._files import is_parquet as is_parquet
+from cxjourney.io._files import format_of as format_of
+from cxjourney.io._json import read_json
 from cxjourney.io._read import empty_columns as empty_columns
 from cxjourney.io._read import file_columns as file_columns
 from cxjourney.io._read import read_csv, read_parquet
 from cxjourney.io._shapes import StepColumn, from_sequences, from_wide
+from cxjourney.io._sql import read_sql
 from cxjourney.io._xes import read_xes
 
 __all__ = [
@@ -16,7 +19,10 @@ __all__ = [
     "from_sequences",
     "from_wide",
     "read_csv",
+    "read_excel",
+    "read_json",
     "read_parquet",
+    "read_sql",
     "read_xes",
 ]
 

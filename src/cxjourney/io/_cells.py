@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxjourney.exceptions import InvalidData
+from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.kernels import ArrowStrings, record_columns
 
 if TYPE_CHECKING:
@@ -14,12 +14,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cxjourney.log import Reading
+
     Cell = tuple[str, str]
 
-__all__ = ["cells_of", "columns_by_role", "fetched", "selected"]
+__all__ = ["cells_of", "check_duration_unit", "columns_by_role", "fetched", "selected"]
 
 _KINDS = dict.fromkeys(("score", "emotion", "expectation", "value", "duration"), "DOUBLE")
 _KINDS["seq"] = "BIGINT"  # all other roles are strings
+
+
+def check_duration_unit(reading: Reading) -> None:
+    """Raise InvalidValue where durations, which are numbers in text, have no unit."""
+    if "duration" in reading.roles and reading.duration_unit is None:
+        raise InvalidValue.of(
+            "duration_unit", "say what 1 means in the duration column, as a timedelta", None
+        )
 
 
 def cells_of(roles: Mapping[str, str]) -> dict[str, Cell]:

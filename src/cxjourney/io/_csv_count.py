@@ -3,50 +3,27 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import importlib
 import io
 import zlib
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from cxjourney.exceptions import InputFileError
-from cxjourney.io._files import show_path, why_refused
+from cxjourney.io._files import opened, show_path, why_refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-__all__ = ["count_records", "count_records_slowly", "opened", "read_errors"]
+__all__ = ["count_records", "count_records_slowly", "read_errors"]
 
 _BLOCK = 1 << 20
 _NEWLINE, _RETURN, _QUOTE = 10, 13, 34
 _TOP = np.uint64(63)
 _CONTINUED = bytes(range(0x80, 0xC0))  # bytes of UTF-8 within a character
-
-
-def opened(file: str, compression: str) -> IO[bytes] | None:
-    """Return a file to be read without its compression; None where Python lacks what it takes.
-
-    The standard library reads Zstandard from Python 3.14 on, and pyarrow does.
-    """
-    if compression == "none":
-        return Path(file).open("rb")
-    if compression == "gzip":
-        return cast(IO[bytes], gzip.open(file))
-    try:
-        return cast(IO[bytes], importlib.import_module("compression.zstd").open(file))
-    except ImportError:
-        pass
-    try:
-        stream: Any = importlib.import_module("pyarrow").input_stream(file, compression="zstd")
-    except ImportError:
-        return None
-    return cast(IO[bytes], stream)
 
 
 def count_records(file: str, compression: str, encoding: str) -> int | None:

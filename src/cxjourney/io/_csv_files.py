@@ -15,8 +15,8 @@ import attrs
 from cxjourney._support.parallel import run_parallel
 from cxjourney.exceptions import InputFileError, UnknownName
 from cxjourney.io._cells import cells_of, columns_by_role, fetched, selected
-from cxjourney.io._csv_count import count_records, count_records_slowly, opened
-from cxjourney.io._files import compression_of, file_errors, show_path, why_refused
+from cxjourney.io._csv_count import count_records, count_records_slowly
+from cxjourney.io._files import compression_of, file_errors, opened, show_path, why_refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,7 +74,7 @@ def csv_columns(
     cell_of = cells_of(roles)
     cells = list(dict.fromkeys(cell_of.values()))
 
-    def piece(file: str) -> dict[str, Any]:
+    def piece(file: str) -> Any:
         source = _Source(glob.escape(file), compression_of(file), encoding)
         header = _header(connection, file, source, [*roles.values()], delimiter)
         found, records = run_parallel(

@@ -92,7 +92,9 @@ def excel_table(file: str, *, sheet: str | None = None, skip_rows: int = 0) -> d
         if sheet is None:
             if len(names) != 1:
                 shown = ", ".join(map(repr, names))
-                raise InputFileError(f"{show_path(file)} has {len(names)} sheets: give sheet=, one of {shown}")
+                raise InputFileError(
+                    f"{show_path(file)} has {len(names)} sheets: give sheet=, one of {shown}"
+                )
             sheet = names[0]
         if sheet not in names:
             raise UnknownName.among("sheet", sheet, names, where=show_path(file))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 import glob
+import gzip
+import importlib
 import os
 import re
+import zipfile
+import zlib
 from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from cxjourney._support.optional import require
 from cxjourney._support.words import counted
@@ -27,7 +31,9 @@ __all__ = [
     "connect",
     "file_errors",
     "find_files",
-    "is_parquet",
+    "format_of",
+    "is_json_array",
+    "opened",
     "parquet_header",
     "parquet_relation",
     "show_path",
@@ -39,6 +45,8 @@ ENCODINGS = ("utf-8", "utf-16", "latin-1")
 _CONVERT = "convert others first, as in: iconv -f cp1252 -t utf-8 old.csv > new.csv"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _UNREAD = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7z"}
+_OLD_WORKBOOK, _ZIP = b"\xd0\xcf\x11\xe0", b"PK\x03\x04"
+_JSON = re.compile(r"""\[\s*[\[{\]"]|\{\s*["}]""")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -220,6 +228,26 @@ def compression_of(file: str) -> str:
     return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "none")
 
 
+def opened(file: str, compression: str) -> IO[bytes] | None:
+    """Return a file to be read without its compression; None where Python lacks what it takes.
+
+    The standard library reads Zstandard from Python 3.14 on, and pyarrow does.
+    """
+    if compression == "none":
+        return Path(file).open("rb")
+    if compression == "gzip":
+        return cast(IO[bytes], gzip.open(file))
+    try:
+        return cast(IO[bytes], importlib.import_module("compression.zstd").open(file))
+    except ImportError:
+        pass
+    try:
+        stream: Any = importlib.import_module("pyarrow").input_stream(file, compression="zstd")
+    except ImportError:
+        return None
+    return cast(IO[bytes], stream)
+
+
 def _first_bytes(file: str) -> bytes:
     try:
         with Path(file).open("rb") as stream:
@@ -231,15 +259,53 @@ def _first_bytes(file: str) -> bytes:
     return start
 
 
-def is_parquet(file: str) -> bool:
-    """Return whether a file begins as Parquet does, whatever its name.
+def format_of(file: str) -> Literal["csv", "excel", "json", "parquet", "xes"]:
+    """Return the format that a file begins with, whatever its name.
 
     Raises
     ------
     InputFileError
         If the file cannot be opened.
     """
-    return _first_bytes(file).startswith(b"PAR1")
+    start = _first_bytes(file)
+    if start.startswith(b"PAR1"):
+        return "parquet"
+    if start.startswith(_OLD_WORKBOOK) or (start.startswith(_ZIP) and _is_workbook(file)):
+        return "excel"
+    text = _beginning(file)
+    if _JSON.match(text):
+        return "json"
+    return "xes" if text.startswith("<") else "csv"
+
+
+def _is_workbook(file: str) -> bool:
+    """Return whether an archive has the parts of a workbook, as ECMA-376 or ODF name them."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return bool(
+                {"xl/workbook.xml", "xl/workbook.bin", "content.xml"} & {*archive.namelist()}
+            )
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _beginning(file: str) -> str:
+    """Return the first characters, blanks left out; "" where a compressed file is damaged."""
+    try:
+        stream = opened(file, compression_of(file))
+        if stream is None:
+            return ""
+        with stream:
+            start = stream.read(4_096)
+    except (OSError, EOFError, zlib.error):
+        return ""
+    encoding = "utf-16" if start[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
+    return start.decode(encoding, errors="replace").lstrip()
+
+
+def is_json_array(file: str) -> bool:
+    """Return whether a file of JSON is one array."""
+    return _beginning(file).startswith("[")
 
 
 def parquet_header(connection: Any, file: str) -> tuple[str, ...]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import glob
+import json
 from typing import TYPE_CHECKING, Any, Unpack
 
 from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
-from cxjourney.io._cells import cells_of, columns_by_role, fetched, selected
-from cxjourney.io._csv_count import opened
+from cxjourney.io._cells import cells_of, check_duration_unit, columns_by_role, fetched, selected
 from cxjourney.io._files import (
     compression_of,
     connect,
-    duration_needs_unit,
     file_errors,
     find_files,
+    is_json_array,
     show_path,
     unchanged,
 )
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
     FilePath = str | PathLike[str]
 
-__all__ = ["json_header", "looks_like_json", "read_json"]
+__all__ = ["json_column", "json_header", "read_json"]
 
 _LOOKED_AT = 1_000  # objects, for the names in messages
 _DEEPEST = 4
+_TEXT = "json ->> '{}'"
 
 
 def read_json(
@@ -91,7 +92,7 @@ def read_json(
         timestamp_format=timestamp_format,
         **columns,
     )
-    duration_needs_unit(reading)
+    check_duration_unit(reading)
     files = find_files(path)
     cell_of = cells_of(reading.roles)
     cells = list(dict.fromkeys(cell_of.values()))
@@ -105,11 +106,6 @@ def read_json(
     return log_of_columns(InteractionLog, found, reading)
 
 
-def looks_like_json(file: str) -> bool:
-    """Return whether a file begins as JSON does, whatever its name."""
-    return _first_character(file) in {"{", "["}
-
-
 def json_header(connection: Any, file: str) -> tuple[str, ...]:
     """Return the keys of the first objects of a file, those of nested ones after their own.
 
@@ -121,8 +117,6 @@ def json_header(connection: Any, file: str) -> tuple[str, ...]:
     query = f"SELECT json FROM {_source(file)} LIMIT {_LOOKED_AT}"  # noqa: S608 - no outside text
     with file_errors(file):
         objects = connection.execute(query, [glob.escape(file)]).fetchall()
-    import json
-
     names: dict[str, None] = {}
 
     def walk(value: Mapping[str, Any], before: str, depth: int) -> None:
@@ -139,21 +133,14 @@ def json_header(connection: Any, file: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _first_character(file: str) -> str:
-    compression = compression_of(file)
-    stream = opened(file, compression)
-    if stream is None:
-        return ""
-    try:
-        with stream:
-            start = stream.read(4_096)
-    except (OSError, EOFError):  # a compressed file that is none
-        return ""
-    return start.decode("utf-8-sig", errors="replace").lstrip()[:1]
+def json_column(connection: Any, file: str, name: str) -> Any:
+    """Return the values of a key as a DuckDB relation of strings; Any: DuckDB is optional."""
+    query = f"SELECT {_first_of(_TEXT, _pointers(name))} FROM {_source(file)}"  # noqa: S608
+    return connection.sql(query, params=[glob.escape(file)])
 
 
 def _source(file: str) -> str:
-    form = "array" if _first_character(file) == "[" else "newline_delimited"
+    form = "array" if is_json_array(file) else "newline_delimited"
     return f"read_json_objects(?, format='{form}', compression='{compression_of(file)}')"
 
 
@@ -162,7 +149,7 @@ def _rows(
 ) -> dict[str, Any]:
     """Return values v0, v1 and so on of a file, what of them is no number, and what is nested."""
     pointers = [_pointers(name) for name, _ in cells]
-    text = [_first_of("json ->> '{}'", paths) for paths in pointers]
+    text = [_first_of(_TEXT, paths) for paths in pointers]
     kind = [_first_of("json_type(json, '{}')", paths) for paths in pointers]
     nested = ", ".join(
         f"coalesce({one} IN ('OBJECT', 'ARRAY'), false)::BIGINT AS nested{i}"
@@ -172,10 +159,11 @@ def _rows(
     source = _source(file)
     parameters = [glob.escape(file)]
     with file_errors(file):
-        others, *counts = connection.execute(
-            f"SELECT count(*) FILTER (json_type(json) <> 'OBJECT'), {there} FROM {source}",  # noqa: S608
-            parameters,
-        ).fetchone()
+        others = "count(*) FILTER (json_type(json) <> 'OBJECT')"
+        query = f"SELECT count(*), {others}, {there} FROM {source}"  # noqa: S608
+        objects, others, *counts = connection.execute(query, parameters).fetchall()[0]
+    if not objects:
+        raise InputFileError(f"{show_path(file)} holds no object")
     if others:
         raise InputFileError(f"{show_path(file)} holds {others:,} values that are no objects")
     for (name, _), count in zip(cells, counts, strict=True):

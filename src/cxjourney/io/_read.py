@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from cxjourney.exceptions import InvalidValue
+from cxjourney.io._cells import check_duration_unit
 from cxjourney.io._csv_files import csv_column, csv_columns, csv_header
+from cxjourney.io._excel import excel_table
 from cxjourney.io._files import (
     check_encoding,
     check_parquet_rows,
     connect,
     file_errors,
     find_files,
-    is_parquet,
+    format_of,
     parquet_header,
     parquet_relation,
     unchanged,
 )
+from cxjourney.io._json import json_column, json_header
 from cxjourney.log import InteractionLog, Reading, check_no_column, log_of_columns, relation_columns
 
 if TYPE_CHECKING:
@@ -107,10 +110,7 @@ def read_csv(
     )
     files = find_files(path)
     _check_currency(reading, files, delimiter=delimiter, encoding=encoding)
-    if "duration" in reading.roles and reading.duration_unit is None:
-        raise InvalidValue.of(
-            "duration_unit", "say what 1 means in the duration column, as a timedelta", None
-        )
+    check_duration_unit(reading)
     with connect("read_csv()") as connection, unchanged(files):
         found = csv_columns(
             connection, files, reading.roles, delimiter=delimiter, encoding=encoding
@@ -185,7 +185,7 @@ def file_columns(
     delimiter: str | None = None,
     encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8",
 ) -> tuple[str, ...]:
-    """Return the names of the columns of a CSV or Parquet file, to choose from.
+    """Return the names of the columns of a CSV, Parquet, JSON or Excel file, to choose from.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def empty_columns(
     Parameters
     ----------
     path
-        A CSV or Parquet file, a glob, or several of them. Local only.
+        A CSV, Parquet, JSON or Excel file, a glob, or several of them. Local only.
     names
         The columns to look at; one that a file lacks is empty there.
     delimiter, encoding
@@ -244,22 +244,35 @@ def empty_columns(
         for file in find_files(path):
             present = _header(connection, file, delimiter, encoding)
             for name in [name for name in empty if name in present]:
-                if is_parquet(file):
-                    column = parquet_relation(connection, [file], [name])
-                else:
-                    column = csv_column(
-                        connection, file, name, delimiter=delimiter, encoding=encoding
-                    )
-                column = column.project("COLUMNS(*)::VARCHAR AS c")
                 with file_errors(file):
-                    if column.filter(r"regexp_matches(c, '\S')").limit(1).fetchall():
+                    if _holds(connection, file, name, delimiter, encoding):
                         empty.remove(name)
     return tuple(empty)
 
 
+def _holds(connection: Any, file: str, name: str, delimiter: str | None, encoding: str) -> bool:
+    """Return whether a column holds more than blanks."""
+    kind = format_of(file)
+    if kind == "excel":
+        return any(str(cell).strip() for cell in excel_table(file)[name] if cell is not None)
+    if kind == "parquet":
+        column = parquet_relation(connection, [file], [name])
+    elif kind == "json":
+        column = json_column(connection, file, name)
+    else:
+        column = csv_column(connection, file, name, delimiter=delimiter, encoding=encoding)
+    column = column.project("COLUMNS(*)::VARCHAR AS c")
+    return bool(column.filter(r"regexp_matches(c, '\S')").limit(1).fetchall())
+
+
 def _header(connection: Any, file: str, delimiter: str | None, encoding: str) -> tuple[str, ...]:
-    if is_parquet(file):
+    kind = format_of(file)
+    if kind == "parquet":
         return parquet_header(connection, file)
+    if kind == "json":
+        return json_header(connection, file)
+    if kind == "excel":
+        return tuple(excel_table(file))
     return csv_header(connection, file, delimiter=delimiter, encoding=encoding)
 
 

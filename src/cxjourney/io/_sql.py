@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["read_sql"]
 
 _BLOCK = 50_000
+_NO_ROWS = "query must return rows, as a SELECT does"
 
 
 def read_sql(
@@ -83,17 +84,9 @@ def read_sql(
     if not hasattr(connection, "cursor"):
         rule = "be an open connection of ADBC, DuckDB or a driver that follows PEP 249"
         raise InvalidValue.of("connection", rule, type(connection).__name__)
-    cursor = connection.cursor()
-    try:
-        if parameters is None:
-            cursor.execute(query)
-        else:
-            cursor.execute(query, parameters)
-        frame = _table(cursor)
-    finally:
-        cursor.close()
+    frame = _of_duckdb if hasattr(connection, "sql") else _of_cursor
     return InteractionLog.from_frame(
-        frame,
+        frame(query, connection, parameters),
         customer=customer,
         timestamp=timestamp,
         touchpoint=touchpoint,
@@ -102,19 +95,35 @@ def read_sql(
     )
 
 
-def _table(cursor: Any) -> Any:
-    """Return what a cursor found: an Arrow table where it hands one over, else lists by name."""
-    if cursor.description is None:
-        raise InvalidValue("query must return rows, as a SELECT does")
-    names = [str(column[0]) for column in cursor.description]
+def _of_duckdb(query: str, connection: Any, parameters: Any) -> Any:
+    relation = connection.sql(query, params=parameters)
+    if relation is None:
+        raise InvalidValue(_NO_ROWS)
+    _refuse_repeated(relation.columns)
+    return relation
+
+
+def _of_cursor(query: str, connection: Any, parameters: Any) -> Any:
+    """Return what a cursor finds: an Arrow table where it hands one over, else lists by name."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute(query, *(() if parameters is None else (parameters,)))
+        if cursor.description is None:
+            raise InvalidValue(_NO_ROWS)
+        names = [str(column[0]) for column in cursor.description]
+        _refuse_repeated(names)
+        if hasattr(cursor, "fetch_arrow_table"):
+            return cursor.fetch_arrow_table()
+        columns: list[list[object]] = [[] for _ in names]
+        while rows := cursor.fetchmany(_BLOCK):
+            for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+                column.extend(values)
+    finally:
+        cursor.close()
+    return dict(zip(names, columns, strict=True))
+
+
+def _refuse_repeated(names: Sequence[str]) -> None:
     for name, n in Counter(names).items():
         if n > 1:
             raise InvalidData(f"the query returns {n} columns {name!r}: name them apart with AS")
-    for fetch in ("fetch_arrow_table", "to_arrow_table"):
-        if hasattr(cursor, fetch):
-            return getattr(cursor, fetch)()
-    columns: list[list[object]] = [[] for _ in names]
-    while rows := cursor.fetchmany(_BLOCK):
-        for column, values in zip(columns, zip(*rows, strict=True), strict=True):
-            column.extend(values)
-    return dict(zip(names, columns, strict=True))
