@@ -275,7 +275,8 @@ def format_of(file: str) -> Literal["csv", "excel", "json", "parquet", "xes"]:
     text = _beginning(file)
     if _JSON.match(text):
         return "json"
-    return "xes" if text.startswith("<") else "csv"
+    named_so = file.lower().endswith((".xes", ".xes.gz"))  # and is to be told that it is none
+    return "xes" if named_so or text.startswith("<") else "csv"
 
 
 def _is_workbook(file: str) -> bool:
