@@ -71,7 +71,7 @@ def test_what_is_no_table_is_refused(database):
         cx.read_sql("SELECT who, at, what, who FROM hits", connection, **ROLES)
     with pytest.raises(InvalidValue, match="query must return rows"):
         cx.read_sql("DELETE FROM hits WHERE who = 'z'", connection, **ROLES)
-    with pytest.raises(InvalidValue, match="connection must be an open connection"):
+    with pytest.raises(InvalidValue, match="connection must be a connection of ADBC"):
         cx.read_sql(QUERY, "shop.db", **ROLES)
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         cx.read_sql("SELECT * FROM visits", connection, **ROLES)

@@ -82,7 +82,7 @@ def read_sql(
     """
     check_name(query, "query")
     if not hasattr(connection, "cursor"):
-        rule = "be an open connection of ADBC, DuckDB or a driver that follows PEP 249"
+        rule = "be a connection of ADBC, of DuckDB or of a driver that follows PEP 249"
         raise InvalidValue.of("connection", rule, type(connection).__name__)
     frame = _of_duckdb if hasattr(connection, "sql") else _of_cursor
     return InteractionLog.from_frame(
