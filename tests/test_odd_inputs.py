@@ -285,3 +285,10 @@ def test_a_difference_that_is_not_known_is_said_in_words(n, all_closed, told):
     shown = str(cx.compare.between(journeys, journeys))
     assert told in shown
     assert "nan" not in shown
+
+
+def test_underscores_are_no_part_of_a_number(tmp_path):
+    file = tmp_path / "log.csv"
+    file.write_text("c,t,w,v\na,2026-01-01,x,1_000\n")
+    with pytest.raises(InvalidData, match="v is no number in 1 row: 0"):
+        cx.read_csv(file, customer="c", timestamp="t", touchpoint="w", value="v")

@@ -7,8 +7,6 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["show_versions"]
-
 CORE = ("attrs", "cattrs", "narwhals", "networkx", "numpy", "scipy")
 KERNELS = {"native": "compiled", "reference": "NumPy"}
 OPTIONAL = ("duckdb", "jinja2", "matplotlib", "pandas", "polars", "pyarrow", "pyyaml", "tqdm")

@@ -28,24 +28,6 @@ if TYPE_CHECKING:
     from cxjourney._findings._trials import Trials
     from cxjourney._support.array_types import Bools, Floats, Ints
 
-__all__ = [
-    "FEWEST_UNITS",
-    "FEWEST_VISITS",
-    "KINDS",
-    "Claim",
-    "cell_of",
-    "changes",
-    "compared_with",
-    "downstream",
-    "excesses",
-    "handoffs",
-    "incidents",
-    "retested",
-    "segment_cells",
-    "segment_difference",
-    "testable",
-]
-
 KINDS = ("excess", "handoff", "segment", "change", "downstream", "incident")
 FEWEST_VISITS = 10
 FEWEST_UNITS = 10.0

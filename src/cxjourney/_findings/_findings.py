@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from cxjourney.domain import JourneyBlueprint
     from cxjourney.journeys import Journeys, SegmentBy
 
-__all__ = ["Finding", "Findings", "findings"]
-
 _NOTHING = 0.01
 """Share of closed journeys that dropped below which there is nothing to win."""
 

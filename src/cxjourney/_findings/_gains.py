@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from cxjourney._findings._trials import Trials
     from cxjourney._support.array_types import Bools, Floats
 
-__all__ = ["effect_interval", "gain_of", "hit_by", "share_explained"]
-
 _WATCHED = 0.05
 _SMALLEST = 1e-300
 _ONE_SIDED = 1.645

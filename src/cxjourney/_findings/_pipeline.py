@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from cxjourney._findings._trials import Trials
 
-__all__ = ["NOTHING", "STEPS", "Judged", "Judgement", "judge", "loss_per_visit"]
-
 _STILL = 0.05
 """P-value above which a claim counts as carried by those found before it."""
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import SegmentBy
 
-__all__ = ["DAY_US", "MOST_LEVELS", "Attribute", "Trials"]
-
 DAY_US = 86_400_000_000
 MOST_LEVELS = 20
 """Values of an attribute above which it makes no segments by itself."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from cxjourney._findings._trials import Trials
     from cxjourney.domain import JourneyBlueprint
 
-__all__ = ["Observation", "deviations", "mix_shift", "observations"]
-
 _FEWEST = 100
 _SMALL_P = 0.01
 _ALL_TOGETHER = 0.05  # after correction for the touchpoints of a kind

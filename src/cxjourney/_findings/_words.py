@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from cxjourney._findings._pipeline import Judged
     from cxjourney._findings._trials import Trials
 
-__all__ = ["date_of", "doubts_of", "next_of", "place_of", "reasons_of", "segment_of", "sentence_of"]
-
 KIND_NAMES = {
     "excess": "more exits than at peers",
     "handoff": "hand-off that loses",
@@ -50,6 +48,14 @@ def segment_of(trials: Trials, claim: Claim) -> str:
     return f"{attribute.name}: {attribute.values[claim.level]}"
 
 
+def _those(trials: Trials, claim: Claim) -> str:
+    """Return the customers of a claim; "" for everybody."""
+    if claim.attribute < 0:
+        return ""
+    attribute = trials.attributes[claim.attribute]
+    return f" among those whose {attribute.name} is {attribute.values[claim.level]}"
+
+
 def _points(value: float) -> str:
     return f"{100 * value:.1f} points"
 
@@ -57,7 +63,7 @@ def _points(value: float) -> str:
 def sentence_of(trials: Trials, judged: Judged, *, with_stages: bool) -> str:
     """Return a finding in a sentence."""
     claim = judged.claim
-    where, who = place_of(trials, claim), segment_of(trials, claim)
+    where, those = place_of(trials, claim), _those(trials, claim)
     more, rate = _points(claim.effect), format_value(claim.rate, "percent")
     if claim.kind == "excess":
         peers = "at its peers" if with_stages else "at touchpoints as near to the goal"
@@ -75,16 +81,15 @@ def sentence_of(trials: Trials, judged: Judged, *, with_stages: bool) -> str:
     at = "At nearly all touchpoints" if where == "everywhere" else f"At {where}"
     if claim.outcome == "conversion":
         at = f"After {where}"
-    if claim.kind in {"segment", "downstream"} and who:
-        return f"{at} {lost} among {who} than among the others."
-    of = f" among {who}" if who else ""
+    if claim.kind in {"segment", "downstream"} and those:
+        return f"{at} {lost}{those} than among the others."
     since = date_of(trials, claim.since)
     if claim.until >= 0 and not claim.slow:
         to = date_of(trials, claim.until)
-        return f"{at}{of}, from {since} to {to}: {lost} than was to be expected."
+        return f"{at}{those}, from {since} to {to}: {lost} than was to be expected."
     if claim.slow:
-        return f"{at}{of}, a slow change, most of all from {since}: {lost} than before."
-    return f"{at}{of} since {since}: {lost} than before."
+        return f"{at}{those}, a slow change, most of all from {since}: {lost} than before."
+    return f"{at}{those} since {since}: {lost} than before."
 
 
 def reasons_of(trials: Trials, judged: Judged, explained: str, share: float) -> list[str]:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.array_types import Floats
 
-__all__ = ["NONE", "Rise", "rise_of"]
-
 _EDGE = 0.05
 _REGION = 5.991464547107979  # 95 % quantile of chi-squared with two degrees of freedom
 

@@ -12,8 +12,6 @@ from cxjourney._support.array_types import Bools, Floats
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Limits", "limits_of_counts", "limits_of_means", "limits_of_shares", "reached_at_age"]
-
 FEWEST_PERIODS = 8
 """Mature periods below which a chart has no limits."""
 

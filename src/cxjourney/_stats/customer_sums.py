@@ -13,8 +13,6 @@ from cxjourney._support.array_types import Floats, Ints
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CustomerSums", "student_tail"]
-
 
 def student_tail(statistic: Floats, units: Floats) -> Floats:
     """Return the probability above a statistic: Student's t with units - 1 degrees of freedom.

@@ -9,8 +9,6 @@ import numpy as np
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
 
-__all__ = ["N_SIGNS", "gumbel_p", "random_signs", "tail_p"]
-
 N_SIGNS = 99
 """Draws of signs behind the p-value of a maximum."""
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from cxjourney._stats.extremes import N_SIGNS, gumbel_p, random_signs
 from cxjourney._support.array_types import Floats, Ints
 
-__all__ = ["N_SCAN_BUCKETS", "WINDOWS", "Incident", "ScanData", "deviance_root", "scan"]
-
 N_SCAN_BUCKETS = 256
 WINDOWS = (3, 5, 7, 10, 14, 20, 28, 40, 56)
 """Lengths of the intervals that are tried [days]."""

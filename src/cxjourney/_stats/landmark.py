@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from cxjourney._stats.units import Units
 
-__all__ = ["LandmarkDifference", "Landmarks", "means_within", "shares_within"]
-
 _MOST_STEPS = 1_024
 _MOST_LEVERAGE = 0.9
 _NEXT_TO_NOTHING = 1e-6

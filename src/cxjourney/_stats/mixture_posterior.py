@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.array_types import Ints
 
-__all__ = ["SLOPE", "SPREADS", "EffectDraws", "Effects", "draw_effects", "prior_of_spread"]
-
 SPREADS = np.concatenate([[0.0], np.geomspace(0.01, 1.5, 28)])
 """Values of τ, the spread of effects of one sort."""
 

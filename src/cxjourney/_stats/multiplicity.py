@@ -12,8 +12,6 @@ from cxjourney._support.array_types import Bools, Floats, Ints
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Budget", "budget_of", "kind_weights", "median_unbiased"]
-
 
 def kind_weights(kind: NDArray[np.integer]) -> Floats:
     """Return the weight of each test where every kind has the same share of the budget.

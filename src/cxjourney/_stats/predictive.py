@@ -15,17 +15,6 @@ from cxjourney._support.array_types import Floats, Ints
 if TYPE_CHECKING:
     from cxjourney._stats.customer_sums import CustomerSums
 
-__all__ = [
-    "Contrast",
-    "Prediction",
-    "common_shift",
-    "contrast_with_peers",
-    "logit_covariance",
-    "logits",
-    "nearness",
-    "unusual",
-]
-
 _ROUNDS = 3
 _RIDGE = 0.02  # spread of logits assumed by the first fits of nearness
 _BLOCK = 4_096

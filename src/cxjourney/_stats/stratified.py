@@ -13,8 +13,6 @@ from cxjourney._support.array_types import Floats
 if TYPE_CHECKING:
     from cxjourney._stats.customer_sums import CustomerSums
 
-__all__ = ["StratifiedDifference", "stratified_difference"]
-
 _MOST_LEVERAGE = 0.9
 
 

@@ -17,8 +17,6 @@ from cxjourney.exceptions import InvalidValue
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BusinessHours"]
-
 Day = tuple[tuple[time, time], ...]
 """Opening and closing times of one day of the week; closing at midnight is `time(0)`."""
 

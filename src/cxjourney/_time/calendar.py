@@ -17,17 +17,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.arrays import Values
 
-__all__ = [
-    "DAY_US",
-    "PERIODS",
-    "Period",
-    "instant",
-    "instants",
-    "period_index",
-    "period_label",
-    "period_start",
-]
-
 Period = Literal["day", "week", "month", "quarter"]
 PERIODS = ("day", "week", "month", "quarter")
 

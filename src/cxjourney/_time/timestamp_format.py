@@ -15,8 +15,6 @@ from cxjourney.exceptions import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Moment", "epoch_reader", "format_reader", "read_iso"]
-
 Moment = tuple[int, bool]
 """Microseconds since 1970-01-01, and whether they are UTC or what a clock showed."""
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.array_types import Ints
 
-__all__ = ["Timestamps", "read_timestamps", "to_utc_us", "utc_us"]
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHUNK = 1 << 20  # rows whose distinct strings are held at a time
 _LONGEST = 64  # no timestamp is longer

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from cxjourney.exceptions import UnknownName
 
-__all__ = ["FIRST_US", "LAST_US", "Localised", "check_zone", "localise", "to_local"]
-
 _SECOND = 1_000_000
 _HALF_DAY = 12 * 3600
 _DAY_US = 2 * _HALF_DAY * _SECOND

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import Journeys, Visits
 
-__all__ = ["FIGURES", "Rows", "rows_of", "since_us", "until_us"]
-
 _REACHED = 0.9
 _OVER = 0.99
 _LARGEST_PART = 4

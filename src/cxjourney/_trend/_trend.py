@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys import SegmentBy
     from cxjourney.metrics import Metric
 
-__all__ = ["Trend", "trend"]
-
 _BYTE = 256
 _MOST_PERIODS = 10_000
 _MOST_DATES = 500

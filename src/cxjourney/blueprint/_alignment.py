@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from cxjourney.domain import JourneyBlueprint
 
-__all__ = ["Aligned", "Design", "align"]
-
 _MATCH, _REPEAT, _EXTRA, _SKIP = 0, 1, 2, 3
 
 

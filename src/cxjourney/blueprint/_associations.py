@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from cxjourney.blueprint._deviations import Deviation
     from cxjourney.journeys import Journeys
 
-__all__ = ["associations", "frequencies", "occurrences", "weights_of"]
-
 Outcome = Literal["conversion", "duration", "score"]
 _OUTCOMES: tuple[Outcome, ...] = ("conversion", "duration", "score")
 _NUMBERS = ("difference", "low", "high", "with_it", "without_it")

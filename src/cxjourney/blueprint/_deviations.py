@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from cxjourney.domain import JourneyBlueprint
     from cxjourney.journeys import Journeys
 
-__all__ = ["KINDS", "Deviation", "Deviations", "Kind", "deviations_of", "observed_of"]
-
 Kind = Literal["missing", "skipped", "repeated", "out_of_order", "wrong_channel", "ad_hoc"]
 KINDS: tuple[Kind, ...] = (
     "missing",

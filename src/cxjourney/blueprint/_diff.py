@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from cxjourney.domain import JourneyBlueprint
 
-__all__ = ["BlueprintDiff", "diff"]
-
 _HEAD = ("name", "persona", "scenario", "stages")
 
 

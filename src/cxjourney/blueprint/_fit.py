@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from cxjourney.domain import JourneyBlueprint
     from cxjourney.journeys import Ending, Journeys, SegmentBy, Sequences
 
-__all__ = ["BlueprintFit", "fit"]
-
 
 @attrs.frozen(kw_only=True, repr=False)
 class BlueprintFit(WithPeople):

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from cxjourney.compare import Differences
     from cxjourney.journeys import Journeys
 
-__all__ = ["add"]
-
 _Period = tuple[str | None, str | None]
 
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from cxjourney.log import FurtherColumns
 
-__all__ = ["Opened", "named", "opened"]
-
 _MANY = 30  # visits from which an end that nothing follows is no chance
 
 

@@ -20,8 +20,6 @@ from cxjourney.exceptions import CxJourneyError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main"]
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.

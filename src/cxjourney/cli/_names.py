@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["FURTHER", "KNOWN_NAMES", "NEEDED"]
-
 # Names that say what a column is; a column is taken only where its name is exactly one of these.
 KNOWN_NAMES = {
     "customer": (

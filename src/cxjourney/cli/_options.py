@@ -15,8 +15,6 @@ from cxjourney.exceptions import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Parser", "add_command", "duration"]
-
 _ENCODINGS = {"utf-8": "utf-8", "utf-16": "utf-16", "iso8859-1": "latin-1"}  # as codecs name them
 
 _UNITS = {

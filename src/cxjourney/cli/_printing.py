@@ -18,18 +18,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.result import Result
 
-__all__ = [
-    "complain",
-    "in_options",
-    "one_line",
-    "print_json",
-    "print_result",
-    "print_said",
-    "print_whatever_the_terminal_can",
-    "progress",
-    "warnings_as_lines",
-]
-
 # What the library calls its arguments, where the option is not named alike.
 _OPTIONS = {
     'missing="drop"': "--drop-missing",

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from cxjourney.cli._input import Opened
 
-__all__ = ["add"]
-
 _NO_OPTIONS = {"command", "run", "file", "sample", "json"}  # of what argparse knows
 _DEFAULTS = {"out": "report.html", "tz": "UTC", "encoding": "utf-8"}  # need not be said again
 

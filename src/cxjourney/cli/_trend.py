@@ -10,8 +10,6 @@ from cxjourney.cli._printing import print_result, progress
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add"]
-
 
 def add(commands: Any) -> None:
     """Add the command."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from cxjourney.dropoff import FirstVisits
     from cxjourney.journeys import Journeys, SegmentBy, Visits
 
-__all__ = ["MOST_VALUES", "REST", "Candidate", "at_entry", "candidates"]
-
 REST = "the rest"
 MOST_VALUES = 20  # up to so many an attribute is looked at
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from cxjourney.compare._observations import Observations
     from cxjourney.graph import JourneyGraph
 
-__all__ = ["Contrast", "contrast_of", "contrast_of_graphs"]
-
 
 @attrs.frozen(kw_only=True, eq=False)
 class Contrast:

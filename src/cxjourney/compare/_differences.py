@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from cxjourney.compare._rows import Part
 
-__all__ = ["Change", "Differences", "differences_of"]
-
 _SHARES = ("probability_against", "probability", "difference", "low", "high", "adjusted")
 _PERCENT = (*_SHARES, "adjusted_low", "adjusted_high")
 _PRINTED = (*_SHARES[:5], "odds_ratio", "adjusted", "reversed", "p_value", "q_value")

@@ -14,16 +14,6 @@ if TYPE_CHECKING:
     from cxjourney.compare._contrast import Contrast
     from cxjourney.compare._observations import Observations
 
-__all__ = [
-    "UNFOLLOWED",
-    "Adjusted",
-    "Cells",
-    "adjusted",
-    "differences",
-    "odds_ratios",
-    "standardised",
-]
-
 UNFOLLOWED = 0.005
 """Share of visits that may outlast what was followed before a difference is not known."""
 

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from cxjourney.compare._observations import Observations
     from cxjourney.journeys import By, Journeys, SegmentBy
 
-__all__ = ["between", "segments"]
-
 _NO_NAMES = ("first", "second")
 _CURSE = "The first of many differences, picked after looking, is overstated (winner's curse)."
 _NO_EXPERIMENT = "Segments are not experiments: a difference is an association, not an effect."

@@ -16,8 +16,6 @@ from cxjourney.dropoff import FirstVisits
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["Later", "joined", "taken"]
-
 _MEANS = ("visits", "value")
 
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from cxjourney.dropoff import FirstVisits
     from cxjourney.journeys import Journeys
 
-__all__ = ["Observations", "observations_of", "side_by_side"]
-
 _ROUNDING = 1e-12
 _NEXT_TO_NOTHING = 1e-6
 """What a bucket of censored visits alone stands for: little, but something."""

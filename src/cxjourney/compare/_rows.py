@@ -16,8 +16,6 @@ from cxjourney.compare._observations import Observations
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Part"]
-
 
 @attrs.frozen(kw_only=True, eq=False)
 class Part:

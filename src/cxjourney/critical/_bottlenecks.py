@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats, Ints
     from cxjourney.journeys import BySegment, Journeys, SegmentBy
 
-__all__ = ["Bottlenecks", "bottlenecks"]
-
 _SECOND = 1e6
 _ENDS = {
     "seconds": "time to the end",

@@ -20,8 +20,6 @@ from cxjourney.journeys import by_segment, check_journeys, missing_note_of_graph
 if TYPE_CHECKING:
     from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
 
-__all__ = ["Centralities", "centralities"]
-
 _SHORTEST = 1e-9
 
 

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys import BySegment, SegmentBy
 
 
-__all__ = ["FEWEST_ROWS", "Drivers", "check_drivers", "drivers", "moments_of_truth", "rows_of"]
-
 Method = Literal["auto", "lmg", "johnson"]
 _MOST_LMG = 12
 _NOISE = 19

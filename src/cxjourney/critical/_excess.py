@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from cxjourney.dropoff import NodeRates
     from cxjourney.journeys import ChainFigures
 
-__all__ = [
-    "NEARNESS",
-    "N_DRAWS",
-    "Excess",
-    "Peers",
-    "excess_of",
-    "gain_per_journey",
-    "peers_of",
-    "rank_table",
-    "ranked",
-]
-
 N_DRAWS = 1_000
 """Draws behind confidence and rank probabilities."""
 

@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 
     Columns = dict[str, NDArray[np.float64]]
 
-__all__ = [
-    "delay_columns",
-    "driver_columns",
-    "feeling_columns",
-    "must_pass_column",
-    "visit_columns",
-]
-
 
 def _aligned(table: Table, names: tuple[str, ...], columns: dict[str, str]) -> Columns:
     """Return columns of a table in the order of `names`, under new names."""

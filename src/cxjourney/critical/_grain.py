@@ -24,14 +24,6 @@ if TYPE_CHECKING:
     from cxjourney.domain import StageModel
     from cxjourney.journeys import By, Journeys, Visits
 
-__all__ = [
-    "graph_and_chain",
-    "reach_figures",
-    "repeated",
-    "stage_ranks",
-    "touchpoints_of",
-]
-
 
 def graph_and_chain(
     source: Journeys | JourneyGraph, by: By | None, caller: str

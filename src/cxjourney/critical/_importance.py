@@ -15,15 +15,6 @@ from cxjourney._support.array_types import Bools, Floats, Ints
 if TYPE_CHECKING:
     from cxjourney._stats.units import Units
 
-__all__ = [
-    "CrossProducts",
-    "asymmetry",
-    "explained",
-    "intraclass",
-    "johnson_weights",
-    "lmg_weights",
-]
-
 _TINY = 1e-10
 _FEWEST = 10
 

@@ -13,8 +13,6 @@ from cxjourney._support.validation import check_choice
 from cxjourney.critical._drivers import Drivers, check_drivers
 from cxjourney.exceptions import InvalidData
 
-__all__ = ["ImportancePerformance", "importance_performance"]
-
 _FIELDS = ("low priority", "possible overkill", "concentrate here", "keep up the good work")
 
 

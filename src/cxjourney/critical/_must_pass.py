@@ -26,8 +26,6 @@ from cxjourney.journeys import (
 if TYPE_CHECKING:
     from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
 
-__all__ = ["MustPass", "must_pass"]
-
 
 @attrs.frozen(kw_only=True, repr=False)
 class MustPass(Result):

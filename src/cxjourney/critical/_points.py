@@ -53,8 +53,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys import BySegment, Journeys, SegmentBy
 
 
-__all__ = ["CriticalPoints", "points"]
-
 _FEW = 10
 _SHOWN = (
     "touchpoint",

@@ -15,8 +15,6 @@ from cxjourney.critical._excess import NEARNESS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Reason", "reason_of"]
-
 _FIGURES = (
     # figure, value, low, high, kind
     ("reach", "reach", "reach_low", "reach_high", "percent"),

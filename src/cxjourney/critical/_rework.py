@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from cxjourney.graph import JourneyGraph
     from cxjourney.journeys import BySegment, Journeys, SegmentBy
 
-__all__ = ["Rework", "rework", "rework_figures"]
-
 
 @attrs.frozen(kw_only=True, repr=False)
 class Rework(Result):

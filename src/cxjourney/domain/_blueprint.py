@@ -17,8 +17,6 @@ from cxjourney.exceptions import InvalidValue, UnknownName
 if TYPE_CHECKING:
     from os import PathLike
 
-__all__ = ["BlueprintStep", "JourneyBlueprint", "check_blueprint"]
-
 
 def _name(value: object) -> object:
     """Return the name of a typed object, and anything else as it is: validators judge it."""

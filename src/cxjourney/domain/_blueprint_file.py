@@ -19,15 +19,6 @@ if TYPE_CHECKING:
 
     from cxjourney.domain._blueprint import BlueprintStep, JourneyBlueprint
 
-__all__ = [
-    "blueprint_of_dict",
-    "dict_of_blueprint",
-    "mapping_of_yaml",
-    "read_mapping",
-    "to_yaml",
-    "write_mapping",
-]
-
 SCHEMA = 1
 TYPE = "JourneyBlueprint"
 _MOST_NODES = 20_000  # of a YAML text, each time that an alias repeats them

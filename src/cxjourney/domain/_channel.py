@@ -9,8 +9,6 @@ import attrs
 from cxjourney.domain import _fields
 from cxjourney.exceptions import InvalidValue, UnknownName
 
-__all__ = ["Channel", "ChannelKind", "to_channel"]
-
 
 class ChannelKind(Enum):
     """What a customer meets in a channel: a screen, a place, a person or a machine."""

@@ -10,8 +10,6 @@ from cxjourney._support.mapping import EMPTY
 from cxjourney.domain import _fields
 from cxjourney.domain._fields import Attribute, freeze_attributes
 
-__all__ = ["Account", "Customer", "to_customer"]
-
 
 @attrs.frozen(repr=False)
 class Account:

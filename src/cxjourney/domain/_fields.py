@@ -23,18 +23,6 @@ if TYPE_CHECKING:
 
     Validator = Callable[[Any, attrs.Attribute[Any], Any], None]
 
-__all__ = [
-    "Attribute",
-    "brief",
-    "expectation",
-    "finite",
-    "freeze_attributes",
-    "is_flag",
-    "is_id",
-    "is_name",
-    "is_str",
-]
-
 Attribute = str | int | float | bool
 """What an attribute of a customer, an account or an interaction may be."""
 

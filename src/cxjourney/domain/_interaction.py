@@ -19,8 +19,6 @@ from cxjourney.domain._stage import Stage, to_stage
 from cxjourney.domain._touchpoint import Touchpoint, to_touchpoint
 from cxjourney.exceptions import InvalidValue
 
-__all__ = ["Emotion", "Interaction"]
-
 
 def _valence(value: float) -> float:
     return finite(value, "valence", low=-1, high=1)

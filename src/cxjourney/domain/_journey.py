@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime, timedelta
 
-__all__ = ["Journey", "Outcome"]
-
 
 class Outcome(StrEnum):
     """How a journey ended, if it did.

@@ -14,8 +14,6 @@ from cxjourney.exceptions import InvalidValue, UnknownName
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["STANDARD_MODELS", "Stage", "StageModel", "stage_order", "standard_model", "to_stage"]
-
 
 @attrs.frozen(repr=False)
 class Stage:

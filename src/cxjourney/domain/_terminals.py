@@ -5,8 +5,6 @@ from __future__ import annotations
 from cxjourney._support.text import check_unicode
 from cxjourney.exceptions import InvalidValue, ReservedName
 
-__all__ = ["CONVERSION", "DROPOFF", "MISSING", "START", "TERMINALS", "check_not_reserved"]
-
 START = "__start__"
 """Node where every journey begins."""
 

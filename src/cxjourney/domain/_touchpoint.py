@@ -8,8 +8,6 @@ from cxjourney.domain import _fields
 from cxjourney.domain._channel import Channel, to_channel
 from cxjourney.domain._stage import Stage, to_stage
 
-__all__ = ["Touchpoint", "to_touchpoint"]
-
 
 @attrs.frozen(repr=False)
 class Touchpoint:

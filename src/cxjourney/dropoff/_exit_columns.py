@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from cxjourney._stats.buckets import BucketFigures
     from cxjourney.dropoff._rates import NodeRates
 
-__all__ = ["exit_columns", "name_columns"]
-
 _SEPARATOR = re.compile(r" (?<!@)@(?!@) ")
 
 

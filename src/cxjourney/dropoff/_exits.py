@@ -49,9 +49,6 @@ if TYPE_CHECKING:
     from cxjourney.dropoff._rates import NodeRates
     from cxjourney.journeys import By, Ending, Journeys, SegmentBy
 
-__all__ = ["Exits", "exits"]
-
-
 _CURSE = (
     "The highest rate of many is overstated, because it was picked for being high (winner's "
     "curse): the columns shrunken, rank_low and rank_high of `.table` allow for that."

@@ -10,12 +10,11 @@ import numpy as np
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import duration_us
-from cxjourney.dropoff._matching import Matched, Rules, StepReason, match_rows
+from cxjourney.dropoff._matching import Matched, Rules, match_rows
+from cxjourney.kernels import StepReason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-__all__ = ["Explanation", "explain_unit", "explanation_table"]
 
 _EPOCH = np.datetime64(0, "us")
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from cxjourney._stats.buckets import BucketFigures
     from cxjourney.journeys import Journeys
 
-__all__ = ["FirstVisits", "check_reaching", "first_visits_of", "window_of"]
-
 DAY_US = 86_400_000_000
 _REACHED = 0.9
 _LARGEST_PART = 4

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys import Ending, Journeys, SegmentBy
     from cxjourney.log import InteractionLog
 
-__all__ = ["Funnel", "funnel"]
-
 
 @attrs.frozen(kw_only=True, eq=False)
 class _Source:

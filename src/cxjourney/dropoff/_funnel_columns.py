@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from cxjourney.dropoff._steps import Step
 
-__all__ = ["FORMATS", "Entrants", "step_columns"]
-
 _SECOND = 1e6
 
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from cxjourney._stats.units import Units
 
-__all__ = ["Subject", "absent_names", "censored_of", "rules_of"]
-
 _NEAR = 0.75
 
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from cxjourney.graph import JourneyGraph
     from cxjourney.journeys import By, Journeys, LeftOut
 
-__all__ = ["loses_nothing", "lost_of_graph", "lost_of_journeys"]
-
 
 def loses_nothing(graph: JourneyGraph) -> bool:
     """Return whether lost conversions have no meaning: no journeys, no goal, or one that goes on.

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Matched", "Order", "Rules", "StepReason", "match", "match_rows"]
-
 Order = Literal["ordered", "strict", "unordered"]
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from cxjourney.graph import JourneyGraph
     from cxjourney.journeys import Journeys
 
-__all__ = ["NodeRates", "rates_of_graph", "rates_of_journeys"]
-
 _NEXT_TO_NOTHING = 1e-6
 
 

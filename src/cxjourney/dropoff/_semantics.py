@@ -9,8 +9,6 @@ import attrs
 from cxjourney._support.validation import check_choice
 from cxjourney.exceptions import InvalidValue
 
-__all__ = ["PRESETS", "Censored", "Preset", "Semantics", "semantics_of"]
-
 Preset = Literal["posthog", "mixpanel", "retentioneering"]
 Censored = Literal["exclude", "keep", "survival"]
 

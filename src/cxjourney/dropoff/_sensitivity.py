@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys import By, Journeys
     from cxjourney.log import InteractionLog
 
-__all__ = ["Sensitivity", "sensitivity"]
-
 _FACTORS = (0.5, 1, 2)
 _PERCENT = ("conversion", "low", "high", "dropoff")
 

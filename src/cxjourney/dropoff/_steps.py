@@ -11,8 +11,6 @@ import attrs
 from cxjourney._support.validation import check_duration, check_names
 from cxjourney.exceptions import InvalidValue
 
-__all__ = ["Exclusion", "Step", "StepLike", "as_steps", "check_exclusions"]
-
 
 def _names(value: str | Iterable[str], name: str = "match") -> frozenset[str]:
     if not isinstance(value, Iterable):

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Cell = tuple[str, str]
 
-__all__ = ["cells_of", "check_duration_unit", "columns_by_role", "fetched", "selected"]
-
 _KINDS = dict.fromkeys(("score", "emotion", "expectation", "value", "duration"), "DOUBLE")
 _KINDS["seq"] = "BIGINT"  # all other roles are strings
 
@@ -49,7 +47,7 @@ def selected(places: Iterable[str], cells: Iterable[Cell]) -> str:
             continue
         cell = f"nullif(trim({place}), '')"
         number = f"TRY_CAST({cell} AS {kind})"
-        bad = f"{cell} IS NOT NULL AND {number} IS NULL"
+        bad = f"{cell} IS NOT NULL AND ({number} IS NULL OR contains({cell}, '_'))"  # 1_000 is SQL
         if kind == "BIGINT":  # the cast would round 1.5
             bad = f"({bad}) OR NOT regexp_full_match({cell}, '[+-]?[0-9]+(\\.0*)?')"
         wanted += [f"{number} AS v{i}", f"coalesce({bad}, false)::BIGINT AS bad{i}"]

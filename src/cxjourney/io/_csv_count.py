@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["count_records", "count_records_slowly", "read_errors"]
-
 _BLOCK = 1 << 20
 _NEWLINE, _RETURN, _QUOTE = 10, 13, 34
 _TOP = np.uint64(63)

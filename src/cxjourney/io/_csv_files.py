@@ -21,8 +21,6 @@ from cxjourney.io._files import compression_of, file_errors, opened, show_path, 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["csv_column", "csv_columns", "csv_header"]
-
 DELIMITERS = (",", ";", "\t", "|")
 _LONGEST_LINE = 2_000_000  # as DuckDB reads it
 _MOST_COLUMNS = 10_000

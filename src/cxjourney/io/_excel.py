@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     FilePath = str | PathLike[str]
 
-__all__ = ["excel_table", "read_excel"]
-
 
 def read_excel(
     path: FilePath,

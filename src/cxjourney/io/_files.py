@@ -24,23 +24,6 @@ if TYPE_CHECKING:
 
     FilePath = str | os.PathLike[str]
 
-__all__ = [
-    "check_encoding",
-    "check_parquet_rows",
-    "compression_of",
-    "connect",
-    "file_errors",
-    "find_files",
-    "format_of",
-    "is_json_array",
-    "opened",
-    "parquet_header",
-    "parquet_relation",
-    "show_path",
-    "unchanged",
-    "why_refused",
-]
-
 ENCODINGS = ("utf-8", "utf-16", "latin-1")
 _CONVERT = "convert others first, as in: iconv -f cp1252 -t utf-8 old.csv > new.csv"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     FilePath = str | PathLike[str]
 
-__all__ = ["json_column", "json_header", "read_json"]
-
 _LOOKED_AT = 1_000  # objects, for the names in messages
 _DEEPEST = 4
 _TEXT = "json ->> '{}'"

@@ -30,13 +30,6 @@ if TYPE_CHECKING:
 
     FilePath = str | PathLike[str]
 
-__all__ = [
-    "empty_columns",
-    "file_columns",
-    "read_csv",
-    "read_parquet",
-]
-
 
 def read_csv(
     path: FilePath | Iterable[FilePath],

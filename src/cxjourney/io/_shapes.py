@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
     Moment = datetime | date | str
 
-__all__ = ["StepColumn", "from_sequences", "from_wide"]
-
 
 def _optional_name(
     _step: StepColumn, attribute: attrs.Attribute[str | None], value: str | None

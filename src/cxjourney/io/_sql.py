@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from cxjourney.log import FurtherColumns
 
-__all__ = ["read_sql"]
-
 _BLOCK = 50_000
 _NO_ROWS = "query must return rows, as a SELECT does"
 

@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
     FilePath = str | PathLike[str]
 
-__all__ = ["read_xes"]
-
 _CHUNK = 1 << 16
 _LONGEST = 2_000_000  # bytes of a tag with its attributes, of a comment …
 _ENCODINGS = {"utf-8", "utf-16", "iso-8859-1", "us-ascii"}  # that expat knows by itself

@@ -25,15 +25,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.journeys._visits import By
 
-__all__ = [
-    "MOST_WITH_DIAGONAL",
-    "ChainFigures",
-    "chain_figures",
-    "conversion_rate_of",
-    "without_buckets",
-]
-
-
 MOST_WITH_DIAGONAL = 400
 """Nodes up to which figures that take inverses are computed without each bucket."""
 

@@ -7,8 +7,6 @@ from cxjourney.graph import JourneyGraph
 from cxjourney.journeys._journeys import Journeys
 from cxjourney.log import InteractionLog
 
-__all__ = ["check_journeys", "check_log"]
-
 _HOW = "InteractionLog.from_frame(frame, customer=..., timestamp=..., touchpoint=...)"
 
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.log import Coded
 
-__all__ = ["build_graph", "chain_of", "graph_of", "journey_graph"]
-
 _DENSE = 4_000_000
 _EPSILON = 1e-12
 _LARGEST = 2**63 - 1

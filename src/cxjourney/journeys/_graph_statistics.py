@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
     from cxjourney.graph import JourneyGraph
 
-__all__ = ["left_out_of_graph"]
-
 _ROUNDING = 1e-12
 
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.log import InteractionLog
 
-__all__ = ["InactivitySuggestion", "suggest_inactivity"]
-
 _QUANTILES = (0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 _FACTORS = (0.25, 0.5, 1, 2, 4)
 _NO_GAPS = (

@@ -10,8 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DAY_US", "MINUTE_US", "resolution_us", "valleys_us"]
-
 MINUTE_US, HOUR_US, DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
 _SAME = 0.95
 """Share of the timestamps that must be whole for all of them to count as whole."""

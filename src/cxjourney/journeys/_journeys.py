@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys._transition_gaps import TransitionGaps
     from cxjourney.journeys._visits import By
 
-__all__ = ["Journeys"]
-
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Journeys:

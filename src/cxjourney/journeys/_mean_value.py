@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from cxjourney.graph import JourneyGraph
     from cxjourney.journeys._journeys import Journeys
 
-__all__ = ["mean_value", "mean_value_of_graph"]
-
 
 def mean_value(journeys: Journeys) -> float:
     """Return the mean value of a conversion, weights counted; NaN where none is known."""

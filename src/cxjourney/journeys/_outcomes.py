@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from cxjourney.log import Columns, Rows
 
-__all__ = ["CONVERTED", "DROPPED", "IN_PROGRESS", "OUTCOMES", "JourneyRules", "cut", "outcomes"]
-
 OUTCOMES = (Outcome.CONVERTED, Outcome.DROPPED, Outcome.IN_PROGRESS)
 CONVERTED, DROPPED, IN_PROGRESS = 0, 1, 2
 

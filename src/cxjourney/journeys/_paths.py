@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys._journeys import Journeys
 
-__all__ = ["journeys_of_paths"]
-
 _MOST = 2**52  # of those who converted, and of those who did not: sums of floats are exact
 J = TypeVar("J", bound="Journeys")
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys._segments import Divisible
     from cxjourney.journeys._visits import Visits
 
-__all__ = ["Ending", "WithPeople", "ended", "visited", "with_people"]
-
 Ending: TypeAlias = Literal["any", "converted", "dropped", "in progress"]
 """How journeys ended."""
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from cxjourney.log import Coded, InteractionLog
 
-__all__ = ["BySegment", "SegmentBy", "Segments", "by_segment", "segments_of"]
-
 R = TypeVar("R", bound=Result)
 D = TypeVar("D", bound="Divisible")
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.journeys._visits import By
 
-__all__ = ["Sequences", "Slices", "sequences_of", "slices_of"]
-
 
 @attrs.frozen(kw_only=True)
 class Slices:

@@ -25,17 +25,6 @@ if TYPE_CHECKING:
     from cxjourney.log import Coded
 
 
-__all__ = [
-    "LeftOut",
-    "TransitionStatistics",
-    "assembled",
-    "left_out",
-    "left_out_at",
-    "masses_of",
-    "masses_without_buckets",
-    "statistics_of",
-]
-
 _ROUNDING = 1e-12
 _BLOCK_CELLS = 20_000_000
 _FOLLOWED = 5

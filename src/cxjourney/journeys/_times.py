@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.journeys._visits import Visits
 
-__all__ = ["TransitionTimes", "times_of", "times_without_buckets", "weighted_medians"]
-
 _SECOND = 1e6
 _DENSE = 4_000_000
 

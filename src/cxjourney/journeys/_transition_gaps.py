@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from cxjourney.exceptions import InvalidValue
 
-__all__ = ["TransitionGaps", "pauses"]
-
 _TO_SD = 1.4826  # median absolute deviation to the standard deviation of a normal
 _TO_SD_OF_MEAN = 1.2533  # the same for the mean absolute deviation
 _TAIL = 0.1

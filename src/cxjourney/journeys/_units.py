@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.log import InteractionLog
 
-__all__ = ["units_of", "units_of_customers"]
-
 
 def units_of(journeys: Journeys) -> Units:
     """Return the units of variance of journeys: the buckets of their customers.

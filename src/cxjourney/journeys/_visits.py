@@ -23,22 +23,6 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-__all__ = [
-    "By",
-    "Grain",
-    "Visits",
-    "coded_visits",
-    "contacts_of",
-    "grain_codes",
-    "grain_name",
-    "missing_note",
-    "missing_note_of",
-    "missing_note_of_graph",
-    "visit_rows",
-    "visits_at",
-    "visits_of",
-]
-
 Grain: TypeAlias = Literal["touchpoint", "channel", "stage", "owner"]
 By: TypeAlias = Grain | tuple[Grain, Grain]
 """What a node is: one of the four, or a pair of them."""

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from cxjourney.log._columns import Columns
     from cxjourney.log._interaction_log import InteractionLog
 
-__all__ = ["LogAudit", "audit_log"]
-
 _MANY_TIES = 0.01
 
 

@@ -12,8 +12,6 @@ from cxjourney._support.words import counted
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["YEARS_AHEAD_US", "odd_times"]
-
 _DAY_US = 86_400_000_000
 _NEAR_US = 60 * _DAY_US  # seconds of this century, read as milliseconds, end within it
 _CENTURY_US = 36_525 * _DAY_US

@@ -15,8 +15,6 @@ from cxjourney._support.validation import check_name
 from cxjourney.exceptions import UnknownName
 from cxjourney.kernels import gather
 
-__all__ = ["Coded", "Columns", "Rows"]
-
 Rows: TypeAlias = NDArray[np.integer] | NDArray[np.bool_]
 """Which rows: their numbers, or whether each."""
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from cxjourney.log._interaction_log import InteractionLog
 
-__all__ = ["concat_logs"]
-
 L = TypeVar("L", bound="InteractionLog")
 T = TypeVar("T")
 

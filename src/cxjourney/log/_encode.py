@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = [
-    "encode_ids",
-    "encode_names",
-    "encode_numbers",
-    "encode_values",
-    "is_missing",
-    "is_nested",
-    "narrow",
-]
-
 
 def encode_names(column: Any) -> Coded:
     """Return a column of names as codes into its sorted distinct names; missing is -1.

@@ -14,8 +14,6 @@ from cxjourney.log._ingest import NO_SEQ
 if TYPE_CHECKING:
     from cxjourney.log._interaction_log import InteractionLog
 
-__all__ = ["log_frame"]
-
 
 def log_frame(log: InteractionLog, backend: str | None) -> Any:
     """Return the rows of a log as a frame; timestamps aware in UTC, durations as durations."""

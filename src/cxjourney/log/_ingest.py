@@ -38,16 +38,6 @@ if TYPE_CHECKING:
     from cxjourney.log._interaction_log import InteractionLog
     from cxjourney.log._reading import Reading
 
-__all__ = [
-    "Intake",
-    "log_of_columns",
-    "moment",
-    "observation_window",
-    "one_currency",
-    "per_customer",
-    "sort_columns",
-]
-
 L = TypeVar("L", bound="InteractionLog")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
     from cxjourney.log._interaction_log import InteractionLog
 
-__all__ = ["Catalogue", "customer_object", "interaction_objects", "log_of_interactions"]
-
 T = TypeVar("T")
 L = TypeVar("L", bound="InteractionLog")
 

@@ -34,23 +34,6 @@ if TYPE_CHECKING:
 T = TypeVar("T", Touchpoint, Channel)
 L = TypeVar("L", bound="InteractionLog")
 
-__all__ = [
-    "channels_carried",
-    "check_free",
-    "collapse_repeats",
-    "drop_duplicates",
-    "duplicate_rows",
-    "equal_rows",
-    "filter_rows",
-    "observe_between",
-    "rename",
-    "sessions",
-    "tied_rows",
-    "times_of",
-    "with_attribute",
-    "with_rows",
-]
-
 
 def filter_rows(
     log: InteractionLog,

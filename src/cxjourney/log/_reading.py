@@ -19,20 +19,6 @@ from cxjourney.log._columns import Coded
 from cxjourney.log._encode import is_nested, objects_of, refuse_nested
 from cxjourney.log._relations import relation_columns
 
-__all__ = [
-    "EpochUnit",
-    "FurtherColumns",
-    "Reading",
-    "argument_of",
-    "attribute_name",
-    "attribute_role",
-    "check_epoch_unit",
-    "check_no_column",
-    "column_names",
-    "columns_of",
-    "is_currency_code",
-]
-
 _PLAIN = {"String", "Categorical", "Enum", "Boolean"}
 _BEYOND = {"Int128", "UInt128", "Time"}  # which NumPy does not have
 NEEDED = ("customer", "timestamp", "touchpoint")

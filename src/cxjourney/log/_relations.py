@@ -13,8 +13,6 @@ from cxjourney.kernels import record_columns
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["relation_columns"]
-
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 _TEXTUAL = {
     "customer", "touchpoint", "timestamp", "channel", "stage", "owner", "account", "journey",

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-__all__ = ["UNFOLLOWED", "AbsorbingChain", "Moments"]
-
 UNFOLLOWED = 0.01
 """Share of journeys that may outlast what was followed before a mean of times is NaN."""
 

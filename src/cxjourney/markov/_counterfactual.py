@@ -28,17 +28,6 @@ if TYPE_CHECKING:
 
     from cxjourney.markov._absorbing_chain import AbsorbingChain
 
-__all__ = [
-    "bypassed",
-    "conversion_with_fewer_exits",
-    "exit_elasticities",
-    "exit_slopes",
-    "fewer_exits",
-    "lost_per_journey",
-    "removed",
-    "rerouted",
-]
-
 
 def exit_slopes(chain: AbsorbingChain) -> FrozenMapping[float]:
     """Return how fast conversion grows as exits at each touchpoint are fixed.

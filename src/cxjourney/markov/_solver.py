@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats, Ints
 
 
-__all__ = ["Solver", "Sweeps", "dense_pays", "solved_without_buckets", "sums"]
-
 _BATCH = 256
 _SMALL = 1_500
 _MOST = 10_000  # touchpoints of a dense matrix: 800 MB

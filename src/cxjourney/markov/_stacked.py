@@ -13,8 +13,6 @@ from cxjourney.markov._transitions import trapped_among
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["StackedChains"]
-
 
 @attrs.frozen(kw_only=True)
 class StackedChains:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import networkx as nx
     from numpy.typing import NDArray
 
-__all__ = ["read", "trapped_among", "unfollowed"]
-
 _TOLERANCE = 1e-9
 
 

@@ -30,8 +30,6 @@ from cxjourney.omnichannel._channel_transitions import (
 if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
 
-__all__ = ["Affinity", "affinity"]
-
 _WORTH_SHOWING = 5.0  # expected switches from which their absence is worth a row
 
 

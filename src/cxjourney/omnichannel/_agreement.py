@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Anova", "anova", "bergsma", "icc_interval", "omega_interval", "v_interval"]
-
 
 @attrs.frozen(kw_only=True)
 class Anova:

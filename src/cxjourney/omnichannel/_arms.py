@@ -19,16 +19,6 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Bools
     from cxjourney.journeys import Journeys, Visits
 
-__all__ = [
-    "Arms",
-    "Difference",
-    "arms_of",
-    "could_be_followed",
-    "difference",
-    "difference_within",
-    "pooled_means",
-]
-
 _ROUNDING = 1e-12  # sums of masses end a few bits off 0 and 1
 
 

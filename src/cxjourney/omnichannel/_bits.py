@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.array_types import Floats, Ints
 
-__all__ = ["bias_of", "bits_estimate", "entropy_of", "information_of", "seen", "summed"]
-
 _BLOCK = 1 << 20
 
 

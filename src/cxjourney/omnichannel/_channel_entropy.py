@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
     from cxjourney.journeys import Journeys
 
-__all__ = ["ChannelEntropy", "channel_entropy"]
-
 
 @attrs.frozen(kw_only=True, repr=False)
 class ChannelEntropy(Result):

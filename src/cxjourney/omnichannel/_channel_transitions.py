@@ -19,21 +19,6 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import Journeys
 
-__all__ = [
-    "SLOW_MISSING",
-    "ChannelBy",
-    "ChannelTransitions",
-    "Interactions",
-    "coded_at",
-    "customers_of",
-    "interactions_of",
-    "order_notes",
-    "outcome_rows",
-    "progress_note",
-    "transitions_between",
-    "unknown_note",
-]
-
 ChannelBy: TypeAlias = Literal["channel", "kind", "owner", "stage", "touchpoint"]
 """What transitions are between; "kind" is that of the channel: digital, human, automated …"""
 

@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
     from cxjourney.log import Coded
 
-__all__ = ["Consistency", "consistency"]
-
 _ROUNDING = 1e-12
 
 

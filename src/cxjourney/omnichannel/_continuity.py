@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from cxjourney.domain import StageModel
     from cxjourney.journeys import Journeys
 
-__all__ = ["Continuity", "continuity"]
-
 _DAY = timedelta(days=1)
 _UNKNOWN = -1
 

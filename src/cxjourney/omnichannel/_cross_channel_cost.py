@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from cxjourney._stats.units import Units
     from cxjourney.journeys import Journeys
 
-__all__ = ["CrossChannelCost", "cross_channel_cost"]
-
 _LATEST = 20  # from this contact on all are one stratum
 _ROUNDING = 1e-12
 

@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import Ending, Journeys, Visits
 
-__all__ = ["HandoffLoss", "handoff_loss"]
-
 _Compare: TypeAlias = Callable[[int, Ints], Difference]
 _LATEST = 20  # from this visit of a journey on all are one stratum
 _GOES_ON = 0.5  # how often customers come again after a drop-off, over after a conversion

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Bools, Floats
     from cxjourney.journeys import Journeys
 
-__all__ = ["MutualInformation", "mutual_information"]
-
 _DENSE = 1 << 16  # cells that are counted in place rather than sorted
 _FEWEST_A_PAIR = 5  # transitions for each pair seen, below which entropies are mostly bias
 

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from cxjourney._stats.units import Units
     from cxjourney.journeys import Journeys
 
-__all__ = ["Switching", "switching"]
-
 
 @attrs.frozen(kw_only=True, repr=False)
 class Switching(Result):

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Bools
     from cxjourney.journeys import Ending, Journeys
 
-__all__ = ["Transitions", "transitions"]
-
 _CELLS = ("count", "customers", "probability", "low", "high")
 
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from cxjourney.dropoff import StepLike
     from cxjourney.journeys import Journeys
 
-__all__ = ["build"]
-
 
 def build(
     journeys: Journeys,

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-__all__ = ["Bar", "Bars", "Matrix"]
-
 _MOST = 14  # rows and columns of a matrix that can be read
 
 

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from cxjourney.domain import JourneyBlueprint, StageModel
     from cxjourney.journeys import Journeys
 
-__all__ = ["JourneyMap", "journey_map"]
-
 ALL = "all"
 OFF_PLAN = "not in the blueprint"
 

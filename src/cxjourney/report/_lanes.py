@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys import Journeys, Visits
     from cxjourney.log import Coded
 
-__all__ = ["LANES", "Lane", "MapEntry", "filled", "planned"]
-
 Lane = Literal[
     "touchpoints",
     "channels",

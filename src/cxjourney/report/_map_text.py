@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from cxjourney.report._journey_map import JourneyMap
     from cxjourney.report._lanes import MapEntry
 
-__all__ = ["map_markdown", "map_mermaid"]
-
 # what begins or ends something in the grammar of Mermaid's journey
 _MERMAID = re.compile(r"[:;,#%`\"<>{}\[\]\\]+")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~-])")

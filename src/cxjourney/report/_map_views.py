@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from cxjourney.report._journey_map import JourneyMap
     from cxjourney.report._lanes import MapEntry
 
-__all__ = ["map_html", "map_svg"]
-
 _REACHES = (0.25, 0.5, 1.0)  # valences up to which the curve may be drawn
 _FOUND = ("pain points", "moments of truth", "opportunities")  # empty means: none stands out
 _STEP = 100  # width of a stage in the curve

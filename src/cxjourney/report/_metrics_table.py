@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import Journeys
 
-__all__ = ["default_steps", "metrics_table"]
-
 _ENOUGH = 30  # answers from which their range tells a scale
 _SHARE = 0.5  # of the converted journeys that come by a touchpoint of the usual way
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from cxjourney.graph import JourneyGraph
     from cxjourney.plot import Layout
 
-__all__ = ["TERMINALS", "Network", "network"]
-
 TERMINALS = {START: "(start)", CONVERSION: "(converted)", DROPOFF: "(dropped)"}
 MOST_NODES = 80
 MOST_EDGES = 2_000

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from cxjourney._support.result import Result
 
-__all__ = ["Drawing", "Figure", "Part", "Picture", "Report", "Section"]
-
 TEXT_ROWS = 12
 WIDTH = 100  # of a line in a terminal; tables leave out their last columns to fit
 

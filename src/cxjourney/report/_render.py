@@ -15,8 +15,6 @@ from cxjourney._support.text import visible
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["asset", "fingerprint", "render"]
-
 HTML_ROWS = 60
 
 

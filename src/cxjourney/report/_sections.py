@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from cxjourney._support.result import Result
     from cxjourney.graph import JourneyGraph
 
-__all__ = ["SECTIONS", "STEPS", "Work"]
-
 TRANSITIONS = 20  # rows of their table; the rest is in the graph
 _LOOKING = "what is wrong: "
 

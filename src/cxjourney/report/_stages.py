@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import Journeys
 
-__all__ = ["StageOrder", "stages_in_order"]
-
 StageOrder = tuple[tuple[str, ...], str]
 """The names, and how their order came about, in words."""
 

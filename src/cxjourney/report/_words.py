@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from cxjourney._findings import Finding
     from cxjourney.journeys import Journeys
 
-__all__ = ["UNSURE", "caveats", "overview", "worth_of"]
-
 UNSURE = "Whether that is so is not sure before somebody chooses the inactivity limit."
 
 

@@ -21,21 +21,6 @@ from cxjourney.domain import Channel, Customer, Emotion, Interaction, Stage, Sta
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-__all__ = [
-    "EventRow",
-    "attributes",
-    "channels",
-    "customers",
-    "emotions",
-    "event_rows",
-    "interaction_lists",
-    "interactions",
-    "paths",
-    "stages",
-    "timestamps",
-    "touchpoints",
-]
-
 ORIGIN = datetime(2026, 1, 1, tzinfo=UTC)
 """The moment around which timestamps lie."""
 
