@@ -45,7 +45,8 @@ def test_a_driver_of_rows_gives_the_log_of_the_frame(database):
 
 
 def test_adbc_gives_the_same(database):
-    dbapi = pytest.importorskip("adbc_driver_sqlite.dbapi")
+    from adbc_driver_sqlite import dbapi
+
     with dbapi.connect(str(database)) as connection:
         assert cx.read_sql(QUERY, connection, **ROLES, value="worth", channel="channel") == EXPECTED
         some = cx.read_sql(f"{QUERY} WHERE who = ?", connection, parameters=("a",), **ROLES)
