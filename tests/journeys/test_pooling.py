@@ -10,6 +10,8 @@ import pytest
 from scipy.stats import t
 
 import cxjourney as cx
+from cxjourney.compare._observations import observations_of
+from cxjourney.journeys import units_of_customers
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 END = 120.0
@@ -146,3 +148,36 @@ def test_grains_whose_nodes_are_touchpoints_do_not_change():
     alone = cx.dropoff.exits(journeys).table
     assert by_pair["exit_probability"].tolist() == alone["exit_probability"].tolist()
     np.testing.assert_array_equal(by_pair["low"], alone["low"])
+
+
+def test_comparisons_pool_the_touchpoints_of_a_channel_afterwards_too():
+    rows = rows_of(4, 60, launched=30.0)
+    journeys = journeys_of(rows)
+    entries = observations_of(journeys, "channel")
+    keys = np.unique(entries.key[entries.weight > 0])
+    cell, source = entries.cells(keys), keys // (len(entries.names) + 3)
+    lost = int(np.flatnonzero(keys % (len(entries.names) + 3) == len(entries.names) + 2)[0])
+    weight = entries.weight
+    share = weight[cell == lost].sum() / weight[entries.source == source[lost]].sum()
+    assert share == pytest.approx(exit_of_the_app(rows), abs=1e-9)
+    without = entries.without_buckets(cell, source)
+    assert np.allclose(without[:, source == source[lost]].sum(axis=1), 1.0)
+    unit = dict(zip(journeys.log.customer_ids, units_of_customers(journeys.log).of, strict=True))
+    assert len(set(unit.values())) == 60
+    for who in range(60):
+        kept = exit_of_the_app([row for row in rows if row[0] != who])
+        assert without[unit[f"c{who}"], lost] == pytest.approx(kept, abs=1e-9)
+
+
+def test_a_channel_with_a_new_touchpoint_compares_by_its_rates():
+    told = []
+    for seed in range(20):
+        rows = rows_of(seed, 120, launched=9.0)
+        first, second = (journeys_of([r for r in rows if r[0] % 2 == k]) for k in (0, 1))
+        found = cx.compare.between(first, second, by="channel")
+        row = next(r for r in found.table if r["kind"] == "exit" and r["touchpoint"] == "app")
+        sides = [
+            cx.dropoff.exits(one, by="channel").estimate("app").value for one in (first, second)
+        ]
+        told.append((row["difference"], sides[1] - sides[0]))
+    assert np.allclose(*np.transpose(told), atol=1e-9)

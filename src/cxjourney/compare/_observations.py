@@ -14,6 +14,7 @@ from cxjourney._stats.aalen_johansen import (
     MOVED,
     OPEN,
     STAYED,
+    followed_cells,
     left_out_probabilities,
     move_mass,
 )
@@ -21,7 +22,8 @@ from cxjourney._stats.buckets import N_BUCKETS, bucket_of
 from cxjourney._stats.ratios import quotient
 from cxjourney._stats.units import Units
 from cxjourney._support.array_types import Bools, Floats, Ints
-from cxjourney.journeys import By, units_of, visits_of
+from cxjourney._support.distinct import distinct
+from cxjourney.journeys import By, parts_of, units_of, visits_of
 
 if TYPE_CHECKING:
     from cxjourney.dropoff import FirstVisits
@@ -50,6 +52,9 @@ class Observations:
         Whose.
     visit
         Number of each visit among those of the journeys; -1 for beginnings.
+    part, followed
+        Touchpoint of each entry, and whether it could be followed up to the limit; None where
+        places are touchpoints, or nothing is censored.
     multiplicity
         How many customers the entry stands for.
     customer_ids
@@ -69,24 +74,37 @@ class Observations:
     customer_ids: Sequence[str] | None
     units: Units
     visit: Ints | None = None
+    part: Ints | None = None
+    followed: Bools | None = None
 
     def take(self, chosen: Bools) -> Observations:
         """Return some of the entries."""
         columns = ["source", "target", "wait_us", "state", "journey", "customer", "multiplicity"]
-        columns += [] if self.visit is None else ["visit"]
+        further = ("visit", "part", "followed")
+        columns += [name for name in further if getattr(self, name) is not None]
         return attrs.evolve(self, **{name: getattr(self, name)[chosen] for name in columns})
+
+    @cached_property
+    def _parts(self) -> tuple[Ints, Ints]:
+        """The cell of each entry, within which censored visits hand on, and the cells' places."""
+        size = len(self.names) + 1
+        if self.part is None or self.followed is None:
+            return self.source, np.arange(size)
+        return followed_cells(self.source, self.part, self.followed, size)
 
     @cached_property
     def weight(self) -> Floats:
         """What each entry counts for: more than 1 where it also stands for censored visits.
 
         A censored visit hands its own weight to those of its touchpoint that lasted longer (Efron's
-        redistribution to the right), so that shares of weights are Aalen-Johansen probabilities. It
-        keeps one where nobody was followed up to the limit, and stands for the silent then.
+        redistribution to the right), so that shares of weights are Aalen-Johansen probabilities;
+        those of a channel are the means of its touchpoints by their visits. It keeps one where
+        nobody was followed up to the limit, and stands for the silent then.
         """
         if not np.any(self.state == OPEN):
             return np.ones(len(self.source))
-        return _weights(self.source, self.wait_us, self.state, len(self.names) + 1)
+        cell, place = self._parts
+        return _weights(cell, self.wait_us, self.state, len(place))
 
     @cached_property
     def unfollowed(self) -> Floats:
@@ -95,14 +113,18 @@ class Observations:
         It is 0 where a visit was followed up to the limit, and where all that were there moved on.
         Nobody knows where the rest would have gone: they stand as lost, which is a ceiling.
         """
-        size = len(self.names) + 1
+        cell, place = self._parts
+        size = len(place)
         moved = np.flatnonzero((self.state == MOVED) & (self.weight > 0))
-        visits = np.bincount(self.source, minlength=size)
-        gone = np.bincount(self.source[moved], self.weight[moved], minlength=size)
-        stayed = np.bincount(self.source[self.state == STAYED], minlength=size) > 0
+        visits = np.bincount(cell, minlength=size)
+        gone = np.bincount(cell[moved], self.weight[moved], minlength=size)
+        stayed = np.bincount(cell[self.state == STAYED], minlength=size) > 0
         left = 1.0 - np.divide(gone, visits, out=np.ones(size), where=visits > 0)
         left[stayed | (left < _ROUNDING)] = 0.0
-        return np.asarray(left, dtype=np.float64)
+        n = len(self.names) + 1
+        visits_of = np.bincount(place, visits, minlength=n)
+        lost = np.bincount(place, left * visits, minlength=n)
+        return np.divide(lost, visits_of, out=np.ones(n), where=visits_of > 0)
 
     def within(self, stratum: Ints, n_strata: int) -> Observations:
         """Return the same with places divided by stratum: source times strata, plus stratum."""
@@ -146,21 +168,41 @@ class Observations:
         where each begins, ascending, the probabilities of its cells sum to 1. Shape (buckets,
         cells); NaN where the others have no ended visit.
         """
+        if self.part is None:
+            return self._without_buckets(self.source, len(self.names) + 1, cell, source)
+        part, place = self._parts
+        size = len(source) + 1
+        keys, of = distinct(np.where(cell >= 0, part * size + cell + 1, 0))
+        none = int(np.count_nonzero(keys == 0))  # comes first, if at all
+        own, follows = np.divmod(keys[none:], size)
+        shares = self._without_buckets(part, len(place), of - none, own)
+        visits = self.units.sums(part, len(place), item=self.journey)
+        ended = self.ended(part, len(place))
+        others = np.where(ended.sum(axis=0) > ended, visits.sum(axis=0) - visits, 0.0)
+        of_place = np.zeros((len(others), len(self.names) + 1))
+        np.add.at(of_place.T, place, others.T)
+        made = np.zeros((len(others), len(source)))
+        weight = quotient(others, of_place[:, place])[:, own]
+        np.add.at(made.T, follows - 1, (np.nan_to_num(shares) * np.nan_to_num(weight)).T)
+        return np.where(of_place[:, source] > 0, np.minimum(made, 1.0), np.nan)
+
+    def _without_buckets(self, at: Ints, n_places: int, cell: Ints, source: Ints) -> Floats:
+        """Return the same where entries stand at places that are corrected as they are."""
         censored = self.state == OPEN
-        at_risk = self.ended(self.source, len(self.names) + 1)
+        at_risk = self.ended(at, n_places)
         others = (at_risk.sum(axis=0) - at_risk)[:, source]
         if not censored.any():
             made = self._counted(cell, len(source), ~censored)
             return quotient(made, others)
         assert self.units.of is not None  # noqa: S101 - aggregated paths are not timed
         mass = left_out_probabilities(
-            self.source,
+            at,
             self.wait_us,
             self.state,
             np.where(self.state == MOVED, cell, -1),
             self.units.of[self.journey],
             source=source,
-            n_nodes=len(self.names) + 1,
+            n_nodes=n_places,
             n_units=self.units.n,
         )
         mass = np.nan_to_num(mass)
@@ -196,6 +238,7 @@ def observations_of(journeys: Journeys, by: By) -> Observations:
     nothing = np.zeros(len(begun), dtype=np.int64)
     waited = visits.wait_us if timed else np.zeros(len(visits), dtype=np.int64)
     assert waited is not None  # noqa: S101 - looked at above
+    parts = parts_of(visits) if timed else None
     every = np.ones(len(journeys.outcome)) if journeys.weight is None else journeys.weight
     return Observations(
         names=visits.names,
@@ -209,6 +252,10 @@ def observations_of(journeys: Journeys, by: By) -> Observations:
         customer_ids=None if journeys.weight is not None else journeys.log.customer_ids,
         units=units_of(journeys),
         visit=np.concatenate([seen, np.full(len(begun), -1)]),
+        part=None if parts is None else np.concatenate([parts[0], np.full(len(begun), -1)]),
+        followed=None
+        if parts is None
+        else np.append(parts[1], np.ones(len(begun), dtype=np.bool_)),
     )
 
 

@@ -39,6 +39,7 @@ from cxjourney.journeys._statistics import LeftOut as LeftOut
 from cxjourney.journeys._statistics import left_out as left_out
 from cxjourney.journeys._statistics import left_out_at as left_out_at
 from cxjourney.journeys._statistics import masses_of as masses_of
+from cxjourney.journeys._statistics import parts_of as parts_of
 from cxjourney.journeys._statistics import statistics_of as statistics_of
 from cxjourney.journeys._times import TransitionTimes as TransitionTimes
 from cxjourney.journeys._times import times_of as times_of

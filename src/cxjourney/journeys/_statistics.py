@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.aalen_johansen import MOVED, OPEN, left_out_probabilities, move_mass
+from cxjourney._stats.aalen_johansen import (
+    MOVED,
+    OPEN,
+    followed_cells,
+    left_out_probabilities,
+    move_mass,
+)
 from cxjourney._stats.ratios import quotient
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.distinct import distinct
@@ -27,8 +33,6 @@ if TYPE_CHECKING:
 
 _ROUNDING = 1e-12
 _BLOCK_CELLS = 20_000_000
-_FOLLOWED = 5
-"""Visits that could be followed up to the limit from which a touchpoint is corrected by itself."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -182,35 +186,26 @@ def masses_of(journeys: Journeys, by: By = "touchpoint") -> Floats:
 
 
 def _cells(visits: Visits) -> tuple[Ints, Ints] | None:
-    """Return the cell of each visit, whose censored visits hand on to one another, and their nodes.
+    """Return the cell of each visit, and the node of each cell; None where nodes are cells."""
+    part = parts_of(visits)
+    return None if part is None else followed_cells(visits.node, *part, len(visits.names))
 
-    A channel whose app was launched last week pools visits whose end is known with visits that
-    nobody could follow yet. Each touchpoint is a cell of its node; those with too few visits that
-    could be followed up to the limit, whatever came of them, are one cell together, or go with the
-    busiest. None where nodes are touchpoints, or nothing is censored.
+
+def parts_of(visits: Visits) -> tuple[Ints, Bools] | None:
+    """Return the touchpoint of each visit, and whether it could be followed up to the limit.
+
+    None where nodes are touchpoints, or nothing is censored.
     """
     journeys, until = visits.journeys, visits.journeys.log.observed_until_us
     limit, coded = journeys.rules.inactivity, journeys.columns.coded["touchpoint"]
-    time, k = journeys.columns.time, len(visits.names)
+    time = journeys.columns.time
     if limit is None or until is None or time is None or not np.any(visits.state == OPEN):
         return None
-    used, of = distinct(visits.node * len(coded.names) + coded.codes[visits.row])
-    if len(used) == k:
+    touchpoint = coded.codes[visits.row].astype(np.int64)
+    used, _ = distinct(visits.node * len(coded.names) + touchpoint)
+    if len(used) == np.count_nonzero(np.bincount(visits.node)):
         return None
-    node = used // len(coded.names)
-    followed = time[visits.row] <= until - limit // timedelta(microseconds=1)
-    n, long = np.bincount(of), np.bincount(of[followed], minlength=len(used))
-    few = long < _FOLLOWED
-    busiest = np.zeros(k, dtype=np.int64)
-    order = np.argsort(np.where(few, -1, n), kind="stable")
-    busiest[node[order]] = order  # the last to be written is the busiest
-    first = np.full(k, len(used), dtype=np.int64)
-    np.minimum.at(first, node[few], np.flatnonzero(few))
-    rest = np.bincount(node[few], long[few], minlength=k)
-    joined = np.where(rest >= _FOLLOWED, np.minimum(first, len(used) - 1), busiest)
-    place = np.where(few, joined[node], np.arange(len(used)))
-    kept, cell = distinct(place[of])
-    return cell, node[kept]
+    return touchpoint, time[visits.row] <= until - limit // timedelta(microseconds=1)
 
 
 def _masses(visits: Visits) -> Floats:
