@@ -11,6 +11,7 @@ from scipy.stats import t
 
 import cxjourney as cx
 from cxjourney.compare._observations import observations_of
+from cxjourney.dropoff._first_visits import first_visits_of
 from cxjourney.journeys import units_of_customers
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -181,3 +182,45 @@ def test_a_channel_with_a_new_touchpoint_compares_by_its_rates():
         ]
         told.append((row["difference"], sides[1] - sides[0]))
     assert np.allclose(*np.transpose(told), atol=1e-9)
+
+
+def later_of_the_app(rows, window):
+    """Return the mean of the touchpoints' conversions within a window, by their visits."""
+    found, known = {}, Counter()
+    for i, (_, name, day) in enumerate(rows):
+        if name != "buy":
+            bought = i + 1 < len(rows) and rows[i + 1][1] == "buy"
+            wait, end = rows[i + 1][2] - day if bought else np.inf, min(END - day, window)
+            found.setdefault(name, []).append((round(min(wait, end), 9), wait <= end))
+            known[name] += END - day >= window
+    for name in [name for name in found if known[name] < 5]:
+        found["old"] += found.pop(name)
+    n = sum(map(len, found.values()))
+    return sum(len(some) / n * (1 - survival(some)) for some in found.values())
+
+
+def test_what_comes_later_is_pooled_afterwards_too():
+    rows = rows_of(4, 60, launched=30.0)
+    journeys = journeys_of(rows)
+    whole = later_of_the_app(rows, 3.0)
+    (row,) = cx.dropoff.exits(journeys, by="channel", window=timedelta(days=3)).table
+    assert row["conversion_after"] == pytest.approx(whole, abs=1e-9)
+    pooled = first_visits_of(journeys, "channel")
+    cell = np.where(pooled.node == 0, 0, -1)
+    figures = pooled.figures("conversion", cell, 1, 3.0)
+    unit = dict(zip(journeys.log.customer_ids, units_of_customers(journeys.log).of, strict=True))
+    for who in range(60):
+        kept = later_of_the_app([one for one in rows if one[0] != who], 3.0)
+        assert figures.without[unit[f"c{who}"], 0] == pytest.approx(kept, abs=1e-9)
+
+
+def test_what_comes_later_in_a_channel_is_that_of_its_visits_however_long_they_were_followed():
+    told, truth = [], []
+    for seed in range(30):
+        rows = rows_of(seed, 120, launched=4.0)
+        exits = cx.dropoff.exits(journeys_of(rows), by="channel", window=timedelta(days=3))
+        told.append(next(iter(exits.table))["conversion_after"])
+        n = Counter(name for _, name, _ in rows if name != "buy")
+        soon = 1 - np.exp(-3.0 / 1.5)
+        truth.append(soon * sum(n[name] * (1 - EXITS[name]) for name in n) / n.total())
+    assert abs(np.mean(told) - np.mean(truth)) < 3 * np.std(told) / np.sqrt(len(told))

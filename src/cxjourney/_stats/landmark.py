@@ -10,6 +10,7 @@ import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.customer_sums import student_tail
+from cxjourney._stats.ratios import quotient
 from cxjourney._support.array_types import Bools, Floats, Ints
 
 if TYPE_CHECKING:
@@ -275,6 +276,25 @@ def means_within(
         without[:, c] = np.where(full.sum() - full > 0, others, np.nan)
     there = units.sums(np.where(followed < 0, -1, cell), n_cells)
     return BucketFigures(whole=whole, without=without, units=there)
+
+
+def pooled_figures(
+    parts: BucketFigures, there: Floats, place: Ints, n_places: int
+) -> BucketFigures:
+    """Return the means of parts by place, weighted by how many are there in each bucket."""
+    others = there.sum(axis=0) - there
+
+    def mean(values: Floats, n: Floats) -> Floats:
+        n = np.where(np.isnan(values), 0.0, n)
+        made, size = np.zeros((len(n), n_places)), np.zeros((len(n), n_places))
+        np.add.at(made.T, place, (n * np.nan_to_num(values)).T)
+        np.add.at(size.T, place, n.T)
+        return quotient(made, size)
+
+    units = np.zeros((len(there), n_places))
+    np.add.at(units.T, place, parts.units.T)
+    whole = mean(parts.whole[np.newaxis], there.sum(axis=0)[np.newaxis])[0]
+    return BucketFigures(whole=whole, without=mean(parts.without, others), units=units)
 
 
 def _steps(times: Floats) -> Floats:

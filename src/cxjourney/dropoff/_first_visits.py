@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Self
 import attrs
 import numpy as np
 
-from cxjourney._stats.landmark import means_within, shares_within
+from cxjourney._stats.aalen_johansen import followed_cells
+from cxjourney._stats.landmark import means_within, pooled_figures, shares_within
 from cxjourney._stats.units import Units
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.validation import check_duration, check_name
@@ -42,6 +43,9 @@ class FirstVisits:
         Node and journey of each.
     row
         Its row among those of the journeys.
+    part
+        Touchpoint of each first visit at a coarser grain, -1 of beginnings; None where nodes are
+        touchpoints, or nobody is followed for less than another.
     followed
         From it to the end of the observation [days]; infinity where all is known, and negative
         where a journey in progress has no times, which says nothing.
@@ -65,6 +69,7 @@ class FirstVisits:
     node: Ints
     journey: Ints
     row: Ints
+    part: Ints | None
     followed: Floats
     converts: Floats
     reaches: Floats | None
@@ -88,6 +93,7 @@ class FirstVisits:
         return attrs.evolve(
             self,
             **{name: getattr(self, name)[kept] for name in arrays},
+            part=None if self.part is None else self.part[kept],
             reaches=None if self.reaches is None else self.reaches[kept],
             visit_time=self.visit_time[mine],
             visit_of=place[self.visit_of[mine]],
@@ -122,6 +128,22 @@ class FirstVisits:
         window
             Days. Who has dropped within them has been silent for the limit after it.
         """
+        if self.part is None:
+            return self._figures(figure, cell, size, window)
+        _, longer = self._times(figure, window)
+        full = self.followed >= longer
+        fine, place = followed_cells(cell + 1, self.part, full, size + 1)  # place 0 is none
+        none = int(np.count_nonzero(place == 0))
+        fine, place = fine - none, place[none:] - 1
+        fine = np.where(fine < 0, -1, fine)
+        return pooled_figures(
+            self._figures(figure, fine, len(place), window),
+            self.units.sums(fine, len(place), item=self.journey),
+            place,
+            size,
+        )
+
+    def _figures(self, figure: str, cell: Ints, size: int, window: float) -> BucketFigures:
         if figure in {"visits", "value"}:
             time, value, owner = self.visit_time, np.ones(len(self.visit_of)), self.visit_of
             if figure == "value":
@@ -206,6 +228,9 @@ def first_visits_of(
     else:
         stop = journeys.log.observed_until_us
         followed = ((time_us.max(initial=0) if stop is None else stop) - here) / DAY_US
+    coded = journeys.columns.coded["touchpoint"]
+    part = np.append(coded.codes[visits.row[place]].astype(np.int64), np.full(len(begun), -1))
+    coarse = len(np.unique(node * (len(coded.names) + 1) + part)) > len(np.unique(node))
     beginning = np.full(len(offsets), -1, dtype=np.int64)
     beginning[begun] = len(place) + np.arange(len(begun))
     counted = seen[visits.journey]
@@ -216,6 +241,7 @@ def first_visits_of(
         node=node,
         journey=journey,
         row=row,
+        part=part if coarse and np.isfinite(followed).any() else None,
         followed=followed,
         converts=converts,
         reaches=None if reaching is None else until(visits.row[named]),
