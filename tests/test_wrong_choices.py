@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import cxjourney as cx
@@ -45,7 +46,10 @@ def choices(annotation: str) -> list:
 
 
 def arguments():
-    """Yield every argument of a public function or method that takes one of a few words."""
+    """Yield every argument of a public function or method that takes one of a few words.
+
+    Those that are either True or False take no word.
+    """
     for module in pkgutil.iter_modules(cx.__path__):
         if module.name.startswith("_") or not module.ispkg:
             continue
@@ -61,7 +65,8 @@ def arguments():
                 for parameter in inspect.signature(function).parameters.values():
                     # a direction is that of a picture, not the one of the metrics of that name
                     words = [c for c in choices(str(parameter.annotation)) if isinstance(c, str)]
-                    if words and parameter.name != "direction":
+                    flag = str(parameter.annotation) == "bool"
+                    if flag or (words and parameter.name != "direction"):
                         case = f"{module.name}.{label}-{parameter.name}"
                         yield pytest.param(label, parameter.name, words, function, id=case)
 
@@ -149,9 +154,8 @@ def given(parameter: inspect.Parameter):
     return BY_NAME.get(parameter.name, lambda: [1, 1])()
 
 
-def call(label: str, argument: str, value: object):
+def call(label: str, function, argument: str, value: object):
     owner, _, name = label.rpartition(".")
-    function = FUNCTIONS[label]
     parameters = [
         p
         for p in inspect.signature(function).parameters.values()
@@ -165,8 +169,9 @@ def call(label: str, argument: str, value: object):
     return function(*places, **named, **FURTHER.get(label, {}), **{argument: value})
 
 
-CASES = list(arguments())
-FUNCTIONS = {case.values[0]: case.values[3] for case in CASES}
+FOUND = list(arguments())
+CASES = [case for case in FOUND if case.values[2]]
+FLAGS = [case for case in FOUND if not case.values[2]]
 
 
 def misspelt(word: str) -> str:
@@ -182,7 +187,7 @@ def test_a_misspelt_choice_is_answered_with_the_one_that_was_meant(
     meant = max(words, key=len)
     wrong = misspelt(meant)
     with pytest.raises(InvalidValue) as refused:
-        call(label, argument, wrong)
+        call(label, function, argument, wrong)
     message = str(refused.value)
     assert message.startswith(f"{argument} must be one of {words[0]!r}")
     assert f"; got {wrong!r}; did you mean {meant!r}" in message
@@ -191,7 +196,14 @@ def test_a_misspelt_choice_is_answered_with_the_one_that_was_meant(
 @pytest.mark.parametrize(("label", "argument", "words", "function"), CASES)
 def test_what_is_no_word_is_refused_by_the_name_of_its_argument(label, argument, words, function):
     with pytest.raises(InvalidValue, match=rf"^{argument} must be .*; got 7\b"):
-        call(label, argument, 7)
+        call(label, function, argument, 7)
+
+
+@pytest.mark.parametrize(("label", "argument", "words", "function"), FLAGS)
+def test_a_flag_is_true_or_false_and_no_word_or_array(label, argument, words, function):
+    for wrong in ("no", 1, None, np.array([True, False])):
+        with pytest.raises(InvalidValue, match=rf"^{argument} must be True or False; got"):
+            call(label, function, argument, wrong)
 
 
 def test_what_is_said_about_one_of_a_pair_of_grains():

@@ -96,6 +96,13 @@ def check_choice(value: str, name: str, choices: Collection[str]) -> str:
     return value
 
 
+def check_flag(value: bool, name: str) -> bool:  # noqa: FBT001 - it is what is checked
+    """Return `value` if it is True or False; "no" would be true."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidValue.of(name, "be True or False", value)
+    return bool(value)
+
+
 def check_level(level: float) -> float:
     """Return the confidence level if it lies strictly between 0 and 1."""
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:

@@ -13,6 +13,7 @@ import numpy as np
 
 from cxjourney._support.validation import (
     check_duration,
+    check_flag,
     check_fraction,
     check_names,
     duration_us,
@@ -210,6 +211,7 @@ def linear(
     >>> dict(cx.attribution.linear(journeys).credit)
     {'a': 4.0, 'b': 2.0}
     """
+    check_flag(distinct, "distinct")
 
     def shares(touches: Touches) -> Floats:
         if distinct:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
+from cxjourney._support.validation import check_flag
 from cxjourney.datasets import _retailer as retailer
 from cxjourney.datasets._answers import draw_answers
 from cxjourney.datasets._chain import CHANNELS, PLACES, STAGES, build_chain
@@ -126,6 +127,10 @@ def sample(
     >>> example.truths.handoff.from_channel, example.truths.handoff.to_channel
     ('app', 'web')
     """
+    check_flag(handoff, "handoff")
+    check_flag(critical, "critical")
+    check_flag(segment, "segment")
+    check_flag(even, "even")
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise InvalidValue.of("seed", "be an int of at least 0", seed)
     whole = isinstance(customers, (int, np.integer)) and not isinstance(customers, bool)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import networkx as nx
 
 from cxjourney._support.text import brief
-from cxjourney._support.validation import check_choice, check_count, check_number
+from cxjourney._support.validation import check_choice, check_count, check_flag, check_number
 from cxjourney._support.writing import write_whole
 from cxjourney.exceptions import InputFileError, InvalidValue
 
@@ -203,6 +203,7 @@ def to_dot(
       n1 -> n0 [label="2"];
     }
     """
+    check_flag(widths, "widths")
     check_choice(label, "label", ("count", "probability", "none"))
     check_choice(direction, "direction", ("LR", "TB"))
     picture = drawing(graph, min_count=min_count, max_edges=max_edges)
@@ -260,6 +261,7 @@ def to_mermaid(
       n0 -->|"2"| n3
       n1 -->|"2"| n0
     """
+    check_flag(widths, "widths")
     check_choice(label, "label", ("count", "probability", "none"))
     check_choice(direction, "direction", ("LR", "TB"))
     picture = drawing(graph, min_count=min_count, max_edges=max_edges)

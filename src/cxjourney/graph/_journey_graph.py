@@ -11,7 +11,7 @@ import networkx as nx
 import numpy as np
 
 from cxjourney import plot
-from cxjourney._support.validation import check_choice, check_duration, duration_us
+from cxjourney._support.validation import check_choice, check_duration, check_flag, duration_us
 from cxjourney._support.words import in_agreement
 from cxjourney.exceptions import InvalidValue, NotAFlow, UnknownName
 from cxjourney.graph import _columns, _counts, _export, _guard, _tables
@@ -291,6 +291,8 @@ class JourneyGraph(_DiGraph):
         NotAFlow
             If what comes in at a touchpoint is not what goes out, ends or is censored.
         """
+        check_flag(absorbing, "absorbing")
+        check_flag(determined, "determined")
         nodes = _columns.Nodes(
             names=names,
             censored=np.zeros(len(names), dtype=np.int64) if censored is None else censored,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cxjourney._support.frozen import read_only, seal
 from cxjourney._support.memo import Memo
-from cxjourney._support.validation import duration_us
+from cxjourney._support.validation import check_flag, duration_us
 from cxjourney.domain import Journey, Outcome
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TimesRequired, UnknownName
 from cxjourney.journeys._outcomes import (
@@ -193,6 +193,7 @@ class Journeys:
         """
         from cxjourney.journeys._paths import journeys_of_paths
 
+        check_flag(channels, "channels")
         return journeys_of_paths(
             cls,
             paths,
@@ -390,6 +391,7 @@ class Journeys:
         UnknownName
             If the log has no such column.
         """
+        check_flag(times, "times")
         from cxjourney.journeys._graph_building import build_graph, graph_of
 
         if times:

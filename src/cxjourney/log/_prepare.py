@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import numpy as np
 
-from cxjourney._support.validation import check_duration, check_mapping, check_name, duration_us
+from cxjourney._support.validation import (
+    check_duration,
+    check_flag,
+    check_mapping,
+    check_name,
+    duration_us,
+)
 from cxjourney._time.timestamps import utc_us
 from cxjourney.domain import Channel, Touchpoint, check_not_reserved
 from cxjourney.exceptions import DataQualityWarning, InvalidValue, TimesRequired, UnknownName
@@ -90,6 +96,7 @@ def filter_rows(
     >>> log.filter(customers=["a"], invert=True).customer_ids
     ('b',)
     """
+    check_flag(invert, "invert")
     columns = log.columns
     keep = np.ones(len(log), dtype=np.bool_)
     if customers is not None:
@@ -540,6 +547,7 @@ def check_free(
     name: str, columns: Columns, of_customers: Mapping[str, Coded], *, replace: bool
 ) -> None:
     """Raise InvalidValue where a new attribute has the name of another, or of a column."""
+    check_flag(replace, "replace")
     check_name(name, "name")
     if name in {"customer", "timestamp", "account", *columns.coded, *columns.numeric}:
         raise InvalidValue.of("name", "not be that of a column of the log", name)

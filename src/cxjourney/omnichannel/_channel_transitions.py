@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney._support.validation import check_choice, check_duration, duration_us
+from cxjourney._support.validation import check_choice, check_duration, check_flag, duration_us
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import UnknownName
 from cxjourney.journeys import CARRY_CHANNELS, IN_PROGRESS, check_journeys, grain_codes
@@ -167,6 +167,7 @@ def interactions_of(journeys: Journeys, by: ChannelBy, *, closing: bool = True) 
     closing
         Whether the goal or exit that ends a journey is an interaction too.
     """
+    check_flag(closing, "closing")
     coded = coded_at(check_journeys(journeys), by)
     kept = coded.codes >= 0
     counted = np.ones(len(kept), dtype=np.bool_) if closing else ~_is_closing(journeys)

@@ -14,7 +14,7 @@ from cxjourney._stats.estimates import CLUSTERED
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_level, check_name, duration_us
+from cxjourney._support.validation import check_flag, check_level, check_name, duration_us
 from cxjourney.journeys import (
     CONVERTED,
     DROPPED,
@@ -200,6 +200,8 @@ def cross_channel_cost(
     >>> round(cross_channel_cost(journeys).conversion.value, 2)
     -0.3
     """
+    check_flag(match_length, "match_length")
+    check_flag(closing, "closing")
     check_journeys(journeys)
     if segment is not None:
         return by_segment(

@@ -15,7 +15,7 @@ from cxjourney._stats.normal_pooling import shrunken_effects, spread_of
 from cxjourney._stats.significance import false_discovery
 from cxjourney._support.array_types import Bools, Ints
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_choice, check_level
+from cxjourney._support.validation import check_choice, check_flag, check_level
 from cxjourney.journeys import (
     CONVERTED,
     DROPPED,
@@ -260,6 +260,7 @@ def handoff_loss(
     >>> [round(float(loss), 3) for loss in found.pairs["loss"]]  # 0.6 - 30/200, 0.1 - 20/100
     [0.45, -0.1]
     """
+    check_flag(within_customers, "within_customers")
     check_journeys(journeys)
     if segment is not None:
         return by_segment(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxjourney._support.validation import check_flag
 from cxjourney.exceptions import InvalidValue
 from cxjourney.plot._canvas import canvas, count_text, finish, percent_axis, shown
 
@@ -65,6 +66,7 @@ def heat_map(
     >>> [text.get_text() for text in ax.texts]
     ['50%', '10%']
     """
+    check_flag(percent, "percent")
     matrix = np.asarray(values, dtype=np.float64)
     shape = (len(rows), len(columns))
     if matrix.shape != shape:

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._support.validation import check_flag
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.plot._canvas import (
     CONVERTED,
@@ -140,6 +141,7 @@ def journey_graph(
     >>> [text.get_text() for text in ax.texts]
     ['start\n5', 'web\n5', 'dropped\n5']
     """
+    check_flag(diverging, "diverging")
     size = len(names)
     if len(kind) != size:
         raise InvalidValue.of("kind", f"hold {size} kinds, one a node", len(kind))

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._support.validation import check_flag
 from cxjourney.exceptions import InvalidValue
 from cxjourney.plot._canvas import (
     GREY,
@@ -146,6 +147,7 @@ def forest(
     >>> [text.get_text() for text in ax.get_yticklabels()]
     ['cart', 'web']
     """
+    check_flag(percent, "percent")
     rows = _rows(names, value, low, high, group)
     ax = canvas(ax, width=7.5, height=rows.height, caller="forest")
     handles = _points(ax, rows)
@@ -198,6 +200,7 @@ def bars(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['first touch', 'last touch']
     """
+    check_flag(percent, "percent")
     rows = _rows(names, value, low, high, group)
     ax = canvas(ax, width=7.5, height=rows.height, caller="bars")
     handles = _bars(ax, rows)

@@ -17,7 +17,7 @@ from cxjourney._support.arrays import (
     refuse_rows,
     same_length,
 )
-from cxjourney._support.validation import check_duration, duration_us
+from cxjourney._support.validation import check_duration, check_flag, duration_us
 from cxjourney._time.calendar import instant, instants
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.metrics._rates import Interval, flag_share, undefined
@@ -106,6 +106,7 @@ def first_contact_resolution(
     ... )
     50.0% [9.5%, 90.5%] (95% Wilson, n=2, censored=1)
     """
+    check_flag(clustered, "clustered")
     span = duration_us(check_duration(window, "window"))
     until = instant(observed_until, "observed_until")
     at, missing = instants(contacted, "contacted")

@@ -21,7 +21,7 @@ from cxjourney._support.arrays import (
     numbers,
     same_length,
 )
-from cxjourney._support.validation import check_fraction, check_level, is_number
+from cxjourney._support.validation import check_flag, check_fraction, check_level, is_number
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._rates import owners_of_both
 from cxjourney.metrics._surveys.nps import (
@@ -110,6 +110,7 @@ def nps_difference(
     >>> round(change.z, 3)
     3.313
     """
+    check_flag(paired, "paired")
     check_level(level)
     arrays = [numbers(first, "first", finite=False), numbers(second, "second", finite=False)]
     for array, argument in zip(arrays, ("first", "second"), strict=True):

@@ -10,7 +10,7 @@ import numpy as np
 from cxjourney._stats.estimate import Estimate
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_choice, check_number
+from cxjourney._support.validation import check_choice, check_flag, check_number
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._value.clv import FirstMargin, clv_constant
 
@@ -121,6 +121,7 @@ def retention_value(
     >>> round(result.gain.value, 3), round(result.holds_at[0], 3)
     (0.5, 0.667)
     """
+    check_flag(relative, "relative")
     check_choice(first_margin, "first_margin", ("now", "end"))
     rate = retention.value if isinstance(retention, Estimate) else retention
     check_number(rate, "retention")
