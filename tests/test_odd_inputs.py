@@ -292,3 +292,13 @@ def test_underscores_are_no_part_of_a_number(tmp_path):
     file.write_text("c,t,w,v\na,2026-01-01,x,1_000\n")
     with pytest.raises(InvalidData, match="v is no number in 1 row: 0"):
         cx.read_csv(file, customer="c", timestamp="t", touchpoint="w", value="v")
+
+
+def test_draws_that_would_never_end_are_refused():
+    journeys = cx.datasets.sample(customers=60).journeys()
+    with pytest.raises(InvalidValue, match="n_permutations must be a whole number from 1 to"):
+        cx.omnichannel.mutual_information(journeys, n_permutations=2**40)
+    with pytest.raises(InvalidValue, match="n_resamples must be a whole number from 1 to"):
+        metrics.nps([9, 3, 10] * 9, interval="bootstrap", n_resamples=2**40)
+    with pytest.raises(InvalidValue, match="n_resamples must be a whole number from 1 to"):
+        metrics.bootstrap([1.0, 2.0, 4.0] * 9, np.mean, n_resamples=2**40)

@@ -19,7 +19,13 @@ from cxjourney._support.arrays import (
     same_length,
     weights_of,
 )
-from cxjourney._support.validation import check_choice, check_count, check_level, check_rng
+from cxjourney._support.validation import (
+    MOST_DRAWS,
+    check_choice,
+    check_count,
+    check_level,
+    check_rng,
+)
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
@@ -117,7 +123,7 @@ def bootstrap(
     check_choice(method, "method", _METHODS)
     generator = check_rng(rng)
     check_level(level)
-    check_count(n_resamples, "n_resamples")
+    check_count(n_resamples, "n_resamples", most=MOST_DRAWS)
     if statistic is not None and not callable(statistic):
         raise InvalidValue.of("statistic", "be a function of an array", statistic)
     if statistic is not None and weights is not None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MICROSECOND = timedelta(microseconds=1)
+MOST_DRAWS = 1_000_000
+"""So many draws at most: more would say no more, and never end."""
 _LONGEST = timedelta(days=10**8)
 
 

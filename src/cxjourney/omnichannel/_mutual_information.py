@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_count, check_level, check_number, check_rng
+from cxjourney._support.validation import (
+    MOST_DRAWS,
+    check_count,
+    check_level,
+    check_number,
+    check_rng,
+)
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys, units_of
 from cxjourney.metrics import Estimate
@@ -223,7 +229,7 @@ def mutual_information(
     check_level(level)
     if check_number(n_permutations, "n_permutations") < 1:
         raise InvalidValue.of("n_permutations", "be at least 1", n_permutations)
-    check_count(n_permutations, "n_permutations")
+    check_count(n_permutations, "n_permutations", most=MOST_DRAWS)
     generator = check_rng(rng)
     interactions = interactions_of(journeys, by, closing=closing)
     transitions = transitions_between(journeys, interactions)

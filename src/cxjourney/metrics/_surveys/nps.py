@@ -25,6 +25,7 @@ from cxjourney._support.arrays import (
 )
 from cxjourney._support.table import format_value
 from cxjourney._support.validation import (
+    MOST_DRAWS,
     check_choice,
     check_count,
     check_level,
@@ -172,7 +173,7 @@ def nps(
     bounds = None
     check_choice(interval, "interval", _METHODS)
     if interval == "bootstrap":
-        check_count(n_resamples, "n_resamples")
+        check_count(n_resamples, "n_resamples", most=MOST_DRAWS)
         draw = partial(_bootstrap, n_resamples=n_resamples, rng=check_rng(rng))
         bounds = draw(array, list(groups), weights, customer, level=check_level(level))
     score = score_of_groups(*groups, **sizes, interval=interval, level=level, bounds=bounds)
