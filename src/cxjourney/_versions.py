@@ -7,9 +7,21 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+__all__ = ["show_versions"]
+
 CORE = ("attrs", "cattrs", "narwhals", "networkx", "numpy", "scipy")
 KERNELS = {"native": "compiled", "reference": "NumPy"}
-OPTIONAL = ("duckdb", "jinja2", "matplotlib", "pandas", "polars", "pyarrow", "pyyaml", "tqdm")
+OPTIONAL = (
+    "duckdb",
+    "jinja2",
+    "matplotlib",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "python-calamine",
+    "pyyaml",
+    "tqdm",
+)
 
 
 def show_versions() -> None:
