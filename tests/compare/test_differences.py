@@ -686,7 +686,7 @@ def test_statsmodels_agrees():
     # 64 buckets know a standard error to within 9 %
     z, expected_z = (norm.isf(value / 2) for value in (found.ranking[0].p_value, p))
     assert z == pytest.approx(expected_z, rel=0.2)
-    low, high = confint_proportions_2indep(1400, 7000, 1800, 7000, method="newcomb")
+    low, high = confint_proportions_2indep(1800, 7000, 1400, 7000, method="newcomb")
     estimate = found.estimate("web")
     assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=0.2 * (high - low) / 2)
     values = np.random.default_rng(1).random(50) ** 3
