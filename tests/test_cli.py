@@ -195,7 +195,7 @@ def test_channels_are_carried_forward(folder, capsys):
     assert capsys.readouterr().out != carried
     page = html.unescape((folder / "report.html").read_text(encoding="utf-8"))
     assert "carry_channels=timedelta(seconds=60)" in page
-    assert "--carry-channels 60s" in page
+    assert "--carry-channels 1min" in page
     assert main(["report", "sessions.csv", "--carry-channels", "30"]) == 2
     assert "--carry-channels: must be a number with its unit" in capsys.readouterr().err
 
@@ -574,7 +574,7 @@ def test_the_page_names_the_command_that_makes_it_again(folder, capsys):
     page = (folder / "first.html").read_text(encoding="utf-8")
     command = command_of(page)
     assert command[:3] == ["cxjourney", "report", "events.csv"]
-    assert command[command.index("--inactivity") + 1].endswith("s")  # what was suggested
+    assert command[command.index("--inactivity") + 1] == "4d"  # what was suggested
     assert command[command.index("--customer") + 1] == "user_id"  # what was taken by its name
     assert main(command[1:]) == 0
     assert (folder / "first.html").read_text(encoding="utf-8") == page
@@ -594,3 +594,26 @@ def test_the_funnel_takes_the_steps_that_are_named(folder, capsys):
     assert main(["report", "events.csv", *RULES, "--step", "ad", "--step", "buy"]) == 0
     way = capsys.readouterr().out.partition("The funnel")[2]
     assert way.index("\nad ") < way.index("\nbuy ")
+
+
+def test_compare_puts_a_value_second_and_names_one_that_nobody_begins_with(folder, capsys):
+    rows = ["user_id,time,event,source"]
+    rows += [
+        f"u{i},2026-01-{i % 28 + 1:02}T10:00,visit,{'ad' if i % 2 else 'mail'}" for i in range(80)
+    ]
+    rows += [f"u{i},2026-01-{i % 28 + 1:02}T11:00,buy,late" for i in range(0, 80, 4)]
+    (folder / "sources.csv").write_text("\n".join(rows))
+    command = ["compare", "sources.csv", *RULES, "--segment"]
+    assert main([*command, "source=mail", "--json"]) == 0
+    headline = json.loads(capsys.readouterr().out)["headline"]
+    (conversion,) = [row for row in rows_of_table(headline) if row["figure"] == "conversion"]
+    assert conversion["difference"] > 0.3  # half of those by mail buy, and none of the others
+    assert main([*command, "source=late"]) == 2
+    assert (
+        "no journey has source 'late' when it begins, but 'ad', 'mail'" in capsys.readouterr().err
+    )
+
+
+def rows_of_table(table):
+    names = list(table)
+    return [dict(zip(names, values, strict=True)) for values in zip(*table.values(), strict=True)]

@@ -128,8 +128,11 @@ def hit_by(trials: Trials, judged: Judged, taken: Bools) -> Bools:
     """Return the visits that a finding is about, those at further touchpoints included.
 
     An excess is that of the visits that are not `taken` by other findings: no gain counts twice.
+    Exits since a date are those of visits whose end is known: how long they go on is not.
     """
     inside = cell_of(trials, judged.claim)
     for x in judged.also:
         inside |= cell_of(trials, attrs.evolve(judged.claim, touchpoint=x))
+    if judged.claim.since >= 0 and judged.claim.outcome == "exit":
+        inside &= trials.known
     return inside & ~taken if judged.claim.kind == "excess" else inside

@@ -97,7 +97,8 @@ def reasons_of(trials: Trials, judged: Judged, explained: str, share: float) -> 
     claim = judged.claim
     reasons = [
         (
-            f"{claim.n:,} visits of what counts as {claim.units:,.0f} customers of equal weight; "
+            f"{claim.n:,} visits of what counts as {min(claim.units, claim.n):,.0f} customers of "
+            "equal weight; "
             f"p = {claim.p:.2g}, corrected for all tests {judged.adjusted:.2g}."
         )
     ]

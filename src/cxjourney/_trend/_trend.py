@@ -127,7 +127,7 @@ class Trend(Result):
         columns = ("value", "low", "high", "expected", "limit_low", "limit_high")
         names = [str(name) for name in self.periods["period"]]
         change = None
-        if self.since and self.p <= 1 - self.level:
+        if self.since:
             change = [
                 self._place(names, day) for day in (self.since_low, self.since, self.since_high)
             ]
@@ -331,12 +331,13 @@ class _Change:
         moments = (found.since, found.earliest, found.latest)
         late = moment >= found.since
         step_fit, line_fit = (abs(float(np.corrcoef(value, x)[0, 1])) for x in (late, moment))
-        return cls(
-            rise=found,
-            dates=tuple(period_label(first + days * at, "day") for at in moments),
-            p=min(1.0, 2 * min(up.p, down.p)),
-            slow=line_fit > step_fit,
-        )
+        p = min(1.0, 2 * min(up.p, down.p))
+        dates = tuple(period_label(first + days * at, "day") for at in moments)
+        return cls(rise=found, dates=dates, p=p, slow=line_fit > step_fit)
+
+    def called(self, level: float) -> _Change:
+        """Return it if its p-value says that it is one, else no change of that p-value."""
+        return self if self.p <= 1 - level else _Change(p=self.p)
 
 
 def _trend(journeys: Journeys, figure: str | Metric, calendar: _Calendar, level: float) -> Trend:
@@ -354,6 +355,7 @@ def _trend(journeys: Journeys, figure: str | Metric, calendar: _Calendar, level:
         age = until - rows.time_us
         chart = _means(journeys, rows, calendar, age, level=level)
         change = _change(journeys, rows.take(age >= rows.horizon_us), calendar)
+    change = change.called(level)
     numbers = {"value": chart.value, "low": chart.low, "high": chart.high}
     bounds = {"limit_low": chart.limits.low, "limit_high": chart.limits.high}
     shown = "percent" if rows.share else "number"
@@ -496,7 +498,7 @@ def _change_of_counts(rows: Rows, calendar: _Calendar, ends: tuple[int, int]) ->
 
 def _said(found: Trend, rows: Rows, young: int, *, slow: bool) -> tuple[str, ...]:
     notes = [f"No change since any date stands out (p = {found.p:.2g})."]
-    if found.p <= 1 - found.level:
+    if found.since:
         kind = "percent" if rows.share else None
         before, after = (format_value(x, kind) for x in (found.before, found.after))
         dates = f"around {found.since} (between {found.since_low} and {found.since_high})"

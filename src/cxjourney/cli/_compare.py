@@ -98,6 +98,8 @@ def _segment(text: str) -> tuple[str, list[str]]:
 def _of_values(
     journeys: Journeys, column: str, values: list[str], options: dict[str, Any]
 ) -> Differences:
+    import numpy as np
+
     from cxjourney.compare import between, segments
 
     if not values:
@@ -107,10 +109,16 @@ def _of_values(
     for value in values:
         if value not in names:
             raise UnknownName.among(column, value, names, where="the file")
-    first, *second = (coded.codes == names.index(value) for value in values)
-    rest = second[0] if second else (coded.codes >= 0) & ~first
-    title = (values[0], values[1] if second else "the rest")
-    return between(journeys.where(first), journeys.where(rest), names=title, **options)
+    first, *others = (coded.codes == names.index(value) for value in values)
+    for value, some in zip(values, (first, *others), strict=True):
+        if not some.any():
+            begun = ", ".join(repr(names[k]) for k in np.unique(coded.codes[coded.codes >= 0])[:9])
+            raise InvalidValue(f"no journey has {column} {value!r} when it begins, but {begun}")
+    if others:
+        sides, title = (first, others[0]), (values[0], values[1])
+    else:  # as of each value against the rest
+        sides, title = ((coded.codes >= 0) & ~first, first), ("the rest", values[0])
+    return between(*map(journeys.where, sides), names=title, **options)
 
 
 def _of_periods(
@@ -121,7 +129,8 @@ def _of_periods(
     first, second = _period(before, ends=True), _period(after, ends=False)
     first = (None, second[0]) if before is None else first
     second = (first[1], None) if after is None else second
-    cut, begin = _moment(given, first[1], "--before"), _moment(given, second[0], "--after")
+    cut = _moment(given, first[1], "--after" if before is None else "--before")
+    begin = _moment(given, second[0], "--before" if after is None else "--after")
     if cut > begin:
         raise InvalidValue(f"--before {before} ends after --after {after} begins")
     parts = []

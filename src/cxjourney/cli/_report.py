@@ -105,7 +105,12 @@ def _again(arguments: argparse.Namespace, opened: Opened) -> str:
         if name in _NO_OPTIONS or value is None or value is False or value == _DEFAULTS.get(name):
             continue
         if isinstance(value, timedelta):
-            value = f"{value / timedelta(seconds=1):.15g}s"
+            seconds = value / timedelta(seconds=1)
+            size, unit = next(
+                ((s, u) for s, u in ((86_400, "d"), (3_600, "h"), (60, "min")) if not seconds % s),
+                (1, "s"),
+            )
+            value = f"{seconds / size:.15g}{unit}"
         values = value if isinstance(value, list) else [value]
         words += [word for v in values for word in ([option] if v is True else [option, str(v)])]
     return shlex.join(words)

@@ -139,7 +139,8 @@ def json_column(connection: Any, file: str, name: str) -> Any:
 
 def _source(file: str) -> str:
     form = "array" if is_json_array(file) else "newline_delimited"
-    return f"read_json_objects(?, format='{form}', compression='{compression_of(file)}')"
+    compression = compression_of(file).replace("none", "uncompressed")  # as DuckDB 1.4 names it
+    return f"read_json_objects(?, format='{form}', compression='{compression}')"
 
 
 def _rows(

@@ -92,7 +92,8 @@ def _findings(work: Work) -> Section:
             for one in found
         ]
         said = (found.headline.partition(" The first: ")[0], *found.notes)
-        tables = (("What is sure, sorted by gain_low", found._shown()), *found._further())  # noqa: SLF001 - one package
+        sure = "What would be sure if that limit were chosen" if unsure else "What is sure"
+        tables = ((f"{sure}, sorted by gain_low", found._shown()), *found._further())  # noqa: SLF001 - one package
         parts = [Part(caption=caption, table=table) for caption, table in tables if len(table)]
     return Section(
         anchor="findings",
