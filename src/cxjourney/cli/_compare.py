@@ -98,8 +98,6 @@ def _segment(text: str) -> tuple[str, list[str]]:
 def _of_values(
     journeys: Journeys, column: str, values: list[str], options: dict[str, Any]
 ) -> Differences:
-    import numpy as np
-
     from cxjourney.compare import between, segments
 
     if not values:
@@ -112,7 +110,8 @@ def _of_values(
     first, *others = (coded.codes == names.index(value) for value in values)
     for value, some in zip(values, (first, *others), strict=True):
         if not some.any():
-            begun = ", ".join(repr(names[k]) for k in np.unique(coded.codes[coded.codes >= 0])[:9])
+            there = {names[k] for k in coded.codes.tolist() if k >= 0}
+            begun = ", ".join(map(repr, sorted(there)[:9]))
             raise InvalidValue(f"no journey has {column} {value!r} when it begins, but {begun}")
     if others:
         sides, title = (first, others[0]), (values[0], values[1])
