@@ -270,7 +270,10 @@ def journey_map(
     )
     notes = [how, intervals, *empty]
     if points is not None:
-        notes.append("Opportunities are upper bounds and not causal, and they do not add up.")
+        notes.append(
+            "Opportunities are upper bounds and not causal, and they do not add up; the gains of "
+            "findings are lower, since they are corrected for having been selected."
+        )
     else:
         notes.append(
             "Pain points, moments of truth and opportunities need a goal and an inactivity limit."
