@@ -611,3 +611,14 @@ def test_compare_puts_a_value_second_and_names_one_that_nobody_begins_with(folde
     assert headline["difference"][of] == 0.5  # half of those by mail buy, and none of the others
     assert main([*command, "source=late"]) == 2
     assert "no journey has source 'late' when it begins, but 'ad'" in capsys.readouterr().err
+
+
+def test_json_is_ascii_whatever_the_terminal_can_show(folder, capsys):
+    rows = "user_id,time,event\n" + "".join(
+        f"u{i},2026-01-{i + 1:02}T10:00,{'café' if i % 2 else 'buy'}\n" for i in range(20)
+    )
+    (folder / "names.csv").write_text(rows, encoding="utf-8")
+    assert main(["trend", "names.csv", *RULES, "--figure", "visits:café", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert out.isascii()  # a terminal without é would make \\xe9 of it, which is no JSON
+    assert "café" in json.dumps(json.loads(out), ensure_ascii=False)

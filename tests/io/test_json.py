@@ -61,7 +61,7 @@ NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=
 
 @given(st.lists(st.tuples(NAMES, NAMES, st.booleans()), min_size=1, max_size=9), NAMES)
 def test_any_text_comes_back_from_any_key(tmp_path_factory, rows, key):
-    assume(key not in {"t", "w"})
+    assume(key not in {"t", "w"} and "\0" not in key)  # which DuckDB 1.4 has in no query
     file = tmp_path_factory.mktemp("json") / "hits.jsonl"
     times = [f"2026-01-{i + 1:02}" for i in range(len(rows))]
     objects = [

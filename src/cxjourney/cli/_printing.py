@@ -109,7 +109,7 @@ def print_said(said: Iterable[str], *, aside: bool) -> None:
 
 def print_json(data: Mapping[str, Any]) -> None:
     """Print a dictionary as JSON."""
-    print(dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+    print(dumps(data, indent=2, allow_nan=False))  # ASCII, whatever the terminal can show
 
 
 def print_result(result: Result, said: Iterable[str], *, json: bool) -> None:

@@ -86,22 +86,32 @@ def _blocks(file: str, compression: str, encoding: str) -> Iterator[NDArray[Any]
 
 def _read(file: str, stream: IO[bytes], compression: str, encoding: str) -> Iterator[NDArray[Any]]:
     dtype = np.dtype("<u2" if encoding == "utf-16" else "u1")
-    end = b""
+    end, size = b"", 0
     with stream, read_errors(file, compression):
         while data := stream.read(_BLOCK):
-            end = (end + data[-64:])[-64:]
+            end, size = (end + data[-64:])[-64:], size + len(data)
             if dtype.itemsize == 2 and data.startswith(b"\xfe\xff"):
                 dtype = np.dtype(">u2")
             if len(data) >= dtype.itemsize:
                 yield np.frombuffer(data, dtype, len(data) // dtype.itemsize)
+    order = "big" if dtype == np.dtype(">u2") else "little"
+    high = 0xD800 <= int.from_bytes(end[-2:], order) < 0xDC00  # the first half of a character
+    broken = encoding == "utf-16" and (size % 2 == 1 or high)
     if encoding == "utf-8":
-        try:  # DuckDB takes a file that breaks off within a character
-            end.lstrip(_CONTINUED).decode()
-        except UnicodeDecodeError:
-            raise InputFileError(
-                f"{show_path(file)} cannot be read: it ends within a character; it was cut off, or "
-                "is not in UTF-8"
-            ) from None
+        broken = not _decodes(end.lstrip(_CONTINUED))
+    if broken:  # DuckDB takes a file that breaks off within a character
+        raise InputFileError(
+            f"{show_path(file)} cannot be read: it ends within a character; it was cut off, or "
+            f"is not in {encoding}"
+        )
+
+
+def _decodes(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @contextmanager
