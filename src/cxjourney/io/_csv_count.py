@@ -94,8 +94,8 @@ def _read(file: str, stream: IO[bytes], compression: str, encoding: str) -> Iter
                 dtype = np.dtype(">u2")
             if len(data) >= dtype.itemsize:
                 yield np.frombuffer(data, dtype, len(data) // dtype.itemsize)
-    order = "big" if dtype == np.dtype(">u2") else "little"
-    high = 0xD800 <= int.from_bytes(end[-2:], order) < 0xDC00  # the first half of a character
+    last = int(np.frombuffer(end[-2:].rjust(2, b"\0"), dtype)[0])
+    high = 0xD800 <= last < 0xDC00  # the first half of a character
     broken = encoding == "utf-16" and (size % 2 == 1 or high)
     if encoding == "utf-8":
         broken = not _decodes(end.lstrip(_CONTINUED))
