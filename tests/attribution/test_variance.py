@@ -82,7 +82,7 @@ def test_credits_of_a_rule(name, of, journeys, parts):
 @pytest.mark.parametrize("options", [{}, {"states": "touchpoint"}, {"order": 2}])
 def test_removal_effects_and_their_credits(options, journeys, parts, monkeypatch):
     # which touchpoints are corrected on their own is decided once, and not anew without a bucket
-    monkeypatch.setattr("cxjourney._stats.aalen_johansen._FOLLOWED", 10**9)
+    monkeypatch.setattr("cxjourney._stats.parts._FOLLOWED", 10**9)
     found = cx.attribution.markov(journeys, **options)
     without = [cx.attribution.markov(p, **options) for p in parts[0]]
     n = len(journeys)

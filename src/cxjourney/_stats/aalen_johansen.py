@@ -13,46 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxjourney._support.distinct import distinct
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from cxjourney._support.array_types import Bools, Ints
 
 _KEY_BITS = 62
 _BLOCK = 4_000_000
 
 MOVED, STAYED, OPEN = 0, 1, 2
 """State of a visit: ended by a move, by silence up to the limit, or not yet ended."""
-
-_FOLLOWED = 5
-"""Visits that could be followed up to the limit from which a part is corrected by itself."""
-
-
-def followed_cells(node: Ints, part: Ints, followed: Bools, n_nodes: int) -> tuple[Ints, Ints]:
-    """Return the cell of each visit, whose censored visits hand on to one another, and their nodes.
-
-    A channel whose app was launched last week pools visits whose end is known with visits that
-    nobody could follow yet. Each part, such as a touchpoint, is a cell of its node; those with too
-    few visits that could be followed up to the limit, whatever came of them, are one cell together,
-    or go with the busiest. Cells ascend with their nodes.
-    """
-    size = int(part.max(initial=0)) + 2
-    used, of = distinct(node * size + part + 1)
-    node = used // size
-    n, long = np.bincount(of), np.bincount(of[followed], minlength=len(used))
-    few = long < _FOLLOWED
-    busiest = np.zeros(n_nodes, dtype=np.int64)
-    order = np.argsort(np.where(few, -1, n), kind="stable")
-    busiest[node[order]] = order  # the last to be written is the busiest
-    first = np.full(n_nodes, len(used), dtype=np.int64)
-    np.minimum.at(first, node[few], np.flatnonzero(few))
-    rest = np.bincount(node[few], long[few], minlength=n_nodes)
-    joined = np.where(rest >= _FOLLOWED, np.minimum(first, len(used) - 1), busiest)
-    place = np.where(few, joined[node], np.arange(len(used)))
-    kept, cell = distinct(place[of])
-    return cell, node[kept]
 
 
 def move_mass(

@@ -14,11 +14,11 @@ from cxjourney._stats.aalen_johansen import (
     MOVED,
     OPEN,
     STAYED,
-    followed_cells,
     left_out_probabilities,
     move_mass,
 )
 from cxjourney._stats.buckets import N_BUCKETS, bucket_of
+from cxjourney._stats.parts import followed_cells, pooled
 from cxjourney._stats.ratios import quotient
 from cxjourney._stats.units import Units
 from cxjourney._support.array_types import Bools, Floats, Ints
@@ -179,12 +179,16 @@ class Observations:
         visits = self.units.sums(part, len(place), item=self.journey)
         ended = self.ended(part, len(place))
         others = np.where(ended.sum(axis=0) > ended, visits.sum(axis=0) - visits, 0.0)
-        of_place = np.zeros((len(others), len(self.names) + 1))
-        np.add.at(of_place.T, place, others.T)
-        made = np.zeros((len(others), len(source)))
-        weight = quotient(others, of_place[:, place])[:, own]
-        np.add.at(made.T, follows - 1, (np.nan_to_num(shares) * np.nan_to_num(weight)).T)
-        return np.where(of_place[:, source] > 0, np.minimum(made, 1.0), np.nan)
+        made, n = pooled(
+            shares,
+            others,
+            place,
+            len(self.names) + 1,
+            part=own,
+            target=follows - 1,
+            n_targets=len(source),
+        )
+        return np.where(n[:, source] > 0, np.minimum(made, 1.0), np.nan)
 
     def _without_buckets(self, at: Ints, n_places: int, cell: Ints, source: Ints) -> Floats:
         """Return the same where entries stand at places that are corrected as they are."""

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.aalen_johansen import (
-    MOVED,
-    OPEN,
-    followed_cells,
-    left_out_probabilities,
-    move_mass,
-)
-from cxjourney._stats.ratios import quotient
+from cxjourney._stats.aalen_johansen import MOVED, OPEN, left_out_probabilities, move_mass
+from cxjourney._stats.parts import followed_cells, pooled
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.distinct import distinct
 from cxjourney._support.frozen import seal
@@ -280,12 +274,10 @@ def masses_without_buckets(
     count = np.bincount(unit * len(node) + of, minlength=units.n * len(node))
     others = count.reshape(units.n, len(node))
     others = others.sum(axis=0) - others
-    n = np.zeros((units.n, len(visits.names)))
-    np.add.at(n.T, node, others.T)
-    share = quotient(others, n[:, node])
-    whole = np.where(n > 0, 0.0, np.nan)[:, source]
-    np.add.at(whole.T, edge, (np.nan_to_num(own) * share[:, cell]).T)
-    return whole
+    whole, n = pooled(
+        own, others, node, len(visits.names), part=cell, target=edge, n_targets=len(source)
+    )
+    return np.where(n[:, source] > 0, whole, np.nan)
 
 
 def _statistics(
