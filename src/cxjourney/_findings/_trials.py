@@ -10,6 +10,7 @@ import numpy as np
 
 from cxjourney._stats.aalen_johansen import MOVED, OPEN
 from cxjourney._stats.customer_sums import CustomerSums
+from cxjourney._stats.landmark import usual_window
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import UnknownName
@@ -37,8 +38,6 @@ MOST_LEVELS = 20
 _MOST_ATTRIBUTES = 12
 _NEARLY_ALL = 0.95
 _FEWEST_EXPECTED = 30  # conversions before their absence says anything
-_REACHED = 0.9  # share of the conversions that come within the window
-_LARGEST_PART = 4  # the window is at most this part of the observation
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -292,11 +291,8 @@ class Trials:
         """Days within which nine of ten conversions come after the first visit of a journey."""
         took = self.until_goal[self.visits.first]
         took = took[np.isfinite(took)]
-        if not len(took):
-            return 0.0
-        reached = float(np.quantile(took, _REACHED))
-        span = (self.until_us - self.first_us) / DAY_US
-        return float(min(max(np.ceil(reached), 1.0), max(span / _LARGEST_PART, 1.0)))
+        observed = (self.until_us - self.first_us) / DAY_US
+        return usual_window(took, observed) if len(took) else 0.0
 
     @cached_property
     def onward(self) -> Floats:

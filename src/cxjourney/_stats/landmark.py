@@ -10,7 +10,7 @@ import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.customer_sums import student_tail
-from cxjourney._stats.ratios import quotient
+from cxjourney._stats.parts import pooled
 from cxjourney._support.array_types import Bools, Floats, Ints
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _MOST_STEPS = 1_024
 _MOST_LEVERAGE = 0.9
 _NEXT_TO_NOTHING = 1e-6
+LARGEST_PART = 4
 
 
 @attrs.frozen(kw_only=True)
@@ -278,6 +279,18 @@ def means_within(
     return BucketFigures(whole=whole, without=without, units=there)
 
 
+def usual_window(
+    took: Floats | Ints, observed: float, reached: float = 0.9, *, day: float = 1.0
+) -> float:
+    """Return the whole days within which most of what took so long is over, at least one.
+
+    A quarter of the time that was observed is the most, so that most is followed for as long. All
+    is in the unit of which a `day` has so many.
+    """
+    most = float(np.quantile(took, reached)) if len(took) else observed
+    return min(max(float(np.ceil(most / day)), 1.0) * day, max(observed / LARGEST_PART, day))
+
+
 def pooled_figures(
     parts: BucketFigures, there: Floats, place: Ints, n_places: int
 ) -> BucketFigures:
@@ -286,10 +299,9 @@ def pooled_figures(
 
     def mean(values: Floats, n: Floats) -> Floats:
         n = np.where(np.isnan(values), 0.0, n)
-        made, size = np.zeros((len(n), n_places)), np.zeros((len(n), n_places))
-        np.add.at(made.T, place, (n * np.nan_to_num(values)).T)
-        np.add.at(size.T, place, n.T)
-        return quotient(made, size)
+        part = np.arange(len(place))
+        made, size = pooled(values, n, place, n_places, part=part, target=place, n_targets=n_places)
+        return np.where(size > 0, made, np.nan)
 
     units = np.zeros((len(there), n_places))
     np.add.at(units.T, place, parts.units.T)

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.aalen_johansen import OPEN
+from cxjourney._stats.landmark import LARGEST_PART, usual_window
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._time.calendar import DAY_US
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys import Journeys, Visits
 
-_REACHED = 0.9
 _OVER = 0.99
-_LARGEST_PART = 4
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -93,11 +92,12 @@ def _starts(journeys: Journeys) -> Ints:
     return _times(journeys)[journeys.offsets[:-1]]
 
 
-def _horizon(journeys: Journeys, took: Floats | Ints, reached: float = _REACHED) -> int:
+def _horizon(journeys: Journeys, took: Floats | Ints, reached: float = 0.9) -> int:
     """Return the time in which most of what takes some time is over, in whole days [µs]."""
     span = max(until_us(journeys) - int(_times(journeys).min(initial=0)), DAY_US)
-    longest = float(np.quantile(took, reached)) if len(took) else 0.0
-    return int(min(max(np.ceil(longest / DAY_US), 1.0) * DAY_US, span / _LARGEST_PART))
+    took = took if len(took) else np.zeros(1)
+    usual = usual_window(took, span, reached, day=DAY_US)
+    return int(min(usual, span / LARGEST_PART))  # also where less than four days were observed
 
 
 def _known(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Self
 import attrs
 import numpy as np
 
-from cxjourney._stats.aalen_johansen import followed_cells
-from cxjourney._stats.landmark import means_within, pooled_figures, shares_within
+from cxjourney._stats.landmark import means_within, pooled_figures, shares_within, usual_window
+from cxjourney._stats.parts import followed_cells
 from cxjourney._stats.units import Units
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.validation import check_duration, check_name
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
 
 DAY_US = 86_400_000_000
-_REACHED = 0.9
-_LARGEST_PART = 4
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -274,6 +272,4 @@ def window_of(window: timedelta | None, *groups: FirstVisits) -> float:
     starts = [(one, one.node == len(one.names)) for one in groups]
     longest = min(float(one.followed[start].max(initial=0.0)) for one, start in starts)
     took = np.concatenate([one.converts[start] for one, start in starts])
-    took = took[np.isfinite(took)]
-    days = float(np.ceil(np.quantile(took, _REACHED))) if len(took) else longest
-    return min(max(days, 1.0), max(longest / _LARGEST_PART, 1.0))
+    return usual_window(took[np.isfinite(took)], longest)
