@@ -94,11 +94,13 @@ def _read(file: str, stream: IO[bytes], compression: str, encoding: str) -> Iter
                 dtype = np.dtype(">u2")
             if len(data) >= dtype.itemsize:
                 yield np.frombuffer(data, dtype, len(data) // dtype.itemsize)
-    last = int(np.frombuffer(end[-2:].rjust(2, b"\0"), dtype)[0])
-    high = 0xD800 <= last < 0xDC00  # the first half of a character
-    broken = encoding == "utf-16" and (size % 2 == 1 or high)
-    if encoding == "utf-8":
-        broken = not _decodes(end.lstrip(_CONTINUED))
+    if encoding == "utf-16":
+        first_half = (
+            bool(end) and 0xD800 <= int(np.frombuffer(end[-2:].rjust(2), dtype)[0]) < 0xDC00
+        )
+        broken = size % 2 == 1 or first_half
+    else:
+        broken = encoding == "utf-8" and not _decodes(end.lstrip(_CONTINUED))
     if broken:  # DuckDB takes a file that breaks off within a character
         raise InputFileError(
             f"{show_path(file)} cannot be read: it ends within a character; it was cut off, or "

@@ -149,30 +149,26 @@ def _rows(
     """Return values v0, v1 and so on of a file, what of them is no number, and what is nested."""
     pointers = [_pointers(name) for name, _ in cells]
     text = [_first_of(_TEXT, paths) for paths in pointers]
-    kind = [_first_of("json_type(json, '{}')", paths) for paths in pointers]
-    nested = ", ".join(
-        f"coalesce({one} IN ('OBJECT', 'ARRAY'), false)::BIGINT AS nested{i}"
-        for i, one in enumerate(kind)
+    kinds = [_first_of("json_type(json, '{}')", paths) for paths in pointers]
+    further = ", ".join(
+        f"({kind} IS NOT NULL)::BIGINT AS there{i}, "
+        f"coalesce({kind} IN ('OBJECT', 'ARRAY'), false)::BIGINT AS nested{i}"
+        for i, kind in enumerate(kinds)
     )
-    there = ", ".join(f"count({one})" for one in kind)
-    source = _source(file)
-    parameters = [glob.escape(file)]
+    other = "(json_type(json) <> 'OBJECT')::BIGINT AS other"
+    query = f"SELECT {selected(text, cells)}, {further}, {other} FROM {_source(file)}"  # noqa: S608
     with file_errors(file):
-        others = "count(*) FILTER (json_type(json) <> 'OBJECT')"
-        query = f"SELECT count(*), {others}, {there} FROM {source}"  # noqa: S608
-        objects, others, *counts = connection.execute(query, parameters).fetchall()[0]
-    if not objects:
+        found = fetched(connection.sql(query, params=[glob.escape(file)]))
+    if not len(found["other"]):
         raise InputFileError(f"{show_path(file)} holds no object")
-    if others:
+    if others := int(found["other"].sum()):
         raise InputFileError(f"{show_path(file)} holds {others:,} values that are no objects")
-    for (name, _), count in zip(cells, counts, strict=True):
-        if not count:
+    for i, (name, _) in enumerate(cells):
+        if not found[f"there{i}"].any():
             role = next(role for role, wanted in roles.items() if wanted == name)
             known = json_header(connection, file)
             raise UnknownName.among(f"{argument_of(role)}= key", name, known, where=show_path(file))
-    with file_errors(file):
-        query = f"SELECT {selected(text, cells)}, {nested} FROM {source}"  # noqa: S608
-        return fetched(connection.sql(query, params=parameters))
+    return found
 
 
 def _pointers(name: str) -> list[str]:

@@ -205,7 +205,8 @@ def file_columns(
     """
     _check_shape(delimiter, encoding)
     with connect("file_columns()") as connection:
-        return _header(connection, find_files(path)[0], delimiter, encoding)
+        file = find_files(path)[0]
+        return _header_of(format_of(file), connection, file, delimiter, encoding)
 
 
 def empty_columns(
@@ -235,31 +236,39 @@ def empty_columns(
     empty = list(names)
     with connect("empty_columns()") as connection:
         for file in find_files(path):
-            present = _header(connection, file, delimiter, encoding)
-            for name in [name for name in empty if name in present]:
-                with file_errors(file):
-                    if _holds(connection, file, name, delimiter, encoding):
-                        empty.remove(name)
+            filled = _filled(connection, file, empty, delimiter, encoding)
+            empty = [name for name in empty if name not in filled]
     return tuple(empty)
 
 
-def _holds(connection: Any, file: str, name: str, delimiter: str | None, encoding: str) -> bool:
-    """Return whether a column holds more than blanks."""
+def _filled(
+    connection: Any, file: str, names: Collection[str], delimiter: str | None, encoding: str
+) -> list[str]:
+    """Return those of the columns that a file has and that hold more than blanks."""
     kind = format_of(file)
     if kind == "excel":
-        return any(str(cell).strip() for cell in excel_table(file)[name] if cell is not None)
-    if kind == "parquet":
-        column = parquet_relation(connection, [file], [name])
-    elif kind == "json":
-        column = json_column(connection, file, name)
-    else:
-        column = csv_column(connection, file, name, delimiter=delimiter, encoding=encoding)
-    column = column.project("COLUMNS(*)::VARCHAR AS c")
-    return bool(column.filter(r"regexp_matches(c, '\S')").limit(1).fetchall())
+        table = excel_table(file)
+        cells = {name: table.get(name, []) for name in names}
+        return [n for n in names if any(str(cell).strip() for cell in cells[n] if cell is not None)]
+    present = _header_of(kind, connection, file, delimiter, encoding)
+    filled = []
+    for name in (name for name in names if name in present):
+        with file_errors(file):
+            if kind == "parquet":
+                column = parquet_relation(connection, [file], [name])
+            elif kind == "json":
+                column = json_column(connection, file, name)
+            else:
+                column = csv_column(connection, file, name, delimiter=delimiter, encoding=encoding)
+            column = column.project("COLUMNS(*)::VARCHAR AS c")
+            if column.filter(r"regexp_matches(c, '\S')").limit(1).fetchall():
+                filled.append(name)
+    return filled
 
 
-def _header(connection: Any, file: str, delimiter: str | None, encoding: str) -> tuple[str, ...]:
-    kind = format_of(file)
+def _header_of(
+    kind: str, connection: Any, file: str, delimiter: str | None, encoding: str
+) -> tuple[str, ...]:
     if kind == "parquet":
         return parquet_header(connection, file)
     if kind == "json":
