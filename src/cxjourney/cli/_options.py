@@ -160,6 +160,14 @@ def duration(text: str) -> timedelta:
         raise argparse.ArgumentTypeError(f"must be at most 100,000,000d; got {text!r}") from None
 
 
+def in_units(time: timedelta) -> str:
+    """Return a time as `duration` takes it, in the largest unit up to days that divides it."""
+    for unit in ("d", "h", "min"):
+        if not time % _UNITS[unit]:
+            return f"{time // _UNITS[unit]}{unit}"
+    return f"{time.total_seconds():.15g}s"
+
+
 def _encoding(text: str) -> str:
     from cxjourney.io import check_encoding
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxjourney.cli._options import add_command
+from cxjourney.cli._options import add_command, in_units
 from cxjourney.cli._printing import print_json, print_said, progress
 from cxjourney.exceptions import InputFileError
 
@@ -105,12 +105,7 @@ def _again(arguments: argparse.Namespace, opened: Opened) -> str:
         if name in _NO_OPTIONS or value is None or value is False or value == _DEFAULTS.get(name):
             continue
         if isinstance(value, timedelta):
-            seconds = value / timedelta(seconds=1)
-            size, unit = next(
-                ((s, u) for s, u in ((86_400, "d"), (3_600, "h"), (60, "min")) if not seconds % s),
-                (1, "s"),
-            )
-            value = f"{seconds / size:.15g}{unit}"
+            value = in_units(value)
         values = value if isinstance(value, list) else [value]
         words += [word for v in values for word in ([option] if v is True else [option, str(v)])]
     return shlex.join(words)

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 import numpy as np
 
-from cxjourney._support.validation import check_choice, check_duration, check_names, duration_us
+from cxjourney._support.validation import (
+    check_choice,
+    check_duration,
+    check_flag,
+    check_names,
+    duration_us,
+)
 from cxjourney._support.words import counted
 from cxjourney.domain import JourneyBlueprint, Outcome, Touchpoint, check_blueprint
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
@@ -81,8 +87,7 @@ class JourneyRules:
     def check(self, touchpoints: tuple[str, ...], planned: Collection[str] = ()) -> None:
         """Raise where a choice breaks its rule or names no touchpoint of the log or of a plan."""
         check_choice(self.after_goal, "after_goal", ("new_journey", "discard", "keep"))
-        if not isinstance(self.all_closed, (bool, np.bool_)):
-            raise InvalidValue.of("all_closed", "be True or False", self.all_closed)
+        check_flag(self.all_closed, "all_closed")
         if self.inactivity is not None:
             check_duration(self.inactivity, "inactivity")
         if self.gaps is not None:
