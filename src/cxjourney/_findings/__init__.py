@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from cxjourney._findings._findings import Finding, Findings, findings
+from cxjourney._findings._findings import findings
 from cxjourney._findings._pipeline import STEPS as STEPS
+from cxjourney._findings._results import Finding, Findings
 
 __all__ = ["Finding", "Findings", "findings"]
 
