@@ -5,7 +5,7 @@ import pytest
 
 import cxjourney as cx
 from cxjourney._support.table import format_value
-from cxjourney._support.words import counted, in_agreement
+from cxjourney._support.words import counted, in_agreement, in_days
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,9 @@ def test_seconds_are_shown_in_a_unit_that_can_be_read():
     assert median.value == 239 * 86_400
     assert repr(median).startswith("239 d ")
     assert "seconds" not in repr(median)
+
+
+def test_days_agree_with_their_number():
+    assert [in_days(days) for days in (1.0, 11.0, 1.5, 22.1296)] == [
+        "1 day", "11 days", "1.5 days", "22.1296 days",
+    ]  # fmt: skip

@@ -27,6 +27,7 @@ from cxjourney._findings._words import (
 from cxjourney._stats.estimate import Estimate
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_count, check_level, check_names, check_number
+from cxjourney._support.words import in_days
 from cxjourney.exceptions import UnknownName
 from cxjourney.journeys import (
     CONVERTED,
@@ -243,7 +244,7 @@ def _said(
             "ranked by the lower end of the gain (gain_low)."
         ),
         _ASSUMPTION,
-        f"Conversions later on are counted within {trials.window:g} days.",
+        f"Conversions later on are counted within {in_days(trials.window)}.",
     ]
     if len(sure) > n:
         notes.append(f"{len(sure) - n:,} further sure findings are not shown.")

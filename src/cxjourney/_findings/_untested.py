@@ -12,6 +12,7 @@ from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.landmark import LandmarkDifference, Landmarks
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.table import Table, format_value
+from cxjourney._support.words import in_days
 from cxjourney.journeys import segments_of, units_of
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _worst(trials: Trials, kind: str, mine: Bools, among: Bools, level: float) -
             Observation(
                 kind=kind,
                 touchpoint=x,
-                sentence=f"{start} the goal is reached within {trials.window:g} days by "
+                sentence=f"{start} the goal is reached within {in_days(trials.window)} by "
                 f"{-100 * d.value:.1f} points fewer than otherwise.",
                 visits=visits,
                 effect=-d.value,

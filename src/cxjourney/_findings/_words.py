@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cxjourney._findings._trials import DAY_US
 from cxjourney._support.table import format_value
+from cxjourney._support.words import in_days
 
 if TYPE_CHECKING:
     from cxjourney._findings._claims import Claim
@@ -76,7 +77,7 @@ def sentence_of(trials: Trials, judged: Judged, *, with_stages: bool) -> str:
     lost = (
         f"{rate} of the visits end, {more} more"
         if claim.outcome == "exit"
-        else f"{rate} reach the goal within {trials.window:g} days, {more} fewer"
+        else f"{rate} reach the goal within {in_days(trials.window)}, {more} fewer"
     )
     at = "At nearly all touchpoints" if where == "everywhere" else f"At {where}"
     if claim.outcome == "conversion":

@@ -10,6 +10,11 @@ def counted(n: int, one: str, several: str = "") -> str:
     return f"{n:,} {one if n == 1 else several or f'{one}s'}"
 
 
+def in_days(days: float) -> str:
+    """Return "1 day" or "1.5 days"."""
+    return f"{days:g} day{'s' * (days != 1)}"
+
+
 def in_agreement(text: str) -> str:
     """Return a sentence in which "1 rows are" has become "1 row is"; quoted names stay.
 

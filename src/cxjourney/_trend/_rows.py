@@ -122,7 +122,9 @@ def _counted(journey: Ints, time_us: Ints, unit: str) -> Rows:
 def _converted_us(journeys: Journeys) -> Floats:
     """Return when each journey first reached a goal [µs]; infinity where it has not."""
     if not journeys.rules.goal:
-        raise InvalidValue("a trend of conversions needs a goal: give goal= where the journeys are made")
+        raise InvalidValue(
+            "a trend of conversions needs a goal: give goal= where the journeys are made"
+        )
     touchpoint = journeys.columns.coded["touchpoint"]
     is_goal = np.array([name in journeys.rules.goal for name in touchpoint.names], dtype=np.bool_)
     goals = np.flatnonzero(is_goal[touchpoint.codes])

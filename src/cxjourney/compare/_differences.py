@@ -12,6 +12,7 @@ from cxjourney._stats.significance import false_discovery
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_count
+from cxjourney._support.words import in_days
 from cxjourney.compare._later import joined
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import UnknownName
@@ -251,7 +252,7 @@ class Differences(Result):
             if name in row
         ]
         shares = [format_value(row[name], "percent") for name in ("value_against", "value")]
-        within = "" if self.window is None else f" within {self.window:g} days"
+        within = "" if self.window is None else f" within {in_days(self.window)}"
         also = f", and {told[1]} within {self.strata!r}" if told[1:] else ""
         return (
             f"Conversion{within}: {shares[0]} in {self._pair[1]}, {shares[1]} in {self._pair[0]}. "
@@ -318,7 +319,7 @@ class Differences(Result):
             )
         if self.window is not None:
             notes.append(
-                f"A journey's figures count {self.window:g} days from its beginning, and later "
+                f"A journey's figures count {in_days(self.window)} from its beginning, and later "
                 "means within as many days of its first visit of the touchpoint."
             )
         return (*notes, *self.caveats)
