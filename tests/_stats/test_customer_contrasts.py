@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.special import ndtr
+from scipy.stats import t
 
-from cxjourney._stats.customer_sums import CustomerSums, student_tail
+from cxjourney._stats.buckets import units_of_difference
+from cxjourney._stats.customer_sums import CustomerSums, rate_difference, student_tail
 from cxjourney._stats.landmark import Landmarks
 from cxjourney._stats.stratified import stratified_difference
 
@@ -40,6 +42,32 @@ def test_merged_cells_are_the_sums_of_the_union() -> None:
     direct = CustomerSums.of(into[cell], customer, event, 2)
     for name in ("cell", "customer", "n", "k"):
         assert getattr(merged, name).tolist() == getattr(direct, name).tolist()
+
+
+def test_difference_of_rates_rests_on_the_units_of_both_sides() -> None:
+    rng = np.random.default_rng(5)
+    sizes = [rng.integers(1, 9, people) for people in (7, 30)]
+    sides = [
+        CustomerSums.of(
+            np.zeros(n.sum(), dtype=int),
+            1_000 * i + np.repeat(np.arange(len(n)), n),
+            (rng.random(n.sum()) < 0.2 + 0.3 * (i == 0)).astype(float),
+            1,
+        )
+        for i, n in enumerate(sizes)
+    ]
+    difference, error, units, p = (float(x[0]) for x in rate_difference(*sides))
+    apart = np.zeros((2, 37))
+    apart[0, :7], apart[1, 7:] = sizes
+    assert units == pytest.approx(float(units_of_difference(*apart)))
+    assert units < 37
+    one, other = sides
+    assert difference == pytest.approx(one.events[0] / sizes[0].sum() - other.rate[0])
+    assert error == pytest.approx(np.hypot(*(np.sqrt(side.floored[0]) for side in sides)))
+    assert p == pytest.approx(float(t.sf(difference / error, units - 1)))
+    # customers who come once: one unit each
+    equal = independent([40], [10]), independent([40], [5], first=100)
+    assert float(rate_difference(*equal)[2][0]) == pytest.approx(80)
 
 
 def test_tail_needs_two_units() -> None:

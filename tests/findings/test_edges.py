@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
+STUDY = runpy.run_path(str(Path(__file__).parents[1] / "calibration/findings.py"))
+World, simulate = STUDY["World"], STUDY["simulate"]
+ATTRIBUTES = [f"a{a}" for a in range(5)]
 
 
 def deals(closed_from: int, *, rng: int = 0, days: int = 300) -> Journeys:
@@ -151,3 +156,34 @@ def test_first_is_surely_the_first_only_where_its_gain_is_far_above_the_others()
         assert bool(told) == sure
     assert not _first([(first, 1.0)], 0.95)
     assert not _first([(found.watching[0], 0.0), (second, 0.0)], 0.95)
+
+
+def test_findings_do_not_depend_on_the_order_of_rows() -> None:
+    """Times are apart, so that a log says the same in whatever order its rows come."""
+    journeys = simulate(World(customers=1_500, change=2.0, segment=2.0), 3)
+    columns = journeys.log.to_frame("pandas")
+    mixed = columns.sample(frac=1.0, random_state=1)
+    made = [
+        cx.InteractionLog.from_frame(
+            frame,
+            customer="customer",
+            touchpoint="touchpoint",
+            timestamp="timestamp",
+            channel="channel",
+            stage="stage",
+            attributes=ATTRIBUTES,
+            observed_until=journeys.log.observed_until,
+        )
+        for frame in (columns, mixed)
+    ]
+    first, second = (
+        cx.findings(log.journeys(goal="goal", inactivity=timedelta(days=14)), segments=ATTRIBUTES)
+        for log in made
+    )
+    assert len(first)
+    assert {one.kind for one in first} >= {"change since a date", "segment that fares worse"}
+    assert repr(first) == repr(second)
+    assert [one.reasons for one in first] == [one.reasons for one in second]
+    for name in ("adjusted_p", "gain_low", "gain", "gain_high", "low", "high"):
+        a, b = (found.to_frame("pandas")[name] for found in (first, second))
+        np.testing.assert_allclose(a, b, rtol=1e-9)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from cxjourney._stats.buckets import effective_units
 from cxjourney._stats.change_point import rise_of
-from cxjourney._stats.customer_sums import CustomerSums, student_tail
+from cxjourney._stats.customer_sums import CustomerSums, rate_difference
 from cxjourney._stats.extremes import random_signs
 from cxjourney._stats.incident_scan import N_SCAN_BUCKETS, Incident, ScanData, scan
 from cxjourney._stats.landmark import LandmarkDifference, Landmarks
@@ -22,11 +23,10 @@ from cxjourney._stats.predictive import (
     unusual,
 )
 from cxjourney._stats.stratified import StratifiedDifference, stratified_difference
-from cxjourney.kernels import md5_first_bytes
 
 if TYPE_CHECKING:
     from cxjourney._findings._trials import Trials
-    from cxjourney._support.array_types import Bools, Floats, Ints
+    from cxjourney._support.array_types import Bools, Ints
 
 KINDS = ("excess", "handoff", "segment", "change", "downstream", "incident")
 FEWEST_VISITS = 10
@@ -38,7 +38,6 @@ END_RATE = 0.9
 """Exit rate from which on a touchpoint is an end of journeys, not a fault."""
 
 FEWEST_PEERS = 3
-_MOST_UNITS = 4_096
 _WEEK = 7
 _RECENT = 0.75  # downstream is compared between the last quarter and what was before
 
@@ -152,18 +151,6 @@ def _landmarks(trials: Trials, rows: Ints) -> Landmarks:
     )
 
 
-def _difference(own: CustomerSums, rest: CustomerSums) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return difference, error, G* and p-value of two sets of cells, cell by cell."""
-    v1, v2 = own.floored, rest.floored
-    with np.errstate(invalid="ignore", divide="ignore"):
-        freedom = (v1 + v2) ** 2 / (
-            v1**2 / np.maximum(own.units - 1, 1e-9) + v2**2 / np.maximum(rest.units - 1, 1e-9)
-        )
-        d, error = own.rate - rest.rate, np.sqrt(v1 + v2)
-        p = student_tail(d / error, freedom + 1)
-    return d, error, freedom + 1, p
-
-
 def segment_cells(trials: Trials) -> Iterator[Claim]:
     """Yield each level against the rest at each touchpoint, exits of one visit."""
     known, k = trials.known, trials.size
@@ -177,7 +164,7 @@ def segment_cells(trials: Trials) -> Iterator[Claim]:
             mine = place % levels == level
             own = sums.merged(np.where(mine, place // levels, -1), k)
             rest = sums.merged(np.where(mine, -1, place // levels), k)
-            d, error, units, p = _difference(own, rest)
+            d, error, units, p = rate_difference(own, rest)
             enough = testable(own) & testable(rest)
             for x in np.flatnonzero(enough).tolist():
                 yield Claim(
@@ -256,17 +243,16 @@ def _by_touchpoint(trials: Trials, rows: Ints) -> Iterator[tuple[int, Ints]]:
 
 def changes(trials: Trials) -> Iterator[Claim]:
     """Yield each touchpoint with the date since when more are lost there."""
-    unit = trials.customer % _MOST_UNITS
-    signs = random_signs(_MOST_UNITS)
+    signs = random_signs(N_SCAN_BUCKETS)
     fine = testable(trials.sums) & (not trials.exits_are_labels)
     for x, rows in _by_touchpoint(trials, np.flatnonzero(trials.known)):
         if not fine[x]:
             continue
         rise = rise_of(
-            unit[rows],
+            trials.bucket[rows],
             trials.day[rows],
             trials.event[rows],
-            n_units=_MOST_UNITS,
+            n_units=N_SCAN_BUCKETS,
             n_periods=trials.n_days,
             step=_WEEK,
             signs=signs,
@@ -287,7 +273,7 @@ def changes(trials: Trials) -> Iterator[Claim]:
             nest=("touchpoint", x),
             effect=rise.after - rise.before,
             error=float(error),
-            units=float(len(np.unique(unit[rows]))),
+            units=float(trials.sums.units[x]),
             p=rise.p,
             rate=rise.after,
             n=n,
@@ -346,7 +332,6 @@ def incidents(trials: Trials) -> Iterator[Claim]:
     """Yield the intervals of days that stand out, of exits and of what comes later."""
     if trials.exits_are_labels:
         return
-    bucket = md5_first_bytes(trials.journeys.log.customer_ids)
     fine = testable(trials.sums)[trials.touchpoint]
     ripe = trials.is_first & (trials.followed >= trials.window) & fine
     lost = (trials.until_goal > trials.window).astype(np.float64)
@@ -358,7 +343,7 @@ def incidents(trials: Trials) -> Iterator[Claim]:
         data = ScanData(
             place=trials.touchpoint[rows],
             day=trials.day[rows],
-            bucket=bucket[trials.customer[rows]],
+            bucket=trials.bucket[rows],
             strata=[
                 (attribute.code[trials.journey[rows]], len(attribute.values))
                 for attribute in trials.attributes
@@ -367,12 +352,13 @@ def incidents(trials: Trials) -> Iterator[Claim]:
             n_places=trials.size,
             n_days=trials.n_days,
         )
-        assert int(data.bucket.max(initial=0)) < N_SCAN_BUCKETS  # noqa: S101 - one byte
         for incident in scan(data):
-            yield _incident_claim(data, incident, outcome)
+            inside = data.inside(incident.place, incident.stratum, incident.first, incident.last)
+            visits = np.bincount(trials.customer[rows[inside]])
+            yield _incident_claim(data, incident, outcome, float(effective_units(visits)))
 
 
-def _incident_claim(data: ScanData, found: Incident, outcome: str) -> Claim:
+def _incident_claim(data: ScanData, found: Incident, outcome: str, units: float) -> Claim:
     attribute, level = -1, -1
     if found.stratum:
         offsets = data.offsets
@@ -392,7 +378,7 @@ def _incident_claim(data: ScanData, found: Incident, outcome: str) -> Claim:
         nest=("level", attribute, level) if attribute >= 0 else everybody,
         effect=rate - base,
         error=(rate - base) / max(found.root, 1e-9),
-        units=float(N_SCAN_BUCKETS),
+        units=units,
         p=found.p,
         rate=rate if outcome == "exit" else 1 - rate,
         n=found.trials,

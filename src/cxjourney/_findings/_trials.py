@@ -25,6 +25,7 @@ from cxjourney.journeys import (
     statistics_of,
     visits_of,
 )
+from cxjourney.kernels import md5_first_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,6 +122,11 @@ class Trials:
     def customer(self) -> Ints:
         """Customer of each visit."""
         return self.journeys.customer[self.visits.journey]
+
+    @cached_property
+    def bucket(self) -> Ints:
+        """Bucket of each visit's customer, 0 … 255 by the hash of the id."""
+        return md5_first_bytes(self.journeys.log.customer_ids).astype(np.int64)[self.customer]
 
     @cached_property
     def time_us(self) -> Ints:

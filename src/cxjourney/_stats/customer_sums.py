@@ -146,3 +146,19 @@ class CustomerSums:
         q = (self.events + 1) / (self.trials + 2)
         floor = q * (1 - q) / np.maximum(self.trials, 1.0)
         return np.where(np.isnan(self.variance), np.nan, np.maximum(self.variance, floor))
+
+
+def rate_difference(
+    one: CustomerSums, other: CustomerSums
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return how much higher the rate of one is, its error, G* and one-sided p-value, by cell.
+
+    G* is that of n₁c/N₁² + n₂c/N₂², each customer's part in the variance of the difference: that of
+    `buckets.units_of_difference`, the customers of both sides taken as others.
+    """
+    n1, n2 = np.maximum(one.trials, 1.0), np.maximum(other.trials, 1.0)
+    squares = 1 / (n1**2 * np.maximum(one.units, 1.0)) + 1 / (n2**2 * np.maximum(other.units, 1.0))
+    units = (1 / n1 + 1 / n2) ** 2 / squares
+    difference, error = one.rate - other.rate, np.sqrt(one.floored + other.floored)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return difference, error, units, student_tail(difference / error, units)
