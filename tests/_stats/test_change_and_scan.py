@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import numpy as np
 import pytest
 
@@ -94,6 +95,56 @@ def test_incident_is_found_where_and_when_it_was() -> None:
     assert not first.slow
     assert first.events > first.expected + 20
     assert not others  # what is left is ordinary
+
+
+def lost_at_times(rng: np.random.Generator, rate_of: list[tuple[int, float]]) -> ScanData:
+    """Return trials of which more or fewer are lost at place 2 from some days on."""
+    data = scanned(rng)
+    event = data.event.copy()
+    here = data.place == 2
+    starts, rates = (np.array(part) for part in zip(*rate_of, strict=True))
+    rate = rates[np.searchsorted(starts, data.day, side="right") - 1]
+    event[here] = rng.random(here.sum()) < rate[here]
+    return attrs.evolve(data, event=event)
+
+
+@pytest.mark.parametrize(
+    "rate_of",
+    [
+        [(0, 0.3), (110, 0.15)],  # better since a day
+        [(0, 0.3), (60, 0.15), (120, 0.05)],  # twice
+        [(0, 0.3), (20, 0.15)],  # worse when the record began
+        [(0, 0.3), (90, 0.25), (120, 0.15), (150, 0.1)],  # a drift for the better
+    ],
+)
+def test_what_becomes_better_is_no_incident(rate_of: list[tuple[int, float]]) -> None:
+    p = []
+    for seed in range(5):
+        found = scan(lost_at_times(np.random.default_rng(seed), rate_of))
+        p += [one.p for one in found if one.place == 2]
+    assert min(p, default=1.0) > 0.01
+
+
+@pytest.mark.parametrize(
+    ("rate_of", "first", "last"),
+    [
+        ([(0, 0.15), (100, 0.45), (114, 0.15)], 100, 113),
+        ([(0, 0.15), (150, 0.4)], 150, 179),  # worse since a day
+        ([(0, 0.4), (60, 0.15), (100, 0.5), (114, 0.15)], 100, 113),  # after it was better
+        ([(0, 0.15), (60, 0.5), (74, 0.15), (110, 0.05)], 60, 73),  # before it was
+    ],
+)
+def test_what_becomes_worse_is_an_incident(
+    rate_of: list[tuple[int, float]], first: int, last: int
+) -> None:
+    for seed in range(5):
+        found = scan(lost_at_times(np.random.default_rng(seed), rate_of))
+        (one, *others) = [one for one in found if one.p <= 0.05]
+        assert one.place == 2
+        assert not one.better_since
+        assert abs(one.first - first) <= 4
+        assert abs(one.last - last) <= 10
+        assert not [other for other in others if other.place == 2]
 
 
 def test_scan_of_ordinary_logs_keeps_its_level() -> None:

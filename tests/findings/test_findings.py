@@ -7,12 +7,16 @@ import runpy
 from datetime import timedelta
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 
 import cxjourney as cx
 from cxjourney._findings import Finding, Findings, findings
+from cxjourney._findings._claims import Claim
+from cxjourney._findings._pipeline import Judged
 from cxjourney._findings._trials import Trials
+from cxjourney._findings._words import doubts_of, kind_of, next_of
 from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired, UnknownName
 from cxjourney.journeys import Journeys
 
@@ -325,6 +329,43 @@ def test_deviation_from_the_blueprint_is_worth_watching() -> None:
     assert one.effect.value == pytest.approx(0.75 - 0.2, abs=0.02)
     assert one.n_journeys == 300
     assert not [o for o in findings(journeys).watching if o.kind == one.kind]
+
+
+def test_kinds_are_named_for_what_they_claim() -> None:
+    world = World(customers=5_000, stages=False, touchpoint=1.2)
+    found = findings(simulate(world, 2), segments=["a0"])
+    (one,) = [one for one in found if one.where == "t01"]
+    assert one.kind == "more exits than expected"  # nobody is a peer
+    texts = (found.headline, repr(one), *found.notes, *one.doubts, *one.reasons)
+    assert not [text for text in texts if "peers" in text and "no excess over peers" not in text]
+    assert "of one stage" not in " ".join(texts)
+    assert "more exits than expected" in found.tests["kind"]
+    assert "more exits than at peers" not in found.tests["kind"]
+
+
+def test_slow_change_is_no_incident() -> None:
+    world = World(customers=5_000)
+    trials = Trials.of(simulate(world, 1), ())
+    claim = Claim(
+        kind="incident", outcome="exit", touchpoint=0, since=20, until=90, slow=True, p=1e-6
+    )
+    judged = Judged(claim=claim, adjusted=0.01, cut=0.01, sure=True)
+    assert kind_of(claim, with_stages=True) == "slow change"
+    said = [*doubts_of(judged, with_stages=True), *next_of(trials, judged)]
+    assert not [text for text in said if "those days" in text or "broke" in text]
+    assert cx.trend(trials.journeys, "exit_rate:t00").figure in said[-1]
+    assert kind_of(attrs.evolve(claim, slow=False), with_stages=True) == "incident"
+
+
+@pytest.mark.parametrize(("seed", "shown"), [(27, False), (34, True)])
+def test_finding_without_a_gain_does_not_lead(seed: int, *, shown: bool) -> None:
+    """Of a fault that is only just sure, nothing is left of the gain once it was selected."""
+    found = findings(simulate(World(customers=3_000, segment=0.5), seed), segments=ATTRIBUTES)
+    (one,) = found
+    assert (one.gain.low >= 1) is shown
+    assert any("no gain can be shown" in reason for reason in one.reasons) is not shown
+    assert ("The first: " in found.headline) is shown
+    assert ("no gain can be shown" in found.headline) is not shown
 
 
 def test_wrong_arguments() -> None:

@@ -18,6 +18,8 @@ from cxjourney._findings._words import (
     KIND_NAMES,
     date_of,
     doubts_of,
+    family_of,
+    kind_of,
     next_of,
     place_of,
     reasons_of,
@@ -49,6 +51,11 @@ if TYPE_CHECKING:
 _NOTHING = 0.01
 """Share of closed journeys that dropped below which there is nothing to win."""
 
+_SHOWN_GAIN = 1.0  # conversions: below it nothing is shown to be won
+_NO_GAIN = (
+    "It is there, but no gain can be shown: corrected for having been selected, it may be less "
+    "than one conversion."
+)
 _WORTH_WATCHING = 0.5
 _WATCHED_P = 0.05
 _ASSUMPTION = (
@@ -157,7 +164,7 @@ def findings(
     watching = [*watching[:n], *told[: max(0, n - len(watching[:n]))]]
     tests = Table(
         {
-            "kind": [KIND_NAMES[kind] for kind in KINDS],
+            "kind": [family_of(kind, with_stages=found.with_stages) for kind in KINDS],
             "tests": [found.tested.get(k, 0) for k in KINDS],
         }
     )
@@ -213,6 +220,8 @@ def _headline(sure: list[Finding], found: Judgement) -> str:
     if not sure:
         return f"Nothing is surely wrong: none of {number:,} tests stands out."
     are = "1 finding is" if len(sure) == 1 else f"{len(sure)} findings are"
+    if sure[0].gain.low < _SHOWN_GAIN:
+        return f"{are} sure, of {number:,} tests, but no gain can be shown. {sure[0].sentence}"
     return f"{are} sure, of {number:,} tests. The first: {sure[0].sentence}"
 
 
@@ -268,7 +277,7 @@ def _finding(
     made = _made(
         trials,
         inside,
-        kind=KIND_NAMES[claim.kind],
+        kind=kind_of(claim, with_stages=found.with_stages),
         certainty="sure" if judged.sure else "worth watching",
         where=place_of(trials, claim),
         who=segment_of(trials, claim),
@@ -281,8 +290,11 @@ def _finding(
         adjusted_p=judged.adjusted,
         unusual=judged.unusual,
         share_explained=share,
-        reasons=tuple(reasons_of(trials, judged, said, share.value if share else math.nan)),
-        doubts=tuple(doubts_of(judged)),
+        reasons=(
+            *reasons_of(trials, judged, said, share.value if share else math.nan),
+            *([_NO_GAIN] if judged.sure and gain.low < _SHOWN_GAIN else []),
+        ),
+        doubts=tuple(doubts_of(judged, with_stages=found.with_stages)),
         next_steps=tuple(next_of(trials, judged)),
     )
     return made, error

@@ -29,7 +29,11 @@ class Finding(WithPeople):
     Attributes
     ----------
     kind
-        What sort of finding it is.
+        What sort of finding it is. Tested: "more exits than at peers" (of the stage), "more exits
+        than expected" (from the nearness to the goal, where no stage has peers), "hand-off that
+        loses", "segment that fares worse", "change since a date", "fewer conversions later on",
+        "incident", "slow change". Not tested: "loop", "wait", "low point", "expectation gap",
+        "shift of the mix", "deviation from the blueprint".
     certainty
         "sure" or "worth watching".
     where
@@ -52,8 +56,8 @@ class Finding(WithPeople):
         Smallest false-discovery rate at which it is in the list; NaN where no test stands behind
         it.
     unusual
-        For more exits than at peers: whether it lies outside what touchpoints of its sort vary by,
-        "yes", "no" or "cannot tell"; "" for all others.
+        For more exits than at peers or than expected: whether it lies outside what touchpoints of
+        its sort vary by, "yes", "no" or "cannot tell"; "" for all others.
     share_explained
         Share of the touchpoint's excess over its peers that the finding explains; None where it
         does not apply.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cxjourney._findings._pipeline import Judged
     from cxjourney._findings._trials import Trials
 
+_UNEXPECTED = "more exits than expected"
+_SLOW = "slow change"
 KIND_NAMES = {
     "excess": "more exits than at peers",
     "handoff": "hand-off that loses",
@@ -24,6 +26,20 @@ KIND_NAMES = {
     "mix": "shift of the mix",
     "deviation": "deviation from the blueprint",
 }
+
+
+def kind_of(claim: Claim, *, with_stages: bool) -> str:
+    """Return the name of the kind of a claim; without stages there are no peers to exceed."""
+    if claim.kind == "excess" and not with_stages:
+        return _UNEXPECTED
+    return _SLOW if claim.slow else KIND_NAMES[claim.kind]
+
+
+def family_of(kind: str, *, with_stages: bool) -> str:
+    """Return the name of the tests of a kind."""
+    if kind == "incident":
+        return f"{KIND_NAMES[kind]} or {_SLOW}"
+    return _UNEXPECTED if kind == "excess" and not with_stages else KIND_NAMES[kind]
 
 
 def date_of(trials: Trials, day: int) -> str:
@@ -124,11 +140,12 @@ def reasons_of(trials: Trials, judged: Judged, explained: str, share: float) -> 
     return reasons
 
 
-def doubts_of(judged: Judged) -> list[str]:
+def doubts_of(judged: Judged, *, with_stages: bool) -> list[str]:
     """Return what could make a finding wrong."""
-    kind = judged.claim.kind
+    kind = "change" if judged.claim.slow else judged.claim.kind
+    alike = "of one stage" if with_stages else "as near to the goal"
     doubts = {
-        "excess": "Touchpoints of one stage may differ by nature: who is there, and what for.",
+        "excess": f"Touchpoints {alike} may differ by nature: who is there, and what for.",
         "handoff": "Customers who switch may differ from those who do not, beyond what each "
         "touchpoint tells.",
         "segment": "A segment is no experiment: what else differs between its customers counts.",
@@ -145,6 +162,9 @@ def next_of(trials: Trials, judged: Judged) -> list[str]:
     claim = judged.claim
     if claim.kind == "handoff":
         return [f"Follow journeys through {place_of(trials, claim)}: `finding.journeys()`."]
+    if claim.slow:
+        figure = "exit_rate" if claim.outcome == "exit" else "conversion_after"
+        return [f"Follow it: `cx.trend(journeys, '{figure}:{place_of(trials, claim)}')`."]
     if claim.kind in {"change", "incident"}:
         return [f"Ask what was released or broke around {date_of(trials, claim.since)}."]
     if claim.outcome == "conversion":

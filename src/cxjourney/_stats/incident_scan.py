@@ -19,7 +19,11 @@ WINDOWS = (3, 5, 7, 10, 14, 20, 28, 40, 56)
 _FEWEST = 5.0  # expected events, and expected trials without one
 _PSEUDO_VISITS = 20.0
 _WEEK = 7
+_MOST_LEVELS = 9  # of intervals that were found
 _AROUND, _LONGEST = 30, 70  # where the dates are looked for around the window [days]
+_BEFORE = WINDOWS[-1]  # days before and after that show the ordinary level
+_FEWEST_BEFORE = 10
+_WORSE = 2.326  # 99 % quantile of a standard normal
 _REGION = 5.991464547107979  # 95 % quantile of chi-squared with two degrees of freedom
 
 
@@ -80,6 +84,8 @@ class Incident:
     root: float  # root of the deviance, in standard deviations
     p: float  # P-value of the largest of all
     slow: bool  # whether it is long and reaches an edge of the observation: rather a slow change
+    # whether rather what follows is better: it is no worse than the days before, or has none
+    better_since: bool
 
 
 def deviance_root(
@@ -220,10 +226,15 @@ def scan(data: ScanData, *, most: int = 3, level: float = 0.05) -> list[Incident
     weekday and a linear trend. The null distribution of the maximum is that under random signs of
     256 buckets of customers, one draw over all places. The first is returned whatever its p-value,
     further ones while theirs is at most `level`, the interval before taken out of its place.
+
+    Days stand out too if only what follows is better. An interval is an incident where it is worse
+    than the days before, and these are nearer to those after than to it; else the days after it
+    have a level of their own from then on, and the scan goes on.
     """
     if not len(data.event):
         return []
-    e = expectation(data.place, data.day, data.event, data.n_places)
+    level_of, n_levels = data.place.copy(), data.n_places
+    e = expectation(level_of, data.day, data.event, n_levels)
     order = np.argsort(data.place, kind="stable")
     bounds = np.searchsorted(data.place[order], np.arange(data.n_places + 1))
     rows = [order[a:b] for a, b in pairwise(bounds.tolist())]
@@ -235,7 +246,7 @@ def scan(data: ScanData, *, most: int = 3, level: float = 0.05) -> list[Incident
 
     found = [look(place) for place in range(data.n_places)]
     incidents: list[Incident] = []
-    while len(incidents) < most:
+    while len(incidents) < most and n_levels < data.n_places + _MOST_LEVELS:
         place = int(np.argmax([one[0] for one in found]))
         root, (stratum, first, length), _ = found[place]
         if not length:
@@ -254,11 +265,20 @@ def scan(data: ScanData, *, most: int = 3, level: float = 0.05) -> list[Incident
             root=root,
             p=p,
         )
-        incidents.append(incident)
         if p > level:
+            incidents.append(attrs.evolve(incident, p=1.0) if incident.better_since else incident)
             break
-        gone = data.take(rows[place]).inside(place, stratum, incident.first, incident.last)
-        rows[place] = rows[place][~gone]
+        since, until = incident.first, incident.last
+        if incident.better_since:
+            since, until = incident.last + 1, data.n_days
+        else:
+            incidents.append(incident)
+        # what was found has a level of its own, and bends no trend of the rest
+        apart = data.inside(place, stratum, since, until)
+        level_of[apart], n_levels = n_levels, n_levels + 1
+        e = expectation(level_of, data.day, data.event, n_levels)
+        if not incident.better_since:
+            rows[place] = rows[place][~apart[rows[place]]]
         found[place] = look(place)
     return incidents
 
@@ -295,6 +315,7 @@ def _dated(
     fit = np.where(inside_n > 0, np.nan_to_num(fit), 0.0)
     i = int(np.argmax(fit))
     near = fit >= fit[i] - _REGION
+    first_day, end = int(a[i]), int(b[i])
     at_edge = a[i] == 0 or b[i] == days
     return Incident(
         place=place,
@@ -311,4 +332,20 @@ def _dated(
         root=root,
         p=p,
         slow=bool(length >= WINDOWS[-1] or (at_edge and length >= WINDOWS[-2])),
+        better_since=_better_since(y, n, first_day, end),
     )
+
+
+def _better_since(y: Floats, n: Floats, first: int, end: int) -> bool:
+    """Return whether days are no worse than those before them, which are unlike those after."""
+    days = len(n) - 1
+    parts = ((max(first - _BEFORE, 0), first), (first, end), (end, min(end + _BEFORE, days)))
+    events, trials = (np.array([s[b] - s[a] for a, b in parts]) for s in (y, n))
+    if trials[0] < _FEWEST_BEFORE:
+        return True
+    before, inside, after = events / np.maximum(trials, 1.0)
+    q = events[:2].sum() / trials[:2].sum()
+    error = np.sqrt(q * (1 - q) * (1 / trials[0] + 1 / max(trials[1], 1.0)))
+    if not inside - before > _WORSE * error:
+        return True
+    return bool(trials[2] >= _FEWEST_BEFORE and before - after > inside - before)
