@@ -90,6 +90,7 @@ HOLDERS = {
     "InteractionLog": lambda: journeys().log,
     "JourneyGraph": lambda: journeys().graph(),
     "Journeys": journeys,
+    "PseudonymKey": cx.privacy.PseudonymKey.generate,
     "Transitions": lambda: cx.omnichannel.transitions(journeys()),
 }
 BY_KIND = {  # what an argument of a kind may be, where its name does not tell
@@ -113,6 +114,7 @@ BY_KIND = {  # what an argument of a kind may be, where its name does not tell
 BY_NAME = {
     "frame": lambda: {"id": ["a"], "when": ["2026-01-01"], "where": ["web"]},
     "customer": lambda: "id",
+    "id": lambda: "a",
     "timestamp": lambda: "when",
     "touchpoint": lambda: "where",
     "path": lambda: __file__,

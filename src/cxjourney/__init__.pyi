@@ -18,6 +18,7 @@ from cxjourney import markov as markov
 from cxjourney import metrics as metrics
 from cxjourney import omnichannel as omnichannel
 from cxjourney import plot as plot
+from cxjourney import privacy as privacy
 from cxjourney import report as report
 from cxjourney import sequences as sequences
 from cxjourney import whatif as whatif

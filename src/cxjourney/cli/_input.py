@@ -17,6 +17,7 @@ from cxjourney.exceptions import InputFileError, InvalidValue, OutcomeUndetermin
 from cxjourney.io import find_files, format_of
 from cxjourney.journeys import InactivitySuggestion, Journeys, visits_of
 from cxjourney.log import InteractionLog, odd_times
+from cxjourney.privacy import PseudonymKey
 
 if TYPE_CHECKING:
     import argparse
@@ -90,6 +91,7 @@ def _read(
         "currency": arguments.currency,
         "timestamp_unit": arguments.timestamp_unit,
         "attributes": attributes,
+        "pseudonyms": _key(arguments),
     }
     file = arguments.file
     kind = format_of(find_files(file)[0])
@@ -107,6 +109,15 @@ def _read(
     else:
         read = getattr(io, f"read_{kind}")(file, **roles, **further)
     return _with_rows(read, file)
+
+
+def _key(arguments: argparse.Namespace) -> PseudonymKey | None:
+    file, name = arguments.pseudonym_key, arguments.pseudonym_key_env
+    if file is not None and name is not None:
+        raise InvalidValue("give either --pseudonym-key or --pseudonym-key-env")
+    if file is not None:
+        return PseudonymKey.from_file(file)
+    return None if name is None else PseudonymKey.from_environment(name)
 
 
 def _with_rows(log: InteractionLog, file: str) -> InteractionLog:

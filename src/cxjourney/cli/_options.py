@@ -138,6 +138,16 @@ def add_command(
         help="until when the log was observed (default: its last timestamp)",
     )
     reading.add_argument(
+        "--pseudonym-key",
+        metavar="FILE",
+        help="put pseudonyms in the place of ids, made with the key in this file",
+    )
+    reading.add_argument(
+        "--pseudonym-key-env",
+        metavar="NAME",
+        help="the same with the key in this environment variable",
+    )
+    reading.add_argument(
         "--drop-missing",
         action="store_true",
         help="leave out rows without customer, timestamp or touchpoint",

@@ -23,13 +23,15 @@ _OPTIONS = {
     'missing="drop"': "--drop-missing",
     "all_closed=True": "--all-closed",
     "exit_touchpoints": "--exit-touchpoint",
+    "attributes": "--segment",
+    "pseudonyms": "--pseudonym-key",
 }
 # What stands in quotes comes from the data or the user and is no word of the library's. Only names
 # of two words cannot be mistaken for plain English; others are arguments before "=" or "must".
 _NAMED = "|".join(
     (
         *(*KNOWN_NAMES, *FURTHER, "currency", "delimiter", "encoding", "goal", "inactivity"),
-        *("by", "figure", "reaching", "segment", "strata", "window"),
+        *("attributes", "by", "figure", "pseudonyms", "reaching", "segment", "strata", "window"),
     )
 )
 _ARGUMENT = re.compile(

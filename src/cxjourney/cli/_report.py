@@ -130,6 +130,12 @@ def _reading(arguments: argparse.Namespace) -> str:
     if name == "csv" and arguments.encoding != "utf-8":
         values["encoding"] = arguments.encoding
     words = [f"{key}={value!r}" for key, value in values.items() if value is not None]
+    kept = {"file": arguments.pseudonym_key, "environment": arguments.pseudonym_key_env}
+    words += [
+        f"pseudonyms=cx.privacy.PseudonymKey.from_{where}({at!r})"
+        for where, at in kept.items()
+        if at is not None
+    ]
     return f"log = cx.read_{name}({', '.join([repr(file), *words])})"
 
 

@@ -18,13 +18,15 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney._time.calendar import instants
 from cxjourney.journeys import check_log
-from cxjourney.log import InteractionLog
+from cxjourney.log import InteractionLog, ids_as_in, refuse_strangers
+from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cxjourney._support.arrays import Values
     from cxjourney.experience._scores import Measure
+    from cxjourney.privacy import PseudonymKey
 
 _WEEK = timedelta(days=7)
 BOUND, NO_VALUE, STRANGER, ELSEWHERE, NOTHING_BEFORE, TOO_LATE, TAKEN = range(7)
@@ -71,6 +73,7 @@ class BoundAnswers:
         return "\n".join(part for part in (text, table.to_text(), late) if part)
 
 
+@forgetting
 def bind_answers(
     log: InteractionLog,
     *,
@@ -81,6 +84,7 @@ def bind_answers(
     measure: Measure = "score",
     max_lag: timedelta = _WEEK,
     several: Literal["last", "mean"] = "last",
+    pseudonyms: PseudonymKey | None = None,
 ) -> BoundAnswers:
     """Return the log with each survey answer on the interaction that it is about.
 
@@ -100,6 +104,9 @@ def bind_answers(
         The longest time between an interaction and an answer about it; positive.
     several
         Which answer stays where several are about one interaction: the last, or their mean.
+    pseudonyms
+        The key of the log, where it has pseudonyms and `customer` has the ids behind them; None
+        takes `customer` for ids of the log.
 
     Returns
     -------
@@ -109,7 +116,8 @@ def bind_answers(
     Raises
     ------
     InvalidValue
-        If lengths differ or an argument breaks its rule.
+        If lengths differ, an argument breaks its rule, the key is not that of the log, or no
+        customer is in a log of pseudonyms.
     TimesRequired
         If the log has no times.
 
@@ -147,7 +155,10 @@ def bind_answers(
         raise TimesRequired("experience.bind_answers() needs times; aggregated paths have none")
     at, no_time = instants(answered_at, "answered_at")
     values = numbers(value, "value").astype(np.float64)
-    who, nobody = _codes_of(customer, "customer", log.customer_ids)
+    key = ids_as_in(log, pseudonyms, "customer")
+    who, nobody = _codes_of(customer, "customer", log.customer_ids, key)
+    if not nobody.all() and (who < 0).all():
+        refuse_strangers(log, key, "customer")
     where, anywhere = (
         (np.zeros(len(values), dtype=np.int64), np.ones(len(values), dtype=np.bool_))
         if touchpoint is None
@@ -184,7 +195,7 @@ def bind_answers(
 
 
 def _codes_of(
-    values: Values, name: str, known: Sequence[str]
+    values: Values, name: str, known: Sequence[str], key: PseudonymKey | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the place of each value among known names, -1 for strangers, and what is missing."""
     code, n, missing = codes(values, name)
@@ -193,7 +204,9 @@ def _codes_of(
     present = np.flatnonzero(~missing)
     distinct, first = np.unique(code[present], return_index=True)
     lookup = np.full(max(n, 1), -1, dtype=np.int64)
-    asked = [str(label) for label in labels[present[first]]]
+    asked: Sequence[str] = [str(label) for label in labels[present[first]]]
+    if key is not None:
+        asked = key.pseudonyms([canonical(one) or one for one in asked], "customer")
     lookup[distinct] = [place.get(one, place.get(canonical(one) or "", -1)) for one in asked]
     return np.where(missing, -1, lookup[code]), missing
 

@@ -10,6 +10,7 @@ from cxjourney._support.validation import check_count
 from cxjourney.exceptions import InputFileError, UnknownName
 from cxjourney.io._files import find_files, show_path, unchanged
 from cxjourney.log import InteractionLog
+from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     FilePath = str | PathLike[str]
 
 
+@forgetting
 def read_excel(
     path: FilePath,
     *,

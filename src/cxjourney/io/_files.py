@@ -50,6 +50,7 @@ def connect(caller: str) -> Any:
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "python_enable_replacements": "false",
+            "temp_directory": "",  # rows of a file are never written to another one
         },
     )
 

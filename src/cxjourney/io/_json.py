@@ -18,6 +18,7 @@ from cxjourney.io._files import (
     unchanged,
 )
 from cxjourney.log import InteractionLog, Reading, argument_of, check_no_column, log_of_columns
+from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,6 +33,7 @@ _DEEPEST = 4
 _TEXT = "json ->> '{}'"
 
 
+@forgetting
 def read_json(
     path: FilePath | Iterable[FilePath],
     *,

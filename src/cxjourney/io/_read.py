@@ -21,6 +21,7 @@ from cxjourney.io._files import (
 )
 from cxjourney.io._json import json_column, json_header
 from cxjourney.log import InteractionLog, Reading, check_no_column, log_of_columns, relation_columns
+from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     FilePath = str | PathLike[str]
 
 
+@forgetting
 def read_csv(
     path: FilePath | Iterable[FilePath],
     *,
@@ -111,6 +113,7 @@ def read_csv(
     return log_of_columns(InteractionLog, found, reading)
 
 
+@forgetting
 def read_parquet(
     path: FilePath | Iterable[FilePath],
     *,

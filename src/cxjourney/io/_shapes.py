@@ -30,6 +30,7 @@ from cxjourney.log import (
     is_currency_code,
     log_of_columns,
 )
+from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney.log import EpochUnit
+    from cxjourney.privacy import PseudonymKey
 
     Moment = datetime | date | str
 
@@ -79,6 +81,7 @@ class StepColumn:
             )
 
 
+@forgetting
 def from_wide(
     frame: Any,
     *,
@@ -88,6 +91,7 @@ def from_wide(
     account: str | None = None,
     attributes: Sequence[str] = (),
     currency: str | None = None,
+    pseudonyms: PseudonymKey | None = None,
     tz: str = "UTC",
     timestamp_format: str | Mapping[str, str] | None = None,
     timestamp_unit: EpochUnit | Mapping[str, EpochUnit] | None = None,
@@ -115,7 +119,7 @@ def from_wide(
     timestamp_format, timestamp_unit
         As in `InteractionLog.from_frame`, of all date columns alike or by date column; one that is
         left out is read as ISO 8601.
-    tz, missing, observed_until, observed_from
+    pseudonyms, tz, missing, observed_until, observed_from
         As in `InteractionLog.from_frame`.
 
     Returns
@@ -182,6 +186,7 @@ def from_wide(
     reading = Reading(
         roles={"customer": customer, **of_row, **of_steps},
         currency=currency,
+        pseudonyms=pseudonyms,
         tz=tz,
         missing=missing,
         observed_until=observed_until,
@@ -221,6 +226,7 @@ def from_wide(
     )
 
 
+@forgetting
 def from_sequences(
     frame: Any,
     *,
@@ -229,6 +235,7 @@ def from_sequences(
     start: Moment | None = None,
     step: timedelta | None = None,
     attributes: Sequence[str] = (),
+    pseudonyms: PseudonymKey | None = None,
     tz: str = "UTC",
     missing: Literal["refuse", "drop"] = "refuse",
     observed_until: Moment | None = None,
@@ -249,7 +256,7 @@ def from_sequences(
         Beginning of the first period, and the length of all.
     attributes
         Further columns to keep, as attributes of the interactions.
-    tz, missing, observed_from
+    pseudonyms, tz, missing, observed_from
         As in `InteractionLog.from_frame`.
     observed_until
         Until when the customers were observed; None means the beginning of the last period.
@@ -284,6 +291,7 @@ def from_sequences(
     kept = {attribute_role(name): name for name in check_names(attributes, "attributes")}
     reading = Reading(
         roles={"customer": customer, **{f"states:{name}": name for name in moments}, **kept},
+        pseudonyms=pseudonyms,
         tz=tz,
         missing=missing,
         observed_until=f"{last.isoformat()}+00:00" if observed_until is None else observed_until,

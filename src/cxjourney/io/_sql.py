@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from cxjourney._support.validation import check_name
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.log import InteractionLog
+from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ _BLOCK = 50_000
 _NO_ROWS = "query must return rows, as a SELECT does"
 
 
+@forgetting
 def read_sql(
     query: str,
     connection: Any,

@@ -30,6 +30,7 @@ from cxjourney.log import (
     check_no_column,
     log_of_columns,
 )
+from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -52,6 +53,7 @@ _INSTANCE = "concept:instance"
 _DEFAULT_LIFECYCLE = "complete"  # what XES means by an event that does not say
 
 
+@forgetting
 def read_xes(
     path: FilePath | Iterable[FilePath],
     *,

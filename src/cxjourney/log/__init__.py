@@ -20,6 +20,8 @@ from cxjourney.log._objects import customer_object as customer_object
 from cxjourney.log._objects import interaction_objects as interaction_objects
 from cxjourney.log._prepare import channels_carried as channels_carried
 from cxjourney.log._prepare import check_free as check_free
+from cxjourney.log._pseudonyms import ids_as_in as ids_as_in
+from cxjourney.log._pseudonyms import refuse_strangers as refuse_strangers
 from cxjourney.log._reading import EpochUnit as EpochUnit
 from cxjourney.log._reading import FurtherColumns as FurtherColumns
 from cxjourney.log._reading import Reading as Reading

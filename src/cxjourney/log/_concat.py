@@ -20,6 +20,7 @@ from cxjourney.log._encode import narrow
 from cxjourney.log._ingest import NO_SEQ, Intake, moment, one_currency, per_customer, sort_columns
 from cxjourney.log._objects import Catalogue
 from cxjourney.log._prepare import equal_rows, times_of, with_rows
+from cxjourney.log._pseudonyms import key_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,8 +63,8 @@ def concat_logs(
     InvalidValue
         If there is no log, or no moment is common to all.
     InvalidData
-        If an interaction stands in two logs, or logs differ in their currency or in what they say
-        of a customer, a touchpoint or a channel.
+        If an interaction stands in two logs, or logs differ in the key of their pseudonyms, in
+        their currency or in what they say of a customer, a touchpoint or a channel.
     TimesRequired
         If a log was made of aggregated paths.
 
@@ -194,6 +195,7 @@ def _joined(cls: type[L], parts: Sequence[L]) -> tuple[L, NDArray[np.int64]]:
             channels=_agreed("channel", [p.catalogue.channels for p in parts]),
         ),
         currency=one_currency({p.currency for p in parts if p.currency is not None}),
+        key_id=key_of(parts),
         intake=Intake(out_of_order=out_of_order),
         backend=next((p.backend for p in parts if p.backend is not None), None),
     )

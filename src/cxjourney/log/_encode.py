@@ -21,7 +21,7 @@ from cxjourney.kernels import ArrowStrings, arrow_strings, encode_strings
 from cxjourney.log._columns import Coded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -64,12 +64,22 @@ def encode_ids(column: Any) -> Coded:
         # a tuple in all but the type, which a hundred thousand ids need not become
         return Coded(seal(codes), cast(tuple[str, ...], values))
     names = [canonical(_text(value)) for value in values]
-    check_unicode(*filter(None, names))
+    _check_ids(filter(None, names))
     position = {name: i for i, name in enumerate(dict.fromkeys(names)) if name is not None}
     if len(position) < len(names):  # blanks, or 7 and "7" in a column of objects
         place = {name: i for i, name in enumerate(position)}
         codes = np.array([*(place.get(name or "", -1) for name in names), -1])[codes]
     return Coded(seal(codes), tuple(position))
+
+
+def _check_ids(ids: Iterable[str]) -> None:
+    try:
+        check_unicode(*ids)
+    except InvalidValue:
+        pass  # which shows one
+    else:
+        return
+    raise InvalidValue("ids and names must hold whole characters, no surrogates")
 
 
 def encode_values(column: Any) -> Coded:

@@ -30,6 +30,7 @@ from cxjourney.log._encode import (
     encode_values,
     is_missing,
 )
+from cxjourney.log._pseudonyms import PROTECTED, pseudonymised, refuse_copies
 from cxjourney.log._reading import attribute_name, attribute_role, column_names, columns_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from cxjourney.log._interaction_log import InteractionLog
     from cxjourney.log._reading import Reading
+    from cxjourney.privacy import PseudonymKey
 
 L = TypeVar("L", bound="InteractionLog")
 
@@ -142,6 +144,12 @@ def log_of_columns(
     }
     seq = _seq(columns["seq"]) if "seq" in columns else None
     account = encode_ids(columns["account"]) if "account" in columns else None
+    key = reading.pseudonyms
+    if key is not None:
+        refuse_copies(attributes, customer)
+        customer = pseudonymised(customer, key, "customer")
+        account = None if account is None else pseudonymised(account, key, "account")
+        coded |= {k: pseudonymised(coded[k], key, k) for k in PROTECTED if k in coded}
     currency = (
         one_currency(encode_names(columns["currency"]).names)
         if "currency" in columns
@@ -174,6 +182,7 @@ def log_of_columns(
         else per_customer(account, sorted_columns.customer, len(ids), "account"),
         customer_attributes=_customer_attributes(reading, ids),
         currency=currency,
+        key_id=None if key is None else key.key_id,
         observed_from_us=since,
         observed_until_us=until,
         intake=Intake(
@@ -415,26 +424,35 @@ def _customer_attributes(reading: Reading, ids: Sequence[str]) -> Mapping[str, C
     names = column_names(customers, "customers")
     if key not in names:
         raise UnknownName.among("customer= column", key, names, where="customers=")
-    return values_of_customers(customers, key, [name for name in names if name != key], ids)[0]
+    others = [name for name in names if name != key]
+    return values_of_customers(customers, key, others, ids, pseudonyms=reading.pseudonyms)[0]
 
 
 def values_of_customers(
-    frame: Any, key: str, names: Collection[str], ids: Sequence[str], argument: str = "customers="
+    frame: Any,
+    key: str,
+    names: Collection[str],
+    ids: Sequence[str],
+    argument: str = "customers=",
+    *,
+    pseudonyms: PseudonymKey | None = None,
 ) -> tuple[dict[str, Coded], int]:
     """Return columns of a frame by customer of a log, and how many ids the log does not have.
 
-    Any: see `columns_of`. `key` is the column of the ids.
+    Any: see `columns_of`. `key` is the column of the ids, of which the log has the `pseudonyms`.
     """
     roles = {attribute_role(name): name for name in names}
     columns, _ = columns_of(frame, {"customer": key, **roles})
     known = encode_ids(columns["customer"])
     if len(known.names) < len(known):
         raise InvalidData(f"{argument} must hold one row a customer, each with an id")
+    values = {name: encode_values(columns[role]) for role, name in roles.items()}
+    if pseudonyms is not None:
+        refuse_copies(values, known)
+        known = pseudonymised(known, pseudonyms, "customer")
     row_of = {known.names[code]: row for row, code in enumerate(known.codes.tolist())}
     rows = np.array([row_of.get(customer, -1) for customer in ids], dtype=np.int64)
-    result = {}
-    for role, name in roles.items():
-        coded = encode_values(columns[role])
-        codes = np.append(coded.codes, -1)
-        result[name] = Coded(codes[rows], coded.names)
+    result = {
+        name: Coded(np.append(coded.codes, -1)[rows], coded.names) for name, coded in values.items()
+    }
     return result, len(known) - int(np.count_nonzero(rows >= 0))

@@ -25,12 +25,14 @@ from cxjourney.log._objects import (
     log_of_interactions,
 )
 from cxjourney.log._reading import Reading, check_no_column, column_names, columns_of
+from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from cxjourney.domain import Customer, Interaction, JourneyBlueprint, Touchpoint
     from cxjourney.journeys import InactivitySuggestion, Journeys, TransitionGaps
+    from cxjourney.privacy import PseudonymKey
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
@@ -55,6 +57,8 @@ class InteractionLog:
         What is known of touchpoints and channels beyond their names.
     currency
         Code of the currency of all values; None where unknown.
+    key_id
+        Id of the `PseudonymKey` whose pseudonyms the ids are; None where they are as they came.
     observed_from_us, observed_until_us
         The observation window in microseconds since the epoch, UTC; None where not known.
     intake
@@ -84,6 +88,7 @@ class InteractionLog:
     customer_attributes: Mapping[str, Coded] = attrs.field(factory=dict)
     catalogue: Catalogue = attrs.field(factory=Catalogue.empty)
     currency: str | None = None
+    key_id: str | None = None
     observed_from_us: int | None = None
     observed_until_us: int | None = None
     intake: Intake = attrs.field(factory=Intake)
@@ -93,10 +98,12 @@ class InteractionLog:
     # ------------------------------------------------------------------ making one
 
     @classmethod
+    @forgetting
     def from_interactions(
         cls,
         interactions: Iterable[Interaction],
         *,
+        pseudonyms: PseudonymKey | None = None,
         observed_until: datetime | None = None,
         observed_from: datetime | None = None,
     ) -> Self:
@@ -106,6 +113,8 @@ class InteractionLog:
         ----------
         interactions
             The interactions; `log.interactions()` gives them back.
+        pseudonyms
+            As in `from_frame`.
         observed_until
             Until when the log was observed; None means its last timestamp.
         observed_from
@@ -118,9 +127,10 @@ class InteractionLog:
         InvalidData
             If a customer or channel is described in two ways, or currencies are mixed.
         """
-        return log_of_interactions(cls, interactions, observed_from, observed_until)
+        return log_of_interactions(cls, interactions, pseudonyms, observed_from, observed_until)
 
     @classmethod
+    @forgetting
     def from_frame(
         cls,
         frame: Any,
@@ -144,6 +154,7 @@ class InteractionLog:
         issue: str | None = None,
         attributes: Sequence[str] = (),
         customers: Any = None,
+        pseudonyms: PseudonymKey | None = None,
         tz: str = "UTC",
         timestamp_format: str | None = None,
         timestamp_unit: Literal["s", "ms", "us", "ns"] | None = None,
@@ -178,6 +189,10 @@ class InteractionLog:
         customers
             A frame with one row a customer, its ids in a column named as `customer`; its other
             columns become attributes of the customers. Any frame as above, hence Any.
+        pseudonyms
+            The key whose pseudonyms take the place of the ids of customers, accounts, journeys and
+            issues; None keeps the ids. Attributes are kept as they are: leave out what names a
+            person.
         tz
             IANA zone in which timestamps without a zone are read.
         timestamp_format
@@ -223,6 +238,7 @@ class InteractionLog:
             issue=issue,
             attributes=attributes,
             customers=customers,
+            pseudonyms=pseudonyms,
             tz=tz,
             timestamp_format=timestamp_format,
             timestamp_unit=timestamp_unit,
@@ -250,6 +266,7 @@ class InteractionLog:
             and self.observed_from_us == other.observed_from_us
             and self.observed_until_us == other.observed_until_us
             and self.currency == other.currency
+            and self.key_id == other.key_id
             and self.account == other.account
             and dict(self.customer_attributes) == dict(other.customer_attributes)
             and self.catalogue == other.catalogue
@@ -339,6 +356,13 @@ class InteractionLog:
         UnknownName
             If the log has no such customer. Other ids are not named: they stay out of messages.
         """
+        if self.key_id is not None:
+            if customer in self._number_of:
+                return self._number_of[customer]
+            raise UnknownName(
+                "the customer is not in the log, where ids are pseudonyms of key "
+                f"{self.key_id}: key.pseudonym(id) gives that of an id"
+            )
         known = self._number_of  # typed customers keep any id that they were given
         number = known.get(str(customer), known.get(canonical(str(customer)) or ""))
         if number is None:

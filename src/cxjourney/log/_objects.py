@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import numpy as np
 
+from cxjourney._support.strings import canonical
 from cxjourney.domain import (
     Account,
     Channel,
@@ -30,6 +31,8 @@ from cxjourney.log._ingest import (
     one_currency,
     sort_columns,
 )
+from cxjourney.log._pseudonyms import refuse_copies
+from cxjourney.privacy import check_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney.log._interaction_log import InteractionLog
+    from cxjourney.privacy import Kind, PseudonymKey
 
 T = TypeVar("T")
 L = TypeVar("L", bound="InteractionLog")
@@ -67,6 +71,7 @@ class Catalogue:
 def log_of_interactions(
     cls: type[L],
     interactions: Iterable[Interaction],
+    pseudonyms: PseudonymKey | None,
     observed_from: datetime | None,
     observed_until: datetime | None,
 ) -> L:
@@ -84,7 +89,10 @@ def log_of_interactions(
     items = list(interactions)
     for position, item in enumerate(items):
         if not isinstance(item, Interaction):
-            raise InvalidValue.of(f"interactions[{position}]", "be an Interaction", item)
+            kind = type(item).__name__
+            raise InvalidValue.of(f"interactions[{position}]", "be an Interaction", kind)
+    if check_key(pseudonyms) is not None and pseudonyms is not None:
+        items = _pseudonymous(items, pseudonyms)
     customers = _one_each("customer", (i.customer for i in items), key=lambda c: c.id)
     _one_each(
         "frontstage of touchpoint", (_named(i.touchpoint) for i in items), key=lambda t: t.name
@@ -117,10 +125,45 @@ def log_of_interactions(
             },
         ),
         currency=one_currency({i.currency for i in items if i.currency is not None}),
+        key_id=None if pseudonyms is None else pseudonyms.key_id,
         observed_from_us=since,
         observed_until_us=until,
         intake=Intake(rows=len(items), out_of_order=out_of_order),
     )
+
+
+def _pseudonymous(items: Sequence[Interaction], key: PseudonymKey) -> list[Interaction]:
+    """Return interactions with pseudonyms for ids, customer by customer in the order of these."""
+    customers = _one_each("customer", (i.customer for i in items), key=lambda c: c.id)
+    ids = _in_order_of_appearance([i.customer.id for i in items])
+    refuse_copies(_attributes([i.attributes for i in items]), ids)
+    of_customers = _attributes([customers[name].attributes for name in ids.names])
+    refuse_copies(of_customers, Coded(np.arange(len(ids.names)), ids.names))
+
+    def renamed(names: Iterable[str | None], kind: Kind) -> dict[Any, Any]:
+        distinct = [name for name in dict.fromkeys(names) if name is not None]
+        found = key.pseudonyms([canonical(name) or name for name in distinct], kind)
+        return {None: None, **dict(zip(distinct, found, strict=True))}
+
+    customer = renamed(customers, "customer")
+    account = renamed((c.account.id for c in customers.values() if c.account), "account")
+    journey = renamed((i.journey for i in items), "journey")
+    issue = renamed((i.issue for i in items), "issue")
+    new = {
+        name: attrs.evolve(
+            one,
+            id=customer[name],
+            account=one.account and attrs.evolve(one.account, id=account[one.account.id]),
+        )
+        for name, one in customers.items()
+    }
+    found = [
+        attrs.evolve(
+            i, customer=new[i.customer.id], journey=journey[i.journey], issue=issue[i.issue]
+        )
+        for i in items
+    ]
+    return sorted(found, key=lambda i: i.customer.id)
 
 
 def interaction_objects(
@@ -202,6 +245,10 @@ def _one_each(what: str, objects: Iterable[T], key: Callable[[T], str]) -> dict[
     found: dict[str, T] = {}
     for item in objects:
         if found.setdefault(key(item), item) != item:
+            if what == "customer":  # whose id is not shown
+                raise InvalidData(
+                    "a customer is described in two ways: account or attributes differ"
+                )
             raise InvalidData(
                 f"{what} {key(item)!r} is described in two ways: {found[key(item)]!r} and {item!r}"
             )

@@ -26,7 +26,9 @@ from cxjourney.exceptions import DataQualityWarning, InvalidValue, TimesRequired
 from cxjourney.log._columns import Coded, Columns
 from cxjourney.log._encode import narrow
 from cxjourney.log._ingest import values_of_customers
+from cxjourney.log._pseudonyms import ids_as_in, refuse_strangers
 from cxjourney.log._reading import column_names
+from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney.log._interaction_log import InteractionLog
+    from cxjourney.privacy import PseudonymKey
 
     Value = str | int | float | bool | None
 
@@ -483,8 +486,14 @@ def _merged(
     return {new: item for new, item in agreed.items() if item != type(item)(new)}
 
 
+@forgetting
 def with_attribute(
-    log: InteractionLog, name: str, values: Any, *, replace: bool = False
+    log: InteractionLog,
+    name: str,
+    values: Any,
+    *,
+    pseudonyms: PseudonymKey | None = None,
+    replace: bool = False,
 ) -> InteractionLog:
     """Return the log with another attribute of its customers, a segment for every analysis.
 
@@ -496,13 +505,17 @@ def with_attribute(
         A mapping of customers to values, or a frame (any that `from_frame` takes, hence Any) with
         a column "customer" and one of values. Customers of the log that it does not have are
         missing; a warning counts those that the log does not have.
+    pseudonyms
+        The key of the log, where it has pseudonyms and `values` have the ids behind them; None
+        takes the ids in `values` for those of the log.
     replace
         Whether it may take the place of an attribute of this name.
 
     Raises
     ------
     InvalidValue
-        If the name is taken, or a frame has other columns.
+        If the name is taken, a frame has other columns, the key is not that of the log, or no id is
+        in a log of pseudonyms.
     InvalidData
         If a customer has two rows.
 
@@ -516,6 +529,7 @@ def with_attribute(
     ('gold', '__missing__')
     """
     check_free(name, log.columns, log.customer_attributes, replace=replace)
+    key = ids_as_in(log, pseudonyms, "values")
     if isinstance(values, Mapping) and not any(
         isinstance(value, Sized) and not isinstance(value, str) for value in values.values()
     ):
@@ -525,8 +539,12 @@ def with_attribute(
     if "customer" not in present or len(columns) != 1:  # which may be ids: they are not named
         rule = "map customers to values, or have a column 'customer' and one of values"
         raise InvalidValue.of("values", rule, f"{len(present)} other columns")
-    found, unknown = values_of_customers(values, "customer", columns, log.customer_ids, "values")
+    found, unknown = values_of_customers(
+        values, "customer", columns, log.customer_ids, "values", pseudonyms=key
+    )
     coded = found[columns[0]]
+    if unknown and (coded.codes < 0).all():
+        refuse_strangers(log, key, "values")
     if unknown:
         missing = int(np.count_nonzero(coded.codes < 0))
         warnings.warn(

@@ -17,7 +17,9 @@ from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.kernels import ArrowStrings, holds_strings
 from cxjourney.log._columns import Coded
 from cxjourney.log._encode import is_nested, objects_of, refuse_nested
+from cxjourney.log._pseudonyms import check_protected
 from cxjourney.log._relations import relation_columns
+from cxjourney.privacy import PseudonymKey
 
 _PLAIN = {"String", "Categorical", "Enum", "Boolean"}
 _BEYOND = {"Int128", "UInt128", "Time"}  # which NumPy does not have
@@ -49,6 +51,7 @@ class FurtherColumns(TypedDict, total=False):
     attributes: Sequence[str]
     duration_unit: timedelta | None
     customers: Any
+    pseudonyms: PseudonymKey | None
     tz: str
     timestamp_unit: EpochUnit | None
     missing: Literal["refuse", "drop"]
@@ -101,6 +104,8 @@ class Reading:
         Code of the currency of the values; None where a column names it, or nothing does.
     customers
         A frame with one row a customer; hence Any.
+    pseudonyms
+        The key whose pseudonyms take the place of ids; None keeps the ids.
     tz
         IANA zone in which timestamps without a zone are read.
     timestamp_format
@@ -118,6 +123,7 @@ class Reading:
     roles: Mapping[str, str] = attrs.field(converter=_given)
     currency: str | None = None
     customers: Any = None
+    pseudonyms: PseudonymKey | None = None
     tz: str = "UTC"
     timestamp_format: str | None = attrs.field(default=None, validator=_text_or_none)
     timestamp_unit: EpochUnit | None = attrs.field(default=None, validator=_epoch_unit)
@@ -125,6 +131,9 @@ class Reading:
     missing: Literal["refuse", "drop"] = attrs.field(default="refuse", validator=_choice)
     observed_until: date | str | None = None
     observed_from: date | str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        check_protected(self.roles, self.pseudonyms)
 
     @classmethod
     def of(
@@ -260,10 +269,10 @@ def _array(values: Any, name: str) -> Any:
         return values
     if isinstance(values, np.ndarray):
         if values.ndim != 1 or values.dtype.kind == "V":
-            raise InvalidValue.of(f"column {name!r}", "have one value a row", values)
+            raise InvalidValue.of(f"column {name!r}", "have one value a row", values.shape)
         return values
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
-        raise InvalidValue.of(f"column {name!r}", "be a list or an array", values)
+        raise InvalidValue.of(f"column {name!r}", "be a list or an array", type(values).__name__)
 
     import narwhals as nw
 
