@@ -5,8 +5,9 @@ from __future__ import annotations
 import attrs
 import numpy as np
 import pytest
+from scipy.stats import norm, t
 
-from cxjourney._stats.change_point import rise_of
+from cxjourney._stats.change_point import common_spread, rise_of
 from cxjourney._stats.control_limits import limits_of_counts, limits_of_shares, reached_at_age
 from cxjourney._stats.extremes import gumbel_p, tail_p
 from cxjourney._stats.incident_scan import ScanData, deviance_root, expectation, scan
@@ -62,6 +63,56 @@ def test_rise_without_a_rise_keeps_its_level() -> None:
     assert false <= 19  # 10 are to be expected; 20 or more has a probability of .003
     nothing = rise_of(*data[:2], np.zeros(800), n_units=200, n_periods=180)
     assert (nothing.p, nothing.since) == (1.0, -1)
+
+
+def test_weeks_that_differ_for_everybody_are_no_change() -> None:
+    rng = np.random.default_rng(16)
+    plain, widened = 0, 0
+    for _ in range(100):
+        unit, day = rng.integers(0, 256, 6_000), rng.integers(0, 168, 6_000)
+        rate = np.clip(0.4 + rng.normal(0, 0.06, 24), 0.05, 0.95)[day // 7]
+        event = (rng.random(6_000) < rate).astype(float)
+        size = {"n_units": 256, "n_periods": 168, "step": 7}
+        common = common_spread(unit, day // 7, event)
+        plain += rise_of(unit, day, event, **size).p <= 0.05
+        widened += rise_of(unit, day, event, **size, common=common).p <= 0.05
+    assert plain >= 20
+    assert widened <= 12  # 5 are to be expected; 13 or more has a probability of .002
+
+
+def test_spread_of_weeks_is_that_around_a_step() -> None:
+    rng = np.random.default_rng(17)
+    week = rng.integers(0, 12, 3_000)
+    value = rng.normal(0, 1, 3_000) + rng.normal(0, 0.3, 12)[week] + 2.0 * (week >= 5)
+    unit = np.arange(3_000)  # who comes once is like nobody else
+    mean = np.array([value[week == w].mean() for w in range(12)])
+    n = np.bincount(week)
+    sides = [
+        sum((n[s] * (mean[s] - np.average(mean[s], weights=n[s])) ** 2).sum() for s in parts)
+        for parts in ((slice(0, cut), slice(cut, 12)) for cut in range(1, 12))
+    ]
+    spread, freedom = common_spread(unit, week, value)
+    assert int(np.argmin(sides)) + 1 == 5
+    assert freedom == 12 - 4
+    assert spread == pytest.approx(np.sqrt(min(sides) / 8 / value.var()))
+    assert common_spread(unit, week // 2, value) == (1.0, np.inf)  # six weeks tell nothing
+
+
+def test_student_tail_of_a_spread_that_was_estimated() -> None:
+    rng = np.random.default_rng(18)
+    data = journeys_at_one_place(rng, n=4_000, people=256, days=364, jump=250, size=0.1)
+    plain, wide, few = (
+        rise_of(*data, n_units=256, n_periods=364, step=7, common=common)
+        for common in ((1.0, np.inf), (1.5, np.inf), (1.5, 12.0))
+    )
+    assert plain.z == wide.z == few.z
+    assert plain.p < wide.p < few.p
+    assert wide.earliest <= plain.earliest
+    assert wide.latest >= plain.latest
+    # beyond the draws a p-value falls as that of a normal: log p is linear in its square
+    assert np.log(wide.p / plain.p) == pytest.approx(plain.z**2 * (1 - 1 / 1.5**2) / 2, rel=0.02)
+    as_normal = norm.isf(t.sf(plain.z / 1.5, 12))
+    assert np.log(few.p / plain.p) == pytest.approx((plain.z**2 - as_normal**2) / 2, rel=0.02)
 
 
 def scanned(

@@ -249,6 +249,14 @@ WORLDS = {
     "faults 5000, correlated": World(customers=5_000, correlated=True, **FAULTS),
     "level 3000": World(customers=3_000, level=0.5),
     "mix 3000": World(customers=3_000, mix=0.3),
+    "gain, touchpoint": World(customers=3_000, attributes=2, touchpoint=0.2),
+    "gain, hand-off": World(customers=3_000, attributes=2, handoff=0.45),
+    "gain, segment": World(customers=3_000, attributes=2, segment=0.6),
+    "gain, change": World(customers=3_000, attributes=2, change=0.9),
+    "gain, touchpoint, no frailty": World(
+        customers=3_000, attributes=2, touchpoint=0.2, frailty=0.0
+    ),
+    "gain, segment, no frailty": World(customers=3_000, attributes=2, segment=0.6, frailty=0.0),
     "better since a date": World(customers=5_000, change=-1.5),
     "better since a date, 20,000": World(customers=20_000, change=-1.0),
     "better for a while": World(customers=5_000, change=-1.5, during=(0.4, 0.6)),
@@ -367,6 +375,72 @@ def world_row(seed: int, name: str) -> dict[str, float]:
     return row
 
 
+def gain_row(seed: int, name: str) -> dict[str, float]:
+    """Return whether the one planted fault is sure, and whether its gain holds the true one."""
+    world = WORLDS[name]
+    journeys = simulate(world, seed)
+    found = findings(journeys, segments=["a0", "a1"], n=50)
+    ((fault, key),) = planted(world).items()
+    listed = [one for one in found if (one.kind, one.where, one.who) == key]
+    row = dict.fromkeys(("sure", "covered", "too high", "too low", "ratio", "width"), np.nan)
+    row["sure"] = float(bool(listed))
+    if listed:
+        gain, true = listed[0].gain, true_gain(world, seed, journeys, fault, listed[0].since)
+        row |= {
+            "covered": float(gain.low <= true <= gain.high),
+            "too high": float(gain.low > true),
+            "too low": float(gain.high < true),
+            "ratio": gain.value / true,
+            "width": (gain.high - gain.low) / true,
+        }
+    return row
+
+
+def true_gain(world: World, seed: int, journeys: Journeys, fault: str, since: str) -> float:
+    """Return the conversions that the fault of a world with one costs, by the declared model.
+
+    Σ (p - p₀) g over the visits that it hits: by how much more likely each is the last, times the
+    probability of a conversion once one has gone on, had there been no fault. Both are those of the
+    customer, whose frailty is drawn first. It is the difference of the two worlds, not an estimate.
+    """
+    trials = Trials.of(journeys, ["a0"])
+    k, half = world.touchpoints, world.touchpoints // 2
+    ids = [int(name[1:]) for name in journeys.log.customer_ids]
+    frail = np.random.default_rng(seed).normal(0, world.frailty, world.customers)[ids]
+    frail = frail[trials.customer]
+    place = np.array([int(name[1:]) for name in trials.names])[trials.touchpoint]
+    where = world.touchpoints_of()
+    hit = place == int(where.get(fault, "t-1")[1:])
+    if fault == "segment":
+        hit &= trials.attributes[0].code[trials.journey] == trials.attributes[0].values.index("v0")
+    elif fault == "change":
+        day = (np.datetime64(since) - np.datetime64("2025-01-01")).astype(int)
+        hit &= trials.known & (trials.day >= max(day, world.during[0] * world.days))
+    elif fault == "handoff":
+        assert trials.channels is not None
+        names, here, before = trials.channels
+        hit = (before == names.index("app")) & (here == names.index("web"))
+    base = np.where(np.arange(k) < half, np.log(0.35 / 0.65), np.log(0.15 / 0.85))
+    traffic = np.geomspace(20, 1, half)
+    traffic /= traffic.sum()
+    won = np.where(np.arange(k) >= half, 0.35, 0.0)
+    late = np.where(np.arange(k) >= half, 0.85, 0.5)[:, None]
+    onward = np.hstack([(1 - late) * traffic, late * traffic]) * (1 - won)[:, None]
+    grid = np.linspace(-4, 4, 81)
+    stays = 1 / (1 + np.exp(base + grid[:, None]))  # shape (grid, places)
+    reached = np.array(
+        [np.linalg.solve(np.eye(k) - one[:, None] * onward, one * won) for one in stays]
+    )
+    going = won + reached @ onward.T  # conversions of who has gone on
+    total = 0.0
+    for x in np.unique(place[hit]).tolist():
+        f = frail[hit & (place == x)]
+        logit = base[x] + f
+        more = 1 / (1 + np.exp(-logit - getattr(world, fault))) - 1 / (1 + np.exp(-logit))
+        total += float((more * np.interp(f, grid, going[:, x])).sum())
+    return total
+
+
 def levels(logs: int, first: int = 0) -> dict[str, list[float]]:
     """Return how often each kind of test is below .001, .01, .05, .1 and .5 where nothing is."""
     found: dict[str, list[float]] = {}
@@ -401,10 +475,12 @@ def study(name: str, logs: int, first: int = 0) -> dict[str, float]:
         if name.endswith("sample")
         else incident_row(seed, name)
         if name.startswith("incident")
+        else gain_row(seed, name)
+        if name.startswith("gain")
         else world_row(seed, name)
         for seed in range(first, first + logs)
     ]
-    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+    return {key: float(np.nanmean([row[key] for row in rows])) for key in rows[0]}
 
 
 if __name__ == "__main__" and sys.argv[1] == "levels":

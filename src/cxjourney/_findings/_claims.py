@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 
 from cxjourney._stats.buckets import effective_units
-from cxjourney._stats.change_point import rise_of
+from cxjourney._stats.change_point import common_spread, rise_of
 from cxjourney._stats.customer_sums import CustomerSums, rate_difference
 from cxjourney._stats.extremes import random_signs
 from cxjourney._stats.incident_scan import N_SCAN_BUCKETS, Incident, ScanData, scan
@@ -256,6 +256,9 @@ def changes(trials: Trials) -> Iterator[Claim]:
             n_periods=trials.n_days,
             step=_WEEK,
             signs=signs,
+            common=common_spread(
+                trials.bucket[rows], trials.day[rows] // _WEEK, trials.event[rows]
+            ),
         )
         if rise.since < 0:
             continue

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
 
 _EDGE = 0.05
+_FEWEST_WEEKS = 8
+_FITTED = 4  # of the weeks: two means, and two for the date, which was the best of many
 _REGION = 5.991464547107979  # 95 % quantile of chi-squared with two degrees of freedom
 
 
@@ -44,6 +46,7 @@ def rise_of(
     n_periods: int,
     step: int = 1,
     signs: Floats | None = None,
+    common: tuple[float, float] = (1.0, np.inf),
 ) -> Rise:
     """Return the rise of a rate, or of a mean, since the most likely date.
 
@@ -52,7 +55,8 @@ def rise_of(
     Z_t = (f_t S_T - S_t) / √(N f_t (1 - f_t) e (1 - e)) for f_t, the share of trials up to t, in
     [.05, .95]. The same from deviations whose signs are drawn customer by customer gives the null
     distribution of the maximum. Only each `step`-th boundary between periods is tested; the date is
-    the best of all.
+    the best of all. `common` is what `common_spread` returns: deviations vary by so much more than
+    signs of customers say, and that was estimated with so many degrees of freedom.
     """
     n_all = len(event)
     rate = float(np.mean(event)) if n_all else 0.0
@@ -88,6 +92,7 @@ def rise_of(
     spread = max(
         1.0, float((null_z[:, np.searchsorted(blocks, best).clip(0, len(f) - 1)] ** 2).mean())
     )
+    spread *= common[0] ** 2
     region = np.flatnonzero((z > 0) & (z**2 >= z[best] ** 2 - _REGION * spread))
     late = period > best
     return Rise(
@@ -97,5 +102,51 @@ def rise_of(
         before=float(np.mean(event[~late])),
         after=float(np.mean(event[late])),
         z=found,
-        p=tail_p(found, null_z.max(axis=1), max(1.0, float((null_z**2).mean()))),
+        p=tail_p(
+            _normal_of(found / common[0], common[1]),
+            null_z.max(axis=1),
+            max(1.0, float((null_z**2).mean())),
+        ),
     )
+
+
+def _normal_of(statistic: float, freedom: float) -> float:
+    """Return the normal statistic that is as likely as one of Student's t."""
+    from scipy.special import ndtri, stdtr
+
+    if not np.isfinite(freedom):
+        return statistic
+    return float(-ndtri(max(stdtr(freedom, -statistic), 1e-300)))
+
+
+def common_spread(
+    unit: NDArray[np.integer], week: NDArray[np.integer], value: Floats
+) -> tuple[float, float]:
+    """Return how much more weeks differ than their customers make them, and its degrees of freedom.
+
+    A campaign or a strike hits everybody at once, and signs of customers know nothing of it. Weeks
+    are held against the mean of their side of the date that parts them best: a change moves that
+    little. At least 1, which is then known; the same with fewer than eight weeks.
+
+    Examples
+    --------
+    >>> week = np.repeat(np.arange(10), 50)
+    >>> even = np.tile([0.0, 1.0], 250)
+    >>> common_spread(np.arange(500), week, even)
+    (1.0, inf)
+    >>> common_spread(np.arange(500), week, even + week % 2)[0] > 3
+    True
+    """
+    n, deviation = int(week.max(initial=0)) + 1, value - value.mean()
+    trials = np.bincount(week, minlength=n).astype(np.float64)
+    sums = np.bincount(week, deviation, n)[trials > 0]
+    trials = trials[trials > 0]
+    by_unit = np.bincount(np.unique(unit * n + week, return_inverse=True)[1], deviation)
+    alike = float((by_unit**2).sum())
+    if len(trials) < _FEWEST_WEEKS or not alike > 0:
+        return 1.0, np.inf
+    first, before = np.cumsum(trials)[:-1], np.cumsum(sums)[:-1]
+    step = float((before**2 * (1 / first + 1 / (trials.sum() - first))).max())
+    freedom = len(trials) - _FITTED
+    spread = ((sums**2 / trials).sum() - step) * len(value) / (freedom * alike)
+    return (float(np.sqrt(spread)), float(freedom)) if spread > 1 else (1.0, np.inf)

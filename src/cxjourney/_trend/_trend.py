@@ -12,7 +12,7 @@ import numpy as np
 
 from cxjourney import plot
 from cxjourney._stats.buckets import BucketFigures
-from cxjourney._stats.change_point import NONE, Rise, rise_of
+from cxjourney._stats.change_point import NONE, Rise, common_spread, rise_of
 from cxjourney._stats.control_limits import (
     Limits,
     limits_of_counts,
@@ -316,13 +316,29 @@ class _Change:
 
     @classmethod
     def of(
-        cls, unit: Ints, moment: Ints, value: Floats, signs: Floats, first: int, **size: int
+        cls,
+        unit: Ints,
+        moment: Ints,
+        value: Floats,
+        signs: Floats,
+        first: int,
+        *,
+        days: int = 1,
+        step: int = 1,
+        common: tuple[float, float] = (1.0, np.inf),
     ) -> _Change:
         """Return the change of values; moment 0 is day `first`, each lasts `days`."""
-        n, days, step = int(moment.max()) + 1, size.get("days", 1), size.get("step", 1)
-        n_units = signs.shape[1]
         up, down = (
-            rise_of(unit, moment, x, n_units=n_units, n_periods=n, step=step, signs=signs)
+            rise_of(
+                unit,
+                moment,
+                x,
+                n_units=signs.shape[1],
+                n_periods=int(moment.max()) + 1,
+                step=step,
+                signs=signs,
+                common=common,
+            )
             for x in (value, -value)
         )
         found = up if up.p <= down.p else attrs.evolve(down, before=-down.before, after=-down.after)
@@ -463,24 +479,9 @@ def _change(journeys: Journeys, rows: Rows, calendar: _Calendar) -> _Change:
     step = max(7 if size > _MANY_DAYS else 1, size // _MOST_DATES)
     byte = md5_first_bytes(journeys.log.customer_ids)[journeys.customer[rows.journey]]
     unit = byte.astype(np.int64)
-    signs = random_signs(_BYTE) * _common(unit, (day - first) // 7, rows.value)
-    return _Change.of(unit, day - first, rows.value, signs, first, step=step)
-
-
-def _common(unit: Ints, week: Ints, value: Floats) -> float:
-    """Return how much more weeks differ than their customers make them, at least 1.
-
-    By moving ranges, which a change at one date hardly moves: a campaign or a strike hits everybody
-    at once, and signs of customers know nothing of it.
-    """
-    n, deviation = int(week.max()) + 1, value - value.mean()
-    trials = np.bincount(week, minlength=n).astype(np.float64)
-    sums = np.bincount(week, deviation, n).astype(np.float64)
-    weeks = limits_of_means(sums, trials, float(np.var(value)))
-    by_customer = np.bincount(np.unique(unit * n + week, return_inverse=True)[1], deviation)
-    alike = float((by_customer**2).sum() / max((deviation**2).sum(), 1e-300))
-    enough = np.count_nonzero(trials) >= _FEWEST_WEEKS and alike > 0
-    return max(1.0, weeks.spread / alike**0.5) if enough else 1.0
+    common = common_spread(unit, (day - first) // 7, rows.value)
+    signs = random_signs(_BYTE)
+    return _Change.of(unit, day - first, rows.value, signs, first, step=step, common=common)
 
 
 def _change_of_counts(rows: Rows, calendar: _Calendar, ends: tuple[int, int]) -> _Change:
