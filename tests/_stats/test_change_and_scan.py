@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 import numpy as np
 import pytest
-from scipy.stats import norm, t
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from cxjourney._stats.change_point import common_spread, rise_of
 from cxjourney._stats.control_limits import limits_of_counts, limits_of_shares, reached_at_age
@@ -111,7 +112,7 @@ def test_student_tail_of_a_spread_that_was_estimated() -> None:
     assert wide.latest >= plain.latest
     # beyond the draws a p-value falls as that of a normal: log p is linear in its square
     assert np.log(wide.p / plain.p) == pytest.approx(plain.z**2 * (1 - 1 / 1.5**2) / 2, rel=0.02)
-    as_normal = norm.isf(t.sf(plain.z / 1.5, 12))
+    as_normal = norm.isf(student.sf(plain.z / 1.5, 12))
     assert np.log(few.p / plain.p) == pytest.approx((plain.z**2 - as_normal**2) / 2, rel=0.02)
 
 

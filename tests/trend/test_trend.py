@@ -218,6 +218,10 @@ def test_goal_that_ends_nothing_converts_when_it_is_reached() -> None:
         found = trend(journeys, "conversion_after:web", by="month").periods
         assert found["n"].tolist() == [2, 1]
         assert found["value"].tolist() == [0.5, 1.0]
+    # what comes after the last goal is no visit that led to it
+    kept = log.filter(rows=np.arange(len(log)) != rows.index(("a", "buy", 6)))
+    journeys = kept.journeys(goal="buy", inactivity=timedelta(days=7), after_goal="keep")
+    assert trend(journeys, "conversion_after:help", by="month").periods["value"].tolist() == [0.0]
 
 
 def test_metric_of_ones_own_and_segments(steady: Journeys) -> None:

@@ -15,7 +15,6 @@ from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import UnknownName
 from cxjourney.journeys import (
-    CONVERTED,
     Journeys,
     Visits,
     chain_figures,
@@ -23,6 +22,7 @@ from cxjourney.journeys import (
     graph_of,
     segments_of,
     statistics_of,
+    until_goal_us,
     visits_of,
 )
 from cxjourney.kernels import md5_first_bytes
@@ -271,7 +271,11 @@ class Trials:
 
     @cached_property
     def is_first(self) -> Bools:
-        """Whether each visit is the first of its journey at its touchpoint, in a full record."""
+        """Whether each visit is the first of its journey at its touchpoint, in a full record.
+
+        The landmarks of `dropoff.exits` leave out journeys that may have begun before the record;
+        here all visits from before it is complete are left out.
+        """
         key = self.journey * max(self.size, 1) + self.touchpoint
         first = np.zeros(len(key), dtype=np.bool_)
         first[np.unique(key, return_index=True)[1]] = True
@@ -280,12 +284,7 @@ class Trials:
     @cached_property
     def until_goal(self) -> Floats:
         """Days from each visit to the conversion of its journey; infinity where there was none."""
-        time = self.journeys.columns.time
-        assert time is not None  # noqa: S101 - findings ask for times first
-        won = (self.journeys.outcome == CONVERTED) & (np.diff(self.journeys.offsets) > 0)
-        end = np.full(len(won), np.inf)
-        end[won] = time[self.journeys.offsets[1:][won] - 1]
-        return np.asarray((end[self.journey] - self.time_us) / DAY_US, dtype=np.float64)
+        return until_goal_us(self.journeys, self.visits.row, self.visits.journey) / DAY_US
 
     @cached_property
     def followed(self) -> Floats:

@@ -12,7 +12,7 @@ from cxjourney._stats.landmark import LARGEST_PART, usual_window
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._time.calendar import DAY_US
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
-from cxjourney.journeys import visits_of
+from cxjourney.journeys import until_goal_us, visits_of
 from cxjourney.metrics import Metric
 
 if TYPE_CHECKING:
@@ -119,24 +119,22 @@ def _counted(journey: Ints, time_us: Ints, unit: str) -> Rows:
     return Rows(journey=journey, time_us=time_us, value=ones, unit=f"{unit} a day", counted=True)
 
 
-def _converted_us(journeys: Journeys) -> Floats:
-    """Return when each journey first reached a goal [µs]; infinity where it has not."""
+def _before(journeys: Journeys) -> Ints:
+    """Return the row before the first of each journey: its beginning."""
+    return np.asarray(journeys.offsets[:-1] - 1)
+
+
+def _until_goal_us(journeys: Journeys, row: Ints, journey: Ints) -> Floats:
     if not journeys.rules.goal:
         raise InvalidValue(
             "a trend of conversions needs a goal: give goal= where the journeys are made"
         )
-    touchpoint = journeys.columns.coded["touchpoint"]
-    is_goal = np.array([name in journeys.rules.goal for name in touchpoint.names], dtype=np.bool_)
-    goals = np.flatnonzero(is_goal[touchpoint.codes])
-    when = np.full(len(journeys.outcome), np.inf)
-    of = np.searchsorted(journeys.offsets, goals, side="right") - 1
-    when[of[::-1]] = _times(journeys)[goals[::-1]]  # the earliest is written last
-    return when
+    return until_goal_us(journeys, row, journey)
 
 
-def _conversions(journeys: Journeys, journey: Ints, time_us: Ints) -> Rows:
-    """Return conversions after some moments, within the time in which nine of ten come."""
-    delay = _converted_us(journeys)[journey] - time_us
+def _conversions(journeys: Journeys, row: Ints, journey: Ints, time_us: Ints) -> Rows:
+    """Return conversions after some rows, within the time in which nine of ten come."""
+    delay = _until_goal_us(journeys, row, journey)
     horizon = _horizon(journeys, delay[np.isfinite(delay)])
     return Rows(
         journey=journey,
@@ -149,14 +147,16 @@ def _conversions(journeys: Journeys, journey: Ints, time_us: Ints) -> Rows:
 
 
 def _conversion_rate(journeys: Journeys, _: str) -> Rows:
-    return _conversions(journeys, np.arange(len(journeys.outcome)), _starts(journeys))
+    every = np.arange(len(journeys.outcome))
+    return _conversions(journeys, _before(journeys), every, _starts(journeys))
 
 
 def _conversion_after(journeys: Journeys, touchpoint: str) -> Rows:
     visits = visits_of(journeys)
     at = np.flatnonzero(_there(visits, touchpoint))
     journey, first = np.unique(visits.journey[at], return_index=True)
-    return _conversions(journeys, journey, _times(journeys)[visits.row[at[first]]])
+    row = visits.row[at[first]]
+    return _conversions(journeys, row, journey, _times(journeys)[row])
 
 
 def _exit_rate(journeys: Journeys, touchpoint: str) -> Rows:
@@ -214,9 +214,10 @@ def _begun(journeys: Journeys, _: str) -> Rows:
 
 
 def _converted(journeys: Journeys, _: str) -> Rows:
-    when = _converted_us(journeys)
-    won = np.flatnonzero(np.isfinite(when))
-    return _counted(won, when[won].astype(np.int64), "conversions")
+    took = _until_goal_us(journeys, _before(journeys), np.arange(len(journeys.outcome)))
+    won = np.flatnonzero(np.isfinite(took))
+    when = _starts(journeys)[won] + took[won].astype(np.int64)
+    return _counted(won, when, "conversions")
 
 
 def _visited(journeys: Journeys, touchpoint: str) -> Rows:

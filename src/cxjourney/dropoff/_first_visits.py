@@ -13,7 +13,15 @@ from cxjourney._stats.units import Units
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.validation import check_duration, check_name
 from cxjourney.exceptions import UnknownName
-from cxjourney.journeys import CONVERTED, DROPPED, By, units_of, visits_of
+from cxjourney.journeys import (
+    CONVERTED,
+    DROPPED,
+    By,
+    units_of,
+    until_goal_us,
+    until_next_us,
+    visits_of,
+)
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -203,19 +211,8 @@ def first_visits_of(
     time_us = np.zeros(len(journeys.columns), dtype=np.int64) if time is None else time
     here = time_us[np.maximum(row, offsets[:-1][journey])]
 
-    def until(rows: Ints) -> Floats:
-        n = len(time_us)
-        following = np.append(rows, n)[np.searchsorted(rows, row, side="right")]
-        there = following < offsets[1:][journey]
-        return np.where(there, (time_us[np.minimum(following, n - 1)] - here) / DAY_US, np.inf)
-
     named = np.isin(visits.node, [i for i, name in enumerate(visits.names) if name == reaching])
     end = (time_us[offsets[1:][journey] - 1] - here) / DAY_US
-    converts = np.where(journeys.outcome[journey] == CONVERTED, end, np.inf)
-    if not journeys.rules.absorbing:  # the next goal, and none before it
-        touchpoint = journeys.columns.coded["touchpoint"]
-        goals = [i for i, name in enumerate(touchpoint.names) if name in journeys.rules.goal]
-        converts = until(np.flatnonzero(np.isin(touchpoint.codes, goals)))
     dropped = journeys.outcome[journey] == DROPPED
     limit = journeys.rules.inactivity
     silent = dropped & ~journeys.absorbed[journey]
@@ -241,8 +238,10 @@ def first_visits_of(
         row=row,
         part=part if coarse and np.isfinite(followed).any() else None,
         followed=followed,
-        converts=converts,
-        reaches=None if reaching is None else until(visits.row[named]),
+        converts=until_goal_us(journeys, row, journey) / DAY_US,
+        reaches=None
+        if reaching is None
+        else until_next_us(journeys, visits.row[named], row, journey) / DAY_US,
         leaves=np.where(dropped, end - np.where(silent, 0.0, silence), np.nan),
         silence=silence,
         visit_time=(time_us[visits.row[counted]] - here[owner]) / DAY_US,

@@ -47,6 +47,8 @@ from cxjourney.journeys._times import times_without_buckets as times_without_buc
 from cxjourney.journeys._transition_gaps import TransitionGaps
 from cxjourney.journeys._units import units_of as units_of
 from cxjourney.journeys._units import units_of_customers as units_of_customers
+from cxjourney.journeys._until import until_goal_us as until_goal_us
+from cxjourney.journeys._until import until_next_us as until_next_us
 from cxjourney.journeys._visits import CARRY_CHANNELS as CARRY_CHANNELS
 from cxjourney.journeys._visits import By as By
 from cxjourney.journeys._visits import Visits as Visits
