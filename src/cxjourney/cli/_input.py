@@ -11,6 +11,7 @@ import numpy as np
 
 from cxjourney import datasets, io
 from cxjourney._support.table import format_value
+from cxjourney.cli._answers import with_answers
 from cxjourney.cli._names import FURTHER, KNOWN_NAMES, NEEDED
 from cxjourney.cli._printing import in_options
 from cxjourney.exceptions import InputFileError, InvalidValue, OutcomeUndetermined
@@ -59,7 +60,9 @@ def opened(arguments: argparse.Namespace, attributes: Sequence[str] = ()) -> Ope
     if arguments.sample == (arguments.file is not None):
         raise InvalidValue("give either a FILE or --sample")
     said: list[str] = []
-    log = _sample(arguments) if arguments.sample else _read(arguments, attributes, said)
+    key = _key(arguments)
+    log = _sample(arguments) if arguments.sample else _read(arguments, attributes, key, said)
+    log = with_answers(log, arguments, key, said)
     said[:0] = map(in_options, odd_times(log.columns.time, log.observed_until_us))
     rules, suggestion = _rules(log, arguments, said)
     journeys = log.journeys(**rules)
@@ -82,7 +85,10 @@ def _sample(arguments: argparse.Namespace) -> InteractionLog:
 
 
 def _read(
-    arguments: argparse.Namespace, attributes: Sequence[str], said: list[str]
+    arguments: argparse.Namespace,
+    attributes: Sequence[str],
+    key: PseudonymKey | None,
+    said: list[str],
 ) -> InteractionLog:
     further: FurtherColumns = {
         "tz": arguments.tz,
@@ -91,7 +97,8 @@ def _read(
         "currency": arguments.currency,
         "timestamp_unit": arguments.timestamp_unit,
         "attributes": attributes,
-        "pseudonyms": _key(arguments),
+        "scale": arguments.scale,
+        "pseudonyms": key,
     }
     file = arguments.file
     kind = format_of(find_files(file)[0])

@@ -26,6 +26,12 @@ KNOWN_NAMES = {
     "stage": ("stage",),
     "owner": ("owner",),
 }
+ANSWERS = {
+    "customer": (*KNOWN_NAMES["customer"], "respondent", "respondent_id"),
+    "timestamp": (*KNOWN_NAMES["timestamp"], "answered_at", "answered", "submitted_at"),
+    "score": ("score", "rating", "nps", "csat", "ces"),
+    "touchpoint": ("touchpoint",),
+}
 NEEDED = ("customer", "timestamp", "touchpoint")
 FURTHER = {
     "journey": "an id of the journey, such as a case or a session",

@@ -8,6 +8,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from cxjourney.cli._answers import add_options
 from cxjourney.cli._names import FURTHER, KNOWN_NAMES
 from cxjourney.cli._printing import complain
 from cxjourney.exceptions import InvalidValue
@@ -152,6 +153,7 @@ def add_command(
         action="store_true",
         help="leave out rows without customer, timestamp or touchpoint",
     )
+    add_options(parser, duration, _encoding)
     return parser
 
 

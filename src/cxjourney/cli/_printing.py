@@ -31,13 +31,14 @@ _OPTIONS = {
 _NAMED = "|".join(
     (
         *(*KNOWN_NAMES, *FURTHER, "currency", "delimiter", "encoding", "goal", "inactivity"),
-        *("attributes", "by", "figure", "pseudonyms", "reaching", "segment", "strata", "window"),
+        *("attributes", "by", "figure", "pseudonyms", "reaching"),
+        *("scale", "segment", "strata", "window"),
     )
 )
 _ARGUMENT = re.compile(
     r"""(?<!\w)'[^']*'|(?<![\w=])"[^"]*"|(?<![\w-])(?P<argument>"""
-    r"""missing="drop"|all_closed=True\b|timestamp_format\b|timestamp_unit\b|observed_until\b|"""
-    rf"""carry_channels\b|exit_touchpoints\b|(?:{_NAMED}|tz)(?==|\ must\b))=?"""
+    r"""missing="drop"|all_closed=True\b|(?:answers_)?timestamp_(?:format|unit)\b|"""
+    rf"""observed_until\b|carry_channels\b|exit_touchpoints\b|(?:{_NAMED}|tz)(?==|\ must\b))=?"""
 )
 
 

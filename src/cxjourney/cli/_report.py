@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cxjourney.cli._answers import WEEK, python_of, python_of_key, python_of_scale
 from cxjourney.cli._options import add_command, in_units
 from cxjourney.cli._printing import print_json, print_said, progress
 from cxjourney.exceptions import InputFileError
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from cxjourney.cli._input import Opened
 
 _NO_OPTIONS = {"command", "run", "file", "sample", "json"}  # of what argparse knows
-_DEFAULTS = {"out": "report.html", "tz": "UTC", "encoding": "utf-8"}  # need not be said again
+_DEFAULTS = {  # need not be said again
+    "out": "report.html",
+    "tz": "UTC",
+    "encoding": "utf-8",
+    "answers_encoding": "utf-8",
+    "answers_within": WEEK,
+}
 
 
 def add(commands: Any) -> None:
@@ -130,13 +137,12 @@ def _reading(arguments: argparse.Namespace) -> str:
     if name == "csv" and arguments.encoding != "utf-8":
         values["encoding"] = arguments.encoding
     words = [f"{key}={value!r}" for key, value in values.items() if value is not None]
-    kept = {"file": arguments.pseudonym_key, "environment": arguments.pseudonym_key_env}
-    words += [
-        f"pseudonyms=cx.privacy.PseudonymKey.from_{where}({at!r})"
-        for where, at in kept.items()
-        if at is not None
-    ]
-    return f"log = cx.read_{name}({', '.join([repr(file), *words])})"
+    if key := python_of_key(arguments):
+        words.append(f"pseudonyms={key}")
+    if arguments.scale is not None:
+        words.append(f"scale={python_of_scale(arguments.scale)}")
+    read = f"log = cx.read_{name}({', '.join([repr(file), *words])})"
+    return "\n".join(filter(None, [read, python_of(arguments)]))
 
 
 def _writable(out: Path) -> Path:

@@ -17,8 +17,10 @@ from cxjourney._support.strings import canonical
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney._time.calendar import instants
+from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import check_log
 from cxjourney.log import InteractionLog, ids_as_in, refuse_strangers
+from cxjourney.metrics import Scale, check_scale
 from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ def bind_answers(
     measure: Measure = "score",
     max_lag: timedelta = _WEEK,
     several: Literal["last", "mean"] = "last",
+    scale: Scale | None = None,
     pseudonyms: PseudonymKey | None = None,
 ) -> BoundAnswers:
     """Return the log with each survey answer on the interaction that it is about.
@@ -104,6 +107,10 @@ def bind_answers(
         The longest time between an interaction and an answer about it; positive.
     several
         Which answer stays where several are about one interaction: the last, or their mean.
+    scale
+        What a score or an expectation may be; None takes the scale of the log. Where a mean of
+        several lies between two whole numbers, the scale of the log is no longer one of whole
+        numbers.
     pseudonyms
         The key of the log, where it has pseudonyms and `customer` has the ids behind them; None
         takes `customer` for ids of the log.
@@ -118,6 +125,8 @@ def bind_answers(
     InvalidValue
         If lengths differ, an argument breaks its rule, the key is not that of the log, or no
         customer is in a log of pseudonyms.
+    OutOfScale
+        If an answer is off the scale, or an emotion outside [-1, 1]; carries the positions.
     TimesRequired
         If the log has no times.
 
@@ -155,6 +164,7 @@ def bind_answers(
         raise TimesRequired("experience.bind_answers() needs times; aggregated paths have none")
     at, no_time = instants(answered_at, "answered_at")
     values = numbers(value, "value").astype(np.float64)
+    scale = _checked_scale(log, values, measure, scale)
     key = ids_as_in(log, pseudonyms, "customer")
     who, nobody = _codes_of(customer, "customer", log.customer_ids, key)
     if not nobody.all() and (who < 0).all():
@@ -183,15 +193,40 @@ def bind_answers(
     kept = np.flatnonzero(fate == BOUND)
     _place(column, row[kept], values[kept], at[kept], several)
     row[fate != BOUND] = -1
+    placed = column[row[kept]]
+    between = measure != "emotion" and bool((placed != np.rint(placed)).any())
+    if scale is not None and scale.integer and between:
+        scale = attrs.evolve(scale, integer=False, labels=())
     counts = np.bincount(fate, minlength=len(_REASONS)).tolist()
     numeric = {**log.columns.numeric, measure: read_only(column)}
     return BoundAnswers(
-        log=attrs.evolve(log, columns=attrs.evolve(log.columns, numeric=numeric)),
+        log=attrs.evolve(log, columns=attrs.evolve(log.columns, numeric=numeric), scale=scale),
         row=row,
         lag_s=np.where(fate == BOUND, lag / 1e6, np.nan),
         outcomes=FrozenMapping(dict(zip(_REASONS, counts, strict=True))),
         max_lag=max_lag,
     )
+
+
+def _checked_scale(
+    log: InteractionLog, values: NDArray[np.float64], measure: Measure, scale: Scale | None
+) -> Scale | None:
+    """Return the scale of the scores of the log with the answers, which are all on it."""
+    if measure == "emotion":
+        if scale is not None:
+            raise InvalidValue.of("scale", "be left out of emotions, which are in [-1, 1]", scale)
+        Scale(-1, 1, integer=False).check(values, "value")
+        return log.scale
+    named = log.scale if scale is None else check_scale(scale)
+    if named is None:
+        return None
+    if log.scale not in {None, named}:
+        raise InvalidValue.of("scale", f"be the one of the log ({log.scale})", str(named))
+    named.check(values, "value")
+    for role in ("score", "expectation"):
+        if role in log.columns.numeric:
+            named.check(log.columns.numeric[role], role)
+    return named
 
 
 def _codes_of(

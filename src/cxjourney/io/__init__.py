@@ -7,6 +7,7 @@ from cxjourney.io._files import check_encoding as check_encoding
 from cxjourney.io._files import find_files as find_files
 from cxjourney.io._files import format_of as format_of
 from cxjourney.io._json import read_json
+from cxjourney.io._read import columns_by_content as columns_by_content
 from cxjourney.io._read import empty_columns as empty_columns
 from cxjourney.io._read import file_columns as file_columns
 from cxjourney.io._read import read_csv, read_parquet

@@ -21,7 +21,7 @@ from cxjourney.log import InteractionLog, Reading, argument_of, check_no_column,
 from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from os import PathLike
 
     from cxjourney.log import FurtherColumns
@@ -94,16 +94,22 @@ def read_json(
     )
     check_duration_unit(reading)
     files = find_files(path)
-    cell_of = cells_of(reading.roles)
-    cells = list(dict.fromkeys(cell_of.values()))
     with connect("read_json()") as connection, unchanged(files):
         if reading.currency is not None:
             present = [name for file in files for name in json_header(connection, file)]
             check_no_column(reading.currency, "currency", present)
-        pieces = [_rows(connection, file, cells, reading.roles) for file in files]
-        found = columns_by_role(pieces, cell_of)
-        _refuse_nested(pieces, cells)
+        found = json_columns(connection, files, reading.roles)
     return log_of_columns(InteractionLog, found, reading)
+
+
+def json_columns(connection: Any, files: Sequence[str], roles: Mapping[str, str]) -> dict[str, Any]:
+    """Return values of JSON files by role, one file below the other; Any: see `csv_columns`."""
+    cell_of = cells_of(roles)
+    cells = list(dict.fromkeys(cell_of.values()))
+    pieces = [_rows(connection, file, cells, roles) for file in files]
+    found = columns_by_role(pieces, cell_of)
+    _refuse_nested(pieces, cells)
+    return found
 
 
 def json_header(connection: Any, file: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from cxjourney.exceptions import InvalidValue
+from cxjourney.exceptions import InputFileError, InvalidValue
 from cxjourney.io._cells import check_duration_unit
 from cxjourney.io._csv_files import csv_column, csv_columns, csv_header
 from cxjourney.io._excel import excel_table
@@ -17,14 +17,22 @@ from cxjourney.io._files import (
     format_of,
     parquet_header,
     parquet_relation,
+    show_path,
     unchanged,
 )
-from cxjourney.io._json import json_column, json_header
-from cxjourney.log import InteractionLog, Reading, check_no_column, log_of_columns, relation_columns
+from cxjourney.io._json import json_column, json_columns, json_header
+from cxjourney.log import (
+    InteractionLog,
+    Reading,
+    check_no_column,
+    columns_of,
+    log_of_columns,
+    relation_columns,
+)
 from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from os import PathLike
 
     from cxjourney.log import FurtherColumns
@@ -167,12 +175,57 @@ def read_parquet(
     )
     files = find_files(path)
     _check_currency(reading, files)
-    with connect("read_parquet()") as connection, unchanged(files), file_errors(_shown(files)):
-        relation = parquet_relation(connection, files, [*reading.roles.values()])
-        found = relation_columns(relation, reading.roles)
-        check_parquet_rows(connection, files, len(found["customer"]))
+    with connect("read_parquet()") as connection, unchanged(files):
+        found = _parquet_columns(connection, files, reading.roles)
     # DuckDB has let go of its memory before the columns are encoded
     return log_of_columns(InteractionLog, found, reading)
+
+
+def _parquet_columns(
+    connection: Any, files: Sequence[str], roles: Mapping[str, str]
+) -> dict[str, Any]:
+    with file_errors(_shown(files)):
+        relation = parquet_relation(connection, files, [*roles.values()])
+        found = relation_columns(relation, roles)
+        check_parquet_rows(connection, files, len(found["customer"]))
+    return found
+
+
+def columns_by_content(
+    path: FilePath | Iterable[FilePath],
+    roles: Mapping[str, str],
+    *,
+    delimiter: str | None = None,
+    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8",
+) -> dict[str, Any]:
+    """Return columns of a CSV, Parquet, JSON or Excel file by role, to be encoded.
+
+    Any: as for `log_of_columns`. One of the roles is "customer".
+
+    Raises
+    ------
+    InputFileError
+        If nothing matches `path`, or a file is empty, damaged or of another format.
+    UnknownName
+        If a file lacks a column; the nearest names are in the message.
+    InvalidData
+        If cells cannot be read, with their row numbers.
+    MissingDependency
+        If DuckDB is not installed (extra `files`).
+    """
+    _check_shape(delimiter, encoding)
+    files = find_files(path)
+    kind = format_of(files[0])
+    if kind == "xes":
+        raise InputFileError(f"{show_path(files[0])} is no table of columns")
+    with connect("columns_by_content()") as connection, unchanged(files):
+        if kind == "excel":
+            return columns_of(excel_table(files[0]), roles)[0]
+        if kind == "parquet":
+            return _parquet_columns(connection, files, roles)
+        if kind == "json":
+            return json_columns(connection, files, roles)
+        return csv_columns(connection, files, roles, delimiter=delimiter, encoding=encoding)
 
 
 def file_columns(

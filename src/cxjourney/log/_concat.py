@@ -17,7 +17,15 @@ from cxjourney._support.words import counted
 from cxjourney.exceptions import DataQualityWarning, InvalidData, InvalidValue
 from cxjourney.log._columns import Coded
 from cxjourney.log._encode import narrow
-from cxjourney.log._ingest import NO_SEQ, Intake, moment, one_currency, per_customer, sort_columns
+from cxjourney.log._ingest import (
+    NO_SEQ,
+    Intake,
+    moment,
+    on_scale,
+    one_currency,
+    per_customer,
+    sort_columns,
+)
 from cxjourney.log._objects import Catalogue
 from cxjourney.log._prepare import equal_rows, times_of, with_rows
 from cxjourney.log._pseudonyms import key_of
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney.log._interaction_log import InteractionLog
+    from cxjourney.metrics import Scale
 
 L = TypeVar("L", bound="InteractionLog")
 T = TypeVar("T")
@@ -64,7 +73,7 @@ def concat_logs(
         If there is no log, or no moment is common to all.
     InvalidData
         If an interaction stands in two logs, or logs differ in the key of their pseudonyms, in
-        their currency or in what they say of a customer, a touchpoint or a channel.
+        their currency, in their scale or in what they say of a customer, a touchpoint or a channel.
     TimesRequired
         If a log was made of aggregated paths.
 
@@ -183,6 +192,8 @@ def _joined(cls: type[L], parts: Sequence[L]) -> tuple[L, NDArray[np.int64]]:
         attributes=_stacked([p.columns.attributes for p in parts], lengths),
     )
     account = [{} if p.account is None else {"account": p.account} for p in parts]
+    scale = _scale(parts)
+    on_scale(dict(columns.numeric), scale)
     log = cls(
         columns=columns,
         customer_ids=ids,
@@ -195,6 +206,7 @@ def _joined(cls: type[L], parts: Sequence[L]) -> tuple[L, NDArray[np.int64]]:
             channels=_agreed("channel", [p.catalogue.channels for p in parts]),
         ),
         currency=one_currency({p.currency for p in parts if p.currency is not None}),
+        scale=scale,
         key_id=key_of(parts),
         intake=Intake(out_of_order=out_of_order),
         backend=next((p.backend for p in parts if p.backend is not None), None),
@@ -258,6 +270,13 @@ def _of_customers(
         name: per_customer(coded, customer, n, f"{name!r} in the logs")
         for name, coded in stacked.items()
     }
+
+
+def _scale(parts: Sequence[InteractionLog]) -> Scale | None:
+    scales = list(dict.fromkeys(part.scale for part in parts if part.scale is not None))
+    if len(scales) > 1:
+        raise InvalidData(f"logs have scores on several scales: {', '.join(map(str, scales))}")
+    return scales[0] if scales else None
 
 
 def _agreed(what: str, parts: Sequence[Mapping[str, T]]) -> dict[str, T]:

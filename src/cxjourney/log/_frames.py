@@ -15,8 +15,23 @@ if TYPE_CHECKING:
     from cxjourney.log._interaction_log import InteractionLog
 
 
-def log_frame(log: InteractionLog, backend: str | None) -> Any:
-    """Return the rows of a log as a frame; timestamps aware in UTC, durations as durations."""
+def log_frame(log: InteractionLog, backend: str | None = None) -> Any:
+    """Return the log as a data frame with one row an interaction.
+
+    The type depends on what is installed, hence Any. Timestamps are aware, in UTC.
+
+    Parameters
+    ----------
+    backend
+        "pandas", "polars" or "pyarrow"; None takes the input's, else pandas or polars.
+
+    Raises
+    ------
+    MissingDependency
+        If no data-frame library is installed.
+    TimesRequired
+        If the log was made of aggregated paths.
+    """
     import narwhals as nw
 
     columns = log.columns

@@ -32,12 +32,14 @@ from cxjourney.log._encode import (
 )
 from cxjourney.log._pseudonyms import PROTECTED, pseudonymised, refuse_copies
 from cxjourney.log._reading import attribute_name, attribute_role, column_names, columns_of
+from cxjourney.metrics import check_scale
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney.log._interaction_log import InteractionLog
     from cxjourney.log._reading import Reading
+    from cxjourney.metrics import Scale
     from cxjourney.privacy import PseudonymKey
 
 L = TypeVar("L", bound="InteractionLog")
@@ -135,6 +137,7 @@ def log_of_columns(
     numeric = {role: encode_numbers(columns[role], role) for role in NUMERIC if role in columns}
     if "emotion" in columns:
         numeric["emotion"] = _valence(columns["emotion"])
+    on_scale(numeric, reading.scale)
     if "duration" in columns:
         numeric["duration_us"] = _durations(columns["duration"], reading.duration_unit)
     attributes = {
@@ -182,6 +185,7 @@ def log_of_columns(
         else per_customer(account, sorted_columns.customer, len(ids), "account"),
         customer_attributes=_customer_attributes(reading, ids),
         currency=currency,
+        scale=reading.scale,
         key_id=None if key is None else key.key_id,
         observed_from_us=since,
         observed_until_us=until,
@@ -305,6 +309,25 @@ def _valence(column: Any) -> NDArray[np.float64]:
     if len(outside):
         raise InvalidData.at_rows("emotion is outside [-1, 1]", outside.tolist())
     return values
+
+
+def on_scale(
+    numeric: dict[str, NDArray[np.float64]], scale: Scale | None
+) -> dict[str, NDArray[np.float64]]:
+    """Return columns of numbers whose scores and expectations are on the scale.
+
+    Raises
+    ------
+    InvalidValue
+        If `scale` is none.
+    OutOfScale
+        If an answer is off it; carries the positions.
+    """
+    if scale is not None:
+        for role in numeric.keys() & {"score", "expectation"}:
+            check_scale(scale).check(numeric[role], role)
+        check_scale(scale)
+    return numeric
 
 
 def _durations(column: Any, unit: timedelta | None) -> NDArray[np.float64]:

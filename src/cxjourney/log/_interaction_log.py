@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
-import numpy as np
 
 from cxjourney._support.memo import Memo
 from cxjourney._support.strings import canonical
 from cxjourney._support.words import counted
-from cxjourney.exceptions import TimesRequired, UnknownName
+from cxjourney.exceptions import UnknownName
 from cxjourney.log import _prepare
 from cxjourney.log._audit import audit_log
 from cxjourney.log._columns import Coded, Columns
 from cxjourney.log._concat import concat_logs
+from cxjourney.log._frames import log_frame
 from cxjourney.log._ingest import Intake, log_of_columns, moment
 from cxjourney.log._objects import (
     Catalogue,
     customer_object,
-    interaction_objects,
+    interactions_of,
     log_of_interactions,
 )
 from cxjourney.log._reading import Reading, check_no_column, column_names, columns_of
+from cxjourney.metrics import Scale
 from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class InteractionLog:
         What is known of touchpoints and channels beyond their names.
     currency
         Code of the currency of all values; None where unknown.
+    scale
+        What scores and expectations may be, which has been checked; None where nobody said it.
     key_id
         Id of the `PseudonymKey` whose pseudonyms the ids are; None where they are as they came.
     observed_from_us, observed_until_us
@@ -88,6 +91,7 @@ class InteractionLog:
     customer_attributes: Mapping[str, Coded] = attrs.field(factory=dict)
     catalogue: Catalogue = attrs.field(factory=Catalogue.empty)
     currency: str | None = None
+    scale: Scale | None = None
     key_id: str | None = None
     observed_from_us: int | None = None
     observed_until_us: int | None = None
@@ -103,6 +107,7 @@ class InteractionLog:
         cls,
         interactions: Iterable[Interaction],
         *,
+        scale: Scale | None = None,
         pseudonyms: PseudonymKey | None = None,
         observed_until: datetime | None = None,
         observed_from: datetime | None = None,
@@ -113,7 +118,7 @@ class InteractionLog:
         ----------
         interactions
             The interactions; `log.interactions()` gives them back.
-        pseudonyms
+        scale, pseudonyms
             As in `from_frame`.
         observed_until
             Until when the log was observed; None means its last timestamp.
@@ -126,8 +131,17 @@ class InteractionLog:
             If an item is no `Interaction`.
         InvalidData
             If a customer or channel is described in two ways, or currencies are mixed.
+        OutOfScale
+            If a score or an expectation is off the scale.
         """
-        return log_of_interactions(cls, interactions, pseudonyms, observed_from, observed_until)
+        return log_of_interactions(
+            cls,
+            interactions,
+            scale=scale,
+            pseudonyms=pseudonyms,
+            observed_from=observed_from,
+            observed_until=observed_until,
+        )
 
     @classmethod
     @forgetting
@@ -145,6 +159,7 @@ class InteractionLog:
         journey: str | None = None,
         seq: str | None = None,
         score: str | None = None,
+        scale: Scale | None = None,
         emotion: str | None = None,
         expectation: str | None = None,
         value: str | None = None,
@@ -177,6 +192,9 @@ class InteractionLog:
             Name of a column of whole numbers that orders equal timestamps.
         score, emotion, expectation, value
             Names of numeric columns; emotion is a valence in [-1, 1].
+        scale
+            What `score` and `expectation` may be, such as `metrics.Scale.ZERO_TO_TEN`; others are
+            refused, and the report takes the scale from here.
         currency
             The currency of `value`: a code such as "EUR", else the name of a column. A code that
             is the name of a column too is refused.
@@ -215,6 +233,8 @@ class InteractionLog:
             If a column is not there; the nearest names are in the message.
         InvalidData
             If rows cannot be read; their numbers are in the message.
+        OutOfScale
+            If a score or an expectation is off the scale.
         ReservedName
             If a touchpoint, channel, stage or owner has a name that the graph keeps for itself.
         """
@@ -229,6 +249,7 @@ class InteractionLog:
             journey=journey,
             seq=seq,
             score=score,
+            scale=scale,
             emotion=emotion,
             expectation=expectation,
             value=value,
@@ -266,7 +287,7 @@ class InteractionLog:
             and self.observed_from_us == other.observed_from_us
             and self.observed_until_us == other.observed_until_us
             and self.currency == other.currency
-            and self.key_id == other.key_id
+            and (self.scale, self.key_id) == (other.scale, other.key_id)
             and self.account == other.account
             and dict(self.customer_attributes) == dict(other.customer_attributes)
             and self.catalogue == other.catalogue
@@ -380,55 +401,8 @@ class InteractionLog:
         number = self.customer_number(customer)
         return customer_object(number, self.customer_ids, self.account, self.customer_attributes)
 
-    def interactions(self, customer: str | None = None) -> Iterator[Interaction]:
-        """Yield the interactions as typed objects, by customer and time.
-
-        Parameters
-        ----------
-        customer
-            Only those of this customer; None yields all.
-
-        Raises
-        ------
-        UnknownName
-            If the log has no such customer.
-        TimesRequired
-            If the log was made of aggregated paths.
-        """
-        if self.columns.time is None:
-            raise TimesRequired("interactions() needs times; aggregated paths have none")
-        columns, numbers = self.columns, range(self.n_customers)
-        if customer is not None:
-            number = self.customer_number(customer)
-            start, stop = columns.offsets[number : number + 2].tolist()
-            columns = columns.take(np.arange(start, stop), np.array([0, stop - start]))
-            numbers = range(number, number + 1)
-        customers = [
-            customer_object(n, self.customer_ids, self.account, self.customer_attributes)
-            for n in numbers
-        ]
-        return interaction_objects(columns, customers, self.catalogue, self.currency)
-
-    def to_frame(self, backend: str | None = None) -> Any:
-        """Return the log as a data frame with one row an interaction.
-
-        The type depends on what is installed, hence Any. Timestamps are UTC.
-
-        Parameters
-        ----------
-        backend
-            "pandas", "polars" or "pyarrow"; None takes the input's, else pandas or polars.
-
-        Raises
-        ------
-        MissingDependency
-            If no data-frame library is installed.
-        TimesRequired
-            If the log was made of aggregated paths.
-        """
-        from cxjourney.log._frames import log_frame
-
-        return log_frame(self, backend)
+    interactions = interactions_of
+    to_frame = log_frame
 
     def attribute(self, name: str) -> Coded:
         """Return an attribute of customers or interactions, one value a row.

@@ -19,7 +19,7 @@ from cxjourney.domain import (
     Stage,
     Touchpoint,
 )
-from cxjourney.exceptions import InvalidData, InvalidValue
+from cxjourney.exceptions import InvalidData, InvalidValue, TimesRequired
 from cxjourney.log._columns import Coded, Columns
 from cxjourney.log._encode import narrow
 from cxjourney.log._ingest import (
@@ -28,6 +28,7 @@ from cxjourney.log._ingest import (
     NO_SEQ,
     Intake,
     observation_window,
+    on_scale,
     one_currency,
     sort_columns,
 )
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney.log._interaction_log import InteractionLog
+    from cxjourney.metrics import Scale
     from cxjourney.privacy import Kind, PseudonymKey
 
 T = TypeVar("T")
@@ -71,19 +73,13 @@ class Catalogue:
 def log_of_interactions(
     cls: type[L],
     interactions: Iterable[Interaction],
+    *,
+    scale: Scale | None,
     pseudonyms: PseudonymKey | None,
     observed_from: datetime | None,
     observed_until: datetime | None,
 ) -> L:
-    """Return the log of typed interactions: encoded, checked and sorted.
-
-    Raises
-    ------
-    InvalidValue
-        If they are no list, or an item is not an Interaction.
-    InvalidData
-        If one customer, touchpoint or channel is described in two ways, or currencies are mixed.
-    """
+    """Return the log of typed interactions; see `InteractionLog.from_interactions`."""
     if not isinstance(interactions, Iterable):
         raise InvalidValue.of("interactions", "be a list of Interactions", interactions)
     items = list(interactions)
@@ -103,7 +99,7 @@ def log_of_interactions(
         np.array([(i.timestamp - EPOCH) // MICROSECOND for i in items], dtype=np.int64),
         seq=_sequence_numbers(items),
         coded=_coded(items),
-        numeric=_numeric(items),
+        numeric=on_scale(_numeric(items), scale),
         attributes=_attributes([i.attributes for i in items]),
     )
     of_customer = [customers[customer] for customer in ids]
@@ -125,6 +121,7 @@ def log_of_interactions(
             },
         ),
         currency=one_currency({i.currency for i in items if i.currency is not None}),
+        scale=scale,
         key_id=None if pseudonyms is None else pseudonyms.key_id,
         observed_from_us=since,
         observed_until_us=until,
@@ -210,6 +207,35 @@ def interaction_objects(
             timestamp=EPOCH + timedelta(microseconds=us),
             **{name: values[row] for name, values in optional.items()},
         )
+
+
+def interactions_of(log: InteractionLog, customer: str | None = None) -> Iterator[Interaction]:
+    """Yield the interactions as typed objects, by customer and time.
+
+    Parameters
+    ----------
+    customer
+        Only those of this customer; None yields all.
+
+    Raises
+    ------
+    UnknownName
+        If the log has no such customer.
+    TimesRequired
+        If the log was made of aggregated paths.
+    """
+    if log.columns.time is None:
+        raise TimesRequired("interactions() needs times; aggregated paths have none")
+    columns, numbers = log.columns, range(log.n_customers)
+    if customer is not None:
+        number = log.customer_number(customer)
+        start, stop = columns.offsets[number : number + 2].tolist()
+        columns = columns.take(np.arange(start, stop), np.array([0, stop - start]))
+        numbers = range(number, number + 1)
+    customers = [
+        customer_object(n, log.customer_ids, log.account, log.customer_attributes) for n in numbers
+    ]
+    return interaction_objects(columns, customers, log.catalogue, log.currency)
 
 
 def customer_object(

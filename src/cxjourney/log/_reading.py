@@ -19,6 +19,7 @@ from cxjourney.log._columns import Coded
 from cxjourney.log._encode import is_nested, objects_of, refuse_nested
 from cxjourney.log._pseudonyms import check_protected
 from cxjourney.log._relations import relation_columns
+from cxjourney.metrics import Scale
 from cxjourney.privacy import PseudonymKey
 
 _PLAIN = {"String", "Categorical", "Enum", "Boolean"}
@@ -42,6 +43,7 @@ class FurtherColumns(TypedDict, total=False):
     journey: str | None
     seq: str | None
     score: str | None
+    scale: Scale | None
     emotion: str | None
     expectation: str | None
     value: str | None
@@ -102,6 +104,8 @@ class Reading:
         Name of the column of each role; an attribute `x` has the role `attribute:x`.
     currency
         Code of the currency of the values; None where a column names it, or nothing does.
+    scale
+        What scores and expectations may be; None where nobody said it.
     customers
         A frame with one row a customer; hence Any.
     pseudonyms
@@ -122,6 +126,7 @@ class Reading:
 
     roles: Mapping[str, str] = attrs.field(converter=_given)
     currency: str | None = None
+    scale: Scale | None = None
     customers: Any = None
     pseudonyms: PseudonymKey | None = None
     tz: str = "UTC"

@@ -48,6 +48,7 @@ from cxjourney.metrics._surveys.sampling import (
     response_rate,
 )
 from cxjourney.metrics._surveys.scale import Scale
+from cxjourney.metrics._surveys.scale import check_scale as check_scale
 from cxjourney.metrics._surveys.scores import AnswerShare as AnswerShare
 from cxjourney.metrics._surveys.scores import ces, csat
 from cxjourney.metrics._survival.incidence import IncidenceCurves, cumulative_incidence

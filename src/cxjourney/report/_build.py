@@ -57,8 +57,8 @@ def build(
     blueprint
         The journey as designed, for the journey map.
     scale
-        What may be answered where the log has scores; None takes it from the answers where they
-        leave no doubt, and says so.
+        What may be answered where the log has scores; None takes the scale of the log, or else the
+        one of which the answers leave no doubt, and says so.
     python, command
         What reads the log, in Python, and what makes the report on the command line, for those who
         want to repeat it; empty where not known.
@@ -80,6 +80,10 @@ def build(
     ------
     UnknownName
         If a step names no touchpoint of the log but nearly does.
+    InvalidValue
+        If an argument breaks its rule, or `scale` is another than that of the log.
+    OutOfScale
+        If a score is off the scale.
 
     Examples
     --------
@@ -102,6 +106,9 @@ def build(
         check_blueprint(blueprint)
     if not isinstance(scale, (Scale, NoneType)):
         raise InvalidValue.of("scale", "be a cxjourney.metrics.Scale or None", scale)
+    named = journeys.log.scale
+    if scale is not None and named not in {None, scale}:
+        raise InvalidValue.of("scale", f"be the one of the log ({named}), or None", str(scale))
     if not isinstance(python, str):
         raise InvalidValue.of("python", "be a string", python)
     if not isinstance(suggestion, (InactivitySuggestion, NoneType)):
@@ -113,7 +120,7 @@ def build(
         journeys=journeys,
         steps=steps,
         blueprint=blueprint,
-        scale=scale,
+        scale=named if scale is None else scale,
         suggestion=suggestion,
         expected_exits=expected,
         begin=begin,

@@ -109,7 +109,7 @@ def _of_answers(journeys: Journeys, scale: Scale | None) -> tuple[list[Estimate]
             notes.append(_how_read(scale, known))
         if scale == Scale.ZERO_TO_TEN:
             found.append(nps(scores))
-        elif scale is not None and len(scale.answers) <= 7:
+        elif scale is not None and scale.integer and len(scale.answers) <= 7:
             found.append(csat(scores, scale=scale))
         found.append(mean_score(scores, scale=scale))
         notes.append("The intervals of scores take the answers as independent of each other.")
