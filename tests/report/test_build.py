@@ -159,6 +159,24 @@ def test_the_usual_way_is_that_of_most_who_converted():
     assert default_steps(journeys) == ("web", "cart", "buy")  # ad: one of three
 
 
+def test_alternatives_do_not_stand_in_series():
+    # most see both shelves, in either order, and pay by card or in cash
+    paths = [
+        ["web", "shoes", "hats", "cart", "card", "buy"],
+        ["web", "shoes", "hats", "cart", "card", "buy"],
+        ["web", "hats", "shoes", "cart", "cash", "buy"],
+        ["web", "hats", "cart", "cash", "buy"],
+        ["web", "hats", "cart", "card", "cash", "buy"],
+    ]
+    rows = [(f"c{i}", k, name) for i, path in enumerate(paths) for k, name in enumerate(path)]
+    journeys = log_of(rows).journeys(goal="buy", inactivity=timedelta(days=9))
+    steps = default_steps(journeys)
+    assert {"web", "hats", "cart", "buy"} <= set(steps)
+    assert "shoes" not in steps
+    assert len({"card", "cash"} & set(steps)) <= 1
+    assert steps[0] == "web"
+
+
 def test_given_steps_are_those_of_the_funnel(sample):
     made = build(sample.journeys(), steps=["cart", "checkout", "order"])
     bars = section(made, "funnel").parts[0].drawing

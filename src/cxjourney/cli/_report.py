@@ -49,8 +49,8 @@ def add(commands: Any) -> None:
         "--step",
         action="append",
         metavar="TOUCHPOINT",
-        help="a step of the funnel; repeat it for each step, in order (default: the touchpoints "
-        "that at least half of the converted journeys visit)",
+        help="a step of the funnel; repeat it for each step, in order (default: touchpoints "
+        "that at least half of the converted journeys visit in one order)",
     )
     parser.add_argument(
         "--expected-exits",

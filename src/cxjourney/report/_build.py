@@ -52,8 +52,8 @@ def build(
     source
         Where the data came from, for the reader.
     steps
-        The steps of the funnel; None takes the touchpoints that at least half of the converted
-        journeys come by, in the order of their first visits, and the goal.
+        The steps of the funnel; None takes touchpoints that at least half of the converted
+        journeys come by, all of them in one order, and the goal.
     blueprint
         The journey as designed, for the journey map.
     scale

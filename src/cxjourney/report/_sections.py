@@ -202,8 +202,8 @@ def _funnel(work: Work) -> Section:
     )
     if work.steps is None:
         lead += (
-            " These steps were chosen from the data: at least half of the converted journeys visit "
-            "each of them."
+            " These steps were chosen from the data: at least half of the converted journeys come "
+            "by all of them in this order."
         )
     if len(steps) < 2:
         absent = (
