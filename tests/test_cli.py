@@ -490,9 +490,9 @@ def test_an_unreadable_timestamp_names_its_row(folder, fails):
         (("2026", "2026"), ("--delimiter", "::"), "--delimiter must"),
         (("2026", "2026"), ("--exit-touchpoint", "buy"), "--exit-touchpoint must not name a goal"),
         (("di,", ","), (), "--drop-missing leaves"),
-        (("social", "soci\xe9l"), (), "--encoding reads utf-16 and latin-1"),
-        (("social", "soci\x80l"), ("--encoding", "iso-8859-1"), "iconv -f cp1252 -t utf-8"),
-        (("social", "social"), ("--encoding", "cp1252"), "iconv -f cp1252 -t utf-8"),
+        (("social", "soci\xe9l"), (), "--encoding could be 'cp1252'"),
+        (("social", "soci\x80l"), ("--encoding", "iso-8859-1"), "--encoding could be 'cp1252'"),
+        (("social", "social"), ("--encoding", "cp12520"), "did you mean 'cp1252'"),
         (("buy", "goal=x"), (), "goal 'buy'"),
     ],
 )
@@ -622,3 +622,24 @@ def test_json_is_ascii_whatever_the_terminal_can_show(folder, capsys):
     out = capsys.readouterr().out
     assert out.isascii()  # a terminal without é would make \\xe9 of it, which is no JSON
     assert "café" in json.dumps(json.loads(out), ensure_ascii=False)
+
+
+def test_a_file_as_other_programs_write_it_is_read(folder, capsys):
+    rows = EVENTS.replace(",", ";").replace("social", "soziäl").splitlines()
+    text = "\n".join(
+        ["Export", *(f"{row};{'worth' if i == 0 else '1,50'}" for i, row in enumerate(rows))]
+    )
+    (folder / "events.csv").write_bytes(text.encode("cp1252"))
+    options = ("--encoding", "cp1252", "--skip-rows", "1", "--decimal", ",", "--sep", ";")
+    assert main(["report", "events.csv", *RULES, *options, "--value", "worth"]) == 0
+    first = capsys.readouterr().out
+    assert "soziäl" in first
+    assert re.search(r"Interactions +8\n", first)
+    options = ("--encoding", "cp1252", "--skip-rows", "0,3", "--decimal", ",")
+    assert main(["report", "events.csv", *RULES, *options, "--value", "worth"]) == 0
+    assert re.search(r"Interactions +7\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("rows", ["-1", "1.5", "x", ",", "", "1,,2", "²"])
+def test_what_are_no_rows_to_leave_out_is_refused(rows, folder, fails):
+    assert "--skip-rows: must be a number such as 3" in fails("events.csv", f"--skip-rows={rows}")

@@ -35,7 +35,6 @@ ALLOWED = {
     ("_time/business_hours.py", "open"): "a shop has opening hours",
     ("domain/_blueprint_file.py", "text"): "what is in a file is text",
     ("graph/_journey_graph.py", "text"): "a parameter, as in json.loads",
-    ("io/_files.py", "text"): "what is in a file is text",
     ("io/_xes.py", "text"): "what is in a file is text",
     ("metrics/_engagement/pages_and_mails.py", "open"): "a mail is opened",
     ("report/_journey_map.py", "text"): "a media type, and what stands in a cell",

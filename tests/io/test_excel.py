@@ -102,7 +102,8 @@ def test_rows_above_the_names_are_skipped(tmp_path):
     file = write(tmp_path / "hits.xlsx", {"Hits": title + ROWS})
     with pytest.raises(UnknownName, match="'who'"):
         cx.read_excel(file, **ROLES)
-    assert len(cx.read_excel(file, **ROLES, skip_rows=2)) == 3
+    assert len(cx.read_excel(file, **ROLES, skip_rows=3)) == 3
+    assert len(cx.read_excel(file, **ROLES, skip_rows=[0, 2, 4])) == 2
 
 
 def test_a_sheet_of_several_is_named(tmp_path):

@@ -17,6 +17,7 @@ from cxjourney.exceptions import (
     ReservedName,
     UnknownName,
 )
+from cxjourney.io import file_columns
 
 ROWS = [
     {"user": {"id": 7}, "at": "2026-01-05T09:00:00Z", "name": "view", "n": 1.5, "ch": None},
@@ -101,7 +102,7 @@ def write(tmp_path, text):
         ('{"u": 1}\n[1]\n3\n', InputFileError, "holds 2 values that are no objects"),
         ("[]", InputFileError, "holds no object"),
         ("", InputFileError, "is empty"),
-        (b'{"u": "\xe9", "t": "2026-01-01", "w": "a"}', InputFileError, "UTF-8"),
+        (b'{"u": "\xe9", "t": "2026-01-01", "w": "a"}', InputFileError, "not in utf-8"),
         ('{"u": 1, "t": "2026-01-01", "what": "a"}', UnknownName, "did you mean 'what'"),
         (
             '{"u": [1], "t": "2026-01-01", "w": "a"}',
@@ -140,3 +141,40 @@ def test_durations_and_currencies_are_those_of_other_readers(tmp_path):
     assert [i.duration for i in log.interactions()] == [timedelta(seconds=90)]
     with pytest.raises(InvalidValue, match="currency"):
         cx.read_json(file, **roles, value="d", currency="EUR")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "cp1252"])
+@pytest.mark.parametrize("array", [True, False])
+def test_other_encodings_give_what_utf_8_gives(tmp_path, encoding, array):
+    rows = [{**row, "name": row["name"] + " ü"} for row in ROWS]
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    text = json.dumps(rows, ensure_ascii=False, indent=1) if array else lines
+    plain, other = tmp_path / "plain.json", tmp_path / "other.json"
+    plain.write_bytes(text.encode())
+    other.write_bytes(text.encode(encoding))
+    log = cx.read_json(other, **ROLES, value="n", channel="ch", encoding=encoding)
+    assert log == cx.read_json(plain, **ROLES, value="n", channel="ch")
+    assert file_columns(other, encoding=encoding) == file_columns(plain)
+    if encoding == "cp1252":
+        with pytest.raises(InputFileError, match=r"line \d+ is not in utf-8; .*'cp1252'"):
+            cx.read_json(other, **ROLES)
+    else:  # a byte order mark says so
+        assert cx.read_json(other, **ROLES, value="n", channel="ch") == log
+
+
+def test_a_broken_object_in_another_encoding_is_refused(tmp_path):
+    for text in ('{"u": 1', '[{"u": 1}', '{"u": 1}\n3', "[3]"):
+        file = tmp_path / "hits.json"
+        file.write_bytes(text.encode("utf-16"))
+        with pytest.raises((InputFileError, UnknownName)):
+            cx.read_json(file, customer="u", timestamp="u", touchpoint="u")
+
+
+def test_a_damaged_gzip_is_refused(tmp_path):
+    lines = "\n".join(json.dumps({"u": i, "t": "2026-01-01", "w": "a"}) for i in range(9999))
+    packed = gzip.compress(lines.encode(), mtime=0)
+    for content in (packed[:-9], packed[:-8] + b"\0" * 8):
+        file = tmp_path / "hits.json"
+        file.write_bytes(content)
+        with pytest.raises(InputFileError, match="compressed stream is truncated or damaged"):
+            cx.read_json(file, customer="u", timestamp="t", touchpoint="w")

@@ -202,7 +202,7 @@ def test_names_of_columns_keep_their_case(write):
     [
         ("", "is empty"),
         ("\n\nid,when,where\n", "does not begin with the names"),
-        (bytes(range(128, 256)) * 40, "not UTF-8"),
+        (bytes(range(128, 256)) * 40, "line 1 is not in utf-8; does it hold characters"),
         ("id,when,where\n1,2024-01-01\n", "line 2 has 2 cells where the header has 3"),
         ("id,when,where\n1,2024-01-01,a,b\n", "line 2 has 4 cells where the header has 3"),
         ('id,when,where\n1,2024-01-01,"a\n', "opens a quote that is not closed"),
@@ -304,14 +304,14 @@ def test_zstandard_is_read(tmp_path):
 def test_other_encodings_are_read_when_named(write):
     text = "id,when,where\n1,2024-01-01,café\n"
     path = write(text.encode("latin-1"))
-    with pytest.raises(InputFileError, match=r"UTF-8 text; encoding="):
+    with pytest.raises(InputFileError, match=r"line 2 is not in utf-8; encoding= .*'cp1252'"):
         read(path)
     assert read(path, encoding="latin-1").touchpoints == ("café",)
     assert read(
         write(codecs.BOM_UTF16_LE + text.encode("utf-16-le")), encoding="utf-16"
     ).touchpoints
-    with pytest.raises(InvalidValue, match="encoding"):
-        read(path, encoding="cp1252")
+    with pytest.raises(InvalidValue, match=r"encoding .*did you mean 'cp1252'"):
+        read(path, encoding="cp1253x")
 
 
 def test_duckdb_is_asked_for_where_it_is_missing(write, monkeypatch):
@@ -439,7 +439,7 @@ def test_parquet_that_is_none_or_lacks_a_column_is_refused(tmp_path, write):
     with pytest.raises(UnknownName, match="'where' is not in"):
         read_parquet(good, **NAMES)
     for content in (b"", b"PAR1", b"id,when,where\n", good.read_bytes()[:100]):
-        with pytest.raises(InputFileError, match="cannot be read") as caught:
+        with pytest.raises(InputFileError, match=r"cannot be read|is empty") as caught:
             read_parquet(write(content, "bad.parquet"), **NAMES)
         assert "\n" not in str(caught.value)
 

@@ -24,8 +24,15 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Sequence
 
+    from cxjourney.io import FileForm
     from cxjourney.log import FurtherColumns
 
+_TOLD = {  # what readers of files are told about how one is written
+    "csv": ("delimiter", "encoding", "skip_rows", "decimal"),
+    "excel": ("skip_rows",),
+    "json": ("encoding",),
+    "parquet": (),
+}
 _MANY = 30  # visits from which an end that nothing follows is no chance
 
 
@@ -104,18 +111,20 @@ def _read(
     kind = format_of(find_files(file)[0])
     if kind == "xes":
         return _with_rows(io.read_xes(file, **named(arguments), **further), file)
-    shape: dict[str, Any] = {"delimiter": arguments.delimiter, "encoding": arguments.encoding}
+    shape: FileForm = {
+        "delimiter": arguments.delimiter,
+        "encoding": arguments.encoding,
+        "skip_rows": arguments.skip_rows,
+        "decimal": arguments.decimal,
+    }
     present = io.file_columns(file, **shape)
     known = [name for names in KNOWN_NAMES.values() for name in names if name in present]
     empty = io.empty_columns(file, known, **shape)
     empty = () if len(empty) == len(known) else empty  # then the rows are to blame
     roles: dict[str, Any] = _roles(arguments, present, empty, said)
     roles["timestamp_format"] = arguments.timestamp_format
-    if kind == "csv":
-        read = io.read_csv(file, **roles, **shape, **further)
-    else:
-        read = getattr(io, f"read_{kind}")(file, **roles, **further)
-    return _with_rows(read, file)
+    told = {name: value for name, value in shape.items() if name in _TOLD[kind]}
+    return _with_rows(getattr(io, f"read_{kind}")(file, **roles, **told, **further), file)
 
 
 def _key(arguments: argparse.Namespace) -> PseudonymKey | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import codecs
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,8 +14,6 @@ from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_ENCODINGS = {"utf-8": "utf-8", "utf-16": "utf-16", "iso8859-1": "latin-1"}  # as codecs name them
 
 _UNITS = {
     "s": timedelta(seconds=1),
@@ -115,6 +112,7 @@ def add_command(
     )
     reading.add_argument(
         "--delimiter",
+        "--sep",
         type=lambda text: {"tab": "\t", r"\t": "\t"}.get(text, text),
         metavar="CHARACTER",
         help="the delimiter of a CSV file; 'tab' stands for the tab",
@@ -124,7 +122,21 @@ def add_command(
         type=_encoding,
         default="utf-8",
         metavar="NAME",
-        help="the encoding of a CSV file: utf-8 (default), utf-16 or latin-1 (iso-8859-1)",
+        help="the encoding of a CSV or JSON file, such as cp1252 or utf-16 (default: utf-8)",
+    )
+    reading.add_argument(
+        "--decimal",
+        choices=(".", ","),
+        default=".",
+        help="what stands before the fraction of a number in a CSV file (default: the point)",
+    )
+    reading.add_argument(
+        "--skip-rows",
+        type=_rows,
+        default=0,
+        metavar="ROWS",
+        help="how many rows stand above the names of the columns in a CSV or Excel file, as in 3; "
+        "or the numbers of rows to leave out, from 0 at the first, with commas, as in 1,2",
     )
     reading.add_argument(
         "--carry-channels",
@@ -184,10 +196,16 @@ def _encoding(text: str) -> str:
     from cxjourney.io import check_encoding
 
     try:
-        name = codecs.lookup(text).name
-    except LookupError:
-        name = text
-    try:
-        return check_encoding(_ENCODINGS.get(name, text))
+        return check_encoding(text)
     except InvalidValue as error:
         raise argparse.ArgumentTypeError(str(error).removeprefix("encoding ")) from None
+
+
+def _rows(text: str) -> int | list[int]:
+    """Return how many rows, or which of them where there is a comma."""
+    numbers = [part.strip() for part in text.removesuffix(",").split(",")]
+    if not all(number.isascii() and number.isdigit() for number in numbers):
+        raise argparse.ArgumentTypeError(
+            f"must be a number such as 3, or numbers with commas such as 1,2; got {text!r}"
+        )
+    return list(map(int, numbers)) if "," in text else int(text)

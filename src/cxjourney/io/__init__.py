@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cxjourney.io._csv_form import FileForm as FileForm
+from cxjourney.io._encodings import check_encoding as check_encoding
 from cxjourney.io._excel import read_excel
-from cxjourney.io._files import check_encoding as check_encoding
 from cxjourney.io._files import find_files as find_files
 from cxjourney.io._files import format_of as format_of
 from cxjourney.io._json import read_json

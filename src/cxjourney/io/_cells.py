@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Cell = tuple[str, str]
 
 _KINDS = dict.fromkeys(("score", "emotion", "expectation", "value", "duration"), "DOUBLE")
+_BLANKS = "[ \u00a0\u202f’]"  # which part thousands, and nothing else
 _KINDS["seq"] = "BIGINT"  # all other roles are strings
 
 
@@ -35,10 +36,11 @@ def cells_of(roles: Mapping[str, str]) -> dict[str, Cell]:
     return {role: (name, _KINDS.get(role, "VARCHAR")) for role, name in roles.items()}
 
 
-def selected(places: Iterable[str], cells: Iterable[Cell]) -> str:
+def selected(places: Iterable[str], cells: Iterable[Cell], decimal: str = ".") -> str:
     """Return the SQL that reads cells as values v0, v1 and so on, and bad0 where numbers are none.
 
-    Cells are numbered, not named: DuckDB's names ignore case and must not repeat.
+    Cells are numbered, not named: DuckDB's names ignore case and must not repeat. Marks of
+    thousands are understood where they can be nothing else: 1,234.50 and 1 234, never 1,234.
     """
     wanted = []
     for i, (place, (_, kind)) in enumerate(zip(places, cells, strict=True)):
@@ -46,18 +48,33 @@ def selected(places: Iterable[str], cells: Iterable[Cell]) -> str:
             wanted.append(f"{place} AS v{i}")
             continue
         cell = f"nullif(trim({place}), '')"
-        number = f"TRY_CAST({cell} AS {kind})"
+        plain = _plain_number(cell, decimal)
+        number = f"TRY_CAST({plain} AS {kind})"
         bad = f"{cell} IS NOT NULL AND ({number} IS NULL OR contains({cell}, '_'))"  # 1_000 is SQL
         if kind == "BIGINT":  # the cast would round 1.5
-            bad = f"({bad}) OR NOT regexp_full_match({cell}, '[+-]?[0-9]+(\\.0*)?')"
+            bad = f"({bad}) OR NOT regexp_full_match({plain}, '[+-]?[0-9]+(\\.0*)?')"
         wanted += [f"{number} AS v{i}", f"coalesce({bad}, false)::BIGINT AS bad{i}"]
     return ", ".join(wanted)
 
 
+def _plain_number(cell: str, decimal: str) -> str:
+    """Return the SQL of a number without marks of thousands, and with a point if any."""
+    mark, point = (",", "[.]") if decimal == "." else ("[.]", ",")
+    grouped = (
+        rf"[+-]?\d{{1,3}}((({mark}\d{{3}})+{point}|({mark}\d{{3}}){{2}}({mark}\d{{3}})*{point}?)"
+        rf"\d*|({_BLANKS}\d{{3}})+({point}\d*)?)"
+    )
+    digits = f"regexp_replace({cell}, '{mark}|{_BLANKS}', '', 'g')"
+    number = f"CASE WHEN regexp_full_match({cell}, '{grouped}') THEN {digits} ELSE {cell} END"
+    return number if decimal == "." else f"translate({number}, ',.', '.!')"
+
+
 def columns_by_role(
-    pieces: Iterable[Mapping[str, Any]], cell_of: Mapping[str, Cell]
+    pieces: Iterable[Mapping[str, Any]], cell_of: Mapping[str, Cell], hint: str = ""
 ) -> dict[str, Any]:
     """Return the columns of files by role, one file below the other, from what each file held.
+
+    `hint` follows what is said of cells that are no numbers.
 
     Raises
     ------
@@ -71,7 +88,7 @@ def columns_by_role(
         for i, (name, kind) in enumerate(cells):
             column = piece[f"v{i}"]
             if kind != "VARCHAR":
-                _refuse_bad(piece[f"bad{i}"], name, kind, rows_before)
+                _refuse_bad(piece[f"bad{i}"], name, kind, rows_before, hint)
             if kind == "DOUBLE":
                 column = np.ma.filled(column.astype(np.float64), np.nan)
             columns[i].append(column)
@@ -95,11 +112,11 @@ def fetched(relation: Any) -> dict[str, Any]:
     }
 
 
-def _refuse_bad(bad: NDArray[np.int64], name: str, kind: str, rows_before: int) -> None:
+def _refuse_bad(bad: NDArray[np.int64], name: str, kind: str, rows_before: int, hint: str) -> None:
     rows = np.flatnonzero(bad) + rows_before
     if len(rows):
         what = "whole number" if kind == "BIGINT" else "number"
-        hint = "an empty cell stands for a missing one"
+        hint = f"an empty cell stands for a missing one{hint}"
         raise InvalidData.at_rows(f"{name} is no {what}", rows.tolist(), hint=hint)
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import zlib
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from cxjourney.exceptions import InputFileError
-from cxjourney.io._files import opened, show_path, why_refused
+from cxjourney.io._files import opened, show_path
+from cxjourney.io._refusals import read_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -24,7 +23,7 @@ _TOP = np.uint64(63)
 _CONTINUED = bytes(range(0x80, 0xC0))  # bytes of UTF-8 within a character
 
 
-def count_records(file: str, compression: str, encoding: str) -> int | None:
+def count_records(file: str, compression: str) -> int | None:
     """Return the number of lines that are not blank, those within quotes taken as one.
 
     Every quote is taken to open or to close a cell: `count_records_slowly` knows those that do
@@ -36,9 +35,13 @@ def count_records(file: str, compression: str, encoding: str) -> int | None:
     InputFileError
         If a compressed file is truncated or damaged, or the file ends within a character.
     """
-    blocks = _blocks(file, compression, encoding)
-    if blocks is None:
-        return None
+    with read_errors(file, compression):
+        stream = opened(file, compression)
+    return None if stream is None else count_in_blocks(_blocks(file, stream, compression))
+
+
+def count_in_blocks(blocks: Iterable[NDArray[np.uint8]]) -> int:
+    """Return the number of lines in the bytes of UTF-8, as `count_records` does."""
     records, quoted, after = 0, np.uint64(0), np.uint64(1)  # after the end of a line, or of none
     for block in blocks:
         ends = _words((block == _NEWLINE) | (block == _RETURN))
@@ -64,47 +67,38 @@ def _words(mask: NDArray[np.bool_]) -> NDArray[np.uint64]:
     return padded.view("<u8")
 
 
-def count_records_slowly(file: str, compression: str, encoding: str, delimiter: str) -> int:
+def count_records_slowly(file: str, compression: str, delimiter: str) -> int:
     """Return the number of records that the csv module finds; -1 where it finds none at all."""
-    codec = "utf-8-sig" if encoding == "utf-8" else encoding
     stream = opened(file, compression)
     if stream is None:
         return -1
-    with io.TextIOWrapper(stream, encoding=codec, newline="") as lines:
+    with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as lines:
         try:
             return sum(map(bool, csv.reader(lines, delimiter=delimiter, skipinitialspace=True)))
         except (csv.Error, UnicodeError):
             return -1
 
 
-def _blocks(file: str, compression: str, encoding: str) -> Iterator[NDArray[Any]] | None:
-    """Return the characters of a file as numbers; None where Python cannot read it."""
-    with read_errors(file, compression):
-        stream = opened(file, compression)
-    return None if stream is None else _read(file, stream, compression, encoding)
+def check_count_of_rows(file: str, records: int, rows: int) -> None:
+    """Raise InputFileError unless the rows are as many as the records that were counted."""
+    if records != rows:
+        raise InputFileError(
+            f"{show_path(file)} cannot be read: {rows:,} rows were found where "
+            f"{max(records, 0):,} lines stand below the header; write it with one kind of line "
+            "break, also within quotes, and no line of more than 2,000,000 bytes"
+        )
 
 
-def _read(file: str, stream: IO[bytes], compression: str, encoding: str) -> Iterator[NDArray[Any]]:
-    dtype = np.dtype("<u2" if encoding == "utf-16" else "u1")
-    end, size = b"", 0
+def _blocks(file: str, stream: IO[bytes], compression: str) -> Iterator[NDArray[np.uint8]]:
+    end = b""
     with stream, read_errors(file, compression):
         while data := stream.read(_BLOCK):
-            end, size = (end + data[-64:])[-64:], size + len(data)
-            if dtype.itemsize == 2 and data.startswith(b"\xfe\xff"):
-                dtype = np.dtype(">u2")
-            if len(data) >= dtype.itemsize:
-                yield np.frombuffer(data, dtype, len(data) // dtype.itemsize)
-    if encoding == "utf-16":
-        first_half = (
-            bool(end) and 0xD800 <= int(np.frombuffer(end[-2:].rjust(2), dtype)[0]) < 0xDC00
-        )
-        broken = size % 2 == 1 or first_half
-    else:
-        broken = encoding == "utf-8" and not _decodes(end.lstrip(_CONTINUED))
-    if broken:  # DuckDB takes a file that breaks off within a character
+            end = (end + data[-64:])[-64:]
+            yield np.frombuffer(data, np.uint8)
+    if not _decodes(end.lstrip(_CONTINUED)):  # DuckDB takes a file that breaks off in a character
         raise InputFileError(
             f"{show_path(file)} cannot be read: it ends within a character; it was cut off, or "
-            f"is not in {encoding}"
+            "is not in utf-8"
         )
 
 
@@ -114,19 +108,3 @@ def _decodes(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-@contextmanager
-def read_errors(file: str, compression: str) -> Iterator[None]:
-    """Turn what Python says about a file that it reads into one line that names it.
-
-    Raises
-    ------
-    InputFileError
-        Instead of errors of the system and of decompression inside the block.
-    """
-    try:
-        yield
-    except (EOFError, zlib.error, OSError) as error:
-        reason = why_refused("GZIP") if compression != "none" else str(error)
-        raise InputFileError(f"{show_path(file)} cannot be read: {reason}") from None

@@ -5,23 +5,27 @@ from __future__ import annotations
 import csv
 import glob
 import io
-import zlib
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
 
 from cxjourney._support.parallel import run_parallel
 from cxjourney.exceptions import InputFileError, UnknownName
 from cxjourney.io._cells import cells_of, columns_by_role, fetched, selected
-from cxjourney.io._csv_count import count_records, count_records_slowly
-from cxjourney.io._files import compression_of, file_errors, opened, show_path, why_refused
+from cxjourney.io._csv_count import check_count_of_rows, count_records, count_records_slowly
+from cxjourney.io._csv_form import DELIMITERS
+from cxjourney.io._csv_text import csv_text, text_relation
+from cxjourney.io._encodings import why_not
+from cxjourney.io._files import compression_of, opened, show_path
+from cxjourney.io._refusals import file_errors, read_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-DELIMITERS = (",", ";", "\t", "|")
+    from cxjourney.io._csv_form import CsvForm
+
 _LONGEST_LINE = 2_000_000  # as DuckDB reads it
 _MOST_COLUMNS = 10_000
 _UNIT_SEPARATOR = "\x1f"  # no file delimits by it, so that a line comes as one cell
@@ -29,13 +33,16 @@ _UNIT_SEPARATOR = "\x1f"  # no file delimits by it, so that a line comes as one 
 _PLAIN = "auto_detect=false, comment='', nullstr='', hive_partitioning=false, filename=false"
 
 
+class _Headed(Protocol):
+    @property
+    def names(self) -> list[str]: ...
+
+
+H = TypeVar("H", bound=_Headed)
+
+
 def csv_columns(
-    connection: Any,
-    files: Sequence[str],
-    roles: Mapping[str, str],
-    *,
-    delimiter: str | None,
-    encoding: str,
+    connection: Any, files: Sequence[str], roles: Mapping[str, str], form: CsvForm
 ) -> dict[str, Any]:
     """Return the columns of CSV files by role, one file below the other; Any: see Returns.
 
@@ -48,10 +55,8 @@ def csv_columns(
     roles
         Name of the column of each role. Roles of numbers and of whole numbers are read as such,
         all others as strings.
-    delimiter
-        What stands between cells; None takes the one that splits the header into these columns.
-    encoding
-        "utf-8", "utf-16" or "latin-1".
+    form
+        How the files are written.
 
     Returns
     -------
@@ -71,65 +76,40 @@ def csv_columns(
     """
     cell_of = cells_of(roles)
     cells = list(dict.fromkeys(cell_of.values()))
+    names = [name for name, _ in cells]
+    wanted = selected([f"c{i}" for i in range(len(cells))], cells, form.decimal)
 
     def piece(file: str) -> Any:
-        source = _Source(glob.escape(file), compression_of(file), encoding)
-        header = _header(connection, file, source, [*roles.values()], delimiter)
-        found, records = run_parallel(
-            Path(file).stat().st_size,
-            partial(_rows, connection, file, source, _query(header, cells), header.delimiter),
-            partial(count_records, file, source.compression, encoding),
-        )
-        if len(header.names) > 1 and records is not None:  # else a blank line is a row
-            _reconcile(file, source, header.delimiter, records, len(found["v0"]))
-        return found
+        if form.is_plain(file):
+            return _counted_rows(connection, file, names, form.delimiter, wanted)
+        with file_errors(file):
+            return fetched(csv_relation(connection, file, names, form).project(wanted))
 
-    return columns_by_role(map(piece, files), cell_of)
+    other = "," if form.decimal == "." else "."
+    return columns_by_role(map(piece, files), cell_of, f"; decimal={other!r} reads 12{other}5")
 
 
-def csv_column(
-    connection: Any, file: str, name: str, *, delimiter: str | None, encoding: str
-) -> Any:
-    """Return a column of a CSV file as a DuckDB relation of strings; Any: DuckDB is optional."""
-    source = _Source(glob.escape(file), compression_of(file), encoding)
-    header = _header(connection, file, source, [name], delimiter)
-    parameters = [source.path, header.delimiter, source.compression, source.encoding]
-    with file_errors(file):
-        return connection.sql(_query(header, [(name, "VARCHAR")]), params=parameters)
+def csv_relation(connection: Any, file: str, names: Sequence[str], form: CsvForm) -> Any:
+    """Return columns of a CSV file as strings c0, c1 and so on in a DuckDB relation; hence Any."""
+    if form.is_plain(file):
+        header = _header(connection, file, names, form.delimiter)
+        with file_errors(file):
+            return _plain_relation(connection, file, names, header)
+    text = csv_text(file, form, partial(_chosen, file, names))
+    return text_relation(connection, text, names)
 
 
-def csv_header(
-    connection: Any, file: str, *, delimiter: str | None, encoding: str
-) -> tuple[str, ...]:
+def csv_header(connection: Any, file: str, form: CsvForm) -> tuple[str, ...]:
     """Return the names of the columns of a CSV file.
-
-    Parameters
-    ----------
-    connection
-        A DuckDB connection.
-    file
-        The file.
-    delimiter
-        What stands between cells; None takes the one that splits the first line most.
-    encoding
-        "utf-8", "utf-16" or "latin-1".
 
     Raises
     ------
     InputFileError
         If the file is empty, damaged or no CSV.
     """
-    source = _Source(glob.escape(file), compression_of(file), encoding)
-    return tuple(_header(connection, file, source, (), delimiter).names)
-
-
-@attrs.frozen
-class _Source:
-    """How DuckDB finds the text of a file."""
-
-    path: str
-    compression: str
-    encoding: str
+    if form.is_plain(file):
+        return tuple(_header(connection, file, (), form.delimiter).names)
+    return tuple(csv_text(file, form, partial(_chosen, file, ())).names)
 
 
 @attrs.frozen
@@ -141,15 +121,39 @@ class _Header:
     ending: str
 
 
-def _query(header: _Header, cells: Sequence[tuple[str, str]]) -> str:
-    """Return the SQL that reads cells of the file."""
-    schema = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header.names)))
-    places = [f"c{header.names.index(name)}" for name, _ in cells]
-    return (  # the query holds numbers of cells, never a name from outside
-        f"SELECT {selected(places, cells)} FROM read_csv(?, columns={{{schema}}}, header=true, "  # noqa: S608
-        "delim=?, quote='\"', escape='\"', allow_quoted_nulls=false, strict_mode=true, "
-        f"compression=?, encoding=?, {_newline(header)}{_PLAIN})"
+def _counted_rows(
+    connection: Any, file: str, names: Sequence[str], delimiter: str | None, wanted: str
+) -> dict[str, Any]:
+    """Return columns of a file whose rows are as many as its lines, which are counted meanwhile."""
+    header, compression = _header(connection, file, names, delimiter), compression_of(file)
+
+    def rows() -> dict[str, Any]:
+        with file_errors(file):
+            return fetched(_plain_relation(connection, file, names, header).project(wanted))
+
+    found: dict[str, Any]
+    found, records = run_parallel(
+        Path(file).stat().st_size, rows, partial(count_records, file, compression)
     )
+    if len(header.names) > 1 and records is not None:  # else a blank line is a row
+        n = len(found["v0"])
+        if records != n + 1:
+            records = count_records_slowly(file, compression, header.delimiter)
+        check_count_of_rows(file, records - 1, n)
+    return found
+
+
+def _plain_relation(connection: Any, file: str, names: Sequence[str], header: _Header) -> Any:
+    schema = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header.names)))
+    places = [f"c{header.names.index(name)}" for name in names]
+    columns = ", ".join(f"{place} AS c{i}" for i, place in enumerate(places))
+    query = (  # the query holds numbers of cells, never a name from outside
+        f"SELECT {columns} FROM read_csv(?, columns={{{schema}}}, header=true, "  # noqa: S608
+        "delim=?, quote='\"', escape='\"', allow_quoted_nulls=false, strict_mode=true, "
+        f"compression=?, encoding='utf-8', {_newline(header)}{_PLAIN})"
+    )
+    parameters = [glob.escape(file), header.delimiter, compression_of(file)]
+    return connection.sql(query, params=parameters)
 
 
 def _newline(header: _Header) -> str:
@@ -159,39 +163,22 @@ def _newline(header: _Header) -> str:
     return f"new_line='{ending}', " if misleading and ending else ""
 
 
-def _rows(
-    connection: Any, file: str, source: _Source, query: str, delimiter: str
-) -> dict[str, Any]:
-    with file_errors(file):
-        parameters = [source.path, delimiter, source.compression, source.encoding]
-        return fetched(connection.sql(query, params=parameters))
-
-
-def _reconcile(file: str, source: _Source, delimiter: str, records: int, rows: int) -> None:
-    """Raise InputFileError unless the rows are as many as the records below the header."""
-    if records != rows + 1:
-        records = count_records_slowly(file, source.compression, source.encoding, delimiter)
-    if records != rows + 1:
-        raise InputFileError(
-            f"{show_path(file)} cannot be read: {rows:,} rows were found where "
-            f"{max(records - 1, 0):,} lines stand below the header; write it with one kind of line "
-            "break, also within quotes, and no line of more than 2,000,000 bytes"
-        )
-
-
-def _header(
-    connection: Any, file: str, source: _Source, names: Sequence[str], delimiter: str | None
-) -> _Header:
+def _header(connection: Any, file: str, names: Sequence[str], delimiter: str | None) -> _Header:
     """Return the first record, split by the delimiter that makes most sense of it."""
     candidates = DELIMITERS if delimiter is None else (delimiter,)
     headers, refused = [], None
     for one in candidates:
         try:
-            headers.append(_first_record(connection, file, source, one))
+            headers.append(_first_record(connection, file, one))
         except InputFileError as error:
             refused = error
     if refused is not None and not headers:
         raise refused
+    return _chosen(file, names, headers)
+
+
+def _chosen(file: str, names: Sequence[str], headers: Sequence[H]) -> H:
+    """Return the header that has most of the names, else most columns; refuse what it lacks."""
     header = max(headers, key=lambda h: (len({*h.names} & {*names}), len(h.names)))
     if not any(header.names):
         raise InputFileError(f"{show_path(file)} does not begin with the names of its columns")
@@ -207,27 +194,25 @@ def _header(
     return header
 
 
-def _first_record(connection: Any, file: str, source: _Source, delimiter: str) -> _Header:
+def _first_record(connection: Any, file: str, delimiter: str) -> _Header:
     seen: list[str] = []
-    encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
-    try:
-        stream = opened(file, source.compression)
-        if stream is None:
-            stream = io.BytesIO(_first_line(connection, file, source).encode(encoding))
-        with io.TextIOWrapper(stream, encoding=encoding, newline="") as lines:
-            names = next(
-                csv.reader(_short_lines(lines, seen), delimiter=delimiter, strict=True), []
-            )
-    except UnicodeError:
-        reason = why_refused("unicode")
-    except (EOFError, zlib.error, OSError):
-        reason = why_refused("GZIP")
-    except csv.Error as error:
-        reason = f"its first line is no CSV ({error})"
-    else:
-        ending = "".join(seen[-1:])
-        return _Header(names, delimiter, ending[len(ending.rstrip("\r\n")) :])
-    raise InputFileError(f"{show_path(file)} cannot be read: {reason}")
+    compression = compression_of(file)
+    with read_errors(file, compression):
+        try:
+            stream = opened(file, compression)
+            if stream is None:
+                stream = io.BytesIO(_first_line(connection, file, compression).encode())
+            with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as lines:
+                short = _short_lines(lines, seen)
+                names = next(csv.reader(short, delimiter=delimiter, strict=True), [])
+        except UnicodeError:
+            raise InputFileError(why_not(file, "utf-8")) from None
+        except csv.Error as error:
+            raise InputFileError(
+                f"{show_path(file)} cannot be read: its first line is no CSV ({error})"
+            ) from None
+    ending = "".join(seen[-1:])
+    return _Header(names, delimiter, ending[len(ending.rstrip("\r\n")) :])
 
 
 def _short_lines(lines: io.TextIOWrapper, seen: list[str]) -> Iterator[str]:
@@ -241,13 +226,12 @@ def _short_lines(lines: io.TextIOWrapper, seen: list[str]) -> Iterator[str]:
         yield line
 
 
-def _first_line(connection: Any, file: str, source: _Source) -> str:
+def _first_line(connection: Any, file: str, compression: str) -> str:
     options = f"delim='{_UNIT_SEPARATOR}', quote='', escape='', strict_mode=false, {_PLAIN}"
     query = (
         "SELECT line FROM read_csv(?, columns={'line': 'VARCHAR'}, header=false, "  # noqa: S608
-        f"compression=?, encoding=?, {options}) LIMIT 1"
+        f"compression=?, encoding='utf-8', {options}) LIMIT 1"
     )
     with file_errors(file):
-        parameters = [source.path, source.compression, source.encoding]
-        first = connection.execute(query, parameters).fetchall()
+        first = connection.execute(query, [glob.escape(file), compression]).fetchall()
     return (first[0][0] or "") if first else ""

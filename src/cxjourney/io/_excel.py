@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from cxjourney._support.foreign import foreign
 from cxjourney._support.optional import require
-from cxjourney._support.validation import check_count
 from cxjourney.exceptions import InputFileError, UnknownName
+from cxjourney.io._csv_form import rows_to_skip
 from cxjourney.io._files import find_files, show_path, unchanged
 from cxjourney.log import InteractionLog
 from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
     from os import PathLike
 
     from cxjourney.log import FurtherColumns
@@ -28,7 +29,7 @@ def read_excel(
     timestamp: str,
     touchpoint: str,
     sheet: str | None = None,
-    skip_rows: int = 0,
+    skip_rows: int | Sequence[int] = 0,
     timestamp_format: str | None = None,
     **columns: Unpack[FurtherColumns],
 ) -> InteractionLog:
@@ -43,7 +44,8 @@ def read_excel(
     sheet
         Name of the sheet; None takes the only one, and refuses a workbook of several.
     skip_rows
-        How many rows stand above the one that names the columns; empty ones do not count.
+        How many rows stand above the one that names the columns; or the numbers of the rows to
+        leave out, from 0 at the first of the sheet, such as `[1]`. An empty row counts as one.
     timestamp_format
         `strptime` format of timestamps that are text; None reads ISO 8601. Cells that Excel keeps
         as dates need none.
@@ -67,7 +69,7 @@ def read_excel(
         If python-calamine is not installed (extra `excel`).
     """
     (file,) = find_files(path)[:1]
-    table = excel_table(file, sheet=sheet, skip_rows=skip_rows)
+    table = excel_table(file, sheet=sheet, skip_rows=rows_to_skip(skip_rows))
     return InteractionLog.from_frame(
         table,
         customer=customer,
@@ -78,13 +80,14 @@ def read_excel(
     )
 
 
-def excel_table(file: str, *, sheet: str | None = None, skip_rows: int = 0) -> dict[str, list[Any]]:
-    """Return the columns of a sheet by name, None where a cell is empty.
+def excel_table(
+    file: str, *, sheet: str | None = None, skip_rows: Collection[int] = ()
+) -> dict[str, list[Any]]:
+    """Return the columns of a sheet by name without some rows, None where a cell is empty.
 
     Any: cells are strings, numbers, truth values, dates, times or durations.
     """
     calamine = require("python_calamine", extra="excel", caller="read_excel()")
-    check_count(skip_rows, "skip_rows", least=0)
     with unchanged([file]):
         with foreign(show_path(file)):
             book = calamine.CalamineWorkbook.from_path(file)
@@ -100,8 +103,9 @@ def excel_table(file: str, *, sheet: str | None = None, skip_rows: int = 0) -> d
             raise UnknownName.among("sheet", sheet, names, where=show_path(file))
         with foreign(show_path(file)):
             rows = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
-    filled = [[None if cell == "" else cell for cell in row] for row in rows]
-    filled = [row for row in filled if any(cell is not None for cell in row)][skip_rows:]
+    kept = (row for number, row in enumerate(rows) if number not in skip_rows)
+    filled = [[None if cell == "" else cell for cell in row] for row in kept]
+    filled = [row for row in filled if any(cell is not None for cell in row)]
     if not filled:
         raise InputFileError(f"{show_path(file)} has no row that names columns in sheet {sheet!r}")
     header, *body = filled

@@ -16,16 +16,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from cxjourney._support.optional import require
-from cxjourney._support.words import counted
-from cxjourney.exceptions import InputFileError, InvalidValue, UnknownName
+from cxjourney.exceptions import InputFileError, InvalidValue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     FilePath = str | os.PathLike[str]
 
-ENCODINGS = ("utf-8", "utf-16", "latin-1")
-_CONVERT = "convert others first, as in: iconv -f cp1252 -t utf-8 old.csv > new.csv"
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _UNREAD = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7z"}
 _OLD_WORKBOOK, _ZIP = b"\xd0\xcf\x11\xe0", b"PK\x03\x04"
@@ -53,14 +50,6 @@ def connect(caller: str) -> Any:
             "temp_directory": "",  # rows of a file are never written to another one
         },
     )
-
-
-def check_encoding(encoding: str) -> str:
-    """Return `encoding` if files can be read in it, else raise InvalidValue naming the way out."""
-    if encoding not in ENCODINGS:
-        rule = f"be one of {', '.join(map(repr, ENCODINGS))} ({_CONVERT})"
-        raise InvalidValue.of("encoding", rule, encoding, choices=ENCODINGS)
-    return encoding
 
 
 def find_files(path: FilePath | Iterable[FilePath]) -> tuple[str, ...]:
@@ -151,48 +140,9 @@ def show_path(file: str) -> str:
     return repr(file)
 
 
-@contextmanager
-def file_errors(file: str) -> Iterator[None]:
-    """Turn what DuckDB says about a file into one line that names it and shows no cell.
-
-    Raises
-    ------
-    InputFileError
-        Instead of any error of DuckDB inside the block.
-    """
-    import duckdb
-
-    try:
-        yield
-    except duckdb.Error as error:
-        raise InputFileError(
-            f"{show_path(file)} cannot be read: {why_refused(str(error))}"
-        ) from None
-
-
-def why_refused(message: str) -> str:
-    """Return what DuckDB says about a file, without its cells."""
-    line = re.search(r"on Line: (\d+)", message)
-    where = f"line {int(line[1]):,}" if line else "it"
-    counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
-    if counts:
-        cells = counted(int(counts[2]), "cell")
-        return f"{where} has {cells} where the header has {counts[1]}"
-    if "unterminated quote" in message:
-        return f"{where} opens a quote that is not closed"
-    if "Invalid unicode" in message or "not utf-8" in message or "unicode" in message.lower():
-        return (
-            f"{where} is not UTF-8 text; encoding= reads {' and '.join(ENCODINGS[1:])}; {_CONVERT}"
-        )
-    if "not latin-1" in message:
-        return f"{where} is not latin-1 text, which has no € and no curly quotes; {_CONVERT}"
-    if "state machine reached an invalid state" in message:
-        return "its lines end in different ways (\\n, \\r\\n, \\r): let them all end alike"
-    if "Maximum line size" in message:
-        return f"{where} is longer than 2,000,000 bytes"
-    if "GZIP" in message or "ZSTD" in message or "zstd" in message:
-        return "the compressed stream is truncated or damaged"
-    return message.partition("\n")[0].partition(": ")[2] or "DuckDB refuses it"
+def why_damaged(file: str) -> str:
+    """Return that a compressed file is not whole."""
+    return f"{show_path(file)} cannot be read: the compressed stream is truncated or damaged"
 
 
 def compression_of(file: str) -> str:
@@ -284,75 +234,11 @@ def _beginning(file: str) -> str:
             start = stream.read(4_096)
     except (OSError, EOFError, zlib.error):
         return ""
-    encoding = "utf-16" if start[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
+    wide = "utf-32" if b"\x00\x00" in start[:4] else "utf-16"
+    encoding = wide if start[:2] in {b"\xff\xfe", b"\xfe\xff"} or wide == "utf-32" else "utf-8-sig"
     return start.decode(encoding, errors="replace").lstrip()
 
 
 def is_json_array(file: str) -> bool:
     """Return whether a file of JSON is one array."""
     return _beginning(file).startswith("[")
-
-
-def parquet_header(connection: Any, file: str) -> tuple[str, ...]:
-    """Return the names of the columns of a Parquet file.
-
-    Raises
-    ------
-    InputFileError
-        If the file is no Parquet or damaged.
-    """
-    path = [glob.escape(file)]
-    with file_errors(file):
-        query = "SELECT name, num_children FROM parquet_schema(?)"
-        tree = connection.execute(query, path).fetchall()
-    names, place = [], 1  # the root comes first, and children after their parent
-    while place < len(tree):
-        names.append(tree[place][0])
-        waiting = 1
-        while waiting:
-            waiting += (tree[place][1] or 0) - 1
-            place += 1
-    return tuple(names)
-
-
-def parquet_relation(connection: Any, files: Sequence[str], names: Sequence[str]) -> Any:
-    """Return the named columns of Parquet files as a DuckDB relation; Any: DuckDB is optional.
-
-    Raises
-    ------
-    InputFileError
-        If a file is no Parquet or damaged.
-    UnknownName
-        If a file lacks a column; names the nearest ones.
-    """
-    names = list(dict.fromkeys(names))
-    for file in files:
-        present = parquet_header(connection, file)
-        lowered = [name.lower() for name in present]
-        for name in names:
-            if name not in present:
-                raise UnknownName.among("column", name, present, where=show_path(file))
-            if (n := present.count(name)) > 1:
-                raise InputFileError(f"{show_path(file)} has {n} columns {name!r}")
-            if lowered.index(name.lower()) != present.index(name):
-                raise InputFileError(
-                    f"{show_path(file)} has an earlier column that differs from {name!r} in case "
-                    "only, which DuckDB takes for it: rename one of them"
-                )
-    paths = [glob.escape(file) for file in files]
-    quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
-    options = "hive_partitioning=false, union_by_name=true"
-    query = f"SELECT {quoted} FROM read_parquet(?, {options})"  # noqa: S608 - names are quoted
-    return connection.sql(query, params=[paths])
-
-
-def check_parquet_rows(connection: Any, files: Sequence[str], rows: int) -> None:
-    """Raise InputFileError unless there are as many rows as the footers of the files count."""
-    query = "SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata(?)"
-    paths = [glob.escape(file) for file in files]
-    footers = connection.execute(query, [paths]).fetchone()[0]
-    if footers != rows:
-        raise InputFileError(
-            f"{show_path(files[0])} cannot be read: {rows:,} rows were found where the footer "
-            f"counts {footers:,}"
-        )

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
 from cxjourney.io._cells import cells_of, check_duration_unit, columns_by_role, fetched, selected
+from cxjourney.io._encodings import check_encoding, decoded, encoding_of, read_bytes
 from cxjourney.io._files import (
     compression_of,
     connect,
-    file_errors,
     find_files,
     is_json_array,
     show_path,
     unchanged,
 )
+from cxjourney.io._refusals import file_errors
 from cxjourney.log import InteractionLog, Reading, argument_of, check_no_column, log_of_columns
 from cxjourney.privacy import forgetting
 
@@ -40,6 +41,7 @@ def read_json(
     customer: str,
     timestamp: str,
     touchpoint: str,
+    encoding: str = "utf-8",
     timestamp_format: str | None = None,
     **columns: Unpack[FurtherColumns],
 ) -> InteractionLog:
@@ -49,10 +51,12 @@ def read_json(
     ----------
     path
         A file, a glob, or several of them; local only. Each file holds an object a line or one
-        array of objects, in UTF-8; gzip and Zstandard are recognised by content.
+        array of objects; gzip and Zstandard are recognised by content.
     customer, timestamp, touchpoint
         Keys of the values that every log needs. `properties.source` is the key `source` of the
         object under `properties`, unless an object has that very key.
+    encoding
+        An encoding that Python knows, such as "cp1252". A byte order mark is understood.
     timestamp_format
         `strptime` format of timestamps that are text; None reads ISO 8601.
     **columns
@@ -93,26 +97,29 @@ def read_json(
         **columns,
     )
     check_duration_unit(reading)
+    encoding = check_encoding(encoding)
     files = find_files(path)
     with connect("read_json()") as connection, unchanged(files):
         if reading.currency is not None:
-            present = [name for file in files for name in json_header(connection, file)]
+            present = [name for file in files for name in json_header(connection, file, encoding)]
             check_no_column(reading.currency, "currency", present)
-        found = json_columns(connection, files, reading.roles)
+        found = json_columns(connection, files, reading.roles, encoding)
     return log_of_columns(InteractionLog, found, reading)
 
 
-def json_columns(connection: Any, files: Sequence[str], roles: Mapping[str, str]) -> dict[str, Any]:
+def json_columns(
+    connection: Any, files: Sequence[str], roles: Mapping[str, str], encoding: str
+) -> dict[str, Any]:
     """Return values of JSON files by role, one file below the other; Any: see `csv_columns`."""
     cell_of = cells_of(roles)
     cells = list(dict.fromkeys(cell_of.values()))
-    pieces = [_rows(connection, file, cells, roles) for file in files]
+    pieces = [_rows(connection, file, cells, roles, encoding) for file in files]
     found = columns_by_role(pieces, cell_of)
     _refuse_nested(pieces, cells)
     return found
 
 
-def json_header(connection: Any, file: str) -> tuple[str, ...]:
+def json_header(connection: Any, file: str, encoding: str) -> tuple[str, ...]:
     """Return the keys of the first objects of a file, those of nested ones after their own.
 
     Raises
@@ -120,9 +127,10 @@ def json_header(connection: Any, file: str) -> tuple[str, ...]:
     InputFileError
         If the file is empty, damaged or holds something else than objects.
     """
-    query = f"SELECT json FROM {_source(file)} LIMIT {_LOOKED_AT}"  # noqa: S608 - no outside text
+    source, content = _source(file, encoding)
+    query = f"SELECT json FROM {source} LIMIT {_LOOKED_AT}"  # noqa: S608 - no outside text
     with file_errors(file):
-        objects = connection.execute(query, [glob.escape(file)]).fetchall()
+        objects = connection.execute(query, [content]).fetchall()
     names: dict[str, None] = {}
 
     def walk(value: Mapping[str, Any], before: str, depth: int) -> None:
@@ -139,20 +147,43 @@ def json_header(connection: Any, file: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def json_column(connection: Any, file: str, name: str) -> Any:
-    """Return the values of a key as a DuckDB relation of strings; Any: DuckDB is optional."""
-    query = f"SELECT {_first_of(_TEXT, _pointers(name))} FROM {_source(file)}"  # noqa: S608
-    return connection.sql(query, params=[glob.escape(file)])
+def json_relation(connection: Any, file: str, names: Sequence[str], encoding: str) -> Any:
+    """Return the values of keys as strings in a DuckDB relation; Any: DuckDB is optional."""
+    source, content = _source(file, encoding)
+    columns = ", ".join(_first_of(_TEXT, _pointers(name)) for name in names)
+    return connection.sql(f"SELECT {columns} FROM {source}", params=[content])  # noqa: S608
 
 
-def _source(file: str) -> str:
-    form = "array" if is_json_array(file) else "newline_delimited"
-    compression = compression_of(file).replace("none", "uncompressed")  # as DuckDB 1.4 names it
-    return f"read_json_objects(?, format='{form}', compression='{compression}')"
+def _source(file: str, encoding: str) -> tuple[str, str | list[str]]:
+    """Return the SQL of a table of objects and its parameter: a path, or what DuckDB cannot read.
+
+    Raises
+    ------
+    InputFileError
+        If the file is compressed and damaged, or bytes do not fit the encoding.
+    """
+    compression = compression_of(file)
+    encoding = encoding_of(file, encoding)
+    if encoding == "utf-8":
+        if compression == "gzip":  # DuckDB reads as far as it comes
+            read_bytes(file)
+        form = "array" if is_json_array(file) else "newline_delimited"
+        compression = compression.replace("none", "uncompressed")  # as DuckDB 1.4 names it
+        options = f"format='{form}', compression='{compression}'"
+        return f"read_json_objects(?, {options})", glob.escape(file)
+    text = decoded(file, encoding)
+    if text.lstrip().startswith("["):
+        return """(SELECT unnest(from_json(?, '["JSON"]')) AS json)""", text
+    lines = [line for line in text.split("\n") if line.strip()]
+    return "(SELECT unnest(?::VARCHAR[])::JSON AS json)", lines
 
 
 def _rows(
-    connection: Any, file: str, cells: list[tuple[str, str]], roles: Mapping[str, str]
+    connection: Any,
+    file: str,
+    cells: list[tuple[str, str]],
+    roles: Mapping[str, str],
+    encoding: str,
 ) -> dict[str, Any]:
     """Return values v0, v1 and so on of a file, what of them is no number, and what is nested."""
     pointers = [_pointers(name) for name, _ in cells]
@@ -164,9 +195,10 @@ def _rows(
         for i, kind in enumerate(kinds)
     )
     other = "(json_type(json) <> 'OBJECT')::BIGINT AS other"
-    query = f"SELECT {selected(text, cells)}, {further}, {other} FROM {_source(file)}"  # noqa: S608
+    source, content = _source(file, encoding)
+    query = f"SELECT {selected(text, cells)}, {further}, {other} FROM {source}"  # noqa: S608
     with file_errors(file):
-        found = fetched(connection.sql(query, params=[glob.escape(file)]))
+        found = fetched(connection.sql(query, params=[content]))
     if not len(found["other"]):
         raise InputFileError(f"{show_path(file)} holds no object")
     if others := int(found["other"].sum()):
@@ -174,7 +206,7 @@ def _rows(
     for i, (name, _) in enumerate(cells):
         if not found[f"there{i}"].any():
             role = next(role for role, wanted in roles.items() if wanted == name)
-            known = json_header(connection, file)
+            known = json_header(connection, file, encoding)
             raise UnknownName.among(f"{argument_of(role)}= key", name, known, where=show_path(file))
     return found
 

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from cxjourney.exceptions import InputFileError, InvalidValue
+from cxjourney.exceptions import InputFileError
 from cxjourney.io._cells import check_duration_unit
-from cxjourney.io._csv_files import csv_column, csv_columns, csv_header
+from cxjourney.io._csv_files import csv_columns, csv_header, csv_relation
+from cxjourney.io._csv_form import CsvForm
 from cxjourney.io._excel import excel_table
-from cxjourney.io._files import (
-    check_encoding,
-    check_parquet_rows,
-    connect,
-    file_errors,
-    find_files,
-    format_of,
-    parquet_header,
-    parquet_relation,
-    show_path,
-    unchanged,
-)
-from cxjourney.io._json import json_column, json_columns, json_header
+from cxjourney.io._files import connect, find_files, format_of, show_path, unchanged
+from cxjourney.io._json import json_columns, json_header, json_relation
+from cxjourney.io._parquet import check_parquet_rows, parquet_header, parquet_relation
+from cxjourney.io._refusals import file_errors
 from cxjourney.log import (
     InteractionLog,
     Reading,
@@ -35,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from os import PathLike
 
+    from cxjourney.io._csv_form import FileForm
     from cxjourney.log import FurtherColumns
 
     FilePath = str | PathLike[str]
@@ -48,8 +41,10 @@ def read_csv(
     timestamp: str,
     touchpoint: str,
     delimiter: str | None = None,
+    decimal: Literal[".", ","] = ".",
+    skip_rows: int | Sequence[int] = 0,
+    encoding: str = "utf-8",
     timestamp_format: str | None = None,
-    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8",
     **columns: Unpack[FurtherColumns],
 ) -> InteractionLog:
     """Read a log from CSV files with one line an interaction, in any order.
@@ -62,12 +57,19 @@ def read_csv(
     customer, timestamp, touchpoint
         Names of the columns that every log needs.
     delimiter
-        What stands between cells; None takes the one of `,` `;` tab `|` that splits the header
-        into the columns asked for.
+        What stands between cells; None takes what a first line such as `sep=;` names, else the one
+        of `,` `;` tab `|` that splits the header into the columns asked for.
+    decimal
+        What stands before the fraction of a number. Marks of thousands are read where they can be
+        nothing else, as in 1,234.50; 1,234 is refused.
+    skip_rows
+        How many rows stand above the one that names the columns; or the numbers of the rows to
+        leave out, from 0 at the first of the file, such as `[1, 2]` for two lines of explanation
+        below the names. A blank line counts as a row, a line break in quotes ends none.
+    encoding
+        An encoding that Python knows, such as "cp1252". A byte order mark is understood.
     timestamp_format
         `strptime` format of the timestamps; None reads ISO 8601 (see `cxjourney._time.timestamps`).
-    encoding
-        How the characters are stored.
     **columns
         Further columns and options: see `InteractionLog.from_frame`. Numbers need units,
         `timestamp_unit` and `duration_unit`. Other columns of the file are not read.
@@ -80,7 +82,7 @@ def read_csv(
     ------
     InputFileError
         If nothing matches `path`, or a file is empty, damaged, or changes while it is read, or a
-        line has too many cells.
+        line has too many cells, or bytes that are not in the encoding.
     UnknownName
         If a file lacks a column; the nearest names are in the message.
     InvalidData
@@ -103,7 +105,7 @@ def read_csv(
     The work is done by DuckDB on a private connection in memory, which loads no extension, opens
     no network address and leaves no trace.
     """
-    _check_shape(delimiter, encoding)
+    form = CsvForm.of(delimiter=delimiter, decimal=decimal, skip_rows=skip_rows, encoding=encoding)
     reading = Reading.of(
         customer=customer,
         timestamp=timestamp,
@@ -112,12 +114,11 @@ def read_csv(
         **columns,
     )
     files = find_files(path)
-    _check_currency(reading, files, delimiter=delimiter, encoding=encoding)
     check_duration_unit(reading)
     with connect("read_csv()") as connection, unchanged(files):
-        found = csv_columns(
-            connection, files, reading.roles, delimiter=delimiter, encoding=encoding
-        )
+        if reading.currency is not None:
+            check_no_column(reading.currency, "currency", csv_header(connection, files[0], form))
+        found = csv_columns(connection, files, reading.roles, form)
     return log_of_columns(InteractionLog, found, reading)
 
 
@@ -174,8 +175,10 @@ def read_parquet(
         **columns,
     )
     files = find_files(path)
-    _check_currency(reading, files)
     with connect("read_parquet()") as connection, unchanged(files):
+        if reading.currency is not None:
+            present = parquet_header(connection, files[0])
+            check_no_column(reading.currency, "currency", present)
         found = _parquet_columns(connection, files, reading.roles)
     # DuckDB has let go of its memory before the columns are encoded
     return log_of_columns(InteractionLog, found, reading)
@@ -192,15 +195,11 @@ def _parquet_columns(
 
 
 def columns_by_content(
-    path: FilePath | Iterable[FilePath],
-    roles: Mapping[str, str],
-    *,
-    delimiter: str | None = None,
-    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8",
+    path: FilePath | Iterable[FilePath], roles: Mapping[str, str], **form: Unpack[FileForm]
 ) -> dict[str, Any]:
     """Return columns of a CSV, Parquet, JSON or Excel file by role, to be encoded.
 
-    Any: as for `log_of_columns`. One of the roles is "customer".
+    Any: as for `log_of_columns`. One of the roles is "customer". `form` is that of `file_columns`.
 
     Raises
     ------
@@ -213,38 +212,31 @@ def columns_by_content(
     MissingDependency
         If DuckDB is not installed (extra `files`).
     """
-    _check_shape(delimiter, encoding)
+    written = CsvForm.of(**form)
     files = find_files(path)
     kind = format_of(files[0])
     if kind == "xes":
         raise InputFileError(f"{show_path(files[0])} is no table of columns")
     with connect("columns_by_content()") as connection, unchanged(files):
         if kind == "excel":
-            return columns_of(excel_table(files[0]), roles)[0]
+            return columns_of(excel_table(files[0], skip_rows=written.skip_rows), roles)[0]
         if kind == "parquet":
             return _parquet_columns(connection, files, roles)
         if kind == "json":
-            return json_columns(connection, files, roles)
-        return csv_columns(connection, files, roles, delimiter=delimiter, encoding=encoding)
+            return json_columns(connection, files, roles, written.encoding)
+        return csv_columns(connection, files, roles, written)
 
 
-def file_columns(
-    path: FilePath | Iterable[FilePath],
-    *,
-    delimiter: str | None = None,
-    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8",
-) -> tuple[str, ...]:
+def file_columns(path: FilePath | Iterable[FilePath], **form: Unpack[FileForm]) -> tuple[str, ...]:
     """Return the names of the columns of a CSV, Parquet, JSON or Excel file, to choose from.
 
     Parameters
     ----------
     path
         A file, a glob, or several of them, of which the first is read. Local only.
-    delimiter
-        What stands between the cells of a CSV; None takes the one of `,` `;` tab `|` that splits
-        the first line most.
-    encoding
-        How the characters of a CSV are stored.
+    **form
+        How a CSV is written, as `read_csv` takes it; the encoding holds for JSON too, the rows to
+        skip for Excel.
 
     Returns
     -------
@@ -259,18 +251,14 @@ def file_columns(
     MissingDependency
         If DuckDB is not installed (extra `files`).
     """
-    _check_shape(delimiter, encoding)
+    written = CsvForm.of(**form)
     with connect("file_columns()") as connection:
         file = find_files(path)[0]
-        return _header_of(format_of(file), connection, file, delimiter, encoding)
+        return _header_of(format_of(file), connection, file, written)
 
 
 def empty_columns(
-    path: FilePath | Iterable[FilePath],
-    names: Collection[str],
-    *,
-    delimiter: str | None = None,
-    encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8",
+    path: FilePath | Iterable[FilePath], names: Collection[str], **form: Unpack[FileForm]
 ) -> tuple[str, ...]:
     """Return those of the columns that hold nothing, or blanks alone, in all of the files.
 
@@ -280,7 +268,7 @@ def empty_columns(
         A CSV, Parquet, JSON or Excel file, a glob, or several of them. Local only.
     names
         The columns to look at; one that a file lacks is empty there.
-    delimiter, encoding
+    **form
         As for `file_columns`.
 
     Raises
@@ -288,61 +276,50 @@ def empty_columns(
     InputFileError, InvalidValue, MissingDependency
         As for `file_columns`.
     """
-    _check_shape(delimiter, encoding)
+    written = CsvForm.of(**form)
     empty = list(names)
     with connect("empty_columns()") as connection:
         for file in find_files(path):
-            filled = _filled(connection, file, empty, delimiter, encoding)
+            filled = _filled(connection, file, empty, written)
             empty = [name for name in empty if name not in filled]
     return tuple(empty)
 
 
-def _filled(
-    connection: Any, file: str, names: Collection[str], delimiter: str | None, encoding: str
-) -> list[str]:
+def _filled(connection: Any, file: str, names: Collection[str], form: CsvForm) -> list[str]:
     """Return those of the columns that a file has and that hold more than blanks."""
     kind = format_of(file)
     if kind == "excel":
-        table = excel_table(file)
+        table = excel_table(file, skip_rows=form.skip_rows)
         cells = {name: table.get(name, []) for name in names}
         return [n for n in names if any(str(cell).strip() for cell in cells[n] if cell is not None)]
-    present = _header_of(kind, connection, file, delimiter, encoding)
-    filled = []
-    for name in (name for name in names if name in present):
-        with file_errors(file):
-            if kind == "parquet":
-                column = parquet_relation(connection, [file], [name])
-            elif kind == "json":
-                column = json_column(connection, file, name)
-            else:
-                column = csv_column(connection, file, name, delimiter=delimiter, encoding=encoding)
-            column = column.project("COLUMNS(*)::VARCHAR AS c")
-            if column.filter(r"regexp_matches(c, '\S')").limit(1).fetchall():
-                filled.append(name)
-    return filled
+    present = _header_of(kind, connection, file, form)
+    there = [name for name in names if name in present]
+    if not there:
+        return []
+    with file_errors(file):
+        if kind == "parquet":
+            table = parquet_relation(connection, [file], there)
+        elif kind == "json":
+            table = json_relation(connection, file, there, form.encoding)
+        else:
+            table = csv_relation(connection, file, there, form)
+        columns = [table.project(f"#{i}::VARCHAR AS c") for i in range(1, len(there) + 1)]
+        filled = r"regexp_matches(c, '\S')"
+        return [
+            name
+            for name, column in zip(there, columns, strict=True)
+            if column.filter(filled).limit(1).fetchall()
+        ]
 
 
-def _header_of(
-    kind: str, connection: Any, file: str, delimiter: str | None, encoding: str
-) -> tuple[str, ...]:
+def _header_of(kind: str, connection: Any, file: str, form: CsvForm) -> tuple[str, ...]:
     if kind == "parquet":
         return parquet_header(connection, file)
     if kind == "json":
-        return json_header(connection, file)
+        return json_header(connection, file, form.encoding)
     if kind == "excel":
-        return tuple(excel_table(file))
-    return csv_header(connection, file, delimiter=delimiter, encoding=encoding)
-
-
-def _check_currency(reading: Reading, files: Sequence[str], **shape: Any) -> None:
-    if reading.currency is not None:
-        check_no_column(reading.currency, "currency", file_columns(files, **shape))
-
-
-def _check_shape(delimiter: str | None, encoding: str) -> None:
-    check_encoding(encoding)
-    if delimiter is not None and len(delimiter) != 1:
-        raise InvalidValue.of("delimiter", "be a single character", delimiter)
+        return tuple(excel_table(file, skip_rows=form.skip_rows))
+    return csv_header(connection, file, form)
 
 
 def _shown(files: Sequence[str]) -> str:

@@ -1,0 +1,78 @@
+"""Parquet files as DuckDB reads them."""
+
+from __future__ import annotations
+
+import glob
+from typing import TYPE_CHECKING, Any
+
+from cxjourney.exceptions import InputFileError, UnknownName
+from cxjourney.io._files import show_path
+from cxjourney.io._refusals import file_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def parquet_header(connection: Any, file: str) -> tuple[str, ...]:
+    """Return the names of the columns of a Parquet file.
+
+    Raises
+    ------
+    InputFileError
+        If the file is no Parquet or damaged.
+    """
+    path = [glob.escape(file)]
+    with file_errors(file):
+        query = "SELECT name, num_children FROM parquet_schema(?)"
+        tree = connection.execute(query, path).fetchall()
+    names, place = [], 1  # the root comes first, and children after their parent
+    while place < len(tree):
+        names.append(tree[place][0])
+        waiting = 1
+        while waiting:
+            waiting += (tree[place][1] or 0) - 1
+            place += 1
+    return tuple(names)
+
+
+def parquet_relation(connection: Any, files: Sequence[str], names: Sequence[str]) -> Any:
+    """Return the named columns of Parquet files as a DuckDB relation; Any: DuckDB is optional.
+
+    Raises
+    ------
+    InputFileError
+        If a file is no Parquet or damaged.
+    UnknownName
+        If a file lacks a column; names the nearest ones.
+    """
+    names = list(dict.fromkeys(names))
+    for file in files:
+        present = parquet_header(connection, file)
+        lowered = [name.lower() for name in present]
+        for name in names:
+            if name not in present:
+                raise UnknownName.among("column", name, present, where=show_path(file))
+            if (n := present.count(name)) > 1:
+                raise InputFileError(f"{show_path(file)} has {n} columns {name!r}")
+            if lowered.index(name.lower()) != present.index(name):
+                raise InputFileError(
+                    f"{show_path(file)} has an earlier column that differs from {name!r} in case "
+                    "only, which DuckDB takes for it: rename one of them"
+                )
+    paths = [glob.escape(file) for file in files]
+    quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+    options = "hive_partitioning=false, union_by_name=true"
+    query = f"SELECT {quoted} FROM read_parquet(?, {options})"  # noqa: S608 - names are quoted
+    return connection.sql(query, params=[paths])
+
+
+def check_parquet_rows(connection: Any, files: Sequence[str], rows: int) -> None:
+    """Raise InputFileError unless there are as many rows as the footers of the files count."""
+    query = "SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata(?)"
+    paths = [glob.escape(file) for file in files]
+    footers = connection.execute(query, [paths]).fetchone()[0]
+    if footers != rows:
+        raise InputFileError(
+            f"{show_path(files[0])} cannot be read: {rows:,} rows were found where the footer "
+            f"counts {footers:,}"
+        )
