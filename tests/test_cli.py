@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_without_a_goal_it_says_that_nothing_converts(folder, capsys):
 def test_the_limit_that_is_suggested_is_printed_before_the_report(folder, capsys):
     assert main(["report", "events.csv", "--goal", "buy"]) == 0
     text = capsys.readouterr().out
-    assert "inactivity: 4 d, as suggested" in text.partition("Customer journeys")[0]
+    assert "inactivity: 4 days, as suggested" in text.partition("Customer journeys")[0]
 
 
 def test_closed_cases_need_no_limit(folder, capsys):
@@ -643,3 +644,23 @@ def test_a_file_as_other_programs_write_it_is_read(folder, capsys):
 @pytest.mark.parametrize("rows", ["-1", "1.5", "x", ",", "", "1,,2", "²"])
 def test_what_are_no_rows_to_leave_out_is_refused(rows, folder, fails):
     assert "--skip-rows: must be a number such as 3" in fails("events.csv", f"--skip-rows={rows}")
+
+
+def test_python_is_named_as_python_and_options_as_options(folder, capsys):
+    rows = [f"c{i},web,2026-01-{1 + i % 28:02}" for i in range(60)]
+    rows += [f"c{i},lost,2026-01-{1 + i % 28:02} 01:00" for i in range(40)]
+    rows += [f"c{i},buy,2026-01-{1 + i % 28:02} 02:00" for i in range(40, 60)]
+    Path("ends.csv").write_text("\n".join(["customer,event,time", *rows]), encoding="utf-8")
+    assert main(["report", "ends.csv", "--goal", "buy", "--inactivity", "3d"]) == 0
+    text = capsys.readouterr().out
+    assert "say --expected-exits lost" in text
+    for line in text.splitlines():
+        known = re.sub(r"'[^']*'", "", line)
+        named = re.findall(r"(?<!-)\b[a-z]+_?[a-z]*=", known)
+        assert not named or "in Python" in " ".join(text.split()), line
+    assert "expected_exits" not in text
+    assert main(["compare", "ends.csv", "--inactivity", "3d", "--after", "2026-01-15"]) == 0
+    text = capsys.readouterr().out
+    assert "conversions are not compared" in text
+    assert "conversion " not in text
+    assert "(converted)" not in text

@@ -40,6 +40,23 @@ def test_at_most_two_hundred_names_are_public():
     assert len(names) <= 200, sorted(names)
 
 
+def test_functions_and_methods_bear_the_names_by_which_they_are_called():
+    # Python's own errors, such as that of too many arguments, name a function as it was defined
+    for module in ("cxjourney", *PACKAGES):
+        public = importlib.import_module(module)
+        for name in public.__all__:
+            value = getattr(public, name)
+            if inspect.isfunction(value) or inspect.isclass(value):
+                assert value.__name__ == name
+            if not inspect.isclass(value):
+                continue
+            for method in filter(lambda one: not one.startswith("_"), dir(value)):
+                found = inspect.getattr_static(value, method)
+                found = getattr(found, "__func__", found)
+                if inspect.isfunction(found) and found.__module__.startswith("cxjourney"):
+                    assert found.__name__ == method, f"{module}.{name}.{method}"
+
+
 def test_what_draws_repeats_by_default():
     drawing = {
         f"{package}.{name}": inspect.signature(value).parameters["rng"].default

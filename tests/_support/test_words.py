@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
 import cxjourney as cx
 from cxjourney._support.table import format_value
-from cxjourney._support.words import counted, in_agreement, in_days
+from cxjourney._support.words import counted, how_long, in_agreement
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,10 @@ def test_seconds_are_shown_in_a_unit_that_can_be_read():
     assert "seconds" not in repr(median)
 
 
-def test_days_agree_with_their_number():
-    assert [in_days(days) for days in (1.0, 11.0, 1.5, 22.1296)] == [
-        "1 day", "11 days", "1.5 days", "22.1296 days",
+def test_times_are_said_as_people_say_them():
+    days = [how_long(timedelta(days=days)) for days in (1, 11, 1.5, 22.1296, 3650)]
+    assert days == ["1 day", "11 days", "36 hours", "22.1 days", "3,650 days"]
+    seconds = [how_long(n) for n in (1, 5.94, 60, 90, 660, 3_600, 5_400)]
+    assert seconds == [
+        "1 second", "5.94 seconds", "1 minute", "90 seconds", "11 minutes", "1 hour", "90 minutes",
     ]  # fmt: skip

@@ -100,7 +100,7 @@ def test_the_whole_journeys_stand_first_with_second_minus_first():
     assert "in old shop" in shown[1]
     assert shown[1].index("old shop") < shown[1].index("new shop")
     assert shown[2].split()[:2] == ["figure", "old"]
-    assert any("the second minus the first: new shop against old shop" in line for line in shown)
+    assert any("Every difference is new shop minus old shop." in line for line in shown)
     assert found.table["probability"][0] - found.table["probability_against"][0] == pytest.approx(
         found.table["difference"][0]
     )
@@ -203,8 +203,8 @@ def test_what_happened_after_the_step_is_never_used():
         assert "rating" not in text
     # a label may know how a journey went: it is looked at only if asked for
     labelled = journeys.label("won", journeys.outcome == 0)
-    assert "won = True" not in segments(labelled, of="cart").table["group"]
-    assert segments(labelled, "won", of="cart").table["group"] == ("won = True",)
+    assert "won = yes" not in segments(labelled, of="cart").table["group"]
+    assert segments(labelled, "won", of="cart").table["group"] == ("won = yes",)
     # a later visit of the same journey does not say what came before an earlier one
     rows = []
     for i in range(200):
@@ -296,3 +296,15 @@ def test_it_is_drawn_with_the_group_to_the_right():
     assert "after minus before" in ax.get_xlabel()
     assert len(ax.get_yticklabels()) == 5
     assert cx.compare.Differences.from_dict(found.to_dict()).to_dict() == found.to_dict()
+
+
+def test_without_a_goal_conversions_are_left_out_and_nothing_else():
+    log = cx.datasets.sample(seed=1, customers=300).log
+    journeys = log.journeys(inactivity=timedelta(days=14))
+    found = segments(journeys, "segment", reaching="cart")
+    assert set(found.headline["figure"]) == {"drop-off", "visits"}
+    assert cx.CONVERSION not in found.table["to"]
+    assert "cart" in found.table["to"]
+    assert sum("conversions are not compared" in caveat for caveat in found.caveats) == 1
+    with pytest.raises(InvalidValue, match="goal="):
+        segments(journeys, of=cx.CONVERSION)

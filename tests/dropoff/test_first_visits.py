@@ -81,7 +81,7 @@ def test_golden_example_of_conversion_after_a_first_visit(limit):
     half = q * np.sqrt(p * (1 - p) / n + q * q / (4 * n * n)) / (1 + q * q / n)
     ends = (row["conversion_after_low"], row["conversion_after_high"])
     assert ends == pytest.approx((centre - half, centre + half), rel=1e-9)
-    assert "within 4 d of the first visit of a journey" in repr(found)
+    assert "within 4 days of the first visit of a journey" in repr(found)
 
 
 def test_nobody_was_followed_to_the_end_of_the_window():

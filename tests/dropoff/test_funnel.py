@@ -376,7 +376,7 @@ def test_explain_says_what_counted_and_what_did_not():
         "step 1: another attempt",
         "step 1: enters",
         "step 2",
-        "not step 3: expired, window 7 d",
+        "not step 3: expired, window 7 days",
     ]
     assert "no step 1 before it" in found.explain("c").table["verdict"][0]
     assert "not over" in found.explain("e").table["verdict"][0]
@@ -403,7 +403,7 @@ def test_explain_tells_strict_order_and_limits_of_steps():
     strict = funnel(log_of(days), ["web", "cart"], order="strict").explain("a")
     assert strict.table["verdict"][2] == "not step 2: no step 1 right before it"
     short = funnel(log_of(days), ["web", Step("cart", within=DAY)]).explain("a")
-    assert short.table["verdict"][2] == "not step 2: expired, step limit 24 h"
+    assert short.table["verdict"][2] == "not step 2: expired, step limit 1 day"
     loose = funnel(log_of(days), ["cart", "web"], order="unordered").explain("a")
     assert loose.table["verdict"] == ("done so far: 1", "no step", "done so far: 2")
 

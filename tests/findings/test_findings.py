@@ -158,7 +158,7 @@ def test_touchpoint_that_only_carries_a_segment_is_no_finding() -> None:
     (one,) = found
     assert one.share_explained is not None
     assert one.share_explained.value > 0.7
-    assert any("as their peers" in reason for reason in one.reasons)
+    assert any("no more often than at its peers" in reason for reason in one.reasons)
 
 
 def test_change_has_its_date() -> None:
@@ -265,12 +265,12 @@ def test_ends_are_listed_apart_until_they_are_confirmed() -> None:
 
 def test_nothing_to_win_where_all_convert() -> None:
     found = findings(small([(["web", "cart", "buy"], 999), (["web"], 1)]))
-    assert found.headline.startswith("Nothing to win here")
+    assert found.headline.startswith("There is nothing to win here")
     assert not len(found)
     # whoever was served and falls silent is not lost
     served = findings(small([(["web", "buy", "delivery"], 999), (["web"], 1)]))
     assert "of 1,000 closed journeys" in served.headline or "of 999" in served.headline
-    assert served.headline.startswith("Nothing to win here")
+    assert served.headline.startswith("There is nothing to win here")
 
 
 def test_what_one_customer_has_most_of_cannot_be_tested() -> None:

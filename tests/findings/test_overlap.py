@@ -54,7 +54,10 @@ PEERS = [(name, "other", 1_000, 200) for name in ("form", "help", "list")]
 
 @pytest.mark.parametrize(
     ("others", "share", "said"),
-    [(160, 1.0, "as their peers"), (184, 0.5, "lose more than their peers as well")],
+    [
+        (160, 1.0, "no more often than at its peers"),
+        (184, 0.5, "more often than at its peers, too"),
+    ],
 )
 def test_share_of_the_excess_that_a_segment_explains(others: int, share: float, said: str) -> None:
     # 200 students leave half the time, peers a fifth; the others a fifth, or such that half is left
@@ -165,7 +168,7 @@ def test_correlated_attribute_is_an_echo() -> None:
     journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
     found = findings(journeys, segments=["student", "young"])
     assert [(one.where, one.who) for one in found] == [("cart", "student: True")]
-    assert any("more are explained" in note for note in found.notes)
+    assert any("explained by those above" in note for note in found.notes)
     # alone it is found: it was not too weak, but carried
     alone = findings(journeys, segments=["young"])
     assert ("cart", "young: True") in [(one.where, one.who) for one in alone]

@@ -124,32 +124,32 @@ def test_labels_are_segments_that_follow_their_journeys(sample):
     labelled = sample.label("long", long)
     assert "long" not in sample.columns.attributes
     found = paths(labelled, segment="long")
-    assert found.values == ("False", "True")
-    assert found["True"].n_journeys == np.count_nonzero(long)
+    assert found.values == ("no", "yes")
+    assert found["yes"].n_journeys == np.count_nonzero(long)
     assert found.rule == "Each journey has the long with which it was labelled."
     half = np.arange(len(long)) % 2 == 0
     part = labelled.where(half)
-    assert paths(part, segment="long")["True"].n_journeys == np.count_nonzero(long & half)
+    assert paths(part, segment="long")["yes"].n_journeys == np.count_nonzero(long & half)
     words = np.where(long, "long", np.where(half, "short", None)).tolist()
     assert paths(sample.label("kind", words), segment="kind").values == ("long", "short", MISSING)
     compared = cx.compare.segments(labelled, "long")
-    assert set(compared.table["group"]) == {"True"}
+    assert set(compared.table["group"]) == {"yes"}
     assert trend(labelled, "conversion_rate", by="month", segment="long").values == found.values
     asked = cx.findings(labelled, segments=["long"])
-    assert {one.who for one in (*asked, *asked.watching)} <= {"", "long: False", "long: True"}
+    assert {one.who for one in (*asked, *asked.watching)} <= {"", "long: no", "long: yes"}
 
 
 def test_a_label_marks_the_journeys_of_a_row(sample):
     left = exits(sample).journeys("cart")
     labelled = sample.label("left at cart", left)
     told = exits(labelled, segment="left at cart")
-    assert told["True"].n_journeys == len(left)
-    row = dict(zip(told["False"].table["touchpoint"], told["False"].table["exits"], strict=True))
+    assert told["yes"].n_journeys == len(left)
+    row = dict(zip(told["no"].table["touchpoint"], told["no"].table["exits"], strict=True))
     assert row["cart"] == 0
     part = sample.where(sample.lengths > 2)  # numbers are those of the whole
     inside = exits(part).journeys("cart")
     again = sample.label("left at cart", inside)
-    assert exits(again, segment="left at cart")["True"].n_journeys == len(inside)
+    assert exits(again, segment="left at cart")["yes"].n_journeys == len(inside)
 
 
 def test_labels_tell_apart_journeys_of_one_customer_that_begin_at_one_time():
@@ -174,7 +174,7 @@ def test_labels_of_another_kind_are_refused(sample, journeys):
     with pytest.raises(InvalidValue, match="replace=True"):
         sample.label("segment", sample.converted)
     one = sample.label("segment", sample.converted, replace=True)
-    assert paths(one, segment="segment").values == ("False", "True")
+    assert paths(one, segment="segment").values == ("no", "yes")
 
 
 def test_findings_take_no_label_that_nobody_asked_for(sample):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -126,9 +127,8 @@ def test_where_nobody_came_twice_nothing_is_suggested(log):
 def test_it_survives_json_and_prints_its_assumptions(log):
     found = log.suggest_inactivity(goal="buy")
     assert InactivitySuggestion.from_dict(found.to_dict()) == found
-    assert "The suggested limit is 10 d: at least 99% of the 6 gaps are shorter than that." in repr(
-        found
-    )
+    said = "The suggested limit is 10 days: at least 99% of the 6 gaps are shorter than that."
+    assert said in repr(found)
 
 
 def test_arguments_are_checked(log):
@@ -366,12 +366,16 @@ def test_a_report_is_not_sure_on_a_limit_that_nobody_chose():
     journeys = log.journeys(goal="order", inactivity=found.suggested)
     report = cx.report.build(journeys, suggestion=found)
     chosen, unchosen = cx.report.build(journeys).sections[0], report.sections[0]
-    unsure = "before somebody chooses the inactivity limit"
+    unsure = "not certain until the inactivity limit is chosen"
     assert len(chosen.ranked) == len(unchosen.ranked) > 1
     assert not any(unsure in text for _, text in chosen.ranked)
     assert all(unsure in text for _, text in unchosen.ranked)
     for section in report.sections:
-        if section.anchor in {"findings", "exits"}:
-            assert section.remarks[0].startswith("Nobody chose the inactivity limit: 1")
+        if section.anchor == "findings":
+            assert section.remarks[0].startswith("Nobody has chosen the inactivity limit. 1")
+            assert not any(re.search(r"\bis sure|\bare sure\b,|surely", x) for x in section.remarks)
+        elif section.anchor in {"map", "funnel", "exits", "metrics"}:
+            assert any("which nobody has chosen" in remark for remark in section.remarks)
+    assert report.figures[-1].name == "Inactivity limit"
     with pytest.raises(InvalidValue, match="suggestion"):
         cx.report.build(journeys, suggestion=found.suggested)

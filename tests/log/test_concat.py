@@ -188,3 +188,9 @@ def test_an_empty_log_adds_nothing():
     empty = InteractionLog.from_interactions([])
     assert InteractionLog.concat([empty, log, empty]) == log
     assert len(InteractionLog.concat([empty])) == 0
+
+
+def test_logs_that_are_no_list_are_told_how_to_give_them():
+    log = log_of([("a", 1, "web")])
+    with pytest.raises(InvalidValue, match=r"InteractionLog\.concat takes one list of logs"):
+        InteractionLog.concat(log, log)  # type: ignore[arg-type]

@@ -66,7 +66,7 @@ def test_it_opens_with_the_findings(report, sample):
     for (_, said), one in zip(first.ranked, found, strict=True):
         assert said.startswith(one.sentence)
         assert f"{one.gain.value:,.0f} [{one.gain.low:,.0f}, {one.gain.high:,.0f}] more" in said
-    assert first.remarks[0] == f"3 findings are sure, of {sum(found.tests['tests']):,} tests."
+    assert first.remarks[0] == f"3 findings are sure, out of {sum(found.tests['tests']):,} tests."
     assert first.parts[0].table["gain_low"].tolist() == [one.gain.low for one in found]
     assert first.parts[1].caption.startswith("Worth watching")
 

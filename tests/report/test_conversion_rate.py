@@ -104,7 +104,8 @@ def test_served_customers_are_not_lost_ones(journeys, page):
     assert top["Dropped"] == f"{lost:,}"
     assert top["Silent after a goal"] == f"{silent:,}"
     assert f"{silent:,} more fell silent after a goal" in page.sections[0].lead
-    assert f"Of those that dropped {silent:,} had begun after a goal" in repr(exits(journeys))
+    assert f"{lost:,} dropped; " in repr(exits(journeys))
+    assert f"{silent:,} more journeys fell silent after a goal" in repr(exits(journeys))
     first = journeys.where(~after)
     assert "Silent after a goal" not in {f.name for f in cx.report.build(first).figures}
 

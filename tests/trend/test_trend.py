@@ -441,7 +441,7 @@ def test_segments_without_a_value_have_an_empty_chart() -> None:
 def test_result_goes_to_json_and_back(steady: Journeys) -> None:
     found = trend(steady, "conversion_rate", by="month")
     assert Trend.from_dict(found.to_dict()).to_dict() == found.to_dict()
-    assert "No change since any date" in repr(found)
+    assert "No date stands out" in repr(found)
 
 
 def test_messages_name_what_there_is(steady: Journeys) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -29,7 +30,7 @@ from cxjourney._findings._words import (
 from cxjourney._stats.estimate import Estimate
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_count, check_level, check_names, check_number
-from cxjourney._support.words import in_days
+from cxjourney._support.words import counted, how_long
 from cxjourney.exceptions import UnknownName
 from cxjourney.journeys import (
     CONVERTED,
@@ -59,8 +60,13 @@ _NO_GAIN = (
 _WORTH_WATCHING = 0.5
 _WATCHED_P = 0.05
 _ASSUMPTION = (
-    "Gains assume that whoever is kept goes on as those did who stayed; they are corrected for "
-    "having been selected, and those of nested findings are not to be added."
+    "Gains assume that customers who are kept go on like those who stayed. They are corrected for "
+    "the selection of large ones, and gains of overlapping findings do not add up."
+)
+_FOLLOWED = (
+    "Shares of exits here are those of visits that were followed for the whole inactivity limit. "
+    "The exit probability of `dropoff.exits` also uses visits that were followed for less, so it "
+    "can differ a little."
 )
 
 
@@ -197,7 +203,7 @@ def _first(found: list[tuple[Finding, float]], level: float) -> list[str]:
     bound = -ndtri((1 - level) / (len(found) * (len(found) - 1))) * np.hypot(error[1:], error[0])
     if not np.all(gain[0] - gain[1:] > bound):
         return []
-    return ["The first is surely the first: the gain of no other is as large."]
+    return ["The first finding surely has the largest gain."]
 
 
 def _nothing_to_find(trials: Trials) -> str:
@@ -206,11 +212,11 @@ def _nothing_to_find(trials: Trials) -> str:
     won = int(np.count_nonzero(journeys.outcome == CONVERTED))
     lost = int(np.count_nonzero(journeys.outcome == DROPPED)) - journeys.n_dropped_after_goal
     if not won:
-        return "No journey has reached the goal, so that nothing can be said of what keeps from it."
+        return "No journey has reached the goal, so what keeps journeys from it cannot be told."
     if lost <= _NOTHING * (won + lost):
         return (
-            f"Nothing to win here: {won:,} of {won + lost:,} closed journeys have converted, and "
-            f"only {lost:,} dropped."
+            f"There is nothing to win here: {won:,} of {won + lost:,} journeys that have ended "
+            f"converted, and only {lost:,} dropped."
         )
     return ""
 
@@ -221,8 +227,8 @@ def _headline(sure: list[Finding], found: Judgement) -> str:
         return f"Nothing is surely wrong: none of {number:,} tests stands out."
     are = "1 finding is" if len(sure) == 1 else f"{len(sure)} findings are"
     if sure[0].gain.low < _SHOWN_GAIN:
-        return f"{are} sure, of {number:,} tests, but no gain can be shown. {sure[0].sentence}"
-    return f"{are} sure, of {number:,} tests. The first: {sure[0].sentence}"
+        return f"{are} sure, out of {number:,} tests, but no gain can be shown. {sure[0].sentence}"
+    return f"{are} sure, out of {number:,} tests. The first: {sure[0].sentence}"
 
 
 def _said(
@@ -231,35 +237,40 @@ def _said(
     notes = []
     if trials.begin_us > trials.first_us:
         notes.append(
-            "Far fewer conversions are recorded in the first days than the times to conversion "
-            "lead to expect: the record is taken as complete from "
-            f"{date_of(trials, (trials.begin_us - trials.first_us) // DAY_US)}, and earlier visits "
-            "take no part."
+            "The first days hold far fewer conversions than the times to conversion imply. The "
+            "record is taken to be complete from "
+            f"{date_of(trials, (trials.begin_us - trials.first_us) // DAY_US)} on, and earlier "
+            "visits are left out."
         )
     if trials.exits_are_labels:
         notes.append(
-            "All exits follow the last contact at the same distance: they were written afterwards, "
-            "and of the latest customers they say only that they have not come back yet. So no "
-            "change, no incident and no last quarter is tested; an inactivity limit allows it."
+            "All exits follow the last contact after the same time, so they were written "
+            "afterwards, and of the latest customers they only say that they have not come back "
+            "yet. Changes, incidents and the last quarter are therefore not tested; with an "
+            "inactivity limit they would be."
         )
     if not found.with_stages:
         notes.append(
-            "No stage has enough touchpoints to be peers: exits are held against what the nearness "
-            "to the goal lets expect, and no excess over peers is claimed."
+            "No stage has enough touchpoints for a comparison with peers: exits are compared with "
+            "those that a touchpoint so near to the goal would be expected to have."
         )
     notes += [
         (
-            f"Of the sure findings at most {100 * (1 - level):.3g}% are false on average; they are "
-            "ranked by the lower end of the gain (gain_low)."
+            f"Of findings that are called sure at most {100 * (1 - level):.3g}% are false on "
+            "average. They are ranked by the lower end of the gain (gain_low)."
         ),
         _ASSUMPTION,
-        f"Conversions later on are counted within {in_days(trials.window)}.",
+        f"Later conversions are counted within {how_long(timedelta(days=trials.window))}.",
+        _FOLLOWED,
     ]
     if len(sure) > n:
-        notes.append(f"{len(sure) - n:,} further sure findings are not shown.")
+        notes.append(
+            f"{counted(len(sure) - n, 'more sure finding is', 'more sure findings are')} not shown."
+        )
     carried = sum(one.carried_by is not None for one in found.others)
     if carried:
-        notes.append(f"{carried:,} more are explained by the findings above.")
+        more = counted(carried, "more finding is", "more findings are")
+        notes.append(f"{more} explained by those above.")
     return tuple(notes)
 
 
@@ -311,8 +322,8 @@ def _observed(trials: Trials, seen: Observation, level: float) -> Finding:
         sentence=seen.sentence,
         effect=_estimate("effect", (seen.effect, seen.low, seen.high), level, "fraction", n),
         gain=Estimate(value=math.nan, unit="conversions", name="gain"),
-        reasons=("It comes with fewer conversions; no chance model stands behind the claim.",),
-        doubts=("Whoever this happens to may have been less likely to convert before.",),
+        reasons=("It comes with fewer conversions, but no test of significance stands behind it.",),
+        doubts=("Customers to whom this happens may have been less likely to convert anyway.",),
         next_steps=("Compare these journeys with the others: `finding.journeys()`.",),
     )
 

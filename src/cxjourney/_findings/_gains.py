@@ -116,11 +116,11 @@ def share_explained(
     contrast = contrast_with_peers(sums, np.zeros(len(peers), dtype=np.int64))
     d, error = float(contrast.difference[mine]), float(np.sqrt(contrast.variance[mine]))
     if d + _ONE_SIDED * error < float(all_.whole) / 2:
-        said = "The others are as their peers."
+        said = "The other customers leave no more often than at its peers."
     elif contrast.p[mine] > _WATCHED:
-        said = "For the others no excess is shown."
+        said = "No excess is shown for the other customers."
     else:
-        said = "The others lose more than their peers as well."
+        said = "The other customers leave more often than at its peers, too."
     return float(np.clip(share.whole, 0.0, 1.0)), low, high, said
 
 

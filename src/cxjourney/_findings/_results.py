@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from shlex import quote
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -12,6 +13,7 @@ from cxjourney import plot
 from cxjourney._stats.estimate import Estimate
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
+from cxjourney._support.words import counted
 from cxjourney.journeys import WithPeople
 
 if TYPE_CHECKING:
@@ -128,8 +130,7 @@ class Finding(WithPeople):
         )
 
     def _notes(self) -> tuple[str, ...]:
-        certain = f"It is {self.certainty}; {self.n_journeys:,} journeys of "
-        hit = f"{certain}{self.n_customers:,} customers are hit."
+        hit = f"It is {self.certainty}. {affected_by(self)}"
         doubts = (f"What could make it wrong: {doubt}" for doubt in self.doubts)
         return (self.sentence, hit, *self.reasons, *doubts, *self.next_steps)
 
@@ -213,24 +214,35 @@ class Findings(Result):
     def _notes(self) -> tuple[str, ...]:
         return (*(finding.sentence for finding in self.sure[1:]), *self.notes)
 
-    def _further(self) -> tuple[tuple[str, Table], ...]:
-        named = list(self.ends["touchpoint"]) if len(self.ends) else []
+    def _further(self, *, option: bool = False) -> tuple[tuple[str, Table], ...]:
+        """`option` says how the command confirms ends, instead of how Python does."""
+        named = list(map(str, self.ends["touchpoint"])) if len(self.ends) else []
+        confirming = f"expected_exits={named}"
+        if option:
+            confirming = " ".join(f"--expected-exits {quote(name)}" for name in named)
         apart = (
             (
-                "Worth watching: none of these is sure, whatever its place",
+                "Worth watching, but not sure",
                 _brief(_rows(self.watching, self.mix.backend), _SHOWN_APART),
             ),
-            (f"{_ENDS}expected_exits={named}", _brief(self.ends, _END_COLUMNS)),
+            (f"{_ENDS}{confirming}", _brief(self.ends, _END_COLUMNS)),
             ("What could not be tested", self.untested),
         )
         return tuple((heading, table) for heading, table in apart if len(table))
 
 
-_PLACE = ("where", "who", "kind", "since", "until", "effect")
-_SHOWN = ("gain_low", "gain", "gain_high", *_PLACE, "journeys", "customers", "unusual")
-_SHOWN_APART = (*_PLACE, "low", "high", "customers")
+_PLACE = ("where", "who", "since", "until")
+_HIT = ("journeys", "customers")
+_SHOWN = ("gain_low", "gain", "gain_high", *_PLACE, *_HIT, "effect", "kind", "unusual")
+_SHOWN_APART = (*_PLACE, "kind", "effect", "low", "high", *_HIT)
 _END_COLUMNS = ("touchpoint", "visits", "exit_probability")
-_ENDS = "Ends to confirm: nearly all journeys end there. If that is as it should be, say so by "
+_ENDS = "Ends to confirm: nearly all visits here are exits. If that is as it should be, say "
+
+
+def affected_by(finding: Finding) -> str:
+    """Return who is hit, in a sentence."""
+    journeys, customers = finding.n_journeys, finding.n_customers
+    return f"It affects {counted(journeys, 'journey')} of {counted(customers, 'customer')}."
 
 
 def _brief(table: Table, names: tuple[str, ...]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.landmark import LandmarkDifference, Landmarks
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.table import Table, format_value
-from cxjourney._support.words import in_days
+from cxjourney._support.words import how_long
 from cxjourney.journeys import segments_of, units_of
 
 if TYPE_CHECKING:
@@ -84,8 +85,8 @@ def deviations(trials: Trials, blueprint: JourneyBlueprint, *, level: float) -> 
             Observation(
                 kind="deviation",
                 touchpoint=place,
-                sentence=f"Journeys with {step} {kind.replace('_', ' ')}, against the blueprint, "
-                f"convert by {100 * less:.1f} points less often.",
+                sentence=f"Of journeys in which {step} is {kind.replace('_', ' ')}, unlike in the "
+                f"blueprint, {100 * less:.1f} points fewer convert.",
                 visits=with_it & ((trials.touchpoint == place) | (place < 0)),
                 effect=less,
                 low=-float(row["high"] or np.nan),
@@ -97,10 +98,10 @@ def deviations(trials: Trials, blueprint: JourneyBlueprint, *, level: float) -> 
 
 
 _WORDS = {
-    "loop": "Who comes to {x} a second time ({share} of its journeys)",
-    "wait": "After a long wait at {x} (one in four)",
-    "low point": "After a contact at {x} that was felt badly ({share})",
-    "expectation gap": "After a contact at {x} below what was expected ({share})",
+    "loop": "Of those who come to {x} a second time ({share} of its journeys)",
+    "wait": "After a long wait at {x} (the longest quarter)",
+    "low point": "After a bad experience at {x} ({share} of its visits that were rated)",
+    "expectation gap": "After a visit of {x} that fell short of expectations ({share})",
 }
 
 
@@ -114,7 +115,7 @@ def _worst(trials: Trials, kind: str, mine: Bools, among: Bools, level: float) -
         place = trials.touchpoint[rows - 1]
     order = np.argsort(place, kind="stable")
     bounds = np.searchsorted(place[order], np.arange(trials.size + 1))
-    found, tested = [], 0
+    found, tested, within = [], 0, how_long(timedelta(days=trials.window))
     for x, (a, b) in enumerate(pairwise(bounds.tolist())):
         some = rows[order[a:b]]
         first = mine[some]
@@ -133,8 +134,8 @@ def _worst(trials: Trials, kind: str, mine: Bools, among: Bools, level: float) -
             Observation(
                 kind=kind,
                 touchpoint=x,
-                sentence=f"{start} the goal is reached within {in_days(trials.window)} by "
-                f"{-100 * d.value:.1f} points fewer than otherwise.",
+                sentence=f"{start}, {-100 * d.value:.1f} points fewer reach the goal within "
+                f"{within} than otherwise.",
                 visits=visits,
                 effect=-d.value,
                 low=-d.value - half,
@@ -262,9 +263,9 @@ def _shifted(trials: Trials, table: Table) -> list[Observation]:
         Observation(
             kind="mix",
             touchpoint=-1,
-            sentence="Fewer journeys convert in the second half because others come "
-            f"({row['by']}): {100 * mix[i]:.1f} points by the mix, {100 * rates:+.1f} by the "
-            "rates within groups.",
+            sentence="Fewer journeys convert in the second half because other customers come "
+            f"(by {row['by']}): the mix changes the rate by {100 * mix[i]:.1f} points, the rates "
+            f"within groups change it by {100 * rates:+.1f}.",
             visits=np.asarray(trials.day >= trials.n_days / 2),
             effect=-float(mix[i]),
             low=-float(np.asarray(table["mix_high"])[i]),

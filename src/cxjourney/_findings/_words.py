@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cxjourney._findings._trials import DAY_US
 from cxjourney._support.table import format_value
-from cxjourney._support.words import in_days
+from cxjourney._support.words import how_long
 
 if TYPE_CHECKING:
     from cxjourney._findings._claims import Claim
@@ -70,7 +70,7 @@ def _those(trials: Trials, claim: Claim) -> str:
     if claim.attribute < 0:
         return ""
     attribute = trials.attributes[claim.attribute]
-    return f" among those whose {attribute.name} is {attribute.values[claim.level]}"
+    return f" of customers whose {attribute.name} is {attribute.values[claim.level]}"
 
 
 def _points(value: float) -> str:
@@ -83,30 +83,28 @@ def sentence_of(trials: Trials, judged: Judged, *, with_stages: bool) -> str:
     where, those = place_of(trials, claim), _those(trials, claim)
     more, rate = _points(claim.effect), format_value(claim.rate, "percent")
     if claim.kind == "excess":
-        peers = "at its peers" if with_stages else "at touchpoints as near to the goal"
-        return f"At {where} {rate} of the visits end, {more} more than {peers}."
+        peers = "at its peers" if with_stages else "at touchpoints equally near to the goal"
+        return f"At {where}, {rate} of visits are exits, {more} more than {peers}."
     if claim.kind == "handoff":
         return (
-            f"After the switch {where} {rate} of the visits end, {more} more than after arriving "
-            "from within."
+            f"After the switch {where}, {rate} of visits are exits, {more} more than after "
+            "arrivals from the same channel."
         )
-    lost = (
-        f"{rate} of the visits end, {more} more"
-        if claim.outcome == "exit"
-        else f"{rate} reach the goal within {in_days(trials.window)}, {more} fewer"
-    )
+    within = how_long(timedelta(days=trials.window))
     at = "At nearly all touchpoints" if where == "everywhere" else f"At {where}"
+    lost, more = f"{rate} of visits{those} are exits", f"{more} more"
     if claim.outcome == "conversion":
-        at = f"After {where}"
+        at, more = f"After {where}", f"{_points(claim.effect)} fewer"
+        lost = f"{rate} of journeys{those} reach the goal within {within}"
     if claim.kind in {"segment", "downstream"} and those:
-        return f"{at} {lost}{those} than among the others."
+        return f"{at}, {lost}, {more} than of the others."
     since = date_of(trials, claim.since)
-    if claim.until >= 0 and not claim.slow:
-        to = date_of(trials, claim.until)
-        return f"{at}{those}, from {since} to {to}: {lost} than was to be expected."
     if claim.slow:
-        return f"{at}{those}, a slow change, most of all from {since}: {lost} than before."
-    return f"{at}{those} since {since}: {lost} than before."
+        return f"{at}, {lost}, {more} than before: a slow change, mostly since {since}."
+    if claim.until >= 0:
+        to = date_of(trials, claim.until)
+        return f"{at}, {lost} from {since} to {to}, {more} than expected."
+    return f"{at}, {lost} since {since}, {more} than before."
 
 
 def reasons_of(trials: Trials, judged: Judged, explained: str, share: float) -> list[str]:
@@ -114,22 +112,22 @@ def reasons_of(trials: Trials, judged: Judged, explained: str, share: float) -> 
     claim = judged.claim
     reasons = [
         (
-            f"{claim.n:,} visits of what counts as {min(claim.units, claim.n):,.0f} customers of "
-            "equal weight; "
-            f"p = {claim.p:.2g}, corrected for all tests {judged.adjusted:.2g}."
+            f"It rests on {claim.n:,} visits, which count as those of "
+            f"{min(claim.units, claim.n):,.0f} equally active customers; p = {claim.p:.2g}, or "
+            f"{judged.adjusted:.2g} when corrected for all tests."
         )
     ]
     if claim.kind == "excess":
         said = {
-            "yes": "It lies outside what touchpoints of its sort vary by.",
-            "no": "Touchpoints of its sort vary by as much without being faulty.",
-            "cannot tell": "Whether it lies outside what touchpoints of its sort vary by, the data "
-            "cannot tell.",
+            "yes": "It is larger than the usual variation among touchpoints of its kind.",
+            "no": "Touchpoints of its kind vary this much without anything being wrong.",
+            "cannot tell": "The data cannot tell whether it is larger than the usual variation "
+            "among touchpoints of its kind.",
         }
         reasons.append(said[judged.unusual])
     if claim.since_range[0] >= 0:
         low, high = (date_of(trials, day) for day in claim.since_range)
-        reasons.append(f"It began between {low} and {high} (95% region).")
+        reasons.append(f"It began between {low} and {high} (95% interval).")
     if explained:
         reasons.append(
             f"It explains {format_value(share, 'percent')} of the touchpoint's excess. {explained}"
@@ -145,16 +143,16 @@ def doubts_of(judged: Judged, *, with_stages: bool) -> list[str]:
     kind = "change" if judged.claim.slow else judged.claim.kind
     alike = "of one stage" if with_stages else "as near to the goal"
     doubts = {
-        "excess": f"Touchpoints {alike} may differ by nature: who is there, and what for.",
-        "handoff": "Customers who switch may differ from those who do not, beyond what each "
-        "touchpoint tells.",
-        "segment": "A segment is no experiment: what else differs between its customers counts.",
-        "change": "A campaign, a season or another mix of customers since that date would look the "
-        "same.",
+        "excess": f"Touchpoints {alike} may differ by nature, in who comes and what for.",
+        "handoff": "Customers who switch may differ from those who do not in ways that no "
+        "touchpoint shows.",
+        "segment": "Segments are not experiments: their customers may differ in other ways too.",
+        "change": "A campaign, a season or a different mix of customers since that date would look "
+        "the same.",
         "downstream": "What happens between here and the goal may have changed as well.",
         "incident": "A holiday or a campaign of those days would look the same.",
     }
-    return [doubts[kind]] if kind in doubts else ["No chance model stands behind it."]
+    return [doubts[kind]] if kind in doubts else ["No test of significance stands behind it."]
 
 
 def next_of(trials: Trials, judged: Judged) -> list[str]:

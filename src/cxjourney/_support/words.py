@@ -1,8 +1,11 @@
-"""Counts in words."""
+"""Counts and times in words."""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+
+from cxjourney._support.table import format_value
 
 
 def counted(n: int, one: str, several: str = "") -> str:
@@ -10,9 +13,19 @@ def counted(n: int, one: str, several: str = "") -> str:
     return f"{n:,} {one if n == 1 else several or f'{one}s'}"
 
 
-def in_days(days: float) -> str:
-    """Return "1 day" or "1.5 days"."""
-    return f"{days:g} day{'s' * (days != 1)}"
+def how_long(time: timedelta | float) -> str:
+    """Return a time, or so many seconds, as people say it: "1 day", "22.1 days", "90 minutes".
+
+    It is told in a unit that it has exactly one of, else in the largest of which there are two, to
+    three figures.
+    """
+    seconds = time.total_seconds() if isinstance(time, timedelta) else float(time)
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds == size:
+            return f"1 {unit}"
+        if abs(seconds) >= 2 * size:
+            return f"{format_value(seconds / size)} {unit}s"
+    return f"{format_value(seconds)} second{'s' * (seconds != 1)}"
 
 
 def in_agreement(text: str) -> str:

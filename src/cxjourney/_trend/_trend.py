@@ -24,6 +24,7 @@ from cxjourney._stats.extremes import random_signs
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_choice, check_level
+from cxjourney._support.words import counted, how_long
 from cxjourney._time.calendar import (
     PERIODS,
     Period,
@@ -498,7 +499,7 @@ def _change_of_counts(rows: Rows, calendar: _Calendar, ends: tuple[int, int]) ->
 
 
 def _said(found: Trend, rows: Rows, young: int, *, slow: bool) -> tuple[str, ...]:
-    notes = [f"No change since any date stands out (p = {found.p:.2g})."]
+    notes = [f"No date stands out as the beginning of a change (p = {found.p:.2g})."]
     if found.since:
         kind = "percent" if rows.share else None
         before, after = (format_value(x, kind) for x in (found.before, found.after))
@@ -506,16 +507,22 @@ def _said(found: Trend, rows: Rows, young: int, *, slow: bool) -> tuple[str, ...
         moved = f"{before} before, {after} after, p = {found.p:.2g}"
         notes = [f"{found.figure} changed {dates}: {moved}."]
         if slow:
-            notes.append("It changes slowly: a straight line fits better than a step at a date.")
+            notes.append("It is a slow change: a straight line fits better than a step at a date.")
     if found.within is not None:
-        days = f"{found.within / timedelta(days=1):.3g} days"
-        notes.append(f"A value is what happened within {days}; later ones do not count.")
-    periods = f"{young:,} period{'s' * (young != 1)}"
+        time = how_long(found.within)
+        notes.append(
+            f"A visit is an exit if nothing follows it within {time}."
+            if found.figure.partition(":")[0] == "exit_rate"
+            else f"A value counts what happens within {time} and nothing later."
+        )
+    periods = counted(young, "period")
     if young and rows.counted:
         notes.append(f"Of {periods} not every day was observed.")
     elif young:
-        notes.append(f"The value of {periods} is what has been reached so far.")
-    if young and rows.share and rows.delay_us.any():
-        notes.append("There `expected` is what earlier periods had reached at the same age.")
-    notes.append("Limits are for the picture: a single bad period widens them.")
+        expected = ""
+        if rows.share and rows.delay_us.any():
+            expected = "; expected is what earlier periods had reached at the same age"
+        notes.append(f"The value of {periods} is what has been reached so far{expected}.")
+    if np.isfinite(found.periods["limit_low"]).any():
+        notes.append("The limits are for the picture only: a single bad period widens them.")
     return tuple(notes)

@@ -18,6 +18,7 @@ from cxjourney._support.validation import (
     check_names,
     duration_us,
 )
+from cxjourney._support.words import how_long
 from cxjourney.attribution._rule_credits import Options, by_rule, distinct_names, once_each
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import BySegment, SegmentBy, check_journeys
@@ -388,9 +389,8 @@ def time_decay(
         total = np.bincount(touches.journey, weight, minlength=len(touches.worth))
         return weight / total[touches.journey]
 
-    days = half_life.total_seconds() / 86_400
     return by_rule(
-        f"time decay, half-life {days:g} days",
+        f"time decay, half-life {how_long(half_life)}",
         shares,
         journeys,
         Options(by, of, look_back, ignore, costs, segment, level),

@@ -99,11 +99,12 @@ def _of_values(
     journeys: Journeys, column: str, values: list[str], options: dict[str, Any]
 ) -> Differences:
     from cxjourney.compare import between, segments
+    from cxjourney.journeys import level_of
 
     if not values:
         return segments(journeys, column, **options)
     coded = journeys.segment(column)
-    names = [str(name) for name in coded.names]
+    names = [level_of(name) for name in coded.names]
     for value in values:
         if value not in names:
             raise UnknownName.among(column, value, names, where="the file")

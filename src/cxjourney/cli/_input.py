@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney import datasets, io
-from cxjourney._support.table import format_value
+from cxjourney._support.words import how_long
 from cxjourney.cli._answers import with_answers
 from cxjourney.cli._names import FURTHER, KNOWN_NAMES, NEEDED
 from cxjourney.cli._printing import in_options
@@ -201,7 +200,7 @@ def _rules(
                 "no customer came twice, so that no inactivity limit can be suggested: give "
                 "--inactivity, or --all-closed if all journeys are over"
             )
-        limit = format_value(inactivity / timedelta(seconds=1), "duration")
+        limit = how_long(inactivity)
         said.append(f"inactivity: {limit}, as suggested (--inactivity sets another)")
         said.append(f"{suggestion}\n")
     if not arguments.goal:

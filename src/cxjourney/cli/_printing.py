@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from json import dumps
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from cxjourney._support.text import shortened
 from cxjourney.cli._names import FURTHER, KNOWN_NAMES
 from cxjourney.exceptions import CxJourneyError
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cxjourney._support.result import Result
+    from cxjourney.report import Report
 
 # What the library calls its arguments, where the option is not named alike.
 _OPTIONS = {
@@ -31,7 +34,7 @@ _OPTIONS = {
 _NAMED = "|".join(
     (
         *(*KNOWN_NAMES, *FURTHER, "currency", "delimiter", "encoding", "goal", "inactivity"),
-        *("attributes", "by", "figure", "pseudonyms", "reaching"),
+        *("attributes", "by", "expected_exits", "figure", "pseudonyms", "reaching"),
         *("scale", "segment", "strata", "window"),
     )
 )
@@ -120,5 +123,26 @@ def print_result(result: Result, said: Iterable[str], *, json: bool) -> None:
     print_said(said, aside=json)
     if json:
         print_json(result.to_dict())
-    else:
-        print(f"\n{result}")
+        return
+    lines = [
+        in_options(line) if line.startswith("* ") else line for line in str(result).split("\n")
+    ]
+    print("", *lines, sep="\n")
+
+
+def page_in_options(page: Report) -> Report:
+    """Return a report whose remarks name the options of the command for Python's arguments."""
+    sections = []
+    for section in page.sections:
+        parts = (
+            attrs.evolve(part, notes=tuple(map(in_options, part.notes))) for part in section.parts
+        )
+        sections.append(
+            attrs.evolve(
+                section,
+                parts=tuple(parts),
+                remarks=tuple(map(in_options, section.remarks)),
+                absent=in_options(section.absent),
+            )
+        )
+    return attrs.evolve(page, sections=tuple(sections))

@@ -69,6 +69,7 @@ def add(commands: Any) -> None:
 
 def _report(arguments: argparse.Namespace) -> None:
     from cxjourney.cli._input import opened
+    from cxjourney.cli._printing import page_in_options
     from cxjourney.report import STEPS, build
 
     out = _writable(Path(arguments.out))
@@ -85,6 +86,7 @@ def _report(arguments: argparse.Namespace) -> None:
             expected_exits=arguments.expected_exits or (),
             begin=begin,
         )
+    page = page_in_options(page)
     page.write(out)  # first, since a pipe may close while the text is printed
     wrote = f"wrote {out} ({out.stat().st_size / 1000:,.0f} kB)"
     print_said(given.said, aside=arguments.json)

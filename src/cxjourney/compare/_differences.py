@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -12,7 +13,7 @@ from cxjourney._stats.significance import false_discovery
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_count
-from cxjourney._support.words import in_days
+from cxjourney._support.words import counted, how_long
 from cxjourney.compare._later import joined
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import UnknownName
@@ -91,9 +92,10 @@ class Differences(Result):
     fdr
         Accepted share of false discoveries.
     window
-        Days within which whole journeys, and what comes later, are counted; None for no limit.
+        How long whole journeys, and what comes later, are followed; None for no limit.
     n_comparisons
-        Number of tests in the table, over which q-values run; the headline has its own.
+        Number of tests in the table, over which its q-values run; those of the headline run over
+        the rows of the headline.
     n_discoveries
         Rows with a q-value of at most `fdr`.
     min_count
@@ -113,7 +115,7 @@ class Differences(Result):
     headline: Table
     table: Table
     segment: str | None
-    window: float | None
+    window: timedelta | None
     level: float
     fdr: float
     n_comparisons: int
@@ -239,9 +241,6 @@ class Differences(Result):
             q_value=row["q_value"],
         )
 
-    def _table(self) -> Table:
-        return self.table
-
     def _lead(self) -> str:
         if self._pair is None or not len(self.headline):
             return ""
@@ -252,11 +251,11 @@ class Differences(Result):
             if name in row
         ]
         shares = [format_value(row[name], "percent") for name in ("value_against", "value")]
-        within = "" if self.window is None else f" within {in_days(self.window)}"
+        within = "" if self.window is None else f" within {how_long(self.window)}"
         also = f", and {told[1]} within {self.strata!r}" if told[1:] else ""
         return (
-            f"Conversion{within}: {shares[0]} in {self._pair[1]}, {shares[1]} in {self._pair[0]}. "
-            f"The difference is {told[0]}{also}."
+            f"{str(row['figure']).capitalize()}{within}: {shares[0]} in {self._pair[1]}, "
+            f"{shares[1]} in {self._pair[0]}. The difference is {told[0]}{also}."
         )
 
     def _shown(self) -> Table:
@@ -295,32 +294,34 @@ class Differences(Result):
 
     def _notes(self) -> tuple[str, ...]:
         found = f"{self.n_discoveries:,} of {self.n_comparisons:,} comparisons are discoveries"
-        sides = "column group minus column against"
-        if self._pair:
-            sides = f"the second minus the first: {self._pair[0]} against {self._pair[1]}"
-        more = f" Of each kind the {_MOST} surest are shown." if len(self.table) > _MOST else ""
+        sides = " minus ".join(self._pair or ("the column group", "the column against"))
+        more = f" The {_MOST} surest of each kind are shown." if len(self.table) > _MOST else ""
+        apart = ""
+        if len(self.headline):
+            rows = counted(len(self.headline), "row")
+            apart = f" The q-values of whole journeys are corrected apart, over their {rows}."
         notes = []
         turned = "reversed" in self.table.column_names and np.count_nonzero(self.table["reversed"])
         if turned:
             notes.append(
-                f"{turned:,} differences have the other sign within {self.strata!r} (Simpson's "
-                "paradox); compare the column adjusted."
+                f"{turned:,} differences have the opposite sign within {self.strata!r} (Simpson's "
+                "paradox): see the column adjusted."
             )
         notes += [
             f"Every difference is {sides}.{more}",
-            f"{found} at a false-discovery rate of {100 * self.fdr:g}%.",
+            f"{found} at a false-discovery rate of {100 * self.fdr:g}%.{apart}",
             f"{self.method} The confidence level is {100 * self.level:g}%.",
         ]
         untested = len(self.table) - self.n_comparisons
         if untested:
             notes.append(
-                f"{untested:,} rows were not tested: the transition was made, or not made, less "
+                f"{untested:,} rows were not tested: the transition was made, or not made, fewer "
                 f"than {self.min_count} times, or a group has too few customers there."
             )
         if self.window is not None:
             notes.append(
-                f"A journey's figures count {in_days(self.window)} from its beginning, and later "
-                "means within as many days of its first visit of the touchpoint."
+                f"Figures of whole journeys cover the first {how_long(self.window)} of each; what "
+                "comes later covers the same time after the first visit of the touchpoint."
             )
         return (*notes, *self.caveats)
 
@@ -353,7 +354,10 @@ def differences_of(
         unknown = int(np.count_nonzero(np.isnan(within) & ~np.isnan(columns["difference"])))
         if unknown:
             reason = "no stratum has both groups, or one was not followed up to the limit"
-            caveats = [*caveats, f"In {unknown:,} rows adjusted is not known: {reason}."]
+            caveats = [
+                *caveats,
+                f"In {unknown:,} rows the adjusted difference is not known: {reason}.",
+            ]
         short = sum(part.n_short for part in parts)
         if short:
             reason = "a group was not followed up to the limit there"
@@ -369,7 +373,7 @@ def differences_of(
         headline=Table(lead, backend=backend),
         table=table,
         segment=segment,
-        window=days if np.isfinite(days) else None,
+        window=timedelta(days=days) if np.isfinite(days) else None,
         level=level,
         fdr=fdr,
         n_comparisons=n_comparisons,

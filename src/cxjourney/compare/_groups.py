@@ -27,7 +27,7 @@ from cxjourney.domain import CONVERSION, MISSING
 from cxjourney.dropoff import FirstVisits, check_reaching, first_visits_of, window_of
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.graph import JourneyGraph
-from cxjourney.journeys import check_journeys, missing_note_of, segments_of, visits_of
+from cxjourney.journeys import check_journeys, level_of, missing_note_of, segments_of, visits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -39,9 +39,12 @@ if TYPE_CHECKING:
     from cxjourney.journeys import By, Journeys, SegmentBy
 
 _NO_NAMES = ("first", "second")
-_CURSE = "The first of many differences, picked after looking, is overstated (winner's curse)."
-_NO_EXPERIMENT = "Segments are not experiments: a difference is an association, not an effect."
-_NO_TRIAL = "Before and after is no experiment: a difference is an association, not an effect."
+_CURSE = (
+    "The largest of many differences is overstated, because it was picked for being large "
+    "(winner's curse)."
+)
+_NO_EXPERIMENT = "This is no experiment: a difference is an association, not an effect."
+_NO_GOAL = "Without a goal no journey converts, so conversions are not compared."
 
 
 def segments(
@@ -175,7 +178,12 @@ def segments(
     firsts = first_visits_of(journeys, by, reaching=reaching)
     check_reaching(reaching, firsts)
     codes = None if strata is None else _strata_of(strata, journeys, journeys)
-    later = partial(Later, window=window_of(window, firsts), strata=codes, reaching=reaching)
+    goal = _converts(journeys)
+    if of == CONVERSION and not goal:
+        raise InvalidValue("of=cxjourney.CONVERSION needs journeys that were cut with goal=")
+    later = partial(
+        Later, window=window_of(window, firsts), strata=codes, reaching=reaching, goal=goal
+    )
     result = partial(
         differences_of,
         strata=strata,
@@ -187,6 +195,8 @@ def segments(
     )
     seen = observations_of(journeys, by)
     caveats = [_CURSE, _NO_EXPERIMENT, *missing_note_of(journeys, by)]
+    if not goal:
+        caveats.insert(0, _NO_GOAL)
     if of is not None:
         at_risk = _at_risk(check_name(of, "of"), seen, firsts)
         attributes, crowded = at_entry(journeys, segment)
@@ -331,7 +341,7 @@ def between(
     _check(level, fdr, min_count)
     if names is not None and len(check_names(names, "names")) != 2:
         raise InvalidValue.of("names", "be two different names", names)
-    caveats = [_CURSE, _NO_TRIAL]
+    caveats = [_CURSE, _NO_EXPERIMENT]
     result = partial(
         differences_of,
         segment=None,
@@ -348,7 +358,7 @@ def between(
         part = Part(names=pair, contrast=contrast)
         return result(
             [part],
-            method="Probabilities are those of the graphs; intervals are Newcombe's and tests "
+            method="Probabilities are those of the graphs, intervals are Newcombe's, and tests are "
             "score tests, with visits taken as independent.",
             caveats=[*caveats, "A graph knows no customers, so its intervals are too narrow."],
             backend=None,
@@ -369,17 +379,23 @@ def between(
     )
     check_reaching(reaching, *firsts)
     codes = None if strata is None else _strata_of(strata, second, first)
-    days = window_of(window, *firsts)
+    days, goal = window_of(window, *firsts), _converts(first) or _converts(second)
+    if not goal:
+        caveats.insert(0, _NO_GOAL)
     part = Part(
         names=pair,
         contrast=contrast_of(*groups),
         groups=groups,
-        later=Later(sides=firsts, window=days, strata=codes, reaching=reaching),
+        later=Later(sides=firsts, window=days, strata=codes, reaching=reaching, goal=goal),
         strata=codes,
     )
     for name, group in zip(pair, (second, first), strict=True):
         caveats += [f"{name}: {note}" for note in missing_note_of(group, grain)]
     return result([part], method=_method(first), caveats=caveats, backend=first.log.backend)
+
+
+def _converts(journeys: Journeys) -> bool:
+    return bool(journeys.rules.goal) or bool(journeys.converted.any())
 
 
 def _names_of(first: Journeys, second: Journeys) -> tuple[str, str]:
@@ -390,7 +406,7 @@ def _names_of(first: Journeys, second: Journeys) -> tuple[str, str]:
         coded = [side.segment(name) for side in sides]
         codes = [np.unique(one.codes).tolist() for one in coded]
         if all(len(one) == 1 and one[0] >= 0 for one in codes):
-            a, b = (str(one.names[of[0]]) for one, of in zip(coded, codes, strict=True))
+            a, b = (level_of(one.names[of[0]]) for one, of in zip(coded, codes, strict=True))
             if a != b:
                 return a, b
     periods = []
@@ -420,8 +436,8 @@ def _check_rules(a: Journeys, b: Journeys) -> None:
         one, other = getattr(a.rules, rule), getattr(b.rules, rule)
         if one != other:
             raise InvalidValue(
-                f"a and b were cut by different rules ({rule}: {one!r} and {other!r}); what "
-                "converts or is lost would not mean the same"
+                f"first and second were cut by different rules ({rule}: {one!r} and {other!r}), so "
+                "what converts or is lost would not mean the same"
             )
 
 
@@ -464,8 +480,10 @@ def _strata_of(strata: str, a: Journeys, b: Journeys) -> tuple[Ints, Ints]:
 
 def _method(journeys: Journeys) -> str:
     timed = journeys.columns.time is not None and journeys.rules.inactivity is not None
-    estimator = "Aalen-Johansen's at the inactivity limit" if timed else "shares of ended visits"
+    estimator = (
+        "Aalen-Johansen estimates at the inactivity limit" if timed else "shares of ended visits"
+    )
     return (
-        f"Probabilities are {estimator}; intervals are Newcombe's and tests score tests, over "
-        "buckets of customers."
+        f"Probabilities are {estimator}, intervals are Newcombe's, and tests are score tests, all "
+        "over buckets of customers."
     )

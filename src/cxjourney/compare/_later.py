@@ -33,18 +33,22 @@ class Later:
         Stratum of each journey of both; None where there are none.
     reaching
         The node that is to be reached; None for none.
+    goal
+        Whether journeys can convert; else conversions are not compared.
     """
 
     sides: tuple[FirstVisits, FirstVisits]
     window: float
     strata: tuple[Ints, Ints] | None = None
     reaching: str | None = None
+    goal: bool = True
     _memo: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def headline(self, level: float) -> dict[str, Any]:
         """Return the columns of whole journeys: conversion, drop-off, visits, known value."""
-        known = any(bool((~np.isnan(side.value)).any()) for side in self.sides)
-        figures = ("conversion", "drop-off", "visits", *(("value",) if known else ()))
+        known = self.goal and any(bool((~np.isnan(side.value)).any()) for side in self.sides)
+        first, last = ("conversion",) if self.goal else (), ("value",) if known else ()
+        figures = (*first, "drop-off", "visits", *last)
         start = [len(self.sides[0].names)]
         rows = [taken(self._compared(figure, level), start) for figure in figures]
         return {"figure": figures, **joined(rows)}
@@ -56,7 +60,8 @@ class Later:
         as much are left out.
         """
         labels, parts = (*self.sides[0].names, START), []
-        for outcome in ("conversion", *(() if self.reaching is None else ("reaching",))):
+        outcomes = ("conversion",) if self.goal else ()
+        for outcome in (*outcomes, *(() if self.reaching is None else ("reaching",))):
             found = self._compared(outcome, level)
             made, n = found.pop("made"), found["n"] + found["n_against"]
             enough = np.minimum(made, n - made) >= least

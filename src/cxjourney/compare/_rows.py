@@ -71,7 +71,7 @@ class Part:
             ends = {name for i, name in enumerate(self.contrast.names) if i not in on}
         if self.later is not None:
             found = self.later.rows(level, least=min_count, start=self.step, left_out=ends)
-            parts.append(found)
+            parts += [found] if found else []
         columns = joined(parts)
         if "adjusted" in columns:
             opposite = columns["adjusted"] * columns["difference"] < 0

@@ -79,9 +79,6 @@ class Bottlenecks(Result):
     level: float
     caveats: tuple[str, ...] = ()
 
-    def _table(self) -> Table:
-        return self.table
-
     def _shown(self) -> Table:
         names = self.table.column_names
         return self.table.select([n for n in names if n not in {"share_low", "share_high"}])

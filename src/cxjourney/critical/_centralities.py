@@ -44,9 +44,6 @@ class Centralities(Result):
     n_pivots: int | None
     caveats: tuple[str, ...] = ()
 
-    def _table(self) -> Table:
-        return self.table
-
     def _notes(self) -> tuple[str, ...]:
         notes = (
             "START, CONVERSION and DROPOFF are no touchpoints and are left out.",

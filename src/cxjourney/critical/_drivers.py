@@ -83,9 +83,6 @@ class Drivers(Result):
     level: float
     caveats: tuple[str, ...] = ()
 
-    def _table(self) -> Table:
-        return self.table
-
     def _shown(self) -> Table:
         names = ("driver", "n", "weight", "low", "high", "unique", "above_noise", "penalty")
         return self.table.select([*names, "reward", "kind"])

@@ -38,9 +38,6 @@ class ImportancePerformance(Result):
     performance_cut: float
     cut: str
 
-    def _table(self) -> Table:
-        return self.table
-
     def _notes(self) -> tuple[str, ...]:
         return (
             f"Importance is cut at its {self.cut}, {self.importance_cut:.2%}.",

@@ -63,9 +63,6 @@ class MustPass(Result):
     level: float
     caveats: tuple[str, ...] = ()
 
-    def _table(self) -> Table:
-        return self.table
-
     def _notes(self) -> tuple[str, ...]:
         cut = ", ".join(self.cut) or "none"
         return (

@@ -214,9 +214,6 @@ class CriticalPoints(Result):
             ax=ax,
         )
 
-    def _table(self) -> Table:
-        return self.table
-
     def _shown(self) -> Table:
         marked = any(self.table["mark"])
         return self.table.select([name for name in _SHOWN if marked or name != "mark"])

@@ -75,9 +75,6 @@ class Rework(Result):
     level: float
     caveats: tuple[str, ...] = ()
 
-    def _table(self) -> Table:
-        return self.table
-
     def _shown(self) -> Table:
         names = self.table.column_names
         return self.table.select([n for n in names if not n.startswith("returning_")])

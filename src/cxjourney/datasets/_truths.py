@@ -20,6 +20,7 @@ from cxjourney._support.array_types import Floats
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
+from cxjourney._support.words import how_long
 from cxjourney.datasets import _retailer as retailer
 from cxjourney.datasets._chain import CHANNELS, GOAL, PLACES, STAGES, Chain
 
@@ -113,7 +114,7 @@ class Truths(Result):
 
     def _notes(self) -> tuple[str, ...]:
         return (
-            f"goal {self.goal!r}, inactivity {self.inactivity.days} days",
+            f"goal {self.goal!r}, inactivity {how_long(self.inactivity)}",
             "per visit, computed from the declared model",
         )
 

@@ -13,10 +13,11 @@ import attrs
 import numpy as np
 
 from cxjourney import plot
+from cxjourney._stats.buckets import N_BUCKETS
 from cxjourney._stats.estimates import CLUSTERED, why_no_interval
-from cxjourney._support.table import Table, format_value
+from cxjourney._support.table import Table
 from cxjourney._support.validation import check_count, check_level, check_names
-from cxjourney._support.words import counted
+from cxjourney._support.words import counted, how_long
 from cxjourney.dropoff._exit_columns import exit_columns, name_columns
 from cxjourney.dropoff._first_visits import check_reaching, first_visits_of, window_of
 from cxjourney.dropoff._lost_conversions import loses_nothing, lost_of_graph, lost_of_journeys
@@ -51,11 +52,11 @@ if TYPE_CHECKING:
 
 _CURSE = (
     "The highest rate of many is overstated, because it was picked for being high (winner's "
-    "curse): the columns shrunken, rank_low and rank_high of `.table` allow for that."
+    "curse). In Python, the columns shrunken, rank_low and rank_high of `.table` allow for that."
 )
 _LEFT_OUT = (
-    "are left out, because there is no inactivity limit; this understates exits where leaving "
-    "takes longer to be seen than going on"
+    "left out, because there is no inactivity limit, which understates exits where leaving takes "
+    "longer to be seen than going on"
 )
 _UPPER_BOUND = (
     "Lost conversions assume that those who leave would go on like those who stay. They are an "
@@ -102,6 +103,8 @@ class Exits(WithPeople):
         The node that is to be reached later on; None where none was asked for.
     n_journeys, n_converted, n_dropped, n_in_progress
         The journeys by outcome.
+    n_dropped_after_goal
+        Those that dropped after they had begun after a goal: their customers had been served.
     caveats
         What a reader must know.
     """
@@ -119,6 +122,7 @@ class Exits(WithPeople):
     n_converted: int
     n_dropped: int
     n_in_progress: int
+    n_dropped_after_goal: int
     caveats: tuple[str, ...]
 
     def estimate(self, *names: str) -> Estimate:
@@ -185,30 +189,34 @@ class Exits(WithPeople):
             ax=ax,
         )
 
-    def _table(self) -> Table:
-        return self.table
-
     def _shown(self) -> Table:
         later = [n for n in ("conversion_after", "reaching_after") if n in self.table.column_names]
         return self.table.select((*self.grain, *_SHOWN, *later))
 
     def _notes(self) -> tuple[str, ...]:
-        ends = f"{self.n_converted:,} converted and {self.n_dropped:,} dropped"
+        silent = self.n_dropped_after_goal
+        ends = f"{self.n_converted:,} converted and {self.n_dropped - silent:,} dropped"
         running = counted(self.n_in_progress, "is", "are")
         facts = [
             f"Exit probabilities have {100 * self.level:g}% intervals ({self.method}).",
             f"Of {self.n_journeys:,} journeys {ends}; {running} in progress.",
         ]
+        if silent:
+            fell = counted(silent, "more journey", "more journeys")
+            facts.append(
+                f"{fell} fell silent after a goal: the customers had been served and are not lost, "
+                "but the last visits count among the exits."
+            )
         if self.inactivity is not None:
             facts.append(
-                f"A journey counts as dropped after a silence of {_duration(self.inactivity)}; its "
+                f"A journey counts as dropped after a silence of {how_long(self.inactivity)}; its "
                 "customer may still come back."
             )
         if self.window is not None:
             also = f", and reaching_after that of reaching {self.reaching!r}"
             facts.append(
                 "conversion_after is the probability of conversion within "
-                f"{_duration(self.window)} of the first visit of a journey"
+                f"{how_long(self.window)} of the first visit of a journey"
                 f"{also if self.reaching else ''}."
             )
         return (*facts, *self.caveats)
@@ -479,8 +487,18 @@ def _check_expected(ends: frozenset[str], graph: JourneyGraph) -> None:
             raise UnknownName.among("expected exit", name, nodes, where="the nodes")
 
 
-def _duration(limit: timedelta) -> str:
-    return format_value(limit.total_seconds(), "duration")
+def _ended_alike(rates: NodeRates) -> str:
+    """Return why the interval is wide at nodes where all of many visits, or none, were exits."""
+    whole = rates.figures.whole
+    alike = np.flatnonzero(((whole <= 0) | (whole >= 1)) & (rates.visits > N_BUCKETS))
+    if not len(alike):
+        return ""
+    busiest = rates.names[int(alike[np.argmax(rates.visits[alike])])]
+    return (
+        f"Where all visits ended alike, as at {busiest!r}, nothing shows how customers differ: "
+        f"however many visits there were, the interval is that of {N_BUCKETS} independent ones at "
+        "most."
+    )
 
 
 def _timed(journeys: Journeys) -> bool:
@@ -531,22 +549,21 @@ def _result(
     formats |= {f"{name}{end}": "percent" for name in later or () for end in ("", "_low", "_high")}
     formats |= {"rank_low": "integer", "rank_high": "integer", "value_at_stake": "money"}
     caveats = [_CURSE, _UPPER_BOUND, *why_no_interval(rates.figures)]
-    if silent:
-        caveats.insert(
-            0,
-            f"Of those that dropped {silent:,} had begun after a goal: a served customer who falls "
-            "silent is not lost.",
-        )
     censored = int(rates.censored.sum())
     if censored:
-        used = "count as censored" if timed else _LEFT_OUT
-        caveats.insert(0, f"The end of {censored:,} visits is not known yet; they {used}.")
+        one, several = ("it counts", "they count") if timed else ("it is", "they are")
+        visits = counted(censored, "visit", "visits")
+        used = "as censored" if timed else _LEFT_OUT
+        pronoun = one if censored == 1 else several
+        caveats.insert(0, f"The end of {visits} is not known yet; {pronoun} {used}.")
     ceilings = int(np.count_nonzero(rates.ceiling))
     if ceilings:
         caveats.append(
             f"At {ceilings:,} nodes no visit was followed up to the limit, so that the exit "
             "probability is a ceiling."
         )
+    if alike := _ended_alike(rates):
+        caveats.append(alike)
     return Exits(
         table=Table(columns, formats=formats, backend=backend),
         grain=grain,
@@ -559,5 +576,6 @@ def _result(
         n_converted=counts[0],
         n_dropped=counts[1],
         n_in_progress=counts[2],
+        n_dropped_after_goal=silent,
         caveats=(*caveats, *missing_note(rates.names, rates.visits, ", ".join(grain))),
     )

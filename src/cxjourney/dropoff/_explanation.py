@@ -8,8 +8,8 @@ import attrs
 import numpy as np
 
 from cxjourney._support.result import Result
-from cxjourney._support.table import Table, format_value
-from cxjourney._support.validation import duration_us
+from cxjourney._support.table import Table
+from cxjourney._support.words import how_long
 from cxjourney.dropoff._matching import Matched, Rules, match_rows
 from cxjourney.kernels import StepReason
 
@@ -38,9 +38,6 @@ class Explanation(Result):
     table: Table
     depth: tuple[int, ...]
     rules: tuple[str, ...]
-
-    def _table(self) -> Table:
-        return self.table
 
     def _notes(self) -> tuple[str, ...]:
         return self.rules
@@ -115,14 +112,10 @@ def _verdict(matched: Matched, rules: Rules, k: int, row: int, reason: int) -> s
     if reason == StepReason.EXCLUDED:
         return f"not {step}: an exclusion lies between"
     if reason == StepReason.WINDOW and rules.within_us is not None:
-        return f"not {step}: expired, window {_shown(rules.within_us)}"
+        return f"not {step}: expired, window {how_long(rules.within_us / 1e6)}"
     limit = rules.steps[k].within
     if reason == StepReason.STEP_WINDOW and limit is not None:
-        return f"not {step}: expired, step limit {_shown(duration_us(limit))}"
+        return f"not {step}: expired, step limit {how_long(limit)}"
     before = "right before" if rules.order == "strict" else "before"
     required = max(j for j in range(k) if not rules.steps[j].optional)
     return f"not {step}: no step {required + 1} {before} it"
-
-
-def _shown(duration: int) -> str:
-    return format_value(duration / 1e6, "duration")

@@ -12,8 +12,9 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._stats.estimates import CLUSTERED, NO_INTERVAL
 from cxjourney._support.array_types import Bools, Ints
-from cxjourney._support.table import Table, format_value
+from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
+from cxjourney._support.words import how_long
 from cxjourney.dropoff._explanation import Explanation, explain_unit, explanation_table
 from cxjourney.dropoff._funnel_columns import FORMATS, Entrants, step_columns
 from cxjourney.dropoff._funnel_rules import Subject, absent_names, censored_of, rules_of
@@ -244,16 +245,13 @@ class Funnel(WithPeople):
             raise InvalidValue(f"{caller} needs the log, which a funnel read back no longer has")
         return self.source
 
-    def _table(self) -> Table:
-        return self.table
-
     def _rules(self) -> tuple[str, ...]:
         window = "without a window"
         if self.within is not None:
-            window = f"within {format_value(self.within.total_seconds(), 'duration')} of entering"
+            window = f"within {how_long(self.within)} of entering"
         return (
             f"The steps are {self.order}, {window}.",
-            f"The rules are entry={self.entry!r}, ties={self.ties!r}, censored={self.censored!r}.",
+            f"The rules: entry {self.entry!r}, ties {self.ties!r}, censored {self.censored!r}.",
         )
 
     def _notes(self) -> tuple[str, ...]:
@@ -525,7 +523,7 @@ def _caveats(
     if n_censored and censored == "exclude" and rules.within_us is None:
         said.append(
             f"{n_censored:,} {units} are in progress and may still go on, so that conversion is "
-            'understated; censored="survival" takes them for censored.'
+            'understated; in Python, funnel(censored="survival") allows for that.'
         )
     if rules.exclude:
         said.append(f"{matched.excluded:,} {units} were kept from getting further by an exclusion.")

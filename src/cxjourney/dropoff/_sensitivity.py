@@ -111,9 +111,6 @@ class Sensitivity(Result):
             ax=ax,
         )
 
-    def _table(self) -> Table:
-        return self.table
-
     def _notes(self) -> tuple[str, ...]:
         notes = [
             "Conversion and drop-off are those of the absorbing chain, which knows of censoring.",

@@ -31,6 +31,7 @@ from cxjourney.journeys._people import with_people as with_people
 from cxjourney.journeys._segments import BySegment
 from cxjourney.journeys._segments import SegmentBy as SegmentBy
 from cxjourney.journeys._segments import by_segment as by_segment
+from cxjourney.journeys._segments import level_of as level_of
 from cxjourney.journeys._segments import segments_of as segments_of
 from cxjourney.journeys._sequences import Sequences as Sequences
 from cxjourney.journeys._sequences import sequences_of as sequences_of

@@ -13,8 +13,9 @@ import attrs
 import numpy as np
 
 from cxjourney._support.result import Result
-from cxjourney._support.table import Table, format_value
+from cxjourney._support.table import Table
 from cxjourney._support.validation import check_duration, check_fraction, check_names, duration_us
+from cxjourney._support.words import how_long
 from cxjourney.domain import Outcome
 from cxjourney.exceptions import InvalidValue, TimesRequired
 from cxjourney.journeys._inactivity_valleys import DAY_US, MINUTE_US, resolution_us, valleys_us
@@ -111,8 +112,8 @@ class InactivitySuggestion(Result):
     def _notes(self) -> tuple[str, ...]:
         if self.suggested is None:
             return ("No customer came twice, so there are no gaps from which to suggest a limit.",)
-        middle, most = (_shown(np.interp(q, *self._gaps())) for q in (0.5, _ALSO))
-        limit = _shown(self.suggested / timedelta(seconds=1))
+        middle, most = (how_long(np.interp(q, *self._gaps())) for q in (0.5, _ALSO))
+        limit = how_long(self.suggested / timedelta(seconds=1))
         covered = f"at least {100 * self.quantile:.4g}% of the {self.n_gaps:,} gaps"
         notes = [
             f"The suggested limit is {limit}: {covered} are shorter than that.",
@@ -120,11 +121,12 @@ class InactivitySuggestion(Result):
         ]
         notes += map(_in_words, self.valleys)
         if len(self.plausible) > 1:
-            listed = ", ".join(_shown(limit / timedelta(seconds=1)) for limit in self.plausible)
+            listed = ", ".join(how_long(limit / timedelta(seconds=1)) for limit in self.plausible)
             notes.append(
-                f"More than one limit is plausible ({listed}), and what hangs on it is not sure "
-                "before you choose. Where no limit fits every transition, "
-                "log.journeys(gaps=TransitionGaps()) cuts each by its own gaps."
+                f"More than one limit is plausible ({listed}), and what depends on the limit is "
+                "not certain until you choose one. Where no limit fits every transition, "
+                "TransitionGaps cuts each by its own gaps: in Python, "
+                "log.journeys(gaps=TransitionGaps())."
             )
         if self.resolution is not None:
             step = _STEPS[duration_us(self.resolution)]
@@ -328,14 +330,10 @@ def _rounded(limit_us: float, resolution: int) -> timedelta:
 
 def _in_words(valley: Mapping[str, Any]) -> str:
     limit, below, above = (
-        _shown(valley[name]) for name in ("limit_s", "typical_shorter_s", "typical_longer_s")
+        how_long(valley[name]) for name in ("limit_s", "typical_shorter_s", "typical_longer_s")
     )
     return (
         f"The gaps have a valley at {limit}: {100 * valley['gaps_shorter']:.3g}% are shorter, "
         f"typically {below}, the others typically {above}. A limit there keeps together what is "
         f"a {valley['meaning']}."
     )
-
-
-def _shown(seconds: float) -> str:
-    return format_value(float(seconds), "duration")

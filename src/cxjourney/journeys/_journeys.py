@@ -302,7 +302,8 @@ class Journeys:
             What it is called.
         mask
             One truth value or string a journey, None where it is not known; or some of these
-            journeys, such as those of a row of a result, against which the others stand.
+            journeys, such as those of a row of a result, against which the others stand. Truth
+            values make the segments "yes" and "no", here as in attributes of the log.
         replace
             Whether it may take the place of an attribute of this name.
 
@@ -318,7 +319,7 @@ class Journeys:
         >>> left = cx.dropoff.exits(journeys).journeys("cart")
         >>> labelled = journeys.label("left at cart", left)
         >>> cx.sequences.paths(labelled, segment="left at cart").values
-        ('False', 'True')
+        ('no', 'yes')
         """
         check_free(name, self.columns, self.log.customer_attributes, replace=replace)
         given: Any = self._holds(mask) if isinstance(mask, Journeys) else np.asarray(mask)

@@ -107,7 +107,7 @@ def segments_of(journeys: Divisible, segment: SegmentBy, *, unit: str = "journey
         rule = f"{rule} {cut}"
     else:
         order = sorted(range(len(coded.names)), key=lambda i: _sort_key(coded.names[i]))
-        values = [str(coded.names[i]) for i in order]
+        values = [level_of(coded.names[i]) for i in order]
         place = np.empty(len(order) + 1, dtype=np.int64)
         place[order] = np.arange(len(order))
         place[-1] = -1
@@ -291,6 +291,11 @@ def by_segment(
         rule=found.rule,
         n_missing=found.n_missing,
     )
+
+
+def level_of(value: object) -> str:
+    """Return the name of the segment of a value: "yes" and "no" for truth values."""
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 def _asked_for(segment: SegmentBy) -> tuple[str, tuple[float, ...] | None]:

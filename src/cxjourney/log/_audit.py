@@ -168,7 +168,7 @@ class LogAudit(Result):
         return tuple(notes)
 
 
-def audit_log(
+def audit(
     log: InteractionLog,
     *,
     inactivity: timedelta | None = None,

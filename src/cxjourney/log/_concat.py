@@ -6,7 +6,7 @@ import itertools
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Never, TypeVar
 
 import attrs
 import numpy as np
@@ -44,8 +44,12 @@ _OUTSIDE = "timestamp is outside the common window"
 _AGAIN = "interaction stands in an earlier log too"
 
 
-def concat_logs(
-    cls: type[L], logs: Iterable[L], *, window: str = "whole", duplicates: str = "refuse"
+def concat(
+    cls: type[L],
+    logs: Iterable[L],
+    *more: Never,
+    window: str = "whole",
+    duplicates: str = "refuse",
 ) -> L:
     """Return one log of the interactions of several, which know customers by the same ids.
 
@@ -54,6 +58,8 @@ def concat_logs(
     logs
         The logs, such as contacts of one system, orders of another and cases of a third. What one
         of them does not record is missing for its interactions.
+    more
+        Nothing: logs are given as one list.
     window
         "whole" was observed from the first beginning to the last end, as for parts of one system;
         "common" keeps what every log observed, as for systems that were exported at different
@@ -96,6 +102,9 @@ def concat_logs(
     """
     check_choice(window, "window", ("whole", "common"))
     check_choice(duplicates, "duplicates", ("refuse", "drop", "keep"))
+    if more:
+        given = ", ".join(["..."] * (1 + len(more)))
+        raise InvalidValue(f"InteractionLog.concat takes one list of logs: concat([{given}])")
     parts = _checked(cls, logs)
     since, until = _window(parts, window)
     received, lengths = parts, [len(part) for part in parts]

@@ -13,9 +13,9 @@ from cxjourney._support.strings import canonical
 from cxjourney._support.words import counted
 from cxjourney.exceptions import UnknownName
 from cxjourney.log import _prepare
-from cxjourney.log._audit import audit_log
+from cxjourney.log._audit import audit as audit_log
 from cxjourney.log._columns import Coded, Columns
-from cxjourney.log._concat import concat_logs
+from cxjourney.log._concat import concat as concat_logs
 from cxjourney.log._frames import log_frame
 from cxjourney.log._ingest import Intake, log_of_columns, moment
 from cxjourney.log._objects import (
@@ -583,8 +583,8 @@ class InteractionLog:
     # ---------------------- preparing: functions that take the log first and return another one
 
     audit = audit_log
-    filter = _prepare.filter_rows
-    between = _prepare.observe_between
+    filter = _prepare.filter
+    between = _prepare.between
     rename = _prepare.rename
     collapse_repeats = _prepare.collapse_repeats
     drop_duplicates = _prepare.drop_duplicates

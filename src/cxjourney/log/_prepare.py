@@ -1,7 +1,7 @@
 """Preparation of a log: functions that take one and return another with its observation window.
 
-They are the methods of `InteractionLog` of the same names (`filter_rows` is `log.filter`). What
-does not change is shared between the two logs.
+They are the methods of `InteractionLog` of the same names. What does not change is
+shared between the two logs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ T = TypeVar("T", Touchpoint, Channel)
 L = TypeVar("L", bound="InteractionLog")
 
 
-def filter_rows(
+def filter(  # noqa: A001 - the method of this name
     log: InteractionLog,
     *,
     customers: str | Iterable[str] | None = None,
@@ -125,7 +125,7 @@ def filter_rows(
     return with_rows(log, ~keep if invert else keep)
 
 
-def observe_between(
+def between(
     log: InteractionLog,
     start: datetime | date | str | None = None,
     end: datetime | date | str | None = None,

@@ -273,8 +273,8 @@ def order_notes(
     if at_end:
         notes.append(
             f"{at_end:,} of the {len(transitions):,} transitions lead to the goal or exit that "
-            "ends the journey: groups that convert more have more of them; closing=False leaves "
-            "them out."
+            "ends the journey: groups that convert more have more of them. In Python, "
+            "closing=False leaves them out."
         )
     if transitions.n_late:
         notes.append(f"{transitions.n_late:,} transitions later than max_lag are left out.")

@@ -21,6 +21,7 @@ from cxjourney._support.validation import (
     check_number,
     duration_us,
 )
+from cxjourney._support.words import how_long
 from cxjourney.domain import stage_order
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys, units_of
@@ -271,7 +272,9 @@ def continuity(
 
     return Continuity(
         by=by,
-        in_time=estimate("in time", parts["in time"], f"next interaction within {max_gap}"),
+        in_time=estimate(
+            "in time", parts["in time"], f"next interaction within {how_long(max_gap)}"
+        ),
         onward=estimate("onward", parts["onward"], "stage not lower than before"),
         not_redone=estimate(
             "not redone",

@@ -93,9 +93,6 @@ class CrossChannelCost(Result):
     level: float
     notes: tuple[str, ...]
 
-    def _table(self) -> Table:
-        return self.table
-
     def _notes(self) -> tuple[str, ...]:
         return (f"{100 * self.level:g}% intervals are clustered by customer.", *self.notes)
 

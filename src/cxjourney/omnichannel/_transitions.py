@@ -13,6 +13,7 @@ from cxjourney._stats.ratios import shares
 from cxjourney._support.distinct import distinct
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_level
+from cxjourney._support.words import how_long
 from cxjourney.journeys import (
     BySegment,
     SegmentBy,
@@ -154,11 +155,8 @@ class Transitions(WithPeople):
             ax=ax,
         )
 
-    def _table(self) -> Table:
-        return self.table
-
     def _notes(self) -> tuple[str, ...]:
-        within = "" if self.max_lag is None else f" that are at most {self.max_lag} apart"
+        within = "" if self.max_lag is None else f" that are at most {how_long(self.max_lag)} apart"
         return (
             f"There are {self.n:,} transitions between consecutive interactions{within}.",
             f"{100 * self.level:g}% intervals are Wilson's, clustered by customer.",

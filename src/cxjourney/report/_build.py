@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from types import NoneType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxjourney._support.table import format_value
 from cxjourney._support.validation import check_names
+from cxjourney._support.words import how_long
 from cxjourney.domain import Outcome, check_blueprint
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import InactivitySuggestion, check_journeys, conversion_rate_of
@@ -123,6 +122,7 @@ def build(
         scale=named if scale is None else scale,
         suggestion=suggestion,
         expected_exits=expected,
+        command=bool(command),
         begin=begin,
     )
     sections = []
@@ -134,7 +134,7 @@ def build(
         title=title,
         source=source,
         window=_window(journeys),
-        figures=_figures(journeys),
+        figures=(*_figures(journeys), *_limit(journeys, chosen=not work.unchosen)),
         sections=tuple(sections),
         parameters=_rules(journeys) | {"expected exits": ", ".join(expected) or "none"},
         python=_python(journeys, python, suggested=bool(work.unchosen), expected=expected),
@@ -173,12 +173,21 @@ def _figures(journeys: Journeys) -> tuple[Figure, ...]:
     )
 
 
+def _limit(journeys: Journeys, *, chosen: bool) -> tuple[Figure, ...]:
+    """Return the inactivity limit as a figure of its own where nobody chose it."""
+    limit = journeys.rules.inactivity
+    if chosen or limit is None:
+        return ()
+    note = "suggested by the data, not chosen: the numbers are not certain"
+    return (Figure(name="Inactivity limit", value=how_long(limit), note=note),)
+
+
 def _rules(journeys: Journeys) -> dict[str, str]:
     rules = journeys.rules
     return {
         "goal": ", ".join(rules.goal) or "none, so no journey counts as converted",
         "exit touchpoints": ", ".join(rules.exit_touchpoints) or "none",
-        "inactivity": "none" if rules.inactivity is None else _limit(rules.inactivity),
+        "inactivity": "none" if rules.inactivity is None else how_long(rules.inactivity),
         "after the goal": rules.after_goal,
         "all closed": "yes" if rules.all_closed else "no",
         "cut by": "a journey column"
@@ -188,10 +197,6 @@ def _rules(journeys: Journeys) -> dict[str, str]:
         else "silence",
         "observed until": str(journeys.log.observed_until or "no times"),
     }
-
-
-def _limit(limit: timedelta) -> str:
-    return format_value(limit / timedelta(seconds=1), "duration")
 
 
 def _python(journeys: Journeys, reading: str, *, suggested: bool, expected: tuple[str, ...]) -> str:

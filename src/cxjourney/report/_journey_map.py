@@ -11,7 +11,7 @@ import numpy as np
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_level
+from cxjourney._support.validation import check_level, check_names
 from cxjourney.domain import check_blueprint
 from cxjourney.exceptions import (
     InvalidValue,
@@ -177,6 +177,7 @@ def journey_map(
     actions: str | None = None,
     assumed: Iterable[MapEntry] = (),
     points: CriticalPoints | None = None,
+    expected_exits: str | Iterable[str] = (),
     name: str = "Journey map",
     level: float = 0.95,
 ) -> JourneyMap:
@@ -198,6 +199,9 @@ def journey_map(
         Further entries, such as what customers think, which no log tells; never marked as data.
     points
         The critical points, where they have been computed; None computes them.
+    expected_exits
+        Touchpoints at which it is no fault that journeys end: they are neither pain points nor
+        opportunities. `points` that are given have their own.
     name
         What the map is called.
     level
@@ -220,7 +224,8 @@ def journey_map(
     InvalidValue
         If a stage of the log is missing in `stages`, or an assumed entry claims to be data.
     UnknownName
-        If the log has no attribute `actions`, or an assumed entry stands in an unknown stage.
+        If the log has no attribute `actions`, no touchpoint has a name in `expected_exits`, or an
+        assumed entry stands in an unknown stage.
 
     Notes
     -----
@@ -254,7 +259,7 @@ def journey_map(
     if actions is not None:
         journeys.log.attribute(actions)
     if points is None:
-        points = _points(staged, level)
+        points = _points(staged, check_names(expected_exits, "expected_exits"), level)
     found, empty = filled(staged, order, actions=actions, points=points, level=level)
     for entry in extra:
         if entry.stage not in order:
@@ -301,13 +306,13 @@ def _check_points(points: CriticalPoints | None) -> None:
         raise InvalidValue.of("points", rule, points)
 
 
-def _points(journeys: Journeys, level: float) -> CriticalPoints | None:
+def _points(journeys: Journeys, expected: tuple[str, ...], level: float) -> CriticalPoints | None:
     from cxjourney.critical import points
 
     if not journeys.rules.goal and journeys.columns.time is not None:
         return None
     try:
-        return points(journeys, level=level, rng=0)
+        return points(journeys, expected_exits=expected, level=level, rng=0)
     except (NotAbsorbing, OutcomeUndetermined, TimesRequired):
         return None
 

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from cxjourney._support.table import format_value
+from cxjourney._support.words import counted
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired, UnknownName
 from cxjourney.journeys import contacts_of, visits_of
@@ -44,7 +45,7 @@ LANES: tuple[Lane, ...] = Lane.__args__  # type: ignore[attr-defined]  # the par
 LISTED = 6  # names that a cell lists before it sums up the rest
 _FEW = 3  # pain points, moments and opportunities of a stage
 _NOTABLE = 0.05  # the removal effect from which a touchpoint is a moment of truth
-_UNDEFINED = (NotAbsorbing, OutcomeUndetermined, TimesRequired, UnknownName)
+_UNDEFINED = (NotAbsorbing, OutcomeUndetermined, TimesRequired)
 
 
 @attrs.frozen(kw_only=True)
@@ -131,14 +132,19 @@ def filled(
         lanes["moments of truth"] = lambda: _moments(points.table, home)
         lanes["opportunities"] = lambda: _opportunities(points.table, home)
     found: list[MapEntry] = []
-    notes = []
+    notes, unknown = [], []
     for lane in LANES:
         if lane not in lanes:
             continue
         try:
             found += [entry for entry in lanes[lane]() if entry.stage in stages]
+        except UnknownName:
+            unknown.append(lane)
         except _UNDEFINED as error:
             notes.append(f"The lane {lane!r} is empty: {str(error).partition(';')[0]}.")
+    if unknown:
+        lanes_are = counted(len(unknown), "lane is", "lanes are")
+        notes.append(f"{lanes_are} empty, because the log has no such data: {', '.join(unknown)}.")
     return tuple(found), tuple(notes)
 
 

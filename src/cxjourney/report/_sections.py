@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,8 @@ import numpy as np
 
 from cxjourney._findings import STEPS as FINDING_STEPS
 from cxjourney._findings import Findings, findings
-from cxjourney._support.table import Table, format_value
-from cxjourney._support.words import counted
+from cxjourney._support.table import Table
+from cxjourney._support.words import counted, how_long
 from cxjourney.domain import JourneyBlueprint
 from cxjourney.dropoff import StepLike
 from cxjourney.exceptions import NotAbsorbing, OutcomeUndetermined, TimesRequired
@@ -35,6 +34,10 @@ if TYPE_CHECKING:
 
 TRANSITIONS = 20  # rows of their table; the rest is in the graph
 _LOOKING = "what is wrong: "
+_OTHER_SHARE = (
+    "Visits that were not followed for the whole inactivity limit count here for as long as they "
+    "were; the shares of exits of findings leave them out, so they can differ a little."
+)
 
 
 @attrs.define(kw_only=True, slots=False)  # slots would leave no room for the cached findings
@@ -47,6 +50,7 @@ class Work:
     scale: Scale | None
     suggestion: InactivitySuggestion | None
     expected_exits: tuple[str, ...] = ()
+    command: bool = False  # whether the command is what asks
     begin: Callable[[str], None] | None = None
 
     @property
@@ -56,21 +60,28 @@ class Work:
         if found is None or len(found.plausible) < 2:
             return ()
         limit, *others = (
-            format_value(limit / timedelta(seconds=1), "duration")
+            how_long(limit)
             for limit in sorted(found.plausible, key=lambda limit: limit != found.suggested)
         )
         said = (
-            f"Nobody chose the inactivity limit: {limit} was taken, {' and '.join(others)} would "
-            "be plausible as well. Nothing that hangs on it is sure before somebody chooses."
+            f"Nobody has chosen the inactivity limit. {limit.capitalize()} was taken, but "
+            f"{' and '.join(others)} would be plausible as well, and nothing that depends on the "
+            "limit is certain until inactivity= chooses one."
         )
         return (said,)
+
+    @property
+    def uncertain(self) -> tuple[str, ...]:
+        """The same, briefly, for what is further down."""
+        said = "These numbers depend on the inactivity limit, which nobody has chosen."
+        return (said,) if self.unchosen else ()
 
     @cached_property
     def findings(self) -> Findings | str:
         """What is wrong, or why that cannot be told."""
         rules = self.journeys.rules
         if not rules.goal and self.journeys.columns.time is not None:
-            return "Without a goal no journey converts, so that nothing can cost conversions."
+            return "without a goal no journey converts, so nothing can cost conversions."
         try:
             return findings(self.journeys, expected_exits=self.expected_exits, begin=self._begin)
         except (OutcomeUndetermined, TimesRequired, NotAbsorbing) as error:
@@ -92,8 +103,11 @@ def _findings(work: Work) -> Section:
             for one in found
         ]
         said = (found.headline.partition(" The first: ")[0], *found.notes)
-        sure = "What would be sure if that limit were chosen" if unsure else "What is sure"
-        tables = ((f"{sure}, sorted by gain_low", found._shown()), *found._further())  # noqa: SLF001 - one package
+        sure = "What is sure"
+        if unsure:
+            sure, said = "What would be sure if that limit were chosen", _if_chosen(said)
+        further = found._further(option=work.command)  # noqa: SLF001 - one package
+        tables = ((f"{sure}, sorted by gain_low", found._shown()), *further)  # noqa: SLF001 - one package
         parts = [Part(caption=caption, table=table) for caption, table in tables if len(table)]
     return Section(
         anchor="findings",
@@ -105,8 +119,16 @@ def _findings(work: Work) -> Section:
     )
 
 
+def _if_chosen(said: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what is said of findings, as it would be if somebody had chosen the limit."""
+    words = {" are sure,": " would be sure,", " is sure,": " would be sure,", " surely ": " then "}
+    for claimed, supposed in words.items():
+        said = tuple(one.replace(claimed, supposed) for one in said)
+    return said
+
+
 def _map(work: Work) -> Section:
-    drawn = journey_map(work.journeys, blueprint=work.blueprint)
+    drawn = journey_map(work.journeys, blueprint=work.blueprint, expected_exits=work.expected_exits)
     stages, lanes = counted(len(drawn.stages), "stage"), counted(len(drawn.lanes), "lane")
     brief = f"drawn on the page: {stages}, {lanes}"
     return Section(
@@ -114,6 +136,7 @@ def _map(work: Work) -> Section:
         title="The journey map",
         lead="What happens in each stage, how it feels, where it hurts, and what could be gained.",
         parts=(Picture(caption="The map", drawing=drawn, notes=drawn.notes, brief=brief),),
+        remarks=work.uncertain,
     )
 
 
@@ -233,6 +256,7 @@ def _funnel(work: Work) -> Section:
             Picture(caption="Share of the journeys that reached the first step", drawing=bars),
             Part.of_result(found, caption="Step by step"),
         ),
+        remarks=work.uncertain,
     )
 
 
@@ -248,7 +272,7 @@ def _exits(work: Work) -> Section:
             "last of a dropped journey. Lost conversions are what would be gained if nobody left "
             "there and those who now leave went on like those who stay: an upper bound."
         ),
-        remarks=work.unchosen,
+        remarks=(*work.uncertain, _OTHER_SHARE),
     )
 
 
@@ -256,7 +280,7 @@ def _channels(work: Work) -> Section:
     from cxjourney.omnichannel import switching, transitions
 
     anchor, title = "channels", "How customers move between channels"
-    lead = "In which channel the next interaction takes place, where another one follows."
+    lead = "In which channel the next interaction takes place, if there is one."
     if not work.journeys.log.channels:
         absent = "The log has no channel column."
         return Section(anchor=anchor, title=title, lead=lead, absent=absent)
@@ -286,7 +310,7 @@ def _metrics(work: Work) -> Section:
     part = Part(
         caption=title, table=table, notes=("Intervals have a confidence level of 95%.", *notes)
     )
-    return Section(anchor=anchor, title=title, lead=lead, parts=(part,))
+    return Section(anchor=anchor, title=title, lead=lead, parts=(part,), remarks=work.uncertain)
 
 
 def _caveats(work: Work) -> Section:

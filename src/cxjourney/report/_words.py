@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxjourney._findings import affected_by
 from cxjourney._support.table import format_value
 from cxjourney.domain import Outcome
 from cxjourney.journeys import conversion_rate_of
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from cxjourney._findings import Finding
     from cxjourney.journeys import Journeys
 
-UNSURE = "Whether that is so is not sure before somebody chooses the inactivity limit."
+UNSURE = "This is not certain until the inactivity limit is chosen."
 
 
 def overview(journeys: Journeys) -> str:
@@ -27,7 +28,7 @@ def overview(journeys: Journeys) -> str:
     reached = f"reached the goal {goal}" if goal else "converted (no goal was named)"
     said = [
         *odd_times(journeys.columns.time, journeys.log.observed_until_us),
-        f"Of {len(journeys):,} journeys, {won:,} {reached} and {lost:,} were dropped.",
+        f"Of {len(journeys):,} journeys, {won:,} {reached} and {lost:,} dropped off.",
     ]
     if silent:
         said.append(
@@ -42,17 +43,18 @@ def overview(journeys: Journeys) -> str:
     if rate is not None:
         said.append(
             f"The conversion rate is {rate.value:.1%}: the probability that a journey reaches the "
-            "goal, with those in progress censored."
+            "goal, if those in progress go on like the others."
         )
     return " ".join(said)
 
 
 def worth_of(finding: Finding) -> str:
-    """Return what would be won if a finding were gone, in a sentence."""
+    """Return what would be won if a finding were gone, and whom it affects, in two sentences."""
     gain, money = finding.gain, finding.money
     low, value, high = (format_value(end, "integer") for end in (gain.low, gain.value, gain.high))
     worth = "" if money is None else f", worth {money.value:,.0f} {money.unit}".rstrip()
-    return f"Without it {value} [{low}, {high}] more journeys would convert{worth}."
+    won = f"Without this, {value} [{low}, {high}] more journeys would convert{worth}."
+    return f"{won} {affected_by(finding)}"
 
 
 def caveats(journeys: Journeys) -> Iterator[str]:
@@ -62,7 +64,7 @@ def caveats(journeys: Journeys) -> Iterator[str]:
         yield (
             "The inactivity limit defines drop-off: a journey counts as dropped when no "
             "interaction follows within the limit, even if the customer returns later. Try other "
-            "limits with cx.dropoff.sensitivity()."
+            "limits: in Python, cx.dropoff.sensitivity() compares several."
         )
     if journeys.outcomes[Outcome.IN_PROGRESS]:
         yield (
@@ -101,8 +103,8 @@ def caveats(journeys: Journeys) -> Iterator[str]:
     )
     if len(log.channels) > 1:
         yield (
-            "Not every channel recognises its customers equally well. Too much merging of "
-            "identities creates switches that did not happen; too little creates drop-offs."
+            "Channels do not all recognise their customers equally well. Merging too many "
+            "identities creates switches that did not happen; merging too few creates drop-offs."
         )
     if "score" in log.columns.numeric or "emotion" in log.columns.numeric:
         yield (
@@ -111,6 +113,6 @@ def caveats(journeys: Journeys) -> Iterator[str]:
         )
     yield (
         "Totals hide differences between segments such as devices, issues and periods. Compare "
-        "them with cx.compare before acting."
+        "them before acting, with cxjourney compare or, in Python, cx.compare."
     )
     yield "Seasons and campaigns shift numbers over time, so compare like periods."

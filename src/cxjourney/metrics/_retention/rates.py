@@ -21,6 +21,7 @@ from cxjourney._support.validation import (
     check_level,
     duration_us,
 )
+from cxjourney._support.words import how_long
 from cxjourney.exceptions import DataQualityWarning, InvalidValue
 from cxjourney.metrics._rates import proportion
 from cxjourney.metrics._survival.spells import read_spells
@@ -310,7 +311,7 @@ def churn_hazard(
         n=spells.n,
         n_missing=spells.n_missing,
         n_censored=spells.n_censored,
-        unit=f"departures per {per / timedelta(days=1):g} days",
+        unit=f"departures per {how_long(per)}",
         method="Garwood",
         notes=() if exposure else ("empty",),
         name="churn_hazard",

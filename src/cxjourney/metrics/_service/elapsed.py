@@ -24,8 +24,8 @@ from cxjourney._support.arrays import (
     same_length,
 )
 from cxjourney._support.result import Result
-from cxjourney._support.table import format_value
 from cxjourney._support.validation import check_count, check_level, check_mapping
+from cxjourney._support.words import how_long
 from cxjourney.metrics._rates import owners
 from cxjourney.metrics._survival.kaplan_meier import kaplan_meier
 
@@ -253,7 +253,7 @@ def _censored(
         ended = us[done]
         tail = left * (seconds - (float(ended.max()) / _SECOND if len(ended) else 0.0))
         share = tail / mean.value if mean.value > 0 else 0.0
-        longest = format_value(seconds, "duration")
+        longest = how_long(seconds)
         said = (
             f"The mean is restricted to the longest observation, {longest}: {share:.0%} of it is "
             "time after the last case that ended, which censored cases alone set. Read the median."

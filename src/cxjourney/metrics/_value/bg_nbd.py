@@ -12,6 +12,7 @@ import numpy as np
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_duration, check_level
+from cxjourney._support.words import how_long
 from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.metrics._value.likelihood import UNCONVERGED, Fit, maximise
 from cxjourney.metrics._value.purchases import PurchaseSummary, check_summary
@@ -120,8 +121,7 @@ class BgNbd(Result):
         return Table({"parameter": names, "value": values, "low": low, "high": high})
 
     def _notes(self) -> tuple[str, ...]:
-        unit = self.unit_s / 86_400
-        notes = [f"Alpha is in units of {unit:g} days."]
+        notes = [f"Alpha is in units of {how_long(self.unit_s)}."]
         if self.n:
             notes.append(
                 f"Fitted to {self.n:,} customers; the log-likelihood is {self.log_likelihood:.1f}."

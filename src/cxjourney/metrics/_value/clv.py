@@ -23,6 +23,7 @@ from cxjourney._support.validation import (
     check_number,
     is_number,
 )
+from cxjourney._support.words import how_long
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._survival.kaplan_meier import SurvivalCurve
 from cxjourney.metrics._value.bg_nbd import BgNbd
@@ -271,9 +272,11 @@ class CustomerValues(Result):
     def _notes(self) -> tuple[str, ...]:
         known = ~np.isnan(self.value)
         worth = f"{self.value[known].sum():,.2f} {self.currency}".rstrip()
-        days = self.horizon_s / 86_400
         notes = [
-            f"{np.count_nonzero(known):,} customers are worth {worth} in {days:g} days.",
+            (
+                f"{np.count_nonzero(known):,} customers are worth {worth} in "
+                f"{how_long(self.horizon_s)}."
+            ),
             "The uncertainty of the models' parameters is not in it.",
         ]
         if not known.all():
