@@ -127,10 +127,8 @@ def test_an_end_that_nothing_follows_is_suggested_as_an_exit(folder, capsys):
     (folder / "shop.csv").write_text("customer,timestamp,touchpoint\n" + rows)
     assert main(["report", "shop.csv", "--goal", "buy", "--inactivity", "7d"]) == 0
     text = capsys.readouterr().out
-    assert (
-        "nothing ever follows 'gone' (40 visits): if it is a way of leaving, say --exit-touchpoint"
-        in text
-    )
+    said = "nothing ever follows 'gone' (40 visits): if journeys are lost there, say --exit-touch"
+    assert said in text
     assert "nothing ever follows 'web'" not in text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -224,8 +225,9 @@ def _warnings(journeys: Journeys) -> list[str]:
     followed -= np.bincount(visits.node[visits.following < 0], minlength=len(seen))
     converted = visits.following == visits.conversion
     followed += np.bincount(visits.node[converted], minlength=len(seen))
+    goal = "" if journeys.rules.goal else "; if they reach their goal there, say --goal"
     return [
-        f"nothing ever follows {visits.names[k]!r} ({seen[k]:,} visits): if it is a way of "
-        f"leaving, say --exit-touchpoint {visits.names[k]!r}"
+        f"nothing ever follows {visits.names[k]!r} ({seen[k]:,} visits): if journeys are lost "
+        f"there, say --exit-touchpoint {quote(visits.names[k])}{goal}"
         for k in np.flatnonzero((followed == 0) & (seen >= _MANY)).tolist()
     ]

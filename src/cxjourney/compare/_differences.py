@@ -293,7 +293,8 @@ class Differences(Result):
         ).renamed(_WORDS)
 
     def _notes(self) -> tuple[str, ...]:
-        found = f"{self.n_discoveries:,} of {self.n_comparisons:,} comparisons are discoveries"
+        are = "is a discovery" if self.n_discoveries == 1 else "are discoveries"
+        found = f"{self.n_discoveries:,} of {self.n_comparisons:,} comparisons {are}"
         sides = " minus ".join(self._pair or ("the column group", "the column against"))
         more = f" The {_MOST} surest of each kind are shown." if len(self.table) > _MOST else ""
         apart = ""
