@@ -269,7 +269,7 @@ def test_nothing_to_win_where_all_convert() -> None:
     assert not len(found)
     # whoever was served and falls silent is not lost
     served = findings(small([(["web", "buy", "delivery"], 999), (["web"], 1)]))
-    assert "of 1,000 closed journeys" in served.headline or "of 999" in served.headline
+    assert "of 1,000 journeys that have ended" in served.headline or "of 999" in served.headline
     assert served.headline.startswith("There is nothing to win here")
 
 

@@ -251,8 +251,8 @@ def _said(
         )
     if not found.with_stages:
         notes.append(
-            "No stage has enough touchpoints for a comparison with peers: exits are compared with "
-            "those that a touchpoint so near to the goal would be expected to have."
+            "No stage has enough touchpoints to compare, so no excess over peers is claimed: exits "
+            "are compared with those expected of a touchpoint so near to the goal."
         )
     notes += [
         (
