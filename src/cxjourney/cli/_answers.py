@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from cxjourney._support.table import format_value
-from cxjourney._support.words import counted
+from cxjourney._support.words import counted, how_long
 from cxjourney.cli._names import ANSWERS
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 
@@ -161,7 +160,7 @@ def _roles(
 def _say(
     outcomes: Any, n: int, arguments: argparse.Namespace, roles: dict[str, str], said: list[str]
 ) -> None:
-    limit = format_value(arguments.answers_within / timedelta(seconds=1), "duration")
+    limit = how_long(arguments.answers_within)
     why = ", ".join(
         f"{count:,} {reason.replace('max_lag', '--answers-within')}"
         for reason, count in outcomes.items()

@@ -145,8 +145,8 @@ def _how_read(scale: Scale | None, known: NDArray[np.float64]) -> str:
     seen = f"range from {known.min():g} to {known.max():g}" if len(known) else "are all missing"
     if scale is None:
         return (
-            f"The scores {seen}, which does not tell their scale. To have NPS or CSAT, name it: "
-            "in Python, build(scale=...)."
+            f"The scores {seen}, which does not tell their scale. Name it with scale= to have NPS "
+            "or CSAT."
         )
     return f"The scores {seen} and were read as a scale from {scale.low:g} to {scale.high:g}."
 
