@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cxjourney.log._interaction_log import InteractionLog
 
 
-def log_frame(log: InteractionLog, backend: str | None = None) -> Any:
+def to_frame(log: InteractionLog, backend: str | None = None) -> Any:
     """Return the log as a data frame with one row an interaction.
 
     The type depends on what is installed, hence Any. Timestamps are aware, in UTC.

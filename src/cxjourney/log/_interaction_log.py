@@ -16,13 +16,15 @@ from cxjourney.log import _prepare
 from cxjourney.log._audit import audit as audit_log
 from cxjourney.log._columns import Coded, Columns
 from cxjourney.log._concat import concat as concat_logs
-from cxjourney.log._frames import log_frame
+from cxjourney.log._frames import to_frame as log_frame
 from cxjourney.log._ingest import Intake, log_of_columns, moment
 from cxjourney.log._objects import (
     Catalogue,
     customer_object,
-    interactions_of,
     log_of_interactions,
+)
+from cxjourney.log._objects import (
+    interactions as interactions_of,
 )
 from cxjourney.log._reading import Reading, check_no_column, column_names, columns_of
 from cxjourney.metrics import Scale

@@ -209,7 +209,7 @@ def interaction_objects(
         )
 
 
-def interactions_of(log: InteractionLog, customer: str | None = None) -> Iterator[Interaction]:
+def interactions(log: InteractionLog, customer: str | None = None) -> Iterator[Interaction]:
     """Yield the interactions as typed objects, by customer and time.
 
     Parameters
