@@ -44,3 +44,10 @@ def test_large_faults_are_found_in_a_small_log(study):
     assert sum(row["segment"] for row in found) >= 4
     assert sum(row["touchpoint"] for row in found) >= 6
     assert sum(row["fdr"] for row in found) / len(found) <= 0.15
+
+
+def test_gains_of_what_is_sure_hold_the_true_ones(study):
+    rows = [study["gain_row"](seed, "gain, touchpoint") for seed in range(300, 312)]
+    held = [row["covered"] for row in rows if row["sure"]]
+    assert len(held) >= 3
+    assert sum(held) >= len(held) - 2
