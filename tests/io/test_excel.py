@@ -126,3 +126,18 @@ def test_what_is_no_workbook_is_refused(tmp_path):
         cx.read_excel(write(file, {"Hits": []}), **ROLES)
     with pytest.raises(InputFileError, match="2 columns 'who'"):
         cx.read_excel(write(file, {"Hits": [["who", "at", "what", "who"]]}), **ROLES)
+
+
+def test_a_layout_reads_a_sheet_with_its_dates_and_whole_numbers(tmp_path):
+    at = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    rows = [
+        ["Ticket ID", "Contact ID", "Status", "Created time", "Resolved time"],
+        [7, 501, "Closed", at, at.replace(hour=11)],
+        [8, 501, "Open", at.replace(day=6), None],
+    ]
+    log = cx.read_excel(write(tmp_path / "t.xlsx", {"Tickets": rows}), layout="freshdesk-tickets")
+    assert [(i.customer.id, i.touchpoint.name, i.timestamp.hour) for i in log.interactions()] == [
+        ("501", "ticket created", 9),
+        ("501", "resolved", 11),
+        ("501", "ticket created", 9),
+    ]

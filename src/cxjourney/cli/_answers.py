@@ -98,7 +98,7 @@ def with_answers(
     try:
         time = read_timestamps(
             columns["timestamp"],
-            tz=arguments.tz,
+            tz=arguments.tz or "UTC",
             fmt=arguments.answers_timestamp_format,
             unit=arguments.answers_timestamp_unit,
             name=roles["timestamp"],
@@ -188,7 +188,7 @@ def python_of(arguments: argparse.Namespace) -> str:
     }
     unit, form = arguments.answers_timestamp_unit, arguments.answers_timestamp_format
     how = f", unit={unit!r}" if unit else f", format={form!r}" if form else ""
-    zone = ", utc=True)" if arguments.tz == "UTC" else f").dt.tz_localize({arguments.tz!r})"
+    zone = ", utc=True)" if arguments.tz in {None, "UTC"} else f").dt.tz_localize({arguments.tz!r})"
     values = {
         "customer": f"answers[{names['customer']!r}]",
         "answered_at": f"pd.to_datetime(answers[{names['timestamp']!r}]{how}{zone}",

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Sequence
 
-    from cxjourney.io import FileForm
-    from cxjourney.log import FurtherColumns
+    from cxjourney.io import FileForm, Layout
+
 
 _TOLD = {  # what readers of files are told about how one is written
     "csv": ("delimiter", "encoding", "skip_rows", "decimal"),
@@ -67,11 +67,16 @@ def opened(arguments: argparse.Namespace, attributes: Sequence[str] = ()) -> Ope
     if arguments.sample == (arguments.file is not None):
         raise InvalidValue("give either a FILE or --sample")
     said: list[str] = []
-    key = _key(arguments)
-    log = _sample(arguments) if arguments.sample else _read(arguments, attributes, key, said)
+    key, layout = _key(arguments), None
+    if arguments.sample:
+        log = _sample(arguments)
+    else:
+        log, layout = _read(arguments, attributes, key, said)
     log = with_answers(log, arguments, key, said)
     said[:0] = map(in_options, odd_times(log.columns.time, log.observed_until_us))
-    rules, suggestion = _rules(log, arguments, said)
+    if layout is not None:
+        _suggested(layout, log, arguments, said)
+    rules, suggestion = _rules(log, arguments, layout, said)
     journeys = log.journeys(**rules)
     said.extend(_warnings(journeys))
     return Opened(
@@ -96,9 +101,9 @@ def _read(
     attributes: Sequence[str],
     key: PseudonymKey | None,
     said: list[str],
-) -> InteractionLog:
-    further: FurtherColumns = {
-        "tz": arguments.tz,
+) -> tuple[InteractionLog, Layout | None]:
+    further: dict[str, Any] = {
+        "tz": arguments.tz or "UTC",
         "missing": "drop" if arguments.drop_missing else "refuse",
         "observed_until": arguments.observed_until,
         "currency": arguments.currency,
@@ -110,21 +115,72 @@ def _read(
     file = arguments.file
     kind = format_of(find_files(file)[0])
     if kind == "xes":
-        return _with_rows(io.read_xes(file, **named(arguments), **further), file)
+        if arguments.layout is not None:
+            raise InvalidValue.of("--layout", "be left out with XES", arguments.layout)
+        named_so: dict[str, Any] = {**named(arguments)}
+        return _with_rows(io.read_xes(file, **named_so, **further), file), None
     shape: FileForm = {
         "delimiter": arguments.delimiter,
         "encoding": arguments.encoding,
         "skip_rows": arguments.skip_rows,
         "decimal": arguments.decimal,
     }
+    told = {name: value for name, value in shape.items() if name in _TOLD[kind]}
+    read = getattr(io, f"read_{kind}")
     present = io.file_columns(file, **shape)
+    if (layout := _layout(arguments, present, said)) is not None:
+        further |= {"layout": layout, "timestamp_format": arguments.timestamp_format}
+        if arguments.tz is None:  # the layout may say it
+            further.pop("tz")
+        return _with_rows(read(file, **named(arguments), **told, **further), file), layout
     known = [name for names in KNOWN_NAMES.values() for name in names if name in present]
     empty = io.empty_columns(file, known, **shape)
     empty = () if len(empty) == len(known) else empty  # then the rows are to blame
     roles: dict[str, Any] = _roles(arguments, present, empty, said)
     roles["timestamp_format"] = arguments.timestamp_format
-    told = {name: value for name, value in shape.items() if name in _TOLD[kind]}
-    return _with_rows(getattr(io, f"read_{kind}")(file, **roles, **told, **further), file)
+    return _with_rows(read(file, **roles, **told, **further), file), None
+
+
+def _layout(
+    arguments: argparse.Namespace, present: Sequence[str], said: list[str]
+) -> Layout | None:
+    """Return the layout that was named, or else that of the columns where none of these was."""
+    if arguments.layout is not None:
+        found, why = io.layout_of(arguments.layout), "as --layout names it"
+    else:
+        known = io.recognise(present)
+        if not known or any(getattr(arguments, role) for role in NEEDED):
+            return None
+        found, why = known[0], "by the columns of the file (--customer and the like name others)"
+        arguments.layout = found.name
+    said.append(f"layout: {found.name}, {why}: {found.title}")
+    given = named(arguments)
+    sources = {**found.columns}
+    for step in found.steps:
+        if found.form == "events":
+            sources |= {"timestamp": step.timestamp, "touchpoint": step.touchpoint}
+        else:
+            name = step.touchpoint.constant or step.touchpoint.described(present)
+            sources[f"touchpoint {name!r}, at"] = step.timestamp
+    shown = {role: source.described(present) for role, source in sources.items()}
+    said.extend(f"{role}: {at}" for role, at in shown.items() if at and role not in given)
+    return found
+
+
+def _suggested(
+    layout: Layout, log: InteractionLog, arguments: argparse.Namespace, said: list[str]
+) -> None:
+    """Take the goal and the exits that a layout suggests, where none are given."""
+    goal = [name for name in layout.goal if name in log.touchpoints][:1]
+    if not arguments.goal and goal:
+        arguments.goal = goal
+        said.append(f"goal: {goal[0]!r}, as the layout suggests (--goal sets another)")
+    exits = [name for name in layout.exits if name in log.touchpoints]
+    free = arguments.inactivity is None and not arguments.all_closed
+    if exits and free and not arguments.exit_touchpoint:
+        arguments.exit_touchpoint = exits
+        shown = " and ".join(map(repr, exits))
+        said.append(f"exits: {shown}, as the layout suggests (--exit-touchpoint sets another)")
 
 
 def _key(arguments: argparse.Namespace) -> PseudonymKey | None:
@@ -189,13 +245,17 @@ def _roles(
 
 
 def _rules(
-    log: InteractionLog, arguments: argparse.Namespace, said: list[str]
+    log: InteractionLog, arguments: argparse.Namespace, layout: Layout | None, said: list[str]
 ) -> tuple[dict[str, Any], InactivitySuggestion | None]:
     """Return how to cut the log, and what the limit was taken from where it was not given."""
     inactivity, suggestion = arguments.inactivity, None
     if inactivity is None and not arguments.all_closed and not arguments.exit_touchpoint:
         suggestion = log.suggest_inactivity(goal=arguments.goal)
         inactivity = suggestion.suggested
+        days = None if layout is None else layout.inactivity_days
+        if inactivity is None and days is not None:
+            said.append(f"inactivity: {days} d, as the layout suggests (--inactivity sets another)")
+            return _rules_of(arguments, timedelta(days=days), said), None
         if inactivity is None:
             raise OutcomeUndetermined(
                 "no customer came twice, so that no inactivity limit can be suggested: give "
@@ -204,9 +264,15 @@ def _rules(
         limit = how_long(inactivity)
         said.append(f"inactivity: {limit}, as suggested (--inactivity sets another)")
         said.append(f"{suggestion}\n")
+    return _rules_of(arguments, inactivity, said), suggestion
+
+
+def _rules_of(
+    arguments: argparse.Namespace, inactivity: timedelta | None, said: list[str]
+) -> dict[str, Any]:
     if not arguments.goal:
         said.append("no --goal is given, so no journey counts as converted")
-    rules = {
+    return {
         "goal": arguments.goal,
         "inactivity": inactivity,
         "exit_touchpoints": arguments.exit_touchpoint or (),
@@ -214,7 +280,6 @@ def _rules(
         "all_closed": arguments.all_closed,
         "carry_channels": arguments.carry_channels,
     }
-    return rules, suggestion
 
 
 def _warnings(journeys: Journeys) -> list[str]:

@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from cxjourney.cli import _compare, _report, _trend
+from cxjourney.cli import _compare, _layouts, _report, _trend
 from cxjourney.cli._options import Parser
 from cxjourney.cli._printing import (
     complain,
@@ -56,6 +56,6 @@ def _parser() -> Parser:
     parser = Parser(prog="cxjourney", description="Customer journeys from event data.")
     parser.add_argument("--version", action="version", version=f"cxjourney {version('cxjourney')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for command in (_report, _compare, _trend):
+    for command in (_report, _compare, _trend, _layouts):
         command.add(commands)
     return parser

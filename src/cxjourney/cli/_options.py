@@ -95,8 +95,14 @@ def add_command(
 
     reading = parser.add_argument_group("reading")
     reading.add_argument(
+        "--layout",
+        metavar="NAME",
+        help="the layout of another tool's export, as `cxjourney layouts` lists them, or a TOML "
+        "file that describes one (default: the one that the columns of the file follow, if any, "
+        "where none is named)",
+    )
+    reading.add_argument(
         "--tz",
-        default="UTC",
         metavar="ZONE",
         help="the zone of timestamps that do not tell theirs (default: UTC)",
     )

@@ -132,8 +132,9 @@ def _reading(arguments: argparse.Namespace) -> str:
     further = ("currency", "timestamp_unit", "observed_until", "delimiter")[: 3 + (name == "csv")]
     values = {key: getattr(arguments, key) for key in further} | named(arguments)
     values["attributes"] = arguments.segment
-    values["tz"] = None if arguments.tz == "UTC" else arguments.tz
+    values["tz"] = None if arguments.layout is None and arguments.tz == "UTC" else arguments.tz
     values["missing"] = "drop" if arguments.drop_missing else None
+    values["layout"] = arguments.layout
     if name != "xes":
         values["timestamp_format"] = arguments.timestamp_format
     if name == "csv" and arguments.encoding != "utf-8":

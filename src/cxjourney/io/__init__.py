@@ -8,6 +8,10 @@ from cxjourney.io._excel import read_excel
 from cxjourney.io._files import find_files as find_files
 from cxjourney.io._files import format_of as format_of
 from cxjourney.io._json import read_json
+from cxjourney.io._layout import Layout as Layout
+from cxjourney.io._layout import layout_of as layout_of
+from cxjourney.io._layout import layouts as layouts
+from cxjourney.io._layout import recognise as recognise
 from cxjourney.io._read import columns_by_content as columns_by_content
 from cxjourney.io._read import empty_columns as empty_columns
 from cxjourney.io._read import file_columns as file_columns

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,14 +61,32 @@ def selected(places: Iterable[str], cells: Iterable[Cell], decimal: str = ".") -
 
 def _plain_number(cell: str, decimal: str) -> str:
     """Return the SQL of a number without marks of thousands, and with a point if any."""
+    grouped, marks = _marks_of(decimal)
+    digits = f"regexp_replace({cell}, '{marks}', '', 'g')"
+    number = f"CASE WHEN regexp_full_match({cell}, '{grouped}') THEN {digits} ELSE {cell} END"
+    return number if decimal == "." else f"translate({number}, ',.', '.!')"
+
+
+def number_of(text: str, decimal: str) -> float:
+    """Return the number that a cell holds, as `selected` reads it; NaN where it is none."""
+    grouped, marks = _marks_of(decimal)
+    plain = re.sub(marks, "", text) if re.fullmatch(grouped, text) else text
+    if decimal == ",":
+        plain = plain.translate({ord(","): ".", ord("."): "!"})
+    try:
+        return float(plain) if "_" not in plain else math.nan
+    except ValueError:
+        return math.nan
+
+
+def _marks_of(decimal: str) -> tuple[str, str]:
+    """Return the patterns of a number with marks of thousands, and of such a mark."""
     mark, point = (",", "[.]") if decimal == "." else ("[.]", ",")
     grouped = (
         rf"[+-]?\d{{1,3}}((({mark}\d{{3}})+{point}|({mark}\d{{3}}){{2}}({mark}\d{{3}})*{point}?)"
         rf"\d*|({_BLANKS}\d{{3}})+({point}\d*)?)"
     )
-    digits = f"regexp_replace({cell}, '{mark}|{_BLANKS}', '', 'g')"
-    number = f"CASE WHEN regexp_full_match({cell}, '{grouped}') THEN {digits} ELSE {cell} END"
-    return number if decimal == "." else f"translate({number}, ',.', '.!')"
+    return grouped, f"{mark}|{_BLANKS}"
 
 
 def columns_by_role(

@@ -19,6 +19,7 @@ from cxjourney.io._csv_form import DELIMITERS
 from cxjourney.io._csv_text import csv_text, text_relation
 from cxjourney.io._encodings import why_not
 from cxjourney.io._files import compression_of, opened, show_path
+from cxjourney.io._places import json_of_text, json_text, split_place
 from cxjourney.io._refusals import file_errors, read_errors
 
 if TYPE_CHECKING:
@@ -76,8 +77,12 @@ def csv_columns(
     """
     cell_of = cells_of(roles)
     cells = list(dict.fromkeys(cell_of.values()))
-    names = [name for name, _ in cells]
-    wanted = selected([f"c{i}" for i in range(len(cells))], cells, form.decimal)
+    places = _places(connection, files[0], [name for name, _ in cells], form)
+    names = [name for name, _ in places]
+    values = [
+        json_text(json_of_text(f"c{i}"), at) if at else f"c{i}" for i, (_, at) in enumerate(places)
+    ]
+    wanted = selected(values, cells, form.decimal)
 
     def piece(file: str) -> Any:
         if form.is_plain(file):
@@ -87,6 +92,16 @@ def csv_columns(
 
     other = "," if form.decimal == "." else "."
     return columns_by_role(map(piece, files), cell_of, f"; decimal={other!r} reads 12{other}5")
+
+
+def _places(
+    connection: Any, file: str, names: Sequence[str], form: CsvForm
+) -> list[tuple[str, str]]:
+    """Return the columns that names begin with, and the paths within their cells."""
+    if not any({*name} & {*".["} for name in names):
+        return [(name, "") for name in names]
+    header = csv_header(connection, file, form)
+    return [split_place(name, header) or (name, "") for name in names]
 
 
 def csv_relation(connection: Any, file: str, names: Sequence[str], form: CsvForm) -> Any:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
+import numpy as np
+
 from cxjourney._support.foreign import foreign
 from cxjourney._support.optional import require
 from cxjourney.exceptions import InputFileError, UnknownName
 from cxjourney.io._csv_form import rows_to_skip
 from cxjourney.io._files import find_files, show_path, unchanged
+from cxjourney.io._shaping import Plan
 from cxjourney.log import InteractionLog
 from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from os import PathLike
+
+    from numpy.typing import NDArray
 
     from cxjourney.log import FurtherColumns
 
@@ -25,9 +30,10 @@ if TYPE_CHECKING:
 def read_excel(
     path: FilePath,
     *,
-    customer: str,
-    timestamp: str,
-    touchpoint: str,
+    customer: str | None = None,
+    timestamp: str | None = None,
+    touchpoint: str | None = None,
+    layout: FilePath | None = None,
     sheet: str | None = None,
     skip_rows: int | Sequence[int] = 0,
     timestamp_format: str | None = None,
@@ -41,6 +47,8 @@ def read_excel(
         The workbook: .xlsx, .xlsb, .xls or .ods. Local only.
     customer, timestamp, touchpoint
         Names of the columns that every log needs.
+    layout
+        As for `read_csv`.
     sheet
         Name of the sheet; None takes the only one, and refuses a workbook of several.
     skip_rows
@@ -70,14 +78,18 @@ def read_excel(
     """
     (file,) = find_files(path)[:1]
     table = excel_table(file, sheet=sheet, skip_rows=rows_to_skip(skip_rows))
-    return InteractionLog.from_frame(
-        table,
-        customer=customer,
-        timestamp=timestamp,
-        touchpoint=touchpoint,
-        timestamp_format=timestamp_format,
-        **columns,
-    )
+    needed: Any = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
+    if layout is not None:
+        plan = Plan.of(layout, **needed, timestamp_format=timestamp_format, **columns)
+        plan, roles = plan.for_header(list(table), show_path(file))
+        return plan.log({role: _texts(table[name]) for role, name in roles.items()})
+    return InteractionLog.from_frame(table, **needed, timestamp_format=timestamp_format, **columns)
+
+
+def _texts(cells: list[Any]) -> NDArray[np.object_]:
+    """Return cells as strings: whole numbers without a fraction, dates in ISO form."""
+    whole = (int(c) if isinstance(c, float) and c.is_integer() else c for c in cells)
+    return np.array([None if cell is None else str(cell) for cell in whole], dtype=object)
 
 
 def excel_table(

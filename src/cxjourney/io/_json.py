@@ -17,12 +17,14 @@ from cxjourney.io._files import (
     show_path,
     unchanged,
 )
+from cxjourney.io._places import json_at, pointers
 from cxjourney.io._refusals import file_errors
+from cxjourney.io._shaping import Plan
 from cxjourney.log import InteractionLog, Reading, argument_of, check_no_column, log_of_columns
 from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from os import PathLike
 
     from cxjourney.log import FurtherColumns
@@ -31,16 +33,17 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 1_000  # objects, for the names in messages
 _DEEPEST = 4
-_TEXT = "json ->> '{}'"
+_TEXT, _KIND = "{source} ->> '{path}'", "json_type({source}, '{path}')"
 
 
 @forgetting
 def read_json(
     path: FilePath | Iterable[FilePath],
     *,
-    customer: str,
-    timestamp: str,
-    touchpoint: str,
+    customer: str | None = None,
+    timestamp: str | None = None,
+    touchpoint: str | None = None,
+    layout: FilePath | None = None,
     encoding: str = "utf-8",
     timestamp_format: str | None = None,
     **columns: Unpack[FurtherColumns],
@@ -54,7 +57,10 @@ def read_json(
         array of objects; gzip and Zstandard are recognised by content.
     customer, timestamp, touchpoint
         Keys of the values that every log needs. `properties.source` is the key `source` of the
-        object under `properties`, unless an object has that very key.
+        object under `properties`, unless an object has that very key, and `params[source]` what a
+        list `params` of objects with a `key` and a `value` has for that key.
+    layout
+        As for `read_csv`.
     encoding
         An encoding that Python knows, such as "cp1252". A byte order mark is understood.
     timestamp_format
@@ -89,15 +95,18 @@ def read_json(
     >>> cx.read_json("hits.jsonl", customer="user.id", timestamp="at", touchpoint="name")
     InteractionLog: 1 interaction of 1 customer at 1 touchpoint, 2026-01-05 to 2026-01-05
     """
-    reading = Reading.of(
-        customer=customer,
-        timestamp=timestamp,
-        touchpoint=touchpoint,
-        timestamp_format=timestamp_format,
-        **columns,
-    )
-    check_duration_unit(reading)
+    needed: Any = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
     encoding = check_encoding(encoding)
+    if layout is not None:
+        plan = Plan.of(layout, **needed, timestamp_format=timestamp_format, **columns)
+        files = find_files(path)
+        with connect("read_json()") as connection, unchanged(files):
+            header = json_header(connection, files[0], encoding)
+            plan, roles = plan.for_header(header, show_path(files[0]), whole=False)
+            found = json_columns(connection, files, roles, encoding, {*plan.named.values()})
+        return plan.log(found)
+    reading = Reading.of(**needed, timestamp_format=timestamp_format, **columns)
+    check_duration_unit(reading)
     files = find_files(path)
     with connect("read_json()") as connection, unchanged(files):
         if reading.currency is not None:
@@ -108,12 +117,20 @@ def read_json(
 
 
 def json_columns(
-    connection: Any, files: Sequence[str], roles: Mapping[str, str], encoding: str
+    connection: Any,
+    files: Sequence[str],
+    roles: Mapping[str, str],
+    encoding: str,
+    needed: Collection[str] | None = None,
 ) -> dict[str, Any]:
-    """Return values of JSON files by role, one file below the other; Any: see `csv_columns`."""
+    """Return values of JSON files by role, one file below the other; Any: see `csv_columns`.
+
+    Some of the keys, or all, have to be there.
+    """
     cell_of = cells_of(roles)
     cells = list(dict.fromkeys(cell_of.values()))
-    pieces = [_rows(connection, file, cells, roles, encoding) for file in files]
+    needed = roles.values() if needed is None else needed
+    pieces = [_rows(connection, file, cells, roles, encoding, needed=needed) for file in files]
     found = columns_by_role(pieces, cell_of)
     _refuse_nested(pieces, cells)
     return found
@@ -150,7 +167,7 @@ def json_header(connection: Any, file: str, encoding: str) -> tuple[str, ...]:
 def json_relation(connection: Any, file: str, names: Sequence[str], encoding: str) -> Any:
     """Return the values of keys as strings in a DuckDB relation; Any: DuckDB is optional."""
     source, content = _source(file, encoding)
-    columns = ", ".join(_first_of(_TEXT, _pointers(name)) for name in names)
+    columns = ", ".join(_first_of(_TEXT, name) for name in names)
     return connection.sql(f"SELECT {columns} FROM {source}", params=[content])  # noqa: S608
 
 
@@ -184,11 +201,12 @@ def _rows(
     cells: list[tuple[str, str]],
     roles: Mapping[str, str],
     encoding: str,
+    *,
+    needed: Collection[str],
 ) -> dict[str, Any]:
     """Return values v0, v1 and so on of a file, what of them is no number, and what is nested."""
-    pointers = [_pointers(name) for name, _ in cells]
-    text = [_first_of(_TEXT, paths) for paths in pointers]
-    kinds = [_first_of("json_type(json, '{}')", paths) for paths in pointers]
+    text = [_first_of(_TEXT, name) for name, _ in cells]
+    kinds = [_first_of(_KIND, name) for name, _ in cells]
     further = ", ".join(
         f"({kind} IS NOT NULL)::BIGINT AS there{i}, "
         f"coalesce({kind} IN ('OBJECT', 'ARRAY'), false)::BIGINT AS nested{i}"
@@ -204,21 +222,18 @@ def _rows(
     if others := int(found["other"].sum()):
         raise InputFileError(f"{show_path(file)} holds {others:,} values that are no objects")
     for i, (name, _) in enumerate(cells):
-        if not found[f"there{i}"].any():
+        if name in needed and not found[f"there{i}"].any():
             role = next(role for role, wanted in roles.items() if wanted == name)
             known = json_header(connection, file, encoding)
             raise UnknownName.among(f"{argument_of(role)}= key", name, known, where=show_path(file))
     return found
 
 
-def _pointers(name: str) -> list[str]:
-    """Return where a key may stand: as such, or within objects that its points part."""
-    quoted = name.replace("~", "~0").replace("/", "~1").replace("'", "''")
-    return list(dict.fromkeys([f"/{quoted}", f"/{quoted.replace('.', '/')}"]))
-
-
-def _first_of(expression: str, paths: list[str]) -> str:
-    return f"coalesce({', '.join(expression.replace('{}', path) for path in paths)})"
+def _first_of(expression: str, name: str) -> str:
+    found = [expression.format(source="json", path=path) for path in pointers(name)]
+    if name.endswith("]"):
+        found.append(expression.format(source=json_at("json", f".{name}"), path="$"))
+    return f"coalesce({', '.join(found)})"
 
 
 def _refuse_nested(pieces: list[dict[str, Any]], cells: list[tuple[str, str]]) -> None:

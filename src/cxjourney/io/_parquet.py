@@ -6,11 +6,13 @@ import glob
 from typing import TYPE_CHECKING, Any
 
 from cxjourney.exceptions import InputFileError, UnknownName
+from cxjourney.io._cells import fetched
 from cxjourney.io._files import show_path
+from cxjourney.io._places import json_of_text, json_text, split_place
 from cxjourney.io._refusals import file_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def parquet_header(connection: Any, file: str) -> tuple[str, ...]:
@@ -49,9 +51,11 @@ def parquet_relation(connection: Any, files: Sequence[str], names: Sequence[str]
     for file in files:
         present = parquet_header(connection, file)
         lowered = [name.lower() for name in present]
-        for name in names:
-            if name not in present:
-                raise UnknownName.among("column", name, present, where=show_path(file))
+        for wanted in names:
+            split = split_place(wanted, present)
+            if split is None:
+                raise UnknownName.among("column", wanted, present, where=show_path(file))
+            name = split[0]
             if (n := present.count(name)) > 1:
                 raise InputFileError(f"{show_path(file)} has {n} columns {name!r}")
             if lowered.index(name.lower()) != present.index(name):
@@ -60,10 +64,45 @@ def parquet_relation(connection: Any, files: Sequence[str], names: Sequence[str]
                     "only, which DuckDB takes for it: rename one of them"
                 )
     paths = [glob.escape(file) for file in files]
-    quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+    kinds = {} if {*names} <= {*present} else _kinds(connection, paths)
+    quoted = ", ".join(_selected(name, kinds) for name in names)
     options = "hive_partitioning=false, union_by_name=true"
     query = f"SELECT {quoted} FROM read_parquet(?, {options})"  # noqa: S608 - names are quoted
     return connection.sql(query, params=[paths])
+
+
+def parquet_text(connection: Any, files: Sequence[str], roles: Mapping[str, str]) -> dict[str, Any]:
+    """Return columns of Parquet files as strings by role, whatever their types.
+
+    Raises
+    ------
+    InputFileError, UnknownName
+        As of `parquet_relation`.
+    """
+    connection.execute("SET TimeZone = 'UTC'")  # in which instants are written
+    relation = parquet_relation(connection, files, [*roles.values()])
+    texts = ", ".join(f"#{i}::VARCHAR AS v{i}" for i in range(1, len(relation.columns) + 1))
+    found = fetched(relation.project(texts))
+    check_parquet_rows(connection, files, len(found["v1"]))
+    place = {name: f"v{i}" for i, name in enumerate(dict.fromkeys(roles.values()), 1)}
+    return {role: found[place[name]] for role, name in roles.items()}
+
+
+def _kinds(connection: Any, paths: Sequence[str]) -> dict[str, str]:
+    """Return the types of the columns of Parquet files, as DuckDB names them."""
+    query = "SELECT * FROM read_parquet(?, hive_partitioning=false, union_by_name=true)"
+    relation = connection.sql(query, params=[paths])
+    return dict(zip(relation.columns, map(str, relation.types), strict=True))
+
+
+def _selected(name: str, kinds: Mapping[str, str]) -> str:
+    """Return the SQL of a column, or of what a name finds within its cells, under that name."""
+    column, path = split_place(name, kinds) or (name, "")  # without types it is a column
+    cell, own = ('"' + one.replace('"', '""') + '"' for one in (column, name))
+    if not path:
+        return cell
+    source = json_of_text(cell) if kinds[column] == "VARCHAR" else f"to_json({cell})"
+    return f"{json_text(source, path)} AS {own}"
 
 
 def check_parquet_rows(connection: Any, files: Sequence[str], rows: int) -> None:

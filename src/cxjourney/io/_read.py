@@ -11,8 +11,9 @@ from cxjourney.io._csv_form import CsvForm
 from cxjourney.io._excel import excel_table
 from cxjourney.io._files import connect, find_files, format_of, show_path, unchanged
 from cxjourney.io._json import json_columns, json_header, json_relation
-from cxjourney.io._parquet import check_parquet_rows, parquet_header, parquet_relation
+from cxjourney.io._parquet import check_parquet_rows, parquet_header, parquet_relation, parquet_text
 from cxjourney.io._refusals import file_errors
+from cxjourney.io._shaping import Plan
 from cxjourney.log import (
     InteractionLog,
     Reading,
@@ -37,9 +38,10 @@ if TYPE_CHECKING:
 def read_csv(
     path: FilePath | Iterable[FilePath],
     *,
-    customer: str,
-    timestamp: str,
-    touchpoint: str,
+    customer: str | None = None,
+    timestamp: str | None = None,
+    touchpoint: str | None = None,
+    layout: FilePath | None = None,
     delimiter: str | None = None,
     decimal: Literal[".", ","] = ".",
     skip_rows: int | Sequence[int] = 0,
@@ -55,7 +57,12 @@ def read_csv(
         A file, a glob (`"events-*.csv.gz"`, `"**/*.csv"`), or several of them; a file that is
         named twice is read once. Local only; gzip and Zstandard are recognised by content.
     customer, timestamp, touchpoint
-        Names of the columns that every log needs.
+        Names of the columns that every log needs; with a layout, of those that it shall not choose.
+        `properties.source` is the key `source` within the JSON of the column `properties`, and
+        `params[source]` what a list `params` of records with a `key` and a `value` has for it.
+    layout
+        Name of the layout of another tool's export, as `cxjourney layouts` lists them, or path of
+        a TOML file that describes one. Whatever else is given takes the place of what it says.
     delimiter
         What stands between cells; None takes what a first line such as `sep=;` names, else the one
         of `,` `;` tab `|` that splits the header into the columns asked for.
@@ -106,13 +113,16 @@ def read_csv(
     no network address and leaves no trace.
     """
     form = CsvForm.of(delimiter=delimiter, decimal=decimal, skip_rows=skip_rows, encoding=encoding)
-    reading = Reading.of(
-        customer=customer,
-        timestamp=timestamp,
-        touchpoint=touchpoint,
-        timestamp_format=timestamp_format,
-        **columns,
-    )
+    needed: Any = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
+    if layout is not None:
+        plan = Plan.of(layout, **needed, timestamp_format=timestamp_format, **columns)
+        files = find_files(path)
+        with connect("read_csv()") as connection, unchanged(files):
+            header = csv_header(connection, files[0], form)
+            plan, roles = plan.for_header(header, show_path(files[0]))
+            found = csv_columns(connection, files, roles, form)
+        return plan.log(found, decimal)
+    reading = Reading.of(**needed, timestamp_format=timestamp_format, **columns)
     files = find_files(path)
     check_duration_unit(reading)
     with connect("read_csv()") as connection, unchanged(files):
@@ -126,9 +136,10 @@ def read_csv(
 def read_parquet(
     path: FilePath | Iterable[FilePath],
     *,
-    customer: str,
-    timestamp: str,
-    touchpoint: str,
+    customer: str | None = None,
+    timestamp: str | None = None,
+    touchpoint: str | None = None,
+    layout: FilePath | None = None,
     timestamp_format: str | None = None,
     **columns: Unpack[FurtherColumns],
 ) -> InteractionLog:
@@ -139,7 +150,10 @@ def read_parquet(
     path
         A file, a glob, or several of them. Local only.
     customer, timestamp, touchpoint
-        Names of the columns that every log needs.
+        Names of the columns that every log needs; `traffic.source` is the field `source` of the
+        column `traffic`, and `params[source]` is as for `read_csv`.
+    layout
+        As for `read_csv`.
     timestamp_format
         `strptime` format of timestamps that are text; None reads ISO 8601.
     **columns
@@ -167,14 +181,16 @@ def read_parquet(
     of durations holds intervals, or numbers of a `duration_unit`. See `read_csv` for what DuckDB
     may do.
     """
-    reading = Reading.of(
-        customer=customer,
-        timestamp=timestamp,
-        touchpoint=touchpoint,
-        timestamp_format=timestamp_format,
-        **columns,
-    )
+    needed: Any = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
     files = find_files(path)
+    if layout is not None:
+        plan = Plan.of(layout, **needed, timestamp_format=timestamp_format, **columns)
+        with connect("read_parquet()") as connection, unchanged(files), file_errors(_shown(files)):
+            header = parquet_header(connection, files[0])
+            plan, roles = plan.for_header(header, show_path(files[0]))
+            found = parquet_text(connection, files, roles)
+        return plan.log(found)
+    reading = Reading.of(**needed, timestamp_format=timestamp_format, **columns)
     with connect("read_parquet()") as connection, unchanged(files):
         if reading.currency is not None:
             present = parquet_header(connection, files[0])

@@ -15,11 +15,14 @@ from cxjourney.log._encode import narrow as narrow
 from cxjourney.log._ingest import OF_TABLE as OF_TABLE
 from cxjourney.log._ingest import Intake as Intake
 from cxjourney.log._ingest import log_of_columns as log_of_columns
+from cxjourney.log._ingest import one_currency as one_currency
 from cxjourney.log._interaction_log import InteractionLog
 from cxjourney.log._objects import customer_object as customer_object
 from cxjourney.log._objects import interaction_objects as interaction_objects
 from cxjourney.log._prepare import channels_carried as channels_carried
 from cxjourney.log._prepare import check_free as check_free
+from cxjourney.log._pseudonyms import PROTECTED as PROTECTED
+from cxjourney.log._pseudonyms import check_protected as check_protected
 from cxjourney.log._pseudonyms import ids_as_in as ids_as_in
 from cxjourney.log._pseudonyms import refuse_strangers as refuse_strangers
 from cxjourney.log._reading import EpochUnit as EpochUnit
