@@ -396,6 +396,16 @@ def test_a_column_of_ids_is_kept_as_nothing_else(role):
 
 def test_a_copy_of_the_ids_is_no_attribute():
     data = table()
+    for column in ("who", "firm", "case", "ticket"):
+        data["copy"] = data[column]
+        for further in ({"attributes": ["copy"]}, {"owner": "copy"}):
+            error = check_refused(
+                InvalidData,
+                lambda further=further: cx.InteractionLog.from_frame(
+                    data, **ROLES, **IDS, **further, pseudonyms=KEY
+                ),
+            )
+            assert "row by row" in str(error)
     data["copy"] = data["who"]
     customers = {"who": list(dict.fromkeys(data["who"])), "mail": list(dict.fromkeys(data["who"]))}
     for further in ({"attributes": ["copy"]}, {"customers": customers}):

@@ -149,7 +149,9 @@ def log_of_columns(
     account = encode_ids(columns["account"]) if "account" in columns else None
     key = reading.pseudonyms
     if key is not None:
-        refuse_copies(attributes, customer)
+        kept = {**attributes, **{role: coded[role] for role in NAMED if role in coded}}
+        further = {role: coded[role] for role in IDENTIFIED if role in coded}
+        refuse_copies(kept, customer=customer, account=account, **further)
         customer = pseudonymised(customer, key, "customer")
         account = None if account is None else pseudonymised(account, key, "account")
         coded |= {k: pseudonymised(coded[k], key, k) for k in PROTECTED if k in coded}
@@ -471,7 +473,7 @@ def values_of_customers(
         raise InvalidData(f"{argument} must hold one row a customer, each with an id")
     values = {name: encode_values(columns[role]) for role, name in roles.items()}
     if pseudonyms is not None:
-        refuse_copies(values, known)
+        refuse_copies(values, customer=known)
         known = pseudonymised(known, pseudonyms, "customer")
     row_of = {known.names[code]: row for row, code in enumerate(known.codes.tolist())}
     rows = np.array([row_of.get(customer, -1) for customer in ids], dtype=np.int64)

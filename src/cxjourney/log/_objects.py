@@ -133,9 +133,14 @@ def _pseudonymous(items: Sequence[Interaction], key: PseudonymKey) -> list[Inter
     """Return interactions with pseudonyms for ids, customer by customer in the order of these."""
     customers = _one_each("customer", (i.customer for i in items), key=lambda c: c.id)
     ids = _in_order_of_appearance([i.customer.id for i in items])
-    refuse_copies(_attributes([i.attributes for i in items]), ids)
+    refuse_copies(
+        _attributes([i.attributes for i in items]),
+        customer=ids,
+        journey=_in_order_of_appearance([i.journey for i in items]),
+        issue=_in_order_of_appearance([i.issue for i in items]),
+    )
     of_customers = _attributes([customers[name].attributes for name in ids.names])
-    refuse_copies(of_customers, Coded(np.arange(len(ids.names)), ids.names))
+    refuse_copies(of_customers, customer=Coded(np.arange(len(ids.names)), ids.names))
 
     def renamed(names: Iterable[str | None], kind: Kind) -> dict[Any, Any]:
         distinct = [name for name in dict.fromkeys(names) if name is not None]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cxjourney.log._interaction_log import InteractionLog
     from cxjourney.privacy import Kind, PseudonymKey
 
+_LOOKED_AT = 100  # rows, most columns are known by them to be no copy
 PROTECTED: tuple[Kind, ...] = ("customer", "account", "journey", "issue")
 
 
@@ -57,14 +58,20 @@ def check_protected(roles: Mapping[str, str], key: PseudonymKey | None) -> None:
             raise InvalidValue.of(argument, rule, name)
 
 
-def refuse_copies(attributes: Mapping[str, Coded], ids: Coded) -> None:
-    """Raise InvalidData where an attribute repeats the ids, row by row, under another name."""
-    place = {name: code for code, name in enumerate(ids.names)}
-    for name, coded in attributes.items():
-        of = np.array([place.get(canonical(str(value)) or "", -2) for value in coded.names] + [-3])
-        known = (coded.codes >= 0) & (ids.codes >= 0)
-        if known.any() and np.array_equal(of[coded.codes[known]], ids.codes[known]):
-            raise InvalidData(f"attribute {name!r} repeats the ids of customers: leave it out")
+def refuse_copies(columns: Mapping[str, Coded], **ids_by_kind: Coded | None) -> None:
+    """Raise InvalidData where a column repeats ids, row by row, under another name."""
+    for kind, ids in ids_by_kind.items():
+        for name, coded in columns.items():
+            if ids is None:
+                break
+            rows = np.flatnonzero((coded.codes >= 0) & (ids.codes >= 0))
+            if len(rows) and _equal(coded, ids, rows[:_LOOKED_AT]) and _equal(coded, ids, rows):
+                raise InvalidData(f"{name!r} repeats the ids of {kind}=, row by row: leave it out")
+
+
+def _equal(coded: Coded, ids: Coded, rows: NDArray[np.intp]) -> bool:
+    pairs = {*zip(coded.codes[rows].tolist(), ids.codes[rows].tolist(), strict=True)}
+    return all(canonical(str(coded.names[one])) == ids.names[other] for one, other in pairs)
 
 
 def ids_as_in(log: InteractionLog, key: PseudonymKey | None, argument: str) -> PseudonymKey | None:
