@@ -38,14 +38,18 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def fails(folder, capsys):
-    """Run the command, see that it fails with one line, and return the line."""
+    """Run the command, see that it fails, and return the error.
+
+    It is one line, or three where another command would read the file.
+    """
 
     def run(*arguments: str) -> str:
         assert main(["report", *arguments]) == 2
         streams = capsys.readouterr()
         assert streams.out == ""
-        (line,) = streams.err.splitlines()
+        line, *further = streams.err.splitlines()
         assert line.startswith("cxjourney: error: ")
+        assert [one.split(": ")[1] for one in further] in ([], ["file", "try"])
         assert not (folder / "report.html").exists()
         return line
 

@@ -47,8 +47,10 @@ from cxjourney.domain import Touchpoint as Touchpoint
 from cxjourney.exceptions import CxJourneyError as CxJourneyError
 from cxjourney.exceptions import CxJourneyWarning as CxJourneyWarning
 from cxjourney.graph import JourneyGraph as JourneyGraph
+from cxjourney.io import FileInspection as FileInspection
 from cxjourney.io import from_sequences as from_sequences
 from cxjourney.io import from_wide as from_wide
+from cxjourney.io import inspect_file as inspect_file
 from cxjourney.io import read_csv as read_csv
 from cxjourney.io import read_excel as read_excel
 from cxjourney.io import read_json as read_json

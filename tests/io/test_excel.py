@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 import zipfile
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape
@@ -7,6 +8,8 @@ from xml.sax.saxutils import escape
 import pytest
 
 import cxjourney as cx
+from cxjourney.cli._input import opened
+from cxjourney.cli._main import parsed
 from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
 
 ROLES = {"customer": "who", "timestamp": "at", "touchpoint": "what"}
@@ -141,3 +144,24 @@ def test_a_layout_reads_a_sheet_with_its_dates_and_whole_numbers(tmp_path):
         ("501", "resolved", 11),
         ("501", "ticket created", 9),
     ]
+
+
+def test_the_sheet_that_is_inspected_is_named_and_read_by_the_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [["Export of March"], [], ["user_id", "event", "at", "amount"]]
+    for i in range(12):
+        at = datetime(2026, 1, 1 + i, 9, 30, tzinfo=UTC)
+        rows += [[f"u{i % 4}", "order" if i > 7 else "visit", at, 7.5 if i > 7 else None]]
+    write("book.xlsx", {"Notes": [["what", "it is"], ["a", "b"]], "Events": rows})
+    found = cx.inspect_file("book.xlsx")
+    assert (found.sheets, found.sheet, found.skip_rows) == (("Notes", "Events"), "Events", 2)
+    assert "Sheets: 'Notes', 'Events'; judged is 'Events'." in str(found)
+    names = {}
+    exec(found.python[0], names)  # noqa: S102 - the lines that are printed must run
+    given = opened(parsed(shlex.split(found.commands[0])[1:]))
+    assert names["log"] == given.log
+    assert given.log.intake.rows == 12
+    assert given.journeys.outcomes[cx.Outcome.CONVERTED] == 4
+    assert cx.inspect_file("book.xlsx", sheet="Notes").sheet == "Notes"
+    with pytest.raises(UnknownName, match="did you mean 'Events'"):
+        cx.inspect_file("book.xlsx", sheet="Event")

@@ -48,6 +48,10 @@ class Result:
         """Return the tables that stand apart, below the notes, each with its heading."""
         return ()
 
+    def _closing(self) -> str:
+        """Return the lines that stand at the end as they are, to be copied; "" for none."""
+        return ""
+
     def to_frame(self, backend: str | None = None) -> Any:
         """Return the result's table as a data frame.
 
@@ -107,6 +111,7 @@ class Result:
             self._shown().to_text(),
             *(f"* {note}" for note in notes),
             *(f"\n{heading}\n{table.to_text()}" for heading, table in self._further()),
+            (closing := self._closing()) and f"\n{closing}",
         ]
         return "\n".join(part for part in parts if part)
 
@@ -114,10 +119,11 @@ class Result:
         notes = "".join(f"<li>{html.escape(in_agreement(note))}</li>" for note in self._notes())
         lead = html.escape(in_agreement(self._lead()))
         further = (table.to_html(caption=heading) for heading, table in self._further())
+        closing = html.escape(self._closing())
         return (
             f"<div><p><strong>{html.escape(self.title)}</strong></p>{lead and f'<p>{lead}</p>'}"
             f"{self._shown().to_html()}{f'<ul>{notes}</ul>' if notes else ''}"
-            f"{''.join(further)}</div>"
+            f"{''.join(further)}{closing and f'<pre>{closing}</pre>'}</div>"
         )
 
 

@@ -183,7 +183,11 @@ class Table:
         if not names:
             return ""
         shown = min(len(self), max_rows)
-        cells = [[_visible(self._cell(name, i)) for name in names] for i in range(shown)]
+        room = {n: _MAX_PAGE_WIDTH for n, kind in self._formats.items() if kind == "sentence"}
+        cells = [
+            [_visible(self._cell(name, i), width=room.get(name, _MAX_WIDTH)) for name in names]
+            for i in range(shown)
+        ]
         widths = [
             max([_width(name), *(_width(row[k]) for row in cells)]) for k, name in enumerate(names)
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 from cxjourney import datasets, io
 from cxjourney._support.words import how_long
 from cxjourney.cli._answers import with_answers
+from cxjourney.cli._explaining import Unplaced, explained
 from cxjourney.cli._names import FURTHER, KNOWN_NAMES, NEEDED
 from cxjourney.cli._printing import in_options
 from cxjourney.exceptions import InputFileError, InvalidValue, OutcomeUndetermined
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
     from cxjourney.io import FileForm, Layout
 
 
-_TOLD = {  # what readers of files are told about how one is written
+TOLD = {  # what readers of files are told about how one is written
     "csv": ("delimiter", "encoding", "skip_rows", "decimal"),
-    "excel": ("skip_rows",),
+    "excel": ("skip_rows", "sheet"),
     "json": ("encoding",),
     "parquet": (),
 }
@@ -68,10 +70,11 @@ def opened(arguments: argparse.Namespace, attributes: Sequence[str] = ()) -> Ope
         raise InvalidValue("give either a FILE or --sample")
     said: list[str] = []
     key, layout = _key(arguments), None
-    if arguments.sample:
-        log = _sample(arguments)
-    else:
-        log, layout = _read(arguments, attributes, key, said)
+    with explained(arguments):
+        if arguments.sample:
+            log = _sample(arguments)
+        else:
+            log, layout = _read(arguments, attributes, key, said)
     log = with_answers(log, arguments, key, said)
     said[:0] = map(in_options, odd_times(log.columns.time, log.observed_until_us))
     if layout is not None:
@@ -124,8 +127,9 @@ def _read(
         "encoding": arguments.encoding,
         "skip_rows": arguments.skip_rows,
         "decimal": arguments.decimal,
+        "sheet": arguments.sheet,
     }
-    told = {name: value for name, value in shape.items() if name in _TOLD[kind]}
+    told = {name: value for name, value in shape.items() if name in TOLD[kind]}
     read = getattr(io, f"read_{kind}")
     present = io.file_columns(file, **shape)
     if (layout := _layout(arguments, present, said)) is not None:
@@ -227,7 +231,7 @@ def _roles(
         left = [name for name in there if name in empty]
         said.extend(f"{role}: column {name!r} is empty and not taken" for name in left)
         if len(found) > 1:
-            raise InvalidValue(
+            raise Unplaced(
                 f"{' and '.join(map(repr, found))} could each be the {role}: give --{role}"
             )
         if found:
@@ -237,7 +241,7 @@ def _roles(
         elif role in NEEDED:
             why = "".join(f"column {name!r} is empty and " for name in left)
             others = ", ".join(repr(name) for name in present if name not in empty)
-            raise InvalidValue(
+            raise Unplaced(
                 f"{why}no {'other ' * bool(left)}column has a known name for the {role}: give "
                 f"--{role}, one of {others}"
             )

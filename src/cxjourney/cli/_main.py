@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from cxjourney.cli import _compare, _layouts, _report, _trend
+from cxjourney.cli import _compare, _inspect, _layouts, _report, _trend
 from cxjourney.cli._options import Parser
 from cxjourney.cli._printing import (
     complain,
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     print_whatever_the_terminal_can()
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = parsed(argv)
         with warnings_as_lines():
             arguments.run(arguments)
     except SystemExit as stop:  # argparse: help and version leave with 0, bad usage with 2
@@ -48,14 +49,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except (CxJourneyError, OSError) as error:
         complain("error", one_line(error))
+        for note in getattr(error, "__notes__", ()):
+            print(f"cxjourney: {note}", file=sys.stderr)
         return 2
     return 0
+
+
+def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the arguments, and the words in which they were given."""
+    words = sys.argv[1:] if argv is None else argv
+    return _parser().parse_args(words, argparse.Namespace(words=list(words)))
 
 
 def _parser() -> Parser:
     parser = Parser(prog="cxjourney", description="Customer journeys from event data.")
     parser.add_argument("--version", action="version", version=f"cxjourney {version('cxjourney')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for command in (_report, _compare, _trend, _layouts):
+    for command in (_inspect, _report, _compare, _trend, _layouts):
         command.add(commands)
     return parser

@@ -145,6 +145,9 @@ def add_command(
         "or the numbers of rows to leave out, from 0 at the first, with commas, as in 1,2",
     )
     reading.add_argument(
+        "--sheet", metavar="NAME", help="the sheet of an Excel file (default: the only one)"
+    )
+    reading.add_argument(
         "--carry-channels",
         type=duration,
         metavar="TIME",

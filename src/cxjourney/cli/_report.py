@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
     from cxjourney.cli._input import Opened
 
-_NO_OPTIONS = {"command", "run", "file", "sample", "json"}  # of what argparse knows
+_NO_OPTIONS = {"command", "run", "file", "sample", "json", "words"}  # of what argparse knows
 _DEFAULTS = {  # need not be said again
     "out": "report.html",
     "tz": "UTC",
     "encoding": "utf-8",
+    "skip_rows": 0,
+    "decimal": ".",
     "answers_encoding": "utf-8",
     "answers_within": WEEK,
 }
@@ -115,6 +117,8 @@ def _again(arguments: argparse.Namespace, opened: Opened) -> str:
             continue
         if isinstance(value, timedelta):
             value = in_units(value)
+        if name == "skip_rows" and isinstance(value, list):
+            value = ",".join(map(str, value)) + ","
         values = value if isinstance(value, list) else [value]
         words += [word for v in values for word in ([option] if v is True else [option, str(v)])]
     return shlex.join(words)
@@ -124,21 +128,21 @@ def _reading(arguments: argparse.Namespace) -> str:
     """Return the Python that reads the same log."""
     if arguments.sample:
         return "log = cx.datasets.sample().log"
-    from cxjourney.cli._input import named
+    from cxjourney.cli._input import TOLD, named
     from cxjourney.io import find_files, format_of
 
     file = arguments.file
     name = format_of(find_files(file)[0])
-    further = ("currency", "timestamp_unit", "observed_until", "delimiter")[: 3 + (name == "csv")]
+    further = ("currency", "timestamp_unit", "observed_until")
     values = {key: getattr(arguments, key) for key in further} | named(arguments)
+    told = {key: getattr(arguments, key) for key in TOLD.get(name, ())}
+    values |= {key: value for key, value in told.items() if value != _DEFAULTS.get(key)}
     values["attributes"] = arguments.segment
     values["tz"] = None if arguments.layout is None and arguments.tz == "UTC" else arguments.tz
     values["missing"] = "drop" if arguments.drop_missing else None
     values["layout"] = arguments.layout
     if name != "xes":
         values["timestamp_format"] = arguments.timestamp_format
-    if name == "csv" and arguments.encoding != "utf-8":
-        values["encoding"] = arguments.encoding
     words = [f"{key}={value!r}" for key, value in values.items() if value is not None]
     if key := python_of_key(arguments):
         words.append(f"pseudonyms={key}")

@@ -17,12 +17,13 @@ _SEP_LINE = re.compile(r'"?sep=([^"\r\n])"?(?=[\r\n]|\Z)', re.IGNORECASE)
 
 
 class FileForm(TypedDict, total=False):
-    """The arguments of `read_csv` that say how a file is written."""
+    """The arguments of `read_csv` that say how a file is written, and the sheet of a workbook."""
 
     delimiter: str | None
     encoding: str
     skip_rows: int | Sequence[int]
     decimal: Literal[".", ","]
+    sheet: str | None
 
 
 @attrs.frozen
@@ -39,12 +40,15 @@ class CsvForm:
         Numbers of the rows that are left out, from 0 at the first of the file.
     decimal
         What stands before the fraction of a number.
+    sheet
+        The sheet of a workbook; None takes the only one.
     """
 
     delimiter: str | None = None
     encoding: str = "utf-8"
     skip_rows: Collection[int] = ()
     decimal: str = "."
+    sheet: str | None = None
 
     @classmethod
     def of(
@@ -54,6 +58,7 @@ class CsvForm:
         encoding: str = "utf-8",
         skip_rows: int | Sequence[int] = 0,
         decimal: str = ".",
+        sheet: str | None = None,
     ) -> Self:
         """Return the form that the arguments of `read_csv` describe; raise where one is wrong."""
         if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
@@ -63,6 +68,7 @@ class CsvForm:
             check_encoding(encoding),
             rows_to_skip(skip_rows),
             check_choice(decimal, "decimal", (".", ",")),
+            sheet,
         )
 
     def is_plain(self, file: str) -> bool:

@@ -16,7 +16,7 @@ _MARKS = {  # the longer first: that of UTF-16 begins that of UTF-32
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_COMMON = (  # in the order in which they are named where bytes do not fit
+COMMON = (  # in the order in which they are named where bytes do not fit
     "utf-8", "utf-16", "cp1252", "cp1250", "cp1251", "shift_jis", "gb18030", "big5", "euc_kr",
 )  # fmt: skip
 _PYTHONS_OWN = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
@@ -39,7 +39,7 @@ def check_encoding(encoding: str) -> str:
         name = "undefined"
     if name in _PYTHONS_OWN:
         rule = 'be one that Python has for characters, such as "utf-8", "cp1252" or "utf-16"'
-        raise InvalidValue.of("encoding", rule, encoding, choices=_COMMON)
+        raise InvalidValue.of("encoding", rule, encoding, choices=COMMON)
     return name
 
 
@@ -135,7 +135,7 @@ def why_not(file: str, encoding: str) -> str:
         place = len(text)
     except UnicodeError:  # UTF-16 and UTF-32 of another kind, from the start
         text, place = "", 0
-    fitting = [name for name in _COMMON if name != encoding and _fits(content, name)]
+    fitting = [name for name in COMMON if name != encoding and fits(content, name)]
     hint = (
         f"encoding= could be {' or '.join(map(repr, fitting))}"
         if fitting
@@ -147,7 +147,8 @@ def why_not(file: str, encoding: str) -> str:
     )
 
 
-def _fits(content: bytes, encoding: str) -> bool:
+def fits(content: bytes, encoding: str) -> bool:
+    """Return whether bytes are characters of an encoding that texts have."""
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     if (encoding == "utf-16") != (marked or b"\x00" in content):  # else any pairs of bytes fit
         return False

@@ -99,25 +99,15 @@ def excel_table(
 
     Any: cells are strings, numbers, truth values, dates, times or durations.
     """
-    calamine = require("python_calamine", extra="excel", caller="read_excel()")
-    with unchanged([file]):
-        with foreign(show_path(file)):
-            book = calamine.CalamineWorkbook.from_path(file)
-            names = list(book.sheet_names)
-        if sheet is None:
-            if len(names) != 1:
-                shown = ", ".join(map(repr, names))
-                raise InputFileError(
-                    f"{show_path(file)} has {len(names)} sheets: give sheet=, one of {shown}"
-                )
-            sheet = names[0]
-        if sheet not in names:
-            raise UnknownName.among("sheet", sheet, names, where=show_path(file))
-        with foreign(show_path(file)):
-            rows = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+    sheets = workbook_rows(file, sheet)
+    if len(sheets) != 1:
+        shown = ", ".join(map(repr, sheets))
+        raise InputFileError(
+            f"{show_path(file)} has {len(sheets)} sheets: give sheet=, one of {shown}"
+        )
+    ((sheet, rows),) = sheets.items()
     kept = (row for number, row in enumerate(rows) if number not in skip_rows)
-    filled = [[None if cell == "" else cell for cell in row] for row in kept]
-    filled = [row for row in filled if any(cell is not None for cell in row)]
+    filled = [row for row in kept if any(cell is not None for cell in row)]
     if not filled:
         raise InputFileError(f"{show_path(file)} has no row that names columns in sheet {sheet!r}")
     header, *body = filled
@@ -126,3 +116,28 @@ def excel_table(
         if (n := sum(name == other for _, other in named)) > 1:
             raise InputFileError(f"{show_path(file)} has {n} columns {name!r}")
     return {name: [row[i] for row in body] for i, name in named}
+
+
+def workbook_rows(file: str, sheet: str | None = None) -> dict[str, list[list[Any]]]:
+    """Return the rows of each sheet, or of one; None where a cell is empty. Any: see `excel_table`.
+
+    Raises
+    ------
+    InputFileError
+        If the file is no workbook.
+    UnknownName
+        If there is no such sheet.
+    """
+    calamine = require("python_calamine", extra="excel", caller="read_excel()")
+    with unchanged([file]):
+        with foreign(show_path(file)):
+            book = calamine.CalamineWorkbook.from_path(file)
+            names = list(book.sheet_names)
+        if sheet is not None and sheet not in names:
+            raise UnknownName.among("sheet", sheet, names, where=show_path(file))
+        found = {}
+        for name in names if sheet is None else [sheet]:
+            with foreign(show_path(file)):
+                rows = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+            found[name] = [[None if cell == "" else cell for cell in row] for row in rows]
+    return found

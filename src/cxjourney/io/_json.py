@@ -171,6 +171,13 @@ def json_relation(connection: Any, file: str, names: Sequence[str], encoding: st
     return connection.sql(f"SELECT {columns} FROM {source}", params=[content])  # noqa: S608
 
 
+def json_rows(connection: Any, file: str) -> Any:
+    """Return the objects of a file as strings in a DuckDB relation; Any: DuckDB is optional."""
+    source, content = _source(file, "utf-8")
+    query = f"SELECT json::VARCHAR AS json FROM {source}"  # noqa: S608 - no outside text
+    return connection.sql(query, params=[content])
+
+
 def _source(file: str, encoding: str) -> tuple[str, str | list[str]]:
     """Return the SQL of a table of objects and its parameter: a path, or what DuckDB cannot read.
 

@@ -305,7 +305,7 @@ def _filled(connection: Any, file: str, names: Collection[str], form: CsvForm) -
     """Return those of the columns that a file has and that hold more than blanks."""
     kind = format_of(file)
     if kind == "excel":
-        table = excel_table(file, skip_rows=form.skip_rows)
+        table = excel_table(file, sheet=form.sheet, skip_rows=form.skip_rows)
         cells = {name: table.get(name, []) for name in names}
         return [n for n in names if any(str(cell).strip() for cell in cells[n] if cell is not None)]
     present = _header_of(kind, connection, file, form)
@@ -334,7 +334,7 @@ def _header_of(kind: str, connection: Any, file: str, form: CsvForm) -> tuple[st
     if kind == "json":
         return json_header(connection, file, form.encoding)
     if kind == "excel":
-        return tuple(excel_table(file, skip_rows=form.skip_rows))
+        return tuple(excel_table(file, sheet=form.sheet, skip_rows=form.skip_rows))
     return csv_header(connection, file, form)
 
 

@@ -1,0 +1,65 @@
+"""Touchpoints whose names look like an end that is wished for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxjourney._support.table import Table
+
+if TYPE_CHECKING:
+    from cxjourney.log import InteractionLog
+
+_GOALS = (  # the surer first
+    re.compile(
+        r"(?i)purchas|\bpaid\b|payment|closed.?won|\bwon\b|\bbuy|bought|convert|conversion|kauf|"
+        r"bezahl|zahlung|abschluss|order.?(?:placed|completed?|confirm)|^order(?:ed|s)?$|bestell"
+    ),
+    re.compile(
+        r"(?i)order|sale|subscri|sign.?up|signed|booking|booked|contract|checkout.?comp|deliver|"
+        r"resolved|solved|closed|complet|success|submitted|renew"
+    ),
+)
+_NO_GOALS = re.compile(
+    r"(?i)fail|cancel|refus|declin|abandon|return|refund|start|begin|\badd|view|lost|remove|error|"
+    r"storno|unsub|click|initiat|pending|open|info|list|method|prepar"
+)
+_MOST = 5
+
+
+def looks_like_goal(name: str) -> int:
+    """Return 2 where a name says that it is an end that is wished for, 1 where it may be, or 0."""
+    plain = name.replace("_", " ")
+    if _NO_GOALS.search(plain):
+        return 0
+    return next((2 - i for i, pattern in enumerate(_GOALS) if pattern.search(plain)), 0)
+
+
+def goal_table(log: InteractionLog | None) -> Table:
+    """Return the goals that suggest themselves; see `FileInspection.goals`."""
+    rows: Counter[str] = Counter()
+    last: dict[int, int] = {}
+    latest: dict[str, dict[int, int]] = {}
+    if log is not None and log.columns.time is not None:
+        names = log.columns.coded["touchpoint"].values()
+        times = log.columns.time.tolist()
+        for customer, us, name in zip(log.columns.customer.tolist(), times, names, strict=True):
+            rows[name] += 1
+            last[customer] = us  # the rows of a customer stand in the order of time
+            if looks_like_goal(name):
+                latest.setdefault(name, {})[customer] = us
+    found = sorted(latest, key=lambda name: (-looks_like_goal(name), -len(latest[name]), name))
+    found = found[:_MOST]
+    ending = [np.mean([us == last[c] for c, us in latest[name].items()]) for name in found]
+    return Table(
+        {
+            "touchpoint": found,
+            "customers": np.array([len(latest[name]) / len(last) for name in found]),
+            "rows": np.array([rows[name] for name in found], dtype=np.int64),
+            "ending": np.array(ending, dtype=np.float64),
+        },
+        formats={"customers": "percent", "ending": "percent"},
+    )

@@ -1,0 +1,81 @@
+"""Layouts for tables of which a row is no event: a case, an order, an answer."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from cxjourney.io._column_roles import in_words
+from cxjourney.io._goal_candidates import looks_like_goal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cxjourney.io._column_facts import ColumnFacts
+    from cxjourney.io._column_roles import Roles
+
+FORMS = {"case": "cases", "order": "orders", "order line": "orders", "answer": "answers"}
+_NO_STEP = frozenset({"updated", "modified", "due", "birth", "synced", "loaded"})
+_UNSAID = ("date", "at", "on", "time", "timestamp", "datum", "when")
+_OF_STEP = ("value", "score")
+
+
+def steps_of(facts: Mapping[str, ColumnFacts], roles: Roles, kind: str) -> dict[str, str]:
+    """Return the columns of times that are steps, and what each step is called.
+
+    Of cases these are all columns that are written in the way of the first, of others the first.
+    """
+    times = [one.column for one in roles.candidates["timestamp"]]
+    if kind != "case":
+        return dict.fromkeys(times[:1], "order" if "order" in kind else "answer")
+    like = [facts[name].readings[0].form for name in times[:1]]
+    columns = [
+        name
+        for name in facts
+        if name in times and facts[name].readings[0].form in like and not _is_none(name)
+    ]
+    called = {name: " ".join(w for w in in_words(name) if w not in _UNSAID) for name in columns}
+    unlike = len({*called.values()}) == len(called) and all(called.values())
+    return called if unlike else {name: name for name in columns}
+
+
+def _is_none(name: str) -> bool:
+    return bool(_NO_STEP & {*in_words(name)})
+
+
+def layout_text(name: str, kind: str, taken: Mapping[str, str], steps: Mapping[str, str]) -> str:
+    """Return a layout in TOML that reads a table as its rows are.
+
+    Parameters
+    ----------
+    name
+        Name of the file in which it stands.
+    kind
+        What a row is.
+    taken
+        Column of each role; "case" is that of the order.
+    steps
+        Columns of times, and what each step is called.
+    """
+    lines = [
+        f"name = {_quoted(name.removesuffix('.toml'))}",
+        f"title = {_quoted(f'as inspected, one {kind} a row')}",
+    ]
+    lines.append(f"form = {_quoted(FORMS[kind])}")
+    if FORMS[kind] == "orders":
+        lines.append(f"lines = [{_quoted(taken['case'])}]")
+    needed = ", ".join(map(_quoted, dict.fromkeys([taken["customer"], *steps])))
+    lines += ["", "[recognised]", f"all = [{needed}]", "", "[columns]"]
+    whole = [role for role in taken if role not in {*_OF_STEP, "case", "timestamp", "touchpoint"}]
+    lines += [f"{role} = {_quoted(taken[role])}" for role in whole]
+    main = max(steps, key=lambda column: looks_like_goal(steps[column]))
+    for column, called in steps.items():
+        lines += ["", "[[steps]]", f"timestamp = {_quoted(column)}", f"name = {_quoted(called)}"]
+        if column == main:
+            lines.append("main = true")
+            lines += [f"{role} = {_quoted(taken[role])}" for role in _OF_STEP if role in taken]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # a string of JSON is one of TOML
