@@ -111,3 +111,17 @@ def test_layouts_are_listed(capsys):
     for layout in layouts():
         assert f"{layout.name}\n  {layout.title}\n" in text
     assert "one row is: an order, or a line of one" in text
+
+
+def test_a_limit_is_the_layouts_where_the_data_suggest_none(folder, capsys):
+    (folder / "orders.csv").write_text(
+        "Name,Email,Financial Status,Currency,Total,Created at,Lineitem name\n"
+        + "".join(
+            f"#{i},c{i}@x.org,paid,EUR,9,2026-01-{i + 1:02} 08:00:00 +0100,Mug\n" for i in range(20)
+        ),
+        encoding="utf-8",
+    )
+    assert main(["trend", "orders.csv", "--figure", "journeys"]) == 0
+    text = capsys.readouterr().out
+    assert "goal: 'order', as the layout suggests" in text
+    assert "inactivity: 180 d, as the layout suggests (--inactivity sets another)" in text
