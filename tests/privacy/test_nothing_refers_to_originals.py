@@ -150,6 +150,19 @@ def from_sequences(data, folder, **further):
     return cx.from_sequences(states, customer="who", states={"jan": "2026-01-01"}, **further)
 
 
+def layout(data, folder, **further):
+    file = folder / "tracks.csv"
+    tracks = {
+        "user_id": data["who"],
+        "anonymous_id": [f"{MARK}-device-{who}" for who in data["who"]],
+        "received_at": data["at"],
+        "timestamp": data["at"],
+        "event_text": data["what"],
+    }
+    pd.DataFrame(tracks).to_csv(file, index=False)
+    return cx.read_csv(file, layout="segment", **further)
+
+
 DOORS = {
     "from_interactions": from_interactions,
     "mapping": framed(lambda data: data),
@@ -166,6 +179,7 @@ DOORS = {
     "read_excel": read_excel,
     "read_sql": read_sql,
     "read_xes": read_xes,
+    "layout": layout,
     "from_wide": from_wide,
     "from_sequences": from_sequences,
 }
@@ -292,6 +306,7 @@ HAVE_NOT = {  # typed interactions are refused by themselves, and other tables l
     ("from_sequences", "at"),
     ("from_wide", "what"),
     ("read_xes", "who"),
+    ("layout", "who"),
 }
 
 
