@@ -33,7 +33,7 @@ c,2026-01-09T10:00:00Z,7
 c,2026-01-11T10:00:00Z,
 """
 FATE = (
-    "3 of 7 answers bound to the last contact before, within 7 d; not bound: 1 without value, "
+    "3 of 7 answers bound to the last contact before, within 7 days; not bound: 1 without value, "
     "customer or time, 1 customer not in the log, 1 no interaction before, "
     "1 later than --answers-within"
 )
@@ -122,7 +122,7 @@ def test_answers_name_the_touchpoint_that_they_are_about(capsys, folder):
 
 def test_the_longest_time_between_is_an_option(capsys):
     shown = printed(capsys, "--answers", "answers.csv", "--answers-within", "9d")
-    assert "4 of 7 answers bound to the last contact before, within 9 d" in shown.err
+    assert "4 of 7 answers bound to the last contact before, within 9 days" in shown.err
 
 
 def test_columns_times_and_zones_are_options(capsys):
