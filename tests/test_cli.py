@@ -666,3 +666,49 @@ def test_python_is_named_as_python_and_options_as_options(folder, capsys):
     assert "conversions are not compared" in text
     assert "conversion " not in text
     assert "(converted)" not in text
+
+
+DEALS = """deal,engaged,closed,stage,price
+1,2026-01-02,2026-02-01,Won,10
+2,2026-01-03,2026-03-01,Lost,
+3,2026-01-04,,Engaging,
+"""
+WIDE = ("--customer", "deal", "--wide", "engaged=engaged", "--wide", "@stage=closed")
+
+
+def test_one_row_a_case_is_read(folder, capsys):
+    (folder / "deals.csv").write_text(DEALS)
+    outcome = ("--goal", "Won", "--exit-touchpoint", "Lost")
+    assert main(["report", "deals.csv", *WIDE, "--value", "price", *outcome]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"Interactions +5\n", text)
+    assert re.search(r"Converted +1 ", text)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "--wide engaged=engaged --wide @stage=closed" in html.unescape(page).replace("'", "")
+    assert "--skip-rows" not in page
+    shown = html.unescape(
+        re.search(r"import pandas as pd.*?from_wide\(.*?\)(?=<|\n)", page, re.DOTALL)[0]
+    )
+    said = {}
+    exec(shown, {"cx": cxjourney}, said)  # noqa: S102 - the Python that the page shows
+    assert len(said["log"]) == 5
+    assert said["log"].columns.numeric["value"].tolist()[1] == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--wide", "engaged"), "--wide: must be TOUCHPOINT=COLUMN"),
+        (("--wide", "=engaged"), "--wide: must be TOUCHPOINT=COLUMN"),
+        (("--wide", "@=engaged"), "--wide: must be TOUCHPOINT=COLUMN"),
+        (("--wide", "a=engage"), "did you mean 'engaged'"),
+        (("--wide", "a=engaged", "--channel", "stage"), "--channel is not taken with --wide"),
+        (("--wide", "a=engaged", "--timestamp", "closed"), "--timestamp is not taken with --wide"),
+        (("--wide", "price=engaged"), "must not be the name of a column"),
+    ],
+)
+def test_wide_options_that_are_wrong_are_refused(arguments, message, folder, fails):
+    (folder / "deals.csv").write_text(DEALS)
+    assert message in fails("deals.csv", "--customer", "deal", "--all-closed", *arguments)
+    (folder / "log.xes").write_text("<log></log>")
+    assert "--wide" in fails("log.xes", "--wide", "a=b", "--all-closed")

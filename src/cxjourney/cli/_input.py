@@ -15,16 +15,17 @@ from cxjourney._support.words import how_long
 from cxjourney.cli._answers import with_answers
 from cxjourney.cli._explaining import Unplaced, explained
 from cxjourney.cli._names import FURTHER, KNOWN_NAMES, NEEDED
+from cxjourney.cli._options import skip_rows
 from cxjourney.cli._printing import in_options
 from cxjourney.exceptions import InputFileError, InvalidValue, OutcomeUndetermined
 from cxjourney.io import find_files, format_of
 from cxjourney.journeys import InactivitySuggestion, Journeys, visits_of
-from cxjourney.log import InteractionLog, odd_times
+from cxjourney.log import InteractionLog, check_no_column, odd_times
 from cxjourney.privacy import PseudonymKey
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from cxjourney.io import FileForm, Layout
 
@@ -35,6 +36,7 @@ TOLD = {  # what readers of files are told about how one is written
     "json": ("encoding",),
     "parquet": (),
 }
+_OF_WIDE = ("customer", "journey", "value")
 _MANY = 30  # visits from which an end that nothing follows is no chance
 
 
@@ -117,6 +119,8 @@ def _read(
     }
     file = arguments.file
     kind = format_of(find_files(file)[0])
+    if kind == "xes" and arguments.wide:
+        raise InvalidValue("--wide is for tables: XES has one event after the other")
     if kind == "xes":
         if arguments.layout is not None:
             raise InvalidValue.of("--layout", "be left out with XES", arguments.layout)
@@ -125,13 +129,17 @@ def _read(
     shape: FileForm = {
         "delimiter": arguments.delimiter,
         "encoding": arguments.encoding,
-        "skip_rows": arguments.skip_rows,
+        "skip_rows": skip_rows(arguments.skip_rows),
         "decimal": arguments.decimal,
         "sheet": arguments.sheet,
     }
     told = {name: value for name, value in shape.items() if name in TOLD[kind]}
     read = getattr(io, f"read_{kind}")
     present = io.file_columns(file, **shape)
+    if arguments.wide:
+        if arguments.layout is not None:
+            raise InvalidValue.of("--layout", "be left out with --wide", arguments.layout)
+        return _with_rows(_of_wide(arguments, present, shape, further, said), file), None
     if (layout := _layout(arguments, present, said)) is not None:
         further |= {"layout": layout, "timestamp_format": arguments.timestamp_format}
         if arguments.tz is None:  # the layout may say it
@@ -187,6 +195,59 @@ def _suggested(
         said.append(f"exits: {shown}, as the layout suggests (--exit-touchpoint sets another)")
 
 
+def _of_wide(
+    arguments: argparse.Namespace,
+    present: Sequence[str],
+    shape: FileForm,
+    further: Mapping[str, Any],
+    said: list[str],
+) -> InteractionLog:
+    """Return the log of a file with one row a case, as `from_wide` does."""
+    for role in named(arguments):
+        if role not in _OF_WIDE:
+            others = " and ".join(f"--{role}" for role in _OF_WIDE)
+            raise InvalidValue(f"--{role} is not taken with --wide, which takes {others}")
+    customer = {"customer": KNOWN_NAMES["customer"]}
+    given: dict[str, Any] = _roles(arguments, present, (), said, customer)
+    value = given.pop("value", None)
+    roles = {**given, **{f"attribute:{name}": name for name in further["attributes"]}}
+    steps = _steps(arguments.wide, value)
+    for column, step in steps.items():
+        if step.touchpoint not in steps:
+            check_no_column(step.touchpoint, f"touchpoint of the step {column!r}", present)
+        roles[f"steps:{column}"] = column
+        if step.named_by is not None:
+            roles[f"named_by:{column}"] = step.named_by
+    if value is not None:
+        roles["value"] = value
+    columns = io.columns_by_content(arguments.file, roles, **shape)
+    options: dict[str, Any] = {**given, **further, "timestamp_format": arguments.timestamp_format}
+    del options["scale"]
+    return io.from_wide(
+        {name: columns[role] for role, name in roles.items()}, steps=steps, **options
+    )
+
+
+def _steps(wide: Sequence[str], value: str | None) -> dict[str, io.StepColumn]:
+    """Return the steps that --wide names, the last one with the column of values."""
+    steps: dict[str, io.StepColumn] = {}
+    for touchpoint, _, column in (step.partition("=") for step in wide):
+        by = touchpoint[1:] if touchpoint.startswith("@") else None
+        steps[column] = io.StepColumn(None if by else touchpoint, named_by=by)
+    steps[column] = attrs.evolve(steps[column], value=value)
+    return steps
+
+
+def python_of_steps(wide: Sequence[str], value: str | None) -> str:
+    """Return the argument `steps=` of `from_wide`, as Python writes it."""
+    words = []
+    for column, step in _steps(wide, value).items():
+        told = {name: said for name, said in attrs.asdict(step).items() if said is not None}
+        stands = ", ".join(f"{name}={said!r}" for name, said in told.items())
+        words.append(f"{column!r}: cx.io.StepColumn({stands})")
+    return f"steps={{{', '.join(words)}}}"
+
+
 def _key(arguments: argparse.Namespace) -> PseudonymKey | None:
     file, name = arguments.pseudonym_key, arguments.pseudonym_key_env
     if file is not None and name is not None:
@@ -217,13 +278,14 @@ def _roles(
     present: Sequence[str],
     empty: Collection[str],
     said: list[str],
-) -> dict[str, str]:
+    known_names: Mapping[str, Collection[str]] = KNOWN_NAMES,
+) -> dict[str, str | None]:
     """Return every column by role: those named, and those whose name says what they are.
 
     A column that holds nothing is not taken by its name.
     """
-    roles = named(arguments)
-    for role, known in KNOWN_NAMES.items():
+    roles: dict[str, str | None] = {**named(arguments)}
+    for role, known in known_names.items():
         if role in roles:
             continue
         there = [name for name in known if name in present and name not in roles.values()]
@@ -238,6 +300,9 @@ def _roles(
             roles[role] = found[0]
             setattr(arguments, role, found[0])
             said.append(f"{role}: column {found[0]!r}, by its name (--{role} takes another)")
+        elif role == "timestamp" and "seq" in roles and not left:
+            roles["timestamp"] = None
+            said.append(f"timestamp: none, the order is that of {roles['seq']!r} (--seq)")
         elif role in NEEDED:
             why = "".join(f"column {name!r} is empty and " for name in left)
             others = ", ".join(repr(name) for name in present if name not in empty)
@@ -254,6 +319,11 @@ def _rules(
     """Return how to cut the log, and what the limit was taken from where it was not given."""
     inactivity, suggestion = arguments.inactivity, None
     if inactivity is None and not arguments.all_closed and not arguments.exit_touchpoint:
+        if log.columns.time is None:
+            raise OutcomeUndetermined(
+                "without timestamps no silence tells that a journey is over: give "
+                "--exit-touchpoint, or --all-closed if all journeys are over"
+            )
         suggestion = log.suggest_inactivity(goal=arguments.goal)
         inactivity = suggestion.suggested
         days = None if layout is None else layout.inactivity_days

@@ -64,6 +64,15 @@ def add_command(
     described = {role: f"known names: {', '.join(names)}" for role, names in KNOWN_NAMES.items()}
     for role, words in (described | FURTHER).items():
         columns.add_argument(f"--{role}", metavar="COLUMN", help=words)
+    columns.add_argument(
+        "--wide",
+        action="append",
+        type=_step,
+        metavar="TOUCHPOINT=COLUMN",
+        help="read one row a case: the column of dates of a touchpoint, or @COLUMN=COLUMN where "
+        "another column names the touchpoint; repeat it for each, in order; --value is that of "
+        "the last",
+    )
     columns.add_argument("--currency", metavar="CODE", help="the currency of --value, such as EUR")
 
     outcome = parser.add_argument_group("outcomes")
@@ -139,7 +148,7 @@ def add_command(
     reading.add_argument(
         "--skip-rows",
         type=_rows,
-        default=0,
+        default="0",
         metavar="ROWS",
         help="how many rows stand above the names of the columns in a CSV or Excel file, as in 3; "
         "or the numbers of rows to leave out, from 0 at the first, with commas, as in 1,2",
@@ -210,11 +219,26 @@ def _encoding(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error).removeprefix("encoding ")) from None
 
 
-def _rows(text: str) -> int | list[int]:
-    """Return how many rows, or which of them where there is a comma."""
+def _rows(text: str) -> str:
+    """Return what `skip_rows` reads, or refuse it."""
     numbers = [part.strip() for part in text.removesuffix(",").split(",")]
     if not all(number.isascii() and number.isdigit() for number in numbers):
         raise argparse.ArgumentTypeError(
             f"must be a number such as 3, or numbers with commas such as 1,2; got {text!r}"
         )
-    return list(map(int, numbers)) if "," in text else int(text)
+    return text
+
+
+def skip_rows(text: str) -> int | list[int]:
+    """Return how many rows, or which of them where there is a comma."""
+    return [int(part) for part in text.split(",") if part] if "," in text else int(text)
+
+
+def _step(text: str) -> str:
+    """Return what names a touchpoint and the column of its dates, or refuse it."""
+    touchpoint, _, column = text.partition("=")
+    if not touchpoint.removeprefix("@") or not column:
+        raise argparse.ArgumentTypeError(
+            f"must be TOUCHPOINT=COLUMN or @COLUMN=COLUMN, such as bought=date; got {text!r}"
+        )
+    return text

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxjourney.cli._answers import WEEK, python_of, python_of_key, python_of_scale
-from cxjourney.cli._options import add_command, in_units
+from cxjourney.cli._options import add_command, in_units, skip_rows
 from cxjourney.cli._printing import print_json, print_said, progress
 from cxjourney.exceptions import InputFileError
 
@@ -22,8 +22,8 @@ _DEFAULTS = {  # need not be said again
     "out": "report.html",
     "tz": "UTC",
     "encoding": "utf-8",
-    "skip_rows": 0,
     "decimal": ".",
+    "skip_rows": "0",
     "answers_encoding": "utf-8",
     "answers_within": WEEK,
 }
@@ -117,8 +117,6 @@ def _again(arguments: argparse.Namespace, opened: Opened) -> str:
             continue
         if isinstance(value, timedelta):
             value = in_units(value)
-        if name == "skip_rows" and isinstance(value, list):
-            value = ",".join(map(str, value)) + ","
         values = value if isinstance(value, list) else [value]
         words += [word for v in values for word in ([option] if v is True else [option, str(v)])]
     return shlex.join(words)
@@ -128,7 +126,7 @@ def _reading(arguments: argparse.Namespace) -> str:
     """Return the Python that reads the same log."""
     if arguments.sample:
         return "log = cx.datasets.sample().log"
-    from cxjourney.cli._input import TOLD, named
+    from cxjourney.cli._input import TOLD, named, python_of_steps
     from cxjourney.io import find_files, format_of
 
     file = arguments.file
@@ -136,7 +134,11 @@ def _reading(arguments: argparse.Namespace) -> str:
     further = ("currency", "timestamp_unit", "observed_until")
     values = {key: getattr(arguments, key) for key in further} | named(arguments)
     told = {key: getattr(arguments, key) for key in TOLD.get(name, ())}
-    values |= {key: value for key, value in told.items() if value != _DEFAULTS.get(key)}
+    told = {key: value for key, value in told.items() if value != _DEFAULTS.get(key)}
+    if "skip_rows" in told:
+        told["skip_rows"] = skip_rows(told["skip_rows"])
+    if not arguments.wide:
+        values |= told
     values["attributes"] = arguments.segment
     values["tz"] = None if arguments.layout is None and arguments.tz == "UTC" else arguments.tz
     values["missing"] = "drop" if arguments.drop_missing else None
@@ -149,7 +151,25 @@ def _reading(arguments: argparse.Namespace) -> str:
     if arguments.scale is not None:
         words.append(f"scale={python_of_scale(arguments.scale)}")
     read = f"log = cx.read_{name}({', '.join([repr(file), *words])})"
+    if arguments.wide:
+        steps = python_of_steps(arguments.wide, values.pop("value", None))
+        words = [word for word in words if not word.startswith("value=")]
+        frame = _frame(name, file, told, values["customer"])
+        read = f"import pandas as pd\n\nlog = cx.from_wide({', '.join([frame, steps, *words])})"
     return "\n".join(filter(None, [read, python_of(arguments)]))
+
+
+def _frame(kind: str, file: str, told: dict[str, Any], customer: str) -> str:
+    """Return the Python that reads a table with pandas."""
+    called = {"delimiter": "sep", "skip_rows": "skiprows", "sheet": "sheet_name"}
+    words = [
+        f"{called.get(key, key)}={value!r}" for key, value in told.items() if value is not None
+    ]
+    if kind != "parquet":
+        words.insert(0, f"dtype={{{customer!r}: str}}")
+    if kind == "csv" and told.get("delimiter") is None:
+        words.append("sep=None, engine='python'")
+    return f"pd.read_{kind}({', '.join([repr(file), *words])})"
 
 
 def _writable(out: Path) -> Path:

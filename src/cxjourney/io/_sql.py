@@ -25,7 +25,7 @@ def read_sql(
     connection: Any,
     *,
     customer: str,
-    timestamp: str,
+    timestamp: str | None,
     touchpoint: str,
     parameters: Sequence[object] | Mapping[str, object] | None = None,
     timestamp_format: str | None = None,

@@ -17,7 +17,7 @@ from cxjourney._support.parallel import run_parallel
 from cxjourney._support.units import numbers_us, whole_us
 from cxjourney._support.validation import duration_us
 from cxjourney._support.words import counted
-from cxjourney._time.timestamps import read_timestamps, utc_us
+from cxjourney._time.timestamps import Timestamps, read_timestamps, utc_us
 from cxjourney.domain import check_not_reserved
 from cxjourney.exceptions import DataQualityWarning, InvalidData, InvalidValue, UnknownName
 from cxjourney.kernels import gather, order_rows
@@ -111,23 +111,25 @@ def log_of_columns(
     dropped_before
         Reason to number of rows of the table that did not become rows of the columns.
     """
-    n = len(columns["customer"])
+    n, timed = len(columns["customer"]), "timestamp" in columns
     customer, touchpoint, timestamps = run_parallel(
         n,
         lambda: encode_ids(columns["customer"]),
         lambda: _names(columns["touchpoint"], "touchpoint"),
         lambda: read_timestamps(
-            columns["timestamp"],
+            columns["timestamp"] if timed else Timestamps.placed(np.zeros(n, dtype=np.int64)),
             tz=reading.tz,
             fmt=reading.timestamp_format,
             unit=reading.timestamp_unit,
         ),
     )
+    seq = _seq(columns["seq"]) if "seq" in columns else None
     keep, dropped = _present(
         {
             "customer": _absent(customer),
             "timestamp": timestamps.missing,
             "touchpoint": _absent(touchpoint),
+            "seq": None if timed or seq is None else seq == NO_SEQ,
         },
         reading.missing,
     )
@@ -145,7 +147,6 @@ def log_of_columns(
         for role, values in columns.items()
         if (name := attribute_name(role)) is not None
     }
-    seq = _seq(columns["seq"]) if "seq" in columns else None
     account = encode_ids(columns["account"]) if "account" in columns else None
     key = reading.pseudonyms
     if key is not None:
@@ -174,6 +175,8 @@ def log_of_columns(
         numeric=numeric,
         attributes=attributes,
     )
+    if not timed:
+        sorted_columns = attrs.evolve(sorted_columns, time=None)
     if account is not None and order is not None:
         account = account.take(order)
     since, until = observation_window(

@@ -152,7 +152,7 @@ class InteractionLog:
         frame: Any,
         *,
         customer: str,
-        timestamp: str,
+        timestamp: str | None,
         touchpoint: str,
         channel: str | None = None,
         stage: str | None = None,
@@ -191,7 +191,9 @@ class InteractionLog:
         channel, stage, owner, account, journey, issue
             Names of further columns of names and ids. `journey` holds a case or session id.
         seq
-            Name of a column of whole numbers that orders equal timestamps.
+            Name of a column of whole numbers that orders equal timestamps; or, with
+            `timestamp=None`, all rows of a customer, where the data have an order but no times.
+            What needs times raises `TimesRequired` then.
         score, emotion, expectation, value
             Names of numeric columns; emotion is a valence in [-1, 1].
         scale

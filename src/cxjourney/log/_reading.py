@@ -145,15 +145,25 @@ class Reading:
         cls,
         *,
         customer: str,
-        timestamp: str,
+        timestamp: str | None,
         touchpoint: str,
         timestamp_format: str | None = None,
         **further: Unpack[FurtherColumns],
     ) -> Self:
         """Return the reading that the arguments of `InteractionLog.from_frame` describe."""
         given: dict[str, Any] = {**further}
-        roles = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
+        roles: dict[str, str | None] = {
+            "customer": customer,
+            "timestamp": timestamp,
+            "touchpoint": touchpoint,
+        }
         roles |= {role: given.pop(role, None) for role in OPTIONAL_ROLES}
+        if timestamp is None and roles["seq"] is not None:
+            del roles["timestamp"]
+            for name in ("observed_from", "observed_until"):
+                if (moment := given.get(name)) is not None:
+                    rule = "be left out where no column has timestamps"
+                    raise InvalidValue.of(name, rule, moment)
         code = given.get("currency")
         if code is not None and not is_currency_code(check_name(code, "currency")):
             roles["currency"] = given.pop("currency")
