@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import getpass
 import importlib.util
 import os
 import shutil
+import subprocess
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from cxjourney import kernels
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).resolve().parents[1]
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ORACLES = ("lifelines", "pm4py", "sklearn", "statsmodels")
+ENGINES = ("postgres", "spark")
 
 # No deadlines: what is slow on a busy machine is not wrong. CI repeats itself exactly.
 _QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -34,6 +42,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     away = []
     for item in items:
+        for engine in ENGINES:
+            if engine in getattr(item, "fixturenames", ()):
+                item.add_marker(engine)
         if "shared" in getattr(item, "fixturenames", ()):
             item.add_marker("shared_data")
         if item.get_closest_marker("native") is not None and kernels.ACTIVE != "native":
@@ -42,6 +53,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("browser")
             if shutil.which("chromium") is None and not IN_CI:
                 away.append(item)
+        if any(
+            item.get_closest_marker(engine) is not None and engine not in config.option.markexpr
+            for engine in ENGINES
+        ):
+            away.append(item)
         if item.get_closest_marker("oracles") is not None:
             # the oracles' own warnings are theirs to fix
             item.add_marker(pytest.mark.filterwarnings("default"), append=False)
@@ -72,6 +88,43 @@ def shared() -> Path:
 def project_root() -> Path:
     """Return the top level of the project."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Return how to connect to a PostgreSQL of its own, which nothing but a socket leads to."""
+    home = Path(tempfile.mkdtemp(prefix="cxjourney-postgres."))
+    # the server refuses to be run by root
+    owner = "postgres" if getpass.getuser() == "root" else None
+    if owner is not None:
+        shutil.chown(home, owner)
+    data, user = home / "data", owner or getpass.getuser()
+
+    def run(command: str, *arguments: str) -> None:
+        line = [_postgres_programs() / command, "-D", data, *arguments]
+        subprocess.run(line, check=True, user=owner, cwd=home, stdout=subprocess.DEVNULL)
+
+    try:
+        run("initdb", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-U", user, "-N")
+        options = f"-k {home} -c listen_addresses= -c fsync=off -c timezone=America/New_York"
+        run("pg_ctl", "-w", "-l", str(home / "log"), "-o", options, "start")
+        try:
+            yield f"host={home} user={user} dbname=postgres"
+        finally:
+            run("pg_ctl", "-w", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(home)
+
+
+def _postgres_programs() -> Path:
+    """Return the folder of the newest PostgreSQL: Debian has one a version, not on the path."""
+    server = shutil.which("initdb")
+    if server is not None:
+        return Path(server).parent
+    versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    newest = max(versions, key=lambda program: int(program.parts[-3]), default=None)
+    assert newest is not None, "tests marked `postgres` need PostgreSQL: apt-get install postgresql"
+    return newest.parent
 
 
 def _packages(item: pytest.Item) -> tuple[str, ...]:

@@ -115,6 +115,8 @@ BY_NAME = {
     "frame": lambda: {"id": ["a"], "when": ["2026-01-01"], "where": ["web"]},
     "customer": lambda: "id",
     "id": lambda: "a",
+    "table": lambda: "events",
+    "dialect": lambda: "duckdb",
     "timestamp": lambda: "when",
     "touchpoint": lambda: "where",
     "path": lambda: __file__,

@@ -21,6 +21,7 @@ from cxjourney import plot as plot
 from cxjourney import privacy as privacy
 from cxjourney import report as report
 from cxjourney import sequences as sequences
+from cxjourney import sharded as sharded
 from cxjourney import whatif as whatif
 from cxjourney._findings import Finding as Finding
 from cxjourney._findings import Findings as Findings

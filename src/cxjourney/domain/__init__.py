@@ -15,6 +15,7 @@ from cxjourney.domain._stage import Stage, StageModel
 from cxjourney.domain._stage import stage_order as stage_order
 from cxjourney.domain._stage import standard_model as standard_model
 from cxjourney.domain._terminals import CONVERSION, DROPOFF, MISSING, START
+from cxjourney.domain._terminals import TERMINALS as TERMINALS
 from cxjourney.domain._terminals import check_not_reserved as check_not_reserved
 from cxjourney.domain._touchpoint import Touchpoint
 

@@ -22,6 +22,7 @@ from cxjourney.journeys._outcomes import CONVERTED as CONVERTED
 from cxjourney.journeys._outcomes import DROPPED as DROPPED
 from cxjourney.journeys._outcomes import IN_PROGRESS as IN_PROGRESS
 from cxjourney.journeys._outcomes import OUTCOMES as OUTCOMES
+from cxjourney.journeys._outcomes import JourneyRules as JourneyRules
 from cxjourney.journeys._outcomes import planned_touchpoints as planned_touchpoints
 from cxjourney.journeys._people import Ending as Ending
 from cxjourney.journeys._people import WithPeople as WithPeople

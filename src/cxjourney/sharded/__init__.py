@@ -1,0 +1,12 @@
+"""Beyond one machine: counts from where the interactions lie."""
+
+from __future__ import annotations
+
+from cxjourney.sharded._counts_query import CountsQuery as CountsQuery
+from cxjourney.sharded._counts_query import counts_query
+
+__all__ = ["counts_query"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,215 @@
+"""The text of the query for directly-follows counts with outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from cxjourney.domain import CONVERSION, DROPOFF, START, TERMINALS
+from cxjourney.sharded._dialects import DAY_US, Dialect
+
+
+@attrs.frozen(kw_only=True)
+class Table:
+    """Where the interactions lie.
+
+    Attributes
+    ----------
+    parts
+        The name of the table, in its parts.
+    columns
+        Name of the column of each role.
+    tz
+        Zone in which timestamps without a zone are read.
+    """
+
+    parts: tuple[str, ...]
+    columns: Mapping[str, str]
+    tz: str
+
+
+def write_query(
+    table: Table,
+    dialect: Dialect,
+    *,
+    goal: tuple[str, ...],
+    exits: tuple[str, ...],
+    limit_us: int | None,
+    until_us: int | None,
+    all_closed: bool,
+) -> str:
+    """Return the query: each interaction with its neighbours, then counts of what follows what.
+
+    An interaction begins a journey where none is before it, where the one before ended one, or
+    after a silence; it ends one where it is a goal (1) or an exit touchpoint (2). All other
+    interactions are visits, which lead to the next one, to an end, or are censored (NULL).
+    """
+    until = "last_us" if until_us is None else f"CAST({until_us} AS BIGINT)"
+    silent = "FALSE" if limit_us is None else f"{{gap}} >= {limit_us}"
+    names = (*goal, *exits, *sorted(TERMINALS))
+    lost = "TRUE" if all_closed else silent.format(gap=f"{until} - us")
+    steps = {
+        **_read(table, dialect),
+        "cx_facts": _facts(names, table.columns, until_us, dialect),
+        "cx_ordered": f"""\
+SELECT customer, touchpoint, us, seq, ends,
+    us - (LAG(us) OVER in_order) AS since, LAG(ends) OVER in_order AS ended,
+    (LEAD(us) OVER in_order) - us AS wait, LEAD(ends) OVER in_order AS next_ends,
+    LEAD(touchpoint) OVER in_order AS following
+  FROM (
+    SELECT customer, touchpoint, us, seq,
+        CASE WHEN {_among("touchpoint", goal, dialect)} THEN 1
+             WHEN {_among("touchpoint", exits, dialect)} THEN 2 ELSE 0 END AS ends
+      FROM cx_cleaned
+     WHERE {_COMPLETE}
+  ) AS complete
+WINDOW in_order AS (PARTITION BY customer ORDER BY us, seq NULLS FIRST, touchpoint)""",
+        "cx_cut": f"""\
+SELECT customer, touchpoint, us, seq, ends,
+    CASE WHEN since = 0 THEN 1 ELSE 0 END AS tied,
+    CASE WHEN since IS NULL OR ended > 0 OR {silent.format(gap="since")} THEN 1 ELSE 0
+      END AS begins,
+    CASE WHEN ends > 0 THEN NULL
+         WHEN wait IS NULL THEN CASE WHEN {lost} THEN '{DROPOFF}' END
+         WHEN {silent.format(gap="wait")} THEN '{DROPOFF}'
+         WHEN next_ends = 1 THEN '{CONVERSION}' WHEN next_ends = 2 THEN '{DROPOFF}'
+         ELSE following END AS target
+  FROM cx_ordered CROSS JOIN cx_facts""",
+        "cx_numbered": """\
+SELECT customer, touchpoint, ends, begins, tied, target,
+    SUM(begins) OVER (PARTITION BY customer ORDER BY us, seq NULLS FIRST, touchpoint) AS journey
+  FROM cx_cut""",
+        "cx_seen": """\
+SELECT touchpoint, ends, begins, tied, target,
+    CASE WHEN journey = LAG(journey) OVER (PARTITION BY customer, touchpoint ORDER BY journey)
+      THEN 0 ELSE 1 END AS first_visit
+  FROM cx_numbered""",
+        "cx_counts": """\
+SELECT touchpoint, ends, begins, target,
+    COUNT(*) AS visits, SUM(first_visit) AS journeys, SUM(tied) AS tied
+  FROM cx_seen GROUP BY touchpoint, ends, begins, target""",
+    }
+    ctes = ",\n".join(f"{name} AS (\n{body}\n)" for name, body in steps.items())
+    return f"WITH {ctes}\n{_answer(dialect, names, table.columns, until)}"
+
+
+def _read(table: Table, dialect: Dialect) -> dict[str, str]:
+    """Return the steps that read the table: ids and names as strings, times in microseconds."""
+    column = {role: f"source.{dialect.name(name)}" for role, name in table.columns.items()}
+    name = ".".join(dialect.name(part) for part in table.parts)
+    at, zone = column["timestamp"], dialect.literal(table.tz)
+    wall, local = dialect.wall_us(at), dialect.local_us
+    further = [f"CAST({column['seq']} AS BIGINT) AS seq" if "seq" in column else _NO_SEQ]
+    further += [f"{dialect.type_of(c)} AS {role}_type" for role, c in column.items()]
+    kept = ", ".join(["seq", *(f"{role}_type" for role in column)])
+    us = "us"
+    if table.tz != "UTC" and local is None:
+        wall = dialect.placed_us(at, zone)
+    elif table.tz != "UTC" and local is not None:
+        # where the engine's reading is no time of the clock, or the offset of the day before gives
+        # one as well, that offset holds: in an hour that is skipped or shown twice
+        before = f"(us - {DAY_US})"
+        earlier = f"(us - ({local(before, zone)} - {before}))"
+        us = (
+            f"CASE WHEN timestamp_type = '{dialect.zoned}' THEN us"
+            f" WHEN {local('placed', zone)} = us"
+            f" AND {local(earlier, zone)} <> us THEN placed ELSE {earlier} END"
+        )
+        further.append(f"{dialect.placed_us(at, zone)} AS placed")
+    return {
+        "cx_given": f"""\
+SELECT CAST({column["customer"]} AS {dialect.text}){dialect.binary} AS customer,
+    CAST({column["touchpoint"]} AS {dialect.text}){dialect.binary} AS touchpoint,
+    CASE WHEN {dialect.type_of(at)} = '{dialect.zoned}'
+      THEN {dialect.moment_us(at)} ELSE {wall} END AS us,
+    {_LINES.join(further)}
+  FROM {name} AS source""",
+        "cx_cleaned": f"""\
+SELECT {dialect.canonical("customer")} AS customer,
+    {dialect.canonical("touchpoint")} AS touchpoint,
+    {us} AS us, {kept}
+  FROM cx_given""",
+    }
+
+
+_NO_SEQ = "CAST(NULL AS BIGINT) AS seq"
+
+
+def _among(column: str, names: Iterable[str], dialect: Dialect) -> str:
+    listed = ", ".join(dialect.literal(name) for name in names)
+    return f"{column} IN ({listed})" if listed else "FALSE"
+
+
+_COMPLETE = "customer IS NOT NULL AND us IS NOT NULL AND touchpoint IS NOT NULL"
+_MISSING = {
+    "customer": "customer IS NULL",
+    "timestamp": "customer IS NOT NULL AND us IS NULL",
+    "touchpoint": "customer IS NOT NULL AND us IS NOT NULL AND touchpoint IS NULL",
+}
+
+
+def _facts(names: tuple[str, ...], roles: Iterable[str], until_us: int | None, d: Dialect) -> str:
+    """Return the step of what is told of all rows: the window, what is missing, names, types."""
+    late = "FALSE" if until_us is None else f"us > {until_us} AND {_COMPLETE}"
+    conditions = {
+        "n_rows": _COMPLETE,
+        "n_late": late,
+        **{f"no_{role}": condition for role, condition in _MISSING.items()},
+        **{f"name_{i}": _is_named(name, d) for i, name in enumerate(names)},
+    }
+    columns = [f"MAX(CASE WHEN {_COMPLETE} THEN us END) AS last_us"]
+    columns += [f"COUNT(CASE WHEN {c} THEN 1 END) AS {name}" for name, c in conditions.items()]
+    columns += [f"MAX({role}_type) AS {role}_type" for role in roles]
+    return f"SELECT {_LINES.join(columns)}\n  FROM cx_cleaned"
+
+
+def _is_named(name: str, dialect: Dialect) -> str:
+    condition = f"touchpoint = {dialect.literal(name)}"
+    # a reserved name is refused in any row, as where a log is read
+    return condition if name in TERMINALS else f"{condition} AND {_COMPLETE}"
+
+
+_LINES = ",\n    "
+
+
+def _answer(dialect: Dialect, names: tuple[str, ...], roles: Iterable[str], until: str) -> str:
+    """Return the last step: the counts and the facts as rows of one form."""
+    facts = [
+        ("fact", "rows", "", "n_rows"),
+        ("fact", "late", "", "n_late"),
+        ("fact", "observed_until", "", until),
+        *(("missing", role, "", f"no_{role}") for role in _MISSING),
+        *(("name", name, "", f"name_{i}") for i, name in enumerate(names)),
+        *(("type", role, f"{role}_type", "0") for role in roles),
+    ]
+    parts = " UNION ALL ".join(
+        f"SELECT {i} AS part, '{kind}' AS kind, {dialect.literal(source)} AS source"
+        for i, (kind, source, _, _) in enumerate(facts)
+    )
+    targets = " ".join(f"WHEN {i} THEN {t}" for i, (_, _, t, _) in enumerate(facts) if t)
+    numbers = "\n      ".join(f"WHEN {i} THEN {n}" for i, (_, _, _, n) in enumerate(facts))
+    return f"""\
+SELECT kind, source, target, CAST(SUM(n) AS BIGINT) AS n
+  FROM (
+    SELECT CASE part WHEN 'start' THEN 'edge' ELSE part END AS kind,
+        CASE part WHEN 'start' THEN '{START}' WHEN 'fact' THEN 'ties' ELSE touchpoint END AS source,
+        CASE part WHEN 'edge' THEN target
+                  WHEN 'start' THEN CASE ends WHEN 1 THEN '{CONVERSION}' WHEN 2 THEN '{DROPOFF}'
+                                              ELSE touchpoint END
+                  ELSE '' END AS target,
+        CASE part WHEN 'journeys' THEN journeys WHEN 'fact' THEN tied ELSE visits END AS n
+      FROM cx_counts
+     CROSS JOIN (SELECT 'edge' AS part UNION ALL SELECT 'start' UNION ALL SELECT 'censored'
+                 UNION ALL SELECT 'journeys' UNION ALL SELECT 'fact') AS parts
+     WHERE part = 'fact' OR part = 'start' AND begins = 1 OR part = 'journeys' AND ends = 0
+        OR part = 'edge' AND ends = 0 AND target IS NOT NULL
+        OR part = 'censored' AND ends = 0 AND target IS NULL
+  ) AS told
+ GROUP BY kind, source, target
+UNION ALL
+SELECT kind, source, CASE part {targets} ELSE '' END AS target,
+    CAST(CASE part
+      {numbers} END AS BIGINT) AS n
+  FROM cx_facts CROSS JOIN ({parts}) AS parts
+"""
