@@ -185,7 +185,8 @@ class InteractionLog:
         ----------
         frame
             A pandas or polars frame, a lazy one too, a pyarrow table, a DuckDB relation, or a
-            mapping of column names to arrays; hence Any.
+            mapping of column names to arrays; hence Any. Frames of Spark, Ibis and Dask, whose rows
+            lie elsewhere, are refused.
         customer, timestamp, touchpoint
             Names of the columns that every log needs. Ids are text: 7 and "7" are the same.
         channel, stage, owner, account, journey, issue

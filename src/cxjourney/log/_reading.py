@@ -31,6 +31,7 @@ OPTIONAL_ROLES = (
 )  # fmt: skip
 EpochUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
 _ATTRIBUTE = "attribute:"
+_BRING = {"ibis": "to_pyarrow()", "dask": "compute()"}
 
 
 class FurtherColumns(TypedDict, total=False):
@@ -263,7 +264,9 @@ def _opened(frame: Any, argument: str) -> tuple[Any, tuple[str, ...]]:
     if nw.dependencies.is_duckdb_relation(frame):
         return frame, tuple(frame.columns)
     try:
-        wrapped = nw.from_native(frame)
+        wrapped: Any = nw.from_native(frame)
+        if isinstance(wrapped, nw.LazyFrame):
+            _check_local(wrapped.implementation, argument)
         names = tuple(wrapped.collect_schema().names())
     except TypeError as error:
         raise InvalidValue.of(
@@ -276,6 +279,19 @@ def _opened(frame: Any, argument: str) -> tuple[Any, tuple[str, ...]]:
     except UnicodeError as error:  # half a character in the name of a column of pandas
         raise InvalidValue(f"{argument} must have columns whose names are Unicode") from error
     return wrapped, names
+
+
+def _check_local(library: Any, argument: str) -> None:
+    """Raise InvalidValue where a lazy frame stands for rows that lie elsewhere; Any: narwhals'."""
+    if library.is_polars():
+        return
+    bring = "toPandas()" if library.is_spark_like() else _BRING.get(str(library), "collect()")
+    raise InvalidValue(
+        f"{argument} must hold its rows on this machine; those of a frame of {library} lie "
+        "elsewhere, and are not fetched without a word: count them there with the query of "
+        "cx.sharded.counts_query(), or keep the customers of a sample, all rows of each, and pass "
+        f"what {bring} makes of them"
+    )
 
 
 def _array(values: Any, name: str) -> Any:
