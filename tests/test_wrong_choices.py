@@ -90,6 +90,7 @@ HOLDERS = {
     "InteractionLog": lambda: journeys().log,
     "JourneyGraph": lambda: journeys().graph(),
     "Journeys": journeys,
+    "JourneyStatistics": lambda: journeys().statistics(),
     "PseudonymKey": cx.privacy.PseudonymKey.generate,
     "Transitions": lambda: cx.omnichannel.transitions(journeys()),
 }

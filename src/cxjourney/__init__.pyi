@@ -59,6 +59,7 @@ from cxjourney.io import read_parquet as read_parquet
 from cxjourney.io import read_sql as read_sql
 from cxjourney.io import read_xes as read_xes
 from cxjourney.journeys import Journeys as Journeys
+from cxjourney.journeys import JourneyStatistics as JourneyStatistics
 from cxjourney.journeys import TransitionGaps as TransitionGaps
 from cxjourney.journeys import journey_graph as journey_graph
 from cxjourney.log import InteractionLog as InteractionLog

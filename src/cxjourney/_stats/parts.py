@@ -26,19 +26,36 @@ def followed_cells(node: Ints, part: Ints, followed: Bools, n_nodes: int) -> tup
     """
     size = int(part.max(initial=0)) + 2
     used, of = distinct(node * size + part + 1)
-    node = used // size
-    n, long = np.bincount(of), np.bincount(of[followed], minlength=len(used))
+    place, n_cells = joined_cells(
+        used // size, np.bincount(of), np.bincount(of[followed], minlength=len(used)), n_nodes
+    )
+    at = np.zeros(n_cells, dtype=np.int64)
+    at[place] = used // size
+    return place[of], at
+
+
+def joined_cells(node: Ints, n: Ints, long: Ints, n_nodes: int) -> tuple[Ints, int]:
+    """Return the cell of each part, and how many cells there are; see `followed_cells`.
+
+    Parameters
+    ----------
+    node
+        The node of each part, ascending.
+    n, long
+        Visits of each part, and those that could be followed up to the limit.
+    n_nodes
+        Number of nodes.
+    """
     few = long < _FOLLOWED
     busiest = np.zeros(n_nodes, dtype=np.int64)
     order = np.argsort(np.where(few, -1, n), kind="stable")
     busiest[node[order]] = order  # the last to be written is the busiest
-    first = np.full(n_nodes, len(used), dtype=np.int64)
+    first = np.full(n_nodes, len(node), dtype=np.int64)
     np.minimum.at(first, node[few], np.flatnonzero(few))
     rest = np.bincount(node[few], long[few], minlength=n_nodes)
-    joined = np.where(rest >= _FOLLOWED, np.minimum(first, len(used) - 1), busiest)
-    place = np.where(few, joined[node], np.arange(len(used)))
-    kept, cell = distinct(place[of])
-    return cell, node[kept]
+    joined = np.where(rest >= _FOLLOWED, np.minimum(first, len(node) - 1), busiest)
+    kept, cell = distinct(np.where(few, joined[node], np.arange(len(node))))
+    return cell, len(kept)
 
 
 def pooled(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Unpack, overload
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures, resting_on
 from cxjourney._stats.ratios import ratio_of_sums
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.distinct import distinct
 from cxjourney._support.frozen import seal
 from cxjourney._support.validation import check_choice, check_count, check_level
@@ -27,30 +29,36 @@ from cxjourney.attribution._touches import (
     touch_remarks,
     worth_of,
 )
+from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import (
     By,
     BySegment,
+    JourneyStatistics,
     LeftOut,
     SegmentBy,
     by_segment,
+    by_unit,
+    check_counted,
     check_journeys,
+    conversions_of,
     grain_codes,
     grain_name,
+    grid_notes,
     left_out,
     left_out_at,
     missing_note_of,
     units_of,
+    worth_of_conversions,
 )
 from cxjourney.kernels import ranges
 from cxjourney.log import Coded
 from cxjourney.markov import StackedChains
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
     from datetime import timedelta
 
     from cxjourney._stats.units import Units
-    from cxjourney._support.array_types import Floats, Ints
     from cxjourney.attribution._attribution import RuleOptions
     from cxjourney.journeys import Journeys
 
@@ -63,7 +71,7 @@ _SETTLED = 1e-13
 
 @overload
 def markov(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     states: By | None = None,
     order: int = 1,
@@ -72,7 +80,7 @@ def markov(
 ) -> Attribution: ...
 @overload
 def markov(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     states: By | None = None,
     order: int = 1,
@@ -80,7 +88,7 @@ def markov(
     **options: Unpack[RuleOptions],
 ) -> BySegment[Attribution]: ...
 def markov(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: By = "channel",
     states: By | None = None,
@@ -97,7 +105,8 @@ def markov(
     Parameters
     ----------
     journeys, by, of, look_back, ignore, costs, segment, level
-        As for `first_touch`; the journeys need a goal and a way to be dropped.
+        As for `first_touch`; the journeys need a goal and a way to be dropped. Of statistics that
+        add up, the chain is of order 1 and counts all touches.
     states
         What a state of the chain is, where it is finer than `by`: with `by="channel"` and
         `states="touchpoint"` all touchpoints of a channel are removed jointly. None means `by`.
@@ -141,64 +150,137 @@ def markov(
     >>> {name: round(credit, 6) for name, credit in result.credit.items()}
     {'C2': 0.4, 'C3': 0.4, 'C1': 0.2}
     """
-    check_journeys(journeys)
     if segment is not None:
         check_whole_costs(costs)
         options: RuleOptions = {"by": by, "of": of, "look_back": look_back, "ignore": ignore}
         of_part = partial(markov, states=states, order=order, level=level, **options)
-        return by_segment(journeys, segment, of_part)
+        return by_segment(check_journeys(journeys), segment, of_part)
+    counted = check_counted(journeys)
     check_level(level)
     check_choice(of, "of", ("conversions", "value"))
     check_count(order, "order", most=100)
-    journeys.require_determined("attribution.markov()")
-    journeys = chosen_touches(journeys, by, look_back, ignore)
-    credited = grain_codes(journeys.columns, by)
-    memory, owner = _remembering(credited, journeys, states, order)
-    left = left_out_at(journeys, memory)
-    owner = owner[np.array(left.whole.names, dtype=np.int64)]
-    codes = np.unique(owner)
-    groups = [np.flatnonzero(owner == code) for code in codes]
-    names = tuple(credited.names[code] for code in codes.tolist())
+    counted.require_determined("attribution.markov()")
+    if isinstance(counted, JourneyStatistics):
+        asked = {"states": states, "look_back": look_back, "ignore": tuple(ignore) or None}
+        for name, value in {**asked, "order": None if order == 1 else order}.items():
+            if value is not None:
+                rule = "be left out for statistics that add up: it needs the rows of journeys"
+                raise InvalidValue.of(name, rule, value)
+        base = _base_of_statistics(counted, by, of)
+    else:
+        counted = chosen_touches(counted, by, look_back, ignore)
+        base = _base_of_journeys(counted, by, states, order, of)
+    left, groups, names = base.left, base.groups, base.names
     if _is_dense(left, groups):
         chain = StackedChains.of(left.whole.matrix[None], left.whole.start[None])
-        base, effects = float(chain.conversion[0]), _effects(chain, groups)[0]
+        rate, effects = float(chain.conversion[0]), _effects(chain, groups)[0]
     else:
-        base, effects = _sparse_effects(left, left.whole.probability, left.whole.start, groups)
+        rate, effects = _sparse_effects(left, left.whole.probability, left.whole.start, groups)
     effect = _figures(effects, _effects_without(left, groups), left, groups)
-    units, once = units_of(journeys), worth_of(journeys, of)
-    worth = once if journeys.weight is None else once * journeys.weight
-    won = journeys.converted & (journeys.lengths > 0)
-    own = units.total(item=np.flatnonzero(won), values=once[won])
-    total = np.array([worth[won].sum()])
     credit = _figures(
-        _normalised(effect.whole[None], total)[0],
-        _normalised(effect.without, at_full_size(total - own, left.journeys)),
+        _normalised(effect.whole[None], base.total)[0],
+        _normalised(effect.without, at_full_size(base.total - base.own, left.journeys)),
         left,
         groups,
     )
-    share, several = _touched(journeys, credited, codes, units)
     low, high = effect.wilson(level)
     extra = {
         "removal_effect": effect.whole,
         "removal_low": low,
         "removal_high": high,
-        "touch_share": share.whole,
+        "touch_share": base.share.whole,
     }
     return attribution(
         Credits(names=names, figures=credit, extra=extra),
         model=f"Markov chain of order {order}",
         grain=grain_name(by),
-        base_rate=base,
-        unattributed=float(worth[journeys.converted & ~won].sum()),
+        base_rate=rate,
+        unattributed=base.unattributed,
         of=of,
         level=level,
         costs=costs,
-        backend=journeys.log.backend,
+        backend=counted.backend,
         remarks=(
-            *touch_remarks(int(np.count_nonzero(won)), several=several),
-            *_memory(effect, share, order, names),
-            *missing_note_of(journeys, by),
+            *touch_remarks(base.n_touched, several=base.several),
+            *_memory(effect, base.share, order, names),
+            *grid_notes(counted, by),
+            *missing_note_of(counted, by),
         ),
+    )
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Base:
+    """What removal effects and credits are made of.
+
+    Attributes
+    ----------
+    left
+        The statistics of the states of the chain, and the same without each bucket.
+    names, groups
+        The names to credit, and the states of each.
+    share
+        Share of the converting journeys that touch each name.
+    several
+        Whether any of them touches two.
+    n_touched
+        Converting journeys that touch any.
+    total, own
+        What these are worth, one number, and by bucket.
+    unattributed
+        What the others are worth.
+    """
+
+    left: LeftOut
+    names: tuple[str, ...]
+    groups: Sequence[Ints]
+    share: BucketFigures
+    several: bool
+    n_touched: int
+    total: Floats
+    own: Floats
+    unattributed: float
+
+
+def _base_of_journeys(journeys: Journeys, by: By, states: By | None, order: int, of: Of) -> _Base:
+    credited = grain_codes(journeys.columns, by)
+    memory, owner = _remembering(credited, journeys, states, order)
+    left = left_out_at(journeys, memory)
+    owner = owner[np.array(left.whole.names, dtype=np.int64)]
+    codes = np.unique(owner)
+    units, once = units_of(journeys), worth_of(journeys, of)
+    worth = once if journeys.weight is None else once * journeys.weight
+    won = journeys.converted & (journeys.lengths > 0)
+    share, several = _touched(journeys, credited, codes, units)
+    return _Base(
+        left=left,
+        names=tuple(credited.names[code] for code in codes.tolist()),
+        groups=[np.flatnonzero(owner == code) for code in codes],
+        share=share,
+        several=several,
+        n_touched=int(np.count_nonzero(won)),
+        total=np.array([worth[won].sum()]),
+        own=units.total(item=np.flatnonzero(won), values=once[won]),
+        unattributed=float(worth[journeys.converted & ~won].sum()),
+    )
+
+
+def _base_of_statistics(statistics: JourneyStatistics, by: By, of: Of) -> _Base:
+    left, (share, several) = left_out(statistics, by), _touched_of_statistics(statistics, by)
+    worth = conversions_of(statistics, by).astype(np.float64)
+    n_touched = int(worth[:, 1].sum())
+    if of == "value":
+        _, worth = worth_of_conversions(statistics)
+    return _Base(
+        left=left,
+        names=left.whole.names,
+        groups=[np.array([code]) for code in range(len(left.whole.names))],
+        share=share,
+        several=several,
+        n_touched=n_touched,
+        total=worth[:, 1].sum(keepdims=True),
+        own=worth[:, 1],
+        unattributed=float(worth[:, 0].sum()),
     )
 
 
@@ -317,6 +399,14 @@ def _touched(
     return ratio_of_sums(y, np.broadcast_to(x, y.shape)), several
 
 
+def _touched_of_statistics(statistics: JourneyStatistics, by: By) -> tuple[BucketFigures, bool]:
+    """Return what `_touched` does, of all names."""
+    touched, won = by_unit(statistics, "touched", by, "node"), conversions_of(statistics, by)
+    y = touched.astype(np.float64)
+    x = np.broadcast_to(won.sum(axis=1, keepdims=True).astype(np.float64), y.shape)
+    return ratio_of_sums(y, x), bool(touched.sum() > won[:, 1].sum())
+
+
 def _memory(
     effect: BucketFigures, share: BucketFigures, order: int, names: tuple[str, ...]
 ) -> tuple[str, ...]:
@@ -351,7 +441,7 @@ def _forgotten(
     }
 
 
-def forgotten(journeys: Journeys, by: By) -> Mapping[str, str]:
+def forgotten(journeys: Journeys | JourneyStatistics, by: By) -> Mapping[str, str]:
     """Return, by name, where a chain that remembers one touch forgets too much, the worst first.
 
     It is the check of `markov`: the removal effect lies apart from the share of converting
@@ -359,14 +449,18 @@ def forgotten(journeys: Journeys, by: By) -> Mapping[str, str]:
     """
 
     def compute() -> Mapping[str, str]:
-        left, coded = left_out(journeys, by), grain_codes(journeys.columns, by)
+        left = left_out(journeys, by)
         names = left.whole.names
-        place = {name: code for code, name in enumerate(coded.names)}
-        codes = np.array([place[name] for name in names], dtype=np.int64)
+        if isinstance(journeys, JourneyStatistics):
+            share, _ = _touched_of_statistics(journeys, by)
+        else:
+            coded = grain_codes(journeys.columns, by)
+            place = {name: code for code, name in enumerate(coded.names)}
+            codes = np.array([place[name] for name in names], dtype=np.int64)
+            share, _ = _touched(journeys, coded, codes, units_of(journeys))
         groups = [np.array([i]) for i in range(len(names))]
         chain = StackedChains.of(left.whole.matrix[None], left.whole.start[None])
         effect = _figures(_effects(chain, groups)[0], _effects_without(left, groups), left, groups)
-        share, _ = _touched(journeys, coded, codes, units_of(journeys))
         return _forgotten(effect, share, 1, names)
 
     return journeys.memo.get(("forgotten", by), compute)

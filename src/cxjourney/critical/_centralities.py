@@ -18,7 +18,7 @@ from cxjourney.graph import JourneyGraph
 from cxjourney.journeys import by_segment, check_journeys, missing_note_of_graph
 
 if TYPE_CHECKING:
-    from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
+    from cxjourney.journeys import By, BySegment, Journeys, JourneyStatistics, SegmentBy
 
 _SHORTEST = 1e-9
 
@@ -59,7 +59,7 @@ class Centralities(Result):
 
 @overload
 def centralities(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     by: By | None = None,
     pivots: int = 500,
@@ -80,7 +80,7 @@ def centralities(
 
 
 def centralities(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     by: By | None = None,
     pivots: int = 500,
@@ -92,7 +92,7 @@ def centralities(
     Parameters
     ----------
     journeys
-        The journeys, or a graph.
+        The journeys, statistics of them, or a graph.
     by
         What a node is; None means "touchpoint", or the grain of the graph.
     pivots
@@ -179,7 +179,7 @@ def centralities(
     table = Table(
         {str(graph.graph.get("grain", "touchpoint")): names, **columns},
         formats={"removal_effect": "percent"},
-        backend=None if isinstance(journeys, JourneyGraph) else journeys.log.backend,
+        backend=None if isinstance(journeys, JourneyGraph) else journeys.backend,
     )
     return Centralities(
         table=table.take(order),

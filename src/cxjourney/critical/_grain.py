@@ -11,7 +11,7 @@ from cxjourney._support.validation import check_names
 from cxjourney.domain import MISSING, stage_order
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import JourneyGraph
-from cxjourney.journeys import chain_of, check_journeys, grain_name, graph_of, units_of
+from cxjourney.journeys import chain_of, check_counted, grain_name, graph_of, units_of
 from cxjourney.markov import AbsorbingChain
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from cxjourney._stats.buckets import BucketFigures
     from cxjourney._support.array_types import Bools
     from cxjourney.domain import StageModel
-    from cxjourney.journeys import By, Journeys, Visits
+    from cxjourney.journeys import By, Journeys, JourneyStatistics, Visits
 
 
 def graph_and_chain(
-    source: Journeys | JourneyGraph, by: By | None, caller: str
+    source: Journeys | JourneyStatistics | JourneyGraph, by: By | None, caller: str
 ) -> tuple[JourneyGraph, AbsorbingChain]:
     """Return the graph of journeys at a grain, or a graph at its own, and the chain of it.
 
@@ -43,9 +43,10 @@ def graph_and_chain(
         if by is not None and grain_name(by) != own:
             raise InvalidValue.of("by", f"be the graph's own grain {own!r}, or None", by)
         return source, AbsorbingChain.from_graph(source, trapped="censored")
-    check_journeys(source).require_determined(caller)
+    journeys = check_counted(source)
+    journeys.require_determined(caller)
     grain: By = "touchpoint" if by is None else by
-    return graph_of(source, grain), chain_of(source, grain)
+    return graph_of(journeys, grain), chain_of(journeys, grain)
 
 
 def touchpoints_of(graph: JourneyGraph) -> tuple[str, ...]:

@@ -20,11 +20,12 @@ from cxjourney.journeys import (
     by_segment,
     chain_figures,
     check_journeys,
+    grid_notes,
     missing_note_of_graph,
 )
 
 if TYPE_CHECKING:
-    from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
+    from cxjourney.journeys import By, BySegment, Journeys, JourneyStatistics, SegmentBy
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -75,7 +76,7 @@ class MustPass(Result):
 
 @overload
 def must_pass(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     by: By | None = None,
     threshold: float = 0.95,
@@ -96,7 +97,7 @@ def must_pass(
 
 
 def must_pass(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     by: By | None = None,
     threshold: float = 0.95,
@@ -108,7 +109,7 @@ def must_pass(
     Parameters
     ----------
     journeys
-        The journeys, or a graph.
+        The journeys, statistics of them, or a graph.
     by
         What a node is; None means "touchpoint", or the grain of the graph.
     threshold
@@ -192,7 +193,7 @@ def must_pass(
             "before_loss": np.array([name in losses for name in names], dtype=np.bool_),
         },
         formats=dict.fromkeys(("removal_effect", "low", "high"), "percent"),
-        backend=None if isinstance(journeys, JourneyGraph) else journeys.log.backend,
+        backend=None if isinstance(journeys, JourneyGraph) else journeys.backend,
     )
     return MustPass(
         table=table.take(order),
@@ -205,6 +206,7 @@ def must_pass(
         caveats=(
             f"The intervals are {100 * level:g}% Wilson intervals, {clustered}.",
             *lacking,
+            *grid_notes(journeys, "touchpoint" if by is None else by),
             *missing_note_of_graph(graph),
         ),
     )

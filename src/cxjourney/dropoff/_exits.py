@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import attrs
 import numpy as np
@@ -26,10 +26,13 @@ from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.graph import JourneyGraph
 from cxjourney.journeys import (
     BySegment,
+    JourneyStatistics,
     WithPeople,
     by_segment,
+    check_counted,
     check_journeys,
     graph_of,
+    grid_notes,
     left_out_of_graph,
     mean_value,
     mean_value_of_graph,
@@ -224,7 +227,7 @@ class Exits(WithPeople):
 
 @overload
 def exits(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     by: By | None = None,
     segment: None = None,
@@ -249,7 +252,7 @@ def exits(
 
 
 def exits(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     by: By | None = None,
     segment: SegmentBy | None = None,
@@ -263,8 +266,8 @@ def exits(
     Parameters
     ----------
     journeys
-        The journeys, or a graph that was built from journeys. A graph knows no customers: its
-        visits are taken as independent.
+        The journeys, statistics of them that add up, or a graph that was built from journeys. A
+        graph knows no customers: its visits are taken as independent.
     by
         What a node is: "touchpoint", "channel", "stage", "owner" or a pair of them; None means
         "touchpoint", or the grain of the graph.
@@ -386,12 +389,19 @@ def exits(
                 what = "segments" if name == "segment" else "journeys"
                 raise InvalidValue.of(name, f"be None for a graph, which knows no {what}", given)
         return _of_graph(journeys, by, ends, level)
-    check_journeys(journeys)
-    journeys.require_determined("dropoff.exits()")
+    counted = check_counted(journeys)
+    counted.require_determined("dropoff.exits()")
     grain: By = "touchpoint" if by is None else by
-    _check_expected(ends, graph_of(journeys, grain))
-    if not journeys.rules.absorbing and grain == "touchpoint":
-        ends |= set(journeys.rules.goal)
+    _check_expected(ends, graph_of(counted, grain))
+    if not counted.rules.absorbing and grain == "touchpoint":
+        ends |= set(counted.rules.goal)
+    if isinstance(counted, JourneyStatistics):
+        for name, given in (("segment", segment), ("window", window), ("reaching", reaching)):
+            if given is not None:
+                rule = "be None for statistics that add up: it needs the rows of journeys"
+                raise InvalidValue.of(name, rule, given)
+        return _of_counted(counted, grain, ends, level)
+    journeys = check_journeys(counted)
     firsts = first_visits_of(journeys, grain, reaching=reaching)
     check_reaching(reaching, firsts)
     days = window_of(window, firsts)
@@ -415,13 +425,32 @@ def _of_journeys(
     wanted += [] if reaching is None else ["reaching"]
     size = len(firsts.names)
     later = {f"{one}_after": firsts.figures(one, firsts.place, size, days) for one in wanted}
+    window = timedelta(days=days) if np.isfinite(days) else None
+    found = _of_counted(journeys, by, ends, level, later=later, window=window, reaching=reaching)
+
+    def members(_place: int, names: tuple[str, ...], outcome: Ending | None) -> Bools:
+        visits = visits_of(journeys, by)
+        grain = (by,) if isinstance(by, str) else tuple(by)
+        nodes = list(zip(*name_columns(visits.names, grain).values(), strict=True))
+        return visited(visits, visits.node == nodes.index(names), outcome or "dropped")
+
+    return with_people(found, journeys, members)
+
+
+def _of_counted(
+    journeys: Journeys | JourneyStatistics,
+    by: By,
+    ends: frozenset[str],
+    level: float,
+    **later: Any,
+) -> Exits:
     rates = rates_of_journeys(journeys, by, expected_exits=ends)
     lost = None
     if not loses_nothing(graph_of(journeys, by)):
         lost = lost_of_journeys(rates, journeys, by)
     counts = {outcome.value: n for outcome, n in journeys.outcomes.items()}
     grain = (by,) if isinstance(by, str) else tuple(by)
-    found = _result(
+    return _result(
         rates,
         lost,
         grain=grain,
@@ -432,18 +461,10 @@ def _of_journeys(
         timed=_timed(journeys),
         counts=(counts["converted"], counts["dropped"], counts["in_progress"]),
         silent=journeys.n_dropped_after_goal,
-        later=later,
-        window=timedelta(days=days) if np.isfinite(days) else None,
-        reaching=reaching,
-        backend=journeys.log.backend,
+        backend=journeys.backend,
+        told=grid_notes(journeys, by),
+        **later,
     )
-
-    def members(_place: int, names: tuple[str, ...], outcome: Ending | None) -> Bools:
-        visits = visits_of(journeys, by)
-        nodes = list(zip(*name_columns(visits.names, grain).values(), strict=True))
-        return visited(visits, visits.node == nodes.index(names), outcome or "dropped")
-
-    return with_people(found, journeys, members)
 
 
 def _of_graph(graph: JourneyGraph, by: By | None, ends: frozenset[str], level: float) -> Exits:
@@ -501,12 +522,13 @@ def _ended_alike(rates: NodeRates) -> str:
     )
 
 
-def _timed(journeys: Journeys) -> bool:
+def _timed(journeys: Journeys | JourneyStatistics) -> bool:
     """Return whether censored visits count for as long as they were seen."""
-    return journeys.columns.time is not None and journeys.rules.inactivity is not None
+    timed = isinstance(journeys, JourneyStatistics) or journeys.columns.time is not None
+    return timed and journeys.rules.inactivity is not None
 
 
-def _method(journeys: Journeys) -> str:
+def _method(journeys: Journeys | JourneyStatistics) -> str:
     if not _timed(journeys):
         estimator = "exits/at_risk"
     elif journeys.rules.exit_touchpoints:
@@ -532,6 +554,7 @@ def _result(
     later: Mapping[str, BucketFigures] | None = None,
     window: timedelta | None = None,
     reaching: str | None = None,
+    told: tuple[str, ...] = (),
 ) -> Exits:
     n_journeys = sum(counts)
     columns = exit_columns(
@@ -577,5 +600,5 @@ def _result(
         n_dropped=counts[1],
         n_in_progress=counts[2],
         n_dropped_after_goal=silent,
-        caveats=(*caveats, *missing_note(rates.names, rates.visits, ", ".join(grain))),
+        caveats=(*caveats, *told, *missing_note(rates.names, rates.visits, ", ".join(grain))),
     )

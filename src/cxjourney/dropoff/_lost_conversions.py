@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
     from cxjourney.dropoff._rates import NodeRates
     from cxjourney.graph import JourneyGraph
-    from cxjourney.journeys import By, Journeys, LeftOut
+    from cxjourney.journeys import By, Journeys, JourneyStatistics, LeftOut
 
 
 def loses_nothing(graph: JourneyGraph) -> bool:
@@ -30,7 +30,9 @@ def loses_nothing(graph: JourneyGraph) -> bool:
     return not facts["n_journeys"] or pointless or not facts.get("absorbing", True)
 
 
-def lost_of_journeys(rates: NodeRates, journeys: Journeys, by: By) -> BucketFigures:
+def lost_of_journeys(
+    rates: NodeRates, journeys: Journeys | JourneyStatistics, by: By
+) -> BucketFigures:
     """Return the lost conversions per journey of each node of journeys.
 
     Parameters

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cxjourney.graph import JourneyGraph
-    from cxjourney.journeys import Journeys
+    from cxjourney.journeys import Journeys, JourneyStatistics
 
 _NEXT_TO_NOTHING = 1e-6
 
@@ -100,7 +100,7 @@ class NodeRates:
 
 
 def rates_of_journeys(
-    journeys: Journeys, by: By, *, expected_exits: frozenset[str] = frozenset()
+    journeys: Journeys | JourneyStatistics, by: By, *, expected_exits: frozenset[str] = frozenset()
 ) -> NodeRates:
     """Return the rates of journeys: Kaplan-Meier where there are times and a limit.
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from cxjourney.journeys._adding import JourneyStatistics
+from cxjourney.journeys._adding import by_unit as by_unit
+from cxjourney.journeys._adding import conversions_of as conversions_of
+from cxjourney.journeys._adding import grid_notes as grid_notes
+from cxjourney.journeys._adding import worth_of_conversions as worth_of_conversions
 from cxjourney.journeys._chain_figures import MOST_WITH_DIAGONAL as MOST_WITH_DIAGONAL
 from cxjourney.journeys._chain_figures import ChainFigures as ChainFigures
 from cxjourney.journeys._chain_figures import chain_figures as chain_figures
 from cxjourney.journeys._chain_figures import conversion_rate_of as conversion_rate_of
 from cxjourney.journeys._chain_figures import without_buckets as without_buckets
+from cxjourney.journeys._checks import check_counted as check_counted
 from cxjourney.journeys._checks import check_journeys as check_journeys
 from cxjourney.journeys._checks import check_log as check_log
 from cxjourney.journeys._graph_building import chain_of as chain_of
@@ -65,6 +71,7 @@ from cxjourney.journeys._visits import visits_of as visits_of
 __all__ = [
     "BySegment",
     "InactivitySuggestion",
+    "JourneyStatistics",
     "Journeys",
     "TransitionGaps",
     "journey_graph",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cxjourney._support.array_types import Floats
+    from cxjourney.journeys._adding import JourneyStatistics
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.journeys._visits import By
 
@@ -81,13 +82,16 @@ class ChainFigures:
         return _of_nodes(self.left, self.chain.removal_effect(), without)
 
 
-def chain_figures(journeys: Journeys | JourneyGraph, by: By = "touchpoint") -> ChainFigures:
+def chain_figures(
+    journeys: Journeys | JourneyStatistics | JourneyGraph, by: By = "touchpoint"
+) -> ChainFigures:
     """Return the figures of the chain of journeys or of a graph; of journeys they are kept.
 
     Parameters
     ----------
     journeys
-        The journeys, or a graph: each of its visits counts as a customer of its own.
+        The journeys, statistics of them, or a graph: each of its visits counts as a customer of its
+        own.
     by
         What a node is; a graph has its own grain.
 
@@ -150,13 +154,16 @@ def _of_nodes(left: LeftOut, values: Mapping[str, float], without: Floats) -> Bu
     return BucketFigures(whole=whole, without=without, units=resting_on(left.visits, left.used))
 
 
-def conversion_rate_of(journeys: Journeys, *, level: float = 0.95) -> Estimate | None:
+def conversion_rate_of(
+    journeys: Journeys | JourneyStatistics, *, level: float = 0.95
+) -> Estimate | None:
     """Return the probability that a journey reaches the goal; None where nothing tells it.
 
     All journeys count, and those in progress are censored at each touchpoint, as the chain has it:
     without any of them it is the share of journeys that converted.
     """
-    rules, converts = journeys.rules, bool(journeys.rules.goal) or bool(journeys.converted.any())
+    rules = journeys.rules
+    converts = bool(rules.goal) or journeys.outcomes[Outcome.CONVERTED] > 0
     if not (rules.determined and rules.absorbing and converts and len(journeys)):
         return None
     found = chain_figures(journeys).conversion

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import JourneyGraph
+from cxjourney.journeys._adding import JourneyStatistics
 from cxjourney.journeys._journeys import Journeys
 from cxjourney.log import InteractionLog
 
@@ -17,6 +18,8 @@ def check_journeys(journeys: object, name: str = "journeys") -> Journeys:
     kind = type(journeys).__name__
     if isinstance(journeys, InteractionLog):
         how = "cut the log first, as in log.journeys(goal=..., inactivity=timedelta(...))"
+    elif isinstance(journeys, JourneyStatistics):
+        how = "this analysis needs rows, which statistics that add up do not have"
     elif isinstance(journeys, JourneyGraph):
         how = "a graph does not know them, hand over those that it was made of"
     elif callable(getattr(journeys, "journeys", None)):
@@ -24,6 +27,11 @@ def check_journeys(journeys: object, name: str = "journeys") -> Journeys:
     else:
         how = f"read the data first, as in {_HOW}.journeys(goal=...)"
     raise InvalidValue(f"{name} must be Journeys, not {kind}: {how}")
+
+
+def check_counted(journeys: object) -> Journeys | JourneyStatistics:
+    """Return journeys or statistics of them, or raise InvalidValue that says how to make them."""
+    return journeys if isinstance(journeys, JourneyStatistics) else check_journeys(journeys)
 
 
 def check_log(log: InteractionLog, name: str = "log") -> InteractionLog:

@@ -11,6 +11,7 @@ import numpy as np
 from cxjourney._stats.aalen_johansen import MOVED, OPEN
 from cxjourney._support.validation import duration_us
 from cxjourney.graph import JourneyGraph, life_table
+from cxjourney.journeys._journeys import Journeys
 from cxjourney.journeys._statistics import statistics_of
 from cxjourney.journeys._times import times_of, weighted_medians
 from cxjourney.journeys._visits import By, Visits, grain_codes, grain_name, visits_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney.domain import Interaction
-    from cxjourney.journeys._journeys import Journeys
+    from cxjourney.journeys._adding import JourneyStatistics
     from cxjourney.log import Coded
 
 _DENSE = 4_000_000
@@ -104,7 +105,7 @@ def journey_graph(
     return journeys.graph(by=by)
 
 
-def graph_of(journeys: Journeys, by: By = "touchpoint") -> JourneyGraph:
+def graph_of(journeys: Journeys | JourneyStatistics, by: By = "touchpoint") -> JourneyGraph:
     """Return the graph that all analyses of these journeys read; it is built once.
 
     It is frozen, since it is shared: `Journeys.graph` gives people one of their own.
@@ -112,13 +113,16 @@ def graph_of(journeys: Journeys, by: By = "touchpoint") -> JourneyGraph:
     return journeys.memo.get(("graph", by), lambda: _frozen(journeys, by))
 
 
-def _frozen(journeys: Journeys, by: By) -> JourneyGraph:
-    graph = build_graph(journeys, by=by, times=False)
+def _frozen(journeys: Journeys | JourneyStatistics, by: By) -> JourneyGraph:
+    if isinstance(journeys, Journeys):
+        graph = build_graph(journeys, by=by, times=False)
+    else:
+        graph = graph_of_statistics(journeys, by)
     nx.freeze(graph)
     return graph
 
 
-def chain_of(journeys: Journeys, by: By = "touchpoint") -> AbsorbingChain:
+def chain_of(journeys: Journeys | JourneyStatistics, by: By = "touchpoint") -> AbsorbingChain:
     """Return the absorbing chain of the shared graph; where no way out is known, as censored.
 
     Raises
@@ -192,7 +196,10 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
         estimator = "life-table" if times else "aalen-johansen"
         at_risk = follows.visits[used] - follows.censored[used]
         censored_histogram = _add_probabilities(journeys, by, edges, at_risk=at_risk, times=times)
-    columns = _with_starts(journeys, follows.first, used, edges)
+    first = np.concatenate([follows.first[used], follows.first[-3:]])
+    at_once = journeys.value[(journeys.lengths == 0) & journeys.converted]
+    value = np.nan if np.isnan(at_once).all() else float(np.nansum(at_once))
+    columns = _with_starts(first, value, edges)
     source, target = np.divmod(columns.pop("key"), edges.size)
     return JourneyGraph.from_arrays(
         edges.names,
@@ -216,6 +223,41 @@ def build_graph(journeys: Journeys, *, by: By, times: bool) -> JourneyGraph:
         absorbing=rules.absorbing,
         determined=rules.determined,
         currency=log.currency,
+    )
+
+
+def graph_of_statistics(statistics: JourneyStatistics, by: By) -> JourneyGraph:
+    """Return the journey graph of statistics that add up."""
+    from cxjourney.journeys._adding import edges_of, transitions_of
+
+    whole, found = transitions_of(statistics, by), edges_of(statistics, by)
+    rules = statistics.rules
+    edges = _Edges(names=whole.names, columns=found.columns)
+    estimator: Literal["count", "aalen-johansen"] = "count"
+    if rules.inactivity is not None:
+        estimator = "aalen-johansen"
+        _add_silence(whole.at_risk, edges)
+    else:
+        edges.columns.pop("probability")
+    columns = _with_starts(whole.first, found.value_at_once, edges)
+    source, target = np.divmod(columns.pop("key"), edges.size)
+    return JourneyGraph.from_arrays(
+        edges.names,
+        source=source,
+        target=target,
+        **columns,
+        censored=whole.censored,
+        node_journeys=found.node_journeys,
+        **found.members,
+        followed_us=found.followed_us,
+        estimator=estimator,
+        grain=grain_name(by),
+        goal=rules.goal,
+        inactivity=rules.inactivity,
+        observed_until=statistics.observed_until,
+        absorbing=rules.absorbing,
+        determined=rules.determined,
+        currency=statistics.currency,
     )
 
 
@@ -414,27 +456,25 @@ def _appended(columns: dict[str, Any], keys: NDArray[np.int64]) -> dict[str, Any
     return {name: np.concatenate([values, added[name]]) for name, values in columns.items()}
 
 
-def _with_starts(
-    journeys: Journeys, first: NDArray[np.int64], used: NDArray[np.intp], edges: _Edges
-) -> dict[str, Any]:
-    """Add the edges from START, to an end where a journey is its goal or exit alone."""
+def _with_starts(first: NDArray[np.int64], value: float, edges: _Edges) -> dict[str, Any]:
+    """Add the edges from START, to an end where a journey is its goal or exit alone.
+
+    `first` has journeys by their first visit or end, `value` that of those who convert at once.
+    """
     k = len(edges.names)
-    counts = np.concatenate([first[used], first[-3:]])
-    targets = np.flatnonzero(counts)
+    targets = np.flatnonzero(first)
     if not len(targets):
         return edges.columns
     n_edges = len(edges.columns["key"])
     columns = _appended(edges.columns, k * edges.size + targets)
-    columns["count"][n_edges:] = counts[targets]
-    columns["journeys"][n_edges:] = counts[targets]
+    columns["count"][n_edges:] = first[targets]
+    columns["journeys"][n_edges:] = first[targets]
     if "dwell_count" in columns:
-        columns["dwell_count"][n_edges:] = counts[targets]
+        columns["dwell_count"][n_edges:] = first[targets]
     if "probability" in columns:
-        columns["probability"][n_edges:] = counts[targets] / counts.sum()
-    if "value_sum" in columns and counts[k + 1]:
-        value = journeys.value[(journeys.lengths == 0) & journeys.converted]
-        at = n_edges + int(np.searchsorted(targets, k + 1))
-        columns["value_sum"][at] = np.nansum(value) if not np.isnan(value).all() else np.nan
+        columns["probability"][n_edges:] = first[targets] / first.sum()
+    if "value_sum" in columns and first[k + 1]:
+        columns["value_sum"][n_edges + int(np.searchsorted(targets, k + 1))] = value
     return columns
 
 

@@ -14,7 +14,7 @@ from cxjourney._support.frozen import read_only, seal
 from cxjourney._support.memo import Memo
 from cxjourney._support.validation import check_flag, duration_us
 from cxjourney.domain import Journey, Outcome
-from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TimesRequired, UnknownName
+from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
 from cxjourney.journeys._outcomes import (
     CONVERTED,
     DROPPED,
@@ -23,6 +23,7 @@ from cxjourney.journeys._outcomes import (
     cut,
     outcomes,
     planned_touchpoints,
+    undetermined,
 )
 from cxjourney.log import (
     Coded,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from cxjourney.domain import JourneyBlueprint, Touchpoint
     from cxjourney.graph import JourneyGraph
+    from cxjourney.journeys._adding import JourneyStatistics
     from cxjourney.journeys._transition_gaps import TransitionGaps
     from cxjourney.journeys._visits import By
 
@@ -258,15 +260,15 @@ class Journeys:
 
     # ------------------------------------------------------------------ for the measures
 
+    @property
+    def backend(self) -> str | None:
+        """The frame library of the input; None where it was none."""
+        return self.log.backend
+
     def require_determined(self, caller: str) -> None:
         """Raise OutcomeUndetermined unless journeys without the goal can come to an end."""
         if not self.rules.determined:
-            raise OutcomeUndetermined(
-                f"{caller} needs to know when a journey without the goal is over: give "
-                "log.journeys(inactivity=timedelta(...)) a limit, name exit_touchpoints=, or say "
-                "all_closed=True where all cases are closed; log.suggest_inactivity() shows "
-                "what each limit would mean"
-            )
+            raise undetermined(caller)
 
     def require_times(self, caller: str) -> None:
         """Raise TimesRequired where the journeys were made of aggregated paths."""
@@ -370,6 +372,49 @@ class Journeys:
             weight=None if self.weight is None else self.weight[index],
             value=self.value[index],
         )
+
+    def statistics(
+        self,
+        *,
+        grains: By | list[By] | None = None,
+        part: tuple[int, int] = (0, 1),
+    ) -> JourneyStatistics:
+        """Return statistics that add up, and from which analyses are made without the rows.
+
+        Parameters
+        ----------
+        grains
+            What a node may be, one grain or a list of several; None means touchpoints and, where
+            the log has them, channels.
+        part
+            Which part of all customers the log holds, `(number, of)`, and all of these: those
+            whose ids have an MD5 digest that begins with the bits of `number`. `of` is a power of
+            2, up to 65,536; `(0, 1)` means that these are all customers.
+
+        Returns
+        -------
+        JourneyStatistics
+            Those of disjoint parts add up to exactly those of the whole.
+
+        Raises
+        ------
+        InvalidValue
+            If a customer belongs to another part, the journeys are aggregated paths or were cut
+            with `gaps=`, or a grain is none.
+        UnknownName
+            If the log has no such column.
+
+        Examples
+        --------
+        >>> import cxjourney as cx
+        >>> statistics = cx.datasets.sample(seed=1, customers=300).journeys().statistics()
+        >>> found = cx.dropoff.exits(statistics)
+        >>> found.n_journeys, found.n_converted
+        (1625, 465)
+        """
+        from cxjourney.journeys._adding import JourneyStatistics
+
+        return JourneyStatistics.of(self, grains, part)
 
     def graph(self, *, by: By = "touchpoint", times: bool = False) -> JourneyGraph:
         """Return the journey graph: the directly-follows graph with START, CONVERSION, DROPOFF.

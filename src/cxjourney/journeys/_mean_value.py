@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxjourney.domain import CONVERSION
+from cxjourney.journeys._journeys import Journeys
 
 if TYPE_CHECKING:
     from cxjourney.graph import JourneyGraph
-    from cxjourney.journeys._journeys import Journeys
+    from cxjourney.journeys._adding import JourneyStatistics
 
 
-def mean_value(journeys: Journeys) -> float:
+def mean_value(journeys: Journeys | JourneyStatistics) -> float:
     """Return the mean value of a conversion, weights counted; NaN where none is known."""
+    if not isinstance(journeys, Journeys):
+        from cxjourney.journeys._adding import mean_worth
+
+        return mean_worth(journeys)
     known = ~np.isnan(journeys.value)
     if not known.any():
         return math.nan

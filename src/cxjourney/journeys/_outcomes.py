@@ -18,7 +18,7 @@ from cxjourney._support.validation import (
 )
 from cxjourney._support.words import counted
 from cxjourney.domain import JourneyBlueprint, Outcome, Touchpoint, check_blueprint
-from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
+from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TimesRequired, UnknownName
 from cxjourney.journeys._transition_gaps import TransitionGaps, pauses
 from cxjourney.kernels import cut_journeys, segment_starts
 
@@ -105,6 +105,16 @@ class JourneyRules:
         both = set(self.goal) & set(self.exit_touchpoints)
         if both:
             raise InvalidValue.of("exit_touchpoints", "not name a goal", min(both))
+
+
+def undetermined(caller: str) -> OutcomeUndetermined:
+    """Return the error of a caller that needs to know when a journey without the goal is over."""
+    return OutcomeUndetermined(
+        f"{caller} needs to know when a journey without the goal is over: give "
+        "log.journeys(inactivity=timedelta(...)) a limit, name exit_touchpoints=, or say "
+        "all_closed=True where all cases are closed; log.suggest_inactivity() shows "
+        "what each limit would mean"
+    )
 
 
 def planned_touchpoints(

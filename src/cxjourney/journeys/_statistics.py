@@ -14,13 +14,14 @@ from cxjourney._stats.parts import followed_cells, pooled
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.distinct import distinct
 from cxjourney._support.frozen import seal
+from cxjourney.journeys._journeys import Journeys
 from cxjourney.journeys._units import units_of
 from cxjourney.journeys._visits import visits_at, visits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cxjourney.journeys._journeys import Journeys
+    from cxjourney.journeys._adding import JourneyStatistics
     from cxjourney.journeys._visits import By, Visits
     from cxjourney.log import Coded
 
@@ -148,16 +149,22 @@ class LeftOut:
         return start
 
 
-def statistics_of(journeys: Journeys, by: By = "touchpoint") -> TransitionStatistics:
+def statistics_of(
+    journeys: Journeys | JourneyStatistics, by: By = "touchpoint"
+) -> TransitionStatistics:
     """Return the statistics of the transitions of journeys at a grain; they are computed once.
 
     Parameters
     ----------
     journeys
-        The journeys; aggregated paths count with their weights.
+        The journeys, or statistics of them that add up; aggregated paths count with their weights.
     by
         What a node is.
     """
+    if not isinstance(journeys, Journeys):
+        from cxjourney.journeys._adding import transitions_of
+
+        return transitions_of(journeys, by)
     return journeys.memo.get(
         ("statistics", by),
         lambda: _statistics(journeys, visits_of(journeys, by), lambda: masses_of(journeys, by)),
@@ -190,16 +197,26 @@ def parts_of(visits: Visits) -> tuple[Ints, Bools] | None:
 
     None where nodes are touchpoints, or nothing is censored.
     """
-    journeys, until = visits.journeys, visits.journeys.log.observed_until_us
-    limit, coded = journeys.rules.inactivity, journeys.columns.coded["touchpoint"]
-    time = journeys.columns.time
-    if limit is None or until is None or time is None or not np.any(visits.state == OPEN):
+    journeys, coded = visits.journeys, visits.journeys.columns.coded["touchpoint"]
+    until, time = journeys.log.observed_until_us, journeys.columns.time
+    limited = journeys.rules.inactivity is not None
+    if not limited or until is None or time is None or not np.any(visits.state == OPEN):
         return None
     touchpoint = coded.codes[visits.row].astype(np.int64)
     used, _ = distinct(visits.node * len(coded.names) + touchpoint)
     if len(used) == np.count_nonzero(np.bincount(visits.node)):
         return None
-    return touchpoint, time[visits.row] <= until - limit // timedelta(microseconds=1)
+    return touchpoint, followed_visits(visits)
+
+
+def followed_visits(visits: Visits) -> Bools:
+    """Return which visits could be followed up to the limit, where there is one."""
+    journeys, until = visits.journeys, visits.journeys.log.observed_until_us
+    limit, time = journeys.rules.inactivity, journeys.columns.time
+    if limit is None or until is None or time is None:
+        return np.zeros(len(visits), dtype=np.bool_)
+    followed: Bools = time[visits.row] <= until - limit // timedelta(microseconds=1)
+    return followed
 
 
 def _masses(visits: Visits) -> Floats:
@@ -313,7 +330,7 @@ def _statistics(
     )
 
 
-def left_out(journeys: Journeys, by: By = "touchpoint") -> LeftOut:
+def left_out(journeys: Journeys | JourneyStatistics, by: By = "touchpoint") -> LeftOut:
     """Return the statistics of transitions without each bucket of customers in turn.
 
     They are computed once.
@@ -321,10 +338,14 @@ def left_out(journeys: Journeys, by: By = "touchpoint") -> LeftOut:
     Parameters
     ----------
     journeys
-        The journeys.
+        The journeys, or statistics of them that add up.
     by
         What a node is.
     """
+    if not isinstance(journeys, Journeys):
+        from cxjourney.journeys._adding import left_out_of
+
+        return left_out_of(journeys, by)
     return journeys.memo.get(
         ("left out", by),
         lambda: _left_out(journeys, visits_of(journeys, by), statistics_of(journeys, by)),
@@ -359,7 +380,7 @@ def _left_out(journeys: Journeys, visits: Visits, whole: TransitionStatistics) -
         probability,
         visits=units.sums(visits.node, k, item=visits.journey),
         at_risk=at_risk,
-        first=units.sums(_first_places(journeys, visits), k + 3),
+        first=units.sums(first_places(journeys, visits), k + 3),
     )
 
 
@@ -403,7 +424,7 @@ def _transitions(visits: Visits) -> tuple[Ints, Ints, Ints]:
     return key, moved, place
 
 
-def _first_places(journeys: Journeys, visits: Visits) -> Ints:
+def first_places(journeys: Journeys, visits: Visits) -> Ints:
     """Return the first visit of each journey, or its end where it has none."""
     place = np.where(journeys.converted, visits.conversion, visits.dropoff).astype(np.int64)
     place[journeys.lengths > 0] = visits.node[visits.first]
@@ -411,7 +432,7 @@ def _first_places(journeys: Journeys, visits: Visits) -> Ints:
 
 
 def _by_first(journeys: Journeys, visits: Visits, weight: Ints | None) -> Ints:
-    places = _first_places(journeys, visits)
+    places = first_places(journeys, visits)
     return np.bincount(places, weight, minlength=len(visits.names) + 3).astype(np.int64)
 
 

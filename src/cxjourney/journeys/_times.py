@@ -60,7 +60,7 @@ def times_of(journeys: Journeys, by: By = "touchpoint") -> TransitionTimes:
     visits, whole = visits_of(journeys, by), statistics_of(journeys, by)
     assert visits.wait_us is not None  # noqa: S101 - the caller has looked
     k = len(visits.names)
-    visit = np.flatnonzero((visits.state == MOVED) & ~_untimed(journeys, visits))
+    visit = np.flatnonzero((visits.state == MOVED) & ~untimed_visits(journeys, visits))
     key = visits.node[visit] * (k + 3) + visits.following[visit]
     transition = _places(whole.source * (k + 3) + whole.target, key)
     weighted = journeys.rules.inactivity is not None and bool(np.any(visits.state == OPEN))
@@ -87,7 +87,7 @@ def _places(keys: Ints, key: Ints) -> Ints:
     return place[key]
 
 
-def _untimed(journeys: Journeys, visits: Visits) -> Bools:
+def untimed_visits(journeys: Journeys, visits: Visits) -> Bools:
     """Return which visits ended without a row of its own: nothing says when."""
     untimed = np.zeros(len(visits), dtype=np.bool_)
     untimed[visits.last] = ~journeys.absorbed[journeys.lengths > 0]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
+    from cxjourney.journeys._adding import JourneyStatistics
+
 Grain: TypeAlias = Literal["touchpoint", "channel", "stage", "owner"]
 By: TypeAlias = Grain | tuple[Grain, Grain]
 """What a node is: one of the four, or a pair of them."""
@@ -138,6 +140,16 @@ class Visits:
 def grain_name(by: By) -> str:
     """Return the name of the column that holds the nodes of a grain."""
     return by if isinstance(by, str) else ", ".join(by)
+
+
+def check_grain(by: By, argument: str = "by") -> None:
+    """Raise InvalidValue if `by` is no grain or pair of two grains."""
+    parts = by if isinstance(by, tuple) else (by,)
+    if len(parts) > 2 or len(set(parts)) != len(parts) or not parts:
+        raise InvalidValue.of(argument, _GRAIN_RULE, by)
+    for one in parts:
+        if one not in GRAINS:
+            raise InvalidValue.of(argument, _GRAIN_RULE, one, choices=GRAINS)
 
 
 def grain_codes(columns: Columns, by: By, argument: str = "by") -> Coded:
@@ -262,8 +274,13 @@ def missing_note(names: Sequence[str], visits: NDArray[np.integer], grain: str) 
     return (note + CARRY_CHANNELS if "channel" in grain else note,)
 
 
-def missing_note_of(journeys: Journeys, by: By) -> tuple[str, ...]:
+def missing_note_of(journeys: Journeys | JourneyStatistics, by: By) -> tuple[str, ...]:
     """Return the note on the visits of journeys whose node was not recorded."""
+    if not isinstance(journeys, Journeys):
+        from cxjourney.journeys._adding import transitions_of
+
+        whole = transitions_of(journeys, by)
+        return missing_note(whole.names, whole.visits, grain_name(by))
     nodes = _nodes_of(journeys, by)
     counts = np.bincount(nodes.codes, minlength=len(nodes.names))
     return missing_note(nodes.names, counts, grain_name(by))

@@ -15,6 +15,7 @@ from cxjourney.log._encode import narrow as narrow
 from cxjourney.log._ingest import OF_TABLE as OF_TABLE
 from cxjourney.log._ingest import Intake as Intake
 from cxjourney.log._ingest import log_of_columns as log_of_columns
+from cxjourney.log._ingest import moment as moment
 from cxjourney.log._ingest import one_currency as one_currency
 from cxjourney.log._interaction_log import InteractionLog
 from cxjourney.log._objects import customer_object as customer_object

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from cxjourney.graph import JourneyGraph
-    from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
+    from cxjourney.journeys import By, BySegment, Journeys, JourneyStatistics, SegmentBy
     from cxjourney.whatif._model import ModelOptions
 
 
 @overload
 def reduce_exit(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     touchpoint: str,
     relative: float = 0.1,
     *,
@@ -37,7 +37,7 @@ def reduce_exit(
     **options: Unpack[ModelOptions],
 ) -> BySegment[Scenario]: ...
 def reduce_exit(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     touchpoint: str,
     relative: float = 0.1,
     *,
@@ -104,7 +104,7 @@ def reduce_exit(
 
 @overload
 def remove(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     touchpoints: str | Collection[str],
     *,
     segment: None = None,
@@ -119,7 +119,7 @@ def remove(
     **options: Unpack[ModelOptions],
 ) -> BySegment[Scenario]: ...
 def remove(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     touchpoints: str | Collection[str],
     *,
     by: By | None = None,
@@ -167,7 +167,7 @@ def remove(
 
 @overload
 def bypass(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     touchpoints: str | Collection[str],
     *,
     segment: None = None,
@@ -182,7 +182,7 @@ def bypass(
     **options: Unpack[ModelOptions],
 ) -> BySegment[Scenario]: ...
 def bypass(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     touchpoints: str | Collection[str],
     *,
     by: By | None = None,
@@ -232,7 +232,7 @@ def bypass(
 
 @overload
 def reroute(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     source: str,
     target: str,
     share: float = 0.1,
@@ -253,7 +253,7 @@ def reroute(
     **options: Unpack[ModelOptions],
 ) -> BySegment[Scenario]: ...
 def reroute(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     source: str,
     target: str,
     share: float = 0.1,

@@ -27,7 +27,7 @@ from cxjourney.whatif._model import model_of
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
     from cxjourney.graph import JourneyGraph
-    from cxjourney.journeys import By, BySegment, Journeys, SegmentBy
+    from cxjourney.journeys import By, BySegment, Journeys, JourneyStatistics, SegmentBy
     from cxjourney.whatif._model import Model, ModelOptions, Stack
 
 
@@ -74,7 +74,7 @@ class Levers(Result):
 
 @overload
 def levers(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     relative: float = 0.1,
     segment: None = None,
@@ -89,7 +89,7 @@ def levers(
     **options: Unpack[ModelOptions],
 ) -> BySegment[Levers]: ...
 def levers(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     relative: float = 0.1,
     by: By | None = None,

@@ -18,11 +18,11 @@ from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.graph import JourneyGraph
 from cxjourney.journeys import (
-    Journeys,
     LeftOut,
     chain_of,
-    check_journeys,
+    check_counted,
     graph_of,
+    grid_notes,
     left_out,
     left_out_of_graph,
     mean_value_of_graph,
@@ -33,7 +33,7 @@ from cxjourney.markov import AbsorbingChain, StackedChains
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from cxjourney.journeys import By
+    from cxjourney.journeys import By, Journeys, JourneyStatistics
 
 MOST_TOUCHPOINTS = 500
 """Of more, intervals would take minutes: there are none."""
@@ -162,18 +162,20 @@ class Model:
         return tuple(notes)
 
 
-def check_source(source: Journeys | JourneyGraph) -> None:
-    """Raise InvalidValue if it is neither journeys nor a graph."""
+def check_source(source: Journeys | JourneyStatistics | JourneyGraph) -> None:
+    """Raise InvalidValue if it is neither journeys, statistics of them nor a graph."""
     if not isinstance(source, JourneyGraph):
-        check_journeys(source)
+        check_counted(source)
 
 
-def model_of(source: Journeys | JourneyGraph, *, by: By | None, level: float) -> Model:
-    """Return the model of journeys or of a graph, its arguments checked."""
+def model_of(
+    source: Journeys | JourneyStatistics | JourneyGraph, *, by: By | None, level: float
+) -> Model:
+    """Return the model of journeys, of statistics or of a graph, its arguments checked."""
     check_source(source)
     check_level(level)
     grain: By = "touchpoint" if by is None else by
-    if isinstance(source, Journeys):
+    if not isinstance(source, JourneyGraph):
         source.require_determined("a what-if")
         graph, chain = graph_of(source, grain), chain_of(source, grain)
         left = left_out(source, grain)
@@ -189,12 +191,12 @@ def model_of(source: Journeys | JourneyGraph, *, by: By | None, level: float) ->
     return Model(
         chain=chain,
         left=left,
-        knows_customers=isinstance(source, Journeys),
+        knows_customers=not isinstance(source, JourneyGraph),
         n_journeys=int(graph.nodes[START].get("visits", 0)) if START in graph else 0,
         mean_conversion_value=mean_value_of_graph(graph),
         currency=str(graph.graph.get("currency", "")),
         level=level,
-        backend=source.log.backend if isinstance(source, Journeys) else None,
+        backend=None if isinstance(source, JourneyGraph) else source.backend,
         forgotten=forgets,
-        missing=missing_note_of_graph(graph),
+        missing=(*grid_notes(source, grain), *missing_note_of_graph(graph)),
     )

@@ -15,7 +15,7 @@ from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_names
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import Journeys, by_segment, check_journeys
+from cxjourney.journeys import Journeys, JourneyStatistics, by_segment, check_journeys
 from cxjourney.markov import AbsorbingChain
 from cxjourney.metrics import Estimate
 from cxjourney.whatif._changes import Bypass, Change, ReduceExit, Remove, Reroute
@@ -196,14 +196,17 @@ class _State:
 
 @overload
 def baseline(
-    journeys: Journeys | JourneyGraph, *, segment: None = None, **options: Unpack[ModelOptions]
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
+    *,
+    segment: None = None,
+    **options: Unpack[ModelOptions],
 ) -> Scenario: ...
 @overload
 def baseline(
     journeys: Journeys, *, segment: SegmentBy, **options: Unpack[ModelOptions]
 ) -> BySegment[Scenario]: ...
 def baseline(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     by: By | None = None,
     level: float = 0.95,
@@ -270,7 +273,7 @@ def baseline(
 
 
 def changed(
-    journeys: Journeys | JourneyGraph,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     change: Change,
     *,
     by: By | None,

@@ -1,0 +1,181 @@
+"""The plan of statistics: those with the same one add up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import attrs
+
+from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys._adding._grid import Grid
+from cxjourney.journeys._adding._tables import Kind
+from cxjourney.journeys._outcomes import JourneyRules
+from cxjourney.journeys._visits import GRAINS, By, grain_codes, grain_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cxjourney.journeys._journeys import Journeys
+
+TOUCH: Final = "touchpoint"
+MEMBERS = ("channel", "stage", "owner")
+_MICROSECOND = timedelta(microseconds=1)
+_TIMES = ("inactivity", "carry_channels")
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """The rules by which journeys were cut, the window that was observed, and what was counted.
+
+    Attributes
+    ----------
+    grains
+        What a node is, one or several.
+    rules
+        How the journeys were cut.
+    observed_from_us, observed_until_us
+        The window [µs since the epoch]; None where nothing was observed.
+    currency
+        Currency of the values; None where unknown.
+    key_id
+        Id of the key whose pseudonyms the ids are; None where they are as they came.
+    members
+        Columns of which the log knows the names at each node.
+    """
+
+    grains: tuple[By, ...]
+    rules: JourneyRules
+    observed_from_us: int | None
+    observed_until_us: int | None
+    currency: str | None
+    key_id: str | None
+    members: tuple[str, ...]
+
+    @classmethod
+    def of(cls, journeys: Journeys, grains: Any) -> Plan:
+        """Return the plan for journeys, its grains checked."""
+        log, coded = journeys.log, journeys.columns.coded
+        members = tuple(name for name in MEMBERS if name in coded)
+        if grains is None:
+            chosen: tuple[Any, ...] = (TOUCH, *(name for name in members if name == "channel"))
+        else:
+            # a pair is one grain, several come as a list
+            chosen = tuple(grains) if isinstance(grains, list) else (grains,)
+        for by in chosen:
+            grain_codes(journeys.columns, by, "grains")
+        return cls(
+            grains=tuple(dict.fromkeys(chosen)),
+            rules=journeys.rules,
+            observed_from_us=log.observed_from_us,
+            observed_until_us=log.observed_until_us,
+            currency=log.currency,
+            key_id=log.key_id,
+            members=members,
+        )
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The grid of waits."""
+        limit = self.rules.inactivity
+        return Grid(limit_us=None if limit is None else limit // _MICROSECOND)
+
+    @cached_property
+    def kinds(self) -> Mapping[str, Kind]:
+        """What each table holds."""
+        kinds = {
+            "outcomes": Kind(axes=("unit", "outcome", "origin")),
+            "values": Kind(axes=("unit", "visited"), columns=_MONEY, wide=((1, 5),), signed=True),
+        }
+        for name in map(grain_name, self.grains):
+            node, place = f"node {name}", f"place {name}"
+            cell = (node,) if name == TOUCH else (node, f"node {TOUCH}")
+            kinds |= {
+                f"first {name}": Kind(axes=("unit", place)),
+                f"ends {name}": Kind(axes=("unit", *cell, "fine"), columns=("ended", "censored")),
+                f"transitions {name}": Kind(axes=("unit", *cell, place, "coarse")),
+                f"edges {name}": Kind(
+                    axes=(node, place), columns=_EDGE, wide=((2, 5), (5, 11), (12, 16)), signed=True
+                ),
+                f"nodes {name}": Kind(axes=(node,), columns=("journeys",)),
+                f"touched {name}": Kind(axes=("unit", node)),
+                **{
+                    f"{member} of {name}": Kind(axes=(node, f"node {member}"))
+                    for member in self.members
+                },
+            }
+            if name != TOUCH:
+                kinds[f"followed {name}"] = Kind(axes=cell)
+        return kinds
+
+    @property
+    def vocabularies(self) -> tuple[str, ...]:
+        """The columns and grains whose names are held."""
+        grains = (grain_name(by) for by in self.grains)
+        return tuple(dict.fromkeys((TOUCH, *self.members, *grains)))
+
+    def sizes(self, names: Mapping[str, tuple[str, ...]]) -> Mapping[str, int]:
+        """Return the size of each axis, given the names."""
+        sizes = {"unit": 64, "outcome": 3, "origin": 3, "visited": 2}
+        sizes |= {"fine": self.grid.n_fine + 1, "coarse": self.grid.n_coarse}
+        for vocabulary, some in names.items():
+            sizes |= {f"node {vocabulary}": len(some), f"place {vocabulary}": len(some) + 2}
+        return sizes
+
+    def refuse_other(self, other: Plan) -> None:
+        """Raise InvalidValue, naming what differs, unless another plan is the same."""
+        if self == other:
+            return
+        both = [(f.name, getattr(self, f.name), getattr(other, f.name)) for f in attrs.fields(Plan)]
+        name, mine, theirs = next(one for one in both if one[1] != one[2])
+        how = {
+            "observed_from_us": "give every part the observed_from= of the whole",
+            "observed_until_us": "give every part the observed_until= of the whole",
+            "grains": "ask every part for the same grains=",
+            "rules": "cut every part by the same rules",
+        }.get(name, "read every part alike")
+        raise InvalidValue(
+            f"statistics add up if they have the same plan, but {name} is {mine!r} in one and "
+            f"{theirs!r} in another: {how}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON has it."""
+        rules = attrs.asdict(self.rules, recurse=False)
+        rules.pop("gaps")
+        for name in _TIMES:
+            rules[name] = None if rules[name] is None else rules[name] // _MICROSECOND
+        return {**attrs.asdict(self, recurse=False), "rules": rules}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Plan:
+        """Return the plan that JSON has, or raise a ValueError, TypeError or KeyError."""
+        facts, rules = dict(data), dict(data["rules"])
+        for name in _TIMES:
+            rules[name] = None if rules[name] is None else int(rules[name]) * _MICROSECOND
+        for name in ("goal", "exit_touchpoints"):
+            rules[name] = tuple(rules[name])
+        found = JourneyRules(**rules)
+        found.check(())
+        grains = [tuple(by) if isinstance(by, list) else by for by in facts["grains"]]
+        for by in grains:
+            parts = (by,) if isinstance(by, str) else by
+            if not set(parts) <= set(GRAINS) or len(set(parts)) != len(parts) or len(parts) > 2:
+                raise ValueError(f"{by!r} is no grain")
+        members = tuple(facts["members"])
+        times = [facts[name] for name in ("observed_from_us", "observed_until_us")]
+        texts = [facts["currency"], facts["key_id"]]
+        if (
+            not set(members) <= set(MEMBERS)
+            or not all(t is None or type(t) is int for t in times)
+            or not all(t is None or isinstance(t, str) for t in texts)
+        ):
+            raise ValueError("the plan is damaged")
+        facts |= {"rules": found, "grains": tuple(cast("list[By]", grains)), "members": members}
+        return cls(**facts)
+
+
+_MONEY = ("known", "units0", "units1", "units2", "units3")
+_WAITS = ("wait0", "wait1", "wait2", *(f"square{i}" for i in range(6)))
+_EDGE = ("journeys", "timed", *_WAITS, "known", "units0", "units1", "units2", "units3")

@@ -1,0 +1,487 @@
+"""Statistics that add up: the sum of parts is the whole, exactly, and near to raw times."""
+
+from __future__ import annotations
+
+import functools
+import json
+import random
+import zlib
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+import attrs
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cxjourney as cx
+from cxjourney._stats.buckets import bucket_of
+from cxjourney.domain import Outcome
+from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
+from cxjourney.journeys import (
+    conversion_rate_of,
+    graph_of,
+    left_out,
+    mean_value,
+    statistics_of,
+)
+from cxjourney.journeys._adding._parts import part_of
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+NAMES = ("ad", "web", "shop", "mail", "buy", "bye")
+HOUR = timedelta(hours=1)
+IDS = ("{}", "käufer {}", "\N{ZERO WIDTH SPACE}{}", "客 {}", "e\u0301 {}", "\N{GRINNING FACE}{}")
+
+
+@functools.cache
+def rows_of(seed, customers, step=HOUR, days=30):
+    """Return rows of customers, of whom the first comes a hundred times."""
+    rng = random.Random(seed)  # noqa: S311 - rows, no secrets
+    rows = []
+    for number in range(customers):
+        who = IDS[number % len(IDS)].format(number)
+        at = START + timedelta(seconds=rng.randrange(days * 86_400))
+        for _ in range(100 if number == 0 else rng.randrange(1, 9)):
+            name = rng.choices(NAMES, (4, 4, 3, 3, 1, 1))[0]
+            value = rng.choice((19.99, 0.1, -3.5, None)) if name == "buy" else None
+            rows.append((who, at, name, rng.choice(("online", "store", None)), value))
+            at += step * rng.randrange(1, 60)
+    until = START + timedelta(days=days)
+    return tuple(row for row in rows if row[1] < until), until
+
+
+def log_of(rows, until):
+    columns = ("who", "when", "what", "where", "value")
+    return cx.InteractionLog.from_frame(
+        {name: [row[i] for row in rows] for i, name in enumerate(columns)},
+        customer="who",
+        timestamp="when",
+        touchpoint="what",
+        channel="where",
+        value="value",
+        currency="EUR",
+        observed_until=until,
+    )
+
+
+def journeys_of(rows, until, **rules):
+    rules = {"goal": "buy", "exit_touchpoints": "bye", "inactivity": timedelta(days=2), **rules}
+    return log_of(rows, until).journeys(touchpoints=NAMES, **rules)
+
+
+@functools.cache
+def parts_of(rows, until, of, grains=None, **rules):
+    """Return the statistics of each part, made of its own rows alone."""
+    ids = sorted({row[0] for row in rows})
+    number = dict(zip(ids, part_of(ids, of.bit_length() - 1).tolist(), strict=True))
+    return [
+        journeys_of([row for row in rows if number[row[0]] == part], until, **rules).statistics(
+            grains=grains, part=(part, of)
+        )
+        for part in range(of)
+    ]
+
+
+def results_of(statistics):
+    """Return every figure that is made of statistics, as JSON."""
+    found = [
+        cx.dropoff.exits(statistics),
+        cx.dropoff.exits(statistics, by="channel", expected_exits="store"),
+        cx.critical.must_pass(statistics),
+        cx.critical.centralities(statistics),
+        cx.attribution.markov(statistics, of="value"),
+        cx.attribution.markov(statistics, by="touchpoint"),
+        cx.whatif.baseline(statistics),
+        cx.whatif.levers(statistics),
+    ]
+    plain = [conversion_rate_of(statistics).to_dict(), *(one.to_dict() for one in found)]
+    return json.dumps([*plain, *(statistics.graph(by=by).to_json() for by in statistics.grains)])
+
+
+@given(seed=st.integers(0, 2), customers=st.sampled_from([2, 64, 65, 150]), data=st.data())
+@settings(max_examples=8)
+@pytest.mark.parametrize("k", [1, 2, 7, 64])
+def test_the_sum_of_parts_is_the_whole_in_every_order_and_nesting(k, seed, customers, data):
+    rows, until = rows_of(seed, customers)
+    whole = journeys_of(rows, until).statistics()
+    parts = parts_of(rows, until, data.draw(st.sampled_from([64, 128]), label="of"))
+    shuffled = data.draw(st.permutations(parts), label="order")
+    groups = [cx.JourneyStatistics.total(shuffled[i::k]) for i in range(k)]
+    nested = groups.pop()
+    for group in groups:
+        nested = nested + group if data.draw(st.booleans(), label="left") else group + nested
+    assert nested == whole == sum(shuffled) == cx.JourneyStatistics.total(parts)
+    assert nested.to_bytes() == whole.to_bytes()
+    assert repr(nested) == repr(whole)
+
+
+def test_every_result_of_a_sum_is_that_of_the_whole():
+    for customers in (40, 150):
+        rows, until = rows_of(3, customers)
+        total = cx.JourneyStatistics.total(parts_of(rows, until, 8))
+        read = cx.JourneyStatistics.from_bytes(total.to_bytes())
+        assert results_of(read) == results_of(journeys_of(rows, until).statistics())
+
+
+@pytest.mark.parametrize("of", [1, 2, 256, 512])
+def test_parts_of_any_depth_add_up_with_one_another(of):
+    rows, until = rows_of(5, 90)
+    whole = journeys_of(rows, until).statistics()
+    deep = parts_of(rows, until, of)
+    assert sum(deep) == whole
+    if of > 2:
+        coarse = parts_of(rows, until, 2)
+        assert sum(deep[: of // 2]) == coarse[0]
+        assert coarse[1] + sum(deep[: of // 2]) == whole
+
+
+@given(seed=st.integers(0, 30), customers=st.sampled_from([5, 64, 65, 130]))
+@settings(max_examples=8)
+@pytest.mark.parametrize("by", ["touchpoint", "channel", ("channel", "touchpoint")])
+def test_counts_are_those_of_the_journeys_and_masses_too_where_the_grid_parts_all_times(
+    by, seed, customers
+):
+    # whole hours, and 48 coarse bins of an hour each: the grid loses nothing
+    rows, until = rows_of(seed, customers)
+    rows = tuple((w, at.replace(minute=0, second=0), *rest) for w, at, *rest in rows)
+    journeys = journeys_of(rows, until)
+    statistics = journeys.statistics(grains=[by])
+    raw, found = statistics_of(journeys, by), statistics_of(statistics, by)
+    left, without = left_out(journeys, by), left_out(statistics, by)
+    order = [raw.names.index(name) for name in found.names]
+    k = len(order)
+    places = [*order, k, k + 1, k + 2]
+    for name in ("visits", "censored", "exits"):
+        assert np.array_equal(getattr(raw, name)[order], getattr(found, name))
+    assert np.array_equal(raw.first[places], found.first)
+    assert np.allclose(raw.matrix[order][:, places], found.matrix, atol=1e-12)
+    assert np.array_equal(left.visits[:, order], without.visits)
+    assert np.array_equal(left.at_risk[:, order], without.at_risk)
+    assert np.array_equal(left.first[:, places], without.first)
+    for (one, start), (other, begin) in zip(left.blocks(), without.blocks(), strict=True):
+        assert np.allclose(one[:, order][:, :, places], other, atol=1e-12)
+        assert np.allclose(start[:, places], begin, atol=0)
+    assert len(statistics) == len(journeys)
+    assert statistics.outcomes == journeys.outcomes
+    assert statistics.n_dropped_after_goal == journeys.n_dropped_after_goal
+
+
+@given(seed=st.integers(0, 30), by=st.sampled_from(["touchpoint", "channel"]))
+@settings(max_examples=15)
+def test_the_distance_from_raw_times_is_within_what_is_said(seed, by):
+    rows, until = rows_of(seed, 100, step=timedelta(seconds=3_607), days=6)
+    journeys = journeys_of(rows, until, inactivity=timedelta(days=4))
+    statistics = journeys.statistics()
+    raw, found = statistics_of(journeys, by), statistics_of(statistics, by)
+    order = [raw.names.index(name) for name in found.names]
+    apart = np.abs(raw.silence[order] - found.silence).max()
+    assert apart <= statistics.distance(by) + 1e-12
+    said = cx.dropoff.exits(statistics, by=by).caveats
+    note = f"at most {statistics.distance(by):.2g} from those of raw times"
+    assert any(note in x for x in said) == (statistics.distance(by) > 0)
+
+
+def test_the_worked_example_by_hand():
+    visits = {
+        "a": [("ad", 0), ("web", 1), ("buy", 2), ("web", 5)],
+        "b": [("web", 0), ("web", 1), ("store", 10)],
+        "c": [("ad", 15), ("web", 16)],
+        "d": [("web", 2), ("buy", 7), ("buy", 8)],
+        "e": [("store", 19)],
+    }
+    rows = [(w, START + timedelta(days=d), x, None, None) for w, v in visits.items() for x, d in v]
+    until = START + timedelta(days=20)
+    log = log_of(rows, until)
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=7))
+    statistics = journeys.statistics()
+    assert dict(statistics.outcomes) == {
+        Outcome.CONVERTED: 3,
+        Outcome.DROPPED: 3,
+        Outcome.IN_PROGRESS: 2,
+    }
+    assert cx.dropoff.exits(statistics).estimate("web").value == pytest.approx(4 / 9, abs=1e-12)
+    assert conversion_rate_of(statistics).value == pytest.approx(5 / 12, abs=1e-12)
+    graph = statistics.graph()
+    assert graph.edges["web", cx.CONVERSION]["probability"] == pytest.approx(7 / 18, abs=1e-12)
+    assert {edge: graph.edges[edge]["count"] for edge in graph.edges} == {
+        edge: data
+        for *edge_, data in journeys.graph().edges(data="count")
+        for edge in [tuple(edge_)]
+    }
+
+
+@given(seed=st.integers(0, 20), keep=st.booleans())
+@settings(max_examples=12)
+def test_the_graph_is_that_of_the_journeys(seed, keep):
+    rows, until = rows_of(seed, 70)
+    rules = {"after_goal": "keep"} if keep else {}
+    journeys = journeys_of(rows, until, **rules)
+    for by in ("touchpoint", "channel"):
+        raw, found = graph_of(journeys, by), journeys.statistics().graph(by=by)
+        assert raw.graph == found.graph
+        assert dict(raw.nodes(data=True)).keys() == dict(found.nodes(data=True)).keys()
+        for name, node in raw.nodes(data=True):
+            mine = {k: v for k, v in node.items() if k != "followed_us"}
+            assert mine == {k: v for k, v in found.nodes[name].items() if k != "followed_us"}
+        assert set(raw.edges) == set(found.edges)
+        for *edge, data in raw.edges(data=True):
+            other = found.edges[edge]
+            assert data.keys() == other.keys()
+            for key, value in data.items():
+                if key in {"count", "journeys", "dwell_sum_us", "dwell_count"}:
+                    assert value == other[key], (edge, key)
+                elif key in {"value_sum", "dwell_m2"}:
+                    assert value == pytest.approx(other[key], rel=1e-9, abs=1e-6)
+                elif key in {"probability", "dwell_probability"}:
+                    assert value == pytest.approx(other[key], abs=2e-3)
+                elif key == "dwell_mean_s":
+                    assert value == pytest.approx(other[key], rel=0.02)
+                elif key == "dwell_median_s":  # of few moves it may lie in another bin
+                    assert other[key] == pytest.approx(value, abs=86_400)
+
+
+@pytest.mark.filterwarnings("ignore:The timestamps span")
+def test_times_of_years_and_their_squares_are_summed_exactly():
+    # 30 customers at most two centuries apart: squares of microseconds beyond 64 and 96 bits
+    waits = [timedelta(days=36_500 * (i + 1) / 15, microseconds=i) for i in range(30)]
+    start = datetime(1800, 1, 1, tzinfo=UTC)
+    rows = [
+        (str(i), at, x, None, None)
+        for i, w in enumerate(waits)
+        for x, at in (("a", start), ("b", start + w))
+    ]
+    journeys = log_of(rows, datetime(2100, 1, 1, tzinfo=UTC)).journeys(all_closed=True)
+    statistics = journeys.statistics(grains="touchpoint")
+    took = [w // timedelta(microseconds=1) for w in waits]
+    spread = sum(w * w for w in took) - Fraction(sum(took) ** 2, len(took))
+    edge = statistics.graph().edges["a", "b"]
+    assert edge["dwell_m2"] == float(spread / 10**12)
+    assert edge["dwell_mean_s"] == float(Fraction(sum(took), len(took) * 10**6))
+    assert edge["dwell_sum_us"] == sum(took)
+    many = cx.JourneyStatistics.total(
+        [
+            log.journeys(all_closed=True).statistics(grains="touchpoint", part=(i, 4))
+            for i in range(4)
+            for ids in [[str(j) for j in range(30) if part_of([str(j)], 2)[0] == i]]
+            for log in [journeys.log.filter(customers=ids)]
+        ]
+    )
+    assert many == statistics
+
+
+def test_values_add_up_to_the_cent_and_may_be_negative():
+    values = [0.1, 0.2, 1e12, -1e12, -0.01, 4e15, 19.99] * 30
+    rows = []
+    for i, value in enumerate(values):
+        rows += [(str(i), START, "ad", None, None), (str(i), START + HOUR, "buy", None, value)]
+    until = START + timedelta(days=9)
+    statistics = journeys_of(rows, until).statistics()
+    exact = sum(Fraction(str(value)) for value in values)
+    assert statistics.graph().edges["ad", cx.CONVERSION]["value_sum"] == float(exact)
+    assert mean_value(statistics) == float(exact / len(values))
+    assert sum(parts_of(tuple(rows), until, 16)) == statistics
+
+
+# ------------------------------------------------------------------ what is refused
+
+
+def test_customers_that_two_have_in_common_are_refused():
+    rows, until = rows_of(1, 80)
+    whole = journeys_of(rows, until).statistics()
+    days = [
+        [r for r in rows if (r[1] < START + timedelta(days=9)) is early] for early in (True, False)
+    ]
+    first, second = (journeys_of(some, until).statistics() for some in days)
+    with pytest.raises(InvalidValue, match="share customers: more than one has all customers"):
+        first + second
+    eighth = parts_of(rows, until, 8)
+    with pytest.raises(InvalidValue, match="more than one has part 3 of 8"):
+        cx.JourneyStatistics.total([*eighth, eighth[3]])
+    with pytest.raises(InvalidValue, match="share customers"):
+        parts_of(rows, until, 64)[63] + eighth[7]
+    with pytest.raises(InvalidValue, match="share customers"):
+        whole + eighth[0]
+
+
+def test_a_log_with_customers_of_another_part_is_refused_and_names_none():
+    rows, until = rows_of(1, 80)
+    with pytest.raises(InvalidValue, match=r"\d+ of 80 are not in part 1 of 4") as error:
+        journeys_of(rows, until).statistics(part=(1, 4))
+    assert not any(row[0] in str(error.value) for row in rows if len(row[0]) > 4)
+
+
+@pytest.mark.parametrize(
+    "part", [(0, 3), (4, 4), (-1, 4), (0, 1 << 17), (0,), 0, (True, 2), (0, 0)]
+)
+def test_a_part_that_is_none_is_refused(part):
+    rows, until = rows_of(1, 5)
+    with pytest.raises(InvalidValue, match="part must be"):
+        journeys_of(rows, until).statistics(part=part)
+
+
+def test_other_plans_are_refused_by_what_differs():
+    rows, until = rows_of(1, 80)
+    one, two = parts_of(rows, until, 2)
+    for changed, word in (
+        (parts_of(rows, until + HOUR, 2)[1], "observed_until"),
+        (parts_of(rows, until, 2, inactivity=timedelta(days=3))[1], "rules"),
+        (parts_of(rows, until, 2, grains="touchpoint")[1], "grains"),
+    ):
+        with pytest.raises(InvalidValue, match=f"{word}.* is .* in one and .* in another"):
+            one + changed
+    named = attrs.evolve(two, plan=attrs.evolve(two.plan, key_id="k1"))
+    with pytest.raises(InvalidValue, match="key_id"):
+        one + named
+    assert one + two == journeys_of(rows, until).statistics()
+    with pytest.raises(TypeError):
+        one + 1
+    for nothing in ([], [one, "two"]):
+        with pytest.raises(InvalidValue, match="parts must be"):
+            cx.JourneyStatistics.total(nothing)
+
+
+def test_paths_and_cuts_that_compare_all_customers_are_refused():
+    paths = cx.Journeys.from_paths([["a"]], converted=[1])
+    with pytest.raises(InvalidValue, match="needs customers"):
+        paths.statistics()
+    rows, until = rows_of(1, 5)
+    with pytest.raises(InvalidValue, match="gaps="):
+        journeys_of(rows, until, gaps=cx.TransitionGaps()).statistics()
+
+
+def test_what_needs_rows_says_so():
+    rows, until = rows_of(1, 80)
+    statistics = journeys_of(rows, until).statistics()
+    for analysis in (cx.omnichannel.handoff_loss, cx.sequences.paths, cx.findings):
+        with pytest.raises(InvalidValue, match="needs rows, which statistics that add up"):
+            analysis(statistics)
+    for argument in ({"window": HOUR}, {"reaching": "web"}, {"segment": "channel"}):
+        with pytest.raises(InvalidValue, match="needs the rows of journeys"):
+            cx.dropoff.exits(statistics, **argument)
+    with pytest.raises(InvalidValue, match="order must be left out"):
+        cx.attribution.markov(statistics, order=2)
+    with pytest.raises(InvalidValue, match="by must be among the grains that were counted"):
+        cx.dropoff.exits(statistics, by="owner")
+    with pytest.raises(UnknownName):
+        journeys_of(rows, until).statistics(grains="owner")
+    with pytest.raises(OutcomeUndetermined):
+        cx.dropoff.exits(
+            journeys_of(rows, until, inactivity=None, exit_touchpoints=()).statistics()
+        )
+
+
+def test_an_empty_part_is_nothing_and_adds_nothing():
+    rows, until = rows_of(1, 80)
+    whole = journeys_of(rows, until).statistics()
+    some = tuple(row for row in rows if part_of([row[0]], 6)[0] != 7)
+    with_empty = parts_of(some, until, 64)
+    assert len(with_empty[7]) == 0
+    assert sum(with_empty) == journeys_of(some, until).statistics()
+    assert sum(with_empty) != whole
+    nothing = journeys_of([], until).statistics()
+    assert len(nothing) == 0
+    assert cx.JourneyStatistics.from_bytes(nothing.to_bytes()) == nothing
+    assert conversion_rate_of(nothing) is None
+
+
+def test_up_to_64_customers_are_units_of_their_own_once_all_are_there():
+    rows, until = rows_of(2, 64)
+    whole = journeys_of(rows, until).statistics()
+    journeys = (left_out(whole).journeys > 0).sum()
+    assert journeys == 64
+    assert len(whole.digests) == 64
+    assert len(set(bucket_of([row[0] for row in rows]))) < 64
+    more, _ = rows_of(2, 65)
+    assert journeys_of(more, until).statistics().digests == ()
+    text = whole.to_bytes() + repr(whole).encode()
+    assert not any(IDS[i % len(IDS)].format(i).encode() in text for i in (1, 3, 5))
+
+
+# ------------------------------------------------------------------ bytes
+
+
+def changed_body(data, change):
+    head, _, body = data.partition(b"\n")
+    return head + b"\n" + zlib.compress(change(zlib.decompress(body)))
+
+
+@pytest.fixture(scope="module")
+def written():
+    rows, until = rows_of(4, 30)
+    return journeys_of(rows, until).statistics().to_bytes()
+
+
+def test_bytes_of_something_else_are_refused(written):
+    for data, word in (
+        (b"", "is not"),
+        (b"PK\x03\x04", "is not"),
+        (written.replace(b"statistics 1\n", b"statistics 2\n", 1), "in format 1"),
+        (written[:-9], "damaged"),
+        (written + b"x", "damaged"),
+        (changed_body(written, lambda plain: plain[:-1]), "damaged"),
+        (changed_body(written, lambda plain: plain + b"\0"), "damaged"),
+        (changed_body(written, lambda plain: b"\xff" * 8 + plain[8:]), "damaged"),
+        ("text", "be bytes"),
+    ):
+        with pytest.raises(InvalidValue, match=word):
+            cx.JourneyStatistics.from_bytes(data)
+
+
+@given(st.data())
+@settings(max_examples=150)
+def test_damage_is_refused_or_harmless(written, data):
+    def damage(plain):
+        at = data.draw(st.integers(0, len(plain) - 1), label="at")
+        return plain[:at] + data.draw(st.binary(min_size=1, max_size=3)) + plain[at + 1 :]
+
+    try:
+        found = cx.JourneyStatistics.from_bytes(changed_body(written, damage))
+    except InvalidValue:
+        return
+    found.graph()  # a count that is another count cannot be seen, and is one
+    repr(found)
+
+
+def test_counts_of_customers_of_other_parts_are_refused():
+    rows, until = rows_of(4, 90)
+    part = parts_of(rows, until, 2)[1]
+
+    def claims_the_other(plain):
+        return plain.replace(b"[[32768, 65536]]", b"[[0, 32768]]    ")
+
+    with pytest.raises(InvalidValue, match="counts customers of other parts"):
+        cx.JourneyStatistics.from_bytes(changed_body(part.to_bytes(), claims_the_other))
+
+
+# ------------------------------------------------------------------ real logs
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(
+    ("path", "columns"),
+    [
+        ("retentioneering_simple_shop/simple-onlineshop.csv", ("user_id", "timestamp", "event")),
+        ("pm4py_receipt/receipt.csv", ("case:concept:name", "time:timestamp", "concept:name")),
+        ("bupar_sepsis/sepsis.csv.gz", ("case_id", "timestamp", "activity")),
+    ],
+)
+def test_parts_of_real_logs_add_up(shared, path, columns):
+    names = dict(zip(("customer", "timestamp", "touchpoint"), columns, strict=True))
+    log = cx.read_csv(shared / "data" / path, **names)
+    rules = {"inactivity": timedelta(days=3)}
+    whole = log.journeys(**rules).statistics()
+    number = part_of(log.customer_ids, 5)
+    parts = []
+    for part in range(32):
+        ids = [log.customer_ids[i] for i in np.flatnonzero(number == part)]
+        some = log.filter(customers=ids)
+        parts.append(some.journeys(**rules).statistics(part=(part, 32)))
+    assert sum(parts[::-1]) == whole == cx.JourneyStatistics.total(parts[::2] + parts[1::2])
+    raw = statistics_of(log.journeys(**rules))
+    found = statistics_of(whole)
+    order = [raw.names.index(name) for name in found.names]
+    assert np.array_equal(raw.visits[order], found.visits)
+    assert np.array_equal(raw.exits[order], found.exits)
+    apart = np.abs(raw.silence[order] - found.silence).max()
+    assert apart <= whole.distance() + 1e-12 <= 0.01
