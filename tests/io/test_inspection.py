@@ -482,3 +482,23 @@ def test_a_large_file_is_judged_by_its_beginning_middle_and_end(tmp_path, monkey
     assert "Judged by 99 rows" in str(found)
     (why,) = [r["why"] for r in found.columns if r["column"] == "timestamp"]
     assert why.endswith(f"{day(0)[:10]} to {day(2999)[:10]}")
+
+
+def test_ids_of_customers_are_preferred_and_clocks_are_no_touchpoints(tmp_path):
+    lines = ["id,Customer Email,Customer ID,Day,Uhrzeit,Status,Amount Refunded"]
+    for n, (who, what, at, *_) in enumerate(ROWS):
+        mail = f"{who.lower()}@example.org"
+        lines.append(f"ch_{n:08x},{mail},{who},{at:%d.%m.%Y},{at:%H:%M},{what},0")
+    (tmp_path / "charges.csv").write_text("\n".join(lines), encoding="utf-8")
+    found = cx.inspect_file(tmp_path / "charges.csv")
+    proposed = dict(zip(found.roles["role"], found.roles["column"], strict=True))
+    assert proposed == {"customer": "Customer ID", "timestamp": "Day", "touchpoint": "Status"}
+    assert "Times of the day without the day" in " ".join(found.odd)
+
+
+def test_a_first_row_of_cells_is_told(tmp_path):
+    lines = table(HEADER, rows=[*ROWS, ROWS[0]])[1:]
+    (tmp_path / "bare.csv").write_text("\n".join([lines[-1], *lines]), encoding="utf-8")
+    with pytest.raises(InputFileError, match="put a line with . names above them") as caught:
+        cx.inspect_file(tmp_path / "bare.csv")
+    assert ROWS[0][0] not in str(caught.value)

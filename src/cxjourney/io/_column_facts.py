@@ -44,6 +44,7 @@ _GROUPED = re.compile(
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _SHAPES = (
     ("an e-mail address", _EMAIL),
+    ("a time of the day", re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?: ?[AaPp][Mm])?")),
     ("a UUID", re.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")),
     ("digits with signs between", re.compile(r"(?=.*[+ ()-])\+?[0-9][0-9 ()/-]{7,}[0-9]")),
     ("an IP address", re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")),
@@ -79,6 +80,11 @@ class TimeReading:
             return {}
         name = "timestamp_unit" if self.form in EPOCH_UNITS else "timestamp_format"
         return {name: self.form}
+
+    @property
+    def called(self) -> str:
+        """What it is in words."""
+        return f"{self.form} since 1970" if self.form in EPOCH_UNITS else self.form
 
     @property
     def span(self) -> str:

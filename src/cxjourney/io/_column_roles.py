@@ -66,7 +66,7 @@ _OF_PEOPLE = frozenset(
 )
 _ID = frozenset({"id", "ids", "uuid", "guid", "key", "nr", "no", "number", "nummer", "hash"})
 _FLAGS = frozenset({"true", "false", "yes", "no", "0", "1", "y", "n", "t", "f", "ja", "nein"})
-_FORMS_OF_IDS = ("an e-mail", "a UUID", "digits with", "an IP")
+_NO_NAMES = ("an e-mail", "a UUID", "digits with", "an IP", "a time of the day")
 
 
 @attrs.frozen
@@ -157,7 +157,8 @@ def _as_time(one: ColumnFacts) -> Scored:
     named, in_units = hint("timestamp", one.name), one.time.form in EPOCH_UNITS
     points: float = 3 + named - (3 if in_units and not named else 0) + (one.time.step != "days")
     points -= 2 * bool(words_of(one.name) & _SECOND) + (one.missing > 0.02)
-    return max(points, 2 * (not in_units)), _said("timestamp", one, f"reads as {one.time.form}")
+    points += one.time.with_zone == 1.0
+    return max(points, 2 * (not in_units)), _said("timestamp", one, f"reads as {one.time.called}")
 
 
 def _as_customer(one: ColumnFacts) -> Scored:
@@ -170,10 +171,10 @@ def _as_customer(one: ColumnFacts) -> Scored:
     if not named and (one.kind != "id" or hint("touchpoint", one.name) == 2):
         return 0, ""
     repeats = one.filled / one.distinct
-    points: float = 2 * named + bool(words & _ID) + (repeats > 1.1) + (one.kind == "id")
+    points: float = 2 * named + 2 * bool(words & _ID) + (repeats > 1.1) + (named == 0)
     points += (one.shape == "an e-mail address") - 2 * (hint("case", one.name) == 2)
+    points -= 2 * (named < 2 and repeats < 1.1) + 4 * one.missing
     points -= 3 * (hint("touchpoint", one.name) == 2 and repeats < 1.1)
-    points -= (named == 1 and not words & _ID) + 4 * one.missing
     return points, _said("customer", one, _repeats(one))
 
 
@@ -199,7 +200,7 @@ def _as_touchpoint(one: ColumnFacts, varies: float) -> Scored:
     if words & (_NO_TOUCHPOINT | _ID) or _names_a_case(one.name):
         return 0, ""
     flags = one.distinct <= 2 and {*map(str.lower, one.counts)} <= _FLAGS
-    if flags or one.shape.startswith(_FORMS_OF_IDS) or (not named and is_of_people(one.name)):
+    if flags or one.shape.startswith(_NO_NAMES) or (not named and is_of_people(one.name)):
         return 0, ""
     points = 2 * named + within + (one.distinct <= 200) - 4 * one.missing
     points -= 2 * (hint("channel", one.name) > named)
@@ -209,13 +210,15 @@ def _as_touchpoint(one: ColumnFacts, varies: float) -> Scored:
 
 
 def _as_channel(one: ColumnFacts) -> Scored:
-    fits = one.kind in {"category", "constant"} and one.distinct <= 50 and one.numeric < 0.5
+    fits = one.kind == "category" and 1 < one.distinct <= 50 and one.numeric < 0.5
+    fits &= not words_of(one.name) & _ID and not one.shape.startswith(_NO_NAMES)
     points = 2 * hint("channel", one.name) - (hint("touchpoint", one.name) == 2)
     return points * fits, _said("channel", one, counted(one.distinct, "value"))
 
 
 def _as_value(one: ColumnFacts) -> Scored:
-    fits = one.numeric == 1.0 and one.time is None and not words_of(one.name) & _ID
+    fits = one.numeric == 1.0 and one.time is None and one.distinct > 1
+    fits &= not words_of(one.name) & _ID
     said = _said("value", one, f"{one.low:,.6g} to {one.high:,.6g}")
     return 2 * hint("value", one.name) * fits, said
 

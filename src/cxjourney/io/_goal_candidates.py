@@ -20,7 +20,7 @@ _GOALS = (  # the surer first
     ),
     re.compile(
         r"(?i)order|sale|subscri|sign.?up|signed|booking|booked|contract|checkout.?comp|deliver|"
-        r"resolved|solved|closed|complet|success|submitted|renew"
+        r"resolved|solved|closed|complet|success|submitted|renew|approv|disburs|activat"
     ),
 )
 _NO_GOALS = re.compile(
@@ -51,15 +51,22 @@ def goal_table(log: InteractionLog | None) -> Table:
             last[customer] = us  # the rows of a customer stand in the order of time
             if looks_like_goal(name):
                 latest.setdefault(name, {})[customer] = us
-    found = sorted(latest, key=lambda name: (-looks_like_goal(name), -len(latest[name]), name))
+    ending = {
+        n: float(np.mean([us == last[c] for c, us in of.items()])) for n, of in latest.items()
+    }
+    wished = [n for n, of in latest.items() if len(of) < len(last) or ending[n]]  # no beginning
+
+    def likeliest(name: str) -> tuple[int, bool, int, str]:
+        return -looks_like_goal(name), ending[name] <= 0.5, -len(latest[name]), name
+
+    found = sorted(wished, key=likeliest)
     found = found[:_MOST]
-    ending = [np.mean([us == last[c] for c, us in latest[name].items()]) for name in found]
     return Table(
         {
             "touchpoint": found,
             "customers": np.array([len(latest[name]) / len(last) for name in found]),
             "rows": np.array([rows[name] for name in found], dtype=np.int64),
-            "ending": np.array(ending, dtype=np.float64),
+            "ending": np.array([ending[name] for name in found], dtype=np.float64),
         },
         formats={"customers": "percent", "ending": "percent"},
     )

@@ -11,10 +11,11 @@ import numpy as np
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.words import counted
-from cxjourney.io._column_facts import ISO, facts_of
+from cxjourney.exceptions import InputFileError
+from cxjourney.io._column_facts import facts_of
 from cxjourney.io._column_roles import is_of_people, roles_of, row_kind
 from cxjourney.io._file_sample import sample_of
-from cxjourney.io._files import find_files
+from cxjourney.io._files import find_files, show_path
 from cxjourney.io._oddities import oddities
 from cxjourney.io._proposal import Proposal, propose
 
@@ -200,7 +201,7 @@ def inspect_file(
     ------
     InputFileError
         If nothing matches `path`, or a file holds no table: it is empty, a picture, a PDF, a web
-        page, an archive, protected by a password; says what to do.
+        page, an archive, protected by a password, without names of columns; says what to do.
     UnknownName
         If a workbook has no such sheet.
     MissingDependency
@@ -229,6 +230,11 @@ def inspect_file(
         name: facts_of(name, cells, sample.typed.get(name))
         for name, cells in sample.columns.items()
     }
+    if 2 * sum(name in one.counts for name, one in facts.items()) > len(facts):
+        raise InputFileError(
+            f"{show_path(files[0])} begins with cells where the names of its columns should stand: "
+            f"put a line with {counted(len(facts), 'name')} above them"
+        )
     roles = roles_of(facts, sample.columns)
     kind = row_kind(roles, facts, sample)
     proposal = propose(given, sample, facts, roles, kind)
@@ -301,8 +307,7 @@ def _reading(time: TimeReading) -> str:
         zone = f"a zone in {time.with_zone:.0%}"
     else:
         zone = f"zone {', '.join(time.zones)}" if time.zones else "UTC"
-    form = time.form if time.form == ISO or "%" in time.form else f"{time.form} since 1970"
-    return f"{form}, {zone}, to {time.step}, {time.span}"
+    return f"{time.called}, {zone}, to {time.step}, {time.span}"
 
 
 def _cells(one: ColumnFacts, roles: Roles, could: list[str]) -> str:

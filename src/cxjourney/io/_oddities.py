@@ -45,6 +45,8 @@ def _listed_under(one: ColumnFacts, roles: Roles) -> list[str]:
         return ["Empty"]
     if one.kind == "constant":
         return ["One value in all rows"]
+    if one.shape == "a time of the day":
+        return ["Times of the day without the day, which the readers need in one cell"]
     if one.kind == "time" and one.time is not None:
         days = one.time.step == "days"
         found = ["Days alone, so that the order within a day is that of the rows"] * days

@@ -68,7 +68,7 @@ def layout_text(name: str, kind: str, taken: Mapping[str, str], steps: Mapping[s
     lines += ["", "[recognised]", f"all = [{needed}]", "", "[columns]"]
     whole = [role for role in taken if role not in {*_OF_STEP, "case", "timestamp", "touchpoint"}]
     lines += [f"{role} = {_quoted(taken[role])}" for role in whole]
-    main = max(steps, key=lambda column: looks_like_goal(steps[column]))
+    main = max([*steps][::-1], key=lambda column: looks_like_goal(steps[column]))
     for column, called in steps.items():
         lines += ["", "[[steps]]", f"timestamp = {_quoted(column)}", f"name = {_quoted(called)}"]
         if column == main:
