@@ -20,6 +20,12 @@ def read(file, layout, **options):
     assert taken is not None
     assert taken.name == layout
     assert said[0].startswith(f"layout: {layout}, ")
+    found = io.inspect_file(str(file))
+    assert layout in found.layouts
+    if not options and found.layouts[0] == layout:
+        names: dict[str, object] = {}
+        exec(found.python[0], names)  # noqa: S102 - the lines that are printed must run
+        assert names["log"] == log
     return log
 
 
