@@ -187,3 +187,22 @@ def test_findings_do_not_depend_on_the_order_of_rows() -> None:
     for name in ("adjusted_p", "gain_low", "gain", "gain_high", "low", "high"):
         a, b = (found.to_frame("pandas")[name] for found in (first, second))
         np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
+def test_scores_of_goals_alone_are_no_low_points() -> None:
+    # the warning of a quantile of nothing would be an error here
+    n = 400
+    log = cx.InteractionLog.from_frame(
+        {
+            "customer": [f"c{i // 2}" for i in range(n)],
+            "touchpoint": ["asked" if i % 2 == 0 else "solved" for i in range(n)],
+            "time": [BEGIN + timedelta(hours=i) for i in range(n)],
+            "score": [None if i % 2 == 0 else float(i % 3 > 0) for i in range(n)],
+        },
+        customer="customer",
+        touchpoint="touchpoint",
+        timestamp="time",
+        score="score",
+    )
+    found = cx.findings(log.journeys(goal="solved", inactivity=timedelta(days=4)))
+    assert "low point" not in str(found)

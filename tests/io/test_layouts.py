@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from cxjourney import io
 from cxjourney.cli._input import _read
 from cxjourney.cli._main import _parser
+from cxjourney.exceptions import InvalidData
 
 
 def read(file, layout, **options):
@@ -451,6 +454,16 @@ def test_shopify_counts_the_lines_of_an_order_once(tmp_path):
     assert log.currency == "EUR"
     assert log.intake.dropped == {"rows of the table with a further line of a contact": 1}
     assert log.journeys(goal="order", all_closed=True).converted.sum() == 4
+
+
+def test_money_of_two_currencies_is_not_summed_whatever_is_said(tmp_path):
+    file = tmp_path / "orders.csv"
+    file.write_text(SHOPIFY.replace("EUR,10.00,12.00", "USD,10.00,12.00"), encoding="utf-8")
+    for given in ({}, {"currency": "EUR"}):
+        with pytest.raises(InvalidData, match="currency has 2 values"):
+            io.read_csv(file, layout="shopify-orders", **given)
+    converted = io.read_csv(file, layout="shopify-orders", value="Subtotal", currency="EUR")
+    assert converted.currency == "EUR"  # who names the amounts knows what they are
 
 
 def test_woocommerce_counts_the_total_that_each_line_repeats_once(tmp_path):

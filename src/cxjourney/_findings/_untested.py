@@ -56,8 +56,9 @@ def observations(trials: Trials, *, level: float) -> list[Observation]:
     if mood is not None:
         felt = mood[rows]
         known = ~np.isnan(felt)
-        bar = 0.0 if "emotion" in numeric else float(np.nanquantile(felt, 0.25))
-        found += _worst(trials, "low point", known & (felt < bar), known, level)
+        if known.any():  # else only goals were asked about, which are no visits
+            bar = 0.0 if "emotion" in numeric else float(np.nanquantile(felt, 0.25))
+            found += _worst(trials, "low point", known & (felt < bar), known, level)
     if "expectation" in numeric and "score" in numeric:
         gap = numeric["score"][rows] - numeric["expectation"][rows]
         known = ~np.isnan(gap)

@@ -167,15 +167,9 @@ def _layout(
         arguments.layout = found.name
     said.append(f"layout: {found.name}, {why}: {found.title}")
     given = named(arguments)
-    sources = {**found.columns}
-    for step in found.steps:
-        if found.form == "events":
-            sources |= {"timestamp": step.timestamp, "touchpoint": step.touchpoint}
-        else:
-            name = step.touchpoint.constant or step.touchpoint.described(present)
-            sources[f"touchpoint {name!r}, at"] = step.timestamp
-    shown = {role: source.described(present) for role, source in sources.items()}
-    said.extend(f"{role}: {at}" for role, at in shown.items() if at and role not in given)
+    said.extend(
+        f"{role}: {words}" for role, words in found.described(present).items() if role not in given
+    )
     return found
 
 

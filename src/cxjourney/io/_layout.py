@@ -85,16 +85,16 @@ class Source:
 
     def described(self, header: Sequence[str]) -> str:
         """Return in words from which columns of a header the values come; "" where from none."""
-        alternatives = (
-            [place for place in places if column_of(place, header)] for places in self.first
-        )
-        named = [" and ".join(map(repr, places)) for places in alternatives if places]
+        found = [[column_of(place, header) for place in places] for places in self.first]
+        alternatives = [" and ".join(map(repr, filter(None, names))) for names in found]
+        named = list(dict.fromkeys(filter(None, alternatives)))
         named += [] if self.constant is None else [f"{self.constant!r} for every row"]
         words = ", else ".join(named)
         if self.joined_by and words:
             words += f", known for all rows of one {self.joined_by!r}"
         if self.within and words:
-            keys = [next((n for n in key if column_of(n, header)), key[0]) for key in self.within]
+            there = [[column_of(name, header) or "" for name in key] for key in self.within]
+            keys = [next(filter(None, names), "?") for names in there]
             words += f", carried within {' and '.join(map(repr, keys))}"
         return words
 
@@ -189,6 +189,52 @@ class Layout:
             " or ".join(group) for group in groups if not any(find(name, header) for name in group)
         )
 
+    def for_header(self, header: Sequence[str]) -> Layout:
+        """Return the layout with a step for each column that the pattern of a step matches."""
+        steps = tuple(one for step in self.steps for one in self._matched(step, header))
+        return attrs.evolve(self, steps=steps)
+
+    def _matched(self, step: Step, header: Sequence[str]) -> list[Step]:
+        """Return a step, once for each column that its pattern matches and no other step names."""
+        name = step.timestamp.first[0][0] if step.timestamp.first else ""
+        if "*" not in name or "*" not in (step.touchpoint.constant or ""):
+            return [step]
+        places = [
+            place
+            for other in self.steps
+            for alternative in other.timestamp.first
+            for place in alternative
+            if other is not step and ("*" not in place or len(place) > len(name))
+        ]
+        taken = {column for place in places for column in find(place, header)}
+        like, steps = like_of((name,)), []
+        for column in header:
+            match = like.fullmatch(column)
+            if match is not None and column not in taken:
+                said = str(step.touchpoint.constant).replace("*", "".join(match.groups()))
+                timestamp = attrs.evolve(step.timestamp, first=((column,),))
+                touchpoint = attrs.evolve(step.touchpoint, constant=said)
+                steps.append(attrs.evolve(step, timestamp=timestamp, touchpoint=touchpoint))
+        return steps
+
+    def described(self, header: Sequence[str]) -> dict[str, str]:
+        """Return in words what is taken from which columns of a header, by role and by step."""
+        sources = dict(self.columns)
+        plus = {}
+        for step in self.for_header(header).steps:
+            if self.form == "events":
+                sources |= {"timestamp": step.timestamp, "touchpoint": step.touchpoint}
+                continue
+            name = step.touchpoint.constant or step.touchpoint.described(header)
+            if step.plus is None or step.plus.described(header):
+                sources[f"touchpoint {name!r}, at"] = step.timestamp
+            if step.plus is not None:
+                plus[f"touchpoint {name!r}, at"] = f" and {step.plus.described(header)} later"
+            for role, source in step.columns.items():
+                sources[f"{role} of {name!r}"] = source
+        found = {role: source.described(header) for role, source in sources.items()}
+        return {role: words + plus.get(role, "") for role, words in found.items() if words}
+
     def places(self) -> tuple[str, ...]:
         """Return every column that the layout names, each once."""
         names = [name for source in self.sources() for places in source.first for name in places]
@@ -215,11 +261,7 @@ def column_of(place: str, header: Sequence[str]) -> str | None:
     """Return the name under which a file has what a layout names; None where it has not."""
     if found := find(place, header):
         return found[0]
-    if split_place(place, header) is not None:
-        return place
-    lowered = {name.casefold(): name for name in header}
-    split = split_place(place.casefold(), lowered)
-    return None if split is None else lowered[split[0]] + place[len(split[0]) :]
+    return None if split_place(place, header) is None else place
 
 
 def find(name: str, header: Sequence[str]) -> tuple[str, ...]:

@@ -100,6 +100,9 @@ class Plan:
         code = given.get("currency")
         if code is not None and is_currency_code(code):
             options["currency"] = given.pop("currency")
+            if given.get("value") is not None:  # then the column of the layout may be of another
+                others = {k: v for k, v in chosen.columns.items() if k != "currency"}
+                chosen = attrs.evolve(chosen, columns=others)
         named = {role: name for role, name in given.items() if name is not None}
         kept = check_names(options.pop("attributes", ()), "attributes")
         if timestamp_format is not None or options.get("timestamp_unit") is not None:
@@ -124,8 +127,7 @@ class Plan:
             If a column that the caller names, or all for the customer or a timestamp, are missing.
         """
         layout = self.layout
-        steps = tuple(one for step in layout.steps for one in _matched(step, layout, header))
-        plan = attrs.evolve(self, layout=attrs.evolve(layout, steps=steps))
+        plan = attrs.evolve(self, layout=layout.for_header(header))
         columns = {place: column_of(place, header) for place in plan.layout.places()}
         found = {place: name for place, name in columns.items() if name is not None}
         for argument, name in self.named.items():
@@ -148,7 +150,7 @@ class Plan:
     def log(self, columns: Mapping[str, Any], decimal: str = ".") -> InteractionLog:
         """Return the log of columns of text by role of reading, with the mark of fractions."""
         raw = {role.removeprefix(_PLACE): column for role, column in columns.items()}
-        table = _Table({place: _stripped(column) for place, column in raw.items()}, raw)
+        table = _Table({place: _filled(column) for place, column in raw.items()}, raw)
         return _log(self.layout, table, dict(self.options), decimal)
 
 
@@ -190,35 +192,6 @@ def _check_protected(layout: Layout, key: PseudonymKey | None) -> None:
             check_protected({role: place, **places}, key)
 
 
-def _matched(step: Step, layout: Layout, header: Sequence[str]) -> list[Step]:
-    """Return a step, once for each column that its pattern matches and no other step names."""
-    name = step.timestamp.first[0][0] if step.timestamp.first else ""
-    if "*" not in name or "*" not in (step.touchpoint.constant or ""):
-        return [step]
-    others = [
-        place
-        for other in layout.steps
-        if other is not step
-        for places in other.timestamp.first
-        for place in places
-        if place.count("*") < 1 or len(place) > len(name)
-    ]
-    taken = {column for other in others for column in find(other, header)}
-    like, steps = like_of((name,)), []
-    for column in header:
-        match = like.fullmatch(column)
-        if match is not None and column not in taken:
-            said = str(step.touchpoint.constant).replace("*", "".join(match.groups()))
-            steps.append(
-                attrs.evolve(
-                    step,
-                    timestamp=attrs.evolve(step.timestamp, first=((column,),)),
-                    touchpoint=attrs.evolve(step.touchpoint, constant=said),
-                )
-            )
-    return steps
-
-
 @attrs.frozen
 class _Table:
     """Columns of text by place, and as they were read."""
@@ -246,7 +219,7 @@ class _Table:
             return np.ones(len(self), dtype=np.bool_)
         values = self.first(condition.first)
         like = like_of(condition.are or condition.are_not)
-        like_it = [like.fullmatch(name) is not None for name in values.names]
+        like_it = [like.fullmatch(name.strip()) is not None for name in values.names]
         known: NDArray[np.bool_] = np.array([*like_it, False])[values.codes]
         return known if condition.are else ~known
 
@@ -288,8 +261,9 @@ def _log(layout: Layout, table: _Table, options: dict[str, Any], decimal: str) -
     kept_too = {n: cells.column("", s, moments[0]) for n, s in layout.attributes.items()}
     values |= {attribute_role(n): c for n, c in kept_too.items() if c.names}
     currency = values.pop("currency", None)
-    if "currency" not in options and currency is not None:
-        options["currency"] = one_currency(currency.compacted().names)
+    if currency is not None:
+        given = [options["currency"]] if options.get("currency") else []
+        options["currency"] = one_currency({*currency.compacted().names, *given})
     pieces = [
         cells.taken(step, moment, values, every=layout.form == "events")
         for step, moment in zip(layout.steps, moments, strict=True)
@@ -340,7 +314,9 @@ class _Cells:
         found = _values(source, self.table, moments)
         if role not in _NUMBERS:
             return found
-        values = np.array([*(number_of(name, self.decimal) for name in found.names), np.nan])
+        values = np.array(
+            [*(number_of(name.strip(), self.decimal) for name in found.names), np.nan]
+        )
         numbers: NDArray[np.float64] = values[found.codes]
         bad = np.flatnonzero(~np.isfinite(numbers) & (found.codes >= 0))
         if len(bad):
@@ -472,7 +448,7 @@ def _values(source: Source, table: _Table, moments: Timestamps) -> Coded:
     if source.constant is not None:
         found = _else(found, Coded(np.zeros(len(table), dtype=np.int64), (source.constant,)))
     if source.values:
-        found = _mapped(found, [source.values.get(name.casefold()) for name in found.names])
+        found = _mapped(found, [source.values.get(name.strip().casefold()) for name in found.names])
     if source.lower:
         found = _mapped(found, [name.lower() for name in found.names])
     if source.within:
@@ -528,12 +504,13 @@ def _changes(long: dict[str, Any]) -> tuple[dict[str, Any], int]:
     return rows, int(same.sum())
 
 
-def _stripped(column: Any) -> Coded:
-    """Return a column of text without blanks around, missing where nothing is left."""
+def _filled(column: Any) -> Coded:
+    """Return a column of text, missing where there are blanks alone."""
     coded = encode_values(column)
-    names = [str(name).strip() for name in coded.names]
-    plain = all(names) and names == list(coded.names)
-    return Coded(coded.codes, tuple(names)) if plain else _mapped(coded, names)
+    names = [str(name) for name in coded.names]
+    if all(map(str.strip, names)):
+        return Coded(coded.codes, tuple(names))
+    return _mapped(coded, [name if name.strip() else None for name in names])
 
 
 def _mapped(column: Coded, names: Sequence[str | None]) -> Coded:
