@@ -473,11 +473,17 @@ def test_woocommerce_counts_the_total_that_each_line_repeats_once(tmp_path):
         "11,2026-01-05 09:00:00,completed,0,ann@x.org,30.00,EUR,Mug\n"
         "11,2026-01-05 09:00:00,completed,0,ann@x.org,30.00,EUR,Plate\n"
         "12,2026-01-06 09:00:00,failed,0,bob@x.org,10.00,EUR,Mug\n"
-        "13,2026-01-07 09:00:00,processing,0,cy@x.org,10.00,EUR,Mug\n",
+        "13,2026-01-07 09:00:00,processing,0,cy@x.org,10.00,EUR,Mug\n"
+        "14,2026-01-07 09:00:00,wc-cancelled,0,di@x.org,10.00,EUR,Mug\n"
+        "15,2026-01-07 09:00:00,Pending payment,0,ed@x.org,10.00,EUR,Mug\n",
         encoding="utf-8",
     )
     log = read(file, layout="woocommerce-orders")
     assert touched(log) == [("ann@x.org", "order"), ("cy@x.org", "order")]
+    assert log.intake.dropped == {
+        "rows of the table with an order that was not paid or was cancelled": 3,
+        "rows of the table with a further line of a contact": 1,
+    }
     assert [i.value for i in by_customer(log)] == [30.0, 10.0]
 
 
