@@ -63,10 +63,11 @@ def arguments():
                 if not inspect.isroutine(function) or label in ELSEWHERE:
                     continue
                 for parameter in inspect.signature(function).parameters.values():
-                    # a direction is that of a picture, not the one of the metrics of that name
+                    # a direction is that of a picture, not the one of the metrics of that name;
+                    # a mark such as "," cannot be misspelt
                     words = [c for c in choices(str(parameter.annotation)) if isinstance(c, str)]
                     flag = str(parameter.annotation) == "bool"
-                    if flag or (words and parameter.name != "direction"):
+                    if flag or (words and parameter.name not in {"direction", "decimal"}):
                         case = f"{module.name}.{label}-{parameter.name}"
                         yield pytest.param(label, parameter.name, words, function, id=case)
 

@@ -29,7 +29,7 @@ def parameters(kind: str) -> list[tuple[str, str]]:
 
 
 def of_right_kind(parameter: inspect.Parameter) -> object:
-    if parameter.annotation == "timedelta":
+    if str(parameter.annotation).startswith("timedelta"):
         return timedelta(days=1)
     if parameter.annotation in {"float", "int"}:
         return 1
@@ -132,7 +132,7 @@ def test_notes_are_a_list(n):
             lambda x: score_of_groups(1, 1, 1, n_effective=x),
         ),
         (
-            "horizon must be a datetime.timedelta",
+            "horizon must be a timedelta or a number with its unit",
             lambda x: metrics.repeat_purchase_rate(["a"], WHEN[:1], horizon=x),
         ),
         (

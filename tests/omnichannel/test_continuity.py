@@ -148,7 +148,7 @@ def test_without_switches_there_is_nothing_to_judge():
 
 
 def test_arguments_are_checked(journeys):
-    with pytest.raises(InvalidValue, match="max_gap must be a datetime"):
+    with pytest.raises(InvalidValue, match="max_gap must be a timedelta or a number with its unit"):
         continuity(journeys, max_gap=3600)
     with pytest.raises(InvalidValue, match="within must be at least 1"):
         continuity(journeys, within=0)

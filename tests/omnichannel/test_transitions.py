@@ -286,7 +286,7 @@ def test_a_log_without_channels_is_refused():
 def test_arguments_are_checked(journeys):
     with pytest.raises(InvalidValue, match="by must be one of"):
         transitions(journeys, by="device")
-    with pytest.raises(InvalidValue, match="max_lag must be a datetime"):
+    with pytest.raises(InvalidValue, match="max_lag must be a timedelta or a number with its unit"):
         transitions(journeys, max_lag=3)
     with pytest.raises(InvalidValue, match="level must be"):
         transitions(journeys, level=95)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -23,6 +24,14 @@ MICROSECOND = timedelta(microseconds=1)
 MOST_DRAWS = 1_000_000
 """So many draws at most: more would say no more, and never end."""
 _LONGEST = timedelta(days=10**8)
+_UNITS = {
+    "s": timedelta(seconds=1),
+    "min": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d|w)", re.ASCII)
 
 
 _LARGEST = int(sys.float_info.max)
@@ -119,15 +128,28 @@ def check_fraction(value: float, name: str) -> float:
     return float(value)
 
 
-def check_duration(value: timedelta, name: str) -> timedelta:
-    """Return `value` if it is a positive `timedelta`; a bare number has no unit."""
+def check_duration(value: timedelta | str, name: str) -> timedelta:
+    """Return a positive `timedelta`, which a string such as "30d" may say; numbers have no unit."""
+    given = value
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        try:
+            value = float(match[1]) * _UNITS[match[2]] if match else value
+        except OverflowError:
+            value = timedelta.max
     if not isinstance(value, timedelta):
-        raise InvalidValue.of(name, "be a datetime.timedelta (a bare number has no unit)", value)
+        rule = "be a timedelta or a number with its unit (s, min, h, d, w), such as 30d"
+        raise InvalidValue.of(name, f"{rule} (a bare number has none)", given)
     if value <= timedelta(0):
-        raise InvalidValue.of(name, "be positive", value)
+        raise InvalidValue.of(name, "be positive", given)
     if value > _LONGEST:
-        raise InvalidValue.of(name, "be at most 100,000,000 days, as 64 bits hold them", value)
+        raise InvalidValue.of(name, "be at most 100,000,000 days, as 64 bits hold them", given)
     return value
+
+
+def optional_duration(value: timedelta | str | None, name: str) -> timedelta | None:
+    """Return `check_duration` of a value, None where there is none."""
+    return None if value is None else check_duration(value, name)
 
 
 def duration_us(value: timedelta) -> int:

@@ -35,7 +35,7 @@ class ModelOptions(TypedDict, total=False):
 
     by: By
     of: Of
-    look_back: timedelta | None
+    look_back: timedelta | str | None
     ignore: Collection[str]
     level: float
 

@@ -124,7 +124,7 @@ def compare_models(
     *,
     by: By = "channel",
     of: Of = "conversions",
-    look_back: timedelta | None = None,
+    look_back: timedelta | str | None = None,
     ignore: Collection[str] = (),
     orders: tuple[int, ...] = (1,),
     segment: SegmentBy | None = None,

@@ -94,7 +94,7 @@ def markov(
     states: By | None = None,
     order: int = 1,
     of: Of = "conversions",
-    look_back: timedelta | None = None,
+    look_back: timedelta | str | None = None,
     ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy | None = None,

@@ -52,7 +52,7 @@ class Options(NamedTuple):
 
     by: By
     of: Of
-    look_back: timedelta | None
+    look_back: timedelta | str | None
     ignore: Collection[str]
     costs: Mapping[str, float] | None
     segment: SegmentBy | None

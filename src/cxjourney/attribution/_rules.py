@@ -45,7 +45,7 @@ def first_touch(
     *,
     by: By = "channel",
     of: Of = "conversions",
-    look_back: timedelta | None = None,
+    look_back: timedelta | str | None = None,
     ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy | None = None,
@@ -114,7 +114,7 @@ def last_touch(
     *,
     by: By = "channel",
     of: Of = "conversions",
-    look_back: timedelta | None = None,
+    look_back: timedelta | str | None = None,
     ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy | None = None,
@@ -181,7 +181,7 @@ def linear(
     by: By = "channel",
     of: Of = "conversions",
     distinct: bool = False,
-    look_back: timedelta | None = None,
+    look_back: timedelta | str | None = None,
     ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy | None = None,
@@ -249,7 +249,7 @@ def position_based(
     of: Of = "conversions",
     first: float = 0.4,
     last: float = 0.4,
-    look_back: timedelta | None = None,
+    look_back: timedelta | str | None = None,
     ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy | None = None,
@@ -315,7 +315,7 @@ def position_based(
 def time_decay(
     journeys: Journeys,
     *,
-    half_life: timedelta = timedelta(days=7),
+    half_life: timedelta | str = timedelta(days=7),
     segment: None = None,
     **options: Unpack[RuleOptions],
 ) -> Attribution: ...
@@ -323,7 +323,7 @@ def time_decay(
 def time_decay(
     journeys: Journeys,
     *,
-    half_life: timedelta = timedelta(days=7),
+    half_life: timedelta | str = timedelta(days=7),
     segment: SegmentBy,
     **options: Unpack[RuleOptions],
 ) -> BySegment[Attribution]: ...
@@ -332,8 +332,8 @@ def time_decay(
     *,
     by: By = "channel",
     of: Of = "conversions",
-    half_life: timedelta = timedelta(days=7),
-    look_back: timedelta | None = None,
+    half_life: timedelta | str = timedelta(days=7),
+    look_back: timedelta | str | None = None,
     ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy | None = None,
@@ -357,7 +357,7 @@ def time_decay(
     TimesRequired
         If the journeys are aggregated paths, which have no times.
     InvalidValue
-        If `half_life` is not a positive timedelta.
+        If `half_life` is no positive length of time.
 
     Notes
     -----
@@ -379,7 +379,8 @@ def time_decay(
     {'web': 0.667, 'social': 0.333}
     """
     check_journeys(journeys).require_times("attribution.time_decay()")
-    half = duration_us(check_duration(half_life, "half_life"))
+    half_life = check_duration(half_life, "half_life")
+    half = duration_us(half_life)
 
     def shares(touches: Touches) -> Floats:
         assert touches.before_us is not None  # noqa: S101 - required above
@@ -410,7 +411,7 @@ def participation(
     *,
     by: By = "channel",
     of: Of = "conversions",
-    look_back: timedelta | None = None,
+    look_back: timedelta | str | None = None,
     ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     segment: SegmentBy | None = None,

@@ -97,7 +97,7 @@ def shapley(
     by: By = "channel",
     worth: Literal["conversions", "rate"] = "conversions",
     of: Of = "conversions",
-    look_back: timedelta | None = None,
+    look_back: timedelta | str | None = None,
     ignore: Collection[str] = (),
     costs: Mapping[str, float] | None = None,
     samples: int = 1000,

@@ -113,7 +113,7 @@ def worth_of(journeys: Journeys, of: Of) -> Floats:
 
 
 def chosen_touches(
-    journeys: Journeys, by: By, look_back: timedelta | None, ignore: Collection[str]
+    journeys: Journeys, by: By, look_back: timedelta | str | None, ignore: Collection[str]
 ) -> Journeys:
     """Return journeys without touches that are too old or of names to ignore.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,14 +14,7 @@ from cxjourney.exceptions import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_UNITS = {
-    "s": timedelta(seconds=1),
-    "min": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-    "w": timedelta(weeks=1),
-}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d|w)")
+_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
 
 
 class Parser(argparse.ArgumentParser):
@@ -189,24 +181,20 @@ def add_command(
 
 def duration(text: str) -> timedelta:
     """Return a time such as 30d."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None or float(match[1]) == 0:
-        raise argparse.ArgumentTypeError(
-            f"must be a number with its unit (s, min, h, d, w), such as 30d; got {text!r}"
-        )
     from cxjourney._support.validation import check_duration
 
     try:
-        return check_duration(float(match[1]) * _UNITS[match[2]], "limit")
-    except (OverflowError, InvalidValue):
-        raise argparse.ArgumentTypeError(f"must be at most 100,000,000d; got {text!r}") from None
+        return check_duration(text, "limit")
+    except InvalidValue as error:
+        message = str(error).removeprefix("limit ").replace("a timedelta or ", "")
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def in_units(time: timedelta) -> str:
     """Return a time as `duration` takes it, in the largest unit up to days that divides it."""
-    for unit in ("d", "h", "min"):
-        if not time % _UNITS[unit]:
-            return f"{time // _UNITS[unit]}{unit}"
+    for unit, length in _UNITS.items():
+        if not time % length:
+            return f"{time // length}{unit}"
     return f"{time.total_seconds():.15g}s"
 
 

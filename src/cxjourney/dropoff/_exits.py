@@ -232,7 +232,7 @@ def exits(
     by: By | None = None,
     segment: None = None,
     expected_exits: Collection[str] = (),
-    window: timedelta | None = None,
+    window: timedelta | str | None = None,
     reaching: str | None = None,
     level: float = 0.95,
 ) -> Exits: ...
@@ -245,7 +245,7 @@ def exits(
     by: By | None = None,
     segment: SegmentBy,
     expected_exits: Collection[str] = (),
-    window: timedelta | None = None,
+    window: timedelta | str | None = None,
     reaching: str | None = None,
     level: float = 0.95,
 ) -> BySegment[Exits]: ...
@@ -257,7 +257,7 @@ def exits(
     by: By | None = None,
     segment: SegmentBy | None = None,
     expected_exits: Collection[str] = (),
-    window: timedelta | None = None,
+    window: timedelta | str | None = None,
     reaching: str | None = None,
     level: float = 0.95,
 ) -> Exits | BySegment[Exits]:

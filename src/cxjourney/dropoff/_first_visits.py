@@ -258,7 +258,7 @@ def check_reaching(reaching: str | None, *groups: FirstVisits) -> None:
         raise UnknownName.among("node", reaching, tuple(names), where="the journeys")
 
 
-def window_of(window: timedelta | None, *groups: FirstVisits) -> float:
+def window_of(window: timedelta | str | None, *groups: FirstVisits) -> float:
     """Return the days of a window; None takes those within which nine of ten conversions come.
 
     They are counted from the beginning of a journey, and a quarter of the time that the group of

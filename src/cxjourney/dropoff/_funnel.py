@@ -270,7 +270,7 @@ def funnel(
     log: InteractionLog | Journeys,
     steps: Sequence[StepLike],
     *,
-    within: timedelta | None = None,
+    within: timedelta | str | None = None,
     order: Order = "ordered",
     entry: Literal["any", "first"] | None = None,
     exclude: Sequence[Exclusion | str] = (),
@@ -286,7 +286,7 @@ def funnel(
     log: InteractionLog | Journeys,
     steps: Sequence[StepLike],
     *,
-    within: timedelta | None = None,
+    within: timedelta | str | None = None,
     order: Order = "ordered",
     entry: Literal["any", "first"] | None = None,
     exclude: Sequence[Exclusion | str] = (),
@@ -301,7 +301,7 @@ def funnel(
     log: InteractionLog | Journeys,
     steps: Sequence[StepLike],
     *,
-    within: timedelta | None = None,
+    within: timedelta | str | None = None,
     order: Order = "ordered",
     entry: Literal["any", "first"] | None = None,
     exclude: Sequence[Exclusion | str] = (),
@@ -409,7 +409,7 @@ def funnel(
     kept = censored_of(censored, rules.semantics)
 
     def matched(part: Subject) -> Funnel:
-        return _funnel(part, rules, order=order, censored=kept, within=within, level=level)
+        return _funnel(part, rules, order=order, censored=kept, level=level)
 
     if segment is not None:
         return by_segment(subject, segment, matched, unit=subject.unit)
@@ -422,7 +422,6 @@ def _funnel(
     *,
     order: Order,
     censored: Censored,
-    within: timedelta | None,
     level: float,
 ) -> Funnel:
     matched = match(subject.codes, subject.names, subject.offsets, subject.time, rules)
@@ -449,7 +448,7 @@ def _funnel(
         entry=rules.semantics.entry,
         ties=rules.semantics.ties,
         censored=censored,
-        within=within,
+        within=None if rules.within_us is None else timedelta(microseconds=rules.within_us),
         level=level,
         method=f"{'Kaplan-Meier, ' if censored == 'survival' else ''}Wilson, {CLUSTERED}",
         caveats=(

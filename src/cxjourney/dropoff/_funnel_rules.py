@@ -132,7 +132,7 @@ def censored_of(censored: Censored | None, semantics: Semantics) -> Censored:
 def rules_of(  # noqa: PLR0917 - the arguments of `funnel`, in its order
     subject: Subject,
     steps: Sequence[StepLike],
-    within: timedelta | None,
+    within: timedelta | str | None,
     order: Order,
     entry: Literal["any", "first"] | None,
     exclude: Sequence[Exclusion | str],
@@ -160,7 +160,7 @@ def rules_of(  # noqa: PLR0917 - the arguments of `funnel`, in its order
             if difflib.get_close_matches(name, subject.names, n=1, cutoff=_NEAR):
                 raise UnknownName.among(kind, name, subject.names, where="the log")
     if within is not None:
-        check_duration(within, "within")
+        within = check_duration(within, "within")
         if not matching.windowed:
             raise InvalidValue.of("within", f"be None with semantics={semantics!r}", within)
     if order == "unordered":

@@ -128,7 +128,7 @@ def sensitivity(
     log: InteractionLog,
     *,
     goal: str | Iterable[str],
-    limits: Sequence[timedelta] | None = None,
+    limits: Sequence[timedelta | str] | None = None,
     exit_touchpoints: str | Iterable[str] = (),
     by: By = "touchpoint",
     segment: None = None,
@@ -143,7 +143,7 @@ def sensitivity(
     log: InteractionLog,
     *,
     goal: str | Iterable[str],
-    limits: Sequence[timedelta] | None = None,
+    limits: Sequence[timedelta | str] | None = None,
     exit_touchpoints: str | Iterable[str] = (),
     by: By = "touchpoint",
     segment: SegmentBy,
@@ -157,7 +157,7 @@ def sensitivity(
     log: InteractionLog,
     *,
     goal: str | Iterable[str],
-    limits: Sequence[timedelta] | None = None,
+    limits: Sequence[timedelta | str] | None = None,
     exit_touchpoints: str | Iterable[str] = (),
     by: By = "touchpoint",
     segment: SegmentBy | None = None,
@@ -205,7 +205,7 @@ def sensitivity(
     Raises
     ------
     InvalidValue
-        If a limit is no positive timedelta, or none is given and no customer came twice.
+        If a limit is no positive length of time, or none is given and no customer came twice.
     UnknownName
         If a goal or exit touchpoint is not in the log.
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import attrs
 
-from cxjourney._support.validation import check_duration, check_names
+from cxjourney._support.validation import check_names, optional_duration
 from cxjourney.exceptions import InvalidValue
 
 
@@ -24,9 +24,8 @@ def _not_empty(_: object, attribute: attrs.Attribute[frozenset[str]], value: obj
         raise InvalidValue.of(attribute.name, "name at least one touchpoint", value)
 
 
-def _positive(_: object, attribute: attrs.Attribute[timedelta], value: timedelta | None) -> None:
-    if value is not None:
-        check_duration(value, attribute.name)
+def _within(value: timedelta | str | None) -> timedelta | None:
+    return optional_duration(value, "within")
 
 
 def _two(_: object, attribute: attrs.Attribute[tuple[int, int]], value: object) -> None:
@@ -61,7 +60,7 @@ class Step:
 
     match: frozenset[str] = attrs.field(converter=_names, validator=_not_empty)
     optional: bool = attrs.field(default=False, kw_only=True)
-    within: timedelta | None = attrs.field(default=None, kw_only=True, validator=_positive)
+    within: timedelta | None = attrs.field(default=None, kw_only=True, converter=_within)
     name: str | None = attrs.field(default=None, kw_only=True)
 
     @property

@@ -84,7 +84,7 @@ def bind_answers(
     value: Values,
     touchpoint: Values | None = None,
     measure: Measure = "score",
-    max_lag: timedelta = _WEEK,
+    max_lag: timedelta | str = _WEEK,
     several: Literal["last", "mean"] = "last",
     scale: Scale | None = None,
     pseudonyms: PseudonymKey | None = None,
@@ -159,7 +159,7 @@ def bind_answers(
     check_log(log)
     check_choice(measure, "measure", ("score", "emotion", "expectation"))
     check_choice(several, "several", ("last", "mean"))
-    check_duration(max_lag, "max_lag")
+    max_lag = check_duration(max_lag, "max_lag")
     if log.columns.time is None:
         raise TimesRequired("experience.bind_answers() needs times; aggregated paths have none")
     at, no_time = instants(answered_at, "answered_at")

@@ -233,7 +233,7 @@ def from_sequences(
     customer: str,
     states: Mapping[str, Moment] | Sequence[str],
     start: Moment | None = None,
-    step: timedelta | None = None,
+    step: timedelta | str | None = None,
     attributes: Sequence[str] = (),
     pseudonyms: PseudonymKey | None = None,
     tz: str = "UTC",
@@ -334,7 +334,7 @@ def _by_column(given: Any, steps: Mapping[str, StepColumn], name: str) -> dict[s
 def _moments(
     states: Mapping[str, Moment] | Sequence[str],
     start: Moment | None,
-    step: timedelta | None,
+    step: timedelta | str | None,
     tz: str,
 ) -> dict[str, int]:
     """Return the moment of each state column in UTC microseconds."""

@@ -47,7 +47,7 @@ def journey_graph(
     interactions: Iterable[Interaction],
     *,
     goal: str | Iterable[str] | None = None,
-    inactivity: timedelta | None = None,
+    inactivity: timedelta | str | None = None,
     exit_touchpoints: str | Iterable[str] = (),
     after_goal: Literal["new_journey", "discard", "keep"] = "new_journey",
     all_closed: bool = False,

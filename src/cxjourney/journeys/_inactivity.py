@@ -146,7 +146,7 @@ def suggest_inactivity(
     goal: str | Iterable[str] | None = None,
     exit_touchpoints: str | Iterable[str] = (),
     quantile: float | None = None,
-    limits: Sequence[timedelta] | None = None,
+    limits: Sequence[timedelta | str] | None = None,
     touchpoints: Iterable[str | Touchpoint] | None = None,
     blueprint: JourneyBlueprint | None = None,
 ) -> InactivitySuggestion:
@@ -184,7 +184,7 @@ def suggest_inactivity(
     if limits is None:
         limits = [] if suggested is None else [suggested * factor for factor in _FACTORS]
         limits = [*limits, *valleys, *(plausible if valleys else ())]
-    limits = sorted({check_duration(limit, "limits") for limit in limits})
+    compared = sorted({check_duration(limit, "limits") for limit in limits})
     quantiles = np.array(sorted({*_QUANTILES, wanted})) if len(ordered) else np.zeros(0)
     return InactivitySuggestion(
         suggested=suggested,
@@ -200,7 +200,7 @@ def suggest_inactivity(
             },
             formats={"quantile": "percent", "gap_s": "duration"},
         ),
-        limits=_compared(cut, limits, ordered),
+        limits=_compared(cut, compared, ordered),
     )
 
 

@@ -100,14 +100,14 @@ class Journeys:
         log: InteractionLog,
         *,
         goal: str | Iterable[str] | None = None,
-        inactivity: timedelta | None = None,
+        inactivity: timedelta | str | None = None,
         exit_touchpoints: str | Iterable[str] = (),
         after_goal: Literal["new_journey", "discard", "keep"] = "new_journey",
         all_closed: bool = False,
         gaps: TransitionGaps | None = None,
         touchpoints: Iterable[str | Touchpoint] | None = None,
         blueprint: JourneyBlueprint | None = None,
-        carry_channels: timedelta | None = None,
+        carry_channels: timedelta | str | None = None,
     ) -> Self:
         """Return the journeys of a log; see `InteractionLog.journeys`."""
         if carry_channels is not None:

@@ -11,10 +11,10 @@ import numpy as np
 
 from cxjourney._support.validation import (
     check_choice,
-    check_duration,
     check_flag,
     check_names,
     duration_us,
+    optional_duration,
 )
 from cxjourney._support.words import counted
 from cxjourney.domain import JourneyBlueprint, Outcome, Touchpoint, check_blueprint
@@ -35,6 +35,14 @@ CONVERTED, DROPPED, IN_PROGRESS = 0, 1, 2
 
 def _goals(value: str | Iterable[str] | None) -> tuple[str, ...]:
     return check_names(value, "goal")
+
+
+def _limit(value: timedelta | str | None) -> timedelta | None:
+    return optional_duration(value, "inactivity")
+
+
+def _carried(value: timedelta | str | None) -> timedelta | None:
+    return optional_duration(value, "carry_channels")
 
 
 def _exits(value: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -67,12 +75,12 @@ class JourneyRules:
 
     goal: tuple[str, ...] = attrs.field(default=(), converter=_goals)
     exit_touchpoints: tuple[str, ...] = attrs.field(default=(), converter=_exits)
-    inactivity: timedelta | None = None
+    inactivity: timedelta | None = attrs.field(default=None, converter=_limit)
     after_goal: Literal["new_journey", "discard", "keep"] = "new_journey"
     all_closed: bool = False
     by_journey_column: bool = False
     gaps: TransitionGaps | None = None
-    carry_channels: timedelta | None = None
+    carry_channels: timedelta | None = attrs.field(default=None, converter=_carried)
 
     @property
     def determined(self) -> bool:
@@ -88,8 +96,6 @@ class JourneyRules:
         """Raise where a choice breaks its rule or names no touchpoint of the log or of a plan."""
         check_choice(self.after_goal, "after_goal", ("new_journey", "discard", "keep"))
         check_flag(self.all_closed, "all_closed")
-        if self.inactivity is not None:
-            check_duration(self.inactivity, "inactivity")
         if self.gaps is not None:
             if not isinstance(self.gaps, TransitionGaps):
                 raise InvalidValue.of("gaps", "be a TransitionGaps or None", self.gaps)

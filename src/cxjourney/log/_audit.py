@@ -12,7 +12,7 @@ import numpy as np
 from cxjourney._support.mapping import FrozenMapping
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_duration, duration_us
+from cxjourney._support.validation import duration_us, optional_duration
 from cxjourney._time.timestamps import utc_us
 from cxjourney.log._axis import odd_times
 from cxjourney.log._ingest import NO_SEQ, OF_TABLE, moment
@@ -171,7 +171,7 @@ class LogAudit(Result):
 def audit(
     log: InteractionLog,
     *,
-    inactivity: timedelta | None = None,
+    inactivity: timedelta | str | None = None,
     now: datetime | str | None = None,
 ) -> LogAudit:
     """Count what a reader must know about the data before believing a result.
@@ -191,7 +191,7 @@ def audit(
     Raises
     ------
     InvalidValue
-        If `inactivity` is not a positive timedelta, or `now` is no moment.
+        If `inactivity` is no positive length of time, or `now` is no moment.
 
     Examples
     --------
@@ -249,13 +249,12 @@ def _missing_counts(columns: Columns) -> dict[str, int]:
     return {name: int(n) for name, n in counts.items() if n}
 
 
-def _count_left_truncated(log: InteractionLog, inactivity: timedelta | None) -> int | None:
-    if inactivity is not None:
-        check_duration(inactivity, "inactivity")
-    if inactivity is None or log.observed_from_us is None or log.columns.time is None:
+def _count_left_truncated(log: InteractionLog, inactivity: timedelta | str | None) -> int | None:
+    limit = optional_duration(inactivity, "inactivity")
+    if limit is None or log.observed_from_us is None or log.columns.time is None:
         return None
     first = log.columns.time[log.columns.offsets[:-1]]
-    return int(np.count_nonzero(first - log.observed_from_us < duration_us(inactivity)))
+    return int(np.count_nonzero(first - log.observed_from_us < duration_us(limit)))
 
 
 def _share(count: int, total: int) -> float:

@@ -167,7 +167,7 @@ class InteractionLog:
         value: str | None = None,
         currency: str | None = None,
         duration: str | None = None,
-        duration_unit: timedelta | None = None,
+        duration_unit: timedelta | str | None = None,
         issue: str | None = None,
         attributes: Sequence[str] = (),
         customers: Any = None,
@@ -427,14 +427,14 @@ class InteractionLog:
         self,
         *,
         goal: str | Iterable[str] | None = None,
-        inactivity: timedelta | None = None,
+        inactivity: timedelta | str | None = None,
         exit_touchpoints: str | Iterable[str] = (),
         after_goal: Literal["new_journey", "discard", "keep"] = "new_journey",
         all_closed: bool = False,
         gaps: TransitionGaps | None = None,
         touchpoints: Iterable[str | Touchpoint] | None = None,
         blueprint: JourneyBlueprint | None = None,
-        carry_channels: timedelta | None = None,
+        carry_channels: timedelta | str | None = None,
     ) -> Journeys:
         """Cut the log into journeys with an outcome.
 
@@ -448,7 +448,8 @@ class InteractionLog:
         goal
             Touchpoint, or several, with which a journey has converted.
         inactivity
-            The silence after which a customer counts as lost; None where nothing tells. See
+            The silence after which a customer counts as lost: a timedelta, or a number with its
+            unit such as "30d", "12h" or "90min"; None where nothing tells. See
             `suggest_inactivity`, and `gaps` where one limit does not fit every transition.
         exit_touchpoints
             Touchpoints with which a customer leaves explicitly.
@@ -479,7 +480,7 @@ class InteractionLog:
             If a goal or exit touchpoint is not in the log, nor among `touchpoints` or the steps of
             `blueprint`.
         InvalidValue
-            If `inactivity` or `carry_channels` is not a positive timedelta, a touchpoint is both
+            If `inactivity` or `carry_channels` is no positive length of time, a touchpoint is both
             goal and exit, or `gaps` is given where the log has a `journey` column.
         TimesRequired
             If `carry_channels` is given for aggregated paths.
@@ -518,7 +519,7 @@ class InteractionLog:
         goal: str | Iterable[str] | None = None,
         exit_touchpoints: str | Iterable[str] = (),
         quantile: float | None = None,
-        limits: Sequence[timedelta] | None = None,
+        limits: Sequence[timedelta | str] | None = None,
         touchpoints: Iterable[str | Touchpoint] | None = None,
         blueprint: JourneyBlueprint | None = None,
     ) -> InactivitySuggestion:
@@ -543,7 +544,7 @@ class InteractionLog:
         Raises
         ------
         InvalidValue
-            If `quantile` is no fraction or a limit no positive timedelta.
+            If `quantile` is no fraction or a limit no positive length of time.
         TimesRequired
             If the log was made of aggregated paths.
 

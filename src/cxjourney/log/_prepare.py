@@ -245,7 +245,7 @@ def collapse_repeats(
     log: InteractionLog,
     *,
     touchpoints: str | Iterable[str] | None = None,
-    within: timedelta | None = None,
+    within: timedelta | str | None = None,
 ) -> InteractionLog:
     """Return the log without the repeats of a touchpoint: of each run the first stays.
 
@@ -265,7 +265,7 @@ def collapse_repeats(
     UnknownName
         If a touchpoint is not in the log.
     InvalidValue
-        If `within` is not a positive timedelta.
+        If `within` is no positive length of time.
     TimesRequired
         If `within` is given and the log was made of aggregated paths.
 
@@ -305,7 +305,7 @@ def drop_duplicates(log: InteractionLog) -> InteractionLog:
     return with_rows(log, ~duplicate_rows(log.columns))
 
 
-def sessions(log: InteractionLog, *, gap: timedelta) -> InteractionLog:
+def sessions(log: InteractionLog, *, gap: timedelta | str) -> InteractionLog:
     """Return the log cut into sessions: its journey ids are those of the sessions.
 
     Parameters
@@ -323,7 +323,7 @@ def sessions(log: InteractionLog, *, gap: timedelta) -> InteractionLog:
     Raises
     ------
     InvalidValue
-        If `gap` is not a positive timedelta.
+        If `gap` is no positive length of time.
     TimesRequired
         If the log was made of aggregated paths.
 
@@ -354,7 +354,7 @@ def sessions(log: InteractionLog, *, gap: timedelta) -> InteractionLog:
     return attrs.evolve(log, columns=attrs.evolve(log.columns, coded=coded))
 
 
-def channels_carried(log: InteractionLog, within: timedelta) -> InteractionLog:
+def channels_carried(log: InteractionLog, within: timedelta | str) -> InteractionLog:
     """Return the log in which an interaction without a channel has that of the one before.
 
     `within` is as the gap of `sessions`: a silence of at least this, another customer and another

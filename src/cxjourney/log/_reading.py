@@ -11,7 +11,7 @@ import numpy as np
 
 from cxjourney._support.foreign import foreign
 from cxjourney._support.units import EPOCH_UNITS
-from cxjourney._support.validation import check_choice, check_duration, check_name, check_names
+from cxjourney._support.validation import check_choice, check_name, check_names, optional_duration
 from cxjourney._time.timestamps import Timestamps
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.kernels import ArrowStrings, holds_strings
@@ -52,7 +52,7 @@ class FurtherColumns(TypedDict, total=False):
     duration: str | None
     issue: str | None
     attributes: Sequence[str]
-    duration_unit: timedelta | None
+    duration_unit: timedelta | str | None
     customers: Any
     pseudonyms: PseudonymKey | None
     tz: str
@@ -85,9 +85,8 @@ def _epoch_unit(reading: Reading, _: attrs.Attribute[str], value: str | None) ->
     check_epoch_unit(value, reading.timestamp_format)
 
 
-def _span(_: Reading, attribute: attrs.Attribute[timedelta], value: timedelta | None) -> None:
-    if value is not None:
-        check_duration(value, attribute.name)
+def _unit(value: timedelta | str | None) -> timedelta | None:
+    return optional_duration(value, "duration_unit")
 
 
 def _text_or_none(_: Reading, attribute: attrs.Attribute[str | None], value: object) -> None:
@@ -133,7 +132,7 @@ class Reading:
     tz: str = "UTC"
     timestamp_format: str | None = attrs.field(default=None, validator=_text_or_none)
     timestamp_unit: EpochUnit | None = attrs.field(default=None, validator=_epoch_unit)
-    duration_unit: timedelta | None = attrs.field(default=None, validator=_span)
+    duration_unit: timedelta | None = attrs.field(default=None, converter=_unit)
     missing: Literal["refuse", "drop"] = attrs.field(default="refuse", validator=_choice)
     observed_until: date | str | None = None
     observed_from: date | str | None = None

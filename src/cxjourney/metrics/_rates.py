@@ -284,7 +284,7 @@ def flag_share(
 def below(
     values: Values | None,
     argument: str,
-    limit: timedelta | None,
+    limit: timedelta | str | None,
     limit_name: str,
     units: dict[str, NDArray[Any]],
 ) -> NDArray[np.bool_] | None:

@@ -190,7 +190,7 @@ def interactions_of(journeys: Journeys, by: ChannelBy, *, closing: bool = True) 
 
 
 def transitions_between(
-    journeys: Journeys, interactions: Interactions, *, max_lag: timedelta | None = None
+    journeys: Journeys, interactions: Interactions, *, max_lag: timedelta | str | None = None
 ) -> ChannelTransitions:
     """Return the transitions between consecutive interactions.
 
@@ -203,7 +203,7 @@ def transitions_between(
         If `max_lag` is given and the journeys are aggregated paths.
     """
     if max_lag is not None:
-        check_duration(max_lag, "max_lag")
+        max_lag = check_duration(max_lag, "max_lag")
         journeys.require_times("max_lag=")
     begin = np.flatnonzero(~interactions.last[:-1] & (np.diff(interactions.row) == 1))
     n_unknown = interactions.n_pairs - len(begin)

@@ -114,7 +114,7 @@ def continuity(
     journeys: Journeys,
     *,
     by: ChannelBy = "channel",
-    max_gap: timedelta = _DAY,
+    max_gap: timedelta | str = _DAY,
     stages: StageModel | Sequence[str] | None = None,
     redo: Iterable[str] = (),
     within: int = 3,
@@ -129,7 +129,7 @@ def continuity(
     journeys: Journeys,
     *,
     by: ChannelBy = "channel",
-    max_gap: timedelta = _DAY,
+    max_gap: timedelta | str = _DAY,
     stages: StageModel | Sequence[str] | None = None,
     redo: Iterable[str] = (),
     within: int = 3,
@@ -143,7 +143,7 @@ def continuity(
     journeys: Journeys,
     *,
     by: ChannelBy = "channel",
-    max_gap: timedelta = _DAY,
+    max_gap: timedelta | str = _DAY,
     stages: StageModel | Sequence[str] | None = None,
     redo: Iterable[str] = (),
     within: int = 3,
@@ -229,7 +229,7 @@ def continuity(
             ),
         )
     check_level(level)
-    check_duration(max_gap, "max_gap")
+    max_gap = check_duration(max_gap, "max_gap")
     if check_number(within, "within") < 1:
         raise InvalidValue.of("within", "be at least 1", within)
     check_count(within, "within", most=10_000)

@@ -12,7 +12,7 @@ from cxjourney import plot
 from cxjourney._stats.ratios import shares
 from cxjourney._support.distinct import distinct
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_choice, check_level
+from cxjourney._support.validation import check_choice, check_level, optional_duration
 from cxjourney._support.words import how_long
 from cxjourney.journeys import (
     BySegment,
@@ -169,7 +169,7 @@ def transitions(
     journeys: Journeys,
     *,
     by: ChannelBy = "channel",
-    max_lag: timedelta | None = None,
+    max_lag: timedelta | str | None = None,
     closing: bool = True,
     segment: None = None,
     level: float = 0.95,
@@ -181,7 +181,7 @@ def transitions(
     journeys: Journeys,
     *,
     by: ChannelBy = "channel",
-    max_lag: timedelta | None = None,
+    max_lag: timedelta | str | None = None,
     closing: bool = True,
     segment: SegmentBy,
     level: float = 0.95,
@@ -192,7 +192,7 @@ def transitions(
     journeys: Journeys,
     *,
     by: ChannelBy = "channel",
-    max_lag: timedelta | None = None,
+    max_lag: timedelta | str | None = None,
     closing: bool = True,
     segment: SegmentBy | None = None,
     level: float = 0.95,
@@ -255,6 +255,7 @@ def transitions(
             lambda part: transitions(part, by=by, max_lag=max_lag, closing=closing, level=level),
         )
     check_level(level)
+    max_lag = optional_duration(max_lag, "max_lag")
     interactions = interactions_of(journeys, by, closing=closing)
     made = transitions_between(journeys, interactions, max_lag=max_lag)
     names = np.array([*interactions.names, ""], dtype=object)

@@ -17,7 +17,7 @@ from cxjourney._support.arrays import (
     refuse_rows,
     same_length,
 )
-from cxjourney._support.validation import check_choice, duration_us
+from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ def abandonment_rate(
     completed: Values,
     *,
     age: Values | None = None,
-    horizon: timedelta | None = None,
+    horizon: timedelta | str | None = None,
     waited: Values | None = None,
-    short: timedelta | None = None,
+    short: timedelta | str | None = None,
     customer: Values | None = None,
     nan_policy: NanPolicy = "omit",
     level: float = 0.95,
@@ -171,8 +171,10 @@ def abandonment_rate(
         censored=young,
         customer=customer,
         parameters={
-            "horizon_s": None if horizon is None else horizon.total_seconds(),
-            "short_s": None if short is None else short.total_seconds(),
+            "horizon_s": None
+            if horizon is None
+            else check_duration(horizon, "horizon").total_seconds(),
+            "short_s": None if short is None else check_duration(short, "short").total_seconds(),
         },
         nan_policy=nan_policy,
         level=level,

@@ -40,7 +40,7 @@ def dwell_time(
     *,
     of: Values | None = None,
     last_seen: Values | None = None,
-    max_dwell: timedelta | None = None,
+    max_dwell: timedelta | str | None = None,
     q: float = 0.5,
     level: float = 0.95,
 ) -> Estimate:
@@ -110,7 +110,8 @@ def dwell_time(
     ended, length = has_next[wanted & known], length[wanted & known]
     n_cut = 0
     if max_dwell is not None:
-        cap = duration_us(check_duration(max_dwell, "max_dwell"))
+        max_dwell = check_duration(max_dwell, "max_dwell")
+        cap = duration_us(max_dwell)
         n_cut = int(np.count_nonzero(length > cap))
         length = np.minimum(length, cap)
     n = len(length)

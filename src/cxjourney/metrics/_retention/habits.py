@@ -251,8 +251,8 @@ def repeat_purchase_rate(
     customers: Values,
     timestamps: Values,
     *,
-    horizon: timedelta | None = None,
-    merge_within: timedelta | None = None,
+    horizon: timedelta | str | None = None,
+    merge_within: timedelta | str | None = None,
     observed_until: datetime | None = None,
     level: float = 0.95,
 ) -> Estimate:
@@ -300,12 +300,13 @@ def repeat_purchase_rate(
     0.5
     """
     if horizon is not None:
-        check_duration(horizon, "horizon")
+        horizon = check_duration(horizon, "horizon")
     activity = read_activity(customers, timestamps, observed_until=observed_until)
     order = activity.first
     if merge_within is not None:
+        merge_within = check_duration(merge_within, "merge_within")
         gap = np.diff(activity.us, prepend=0)
-        order = order | (gap > duration_us(check_duration(merge_within, "merge_within")))
+        order = order | (gap > duration_us(merge_within))
     else:
         order = np.ones(len(activity.us), dtype=bool)
     exclusions = {

@@ -257,7 +257,7 @@ def churn_hazard(
     observed: Values,
     *,
     entry: Values | None = None,
-    per: timedelta = timedelta(days=30),
+    per: timedelta | str = timedelta(days=30),
     level: float = 0.95,
 ) -> Estimate:
     """Return how many customers leave per unit of time under observation.
@@ -296,7 +296,7 @@ def churn_hazard(
     >>> churn_hazard(stays, [True, True, True, False])
     0.025 departures per 30 days [0.00516, 0.0731] (95% Garwood, n=4, censored=1)
     """
-    check_duration(per, "per")
+    per = check_duration(per, "per")
     spells = read_spells(durations, observed=observed, entry=entry)
     lasted = spells.exit_us if spells.entry_us is None else spells.exit_us - spells.entry_us
     time_us = sum(lasted.tolist())  # a sum of centuries is more than 64 bits hold

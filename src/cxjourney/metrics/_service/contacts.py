@@ -18,7 +18,7 @@ from cxjourney._support.arrays import (
     refuse_rows,
     same_length,
 )
-from cxjourney._support.validation import check_choice
+from cxjourney._support.validation import check_choice, check_duration
 from cxjourney.metrics._rates import Interval, below, event_rate, flag_share, undefined
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def reopen_rate(
     reopened: Values,
     *,
     age: Values | None = None,
-    window: timedelta | None = None,
+    window: timedelta | str | None = None,
     customer: Values | None = None,
     level: float = 0.95,
     interval: Interval = "wilson",
@@ -138,7 +138,9 @@ def reopen_rate(
         definition="closed cases reopened / closed cases",
         censored=young,
         customer=customer,
-        parameters={"window_s": None if window is None else window.total_seconds()},
+        parameters={
+            "window_s": None if window is None else check_duration(window, "window").total_seconds()
+        },
         level=level,
         interval=interval,
         nan_policy=nan_policy,

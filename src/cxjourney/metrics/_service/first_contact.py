@@ -42,7 +42,7 @@ def first_contact_resolution(
     category: Values | None = None,
     closed: Values | None = None,
     observed_until: datetime,
-    window: timedelta = timedelta(days=7),
+    window: timedelta | str = timedelta(days=7),
     not_resolvable: Values | None = None,
     clustered: bool = False,
     level: float = 0.95,

@@ -245,7 +245,7 @@ def _between(
 
 def sla_attainment(
     elapsed: Values,
-    target: timedelta,
+    target: timedelta | str,
     *,
     ended: Values | None = None,
     abandoned: Values | None = None,
@@ -284,7 +284,7 @@ def sla_attainment(
     InvalidData
         If a duration is negative; carries the positions.
     InvalidValue
-        If the target is not a positive timedelta, or lengths differ.
+        If the target is no positive length of time, or lengths differ.
 
     Notes
     -----

@@ -75,7 +75,7 @@ class IncidenceCurves(Result):
     level: float
     method: str
 
-    def at(self, cause: str, time: timedelta) -> Estimate:
+    def at(self, cause: str, time: timedelta | str) -> Estimate:
         """Return the share that has ended by `cause` up to and including `time`.
 
         Parameters

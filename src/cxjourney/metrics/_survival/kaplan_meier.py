@@ -89,7 +89,7 @@ class SurvivalCurve(Result):
     level: float
     method: str
 
-    def at(self, time: timedelta) -> Estimate:
+    def at(self, time: timedelta | str) -> Estimate:
         """Return the share that lasts longer than `time`.
 
         Parameters
@@ -237,7 +237,7 @@ def kaplan_meier(
     customer: Values | None = None,
     counts: Values | None = None,
     weights: Values | None = None,
-    horizon: timedelta | None = None,
+    horizon: timedelta | str | None = None,
     level: float = 0.95,
 ) -> SurvivalCurve:
     """Return the Kaplan-Meier survival curve of durations, some of which are censored.
@@ -374,7 +374,7 @@ def _crossing(time_s: Floats, share: Floats, limit: float) -> float:
 
 
 def _restricted_mean(
-    sets: RiskSets, spells: Spells, horizon: timedelta | None, level: float, method: str
+    sets: RiskSets, spells: Spells, horizon: timedelta | str | None, level: float, method: str
 ) -> Estimate:
     time = sets.times / _SECOND
     end = time[-1] if len(time) else math.nan

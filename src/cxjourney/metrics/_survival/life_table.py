@@ -48,9 +48,9 @@ class LifeTable:
 
     __slots__ = ("_counts", "_n_missing", "_rows", "_step_us", "step")
 
-    def __init__(self, step: timedelta) -> None:
+    def __init__(self, step: timedelta | str) -> None:
         self.step = check_duration(step, "step")
-        self._step_us = duration_us(step)
+        self._step_us = duration_us(self.step)
         # durations in ((k - 1) steps, k steps] have row k; columns: events and censored ends
         self._rows: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._counts: NDArray[np.int64] = np.zeros((0, 2), dtype=np.int64)
@@ -88,7 +88,9 @@ class LifeTable:
         self._n_missing += other._n_missing
         return self
 
-    def result(self, *, horizon: timedelta | None = None, level: float = 0.95) -> SurvivalCurve:
+    def result(
+        self, *, horizon: timedelta | str | None = None, level: float = 0.95
+    ) -> SurvivalCurve:
         """Return the survival curve of everything counted so far.
 
         Parameters

@@ -66,7 +66,7 @@ class BgNbd(Result):
             if not (math.isfinite(value) and value > 0):
                 raise InvalidValue.of(name, "be positive and finite", value)
 
-    def expected_purchases(self, horizon: timedelta) -> float:
+    def expected_purchases(self, horizon: timedelta | str) -> float:
         """Return the purchases expected of a new customer within `horizon` after the first."""
         zero = np.zeros(1)
         return float(self._repeats(zero, zero, _units(horizon, self.unit_s))[0])
@@ -80,7 +80,7 @@ class BgNbd(Result):
 
         return np.asarray(expit(-self._log_odds_of_stopped(*self._columns(summary))))
 
-    def expected(self, summary: PurchaseSummary, horizon: timedelta) -> Floats:
+    def expected(self, summary: PurchaseSummary, horizon: timedelta | str) -> Floats:
         """Return the purchases expected of each customer within `horizon` from now."""
         x, _, age = self._columns(summary)
         return self._repeats(x, age, _units(horizon, self.unit_s)) * self.alive(summary)
@@ -133,7 +133,7 @@ class BgNbd(Result):
 
 
 def fit_bg_nbd(
-    summary: PurchaseSummary, *, unit: timedelta = timedelta(days=7), level: float = 0.95
+    summary: PurchaseSummary, *, unit: timedelta | str = timedelta(days=7), level: float = 0.95
 ) -> BgNbd:
     """Fit BG/NBD to purchases by maximum likelihood.
 
@@ -241,5 +241,5 @@ class _Likelihood:
         return value, gradient * np.exp(log_parameters)
 
 
-def _units(horizon: timedelta, unit_s: float) -> float:
+def _units(horizon: timedelta | str, unit_s: float) -> float:
     return check_duration(horizon, "horizon").total_seconds() / unit_s

@@ -133,7 +133,7 @@ def clv_curve(
     margin: float,
     discount: float,
     *,
-    period: timedelta,
+    period: timedelta | str,
     periods: int,
     first_margin: FirstMargin = "end",
     currency: str = "money",
@@ -177,7 +177,7 @@ def clv_curve(
     """
     check_choice(first_margin, "first_margin", _FIRST)
     check_number(margin, "margin")
-    check_duration(period, "period")
+    period = check_duration(period, "period")
     _check_discount(discount)
     check_count(periods, "periods")
     check_kind(curve, "curve", SurvivalCurve, "kaplan_meier()")
@@ -292,8 +292,8 @@ def clv_purchases(
     spending: GammaGamma,
     summary: PurchaseSummary,
     *,
-    horizon: timedelta,
-    period: timedelta = timedelta(days=30),
+    horizon: timedelta | str,
+    period: timedelta | str = timedelta(days=30),
     discount: float = 0.0,
     margin: float = 1.0,
     currency: str = "money",
@@ -347,8 +347,8 @@ def clv_purchases(
             raise InvalidValue.of(name, "be a fit that converged", fit.title)
     check_summary(summary)
     check_number(margin, "margin")
-    check_duration(horizon, "horizon")
-    check_duration(period, "period")
+    horizon = check_duration(horizon, "horizon")
+    period = check_duration(period, "period")
     _check_discount(discount)
     whole, rest = divmod(horizon, period)
     ends = [k * period for k in range(1, whole + 1)] + ([horizon] if rest else [])
