@@ -16,7 +16,7 @@ import cxjourney as cx
 from cxjourney.cli import main
 from cxjourney.cli._input import opened
 from cxjourney.cli._main import parsed
-from cxjourney.exceptions import InputFileError
+from cxjourney.exceptions import InputFileError, InvalidValue
 from cxjourney.io._column_facts import facts_of
 
 START = datetime(2025, 11, 2, 8, 15, tzinfo=UTC)
@@ -502,3 +502,18 @@ def test_a_first_row_of_cells_is_told(tmp_path):
     with pytest.raises(InputFileError, match="where the names of its columns") as caught:
         cx.inspect_file(tmp_path / "bare.csv")
     assert ROWS[0][0] not in str(caught.value)
+
+
+def test_an_encoding_is_proposed_with_its_evidence_and_another_can_be_given(tmp_path):
+    lines = ["user_id,event,time"]
+    lines += [f"{i % 5},{('訪問', '注文')[i % 3 == 0]},2026-01-{1 + i:02} 10:00" for i in range(20)]
+    (tmp_path / "odd.csv").write_bytes("\n".join(lines).encode("shift_jis"))
+    found = cx.inspect_file(tmp_path / "odd.csv")
+    assert "a proposal, since it is not valid UTF-8: 0x" in found.encoding_evidence
+    assert "shift_jis" in found.encoding_evidence
+    found = cx.inspect_file(tmp_path / "odd.csv", encoding="shift_jis")
+    assert found.encoding == "shift_jis"
+    assert "'訪問', '注文'" in str(found)
+    assert "--encoding shift_jis" in found.commands[0]
+    with pytest.raises(InvalidValue, match="encoding must"):
+        cx.inspect_file(tmp_path / "odd.csv", encoding="latin-77")

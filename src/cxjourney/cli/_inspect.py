@@ -29,6 +29,9 @@ def add(commands: Any) -> None:
         "the same columns",
     )
     parser.add_argument("--sheet", metavar="NAME", help="the sheet of a workbook to judge")
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="the encoding of a CSV file (default: one that fits)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -36,7 +39,8 @@ def _inspect(arguments: argparse.Namespace) -> None:
     from cxjourney.io import inspect_file
 
     files = arguments.files
-    found = inspect_file(files[0] if len(files) == 1 else files, sheet=arguments.sheet)
+    path = files[0] if len(files) == 1 else files
+    found = inspect_file(path, sheet=arguments.sheet, encoding=arguments.encoding)
     if arguments.json:
         print_json(found.to_dict())
     else:

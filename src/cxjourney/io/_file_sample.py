@@ -76,10 +76,13 @@ class FileSample:
         return len(next(iter(self.columns.values()), ()))
 
 
-def sample_of(files: Sequence[str], sheet: str | None = None) -> FileSample:
+def sample_of(
+    files: Sequence[str], sheet: str | None = None, encoding: str | None = None
+) -> FileSample:
     """Return the sample of a file, or of several with the same columns.
 
-    Of many files three are looked at, the first, one in the middle and the last.
+    `encoding` is that of CSV files, None where their bytes shall tell. Of many files three are
+    looked at, the first, one in the middle and the last.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def sample_of(files: Sequence[str], sheet: str | None = None) -> FileSample:
         If the package that its format takes is not installed.
     """
     chosen = [files[i] for i in sorted({0, len(files) // 2, len(files) - 1})]
-    samples = [_sample(file, sheet) for file in chosen]
+    samples = [_sample(file, sheet, encoding) for file in chosen]
     first = samples[0]
     if len(files) == 1:
         return first
@@ -111,7 +114,7 @@ def sample_of(files: Sequence[str], sheet: str | None = None) -> FileSample:
     )
 
 
-def _sample(file: str, sheet: str | None) -> FileSample:
+def _sample(file: str, sheet: str | None, encoding: str | None) -> FileSample:
     refuse_no_table(file)
     kind = format_of(file)
     if kind == "excel":
@@ -119,15 +122,15 @@ def _sample(file: str, sheet: str | None) -> FileSample:
     if kind == "xes":
         return _of_xes(file)
     if kind == "csv":
-        return _of_csv(file)
+        return _of_csv(file, encoding)
     with connect("inspect_file()") as connection, file_errors(file):
         return (_of_parquet if kind == "parquet" else _of_json)(connection, file)
 
 
-def _of_csv(file: str) -> FileSample:
+def _of_csv(file: str, given: str | None) -> FileSample:
     compression = compression_of(file)
     blocks, whole = _blocks(file, compression)
-    encoding, evidence = encoding_of(blocks)
+    encoding, evidence = (given, "as given") if given else encoding_of(blocks)
     texts = [block.decode(encoding, errors="replace").lstrip("\ufeff") for block in blocks]
     said = sep_line(texts[0])
     if said:
@@ -146,23 +149,19 @@ def _of_csv(file: str) -> FileSample:
         part[:] = part[whole_ones[0] : whole_ones[-1] + 1] if whole_ones else []
     further = _rows_of_header(parts[0])
     parts[0] = parts[0][further:]
-    rows, taken_all = _thirds(parts)
+    rows = _looked_at(parts)
     kept = [row for row in rows if len(row) == len(names)]
     first = above + bool(said and (above or further))  # the line that names the delimiter is a row
     skipped = (*range(first), *range(first + 1, first + 1 + further)) if further else first
-    if whole:
-        n: int | None = sum(map(len, parts))
-    else:
-        n = (
-            _count(file, compression, above + further + 1 + bool(said))
-            if encoding == "utf-8"
-            else None
-        )
+    n: int | None = sum(map(len, parts))
+    if not whole:
+        lines = above + further + 1 + bool(said)
+        n = _count(file, compression, lines) if encoding == "utf-8" else None
     return FileSample(
         kind="csv",
         columns={name: [row[i] or None for row in kept] for i, name in enumerate(names) if name},
         n_rows=n,
-        whole=whole and taken_all,
+        whole=len(rows) == n,
         compression=compression,
         encoding=encoding,
         evidence=evidence,
@@ -212,13 +211,14 @@ def encoding_of(blocks: Sequence[bytes]) -> tuple[str, str]:
         for block in blocks:
             block.decode()
     except UnicodeDecodeError:
-        high = Counter(byte for block in blocks for byte in block if byte >= 0x80)
         fitting = [name for name in COMMON[1:] if all(fits(block, name) for block in blocks)]
         name = next(iter(fitting), "latin-1")
+        texts = (block.decode(name, errors="replace") for block in blocks)
+        high = Counter(c for text in texts for c in text if not c.isascii())
         shown = ", ".join(
-            f"0x{byte:02X} reads as {bytes([byte]).decode(name, errors='replace')!r} "
+            f"0x{character.encode(name, errors='replace').hex().upper()} reads as {character!r} "
             f"({counted(n, 'time')})"
-            for byte, n in high.most_common(4)
+            for character, n in high.most_common(4)
         )
         others = f"; {', '.join(fitting[1:])} would fit too" if fitting[1:] else ""
         return name, f"a proposal, since it is not valid UTF-8: {shown}{others}"
@@ -244,7 +244,7 @@ def _delimiter_of(text: str) -> str | None:
 def _records(file: str, text: str, delimiter: str | None) -> list[list[str]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or ",")
     try:
-        return list(islice(reader, 8 * MOST_ROWS))
+        return list(reader)
     except csv.Error as error:
         raise InputFileError(f"{show_path(file)} cannot be read: {error}") from None
 
@@ -289,17 +289,13 @@ def _check_names(file: str, names: Sequence[str]) -> None:
             raise InputFileError(f"{show_path(file)} has {n} columns {name!r}: rename them apart")
 
 
-def _thirds(parts: list[list[Any]]) -> tuple[list[Any], bool]:
-    """Return the rows of the parts, no more than are looked at, and whether these are all."""
-    third = MOST_ROWS // 3
+def _looked_at(parts: list[list[Any]]) -> list[Any]:
+    """Return rows of the parts, no more than are looked at."""
     if len(parts) == 1:
-        rows = parts[0]
-        if len(rows) <= MOST_ROWS:
-            return rows, True
-        middle = len(rows) // 2
-        return rows[:third] + rows[middle : middle + third] + rows[-third:], False
-    first, middle_, last = parts
-    return first[:third] + middle_[:third] + last[-third:], False
+        (rows,) = parts
+        return [row for place, most in _places(len(rows)) for row in rows[place : place + most]]
+    third, (first, middle, last) = MOST_ROWS // 3, parts
+    return first[:third] + middle[:third] + last[-third:]
 
 
 def _count(file: str, compression: str, above: int) -> int | None:
@@ -397,7 +393,7 @@ def _of_workbook(file: str, sheet: str | None) -> FileSample:
     header = rows[skip]
     body = [row for row in rows[skip + 1 :] if any(cell is not None for cell in row)]
     _check_names(file, filled[skip])
-    looked_at, whole = _thirds([body])
+    looked_at = _looked_at([body])
     typed: dict[str, str] = {}
     columns: dict[str, Cells] = {}
     for i, name in enumerate(header):
@@ -414,7 +410,7 @@ def _of_workbook(file: str, sheet: str | None) -> FileSample:
         columns=columns,
         typed=typed,
         n_rows=len(body),
-        whole=whole,
+        whole=len(looked_at) == len(body),
         skip_rows=skip,
         sheets=tuple(tables),
         sheet=chosen,

@@ -14,6 +14,7 @@ from cxjourney._support.words import counted
 from cxjourney.exceptions import InputFileError
 from cxjourney.io._column_facts import facts_of
 from cxjourney.io._column_roles import is_of_people, roles_of, row_kind
+from cxjourney.io._encodings import check_encoding
 from cxjourney.io._file_sample import sample_of
 from cxjourney.io._files import find_files, show_path
 from cxjourney.io._oddities import oddities
@@ -178,7 +179,7 @@ class FileInspection(Result):
 
 
 def inspect_file(
-    path: FilePath | Iterable[FilePath], *, sheet: str | None = None
+    path: FilePath | Iterable[FilePath], *, sheet: str | None = None, encoding: str | None = None
 ) -> FileInspection:
     r"""Say what a file is, what its columns could be, and how it is read.
 
@@ -189,6 +190,8 @@ def inspect_file(
         Local only; the format is told by the content.
     sheet
         Sheet of a workbook; None takes the one with most cells, and says so.
+    encoding
+        Encoding of a CSV file; None finds one that fits its bytes, and says so.
 
     Returns
     -------
@@ -204,6 +207,8 @@ def inspect_file(
         page, an archive, protected by a password, without names of columns; says what to do.
     UnknownName
         If a workbook has no such sheet.
+    InvalidValue
+        If there is no such encoding.
     MissingDependency
         If the package that the format takes is not installed (extras `files`, `excel`).
 
@@ -225,7 +230,7 @@ def inspect_file(
     """
     files = find_files(path)
     given = os.fspath(path) if isinstance(path, (str, os.PathLike)) else files
-    sample = sample_of(files, sheet)
+    sample = sample_of(files, sheet, None if encoding is None else check_encoding(encoding))
     facts = {
         name: facts_of(name, cells, sample.typed.get(name))
         for name, cells in sample.columns.items()
