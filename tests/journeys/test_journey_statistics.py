@@ -31,6 +31,14 @@ from cxjourney.journeys._adding._parts import part_of
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = ("ad", "web", "shop", "mail", "buy", "bye")
 HOUR = timedelta(hours=1)
+RULES = (
+    cx.attribution.first_touch,
+    cx.attribution.last_touch,
+    cx.attribution.linear,
+    functools.partial(cx.attribution.linear, distinct=True),
+    functools.partial(cx.attribution.position_based, first=0.2, last=0.5),
+    cx.attribution.participation,
+)
 IDS = ("{}", "käufer {}", "\N{ZERO WIDTH SPACE}{}", "客 {}", "e\u0301 {}", "\N{GRINNING FACE}{}")
 
 
@@ -91,6 +99,7 @@ def results_of(statistics):
         cx.critical.must_pass(statistics),
         cx.critical.centralities(statistics),
         cx.attribution.markov(statistics, of="value"),
+        *(rule(statistics, of="value") for rule in RULES),
         cx.attribution.markov(statistics, by="touchpoint"),
         cx.whatif.baseline(statistics),
         cx.whatif.levers(statistics),
@@ -239,6 +248,22 @@ def test_the_graph_is_that_of_the_journeys(seed, keep):
                     assert value == pytest.approx(other[key], rel=0.02)
                 elif key == "dwell_median_s":  # of few moves it may lie in another bin
                     assert other[key] == pytest.approx(value, abs=86_400)
+
+
+@given(seed=st.integers(0, 30), by=st.sampled_from(["touchpoint", "channel"]))
+@settings(max_examples=8)
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("of", ["conversions", "value"])
+def test_credits_by_rule_are_those_of_the_journeys(rule, of, seed, by):
+    journeys = journeys_of(*rows_of(seed, 90))
+    raw, found = (rule(one, of=of, by=by) for one in (journeys, journeys.statistics()))
+    assert raw.unattributed == pytest.approx(found.unattributed, abs=1e-9)
+    assert raw.to_dict()["remarks"] == found.to_dict()["remarks"]
+    names = raw.table[by]
+    order = [found.table[by].index(name) for name in names]
+    for column in raw.table.column_names[1:]:
+        mine = np.asarray(found.table[column], dtype=np.float64)[order]
+        assert np.allclose(raw.table[column], mine, atol=1e-9, equal_nan=True), column
 
 
 @pytest.mark.filterwarnings("ignore:The timestamps span")

@@ -23,13 +23,13 @@ from cxjourney.attribution._attribution import (
     attribution,
     check_whole_costs,
 )
+from cxjourney.attribution._rule_credits import refuse_rows
 from cxjourney.attribution._touches import (
     at_full_size,
     chosen_touches,
     touch_remarks,
     worth_of,
 )
-from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import (
     By,
     BySegment,
@@ -161,11 +161,12 @@ def markov(
     check_count(order, "order", most=100)
     counted.require_determined("attribution.markov()")
     if isinstance(counted, JourneyStatistics):
-        asked = {"states": states, "look_back": look_back, "ignore": tuple(ignore) or None}
-        for name, value in {**asked, "order": None if order == 1 else order}.items():
-            if value is not None:
-                rule = "be left out for statistics that add up: it needs the rows of journeys"
-                raise InvalidValue.of(name, rule, value)
+        refuse_rows(
+            states=states,
+            order=None if order == 1 else order,
+            look_back=look_back,
+            ignore=tuple(ignore) or None,
+        )
         base = _base_of_statistics(counted, by, of)
     else:
         counted = chosen_touches(counted, by, look_back, ignore)

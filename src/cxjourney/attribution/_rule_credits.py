@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from cxjourney._support.validation import check_choice, check_level
 from cxjourney.attribution._attribution import (
     Attribution,
@@ -14,11 +12,20 @@ from cxjourney.attribution._attribution import (
     attribution,
     check_whole_costs,
 )
-from cxjourney.attribution._touches import Touches, chosen_touches, touches_of
+from cxjourney.attribution._touches import (
+    CountedTouches,
+    Touches,
+    chosen_touches,
+    touches_of,
+    touches_of_statistics,
+)
+from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import (
     BySegment,
+    JourneyStatistics,
     SegmentBy,
     by_segment,
+    check_counted,
     check_journeys,
     grain_name,
     missing_note_of,
@@ -28,23 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from datetime import timedelta
 
+    from cxjourney._stats.buckets import BucketFigures
     from cxjourney._support.array_types import Floats
+    from cxjourney.attribution._touches import Places
     from cxjourney.journeys import By, Journeys
-
-
-def once_each(touches: Touches) -> Floats:
-    """Return 1 for the first touch of each name in a journey, 0 for its later ones."""
-    key = touches.journey * max(len(touches.names), 1) + touches.code
-    _, first = np.unique(key, return_index=True)
-    share = np.zeros(len(key))
-    share[first] = 1.0
-    return share
-
-
-def distinct_names(touches: Touches) -> Floats:
-    """Return the number of distinct names of each journey."""
-    once = once_each(touches)
-    return np.bincount(touches.journey, once, minlength=len(touches.worth)).astype(np.float64)
 
 
 class Options(NamedTuple):
@@ -61,35 +55,47 @@ class Options(NamedTuple):
 
 def by_rule(
     model: str,
-    shares: Callable[[Touches], Floats],
-    journeys: Journeys,
+    shares: Callable[[Places], Floats],
+    journeys: Journeys | JourneyStatistics,
     options: Options,
+    *,
+    named: bool = False,
 ) -> Attribution | BySegment[Attribution]:
-    """Return the attribution of a rule, whose `shares` are those of each touch in its journey."""
-    check_journeys(journeys)
+    """Return the attribution of a rule, whose `shares` are those of touches by their places.
+
+    With `named`, each name of a journey is one touch.
+    """
+
+    def of_journeys(part: Journeys) -> Attribution:
+        chosen = chosen_touches(part, options.by, options.look_back, options.ignore)
+        touches = touches_of(chosen, by=options.by, of=options.of)
+        share = shares(touches.places(named=named))
+        return attributed(model, touches, touches.credits(share), chosen, options)
+
+    counted = check_counted(journeys)
     check_level(options.level)
     check_choice(options.of, "of", ("conversions", "value"))
     if options.segment is not None:
         check_whole_costs(options.costs)
-        return by_segment(
-            journeys,
-            options.segment,
-            lambda part: _attributed(model, shares, part, options),
-        )
-    return _attributed(model, shares, journeys, options)
+        return by_segment(check_journeys(journeys), options.segment, of_journeys)
+    if not isinstance(counted, JourneyStatistics):
+        return of_journeys(counted)
+    refuse_rows(look_back=options.look_back, ignore=tuple(options.ignore) or None)
+    touches = touches_of_statistics(counted, by=options.by, of=options.of, named=named)
+    return attributed(model, touches, touches.credits(shares(touches.where)), counted, options)
 
 
-def _attributed(
+def attributed(
     model: str,
-    shares: Callable[[Touches], Floats],
-    journeys: Journeys,
+    touches: Touches | CountedTouches,
+    figures: BucketFigures,
+    journeys: Journeys | JourneyStatistics,
     options: Options,
 ) -> Attribution:
-    journeys = chosen_touches(journeys, options.by, options.look_back, options.ignore)
-    touches = touches_of(journeys, by=options.by, of=options.of)
+    """Return the attribution of a rule, given the credits of the names."""
     n = len(journeys)
     return attribution(
-        Credits(names=touches.names, figures=touches.credits(shares(touches))),
+        Credits(names=touches.names, figures=figures),
         model=model,
         grain=grain_name(options.by),
         base_rate=next(iter(journeys.outcomes.values())) / n if n else float("nan"),
@@ -97,6 +103,14 @@ def _attributed(
         of=options.of,
         level=options.level,
         costs=options.costs,
-        backend=journeys.log.backend,
+        backend=journeys.backend,
         remarks=(*touches.remarks, *missing_note_of(journeys, options.by)),
     )
+
+
+def refuse_rows(**arguments: object) -> None:
+    """Raise InvalidValue where an argument that needs the rows of journeys is given."""
+    for name, value in arguments.items():
+        if value is not None:
+            rule = "be left out for statistics that add up: it needs the rows of journeys"
+            raise InvalidValue.of(name, rule, value)

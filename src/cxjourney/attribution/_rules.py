@@ -19,7 +19,7 @@ from cxjourney._support.validation import (
     duration_us,
 )
 from cxjourney._support.words import how_long
-from cxjourney.attribution._rule_credits import Options, by_rule, distinct_names, once_each
+from cxjourney.attribution._rule_credits import Options, by_rule
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import BySegment, SegmentBy, check_journeys
 
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
     from cxjourney._support.array_types import Floats
     from cxjourney.attribution._attribution import Attribution, Of, RuleOptions
-    from cxjourney.attribution._touches import Touches
-    from cxjourney.journeys import By, Journeys
+    from cxjourney.attribution._touches import Places
+    from cxjourney.journeys import By, Journeys, JourneyStatistics
 
 
 @overload
 def first_touch(
-    journeys: Journeys, *, segment: None = None, **options: Unpack[RuleOptions]
+    journeys: Journeys | JourneyStatistics, *, segment: None = None, **options: Unpack[RuleOptions]
 ) -> Attribution: ...
 @overload
 def first_touch(
-    journeys: Journeys, *, segment: SegmentBy, **options: Unpack[RuleOptions]
+    journeys: Journeys | JourneyStatistics, *, segment: SegmentBy, **options: Unpack[RuleOptions]
 ) -> BySegment[Attribution]: ...
 def first_touch(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: By = "channel",
     of: Of = "conversions",
@@ -56,7 +56,7 @@ def first_touch(
     Parameters
     ----------
     journeys
-        The journeys, or aggregated paths.
+        The journeys, aggregated paths, or statistics that add up, all touches of which count.
     by
         What is credited: "touchpoint", "channel", "stage", "owner", or a pair of them.
     of
@@ -91,10 +91,8 @@ def first_touch(
     7.0
     """
 
-    def shares(touches: Touches) -> Floats:
-        share = np.zeros(len(touches.code))
-        share[touches.offsets[:-1]] = 1.0
-        return share
+    def shares(places: Places) -> Floats:
+        return places.first.astype(np.float64)
 
     return by_rule(
         "first touch", shares, journeys, Options(by, of, look_back, ignore, costs, segment, level)
@@ -103,14 +101,14 @@ def first_touch(
 
 @overload
 def last_touch(
-    journeys: Journeys, *, segment: None = None, **options: Unpack[RuleOptions]
+    journeys: Journeys | JourneyStatistics, *, segment: None = None, **options: Unpack[RuleOptions]
 ) -> Attribution: ...
 @overload
 def last_touch(
-    journeys: Journeys, *, segment: SegmentBy, **options: Unpack[RuleOptions]
+    journeys: Journeys | JourneyStatistics, *, segment: SegmentBy, **options: Unpack[RuleOptions]
 ) -> BySegment[Attribution]: ...
 def last_touch(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: By = "channel",
     of: Of = "conversions",
@@ -148,10 +146,8 @@ def last_touch(
     """
     ignore = check_names(ignore, "ignore")
 
-    def shares(touches: Touches) -> Floats:
-        share = np.zeros(len(touches.code))
-        share[touches.offsets[1:] - 1] = 1.0
-        return share
+    def shares(places: Places) -> Floats:
+        return places.last.astype(np.float64)
 
     name = f"last touch but {', '.join(sorted(ignore))}" if ignore else "last touch"
     return by_rule(
@@ -161,7 +157,7 @@ def last_touch(
 
 @overload
 def linear(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     distinct: bool = False,
     segment: None = None,
@@ -169,14 +165,14 @@ def linear(
 ) -> Attribution: ...
 @overload
 def linear(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     distinct: bool = False,
     segment: SegmentBy,
     **options: Unpack[RuleOptions],
 ) -> BySegment[Attribution]: ...
 def linear(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: By = "channel",
     of: Of = "conversions",
@@ -214,19 +210,16 @@ def linear(
     """
     check_flag(distinct, "distinct")
 
-    def shares(touches: Touches) -> Floats:
-        if distinct:
-            return once_each(touches) / distinct_names(touches)[touches.journey]
-        return 1.0 / touches.length[touches.journey]
+    def shares(places: Places) -> Floats:
+        return np.where(places.first, 1.0, 0.0 if distinct else 1.0) / places.length
 
-    return by_rule(
-        "linear", shares, journeys, Options(by, of, look_back, ignore, costs, segment, level)
-    )
+    options = Options(by, of, look_back, ignore, costs, segment, level)
+    return by_rule("linear", shares, journeys, options, named=distinct)
 
 
 @overload
 def position_based(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     first: float = 0.4,
     last: float = 0.4,
@@ -235,7 +228,7 @@ def position_based(
 ) -> Attribution: ...
 @overload
 def position_based(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     first: float = 0.4,
     last: float = 0.4,
@@ -243,7 +236,7 @@ def position_based(
     **options: Unpack[RuleOptions],
 ) -> BySegment[Attribution]: ...
 def position_based(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: By = "channel",
     of: Of = "conversions",
@@ -292,16 +285,14 @@ def position_based(
     if not 0 < first + last <= 1:
         raise InvalidValue.of("first + last", "be more than 0 and at most 1", first + last)
 
-    def shares(touches: Touches) -> Floats:
-        length = touches.length[touches.journey]
-        between = (1 - first - last) / np.maximum(length - 2, 1)
-        share = np.where(length > 2, between, 0.0)
-        begin, end = touches.offsets[:-1], touches.offsets[1:] - 1
-        alone, pair = touches.length == 1, touches.length == 2
-        scale = np.where(pair, 1 / (first + last), 1.0)
-        share[begin] = np.where(alone, 1.0, first * scale)
-        share[end] = np.where(alone, 1.0, last * scale)
-        return share
+    def shares(places: Places) -> Floats:
+        between = (1 - first - last) / np.maximum(places.length - 2, 1)
+        scale = np.where(places.length == 2, 1 / (first + last), 1.0)
+        return np.select(
+            [places.first & places.last, places.first, places.last],
+            [np.ones(len(scale)), first * scale, last * scale],
+            between,
+        )
 
     return by_rule(
         f"position {first:g}/{1 - first - last:g}/{last:g}",
@@ -313,7 +304,7 @@ def position_based(
 
 @overload
 def time_decay(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     half_life: timedelta | str = timedelta(days=7),
     segment: None = None,
@@ -321,14 +312,14 @@ def time_decay(
 ) -> Attribution: ...
 @overload
 def time_decay(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     half_life: timedelta | str = timedelta(days=7),
     segment: SegmentBy,
     **options: Unpack[RuleOptions],
 ) -> BySegment[Attribution]: ...
 def time_decay(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: By = "channel",
     of: Of = "conversions",
@@ -382,13 +373,12 @@ def time_decay(
     half_life = check_duration(half_life, "half_life")
     half = duration_us(half_life)
 
-    def shares(touches: Touches) -> Floats:
-        assert touches.before_us is not None  # noqa: S101 - required above
+    def shares(places: Places) -> Floats:
+        before, journey = places.before_us, places.journey
+        assert before is not None and journey is not None  # noqa: S101, PT018 - required above
         # the touch next to the conversion has exponent 0, so that long journeys do not underflow
-        closest = touches.before_us[touches.offsets[1:] - 1]
-        weight = np.exp2(-(touches.before_us - closest[touches.journey]) / half)
-        total = np.bincount(touches.journey, weight, minlength=len(touches.worth))
-        return weight / total[touches.journey]
+        weight = np.exp2(-(before - before[places.last][journey]) / half)
+        return weight / np.bincount(journey, weight)[journey]
 
     return by_rule(
         f"time decay, half-life {how_long(half_life)}",
@@ -400,14 +390,14 @@ def time_decay(
 
 @overload
 def participation(
-    journeys: Journeys, *, segment: None = None, **options: Unpack[RuleOptions]
+    journeys: Journeys | JourneyStatistics, *, segment: None = None, **options: Unpack[RuleOptions]
 ) -> Attribution: ...
 @overload
 def participation(
-    journeys: Journeys, *, segment: SegmentBy, **options: Unpack[RuleOptions]
+    journeys: Journeys | JourneyStatistics, *, segment: SegmentBy, **options: Unpack[RuleOptions]
 ) -> BySegment[Attribution]: ...
 def participation(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: By = "channel",
     of: Of = "conversions",
@@ -443,9 +433,9 @@ def participation(
     >>> dict(cx.attribution.participation(journeys).credit)
     {'a': 4.0, 'b': 4.0}
     """
-    return by_rule(
-        "participation",
-        once_each,
-        journeys,
-        Options(by, of, look_back, ignore, costs, segment, level),
-    )
+
+    def shares(places: Places) -> Floats:
+        return places.first.astype(np.float64)
+
+    options = Options(by, of, look_back, ignore, costs, segment, level)
+    return by_rule("participation", shares, journeys, options, named=True)

@@ -11,14 +11,121 @@ from cxjourney._stats.buckets import BucketFigures, resting_on
 from cxjourney._stats.units import Units
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.validation import check_duration, check_names, duration_us
-from cxjourney.journeys import By, grain_codes, units_of, visits_of
+from cxjourney.journeys import (
+    By,
+    conversions_of,
+    grain_codes,
+    outcomes_of,
+    statistics_of,
+    touches_counted,
+    units_of,
+    visits_of,
+    worth_of_conversions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import timedelta
 
     from cxjourney.attribution._attribution import Of
-    from cxjourney.journeys import Journeys
+    from cxjourney.journeys import Journeys, JourneyStatistics
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Places:
+    """Where in its journey each touch stands.
+
+    Attributes
+    ----------
+    length
+        Number of touches of the journey; of names, where names count once.
+    first, last
+        Whether the touch is the first or last of the journey; where names count once, both say
+        whether it is the first of its name.
+    journey, before_us
+        Journey of each touch, and the time to the conversion [µs]; None where nobody knows.
+    """
+
+    length: Ints
+    first: Bools
+    last: Bools
+    journey: Ints | None = None
+    before_us: Ints | None = None
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class CountedTouches:
+    """Touches of converting journeys as statistics that add up have them: alike ones in one row.
+
+    Attributes
+    ----------
+    names, code
+        The K names, and that of each row.
+    unit, count, worth
+        The unit of each row, how many touches it has, and what their journeys bring.
+    where
+        Where in its journey each stands.
+    held
+        Journeys in each unit.
+    n_converting, several, unattributed
+        Converting journeys with a touch, whether any of them touches two names, and what those
+        without a touch bring.
+    """
+
+    names: tuple[str, ...]
+    code: Ints
+    unit: Ints
+    count: Ints
+    worth: Floats
+    where: Places
+    held: Floats
+    n_converting: int
+    several: bool
+    unattributed: float
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """As of `Touches`."""
+        return touch_remarks(self.n_converting, several=self.several)
+
+    def credits(self, share: Floats) -> BucketFigures:
+        """Return the credit of each name, given the share of its journey that a touch takes."""
+        place = self.unit * len(self.names) + self.code
+        shape = (len(self.held), len(self.names))
+        own, rests = (
+            np.bincount(place, share * values, minlength=shape[0] * shape[1])
+            .astype(np.float64)
+            .reshape(shape)
+            for values in (self.worth, self.count)
+        )
+        return BucketFigures(
+            whole=own.sum(axis=0),
+            without=at_full_size(own.sum(axis=0) - own, self.held),
+            units=resting_on(rests, self.held > 0),
+        )
+
+
+def touches_of_statistics(
+    statistics: JourneyStatistics, *, by: By, of: Of, named: bool
+) -> CountedTouches:
+    """Return the touches of statistics; with `named`, each name of a journey once."""
+    axes, count, worth = touches_counted(statistics, by, "touched" if named else "touches")
+    several = axes["length"] if named else touches_counted(statistics, by, "touched")[0]["length"]
+    won = conversions_of(statistics, by)
+    at_once = won if of == "conversions" else worth_of_conversions(statistics)[1]
+    edge = axes.get("edge", np.full(len(count), 3))
+    return CountedTouches(
+        names=statistics_of(statistics, by).names,
+        code=axes["node"],
+        unit=axes["unit"],
+        count=count,
+        worth=count.astype(np.float64) if of == "conversions" else worth,
+        where=Places(length=axes["length"], first=edge % 2 > 0, last=edge > 1),
+        held=outcomes_of(statistics).sum(axis=(1, 2)).astype(np.float64),
+        n_converting=int(won[:, 1].sum()),
+        several=bool((several > 1).any()),
+        unattributed=float(at_once[:, 0].sum()),
+    )
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -61,6 +168,25 @@ class Touches:
     def journey(self) -> Ints:
         """Journey of each touch."""
         return np.repeat(np.arange(len(self.worth)), self.length)
+
+    def places(self, *, named: bool) -> Places:
+        """Return where in its journey each touch stands; with `named`, by name instead."""
+        length = self.length[self.journey]
+        if not named:
+            first, last = np.zeros((2, len(self.code)), dtype=np.bool_)
+            first[self.offsets[:-1]] = last[self.offsets[1:] - 1] = True
+            return Places(
+                length=length,
+                first=first,
+                last=last,
+                journey=self.journey,
+                before_us=self.before_us,
+            )
+        key = self.journey * max(len(self.names), 1) + self.code
+        once = np.zeros(len(key), dtype=np.bool_)
+        once[np.unique(key, return_index=True)[1]] = True
+        several = np.bincount(self.journey, once, minlength=len(self.worth)).astype(np.int64)
+        return Places(length=several[self.journey], first=once, last=once)
 
     @property
     def remarks(self) -> tuple[str, ...]:

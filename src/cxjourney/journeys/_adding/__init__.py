@@ -8,6 +8,8 @@ from cxjourney.journeys._adding._finishing import conversions_of as conversions_
 from cxjourney.journeys._adding._finishing import grid_notes as grid_notes
 from cxjourney.journeys._adding._finishing import left_out_of as left_out_of
 from cxjourney.journeys._adding._finishing import mean_worth as mean_worth
+from cxjourney.journeys._adding._finishing import outcomes_of as outcomes_of
+from cxjourney.journeys._adding._finishing import touches_counted as touches_counted
 from cxjourney.journeys._adding._finishing import transitions_of as transitions_of
 from cxjourney.journeys._adding._finishing import worth_of_conversions as worth_of_conversions
 from cxjourney.journeys._adding._journey_statistics import JourneyStatistics as JourneyStatistics

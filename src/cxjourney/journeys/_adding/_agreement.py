@@ -41,6 +41,9 @@ def check_agreement(
         used, place = np.unique(key, return_inverse=True)
         return used, sums(place, tables[table].values[:, column], len(used))
 
+    def lengths(table: str) -> Ints:
+        return tables[table].axis(plan.kinds[table], sizes)["length"]
+
     outcomes = total("outcomes", "unit", "outcome")
     for name in map(grain_name, plan.grains):
         node, place, touch = f"node {name}", f"place {name}", f"node {TOUCH}"
@@ -71,6 +74,8 @@ def check_agreement(
             and (total(f"nodes {name}", node) <= visits.sum(axis=0)).all()
             and np.array_equal(total(f"nodes {name}", node) > 0, visits.sum(axis=0) > 0)
             and (outcomes[:, :1] >= total(f"touched {name}", "unit", node)).all()
+            and (visits >= total(f"touches {name}", "unit", node)).all()
+            and all(lengths(f"{one} {name}").all() for one in ("touches", "touched"))
             and (total("values", "unit") <= outcomes[:, 0]).all()
             and visits.sum(axis=0).all()
         )

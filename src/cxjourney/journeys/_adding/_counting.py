@@ -17,7 +17,7 @@ from cxjourney.journeys._units import units_of
 from cxjourney.journeys._visits import grain_name, visits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cxjourney._support.array_types import Floats, Ints
     from cxjourney.journeys._adding._plan import Plan
@@ -101,7 +101,7 @@ def _of_grain(
         ),
         "edges": table("edges", [*np.divmod(pair, k + 2)], _edges(visits, moved, edge, len(pair))),
         "nodes": table("nodes", [come % max(k, 1)]),
-        "touched": table("touched", [unit[come[won] // max(k, 1)], come[won] % max(k, 1)]),
+        **_touches(visits, node, come[won], table),
     }
     if name != TOUCH:
         long = followed_visits(visits)
@@ -113,6 +113,32 @@ def _of_grain(
         found[f"{member} of {name}"] = counted(
             kind, sizes, [node[known], codes[member][known]], None
         )
+    return found
+
+
+def _touches(
+    visits: Visits, node: Ints, come: Ints, table: Callable[..., Counts]
+) -> dict[str, Counts]:
+    """Return touches of converting journeys by length and place, and names by how many there are.
+
+    `come` is the number of journey and node, journey (nodes) + node, of each name that is touched.
+    """
+    journeys, unit, k = visits.journeys, _units(visits.journeys), max(len(visits.names), 1)
+    money = np.stack(_money(np.nan_to_num(journeys.value)), axis=1)
+    won = np.flatnonzero(journeys.converted[visits.journey])
+    journey = visits.journey[won]
+    edge = np.zeros(len(visits), dtype=np.int64)
+    edge[visits.first] += 1
+    edge[visits.last] += 2
+    owner, name = np.divmod(come, k)
+    distinct_names = np.bincount(owner, minlength=len(journeys.outcome))
+    found = {}
+    for kind, of, axes in (
+        ("touches", journey, [node[won], journeys.lengths[journey], edge[won]]),
+        ("touched", owner, [name, distinct_names[owner]]),
+    ):
+        values = [np.ones(len(of), dtype=np.int64), *money[of].T]
+        found[kind] = table(kind, [unit[of], *axes], values)
     return found
 
 

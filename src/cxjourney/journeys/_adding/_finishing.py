@@ -314,6 +314,26 @@ def worth_of_conversions(statistics: JourneyStatistics) -> tuple[Ints, Floats]:
     return known, value
 
 
+def touches_counted(
+    statistics: JourneyStatistics, by: By, kind: str
+) -> tuple[dict[str, Ints], Ints, Floats]:
+    """Return the codes, counts and worths of a table of touches of converting journeys.
+
+    Parameters
+    ----------
+    statistics, by
+        The statistics, and a grain of theirs.
+    kind
+        "touches", by the length of the journey and the place (1 first, 2 last, 3 both), or
+        "touched", names by how many the journey touches.
+    """
+    moves_of(statistics, by)  # refuses a grain that was not counted
+    axes, counts = table_of(statistics, kind, by)
+    worth = [total / MICRO for total in whole_number(counts.values[:, 1:])]
+    short = {axis.split(" ")[0]: codes for axis, codes in axes.items()}
+    return short, counts.values[:, 0], np.array(worth, dtype=np.float64)
+
+
 def mean_worth(statistics: JourneyStatistics) -> float:
     """Return the mean value of a conversion [currency], NaN where none is known."""
     counts = statistics.tables["values"].values

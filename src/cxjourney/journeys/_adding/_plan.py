@@ -86,7 +86,7 @@ class Plan:
         """What each table holds."""
         kinds = {
             "outcomes": Kind(axes=("unit", "outcome", "origin")),
-            "values": Kind(axes=("unit", "visited"), columns=_MONEY, wide=((1, 5),), signed=True),
+            "values": _money("unit", "visited"),
         }
         for name in map(grain_name, self.grains):
             node, place = f"node {name}", f"place {name}"
@@ -99,7 +99,8 @@ class Plan:
                     axes=(node, place), columns=_EDGE, wide=((2, 5), (5, 11), (12, 16)), signed=True
                 ),
                 f"nodes {name}": Kind(axes=(node,), columns=("journeys",)),
-                f"touched {name}": Kind(axes=("unit", node)),
+                f"touches {name}": _money("unit", node, "length", "edge"),
+                f"touched {name}": _money("unit", node, "length"),
                 **{
                     f"{member} of {name}": Kind(axes=(node, f"node {member}"))
                     for member in self.members
@@ -117,7 +118,7 @@ class Plan:
 
     def sizes(self, names: Mapping[str, tuple[str, ...]]) -> Mapping[str, int]:
         """Return the size of each axis, given the names."""
-        sizes = {"unit": 64, "outcome": 3, "origin": 3, "visited": 2}
+        sizes = {"unit": 64, "outcome": 3, "origin": 3, "visited": 2, "length": 1 << 24, "edge": 4}
         sizes |= {"fine": self.grid.n_fine + 1, "coarse": self.grid.n_coarse}
         for vocabulary, some in names.items():
             sizes |= {f"node {vocabulary}": len(some), f"place {vocabulary}": len(some) + 2}
@@ -176,6 +177,11 @@ class Plan:
         return cls(**facts)
 
 
-_MONEY = ("known", "units0", "units1", "units2", "units3")
+def _money(*axes: str) -> Kind:
+    """Return the kind of a table of counts and of the values that they come with."""
+    return Kind(axes=axes, columns=("count", *_UNITS), wide=((1, 5),), signed=True)
+
+
+_UNITS = ("units0", "units1", "units2", "units3")
 _WAITS = ("wait0", "wait1", "wait2", *(f"square{i}" for i in range(6)))
-_EDGE = ("journeys", "timed", *_WAITS, "known", "units0", "units1", "units2", "units3")
+_EDGE = ("journeys", "timed", *_WAITS, "known", *_UNITS)
