@@ -172,6 +172,10 @@ def test_ids_give_way_to_pseudonyms_in_every_place(layout, table):
     log = cx.read_csv(table, layout=layout(), pseudonyms=key)
     assert len(log.customer_ids) == len(plain.customer_ids) == 2
     assert not {*log.customer_ids} & {*plain.customer_ids}
+    own = PLAIN.replace('timestamp = "ended"', 'timestamp = ["ended", "mail"]')
+    with pytest.raises(InvalidValue, match="timestamp must not name a column of ids"):
+        cx.read_csv(table, layout=layout(own), pseudonyms=key)  # a message would show a cell
+    layout()
     for name in ("mail", "phone"):  # either holds ids
         with pytest.raises(InvalidValue, match="not name a column of ids"):
             cx.read_csv(table, layout=layout(), pseudonyms=key, attributes=[name])
@@ -187,6 +191,7 @@ def test_ids_give_way_to_pseudonyms_in_every_place(layout, table):
         ('customer = ["mail", "phone"]', 'custmer = ["mail"]', UnknownName, r"key 'custmer' is not in \[columns\].*did you mean 'customer'"),
         ('customer = ["mail", "phone"]', 'customer = { frist = ["mail"] }', UnknownName, r"key 'frist' is not in \[columns\] customer.*'first'"),
         ('customer = ["mail", "phone"]', 'customer = { constant = "x" }', InvalidValue, r"\[columns\] customer of 'desk.toml' must name columns"),
+        ('customer = ["mail", "phone"]', 'customer = ["mail", []]', InvalidValue, r"\[columns\] customer of 'desk.toml' must be a column or a list"),
         ("main = true", "main = 1", InvalidValue, r"\[\[steps\]\] number 2, main of 'desk.toml' must be true or false"),
         ('name = "done"', "", InvalidValue, r"\[\[steps\]\] number 2 of 'desk.toml' must have either a name or a touchpoint"),
         ('all = ["case", "begun"]', "", InvalidValue, r"\[recognised\] of 'desk.toml' must name columns"),

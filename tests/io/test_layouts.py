@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import pytest
 
@@ -11,6 +12,7 @@ from cxjourney import io
 from cxjourney.cli._input import _read
 from cxjourney.cli._main import _parser
 from cxjourney.exceptions import InvalidData
+from cxjourney.privacy import PseudonymKey
 
 
 def read(file, layout, **options):
@@ -538,7 +540,19 @@ def test_surveymonkey_reads_below_two_rows_of_headers(tmp_path):
         "118002,41,01/05/2026 01:00:00 PM,01/05/2026 01:03:00 PM,1.2.3.5,,,,,4,,,Store\n",
         encoding="utf-8",
     )
-    log = read(file, layout="surveymonkey", score="How likely are you to recommend us?")
+    question = "How likely are you to recommend us?"
+    log = read(file, layout="surveymonkey", score=question)
+    plain = file.read_text(encoding="utf-8")
+    for old, new in (
+        ("08:00:00 AM", "08:00"),
+        ("08:03:00 AM", "08:03"),
+        ("01:00:00 PM", "13:00"),
+        ("01:03:00 PM", "13:03"),
+        ("01/05/2026", "2026-01-05"),
+    ):
+        plain = plain.replace(old, new)
+    file.write_text(plain, encoding="utf-8")  # as a workbook has dates, and some exports
+    assert read(file, layout="surveymonkey", score=question) == log
     rows = [(i.customer.id, f"{i.timestamp:%H:%M}", i.score) for i in by_customer(log)]
     assert rows == [
         ("118002", "13:00", None),
@@ -546,3 +560,17 @@ def test_surveymonkey_reads_below_two_rows_of_headers(tmp_path):
         ("c7", "08:00", None),
         ("c7", "08:03", 9.0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("layout", "text"), [("shopify-orders", SHOPIFY), ("zendesk-tickets", ZENDESK)]
+)
+def test_no_mail_address_outlives_the_reading_with_a_key(tmp_path, layout, text):
+    file = tmp_path / "export.csv"
+    file.write_text(text, encoding="utf-8")
+    key = PseudonymKey(bytes(range(32)))
+    plain, log = (io.read_csv(file, layout=layout, pseudonyms=k) for k in (None, key))
+    assert len(log.customer_ids) == len(plain.customer_ids)
+    assert b"x.org" in pickle.dumps(plain)
+    assert b"x.org" not in pickle.dumps(log)
+    assert io.read_csv(file, layout=layout, pseudonyms=key) == log

@@ -495,7 +495,7 @@ class _Reader:
 
     def places(self, data: Any, where: str) -> tuple[tuple[str, ...], ...]:
         items = [data] if isinstance(data, str) else data
-        if not isinstance(items, list):
+        if not isinstance(items, list) or [] in items:
             self.refuse(where, "be a column or a list of columns", data)
         return tuple(self.names([i] if isinstance(i, str) else i, where) for i in items)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from cxjourney.privacy import PseudonymKey
 
 _PLACE = "place:"
+_ISO = re.compile(r"\d{4}-\d\d-\d\d")
 _NUMBERS = {"score", "emotion", "expectation", "value", "duration", "seq"}
 _ROLES = {
     "customer",
@@ -178,18 +180,16 @@ def _overridden(layout: Layout, named: Mapping[str, str]) -> Layout:
 
 def _check_protected(layout: Layout, key: PseudonymKey | None) -> None:
     """Raise InvalidValue where a column of ids would be kept as something else as well."""
-    sources = {**layout.columns} | {attribute_role(n): s for n, s in layout.attributes.items()}
+    sources = [*layout.columns.items()]
+    sources += [(attribute_role(name), source) for name, source in layout.attributes.items()]
     for step in layout.steps:
-        sources |= {"touchpoint": step.touchpoint, **step.columns}
-    places = {
-        f"{role}:{i}": place
-        for role, source in sources.items()
-        if role not in PROTECTED
-        for i, place in enumerate(place for group in source.first for place in group)
-    }
-    for role in {*PROTECTED} & {*sources}:
-        for place in (place for group in sources[role].first for place in group):
-            check_protected({role: place, **places}, key)
+        sources += [("timestamp", step.timestamp), ("touchpoint", step.touchpoint)]
+        sources += [*step.columns.items()]
+    places = [(role, name) for role, source in sources for group in source.first for name in group]
+    others = {f"{role}:{i}": n for i, (role, n) in enumerate(places) if role not in PROTECTED}
+    for role, name in places:
+        if role in PROTECTED:
+            check_protected({role: name, **others}, key)
 
 
 @attrs.frozen
@@ -251,7 +251,8 @@ def _log(layout: Layout, table: _Table, options: dict[str, Any], decimal: str) -
         table=table if kept.all() else table.take(number),
         number=number,
         tz=options["tz"],
-        fmt=options.pop("timestamp_format") or layout.timestamp_format,
+        fmt=options.pop("timestamp_format"),
+        usual=layout.timestamp_format,
         unit=options.pop("timestamp_unit", None) or layout.timestamp_unit,
         decimal=decimal,
         refuse=options.get("missing", "refuse") == "refuse",
@@ -281,12 +282,16 @@ def _log(layout: Layout, table: _Table, options: dict[str, Any], decimal: str) -
 
 @attrs.frozen(kw_only=True)
 class _Cells:
-    """The rows that count, and how their times are read; `number` is that of each in the file."""
+    """The rows that count, and how their times are read; `number` is that of each in the file.
+
+    The usual format is that of the layout, which ISO 8601 and dates of Excel do not need.
+    """
 
     table: _Table
     number: NDArray[np.intp]
     tz: str
     fmt: str | None
+    usual: str | None
     unit: str | None
     decimal: str
     refuse: bool
@@ -295,13 +300,15 @@ class _Cells:
         names = [place for places in source.first for place in places]
         names = [name for name in names if name in self.table.columns]
         name = names[0] if names else "timestamp"
+        cells, fmt = self.table.first(source.first), self.fmt
+        if fmt is None and self.usual and not all(map(_ISO.match, cells.names)):
+            fmt = self.usual
         if len(names) == 1 and name in self.table.raw:  # strings that no object stands for
             values = self.table.raw[name]
         else:
-            cells = self.table.first(source.first)
             values = np.array([*cells.names, None], dtype=object)[cells.codes]
         try:
-            found = read_timestamps(values, tz=self.tz, fmt=self.fmt, unit=self.unit, name=name)
+            found = read_timestamps(values, tz=self.tz, fmt=fmt, unit=self.unit, name=name)
         except InvalidData as error:
             raise _at_rows(error, self.number) from None
         if source.when is None:
