@@ -517,3 +517,19 @@ def test_an_encoding_is_proposed_with_its_evidence_and_another_can_be_given(tmp_
     assert "--encoding shift_jis" in found.commands[0]
     with pytest.raises(InvalidValue, match="encoding must"):
         cx.inspect_file(tmp_path / "odd.csv", encoding="latin-77")
+
+
+def test_what_tells_a_person_is_not_printed_however_few_there_are(tmp_path):
+    lines = ["kunde,alias,event,time,agent"]
+    for n in range(24):
+        alias = f"nick{n % 4}{'ab'[n % 8 > 3]}"
+        lines.append(
+            f"{4711 + n % 4},{alias},{'visit' if n % 3 else 'order'},2026-01-{n + 1:02},Ada"
+        )
+    for name, rows in (("all.csv", lines), ("one.csv", [lines[0], *lines[1::4]])):
+        (tmp_path / name).write_text("\n".join(rows), encoding="utf-8")
+        found = cx.inspect_file(tmp_path / name)
+        said = f"{found}{found._repr_html_()}{json.dumps(found.to_dict())}"
+        assert "'visit'" in said
+        for value in ("4711", "4712", "nick", "Ada"):
+            assert value not in said

@@ -134,11 +134,6 @@ class ColumnFacts:
         return self.n_missing / self.n if self.n else 0.0
 
     @property
-    def ambiguous(self) -> bool:
-        """Whether day and month could change places."""
-        return len(self.readings) > 1
-
-    @property
     def time(self) -> TimeReading | None:
         """The way to read it as times, where all of it is."""
         return self.readings[0] if self.readings else None
@@ -291,9 +286,7 @@ def _step_of(times: Iterable[int]) -> str:
     return "fractions of a second"
 
 
-@cache
-def _reader(fmt: str) -> Callable[[str], Moment | None]:
-    return format_reader(fmt)
+_reader = cache(format_reader)
 
 
 @cache

@@ -118,7 +118,7 @@ def roles_of(facts: Mapping[str, ColumnFacts], columns: Mapping[str, Cells]) -> 
     if not found["customer"]:  # a process is followed by its cases
         found["customer"] = found["case"]
     varies: dict[str, float] = {}
-    of_one: set[str] = set()
+    of_one: set[str] = set() if found["customer"] else {*facts}  # nobody knows
     if found["customer"]:
         customers = columns[found["customer"][0].column]
         for name, one in facts.items():

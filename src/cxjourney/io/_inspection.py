@@ -13,7 +13,7 @@ from cxjourney._support.table import Table
 from cxjourney._support.words import counted
 from cxjourney.exceptions import InputFileError
 from cxjourney.io._column_facts import facts_of
-from cxjourney.io._column_roles import is_of_people, roles_of, row_kind
+from cxjourney.io._column_roles import hint, is_of_people, roles_of, row_kind
 from cxjourney.io._encodings import check_encoding
 from cxjourney.io._file_sample import sample_of
 from cxjourney.io._files import find_files, show_path
@@ -326,12 +326,15 @@ def _cells(one: ColumnFacts, roles: Roles, could: list[str]) -> str:
         return f"about {length:.0f} characters"
     if one.kind == "id" or {"customer", "case"} & {*could}:
         return one.shape
+    named_so = 2 in {hint("touchpoint", one.name), hint("channel", one.name)}
+    personal = one.name in roles.of_one or is_of_people(one.name)
+    if (personal and not named_so) or one.shape.startswith("an "):
+        return one.shape
     if one.numeric > 0.99:
         return f"{one.low:,.6g} to {one.high:,.6g}"
     often = one.counts
     if "touchpoint" not in could:
-        personal = is_of_people(one.name) or one.name in roles.of_one
-        if personal or one.distinct > _FEW or one.shape.startswith("an "):
+        if one.distinct > _FEW:
             return one.shape
         often = {value: n for value, n in one.counts.items() if n > 1}
     most = sorted(often, key=lambda value: -often[value])[:_SHOWN]

@@ -83,7 +83,7 @@ def _of_times(one: ColumnFacts) -> list[str]:
     if one.kind != "time" and not hint("timestamp", one.name):
         return []
     said = []
-    if one.ambiguous:
+    if len(one.readings) > 1:
         ways = "; ".join(f"as {r.form} {r.span}" for r in one.readings)
         said.append(f"{named}: day and month could change places, which nothing settles: {ways}.")
     us = np.repeat(np.array(time.times), np.array([*one.counts.values()]))
