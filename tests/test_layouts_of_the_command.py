@@ -105,6 +105,27 @@ def test_what_does_not_fit_is_refused_in_one_line(folder, capsys, arguments, mes
     assert message in capsys.readouterr().err
 
 
+def test_a_scale_is_found_and_none_is_taken(folder, capsys):
+    (folder / "survey.csv").write_text(
+        "StartDate,EndDate,Finished,ResponseId,Q1,Q2,Q3,Q4\n"
+        "Start,End,Finished,Response,Recommend?,Satisfied?,Age,Used\n"
+        '"{""ImportId"":""startDate""}",x,x,x,x,x,x,x\n'
+        "2026-01-05 08:00:00,2026-01-05 08:04:00,1,R_1,10,4,34,1\n"
+        "2026-01-06 08:00:00,2026-01-06 08:04:00,1,R_2,0,5,61,\n",
+        encoding="utf-8",
+    )
+    command = ["trend", "survey.csv", "--figure", "conversions"]
+    assert main(command) == 0
+    (line,) = [s for s in capsys.readouterr().out.splitlines() if s.startswith("score: ")]
+    assert line == (
+        "score: none is taken, since no scale is guessed; whole numbers stand in 'Q1' (0 to 10), "
+        "'Q2' (4 to 5) (--score names a question)"
+    )
+    assert main([*command, "--score", "Q1", "--scale", "0-10"]) == 0
+    assert "score: " not in capsys.readouterr().out
+    assert main([*command, "--score", "Q3", "--scale", "0-10"]) == 2
+
+
 def test_layouts_are_listed(capsys):
     assert main(["layouts"]) == 0
     text = capsys.readouterr().out

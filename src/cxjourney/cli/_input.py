@@ -20,7 +20,7 @@ from cxjourney.cli._printing import in_options
 from cxjourney.exceptions import InputFileError, InvalidValue, OutcomeUndetermined
 from cxjourney.io import find_files, format_of
 from cxjourney.journeys import InactivitySuggestion, Journeys, visits_of
-from cxjourney.log import InteractionLog, check_no_column, odd_times
+from cxjourney.log import InteractionLog, check_no_column, encode_values, odd_times
 from cxjourney.privacy import PseudonymKey
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ TOLD = {  # what readers of files are told about how one is written
     "parquet": (),
 }
 _OF_WIDE = ("customer", "journey", "value")
+_SCORES = {str(score) for score in range(11)}  # what answers on the usual scales are
 _MANY = 30  # visits from which an end that nothing follows is no chance
 
 
@@ -144,6 +145,8 @@ def _read(
         further |= {"layout": layout, "timestamp_format": arguments.timestamp_format}
         if arguments.tz is None:  # the layout may say it
             further.pop("tz")
+        if layout.form == "answers" and arguments.score is None:
+            said.append(_scales(file, layout, present, shape))
         return _with_rows(read(file, **named(arguments), **told, **further), file), layout
     known = [name for names in KNOWN_NAMES.values() for name in names if name in present]
     empty = io.empty_columns(file, known, **shape)
@@ -171,6 +174,22 @@ def _layout(
         f"{role}: {words}" for role, words in found.described(present).items() if role not in given
     )
     return found
+
+
+def _scales(file: str, layout: Layout, present: Sequence[str], shape: FileForm) -> str:
+    """Return which questions of a survey have answers that could be a score; none is taken."""
+    others, found = layout.others(present), []
+    if others:
+        roles = {"customer": others[0], **{f"attribute:{name}": name for name in others}}
+        for role, column in io.columns_by_content(file, roles, **shape).items():
+            answers = encode_values(column)
+            codes = answers.codes[layout.header_rows - 1 :]
+            texts = {str(answers.names[code]) for code in np.unique(codes[codes >= 0])} - {""}
+            if len(texts) > 1 and all(text in _SCORES for text in texts) and role != "customer":
+                low, *_, high = sorted(map(int, texts))
+                found.append(f"{role.partition(':')[2]!r} ({low} to {high})")
+    which = f"; whole numbers stand in {', '.join(found)}" if found else ""
+    return f"score: none is taken, since no scale is guessed{which} (--score names a question)"
 
 
 def _suggested(

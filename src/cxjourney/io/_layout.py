@@ -245,6 +245,11 @@ class Layout:
         names += [name for key in keys for name in key]
         return tuple(dict.fromkeys(names))
 
+    def others(self, header: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns of a header that the layout does not name, where they have names."""
+        own = {column for place in self.places() for column in find(place, header)}
+        return tuple(n for n in header if n.strip() and n not in own and header.count(n) == 1)
+
     def sources(self) -> list[Source | Condition]:
         """Return all that names columns."""
         found: list[Source | Condition | None] = [*self.leave_out]
