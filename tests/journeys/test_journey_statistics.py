@@ -100,6 +100,8 @@ def results_of(statistics):
         cx.critical.centralities(statistics),
         cx.attribution.markov(statistics, of="value"),
         *(rule(statistics, of="value") for rule in RULES),
+        cx.omnichannel.transitions(statistics),
+        cx.omnichannel.transitions(statistics, by="touchpoint", closing=False),
         cx.attribution.markov(statistics, by="touchpoint"),
         cx.whatif.baseline(statistics),
         cx.whatif.levers(statistics),
@@ -264,6 +266,40 @@ def test_credits_by_rule_are_those_of_the_journeys(rule, of, seed, by):
     for column in raw.table.column_names[1:]:
         mine = np.asarray(found.table[column], dtype=np.float64)[order]
         assert np.allclose(raw.table[column], mine, atol=1e-9, equal_nan=True), column
+
+
+@given(seed=st.integers(0, 30), customers=st.sampled_from([3, 90]), dates=st.booleans())
+@settings(max_examples=12)
+@pytest.mark.parametrize("by", ["touchpoint", "channel"])
+@pytest.mark.parametrize("closing", [True, False])
+def test_transitions_are_those_of_the_journeys(by, closing, seed, customers, dates):
+    rows, until = rows_of(seed, customers)
+    if dates:
+        rows = tuple((w, at.replace(hour=0, minute=0, second=0), *x) for w, at, *x in rows)
+    journeys = journeys_of(rows, until)
+    raw, found = (
+        cx.omnichannel.transitions(one, by=by, closing=closing)
+        for one in (journeys, journeys.statistics())
+    )
+    assert raw.n == found.n
+    assert raw.notes == found.notes
+    assert sorted(raw.names) == list(found.names)
+    for one, other in ((raw.table, found.table), (raw.ends, found.ends)):
+        cells = [
+            {
+                key: row
+                for *key_, row in zip(
+                    *(t[n] for n in t.column_names[:2]),
+                    zip(*(t[n] for n in t.column_names[2:]), strict=True),
+                    strict=True,
+                )
+                for key in [tuple(key_)]
+            }
+            for t in (one, other)
+        ]
+        assert cells[0].keys() == cells[1].keys()
+        for key, row in cells[0].items():
+            assert np.allclose(row, cells[1][key], atol=1e-12, equal_nan=True)
 
 
 @pytest.mark.filterwarnings("ignore:The timestamps span")
@@ -465,6 +501,8 @@ def test_damage_is_refused_or_harmless(written, data):
     except InvalidValue:
         return
     found.graph()  # a count that is another count cannot be seen, and is one
+    cx.omnichannel.transitions(found)
+    cx.attribution.linear(found, of="value")
     repr(found)
 
 

@@ -98,9 +98,13 @@ def shares(
 ) -> Shares:
     """Return the share of each cell in its base, with Wilson's interval on an effective sample."""
     bases = np.asarray(base_of_cell, dtype=np.int64)
-    y = units.sums(cell, len(bases), item=item)
+    return shares_of_sums(units.sums(cell, len(bases), item=item), bases, level=level)
+
+
+def shares_of_sums(y: Floats, bases: Ints, *, level: float) -> Shares:
+    """Return the same, given what each unit has in each cell, shape (units, cells)."""
     n_bases = int(bases.max(initial=-1)) + 1
-    totals = np.zeros((units.n, n_bases))
+    totals = np.zeros((len(y), n_bases))
     np.add.at(totals.T, bases, y.T)
     found = ratio_of_sums(y, totals[:, bases])
     low, high = found.wilson(level)

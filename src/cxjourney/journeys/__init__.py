@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cxjourney.journeys._adding import JourneyStatistics
 from cxjourney.journeys._adding import by_unit as by_unit
+from cxjourney.journeys._adding import contacts_of_statistics as contacts_of_statistics
 from cxjourney.journeys._adding import conversions_of as conversions_of
 from cxjourney.journeys._adding import grid_notes as grid_notes
 from cxjourney.journeys._adding import outcomes_of as outcomes_of

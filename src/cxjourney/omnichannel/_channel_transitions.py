@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxjourney._support.validation import check_choice, check_duration, check_flag, duration_us
-from cxjourney.domain import MISSING
+from cxjourney.domain import MISSING, Outcome
 from cxjourney.exceptions import UnknownName
-from cxjourney.journeys import CARRY_CHANNELS, IN_PROGRESS, check_journeys, grain_codes
+from cxjourney.journeys import CARRY_CHANNELS, check_journeys, grain_codes
 from cxjourney.log import Coded
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from cxjourney.journeys import Journeys
+    from cxjourney.journeys import Journeys, JourneyStatistics
 
 ChannelBy: TypeAlias = Literal["channel", "kind", "owner", "stage", "touchpoint"]
 """What transitions are between; "kind" is that of the channel: digital, human, automated …"""
@@ -244,57 +244,109 @@ def customers_of(
     return np.bincount(key // width, often, minlength=n_cells).astype(np.int64)
 
 
+@attrs.frozen(kw_only=True)
+class OrderFacts:
+    """What the notes on the order and the spread of interactions are made of.
+
+    Attributes
+    ----------
+    n, n_unknown
+        Interactions, and those whose node was not recorded.
+    n_pairs, made, switched
+        Pairs of consecutive interactions, transitions that were made of them, and those of these
+        that leave their node.
+    lost, late
+        Transitions left out: of unknown node, and later than `max_lag`.
+    tied, dates_only
+        Transitions without a time between, and whether timestamps are dates.
+    at_end
+        Transitions to the goal or exit that ends the journey.
+    n_names
+        Number of nodes.
+    longer
+        Whether any journey has more than one interaction.
+    """
+
+    n: int
+    n_unknown: int
+    n_pairs: int
+    made: int
+    switched: int
+    lost: int
+    late: int
+    tied: int
+    dates_only: bool
+    at_end: int
+    n_names: int
+    longer: bool
+
+
 def order_notes(
     journeys: Journeys, interactions: Interactions, transitions: ChannelTransitions, by: ChannelBy
 ) -> tuple[str, ...]:
     """Return the notes on the order and the spread of interactions."""
+    time, lag = journeys.columns.time, transitions.lag_us
+    timed = time is not None and lag is not None and len(transitions) > 0
+    begin = interactions.row[transitions.begin]
+    facts = OrderFacts(
+        n=interactions.n,
+        n_unknown=interactions.n_unknown,
+        n_pairs=interactions.n_pairs,
+        made=len(transitions),
+        switched=int(np.count_nonzero(transitions.switched)),
+        lost=transitions.n_unknown,
+        late=transitions.n_late,
+        tied=int(np.count_nonzero(lag == 0)) if timed else 0,
+        dates_only=time is not None and len(time) > 0 and not np.any((time - time[0]) % _DAY_US),
+        at_end=int(np.count_nonzero(_is_closing(journeys)[begin + 1])),
+        n_names=len(interactions.names),
+        longer=bool(np.any(np.diff(journeys.offsets) > 1)),
+    )
+    return notes_of_order(facts, by)
+
+
+def notes_of_order(facts: OrderFacts, by: ChannelBy) -> tuple[str, ...]:
+    """Return the notes that the facts call for."""
     notes = []
     noun = "kind of channel" if by == "kind" else by
-    time = journeys.columns.time
-    if time is not None and transitions.lag_us is not None and len(transitions):
-        tied = float(np.mean(transitions.lag_us == 0))
-        if tied > 0 and not np.any((time - time[0]) % _DAY_US):
-            notes.append(
-                f"The timestamps are dates only, and {tied:.0%} of consecutive "
-                "interactions fall on "
-                "one day. Their order is that of the input and says nothing."
-            )
-        elif tied > _TIES_WORTH_SAYING:
-            notes.append(
-                f"{tied:.0%} of consecutive interactions have equal timestamps. Their "
-                "order is that "
-                "of the input."
-            )
-    if interactions.n_unknown:
-        left_out = f"are left out, and the {transitions.n_unknown:,} transitions to or from them."
-        notes.append(unknown_note(interactions, noun, left_out))
-    begin = interactions.row[transitions.begin]
-    at_end = int(np.count_nonzero(_is_closing(journeys)[begin + 1]))
-    if at_end:
+    tied = facts.tied / max(facts.made, 1)
+    if tied > 0 and facts.dates_only:
         notes.append(
-            f"{at_end:,} of the {len(transitions):,} transitions lead to the goal or exit that "
+            f"The timestamps are dates only, and {tied:.0%} of consecutive interactions fall on "
+            "one day. Their order is that of the input and says nothing."
+        )
+    elif tied > _TIES_WORTH_SAYING:
+        notes.append(
+            f"{tied:.0%} of consecutive interactions have equal timestamps. Their order is that "
+            "of the input."
+        )
+    if facts.n_unknown:
+        left_out = f"are left out, and the {facts.lost:,} transitions to or from them."
+        notes.append(unknown_note(facts, noun, left_out))
+    if facts.at_end:
+        notes.append(
+            f"{facts.at_end:,} of the {facts.made:,} transitions lead to the goal or exit that "
             "ends the journey: groups that convert more have more of them. In Python, "
             "closing=False leaves them out."
         )
-    if transitions.n_late:
-        notes.append(f"{transitions.n_late:,} transitions later than max_lag are left out.")
-    if not interactions.names:
+    if facts.late:
+        notes.append(f"{facts.late:,} transitions later than max_lag are left out.")
+    if not facts.n_names:
         notes.append(f"No {noun} was recorded, so that nothing can be measured.")
-    elif len(interactions.names) == 1:
+    elif facts.n_names == 1:
         notes.append(f"There is one {noun} only, so that there are no switches.")
-    elif not len(transitions):
-        notes.append(f"{_why_none(journeys, interactions, transitions, noun)}.")
-    elif not transitions.switched.any():
-        where = "" if len(transitions) == interactions.n_pairs else ", as far as it is known"
+    elif not facts.made:
+        notes.append(f"{_why_none(facts, noun)}.")
+    elif not facts.switched:
+        where = "" if facts.made == facts.n_pairs else ", as far as it is known"
         notes.append(f"Every journey stays at one {noun}{where}, so that there are no switches.")
     return tuple(notes)
 
 
-def progress_note(journeys: Journeys, errs: str) -> tuple[str, ...]:
+def progress_note(journeys: Journeys | JourneyStatistics, errs: str) -> tuple[str, ...]:
     """Return the note on journeys in progress, and on what they make too high or too low."""
-    running = journeys.outcome == IN_PROGRESS
-    n = int(np.sum(running if journeys.weight is None else journeys.weight[running]))
-    return (f"{n:,} journeys are in progress. {errs}",) if n and not running.all() else ()
+    n = journeys.outcomes[Outcome.IN_PROGRESS]
+    return (f"{n:,} journeys are in progress. {errs}",) if 0 < n < len(journeys) else ()
 
 
 def outcome_rows(journeys: Journeys) -> NDArray[np.bool_]:
@@ -314,7 +366,7 @@ def _is_closing(journeys: Journeys) -> NDArray[np.bool_]:
     return closing
 
 
-def unknown_note(interactions: Interactions, noun: str, left_out: str) -> str:
+def unknown_note(interactions: Interactions | OrderFacts, noun: str, left_out: str) -> str:
     """Return the note on interactions whose node was not recorded, and what became of them."""
     n = interactions.n_unknown
     note = (
@@ -323,15 +375,13 @@ def unknown_note(interactions: Interactions, noun: str, left_out: str) -> str:
     return note + CARRY_CHANNELS if "channel" in noun else note
 
 
-def _why_none(
-    journeys: Journeys, interactions: Interactions, transitions: ChannelTransitions, noun: str
-) -> str:
-    if transitions.n_late and not transitions.n_unknown:
+def _why_none(facts: OrderFacts, noun: str) -> str:
+    if facts.late and not facts.lost:
         return "No two interactions of a journey are as close as max_lag"
-    if interactions.n_pairs:
+    if facts.n_pairs:
         return (
             f"Of no two consecutive interactions is the {noun} of both known, so that there are no "
             "transitions"
         )
-    before = " before the one that ends it" if np.any(np.diff(journeys.offsets) > 1) else ""
+    before = " before the one that ends it" if facts.longer else ""
     return f"No journey has two interactions{before}, so that there are no transitions"

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, cast, overload
 
 import attrs
 import numpy as np
 
 from cxjourney import plot
-from cxjourney._stats.ratios import shares
+from cxjourney._stats.ratios import shares_of_sums
+from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.distinct import distinct
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_choice, check_level, optional_duration
+from cxjourney._support.validation import check_choice, check_flag, check_level, optional_duration
 from cxjourney._support.words import how_long
+from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import (
     BySegment,
+    JourneyStatistics,
     SegmentBy,
     WithPeople,
     by_segment,
+    check_counted,
     check_journeys,
+    contacts_of_statistics,
     ended,
     units_of,
     with_people,
 )
 from cxjourney.omnichannel._channel_transitions import (
+    GRAINS,
     SLOW_MISSING,
     ChannelBy,
+    OrderFacts,
     customers_of,
     interactions_of,
+    notes_of_order,
     order_notes,
     progress_note,
     transitions_between,
@@ -39,7 +47,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney._support.array_types import Bools
-    from cxjourney.journeys import Ending, Journeys
+    from cxjourney.journeys import By, Ending, Journeys
 
 _CELLS = ("count", "customers", "probability", "low", "high")
 
@@ -166,7 +174,7 @@ class Transitions(WithPeople):
 
 @overload
 def transitions(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: ChannelBy = "channel",
     max_lag: timedelta | str | None = None,
@@ -178,7 +186,7 @@ def transitions(
 
 @overload
 def transitions(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: ChannelBy = "channel",
     max_lag: timedelta | str | None = None,
@@ -189,7 +197,7 @@ def transitions(
 
 
 def transitions(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: ChannelBy = "channel",
     max_lag: timedelta | str | None = None,
@@ -202,7 +210,7 @@ def transitions(
     Parameters
     ----------
     journeys
-        The journeys; aggregated paths count with their weights.
+        The journeys, or statistics that add up; aggregated paths count with their weights.
     by
         "channel", "kind" (of the channel: digital, physical, human, automated), "owner", "stage" or
         "touchpoint".
@@ -247,56 +255,148 @@ def transitions(
     >>> found.matrix().tolist()
     [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [1.0, 3.0, 1.0]]
     """
-    check_journeys(journeys)
     if segment is not None:
         return by_segment(
-            journeys,
+            check_journeys(journeys),
             segment,
             lambda part: transitions(part, by=by, max_lag=max_lag, closing=closing, level=level),
         )
+    source = check_counted(journeys)
     check_level(level)
-    max_lag = optional_duration(max_lag, "max_lag")
+    if isinstance(source, JourneyStatistics):
+        if max_lag is not None:
+            rule = "be None for statistics that add up: it needs the rows of journeys"
+            raise InvalidValue.of("max_lag", rule, max_lag)
+        return _made(source, _of_statistics(source, by, closing=closing), by, level=level)
+    journeys, lag = source, optional_duration(max_lag, "max_lag")
+    found = _of_journeys(journeys, by, closing=closing, max_lag=lag)
+
+    def members(_place: int, pair: tuple[str, ...], outcome: Ending | None) -> Bools:
+        all_of = interactions_of(journeys, by, closing=closing)  # found again: results are small
+        found = transitions_between(journeys, all_of, max_lag=lag)
+        source, target = map(all_of.names.index, pair)
+        mask = np.zeros(len(journeys.outcome), dtype=np.bool_)
+        mask[found.journey[(found.source == source) & (found.target == target)]] = True
+        return mask & ended(journeys, outcome)
+
+    return with_people(_made(journeys, found, by, level=level, max_lag=lag), journeys, members)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Counted:
+    """Transitions and ends of journeys: what each bucket has of them.
+
+    Attributes
+    ----------
+    names
+        Names of the nodes.
+    cells, pairs
+        Transitions that occur, source (nodes) + target, and pairs of first and last node.
+    own, own_ends
+        How many of them each bucket has, shapes (buckets, cells) and (buckets, pairs).
+    customers
+        Customers who made each transition.
+    n
+        Number of transitions.
+    notes
+        On their order and spread.
+    """
+
+    names: tuple[str, ...]
+    cells: Ints
+    pairs: Ints
+    own: Floats
+    own_ends: Floats
+    customers: Ints
+    n: int
+    notes: tuple[str, ...]
+
+
+def _of_journeys(
+    journeys: Journeys, by: ChannelBy, *, closing: bool, max_lag: timedelta | None
+) -> _Counted:
     interactions = interactions_of(journeys, by, closing=closing)
     made = transitions_between(journeys, interactions, max_lag=max_lag)
-    names = np.array([*interactions.names, ""], dtype=object)
-    k = max(1, len(interactions.names))
-
+    k, units = max(1, len(interactions.names)), units_of(journeys)
     cells, cell = distinct(made.source * k + made.target)
-    units = units_of(journeys)
-    found = shares(cell, cells // k, units, level=level, item=made.journey)
-    customers = customers_of(cell, len(cells), made.customer, made.weight)
+    first, last = interactions.first, interactions.last
+    pairs, pair = distinct(interactions.node[first] * k + interactions.node[last])
+    return _Counted(
+        names=interactions.names,
+        cells=cells,
+        pairs=pairs,
+        own=units.sums(cell, len(cells), item=made.journey),
+        own_ends=units.sums(pair, len(pairs), item=interactions.journey[first]),
+        customers=customers_of(cell, len(cells), made.customer, made.weight),
+        n=made.total,
+        notes=order_notes(journeys, interactions, made, by),
+    )
+
+
+def _of_statistics(statistics: JourneyStatistics, by: ChannelBy, *, closing: bool) -> _Counted:
+    check_flag(closing, "closing")
+    if check_choice(by, "by", GRAINS) == "kind":
+        raise InvalidValue.of("by", "be a grain that statistics that add up count", by)
+    found = contacts_of_statistics(statistics, cast("By", by), closing=closing)
+    k = max(1, len(found.names))
+    rows = found.rows
+    made = int(found.own.sum())
+    facts = OrderFacts(
+        n=rows["rows"],
+        n_unknown=rows["unknown"],
+        n_pairs=rows["pairs"],
+        made=made,
+        switched=int(found.own[:, found.cells // k != found.cells % k].sum()),
+        lost=rows["pairs"] - made,
+        late=0,
+        tied=rows["tied"],
+        dates_only=not rows["within a day"],
+        at_end=found.at_end,
+        n_names=len(found.names),
+        longer=rows["longer"] > 0,
+    )
+    return _Counted(
+        names=found.names,
+        cells=found.cells,
+        pairs=found.pairs,
+        own=found.own.astype(np.float64),
+        own_ends=found.own_ends.astype(np.float64),
+        customers=found.customers,
+        n=made,
+        notes=notes_of_order(facts, by),
+    )
+
+
+def _made(
+    journeys: Journeys | JourneyStatistics,
+    counts: _Counted,
+    by: ChannelBy,
+    *,
+    level: float,
+    max_lag: timedelta | None = None,
+) -> Transitions:
+    names, k = np.array([*counts.names, ""], dtype=object), max(1, len(counts.names))
+    cells, pairs = counts.cells, counts.pairs
+    found = shares_of_sums(counts.own, cells // k, level=level)
     order = np.lexsort((cells, -found.count))
     table = Table(
         {
             f"from_{by}": names[cells[order] // k].tolist(),
             f"to_{by}": names[cells[order] % k].tolist(),
             "count": found.count[order],
-            "customers": customers[order],
+            "customers": counts.customers[order],
             "probability": found.value[order],
             "low": found.low[order],
             "high": found.high[order],
         },
         formats={"probability": "percent", "low": "percent", "high": "percent"},
-        backend=journeys.log.backend,
+        backend=journeys.backend,
     )
-
-    first, last = interactions.first, interactions.last
-    pairs, pair = distinct(interactions.node[first] * k + interactions.node[last])
-    item = interactions.journey[first]
-    ends = shares(pair, [0] * len(pairs), units, level=level, item=item)
+    ends = shares_of_sums(counts.own_ends, np.zeros_like(pairs), level=level)
     order = np.lexsort((pairs, -ends.count))
-
-    def members(_place: int, pair: tuple[str, ...], outcome: Ending | None) -> Bools:
-        all_of = interactions_of(journeys, by, closing=closing)  # found again: results are small
-        found = transitions_between(journeys, all_of, max_lag=max_lag)
-        source, target = map(all_of.names.index, pair)
-        mask = np.zeros(len(journeys.outcome), dtype=np.bool_)
-        mask[found.journey[(found.source == source) & (found.target == target)]] = True
-        return mask & ended(journeys, outcome)
-
-    result = Transitions(
+    return Transitions(
         by=by,
-        names=interactions.names,
+        names=counts.names,
         table=table,
         ends=Table(
             {
@@ -308,14 +408,13 @@ def transitions(
                 "high": ends.high[order],
             },
             formats={"share": "percent", "low": "percent", "high": "percent"},
-            backend=journeys.log.backend,
+            backend=journeys.backend,
         ),
-        n=made.total,
+        n=counts.n,
         max_lag=max_lag,
         level=level,
         notes=(
-            *order_notes(journeys, interactions, made, by),
+            *counts.notes,
             *progress_note(journeys, f"{SLOW_MISSING} Nor is their last {by} known yet."),
         ),
     )
-    return with_people(result, journeys, members)

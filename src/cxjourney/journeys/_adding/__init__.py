@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cxjourney.journeys._adding._contacts import contacts_of_statistics as contacts_of_statistics
 from cxjourney.journeys._adding._edges import edges_of as edges_of
 from cxjourney.journeys._adding._finishing import by_unit as by_unit
 from cxjourney.journeys._adding._finishing import conversions_of as conversions_of

@@ -9,7 +9,7 @@ import numpy as np
 from cxjourney._stats.buckets import N_BUCKETS
 from cxjourney.journeys._adding._plan import TOUCH
 from cxjourney.journeys._adding._tables import sums
-from cxjourney.journeys._visits import grain_name
+from cxjourney.journeys._visits import GRAINS, grain_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,6 +87,19 @@ def check_agreement(
             n += pairs(ends, node, touch, column=1)[1]
             agree = bool(np.isin(some, cell).all()) and bool(
                 (long <= n[np.searchsorted(cell, some)]).all()
+            )
+        if agree and name in GRAINS:
+            contacts, axes = (f"pairs {name}", f"customers {name}"), (f"from {name}", f"to {name}")
+            (cell, n), (met, people) = (pairs(table, *axes) for table in contacts)
+            made = total(contacts[0], "closing")
+            agree = bool(
+                np.array_equal(cell, met)
+                and (people <= n).all()
+                and (pairs(contacts[1], *axes, column=1)[1] <= people).all()
+                and (np.cumsum(made) <= total(f"rows {name}", "closing", column=2)).all()
+                and (
+                    outcomes.sum(axis=1) >= total(f"ends of journeys {name}", "unit", "closing").T
+                ).all()
             )
         if not agree or len(visits) != N_BUCKETS:
             raise ValueError(f"what comes in at the nodes of {name} is not what goes out")

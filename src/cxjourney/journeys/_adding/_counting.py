@@ -9,12 +9,13 @@ import numpy as np
 from cxjourney._stats.aalen_johansen import MOVED, OPEN, STAYED
 from cxjourney._support.distinct import distinct
 from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys._adding._contacts import contact_codes, contacts_counted
 from cxjourney.journeys._adding._plan import TOUCH
 from cxjourney.journeys._adding._tables import LIMB, Counts, counted, sums, words_of_squares
 from cxjourney.journeys._statistics import first_places, followed_visits
 from cxjourney.journeys._times import untimed_visits
 from cxjourney.journeys._units import units_of
-from cxjourney.journeys._visits import grain_name, visits_of
+from cxjourney.journeys._visits import GRAINS, grain_name, visits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +44,10 @@ def counts_of(
             place[order] = np.arange(len(order))
             names[grain_name(by)] = tuple(visits.names[i] for i in order)
             codes[grain_name(by)] = place[visits.node]
+    contacts = {}
+    for by in plan.grains:
+        if grain_name(by) in GRAINS:
+            names[f"contacts {grain_name(by)}"], contacts[by] = contact_codes(journeys, by)
     sizes = plan.sizes(names)
     unit = _units(journeys)
     known = np.flatnonzero(~np.isnan(journeys.value))
@@ -58,6 +63,8 @@ def counts_of(
     for by in plan.grains:
         name = grain_name(by)
         tables |= _of_grain(visits_of(journeys, by), name, codes, plan, sizes)
+        if by in contacts:
+            tables |= contacts_counted(journeys, by, contacts[by], plan, sizes)
     return names, {name: tables[name] for name in plan.kinds}
 
 

@@ -126,19 +126,18 @@ class Moves:
 
 
 def moves_of(statistics: JourneyStatistics, by: By) -> Moves:
-    """Return the moves of a grain; they are found once.
+    """Return the moves of a grain that was counted; they are found once."""
+    check_counted_grain(statistics, by)
+    return statistics.memo.get(("transitions by time", by), lambda: _moves(statistics, by))
 
-    Raises
-    ------
-    InvalidValue
-        If the grain is none, or was not counted.
-    """
+
+def check_counted_grain(statistics: JourneyStatistics, by: By) -> None:
+    """Raise InvalidValue if a grain is none, or was not counted."""
     check_grain(by)
     if by not in statistics.grains:
         known = ", ".join(map(repr, statistics.grains))
         rule = f"be among the grains that were counted, {known}: statistics(grains=...) names them"
         raise InvalidValue.of("by", rule, by)
-    return statistics.memo.get(("transitions by time", by), lambda: _moves(statistics, by))
 
 
 def _moves(statistics: JourneyStatistics, by: By) -> Moves:
@@ -327,7 +326,7 @@ def touches_counted(
         "touches", by the length of the journey and the place (1 first, 2 last, 3 both), or
         "touched", names by how many the journey touches.
     """
-    moves_of(statistics, by)  # refuses a grain that was not counted
+    check_counted_grain(statistics, by)
     axes, counts = table_of(statistics, kind, by)
     worth = [total / MICRO for total in whole_number(counts.values[:, 1:])]
     short = {axis.split(" ")[0]: codes for axis, codes in axes.items()}

@@ -295,7 +295,11 @@ def _renumbered(
     for key, own in one.names.items():
         if own != names[key]:
             new = np.array([place[key][name] for name in own], dtype=np.int64)
-            codes |= {f"node {key}": new, f"place {key}": np.concatenate([[0, 1], new + 2])}
+            name = key.removeprefix("contacts ")
+            if name == key:
+                codes |= {f"node {key}": new, f"place {key}": np.concatenate([[0, 1], new + 2])}
+            else:
+                codes |= {f"from {name}": new, f"to {name}": new}
     if one.digests:
         units = [rank[x] if rank else x[0] >> 2 for x in one.digests]
         codes["unit"] = np.array(units, dtype=np.int64)

@@ -108,20 +108,34 @@ class Plan:
             }
             if name != TOUCH:
                 kinds[f"followed {name}"] = Kind(axes=cell)
+            if name in GRAINS:
+                pair = (f"from {name}", f"to {name}")
+                kinds |= {
+                    f"pairs {name}": Kind(axes=("unit", *pair, "closing")),
+                    f"ends of journeys {name}": Kind(axes=("unit", *pair, "closing")),
+                    f"customers {name}": Kind(axes=pair, columns=("all", "before the end")),
+                    f"rows {name}": Kind(axes=("closing",), columns=_ROWS),
+                }
         return kinds
 
     @property
     def vocabularies(self) -> tuple[str, ...]:
         """The columns and grains whose names are held."""
         grains = (grain_name(by) for by in self.grains)
-        return tuple(dict.fromkeys((TOUCH, *self.members, *grains)))
+        single = (f"contacts {name}" for name in map(grain_name, self.grains) if name in GRAINS)
+        return tuple(dict.fromkeys((TOUCH, *self.members, *grains, *single)))
 
     def sizes(self, names: Mapping[str, tuple[str, ...]]) -> Mapping[str, int]:
         """Return the size of each axis, given the names."""
         sizes = {"unit": 64, "outcome": 3, "origin": 3, "visited": 2, "length": 1 << 24, "edge": 4}
+        sizes["closing"] = 2
         sizes |= {"fine": self.grid.n_fine + 1, "coarse": self.grid.n_coarse}
         for vocabulary, some in names.items():
-            sizes |= {f"node {vocabulary}": len(some), f"place {vocabulary}": len(some) + 2}
+            name = vocabulary.removeprefix("contacts ")
+            if name == vocabulary:
+                sizes |= {f"node {name}": len(some), f"place {name}": len(some) + 2}
+            else:
+                sizes |= {f"from {name}": len(some), f"to {name}": len(some)}
         return sizes
 
     def refuse_other(self, other: Plan) -> None:
@@ -184,4 +198,5 @@ def _money(*axes: str) -> Kind:
 
 _UNITS = ("units0", "units1", "units2", "units3")
 _WAITS = ("wait0", "wait1", "wait2", *(f"square{i}" for i in range(6)))
+_ROWS = ("rows", "unknown", "pairs", "tied", "within a day", "longer")
 _EDGE = ("journeys", "timed", *_WAITS, "known", *_UNITS)
