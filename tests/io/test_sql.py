@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -76,3 +78,51 @@ def test_what_is_no_table_is_refused(database):
         cx.read_sql(QUERY, "shop.db", **ROLES)
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         cx.read_sql("SELECT * FROM visits", connection, **ROLES)
+
+
+class _Cursor:
+    """A cursor that hands over an Arrow table, as one of ADBC does."""
+
+    def __init__(self, table):
+        self.table = table
+        self.description = [(name,) for name in table.column_names]
+
+    def execute(self, *_): ...
+
+    def close(self): ...
+
+    def fetch_arrow_table(self):
+        return self.table
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_adbc_hands_over_of_postgresql_is_read(known):
+    import pyarrow as pa
+
+    digits = pa.array(["1234.50", None])
+    told = None
+    if known and hasattr(pa, "opaque"):
+        digits = pa.ExtensionArray.from_storage(
+            pa.opaque(pa.string(), "numeric", "PostgreSQL"), digits
+        )
+    else:  # as before pyarrow 18, which does not know the extension
+        told = {"ARROW:extension:name": "arrow.opaque",
+                "ARROW:extension:metadata": '{"type_name": "numeric"}'}  # fmt: skip
+    lengths = pa.array(
+        [pa.MonthDayNano([0, 1, 90_000_000_000]), None], pa.month_day_nano_interval()
+    )
+    schema = pa.schema(
+        [("who", pa.string()), ("at", pa.string()), ("what", pa.string()),
+         pa.field("worth", digits.type, metadata=told), ("took", lengths.type)]
+    )  # fmt: skip
+    names = [["a", "b"], ["2026-01-01", "2026-01-02"], ["x", "y"]]
+    table = pa.table([*map(pa.array, names), digits, lengths], schema=schema)
+    connection = SimpleNamespace(cursor=lambda: _Cursor(table))
+    log = cx.read_sql(QUERY, connection, **ROLES, value="worth", duration="took")
+    assert [(i.value, i.duration) for i in log.interactions()] == [
+        (1234.5, timedelta(days=1, seconds=90)), (None, None)
+    ]  # fmt: skip
+    months = pa.array([pa.MonthDayNano([1, 0, 0]), None], pa.month_day_nano_interval())
+    table = table.set_column(4, "took", months)
+    with pytest.raises(InvalidValue, match="have no months or years"):
+        cx.read_sql(QUERY, connection, **ROLES, duration="took")

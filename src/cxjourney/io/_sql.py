@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
+from json import loads
 from typing import TYPE_CHECKING, Any, Unpack
 
 from cxjourney._support.validation import check_name
@@ -113,7 +115,7 @@ def _of_cursor(query: str, connection: Any, parameters: Any) -> Any:
         names = [str(column[0]) for column in cursor.description]
         _refuse_repeated(names)
         if hasattr(cursor, "fetch_arrow_table"):
-            return cursor.fetch_arrow_table()
+            return _plain(cursor.fetch_arrow_table())
         columns: list[list[object]] = [[] for _ in names]
         while rows := cursor.fetchmany(_BLOCK):
             for column, values in zip(columns, zip(*rows, strict=True), strict=True):
@@ -121,6 +123,39 @@ def _of_cursor(query: str, connection: Any, parameters: Any) -> Any:
     finally:
         cursor.close()
     return dict(zip(names, columns, strict=True))
+
+
+def _plain(table: Any) -> Any:
+    """Return an Arrow table whose numerics of PostgreSQL are numbers, and intervals durations."""
+    import pyarrow as pa
+
+    for i, field in enumerate(table.schema):
+        if _type_name(field) == "numeric":  # ADBC hands over its digits as a string
+            column = table.column(i).cast(pa.string()).cast(pa.float64())
+        elif field.type == pa.month_day_nano_interval():
+            column = pa.array(map(_length, table.column(i).to_pylist()), pa.duration("us"))
+        else:
+            continue
+        table = table.set_column(i, field.name, column)
+    return table
+
+
+def _type_name(field: Any) -> str | None:
+    """Return what a database calls the type of an Arrow field that is opaque to Arrow."""
+    if hasattr(field.type, "type_name"):
+        return str(field.type.type_name)
+    told = (field.metadata or {}).get(b"ARROW:extension:metadata")  # before pyarrow 18
+    return loads(told).get("type_name") if told and told.startswith(b"{") else None
+
+
+def _length(interval: Any) -> timedelta | None:
+    if interval is None:
+        return None
+    if interval.months:
+        raise InvalidValue.of(
+            "an interval", "have no months or years, which have no length", "INTERVAL"
+        )
+    return timedelta(days=interval.days, microseconds=interval.nanoseconds // 1000)
 
 
 def _refuse_repeated(names: Sequence[str]) -> None:
