@@ -148,6 +148,9 @@ class Layout:
         Rows that are none.
     once
         What tells a row from others, as `within` does; a row like one before is left out.
+    once_per
+        By touchpoint, the id that a row of it has: of the rows of a customer that share the
+        touchpoint and the id, the first in time is kept.
     lines
         Columns of an id, of which the first that a file has counts; the rows of one id are one
         contact, which has the first value of each column.
@@ -174,6 +177,7 @@ class Layout:
     steps: tuple[Step, ...]
     leave_out: tuple[Condition, ...] = ()
     once: tuple[tuple[str, ...], ...] = ()
+    once_per: Mapping[str, Source] = attrs.field(factory=dict)
     lines: tuple[str, ...] = ()
     changes: bool = False
     header_rows: int = 1
@@ -253,7 +257,7 @@ class Layout:
     def sources(self) -> list[Source | Condition]:
         """Return all that names columns."""
         found: list[Source | Condition | None] = [*self.leave_out]
-        sources = [*self.columns.values(), *self.attributes.values()]
+        sources = [*self.columns.values(), *self.attributes.values(), *self.once_per.values()]
         for step in self.steps:
             found.append(step.when)
             sources += [s for s in (step.timestamp, step.touchpoint, step.plus) if s is not None]
@@ -375,7 +379,7 @@ _OF_LAYOUT: Kinds = {
     **dict.fromkeys(("tz", "timestamp_format", "timestamp_unit"), _STRING),
     **dict.fromkeys(("header_rows", "inactivity_days"), _COUNT),
     "changes": _FLAG,
-    **dict.fromkeys(("recognised", "columns", "attributes"), _TABLE),
+    **dict.fromkeys(("recognised", "columns", "attributes", "once_per"), _TABLE),
     **dict.fromkeys(
         ("goal", "exits", "once", "lines", "steps", "leave_out"),
         (list, "a list"),
@@ -414,16 +418,15 @@ class _Reader:
         left = enumerate(given.pop("leave_out", []), 1)
         for key in ("goal", "exits", "lines"):
             given[key] = self.names(given.get(key, []), key)
+        for key in ("attributes", "once_per"):
+            tables = given.get(key, {}).items()
+            given[key] = {name: self.source(one, f"[{key}] {name}") for name, one in tables}
         given["once"] = self.places(given.get("once", []), "once")
         return Layout(
             recognised=self.names(known.get("all", []), "[recognised] all"),
             any_of=tuple(self.names(g, "[recognised] any") for g in known.get("any", [])),
             columns=columns,
             steps=tuple(steps),
-            attributes={
-                name: self.source(one, f"[attributes] {name}")
-                for name, one in given.pop("attributes", {}).items()
-            },
             leave_out=tuple(
                 self.condition(one, f"[[leave_out]] number {i}", ("because",)) for i, one in left
             ),

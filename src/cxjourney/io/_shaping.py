@@ -272,8 +272,16 @@ def _log(layout: Layout, table: _Table, options: dict[str, Any], decimal: str) -
     long = _below(pieces)
     rows = long.pop("row")
     if layout.changes:
-        long, repeated = _changes(long)
-        dropped[f"{OF_TABLE}the touchpoint of the one before"] = repeated
+        repeated = _unchanged(long)
+        long = _without(long, repeated)
+        dropped[f"{OF_TABLE}the touchpoint of the one before"] = int(repeated.sum())
+    for touchpoint, source in layout.once_per.items():
+        ids = cells.column("", source, moments[0]).codes[rows]
+        repeated = _again(long, touchpoint, ids)
+        if repeated.any():
+            long, rows = _without(long, repeated), rows[~repeated]
+            why = f"{OF_TABLE}the touchpoint and transaction of one before"
+            dropped[why] = dropped.get(why, 0) + int(repeated.sum())
     if layout.form != "events":
         dropped[f"{OF_TABLE}no dated step"] = len(number) - len(np.unique(rows))
     reading = Reading(roles={"customer": layout.columns["customer"].first[0][0]}, **options)
@@ -494,21 +502,38 @@ def _later(moment: Timestamps, numbers: NDArray[np.float64], unit: int) -> Times
     return attrs.evolve(moment, us=np.where(missing, 0, us), missing=missing)
 
 
-def _changes(long: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """Return the rows whose touchpoint is not that of the customer's row before, and the others."""
+def _unchanged(long: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Return which rows have the touchpoint of the customer's row before."""
     customer, touchpoint = long["customer"].codes, long["touchpoint"].codes
-    times: Timestamps = long["timestamp"]
-    order = np.lexsort([np.arange(len(customer)), times.us, customer])
+    order = np.lexsort([np.arange(len(customer)), long["timestamp"].us, customer])
     same = np.zeros(len(order), dtype=np.bool_)
-    same[1:] = (np.diff(customer[order]) == 0) & (np.diff(touchpoint[order]) == 0)
-    kept = np.sort(order[~same])
+    same[order[1:]] = (np.diff(customer[order]) == 0) & (np.diff(touchpoint[order]) == 0)
+    return same
+
+
+def _again(long: Mapping[str, Any], touchpoint: str, ids: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which rows of a touchpoint have the id of an earlier one of the customer."""
+    own = [name == touchpoint for name in long["touchpoint"].names]
+    rows = np.flatnonzero(np.array([*own, False])[long["touchpoint"].codes] & (ids >= 0))
+    rows = rows[np.argsort(long["timestamp"].us[rows], kind="stable")]
+    pairs = np.stack([long["customer"].codes[rows], ids[rows]])
+    again = np.zeros(len(ids), dtype=np.bool_)
+    again[rows] = True
+    again[rows[np.unique(pairs, axis=1, return_index=True)[1]]] = False
+    return again
+
+
+def _without(long: Mapping[str, Any], gone: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the columns of a log without some rows."""
+    kept = np.flatnonzero(~gone)
     rows = {
         role: column.take(kept) if isinstance(column, Coded) else column[kept]
         for role, column in long.items()
         if role != "timestamp"
     }
+    times: Timestamps = long["timestamp"]
     rows["timestamp"] = attrs.evolve(times, us=times.us[kept], missing=times.missing[kept])
-    return rows, int(same.sum())
+    return rows
 
 
 def _filled(column: Any) -> Coded:
