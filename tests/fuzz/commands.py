@@ -98,7 +98,7 @@ def _no_json(constant: str) -> None:
 def _arguments(rng: random.Random, folder: Path) -> tuple[list[str], int | None]:
     """Return the arguments of a call, and where it is known how many complete rows its file has."""
     names = {"customer": "customer", "timestamp": "timestamp", "touchpoint": "touchpoint"}
-    encoding = rng.choice(("utf-8", "utf-8", "utf-8", "latin-1", "utf-16"))
+    encoding = rng.choice(("utf-8", "utf-8", "utf-8", "latin-1", "utf-16", "cp1252"))
     delimiter = rng.choice(",,;\t")
     header = [*names.values(), *rng.sample(("channel", "stage", "value", "x y"), rng.randint(0, 4))]
     rng.shuffle(header)
@@ -130,10 +130,26 @@ def _arguments(rng: random.Random, folder: Path) -> tuple[list[str], int | None]
                               "--delimiter", "--observed-until", "--channel", "--value", "--seq",
                               "--currency", "--timestamp-unit", "--inactivity", "--encoding",
                               "--customer", "--nonsense", "--segment", "--carry-channels",
+                              "--decimal", "--skip-rows", "--sep", "--wide",
                               "--strata", "--before", "--by", "--window", "--reaching"),
                              rng.choice((0, 0, 0, 0, 1, 2))):  # fmt: skip
         value = rng.choice(
-            (*ODD, "web", "cart", "UTC", "Europe/Berlin", "2026-02-01", ";", "value")
+            (
+                *ODD,
+                "web",
+                "cart",
+                "UTC",
+                "Europe/Berlin",
+                "2026-02-01",
+                ";",
+                "value",
+                "web=timestamp",
+                "@channel=timestamp",
+                ",",
+                "1,",
+                "1",
+                "cp1250",
+            )
         )
         arguments += [option, value]
         rows = None
