@@ -219,6 +219,7 @@ def test_a_frame_of_spark_is_not_fetched_in_silence(spark):
     assert len(cx.InteractionLog.from_frame(frame.toPandas(), **KEYS)) == 1
 
 
+@pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
 @pytest.mark.spark
 @pytest.mark.parametrize(
     ("library", "bring"), [("ibis", "to_pyarrow"), ("dask.dataframe", "compute")]

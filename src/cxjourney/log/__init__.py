@@ -22,6 +22,7 @@ from cxjourney.log._objects import customer_object as customer_object
 from cxjourney.log._objects import interaction_objects as interaction_objects
 from cxjourney.log._prepare import channels_carried as channels_carried
 from cxjourney.log._prepare import check_free as check_free
+from cxjourney.log._prepare import in_order_of_names as in_order_of_names
 from cxjourney.log._pseudonyms import PROTECTED as PROTECTED
 from cxjourney.log._pseudonyms import check_protected as check_protected
 from cxjourney.log._pseudonyms import ids_as_in as ids_as_in

@@ -381,6 +381,42 @@ def tied_rows(columns: Columns) -> NDArray[np.bool_]:
     return _same_as_before(columns.customer) & _same_as_before(columns.time)
 
 
+def in_order_of_names(log: InteractionLog) -> tuple[InteractionLog, int]:
+    """Return a log whose ties stand in an order that the input's has no part in, and their number.
+
+    Rows with the same customer, time and `seq` are ordered by touchpoint, then by the other columns
+    of names, then by value: rows that are equal in all of these may change places.
+    """
+    columns = log.columns
+    tied = tied_rows(columns)
+    ties = int(np.count_nonzero(tied))
+    if columns.seq is not None:
+        tied &= _same_as_before(columns.seq)
+    rows = np.flatnonzero(tied | np.append(tied[1:], False))
+    if not len(rows):
+        return log, ties
+    named = {name: columns.coded[name] for name in _ORDERING if name in columns.coded}
+    keys = [_rank(coded, name)[coded.codes[rows]] for name, coded in named.items()][::-1]
+    if "value" in columns.numeric:
+        keys.insert(0, columns.numeric["value"][rows])
+    order = np.arange(len(columns))
+    order[rows] = rows[np.lexsort([*keys, np.cumsum(~tied)[rows]])]
+    return attrs.evolve(log, columns=columns.take(order, columns.offsets)), ties
+
+
+_ORDERING = ("touchpoint", "channel", "stage", "owner", "journey")
+
+
+def _rank(coded: Coded, name: str) -> NDArray[np.int64]:
+    """Return the place of each code among the names in order; ids are in no order."""
+    rank = np.arange(len(coded.names) + 1)
+    if name == "journey":
+        order = sorted(range(len(coded.names)), key=coded.names.__getitem__)
+        rank[order] = np.arange(len(order))
+    rank[-1] = -1  # what is missing comes first
+    return rank
+
+
 def duplicate_rows(columns: Columns) -> NDArray[np.bool_]:
     """Return the rows that equal an earlier one in all columns but `seq`."""
     duplicate = np.zeros(len(columns), dtype=np.bool_)

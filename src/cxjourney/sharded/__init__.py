@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from cxjourney.sharded._counts_query import CountsQuery as CountsQuery
 from cxjourney.sharded._counts_query import counts_query
+from cxjourney.sharded._duckdb import parquet, relation
+from cxjourney.sharded._spark import spark
 
-__all__ = ["counts_query"]
+__all__ = ["counts_query", "parquet", "relation", "spark"]
 
 
 def __dir__() -> list[str]:

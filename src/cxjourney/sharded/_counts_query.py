@@ -9,22 +9,19 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from cxjourney._support.validation import check_choice, check_name, check_names, duration_us
-from cxjourney._support.words import counted
 from cxjourney._time.timestamps import utc_us
 from cxjourney._time.zones import check_zone
-from cxjourney.domain import TERMINALS, check_not_reserved
-from cxjourney.exceptions import DataQualityWarning, InvalidData, InvalidValue, UnknownName
+from cxjourney.exceptions import DataQualityWarning, InvalidValue
 from cxjourney.graph import JourneyGraph
 from cxjourney.journeys import JourneyRules
 from cxjourney.sharded._dialects import DIALECTS
+from cxjourney.sharded._facts import by_kind, check_facts, doubts_of
 from cxjourney.sharded._sql import Table, write_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_KINDS = ("edge", "censored", "journeys", "fact", "missing", "name", "type")
-_NEEDED = ("customer", "timestamp", "touchpoint")
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -93,12 +90,12 @@ class CountsQuery:
             If there is no `seq=` and more than 1 % of the interactions have the customer and the
             timestamp of another one, or if interactions lie after `observed_until`.
         """
-        counts = _by_kind(rows)
-        self._check_types(counts["type"])
-        self._check_missing(counts["missing"])
-        self._check_names(counts)
+        counts = by_kind(rows)
+        known = {name for name, _ in counts["journeys"]}
+        check_facts(counts, DIALECTS[self.dialect], self.rules, self.missing, known=lambda: known)
         facts = {name: n for (name, _), n in counts["fact"].items()}
-        self._warn(facts)
+        if doubts := doubts_of(facts, facts.get("ties", 0), ordered=self.ordered):
+            warnings.warn(doubts, DataQualityWarning, stacklevel=2)
         until = facts.get("observed_until")
         return JourneyGraph.from_counts(
             counts["edge"],
@@ -109,57 +106,6 @@ class CountsQuery:
             observed_until=None if until is None else _EPOCH + timedelta(microseconds=until),
             determined=self.rules.determined,
         )
-
-    def _check_types(self, types: dict[tuple[str, str], int]) -> None:
-        dialect = DIALECTS[self.dialect]
-        for role, found in types:
-            if found and not dialect.reads(role, found):
-                rule = f"be of {_KIND_OF_ROLE[role]}: cast it in a view"
-                raise InvalidValue.of(f"the column of {role}=", rule, found)
-
-    def _check_missing(self, missing: dict[tuple[str, str], int]) -> None:
-        for role in _NEEDED:
-            n = missing.get((role, ""), 0)
-            if n and self.missing == "refuse":
-                raise InvalidData(
-                    f'{role} is missing in {counted(n, "row")}; missing="drop" leaves such rows out'
-                )
-
-    def _check_names(self, counts: dict[str, dict[tuple[str, str], int]]) -> None:
-        named = {name: n for (name, _), n in counts["name"].items()}
-        for name in TERMINALS & {name for name, n in named.items() if n}:
-            check_not_reserved(name, "touchpoint")
-        known = {name for name, _ in counts["journeys"]} | {name for name, n in named.items() if n}
-        if not known:  # an empty table knows no names to check against
-            return
-        rules = self.rules
-        for kind, names in (("goal", rules.goal), ("exit_touchpoints", rules.exit_touchpoints)):
-            for name in names:
-                if name not in known:
-                    raise UnknownName.among(kind, name, sorted(known), where="the table")
-
-    def _warn(self, facts: dict[str, int]) -> None:
-        doubts = []
-        rows, ties = facts["rows"], facts.get("ties", 0)
-        if ties > rows / 100 and not self.ordered:
-            doubts.append(
-                f"{ties:,} of {rows:,} interactions have the customer and the timestamp of an "
-                "earlier one, and are in the order of their touchpoints' names: a seq= column "
-                "would tell their order."
-            )
-        if late := facts.get("late", 0):
-            lie = counted(late, "interaction lies", "interactions lie")
-            doubts.append(f"{lie} after observed_until and still count: cut the data there")
-        if doubts:
-            warnings.warn(" ".join(doubts), DataQualityWarning, stacklevel=3)
-
-
-_KIND_OF_ROLE = {
-    "customer": "strings or whole numbers",
-    "touchpoint": "strings or whole numbers",
-    "seq": "whole numbers",
-    "timestamp": "timestamps of at most microseconds, or dates",
-}
 
 
 def counts_query(
@@ -277,27 +223,3 @@ def counts_query(
     return CountsQuery(
         sql=sql, dialect=dialect, rules=rules, missing=missing, ordered=seq is not None
     )
-
-
-def _by_kind(rows: Iterable[Sequence[object]]) -> dict[str, dict[tuple[str, str], int]]:
-    """Return the numbers of the query's rows by kind, source and target."""
-    rule = "be those of the query, each (kind, source, target, n)"
-    counts: dict[str, dict[tuple[str, str], int]] = {kind: {} for kind in _KINDS}
-    for row in rows:
-        try:
-            kind, source, target, n = row
-            if n is None or n == "":  # the end of the observation of an empty table
-                continue
-            # the types of its columns are not known either
-            key = (str(source), "" if target is None else str(target))
-            of_kind, number = counts[str(kind)], int(n)  # type: ignore[call-overload]  # or it raises
-        except (TypeError, ValueError, KeyError) as error:
-            raise InvalidValue.of("rows", rule, row) from error
-        if key in of_kind:
-            raise InvalidValue(f"rows must hold each count once; got {kind} of {key} twice")
-        of_kind[key] = number
-    if ("rows", "") not in counts["fact"]:
-        raise InvalidValue(
-            f"rows must {rule}, all of them; the number of interactions is not there"
-        )
-    return counts

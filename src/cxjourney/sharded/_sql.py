@@ -50,8 +50,13 @@ def write_query(
     names = (*goal, *exits, *sorted(TERMINALS))
     lost = "TRUE" if all_closed else silent.format(gap=f"{until} - us")
     steps = {
-        **_read(table, dialect),
-        "cx_facts": _facts(names, table.columns, until_us, dialect),
+        "cx_given": f"""\
+SELECT {_LINES.join(given(table, dialect))}
+  FROM {".".join(map(dialect.name, table.parts))} AS source""",
+        "cx_cleaned": f"SELECT {_LINES.join(cleaned(table, dialect))}\n  FROM cx_given",
+        "cx_facts": f"""\
+SELECT {_LINES.join(facts(names, table.columns, until_us, dialect))}
+  FROM cx_cleaned""",
         "cx_ordered": f"""\
 SELECT customer, touchpoint, us, seq, ends,
     us - (LAG(us) OVER in_order) AS since, LAG(ends) OVER in_order AS ended,
@@ -91,49 +96,49 @@ SELECT touchpoint, ends, begins, target,
   FROM cx_seen GROUP BY touchpoint, ends, begins, target""",
     }
     ctes = ",\n".join(f"{name} AS (\n{body}\n)" for name, body in steps.items())
-    return f"WITH {ctes}\n{_answer(dialect, names, table.columns, until)}"
+    return f"WITH {ctes}\n{_answer(dialect, rows_of_facts(names, table.columns, until))}"
 
 
-def _read(table: Table, dialect: Dialect) -> dict[str, str]:
-    """Return the steps that read the table: ids and names as strings, times in microseconds."""
+def given(table: Table, dialect: Dialect) -> list[str]:
+    """Return the columns as they are in the table `source`: strings, times in microseconds."""
     column = {role: f"source.{dialect.name(name)}" for role, name in table.columns.items()}
-    name = ".".join(dialect.name(part) for part in table.parts)
     at, zone = column["timestamp"], dialect.literal(table.tz)
     wall, local = dialect.wall_us(at), dialect.local_us
-    further = [f"CAST({column['seq']} AS BIGINT) AS seq" if "seq" in column else _NO_SEQ]
-    further += [f"{dialect.type_of(c)} AS {role}_type" for role, c in column.items()]
-    kept = ", ".join(["seq", *(f"{role}_type" for role in column)])
-    us = "us"
     if table.tz != "UTC" and local is None:
         wall = dialect.placed_us(at, zone)
-    elif table.tz != "UTC" and local is not None:
+    zoned = f"{dialect.type_of(at)} = '{dialect.zoned}'"
+    found = [
+        f"CAST({column['customer']} AS {dialect.text}){dialect.binary} AS customer",
+        f"CAST({column['touchpoint']} AS {dialect.text}){dialect.binary} AS touchpoint",
+        f"CASE WHEN {zoned} THEN {dialect.moment_us(at)} ELSE {wall} END AS us",
+        f"CAST({column.get('seq', 'NULL')} AS BIGINT) AS seq",
+        *(f"{dialect.type_of(c)} AS {role}_type" for role, c in column.items()),
+    ]
+    if table.tz != "UTC" and local is not None:
+        found.append(f"{dialect.placed_us(at, zone)} AS placed")
+    return found
+
+
+def cleaned(table: Table, dialect: Dialect) -> list[str]:
+    """Return the columns of a log, of those of `given`."""
+    us, local = "us", dialect.local_us
+    if table.tz != "UTC" and local is not None:
         # where the engine's reading is no time of the clock, or the offset of the day before gives
         # one as well, that offset holds: in an hour that is skipped or shown twice
-        before = f"(us - {DAY_US})"
+        zone, before = dialect.literal(table.tz), f"(us - {DAY_US})"
         earlier = f"(us - ({local(before, zone)} - {before}))"
         us = (
             f"CASE WHEN timestamp_type = '{dialect.zoned}' THEN us"
             f" WHEN {local('placed', zone)} = us"
             f" AND {local(earlier, zone)} <> us THEN placed ELSE {earlier} END"
         )
-        further.append(f"{dialect.placed_us(at, zone)} AS placed")
-    return {
-        "cx_given": f"""\
-SELECT CAST({column["customer"]} AS {dialect.text}){dialect.binary} AS customer,
-    CAST({column["touchpoint"]} AS {dialect.text}){dialect.binary} AS touchpoint,
-    CASE WHEN {dialect.type_of(at)} = '{dialect.zoned}'
-      THEN {dialect.moment_us(at)} ELSE {wall} END AS us,
-    {_LINES.join(further)}
-  FROM {name} AS source""",
-        "cx_cleaned": f"""\
-SELECT {dialect.canonical("customer")} AS customer,
-    {dialect.canonical("touchpoint")} AS touchpoint,
-    {us} AS us, {kept}
-  FROM cx_given""",
-    }
-
-
-_NO_SEQ = "CAST(NULL AS BIGINT) AS seq"
+    return [
+        f"{dialect.canonical('customer')} AS customer",
+        f"{dialect.canonical('touchpoint')} AS touchpoint",
+        f"{us} AS us",
+        "seq",
+        *(f"{role}_type" for role in table.columns),
+    ]
 
 
 def _among(column: str, names: Iterable[str], dialect: Dialect) -> str:
@@ -149,8 +154,10 @@ _MISSING = {
 }
 
 
-def _facts(names: tuple[str, ...], roles: Iterable[str], until_us: int | None, d: Dialect) -> str:
-    """Return the step of what is told of all rows: the window, what is missing, names, types."""
+def facts(
+    names: tuple[str, ...], roles: Iterable[str], until_us: int | None, d: Dialect
+) -> list[str]:
+    """Return what is told of all rows of `cleaned`: the window, what is missing, names, types."""
     late = "FALSE" if until_us is None else f"us > {until_us} AND {_COMPLETE}"
     conditions = {
         "n_rows": _COMPLETE,
@@ -158,10 +165,11 @@ def _facts(names: tuple[str, ...], roles: Iterable[str], until_us: int | None, d
         **{f"no_{role}": condition for role, condition in _MISSING.items()},
         **{f"name_{i}": _is_named(name, d) for i, name in enumerate(names)},
     }
-    columns = [f"MAX(CASE WHEN {_COMPLETE} THEN us END) AS last_us"]
-    columns += [f"COUNT(CASE WHEN {c} THEN 1 END) AS {name}" for name, c in conditions.items()]
-    columns += [f"MAX({role}_type) AS {role}_type" for role in roles]
-    return f"SELECT {_LINES.join(columns)}\n  FROM cx_cleaned"
+    return [
+        f"MAX(CASE WHEN {_COMPLETE} THEN us END) AS last_us",
+        *(f"COUNT(CASE WHEN {c} THEN 1 END) AS {name}" for name, c in conditions.items()),
+        *(f"MAX({role}_type) AS {role}_type" for role in roles),
+    ]
 
 
 def _is_named(name: str, dialect: Dialect) -> str:
@@ -173,9 +181,11 @@ def _is_named(name: str, dialect: Dialect) -> str:
 _LINES = ",\n    "
 
 
-def _answer(dialect: Dialect, names: tuple[str, ...], roles: Iterable[str], until: str) -> str:
-    """Return the last step: the counts and the facts as rows of one form."""
-    facts = [
+def rows_of_facts(
+    names: tuple[str, ...], roles: Iterable[str], until: str
+) -> list[tuple[str, str, str, str]]:
+    """Return kind, source, target and number of each of the `facts`, as columns or constants."""
+    return [
         ("fact", "rows", "", "n_rows"),
         ("fact", "late", "", "n_late"),
         ("fact", "observed_until", "", until),
@@ -183,12 +193,16 @@ def _answer(dialect: Dialect, names: tuple[str, ...], roles: Iterable[str], unti
         *(("name", name, "", f"name_{i}") for i, name in enumerate(names)),
         *(("type", role, f"{role}_type", "0") for role in roles),
     ]
+
+
+def _answer(dialect: Dialect, told: list[tuple[str, str, str, str]]) -> str:
+    """Return the last step: the counts and the facts as rows of one form."""
     parts = " UNION ALL ".join(
         f"SELECT {i} AS part, '{kind}' AS kind, {dialect.literal(source)} AS source"
-        for i, (kind, source, _, _) in enumerate(facts)
+        for i, (kind, source, _, _) in enumerate(told)
     )
-    targets = " ".join(f"WHEN {i} THEN {t}" for i, (_, _, t, _) in enumerate(facts) if t)
-    numbers = "\n      ".join(f"WHEN {i} THEN {n}" for i, (_, _, _, n) in enumerate(facts))
+    targets = " ".join(f"WHEN {i} THEN {t}" for i, (_, _, t, _) in enumerate(told) if t)
+    numbers = "\n      ".join(f"WHEN {i} THEN {n}" for i, (_, _, _, n) in enumerate(told))
     return f"""\
 SELECT kind, source, target, CAST(SUM(n) AS BIGINT) AS n
   FROM (

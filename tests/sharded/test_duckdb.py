@@ -1,0 +1,211 @@
+"""Shards by DuckDB: the same bytes as of one log, whatever the way."""
+
+from __future__ import annotations
+
+import builtins
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import cxjourney as cx
+from cxjourney.exceptions import (
+    DataQualityWarning,
+    InputFileError,
+    InvalidData,
+    InvalidValue,
+    UnknownName,
+)
+from cxjourney.log import in_order_of_names
+from cxjourney.sharded import _duckdb
+
+from .engines import KEYS, LIMIT, MADE, REAL, START, big_table, made_table, real_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUIET = pytest.mark.filterwarnings("ignore::cxjourney.exceptions.DataQualityWarning")
+
+
+def in_memory(table: pa.Table, rules: dict[str, Any], **reading: Any) -> bytes:
+    grains = {name: reading.pop(name) for name in ("grains",) if name in reading}
+    log, _ = in_order_of_names(cx.InteractionLog.from_frame(table, **KEYS, **reading))
+    return log.journeys(**rules).statistics(**grains).to_bytes()
+
+
+def shard(table: pa.Table, rules: dict[str, Any], most: int, **further: Any) -> bytes:
+    """Return the statistics by the way that is taken for so many rows a shard."""
+    names = ("own", "map_", "progress")
+    how = {name: further.pop(name) for name in names if name in further}
+    counting = _duckdb.Counting.of(KEYS, **rules, **further)
+    with duckdb.connect() as connection, _duckdb._folder() as folder:
+        connection.execute("SET TimeZone = 'America/New_York'")
+        connection.register("given", table)
+        relation = connection.table("given")
+        found = _duckdb._counted(counting, relation, folder, most=most, **how)
+    assert not folder.exists()
+    return found.to_bytes()
+
+
+@QUIET
+@pytest.mark.parametrize(
+    ("rules", "reading", "zone"), [*((*made, None) for made in MADE), (*MADE[0], "Asia/Tokyo")]
+)
+def test_copies_and_filters_give_the_bytes_of_the_whole(rules, reading, zone):
+    table = made_table(zone)
+    whole = in_memory(table, rules, missing="drop", **reading)
+    assert shard(table, rules, 10**6, missing="drop", **reading) == whole
+    assert shard(table, rules, 200, missing="drop", **reading, own=True) == whole
+    assert shard(table, rules, 200, missing="drop", **reading) == whole
+    assert shard(table, rules, 40, missing="drop", **reading, own=True) == whole
+
+
+@QUIET
+@pytest.mark.parametrize("name", REAL)
+def test_real_logs(shared, name):
+    table, rules = real_table(shared, name)
+    whole = in_memory(table, rules)
+    assert shard(table, rules, len(table) // 3, own=True) == whole
+    assert shard(table, rules, len(table) // 12) == whole
+
+
+def rich_table(n: int = 4000) -> pa.Table:
+    """Return interactions with channels, owners, cases and values, a fifth of them tied."""
+    numbers = range(n)
+    return pa.table(
+        {
+            "who": [f"c{i * 79 % 53}" for i in numbers],
+            "at": [START + timedelta(hours=i * 31 % 61) for i in numbers],
+            "page": ["buy" if i % 11 == 0 else f"p{i * i % 5}" for i in numbers],
+            "via": [None if i % 13 == 0 else f"ch{i * 3 % 4}" for i in numbers],
+            "case": [f"s{i * 17 % 97}" for i in numbers],
+            "worth": [i % 7 * 1.25 if i % 11 == 0 else None for i in numbers],
+        }
+    )
+
+
+@QUIET
+def test_channels_cases_and_values():
+    table, rules = rich_table(), {"goal": "buy", "inactivity": LIMIT}
+    for columns in (
+        {"channel": "via", "value": "worth", "currency": "EUR"},
+        {"channel": "via", "journey": "case"},
+        {"channel": "via", "grains": [("touchpoint", "channel"), "channel"]},
+    ):
+        whole = in_memory(table, rules, **columns)
+        assert shard(table, rules, 500, **columns) == whole
+        assert shard(table, rules, 1000, **columns, own=True) == whole
+    # the order of the input has no part in it
+    backwards = table.take(pa.array(range(len(table) - 1, -1, -1)))
+    columns = {"channel": "via", "value": "worth", "currency": "EUR"}
+    assert shard(backwards, rules, 500, **columns) == in_memory(table, rules, **columns)
+
+
+@QUIET
+def test_the_big_log_in_a_pool_of_processes(shared):
+    table = big_table(shared, 1, 100)
+    rules = {"goal": "goal", "inactivity": timedelta(days=30)}
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        assert shard(table, rules, 300, map_=pool.map) == in_memory(table, rules)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    table = rich_table()
+    (tmp_path / "a").mkdir()
+    pq.write_table(table.slice(0, 1500), tmp_path / "a" / "one's [file].parquet")
+    pq.write_table(table.slice(1500), tmp_path / "two.parquet")
+    return tmp_path
+
+
+@QUIET
+def test_files_of_parquet(files, monkeypatch):
+    rules = {"goal": "buy", "inactivity": LIMIT}
+    whole = in_memory(rich_table(), rules, channel="via")
+    made = []
+    for rows in (10**6, 900, 300):
+        monkeypatch.setattr(_duckdb, "ROWS", rows)
+        done: list[tuple[int, int]] = []
+        found = cx.sharded.parquet(
+            f"{files}/**/*.parquet",
+            **KEYS,
+            channel="via",
+            **rules,
+            memory="200MB",
+            progress=lambda i, n, done=done: done.append((i, n)),
+        )
+        assert found.to_bytes() == whole
+        made.append(done[-1][0])
+        assert done == [(i + 1, made[-1]) for i in range(made[-1])]
+    assert made == [1, 8, 16]
+    assert cx.dropoff.exits(found).n_converted == 4000 // 11 + 1
+
+
+def test_what_is_wrong_is_said_before_counting(files):
+    path = f"{files}/**/*.parquet"
+    with pytest.raises(UnknownName, match="goal 'by' is not in the table; did you mean 'buy'"):
+        cx.sharded.parquet(path, **KEYS, goal="by")
+    with pytest.raises(UnknownName, match="'wo'"):
+        cx.sharded.parquet(path, **{**KEYS, "customer": "wo"})
+    with pytest.raises(InputFileError, match="no file"):
+        cx.sharded.parquet(f"{files}/none/*.parquet", **KEYS)
+    with pytest.raises(InvalidValue, match="memory must be a size of at least 100 MB"):
+        cx.sharded.parquet(path, **KEYS, memory="4")
+    with pytest.raises(InvalidValue, match="currency must be a code"):
+        cx.sharded.parquet(path, **KEYS, value="worth", currency="via")
+    with pytest.raises(InvalidValue, match=r"column of customer= must be of strings"):
+        cx.sharded.parquet(path, **{**KEYS, "customer": "worth"}, missing="drop")
+    with pytest.raises(InvalidData, match="touchpoint is missing in"):
+        cx.sharded.parquet(path, **{**KEYS, "touchpoint": "via"})
+    with pytest.raises(InvalidValue, match="relation must be a relation of DuckDB"):
+        cx.sharded.relation(rich_table(), **KEYS)
+    with pytest.raises(InvalidValue, match="attributes"):
+        cx.sharded.parquet(path, **KEYS, attributes=["via"])
+
+
+def test_ties_are_told(files):
+    with pytest.warns(DataQualityWarning, match="interactions have the customer and the timestamp"):
+        cx.sharded.parquet(f"{files}/**/*.parquet", **KEYS)
+
+
+@QUIET
+def test_temporary_files_go_whatever_happens(files, tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(_duckdb.tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(_duckdb, "ROWS", 100)
+    seen = []
+
+    def fail(function: Any, shards: Any) -> Any:
+        (folder,) = temporary.iterdir()
+        assert folder.stat().st_mode & 0o077 == 0
+        seen.append(len(list(folder.rglob("*.parquet"))))
+        for i, one in enumerate(builtins.map(function, shards)):
+            if i == 3:
+                raise KeyboardInterrupt
+            yield one
+
+    with pytest.raises(KeyboardInterrupt):
+        cx.sharded.parquet(f"{files}/**/*.parquet", **KEYS, map=fail)
+    assert seen[0] > 30
+    assert list(temporary.iterdir()) == []
+
+
+@QUIET
+def test_an_empty_table_and_one_customer():
+    empty = made_table(None).slice(0, 0)
+    rules = {"goal": "buy", "inactivity": LIMIT}
+    assert shard(empty, rules, 100) == in_memory(empty, rules)
+    table = pa.table(
+        {
+            "who": ["a"] * 400,
+            "page": ["web", "buy"] * 200,
+            "at": [START + i * LIMIT / 7 for i in range(400)],
+        }
+    )
+    assert shard(table, rules, 10) == in_memory(table, rules)
