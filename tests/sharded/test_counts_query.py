@@ -205,7 +205,7 @@ def query_of(**arguments: Any) -> cx.sharded.CountsQuery:
         ({"touchpoint": "a\0b"}, InvalidValue, "without NUL"),
         ({"timestamp": 3}, InvalidValue, "timestamp= must be a name"),
         ({"tz": "Mars"}, UnknownName, "time zone 'Mars'"),
-        ({"inactivity": 3}, InvalidValue, "inactivity must be a datetime.timedelta"),
+        ({"inactivity": 3}, InvalidValue, "inactivity must be a timedelta"),
         ({"goal": "a", "exit_touchpoints": "a"}, InvalidValue, "not name a goal"),
         ({"missing": "keep"}, InvalidValue, "missing must be one of"),
         ({"all_closed": 1}, InvalidValue, "all_closed must be True or False"),

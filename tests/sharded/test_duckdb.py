@@ -100,6 +100,8 @@ def test_channels_cases_and_values():
         whole = in_memory(table, rules, **columns)
         assert shard(table, rules, 500, **columns) == whole
         assert shard(table, rules, 1000, **columns, own=True) == whole
+    window = {"observed_from": "2024-03-30T10:00", "observed_until": "2024-03-31T05:00"}
+    assert shard(table, rules, 500, **window) == in_memory(table, rules, **window)
     # the order of the input has no part in it
     backwards = table.take(pa.array(range(len(table) - 1, -1, -1)))
     columns = {"channel": "via", "value": "worth", "currency": "EUR"}
@@ -162,6 +164,8 @@ def test_what_is_wrong_is_said_before_counting(files):
         cx.sharded.parquet(path, **{**KEYS, "customer": "worth"}, missing="drop")
     with pytest.raises(InvalidData, match="touchpoint is missing in"):
         cx.sharded.parquet(path, **{**KEYS, "touchpoint": "via"})
+    with pytest.raises(InvalidValue, match="observed_from must not lie after observed_until"):
+        cx.sharded.parquet(path, **KEYS, observed_from="2025-01-01", observed_until="2024-01-01")
     with pytest.raises(InvalidValue, match="relation must be a relation of DuckDB"):
         cx.sharded.relation(rich_table(), **KEYS)
     with pytest.raises(InvalidValue, match="attributes"):
@@ -209,3 +213,17 @@ def test_an_empty_table_and_one_customer():
         }
     )
     assert shard(table, rules, 10) == in_memory(table, rules)
+
+
+@QUIET
+@pytest.mark.spark
+@pytest.mark.filterwarnings("ignore")  # Dask's own
+def test_workers_of_dask(files, monkeypatch):
+    import distributed
+
+    monkeypatch.setattr(_duckdb, "ROWS", 1000)
+    rules = {"goal": "buy", "inactivity": LIMIT}
+    path = f"{files}/**/*.parquet"
+    with distributed.Client(n_workers=2, threads_per_worker=1, dashboard_address=":0") as client:
+        found = cx.sharded.parquet(path, **KEYS, **rules, map=client.get_executor().map)
+    assert found.to_bytes() == in_memory(rich_table(), rules)

@@ -1,4 +1,4 @@
-"""Beyond one machine: counts from where the interactions lie."""
+"""Beyond one machine: statistics of shards, and counts from where the interactions lie."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
 
 import attrs
@@ -13,12 +12,13 @@ from cxjourney._time.zones import check_zone
 from cxjourney.domain import TERMINALS
 from cxjourney.exceptions import DataQualityWarning, InvalidValue
 from cxjourney.journeys import By, JourneyRules, JourneyStatistics
-from cxjourney.log import InteractionLog, Reading, in_order_of_names
+from cxjourney.log import InteractionLog, Reading, in_order_of_names, moment
 from cxjourney.sharded._facts import by_kind, check_facts, doubts_of
 from cxjourney.sharded._sql import Table, facts, rows_of_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
+    from datetime import date, timedelta
 
     from cxjourney.sharded._dialects import Dialect
 
@@ -43,14 +43,15 @@ class Plan(TypedDict, total=False):
     observed_until: date | str | None
     observed_from: date | str | None
     goal: str | Iterable[str] | None
-    inactivity: timedelta | None
+    inactivity: timedelta | str | None
     exit_touchpoints: str | Iterable[str]
     after_goal: Literal["new_journey", "discard", "keep"]
     all_closed: bool
-    carry_channels: timedelta | None
+    carry_channels: timedelta | str | None
     grains: By | list[By] | None
 
 
+_WINDOW = ("observed_from", "observed_until")
 _RULES = (
     "goal", "inactivity", "exit_touchpoints", "after_goal", "all_closed", "carry_channels",
 )  # fmt: skip
@@ -115,7 +116,7 @@ class Counting:
 
     def facts(self, dialect: Dialect) -> list[str]:
         """Return the expressions of the facts that `checked` reads."""
-        return facts(self._names, self.table().columns, self._until_us, dialect)
+        return facts(self._names, self.table().columns, self._window_us[1], dialect)
 
     def checked(
         self, told: dict[str, Any], dialect: Dialect, known: Callable[[], Collection[str]]
@@ -135,12 +136,15 @@ class Counting:
             for kind, source, target, number in columns
         ]
         counts = by_kind(rows)
+        since, until = self._window_us
+        if since is not None and until is not None and since > until:
+            rule = "not lie after observed_until"
+            raise InvalidValue.of("observed_from", rule, self.reading["observed_from"])
         check_facts(counts, dialect, self.rules, self.reading.get("missing", "refuse"), known)
         found = {name: n for (name, _), n in counts["fact"].items()}
         reading = dict(self.reading)
         if reading.get("observed_until") is None and "observed_until" in found:
-            since = timedelta(microseconds=found["observed_until"])
-            reading["observed_until"] = datetime(1970, 1, 1, tzinfo=UTC) + since
+            reading["observed_until"] = moment(found["observed_until"])
         return attrs.evolve(self, reading=reading), found
 
     def count(self, frame: Any, part: tuple[int, int]) -> tuple[bytes, int]:
@@ -148,11 +152,11 @@ class Counting:
 
         Any: what `InteractionLog.from_frame` takes.
         """
-        with warnings.catch_warnings():
-            # what is odd about the whole is told once
-            warnings.simplefilter("ignore", DataQualityWarning)
-            log = InteractionLog.from_frame(frame, **self.reading)
-        log, ties = in_order_of_names(log)
+        # the window is that of the whole, on which a shard may not touch
+        reading = {name: value for name, value in self.reading.items() if name not in _WINDOW}
+        log, ties = in_order_of_names(InteractionLog.from_frame(frame, **reading))
+        since, until = self._window_us
+        log = attrs.evolve(log, observed_from_us=since, observed_until_us=until)
         rules = {name: getattr(self.rules, name) for name in _RULES}
         # a goal that occurs in the whole need not occur in a part
         planned = (*self.rules.goal, *self.rules.exit_touchpoints)
@@ -164,10 +168,11 @@ class Counting:
         return (*self.rules.goal, *self.rules.exit_touchpoints, *sorted(TERMINALS))
 
     @property
-    def _until_us(self) -> int | None:
-        until = self.reading.get("observed_until")
+    def _window_us(self) -> tuple[int | None, int | None]:
         tz = self.reading.get("tz", "UTC")
-        return None if until is None else utc_us(until, "observed_until", tz)
+        ends = [(name, self.reading.get(name)) for name in _WINDOW]
+        since, until = (None if at is None else utc_us(at, name, tz) for name, at in ends)
+        return since, until
 
 
 def depth_for(rows: int, most: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 import attrs
@@ -14,14 +13,14 @@ from cxjourney._time.zones import check_zone
 from cxjourney.exceptions import DataQualityWarning, InvalidValue
 from cxjourney.graph import JourneyGraph
 from cxjourney.journeys import JourneyRules
+from cxjourney.log import moment
 from cxjourney.sharded._dialects import DIALECTS
 from cxjourney.sharded._facts import by_kind, check_facts, doubts_of
 from cxjourney.sharded._sql import Table, write_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+    from datetime import date, timedelta
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -103,7 +102,7 @@ class CountsQuery:
             journeys={touchpoint: n for (touchpoint, _), n in counts["journeys"].items()},
             goal=self.rules.goal,
             inactivity=self.rules.inactivity,
-            observed_until=None if until is None else _EPOCH + timedelta(microseconds=until),
+            observed_until=None if until is None else moment(until),
             determined=self.rules.determined,
         )
 
@@ -116,7 +115,7 @@ def counts_query(
     touchpoint: str,
     seq: str | None = None,
     goal: str | Iterable[str] | None = None,
-    inactivity: timedelta | None = None,
+    inactivity: timedelta | str | None = None,
     exit_touchpoints: str | Iterable[str] = (),
     all_closed: bool = False,
     tz: str = "UTC",
@@ -216,7 +215,7 @@ def counts_query(
         DIALECTS[dialect],
         goal=rules.goal,
         exits=rules.exit_touchpoints,
-        limit_us=None if inactivity is None else duration_us(inactivity),
+        limit_us=None if rules.inactivity is None else duration_us(rules.inactivity),
         until_us=None if observed_until is None else utc_us(observed_until, "observed_until", tz),
         all_closed=all_closed,
     )

@@ -59,7 +59,7 @@ def parquet(
     map
         Who counts the shards: `map` itself, one after the other, or the like of a pool, such as
         `ProcessPoolExecutor(...).map`, `Pool.imap` or `dask_client.get_executor().map`, whose
-        workers see the same disk. Any: whatever it hands over is what the function returned.
+        workers see the same disk and have cxjourney.
     progress
         Called with the number of shards that are counted, and of all.
     **plan
@@ -114,7 +114,7 @@ def parquet(
     ...     all_closed=True,
     ... )
     >>> statistics
-    JourneyStatistics: 178 journeys of 50 customers (all customers), by touchpoint
+    JourneyStatistics: 186 journeys of 50 customers (all customers), by touchpoint
     """
     columns = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
     counting = Counting.of(columns, **plan)
