@@ -28,8 +28,8 @@ _HINTS = {
     role: tuple(frozenset(words.split()) for words in pair.split("|"))
     for role, pair in {
         "customer": "customer client user visitor member buyer shopper subscriber patient guest "
-        "distinct anonymous requester contact person kunde kunden kundennr kundennummer cust who "
-        "| email mail profile cookie device account respondent pseudo",
+        "distinct anonymous requester contact person kontakt kunde kunden kundennr kundennummer "
+        "cust who | email mail profile cookie device account respondent pseudo",
         "case": "case ticket session order deal opportunity conversation claim application invoice "
         "basket booking vorgang auftrag bestellnummer bestellung response trace | ",
         "timestamp": "timestamp time datetime ts date datum zeit zeitpunkt zeitstempel at when "
@@ -44,27 +44,36 @@ _HINTS = {
         "seq": "seq sequence index hit | order position number nr rank step",
     }.items()
 }
-_SECOND = frozenset({"updated", "modified", "received", "sent", "synced", "loaded", "due", "birth"})
-_NO_TOUCHPOINT = frozenset({"country", "plan", "city", "region", "language", "gender", "segment"})
-_OF_PEOPLE = frozenset(
-    (
-        *("name", "first", "last", "surname", "email", "mail", "phone", "telephone", "address"),
-        *("street", "city", "zip", "postal", "ip", "birth", "born", "iban", "card", "agent"),
-        *(
-            "assignee",
-            "owner",
-            "resource",
-            "author",
-            "vorname",
-            "nachname",
-            "strasse",
-            "straße",
-            "ort",
-            "plz",
-        ),
-    )
+
+
+def _words(*texts: str) -> frozenset[str]:
+    return frozenset(" ".join(texts).split())
+
+
+NO_STEP = _words(
+    "update updated modified changed synced loaded due birth expected expect next last",
+    "planned target estimated forecast deadline scheduled activity erwartet erwartetes",
+    "geplant fällig letzte letzter nächste geändert aktualisiert",
 )
-_ID = frozenset({"id", "ids", "uuid", "guid", "key", "nr", "no", "number", "nummer", "hash"})
+_SECOND = NO_STEP | {"received", "sent"}
+_OUTCOMES = _words(
+    "won lost closed resolved solved cancelled canceled paid shipped delivered completed",
+    "fulfilled refunded rejected gewonnen verloren geschlossen gelöst erledigt storniert",
+    "bezahlt versandt abgeschlossen",
+)
+_NO_TOUCHPOINT = _words("country plan city region language gender segment")
+_PRIVATE = _words(  # which nothing else in a name makes public
+    "surname lastname firstname email mail phone telephone mobile fax address street city zip",
+    "postal postcode ip birth born iban card agent assignee owner author company organisation",
+    "organization contact vorname nachname strasse straße ort plz firma telefon adresse",
+)
+_OF_PEOPLE = _PRIVATE | {"name", "first", "last", "resource"}
+_BESIDE = _words(  # words beside those that name a customer
+    "name full ref reference code token address hashed external primary recipient billing",
+    "unique crm internal global",
+)
+_OF_KINDS = _words("category type brand model language segment group status age gender country os")
+_ID = _words("id ids uuid guid key nr no number nummer hash")
 _FLAGS = frozenset({"true", "false", "yes", "no", "0", "1", "y", "n", "t", "f", "ja", "nein"})
 _NO_NAMES = ("an e-mail", "a UUID", "digits with", "an IP", "a time of the day")
 
@@ -105,6 +114,14 @@ def is_of_people(name: str) -> bool:
     return bool(words_of(name) & (_OF_PEOPLE | _ID | _HINTS["customer"][0]))
 
 
+def may_be_shown(one: ColumnFacts, roles: Roles) -> bool:
+    """Return whether neither the name nor the cells of a column speak of single persons."""
+    public = 2 in {hint("touchpoint", one.name), hint("channel", one.name)}
+    personal = one.name in roles.of_one or is_of_people(one.name)
+    private = bool(words_of(one.name) & _PRIVATE) or one.shape.startswith("an ")
+    return one.kind != "id" and not private and (public or not personal)
+
+
 def hint(role: str, name: str) -> int:
     """Return how much a name says for a role: 0 nothing, 1 a little, 2 it says so."""
     strong, weak = _HINTS[role]
@@ -115,6 +132,7 @@ def hint(role: str, name: str) -> int:
 def roles_of(facts: Mapping[str, ColumnFacts], columns: Mapping[str, Cells]) -> Roles:
     """Return what each column could be, by its name and its cells."""
     found = {role: _ranked(score, facts.values()) for role, score in _FIRST.items()}
+    found["customer"] = _fullest_first(found["customer"], facts)
     if not found["customer"]:  # a process is followed by its cases
         found["customer"] = found["case"]
     varies: dict[str, float] = {}
@@ -141,6 +159,21 @@ def _ranked(
     return sorted((one for one in ranked if one.score >= 2), key=lambda one: -one.score)
 
 
+def _fullest_first(ranked: list[Candidate], facts: Mapping[str, ColumnFacts]) -> list[Candidate]:
+    """Return candidates behind one, if any, that leaves markedly fewer rows without a customer."""
+    fuller = [
+        one
+        for one in ranked
+        if one.score >= 3.5 and facts[one.column].missing < facts[ranked[0].column].missing - 0.05
+    ]
+    if not fuller:
+        return ranked
+    first, shares = fuller[0], {one.column: facts[one.column].missing for one in ranked}
+    why = f"{first.reason}, missing in {shares[first.column]:.1%} of the rows and "
+    why += f"{ranked[0].column!r} in {shares[ranked[0].column]:.1%}"
+    return [attrs.evolve(first, reason=why), *(one for one in ranked if one is not first)]
+
+
 def _said(role: str, one: ColumnFacts, *reasons: str) -> str:
     named = ("", "named so, perhaps", "named so")[hint(role, one.name)]
     return ", ".join(filter(None, (named, *reasons)))
@@ -164,6 +197,11 @@ def _as_time(one: ColumnFacts) -> Scored:
 def _as_customer(one: ColumnFacts) -> Scored:
     words = words_of(one.name)
     named = hint("customer", one.name) or words <= {"id", "uuid", "key"}
+    strong, weak = _HINTS["customer"]
+    ids = bool(words & _ID)
+    few = one.distinct < max(8, 0.2 * one.filled) or words & _OF_KINDS
+    if named and not ids and ((few and words - strong - weak - _BESIDE) or words <= {"device"}):
+        return 0, ""  # as the type of a visitor
     is_time = one.time is not None and (one.time.form == ISO or hint("timestamp", one.name))
     fits = one.kind in {"id", "category", "number"} and one.distinct > 1 and one.missing <= 0.5
     if not fits or is_time or (one.numeric > 0.99 and not one.whole):
@@ -171,7 +209,7 @@ def _as_customer(one: ColumnFacts) -> Scored:
     if not named and (one.kind != "id" or hint("touchpoint", one.name) == 2):
         return 0, ""
     repeats = one.filled / one.distinct
-    points: float = 2 * named + 2 * bool(words & _ID) + (repeats > 1.1) + (named == 0)
+    points: float = 2 * named + 2 * ids + (repeats > 1.1) + (named == 0)
     points += (one.shape == "an e-mail address") - 2 * (hint("case", one.name) == 2)
     points -= 2 * (named < 2 and repeats < 1.1) + 4 * one.missing
     points -= 3 * (hint("touchpoint", one.name) == 2 and repeats < 1.1)
@@ -219,7 +257,8 @@ def _as_channel(one: ColumnFacts) -> Scored:
 def _as_value(one: ColumnFacts) -> Scored:
     fits = one.numeric == 1.0 and one.time is None and one.distinct > 1
     fits &= not words_of(one.name) & _ID
-    said = _said("value", one, f"{one.low:,.6g} to {one.high:,.6g}")
+    spread = one.shape if one.kind == "id" else f"{one.low:,.6g} to {one.high:,.6g}"
+    said = _said("value", one, spread)
     return 2 * hint("value", one.name) * fits, said
 
 
@@ -275,6 +314,10 @@ def row_kind(roles: Roles, facts: Mapping[str, ColumnFacts], sample: FileSample)
     if case and total and not strong and _only_on_first(cells[case], cells[total]):
         on_first = f"{total!r} stands on the first row of each alone"
         return "order line", f"{case!r} has {_repeats(facts[case])}, while {on_first}"
+    key, outcomes = unique_id(facts), outcomes_of(facts)
+    if key and outcomes and len(times) >= 2:
+        some = f"{', '.join(map(repr, outcomes[:4]))} in some rows only"
+        return "case", f"{key!r} is another in every row, with times of {some}"
     if strong and times and rows > 1.05:
         return "event", f"{said}, and {touchpoint!r} varies within them"
     single = rows < 1.5 or (case and facts[case].distinct > 0.95 * facts[case].filled)
@@ -288,6 +331,34 @@ def row_kind(roles: Roles, facts: Mapping[str, ColumnFacts], sample: FileSample)
     if times and case and total:
         return "order", f"{said}, {case!r} with {total!r} and no touchpoint"
     return "unknown", said
+
+
+def unique_id(facts: Mapping[str, ColumnFacts]) -> str | None:
+    """Return the first column of ids of which every row has another."""
+    return next(
+        (
+            name
+            for name, one in facts.items()
+            if one.distinct == one.n > 1
+            and (words_of(name) & _ID or _names_a_case(name))
+            and one.kind != "time"
+        ),
+        None,
+    )
+
+
+def outcomes_of(facts: Mapping[str, ColumnFacts]) -> list[str]:
+    """Return the columns of times at which some rows, and not all, came to an end."""
+    return [
+        name
+        for name, one in facts.items()
+        if one.readings and one.n_missing and is_outcome(name) and not words_of(name) & NO_STEP
+    ]
+
+
+def is_outcome(name: str) -> bool:
+    """Return whether a name speaks of an end."""
+    return bool(words_of(name) & _OUTCOMES)
 
 
 def _only_on_first(cases: Sequence[str | None], totals: Sequence[str | None]) -> bool:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxjourney._support.table import Table
+from cxjourney.io._column_roles import in_words
 
 if TYPE_CHECKING:
+    from cxjourney.io._column_facts import ColumnFacts
     from cxjourney.log import InteractionLog
 
 _GOALS = (  # the surer first
@@ -28,6 +30,9 @@ _NO_GOALS = re.compile(
     r"storno|unsub|click|initiat|pending|open|info|list|method|prepar"
 )
 _MOST = 5
+_YES = frozenset({"1", "true", "yes", "y", "t", "ja"})
+_NO = frozenset({"0", "false", "no", "n", "f", "nein"})
+_STATUS = frozenset({"status", "state", "outcome", "result", "ergebnis"})
 
 
 def looks_like_goal(name: str) -> int:
@@ -36,6 +41,18 @@ def looks_like_goal(name: str) -> int:
     if _NO_GOALS.search(plain):
         return 0
     return next((2 - i for i, pattern in enumerate(_GOALS) if pattern.search(plain)), 0)
+
+
+def goal_value(one: ColumnFacts) -> str | None:
+    """Return the value of a flag or a status that says that the row led to a conversion."""
+    if not 2 <= one.distinct <= 12:
+        return None
+    words = in_words(one.name)
+    if {value.lower() for value in one.counts} <= _YES | _NO:
+        yes = [value for value in one.counts if value.lower() in _YES]
+        return yes[0] if yes and looks_like_goal(" ".join(words)) else None
+    wished = [value for value in one.counts if looks_like_goal(value) == 2]
+    return wished[0] if wished and _STATUS & {*words} else None
 
 
 def goal_table(log: InteractionLog | None) -> Table:

@@ -13,7 +13,7 @@ from cxjourney._support.table import Table
 from cxjourney._support.words import counted
 from cxjourney.exceptions import InputFileError
 from cxjourney.io._column_facts import facts_of
-from cxjourney.io._column_roles import hint, is_of_people, roles_of, row_kind
+from cxjourney.io._column_roles import may_be_shown, roles_of, row_kind
 from cxjourney.io._encodings import check_encoding
 from cxjourney.io._file_sample import sample_of
 from cxjourney.io._files import find_files, show_path
@@ -38,7 +38,6 @@ _KINDS = {
 }
 _DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 _SHOWN = 3  # values of a column
-_FEW = 50  # distinct values, of which some are shown where they stand in several rows
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -83,7 +82,8 @@ class FileInspection(Result):
     obstacles
         What stands in the way of a log, in sentences; empty where commands are given.
     commands
-        Commands that read it; two where day and month could change places.
+        Commands that read it; two where day and month could change places, or where conversions
+        may stand in a column of their own.
     python
         Lines of Python that read it in the same way, one string a command.
     """
@@ -265,7 +265,7 @@ def inspect_file(
         columns=_columns(facts, roles),
         roles=_roles(proposal),
         goals=proposal.goals,
-        odd=oddities(sample, facts, roles),
+        odd=oddities(sample, facts, roles) + proposal.notes,
         obstacles=proposal.obstacles,
         commands=proposal.commands,
         python=proposal.python,
@@ -324,22 +324,15 @@ def _cells(one: ColumnFacts, roles: Roles, could: list[str]) -> str:
     if one.kind == "free text":
         length = sum(len(value) * n for value, n in one.counts.items()) / one.filled
         return f"about {length:.0f} characters"
-    if one.kind == "id" or {"customer", "case"} & {*could}:
-        return one.shape
-    named_so = 2 in {hint("touchpoint", one.name), hint("channel", one.name)}
-    personal = one.name in roles.of_one or is_of_people(one.name)
-    if (personal and not named_so) or one.shape.startswith("an "):
+    if {"customer", "case"} & {*could} or not may_be_shown(one, roles):
         return one.shape
     if one.numeric > 0.99:
-        return f"{one.low:,.6g} to {one.high:,.6g}"
-    often = one.counts
-    if "touchpoint" not in could:
-        if one.distinct > _FEW:
-            return one.shape
-        often = {value: n for value, n in one.counts.items() if n > 1}
-    most = sorted(often, key=lambda value: -often[value])[:_SHOWN]
-    more = ", …" * (one.distinct > len(most))
-    return ", ".join(map(repr, most)) + more if most else one.shape
+        known = one.kind == "constant" or {"value", "score"} & {*could}
+        return f"{one.low:,.6g} to {one.high:,.6g}" if known else one.shape
+    if one.kind != "constant" and not {"touchpoint", "channel", "score"} & {*could}:
+        return one.shape
+    most = sorted(one.counts, key=lambda value: -one.counts[value])[:_SHOWN]
+    return ", ".join(map(repr, most)) + ", …" * (one.distinct > len(most))
 
 
 def _roles(proposal: Proposal) -> Table:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxjourney._support.words import counted
-from cxjourney.io._column_roles import hint, is_of_people
+from cxjourney.io._column_roles import hint, may_be_shown
 from cxjourney.log import odd_times
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def _mostly(one: ColumnFacts, roles: Roles) -> str:
     value, most = max(one.counts.items(), key=lambda item: item[1])
     if most <= _MOSTLY * one.filled:
         return ""
-    hidden = one.name in roles.of_one or is_of_people(one.name)
-    return f" ({'' if hidden else f'{value!r} in '}{most / one.filled:.1%})"
+    shown = f"{value!r} in " if may_be_shown(one, roles) else ""
+    return f" ({shown}{most / one.filled:.1%})"
 
 
 def _shortly(names: Sequence[str], most: int = 8) -> str:

@@ -17,10 +17,10 @@ import numpy as np
 from cxjourney._support.table import Table
 from cxjourney._support.words import counted
 from cxjourney.exceptions import CxJourneyError, DataQualityWarning
-from cxjourney.io._column_roles import words_of
+from cxjourney.io._column_roles import unique_id, words_of
 from cxjourney.io._files import find_files
-from cxjourney.io._goal_candidates import goal_table
-from cxjourney.io._layout import find, layout_of_text, layouts, recognise
+from cxjourney.io._goal_candidates import goal_table, goal_value
+from cxjourney.io._layout import Layout, Source, Step, find, layout_of_text, layouts, recognise
 from cxjourney.io._proposed_layout import FORMS, layout_text, steps_of
 from cxjourney.io._shaping import Plan
 from cxjourney.log import InteractionLog, is_currency_code
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from cxjourney.io._column_facts import ColumnFacts
     from cxjourney.io._column_roles import Roles
     from cxjourney.io._file_sample import FileSample
-    from cxjourney.io._layout import Layout
 
 NEEDED = ("customer", "timestamp", "touchpoint")
 _FURTHER = ("channel", "value", "score")
@@ -49,6 +48,7 @@ class Proposal:
     goals: Table
     decimal: str
     obstacles: tuple[str, ...]
+    notes: tuple[str, ...]
     commands: tuple[str, ...]
     python: tuple[str, ...]
     layouts: tuple[str, ...]
@@ -62,9 +62,18 @@ class _Way:
     taken: Mapping[str, str]
     options: Mapping[str, Any]
     goal: str | None
-    exits: tuple[str, ...] = ()
-    days: int | None = None
-    all_closed: bool = False
+    rules: Mapping[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class _Trial:
+    """What came of reading a sample: a log in each way, or why there is none."""
+
+    layout: Layout
+    file: str = ""
+    written: str = ""
+    logs: tuple[tuple[InteractionLog, dict[str, Any]], ...] = ()
+    failed: str = ""
 
 
 def propose(
@@ -86,33 +95,48 @@ def propose(
     header = tuple(facts)
     known = recognise(header)
     taken = _taken(facts, roles, kind[0])
-    layout = known[0] if known else None
     obstacles = [] if known else _obstacles(sample, facts, roles, taken, kind[0])
-    file, written = "", ""
-    steps: dict[str, str] = {}
-    if layout is None and kind[0] in FORMS and not obstacles:
-        stem = Path(given if isinstance(given, str) else given[0]).name.partition(".")[0]
-        file = f"{re.sub('[^a-zA-Z0-9_-]+', '-', stem).strip('-') or 'table'}.toml"
-        steps = steps_of(facts, roles, kind[0])
-        written = layout_text(file, kind[0], taken, steps)
-        layout = layout_of_text(written, file)
-    decimal = _decimal(facts, taken)
-    itself = layout is not None and layout.header_rows > 1  # knows the rows below the names
-    options = _options(sample, decimal, sample.skip_rows if itself else sample.skipped)
-    ways, log = [], None
-    if layout is not None:
-        name = {"layout": file or layout.name}
-        for reading in _readings(layout, facts):
-            log, dropping = _log_by_layout(layout, sample, reading, decimal)
-            ways.append(_way({}, {**options, **dropping, **name, **reading}, log, layout))
+    decimal, notes = _decimal(facts, taken), []
+    steps = steps_of(facts, roles, kind[0]) if kind[0] in FORMS and not known else {}
+    trial = None
+    if known:
+        trial = _tried(_Trial(layout=known[0]), sample, facts, decimal)
     elif not obstacles:
-        dropping = {"missing": "drop"} if any(facts[taken[r]].n_missing for r in NEEDED) else {}
-        for time in facts[taken["timestamp"]].readings:
-            log = _log_by_columns(taken, sample, time.options)
-            ways.append(_way(taken, {**options, **dropping, **time.options}, log, None))
-    if known and layout is not None:
-        kind = _KINDS[layout.form], f"the layout {layout.name!r} says so"
-        shown = _shown_of_layout(layout, header)
+        trial = _tried(_offered(given, kind[0], taken, steps), sample, facts, decimal)
+        for fewer in _fewer(taken) if trial.failed else ():
+            again = _tried(_offered(given, kind[0], fewer, steps), sample, facts, decimal)
+            if not again.failed:
+                left = ", ".join(f"{role} {taken[role]!r}" for role in taken if role not in fewer)
+                notes.append(
+                    f"Not proposed: {left}, for with it the file is not read: {trial.failed}."
+                )
+                trial, taken = again, fewer
+                break
+    ways = []
+    if trial is not None and trial.failed:
+        by = f" by the layout {known[0].name!r}" if known else ""
+        obstacles.append(f"the rows cannot be read{by}: {trial.failed}")
+    elif trial is not None:
+        layout, own = trial.layout, {} if known or steps else taken
+        itself = layout.header_rows > 1  # knows the rows below the names
+        options = _options(sample, decimal, sample.skip_rows if itself else sample.skipped)
+        name = {} if own else {"layout": trial.file or layout.name}
+        for log, reading in trial.logs:
+            ways.append(_way(own, {**options, **name, **reading}, log, layout))
+        status = _status(facts, taken) if own and not len(goal_table(log)) else None
+        if status is not None:
+            column, value = status
+            notes.append(
+                f"Conversions may stand in {column!r}, as {value!r}: --touchpoint "
+                f"{shlex.quote(column)} --goal {shlex.quote(value)} counts them."
+            )
+            other = taken | {"touchpoint": column}
+            trial = _tried(_offered(given, kind[0], other, {}), sample, facts, decimal)
+            for log, reading in trial.logs:
+                ways.append(_way(other, {**options, **reading}, log, layout, value))
+    if known:
+        kind = _KINDS[known[0].form], f"the layout {known[0].name!r} says so"
+        shown = _shown_of_layout(known[0], header)
     else:
         reasons = {c.column: c.reason for found in roles.candidates.values() for c in found}
         shown = tuple(
@@ -124,11 +148,12 @@ def propose(
         row_is=kind[0],
         row_evidence=kind[1],
         roles=shown,
-        goals=goal_table(log),
+        goals=goal_table(trial.logs[0][0] if trial and trial.logs else None),
         decimal=decimal,
         obstacles=tuple(obstacles),
-        commands=tuple(_put(file, written) + _command(given, way) for way in ways),
-        python=tuple(_python(given, sample.kind, way, file, written) for way in ways),
+        notes=tuple(notes),
+        commands=tuple(_put(trial) + _command(given, way) for way in ways if trial),
+        python=tuple(_python(given, sample.kind, way, trial) for way in ways if trial),
         layouts=tuple(one.name for one in known),
         near_layouts=_near(header) if not known else (),
     )
@@ -144,11 +169,18 @@ def _taken(facts: Mapping[str, ColumnFacts], roles: Roles, kind: str) -> dict[st
             if one.column not in taken.values() and not weak:
                 taken[role] = one.column
                 break
+    status = _status(facts, taken)
+    if status is not None and "touchpoint" in needed:
+        taken.setdefault("touchpoint", status[0])
     taken |= {
         role: role
         for role in _BY_NAME
         if role in facts and facts[role].filled and role not in taken.values()
     }
+    key = unique_id(facts) if kind == "case" else None
+    whose = facts.get(taken.get("customer", ""))
+    if key is not None and whose is not None and whose.distinct < whose.filled:
+        taken["journey"] = key  # each case is one of its own
     currency = next((n for n in facts if words_of(n) & {"currency", "währung", "waehrung"}), None)
     if "value" in taken and currency is not None and facts[currency].filled:
         codes, gaps = facts[currency].counts, facts[currency].n_missing
@@ -245,75 +277,88 @@ def _readings(layout: Layout, facts: Mapping[str, ColumnFacts]) -> list[dict[str
     return common or [{}]
 
 
-def _log_by_layout(
-    layout: Layout, sample: FileSample, reading: Mapping[str, str], decimal: str
-) -> tuple[InteractionLog | None, dict[str, str]]:
-    """Return the log of the sample, if the layout reads it, and what it takes about gaps."""
-    options: dict[str, Any] = {**dict.fromkeys(NEEDED), "timestamp_format": None, **reading}
-    gaps: tuple[dict[str, str], ...] = ({}, {"missing": "drop"})
-    for dropping in gaps:
-        try:
-            plan = Plan.of(layout, **{**options, **dropping})
-            plan, places = plan.for_header(tuple(sample.columns), "the sample")
-            there = {p: n for p, n in places.items() if n in sample.columns}
-            cells = {p: np.array(sample.columns[n], dtype=object) for p, n in there.items()}
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DataQualityWarning)  # the reader says it again
-                return plan.log(cells, decimal), dropping
-        except CxJourneyError:
-            continue
-    return None, {}
+def _offered(
+    given: str | Sequence[str], kind: str, taken: Mapping[str, str], steps: Mapping[str, str]
+) -> _Trial:
+    """Return the layout that reads these columns, with its text where the steps have a file."""
+    if steps:
+        stem = Path(given if isinstance(given, str) else given[0]).name.partition(".")[0]
+        file = f"{re.sub('[^a-zA-Z0-9_-]+', '-', stem).strip('-') or 'table'}.toml"
+        written = layout_text(file, kind, taken, steps)
+        return _Trial(layout=layout_of_text(written, file), file=file, written=written)
+    sources = {role: Source(first=((name,),)) for role, name in taken.items()}
+    step = Step(timestamp=sources.pop("timestamp"), touchpoint=sources.pop("touchpoint"))
+    return _Trial(
+        layout=Layout(
+            name="", title="", form="events", recognised=(), columns=sources, steps=(step,)
+        )
+    )
 
 
-def _log_by_columns(
-    taken: Mapping[str, str], sample: FileSample, reading: Mapping[str, Any]
-) -> InteractionLog | None:
-    """Return the log of the sample, if it can be read."""
-    cells = {name: np.array(sample.columns[taken[name]], dtype=object) for name in NEEDED}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DataQualityWarning)  # the reader says it again
-            names: dict[str, Any] = {name: name for name in NEEDED}
-            return InteractionLog.from_frame(cells, **names, missing="drop", **reading)
-    except CxJourneyError:
-        return None
+def _fewer(taken: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return columns without one of those that a log does not need, and without all of them."""
+    optional = [role for role in taken if role not in {*NEEDED, "case"}]
+    left = [[role] for role in reversed(optional)] + [optional]
+    return [{r: name for r, name in taken.items() if r not in out} for out in left if optional]
+
+
+def _tried(
+    trial: _Trial, sample: FileSample, facts: Mapping[str, ColumnFacts], decimal: str
+) -> _Trial:
+    """Return what comes of reading a sample by a layout, in every way to read its times."""
+    logs, failed = [], ""
+    for reading in _readings(trial.layout, facts):
+        for dropping in ({}, {"missing": "drop"}):
+            options: dict[str, Any] = {**dict.fromkeys(NEEDED), "timestamp_format": None, **reading}
+            try:
+                plan = Plan.of(trial.layout, **{**options, **dropping})
+                plan, places = plan.for_header(tuple(sample.columns), "the sample")
+                there = {p: n for p, n in places.items() if n in sample.columns}
+                cells = {p: np.array(sample.columns[n], dtype=object) for p, n in there.items()}
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DataQualityWarning)  # the reader says it again
+                    logs.append((plan.log(cells, decimal), {**dropping, **reading}))
+                break
+            except CxJourneyError as error:
+                failed = str(error)
+        else:
+            return attrs.evolve(trial, failed=failed)
+    return attrs.evolve(trial, logs=tuple(logs))
+
+
+def _status(facts: Mapping[str, ColumnFacts], taken: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return a column that says of each row whether it led to a conversion, and how it says so."""
+    found = ((name, goal_value(one)) for name, one in facts.items() if name not in taken.values())
+    return next(((name, value) for name, value in found if value is not None), None)
 
 
 def _way(
     taken: Mapping[str, str],
     options: Mapping[str, Any],
-    log: InteractionLog | None,
-    layout: Layout | None,
+    log: InteractionLog,
+    layout: Layout,
+    goal: str | None = None,
 ) -> _Way:
     """Return a way with the goal, the exits and the end of journeys that suggest themselves."""
-    there = () if log is None else log.touchpoints
-    goals = [n for n in (layout.goal if layout else ()) if n in there]
+    there = log.touchpoints
+    goals = [n for n in layout.goal if n in there]
     if len(there) > 1:
         goals += map(str, goal_table(log)["touchpoint"])
-    goal = next(iter(goals), None)
-    exits = tuple(name for name in (layout.exits if layout else ()) if name in there)
-    endless = log is not None and not _has_silences(log, goal)  # then no limit suggests itself
-    days = layout.inactivity_days if layout and endless and not exits else None
-    return _Way(
-        taken=taken,
-        options=options,
-        goal=goal,
-        exits=exits,
-        days=days,
-        all_closed=endless and not exits and days is None,
-    )
+    goal = goal or next(iter(goals), None)
+    rules: dict[str, Any] = {} if goal is None else {"goal": goal}
+    exits = [name for name in layout.exits if name in there and name != goal]
+    if exits:
+        rules["exit_touchpoints"] = exits
+    elif log.suggest_inactivity(goal=goal).suggested is None:
+        days = layout.inactivity_days
+        closed = {"all_closed": True, "after_goal": "discard"}
+        rules |= closed if days is None else {"inactivity": f"{days}d"}
+    return _Way(taken=taken, options=options, goal=goal, rules=rules)
 
 
-def _has_silences(log: InteractionLog, goal: str | None) -> bool:
-    """Return whether something other than the goal is ever followed by something of a customer."""
-    names, customer = log.columns.coded["touchpoint"], log.columns.customer
-    is_goal = np.array([name == goal for name in names.names])[names.codes]
-    return bool(((customer[1:] == customer[:-1]) & ~is_goal[:-1]).any())
-
-
-def _put(file: str, written: str) -> str:
+def _put(trial: _Trial) -> str:
     """Return the lines of a shell that write a layout; "" without one."""
-    return f"cat > {file} <<'END'\n{written}END\n" if written else ""
+    return f"cat > {trial.file} <<'END'\n{trial.written}END\n" if trial.written else ""
 
 
 def _command(given: str | Sequence[str], way: _Way) -> str:
@@ -326,8 +371,9 @@ def _command(given: str | Sequence[str], way: _Way) -> str:
             listed = isinstance(value, list)
             cell = ",".join(map(str, value)) + "," * (len(value) == 1) if listed else str(value)
             words += [f"--{name.replace('_', '-')}", cell]
-    words += [word for name in way.exits for word in ("--exit-touchpoint", name)]
-    return shlex.join([*words, *["--all-closed"] * way.all_closed])
+    exits = way.rules.get("exit_touchpoints", ())
+    words += [word for name in exits for word in ("--exit-touchpoint", name)]
+    return shlex.join([*words, *["--all-closed"] * ("all_closed" in way.rules)])
 
 
 def _glob_of(files: Sequence[str]) -> str:
@@ -339,27 +385,20 @@ def _glob_of(files: Sequence[str]) -> str:
     return named if {*find_files(named)} == {*files} else files[0]
 
 
-def _python(given: str | Sequence[str], kind: str, way: _Way, file: str, written: str) -> str:
+def _python(given: str | Sequence[str], kind: str, way: _Way, trial: _Trial) -> str:
     """Return the Python that reads the file and cuts it into journeys as the command does."""
     lines = ["import cxjourney as cx", ""]
-    if written:
-        lines = ["from pathlib import Path", "", "import cxjourney as cx", ""]
+    if trial.written:
+        lines = ["from pathlib import Path", "", *lines]
         lines += [
-            f'layout = """\\\n{written}"""',
-            f"Path({file!r}).write_text(layout, encoding='utf-8')",
+            f'layout = """\\\n{trial.written}"""',
+            f"Path({trial.file!r}).write_text(layout, encoding='utf-8')",
         ]
     words = [repr(given if isinstance(given, str) else list(given))]
     words += [f"{name}={value!r}" for name, value in {**way.taken, **way.options}.items()]
     lines += [f"log = cx.read_{kind}(", *(f"    {word}," for word in words), ")"]
-    rules = [] if way.goal is None else [f"goal={way.goal!r}"]
-    if way.exits:
-        rules.append(f"exit_touchpoints={[*way.exits]!r}")
-    elif way.all_closed:
-        rules += ["all_closed=True", "after_goal='discard'"]
-    elif way.days is not None:
-        lines[0:0] = ["from datetime import timedelta"]
-        rules.append(f"inactivity=timedelta(days={way.days})")
-    else:
+    rules = [f"{name}={value!r}" for name, value in way.rules.items()]
+    if not {"exit_touchpoints", "all_closed", "inactivity"} & {*way.rules}:
         lines.append(f"limits = log.suggest_inactivity({', '.join(rules)})")
         rules.append("inactivity=limits.suggested")
     return "\n".join([*lines, f"journeys = log.journeys({', '.join(rules)})"])

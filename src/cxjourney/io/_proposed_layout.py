@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
-from cxjourney.io._column_roles import in_words
+from cxjourney.io._column_roles import NO_STEP, in_words, is_outcome
 from cxjourney.io._goal_candidates import looks_like_goal
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from cxjourney.io._column_roles import Roles
 
 FORMS = {"case": "cases", "order": "orders", "order line": "orders", "answer": "answers"}
-_NO_STEP = frozenset({"updated", "modified", "due", "birth", "synced", "loaded"})
+_EXIT = re.compile(
+    r"lost|cancel|reject|declin|abandon|refus|withdrawn|verloren|storniert|abgelehnt"
+)
 _UNSAID = ("date", "at", "on", "time", "timestamp", "datum", "when")
 _OF_STEP = ("value", "score")
 
@@ -28,19 +31,16 @@ def steps_of(facts: Mapping[str, ColumnFacts], roles: Roles, kind: str) -> dict[
     times = [one.column for one in roles.candidates["timestamp"]]
     if kind != "case":
         return dict.fromkeys(times[:1], "order" if "order" in kind else "answer")
-    like = [facts[name].readings[0].form for name in times[:1]]
+    like = {reading.form for name in times[:1] for reading in facts[name].readings}
     columns = [
         name
-        for name in facts
-        if name in times and facts[name].readings[0].form in like and not _is_none(name)
+        for name in sorted(facts, key=is_outcome)  # an end comes last of what is at one time
+        if name in times and like & {reading.form for reading in facts[name].readings}
+        if not NO_STEP & {*in_words(name)}
     ]
     called = {name: " ".join(w for w in in_words(name) if w not in _UNSAID) for name in columns}
     unlike = len({*called.values()}) == len(called) and all(called.values())
     return called if unlike else {name: name for name in columns}
-
-
-def _is_none(name: str) -> bool:
-    return bool(_NO_STEP & {*in_words(name)})
 
 
 def layout_text(name: str, kind: str, taken: Mapping[str, str], steps: Mapping[str, str]) -> str:
@@ -64,6 +64,8 @@ def layout_text(name: str, kind: str, taken: Mapping[str, str], steps: Mapping[s
     lines.append(f"form = {_quoted(FORMS[kind])}")
     if FORMS[kind] == "orders":
         lines.append(f"lines = [{_quoted(taken['case'])}]")
+    if exits := [called for called in steps.values() if _EXIT.search(called)]:
+        lines.append(f"exits = [{', '.join(map(_quoted, exits))}]")
     needed = ", ".join(map(_quoted, dict.fromkeys([taken["customer"], *steps])))
     lines += ["", "[recognised]", f"all = [{needed}]", "", "[columns]"]
     whole = [role for role in taken if role not in {*_OF_STEP, "case", "timestamp", "touchpoint"}]

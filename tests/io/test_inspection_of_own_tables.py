@@ -1,0 +1,220 @@
+"""Tables outside the known layouts: what is proposed runs, and what is of persons is not shown."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import cxjourney as cx
+from cxjourney.cli._input import opened
+from cxjourney.cli._main import parsed
+
+START = datetime(2025, 3, 3, 9)  # noqa: DTZ001 - of a clock
+ROWS = [  # forty customers, of whom every third orders
+    (f"C{1000 + 7 * i}", what, START + timedelta(days=2 * i, hours=k))
+    for i in range(40)
+    for k, what in enumerate(("visit", "cart", "order")[: 3 if i % 3 == 0 else 2])
+]
+
+
+def written(folder, lines, name="table.csv", encoding="utf-8"):
+    (folder / name).write_text("\n".join(lines), encoding=encoding)
+    return name
+
+
+def run(command, python):
+    """Return the log and the journeys of both, run as they are printed."""
+    before, _, after = command.rpartition("\nEND\n")
+    if before:  # a layout, as a shell writes it
+        first, _, text = before.partition("\n")
+        Path(first.split()[2]).write_text(f"{text}\n", encoding="utf-8")
+    given, names = opened(parsed(shlex.split(after)[1:])), {}
+    exec(python, names)  # noqa: S102 - the lines that are printed must run
+    assert names["log"] == given.log
+    return [(given.log, given.journeys), (names["log"], names["journeys"])]
+
+
+def check(found, *, rows, customers, conversions):
+    """Compare what is proposed with the counts that are known."""
+    assert found.obstacles == ()
+    for log, journeys in run(found.commands[0], found.python[0]):
+        assert (len(log), log.n_customers) == (rows, customers)
+        assert journeys.outcomes[cx.Outcome.CONVERTED] == conversions
+
+
+def columns_of(found, role):
+    return [row["column"] for row in found.roles if row["role"] == role]
+
+
+def deals():
+    """Return deals of 20 contacts with two each: every third is won, every third lost."""
+    head = "Deal ID;Titel;Contact ID;Stage;Status;Value;Deal created;Stage change;Update time;"
+    lines = [head + "Won time;Lost time;Expected close;Next activity date"]
+    for i in range(40):
+        at = START + timedelta(days=3 * i)
+        status = ("Won", "Lost", "Open")[i % 3]
+        ended = f"{at + timedelta(days=20):%d.%m.%Y %H:%M}"
+        cells = [
+            *(f"{900 + i}", f"Fräsmaschine {i}", f"{70 + i % 20}", f"Phase {i % 4}", status),
+            f"{100 + i},50",
+            f"{at:%d.%m.%Y %H:%M}",
+            f"{at + timedelta(days=4, hours=1):%d.%m.%Y %H:%M}",
+            f"{at + timedelta(days=200, minutes=i):%d.%m.%Y %H:%M}",
+            ended if status == "Won" else "",
+            ended if status == "Lost" else "",
+            f"{at + timedelta(days=60):%d.%m.%Y %H:%M}",
+            f"{at + timedelta(days=70):%d.%m.%Y %H:%M}" if status == "Open" else "",
+        ]
+        lines.append(";".join(cells))
+    return lines
+
+
+def test_one_row_a_deal_is_a_case_of_its_contact(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = cx.inspect_file(written(tmp_path, deals(), encoding="cp1252"))
+    assert found.row_is == "case"
+    assert columns_of(found, "customer") == ["Contact ID"]
+    assert columns_of(found, "journey") == ["Deal ID"]
+    steps = ["Deal created", "Stage change", "Won time", "Lost time"]
+    assert sorted(columns_of(found, "timestamp")) == sorted(steps)
+    check(found, rows=40 * 2 + 14 + 13, customers=20, conversions=14)
+    for log, journeys in run(found.commands[0], found.python[0]):
+        assert journeys.outcomes[cx.Outcome.DROPPED] == 13
+        assert journeys.outcomes[cx.Outcome.IN_PROGRESS] == 13
+        assert len(log) == 107
+
+
+def test_incidents_are_cases(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = ["number,caller_contact,opened_at,sys_updated_on,resolved_at,closed_at,due_date"]
+    for i in range(30):
+        at = START + timedelta(days=i)
+        resolved = f"{at + timedelta(hours=5):%Y-%m-%d %H:%M}" if i % 5 else ""
+        closed = f"{at + timedelta(days=2):%Y-%m-%d %H:%M}" if i % 5 > 1 else ""
+        later = f"{at + timedelta(days=9):%Y-%m-%d %H:%M}"
+        lines.append(
+            f"INC{i:05},P{i % 12:03},{at:%Y-%m-%d %H:%M},{later},{resolved},{closed},{later}"
+        )
+    found = cx.inspect_file(written(tmp_path, lines))
+    assert found.row_is == "case"
+    assert columns_of(found, "timestamp") == ["opened_at", "resolved_at", "closed_at"]
+    check(found, rows=30 + 24 + 18, customers=12, conversions=18)
+
+
+def events(head, cells):
+    lines = [f"time,event,{head}"]
+    return [
+        *lines,
+        *(f"{at:%Y-%m-%d %H:%M},{what},{cells(n, who)}" for n, (who, what, at) in enumerate(ROWS)),
+    ]
+
+
+def test_the_customer_that_loses_markedly_fewer_rows_is_proposed(tmp_path):
+    lines = events(
+        "customer_id,email",
+        lambda n, who: f"{'' if n % 7 == 0 else who},{who if n % 50 else ''}@x.org".replace(
+            ",@x.org", ","
+        ),
+    )
+    found = cx.inspect_file(tmp_path / written(tmp_path, lines))
+    (row,) = [row for row in found.roles if row["role"] == "customer"]
+    assert row["column"] == "email"
+    assert "and 'customer_id' in 1" in row["why"]
+    lines = events("customer_id,email", lambda _, who: f"{who},{who}@x.org")
+    found = cx.inspect_file(tmp_path / written(tmp_path, lines))
+    assert columns_of(found, "customer") == ["customer_id"]
+
+
+PERSONS = {
+    "RecipientLastName": ("Maier", "Huber"),
+    "FirstName": ("Ada", "Carl"),
+    "company": ("Acme", "Umbrella"),
+    "city": ("Linz", "Graz"),
+    "agent": ("Tom", "Eve"),
+    "Contact channel": ("0660 1", "0660 2"),
+    "plan": ("basic", "gold"),
+}
+
+
+def test_what_is_of_persons_is_told_by_its_form(tmp_path):
+    names = [*PERSONS, "channel"]
+    lines = events(
+        "user_id," + ",".join(names),
+        lambda n, who: ",".join(
+            [who, *(PERSONS[name][n % 2] for name in PERSONS), ("web", "app")[n % 2]]
+        ),
+    )
+    found = cx.inspect_file(tmp_path / written(tmp_path, lines))
+    said = f"{found}{found._repr_html_()}{json.dumps(found.to_dict())}"
+    for values in PERSONS.values():
+        for value in values:
+            assert f"'{value}'" not in said
+    assert "'web'" in said
+    assert "'visit'" in said
+
+
+def test_kinds_of_devices_and_visitors_are_no_customers(tmp_path):
+    names = ["device.category", "device brand", "UserLanguage", "visitorType", "deviceType"]
+    lines = events(
+        ",".join(["visitorId", "order_no", *names]),
+        lambda n, who: ",".join([who, f"{113556001 + n}", *(f"k{n % 4}" for _ in names)]),
+    )
+    found = cx.inspect_file(tmp_path / written(tmp_path, lines))
+    could = {row["column"]: row["could_be"] for row in found.columns}
+    assert "customer" in could["visitorId"]
+    for name in names:
+        assert "customer" not in could[name]
+    cells = {row["column"]: row["cells"] for row in found.columns}
+    assert cells["order_no"] == "9 digits"
+    assert "e+0" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "goal"),
+    [
+        ("visitEcommerceStatus", ("none", "ordered"), "ordered"),
+        ("converted", ("0", "1"), "1"),
+    ],
+)
+def test_conversions_in_a_column_of_their_own_are_taken_by_the_second_command(
+    tmp_path, monkeypatch, name, values, goal
+):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"visitorId,serverTime,action,{name}"]
+    for i in range(60):
+        at = START + timedelta(days=i, hours=i % 5)
+        action = ("home", "search", "info")[i % 3]
+        lines.append(f"v{i % 25:03},{at:%Y-%m-%d %H:%M},{action},{values[i % 6 == 5]}")
+    found = cx.inspect_file(written(tmp_path, lines))
+    assert len(found.commands) == 2
+    assert any(f"--touchpoint {name} --goal {goal}" in sentence for sentence in found.odd)
+    for log, journeys in run(found.commands[1], found.python[1]):
+        assert (len(log), log.n_customers) == (60, 25)
+        assert journeys.outcomes[cx.Outcome.CONVERTED] == 10
+
+
+def test_a_role_that_cannot_be_read_is_left_out_and_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = events("user_id,amount,currency", lambda n, who: f"{who},{n},{('EUR', '')[n % 2]}")
+    lines += [lines[-1].replace("EUR", "").rstrip(",") + ",USD"]
+    found = cx.inspect_file(written(tmp_path, lines))
+    assert found.commands
+    for command, python in zip(found.commands, found.python, strict=True):
+        run(command, python)
+
+
+def test_a_layout_that_does_not_read_the_rows_is_said_plainly(tmp_path):
+    lines = ["Name,Email,Financial Status,Currency,Total,Created at,Lineitem name"]
+    for i in range(6):
+        code = ("EUR", "USD")[i % 2]
+        lines.append(f"#{i},c{i % 3}@x.org,paid,{code},{i}.0,2026-01-0{i + 1} 10:00,thing")
+    found = cx.inspect_file(tmp_path / written(tmp_path, lines))
+    assert found.layouts == ("shopify-orders",)
+    assert found.commands == ()
+    (said,) = found.obstacles
+    assert said.startswith("the rows cannot be read by the layout 'shopify-orders': ")
+    assert "EUR" in said
