@@ -228,7 +228,8 @@ def _cells(row: tuple[str, ...]) -> list[Any]:
 def _deals_in_parquet(file: Path) -> Path:
     same = file.with_name("same.csv")
     same.write_text(lines(DEALS[1:], DEALS[0]))
-    duckdb.connect().read_csv(str(same)).write_parquet(str(file))
+    with duckdb.connect() as connection:
+        connection.read_csv(str(same)).write_parquet(str(file))
     return file
 
 
