@@ -12,7 +12,7 @@ from fractions import Fraction
 import attrs
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import cxjourney as cx
@@ -148,6 +148,7 @@ def test_parts_of_any_depth_add_up_with_one_another(of):
 
 
 @given(seed=st.integers(0, 30), customers=st.sampled_from([5, 64, 65, 130]))
+@example(seed=18, customers=5)  # touchpoints that are one cell together
 @settings(max_examples=8)
 @pytest.mark.parametrize("by", ["touchpoint", "channel", ("channel", "touchpoint")])
 def test_counts_are_those_of_the_journeys_and_masses_too_where_the_grid_parts_all_times(
@@ -189,7 +190,7 @@ def test_the_distance_from_raw_times_is_within_what_is_said(seed, by):
     apart = np.abs(raw.silence[order] - found.silence).max()
     assert apart <= statistics.distance(by) + 1e-12
     said = cx.dropoff.exits(statistics, by=by).caveats
-    note = f"at most {statistics.distance(by):.2g} from those of raw times"
+    note = f"exit probabilities lie at most {statistics.distance(by):.2g} from those of raw times"
     assert any(note in x for x in said) == (statistics.distance(by) > 0)
 
 
@@ -270,6 +271,30 @@ def test_credits_by_rule_are_those_of_the_journeys(rule, of, seed, by):
     for column in raw.table.column_names[1:]:
         mine = np.asarray(found.table[column], dtype=np.float64)[order]
         assert np.allclose(raw.table[column], mine, atol=1e-9, equal_nan=True), column
+
+
+@given(seed=st.integers(0, 30), customers=st.sampled_from([3, 90]), days=st.sampled_from([1, 5, 9]))
+@settings(max_examples=12)
+@pytest.mark.parametrize("by", ["touchpoint", "channel"])
+def test_conversions_later_on_are_those_of_the_journeys(by, seed, customers, days):
+    rows, until = rows_of(seed, customers)  # whole hours: the grid parts all times of two weeks
+    rows = tuple((w, at.replace(minute=0, second=0), *rest) for w, at, *rest in rows)
+    journeys = journeys_of(rows, until)
+    raw, found = (
+        cx.dropoff.exits(one, by=by, window=timedelta(days=days)).table
+        for one in (journeys, journeys.statistics())
+    )
+    order = [found[by].index(name) for name in raw[by]]
+    for column in ("conversion_after", "conversion_after_low", "conversion_after_high"):
+        assert np.allclose(raw[column], found[column][order], atol=1e-9, equal_nan=True), column
+
+
+@pytest.mark.parametrize("customers", [3, 40, 90])
+def test_the_usual_window_is_that_of_the_journeys(customers):
+    for seed in range(6):
+        journeys = journeys_of(*rows_of(seed, customers))
+        raw, found = (cx.dropoff.exits(one).window for one in (journeys, journeys.statistics()))
+        assert timedelta() <= raw - found < timedelta(days=1), seed
 
 
 @given(seed=st.integers(0, 30), customers=st.sampled_from([3, 90]), dates=st.booleans())
@@ -421,7 +446,10 @@ def test_what_needs_rows_says_so():
     for analysis in (cx.omnichannel.handoff_loss, cx.sequences.paths, cx.findings):
         with pytest.raises(InvalidValue, match="needs rows, which statistics that add up"):
             analysis(statistics)
-    for argument in ({"window": HOUR}, {"reaching": "web"}, {"segment": "channel"}):
+    for hours in (1, 36, 24 * 400):
+        with pytest.raises(InvalidValue, match="window must be a whole number of days up to 366"):
+            cx.dropoff.exits(statistics, window=HOUR * hours)
+    for argument in ({"reaching": "web"}, {"segment": "channel"}):
         with pytest.raises(InvalidValue, match="needs the rows of journeys"):
             cx.dropoff.exits(statistics, **argument)
     with pytest.raises(InvalidValue, match="order must be left out"):
@@ -507,6 +535,7 @@ def test_damage_is_refused_or_harmless(written, data):
     found.graph()  # a count that is another count cannot be seen, and is one
     cx.omnichannel.transitions(found)
     cx.attribution.linear(found, of="value")
+    cx.dropoff.exits(found)
     repr(found)
 
 

@@ -16,8 +16,9 @@ from cxjourney import plot
 from cxjourney._stats.buckets import N_BUCKETS
 from cxjourney._stats.estimates import CLUSTERED, why_no_interval
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_count, check_level, check_names
+from cxjourney._support.validation import check_count, check_level, check_names, optional_duration
 from cxjourney._support.words import counted, how_long
+from cxjourney.domain import Outcome
 from cxjourney.dropoff._exit_columns import exit_columns, name_columns
 from cxjourney.dropoff._first_visits import check_reaching, first_visits_of, window_of
 from cxjourney.dropoff._lost_conversions import loses_nothing, lost_of_graph, lost_of_journeys
@@ -31,12 +32,14 @@ from cxjourney.journeys import (
     by_segment,
     check_counted,
     check_journeys,
+    conversion_later,
     graph_of,
     grid_notes,
     left_out_of_graph,
     mean_value,
     mean_value_of_graph,
     missing_note,
+    usual_window_of,
     visited,
     visits_of,
     with_people,
@@ -396,11 +399,11 @@ def exits(
     if not counted.rules.absorbing and grain == "touchpoint":
         ends |= set(counted.rules.goal)
     if isinstance(counted, JourneyStatistics):
-        for name, given in (("segment", segment), ("window", window), ("reaching", reaching)):
+        for name, given in (("segment", segment), ("reaching", reaching)):
             if given is not None:
                 rule = "be None for statistics that add up: it needs the rows of journeys"
                 raise InvalidValue.of(name, rule, given)
-        return _of_counted(counted, grain, ends, level)
+        return _of_statistics(counted, grain, ends, level, window)
     journeys = check_journeys(counted)
     firsts = first_visits_of(journeys, grain, reaching=reaching)
     check_reaching(reaching, firsts)
@@ -435,6 +438,34 @@ def _of_journeys(
         return visited(visits, visits.node == nodes.index(names), outcome or "dropped")
 
     return with_people(found, journeys, members)
+
+
+def _of_statistics(
+    statistics: JourneyStatistics,
+    by: By,
+    ends: frozenset[str],
+    level: float,
+    window: timedelta | str | None,
+) -> Exits:
+    asked = optional_duration(window, "window")
+    converts = statistics.rules.goal or statistics.outcomes[Outcome.CONVERTED]
+    if not converts or not statistics.rules.absorbing:
+        return _of_counted(statistics, by, ends, level)
+    days = usual_window_of(statistics) if asked is None else asked / timedelta(days=1)
+    if days not in range(1, 367):
+        rule = "be a whole number of days up to 366 for statistics that add up"
+        raise InvalidValue.of("window", rule, window)
+    found, apart = conversion_later(statistics, by, int(days))
+    result = _of_counted(
+        statistics,
+        by,
+        ends,
+        level,
+        later={"conversion_after": found},
+        window=timedelta(days=days),
+    )
+    told = f"Conversions later on lie at most {apart:.2g} from those of raw times."
+    return attrs.evolve(result, caveats=(*result.caveats, told))
 
 
 def _of_counted(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from cxjourney.journeys._adding import JourneyStatistics
 from cxjourney.journeys._adding import by_unit as by_unit
 from cxjourney.journeys._adding import contacts_of_statistics as contacts_of_statistics
+from cxjourney.journeys._adding import conversion_later as conversion_later
 from cxjourney.journeys._adding import conversions_of as conversions_of
 from cxjourney.journeys._adding import grid_notes as grid_notes
 from cxjourney.journeys._adding import outcomes_of as outcomes_of
 from cxjourney.journeys._adding import touches_counted as touches_counted
+from cxjourney.journeys._adding import usual_window_of as usual_window_of
 from cxjourney.journeys._adding import worth_of_conversions as worth_of_conversions
 from cxjourney.journeys._chain_figures import MOST_WITH_DIAGONAL as MOST_WITH_DIAGONAL
 from cxjourney.journeys._chain_figures import ChainFigures as ChainFigures

@@ -14,3 +14,5 @@ from cxjourney.journeys._adding._finishing import touches_counted as touches_cou
 from cxjourney.journeys._adding._finishing import transitions_of as transitions_of
 from cxjourney.journeys._adding._finishing import worth_of_conversions as worth_of_conversions
 from cxjourney.journeys._adding._journey_statistics import JourneyStatistics as JourneyStatistics
+from cxjourney.journeys._adding._later import conversion_later as conversion_later
+from cxjourney.journeys._adding._later import usual_window_of as usual_window_of

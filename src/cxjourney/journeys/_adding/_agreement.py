@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxjourney._stats.buckets import N_BUCKETS
+from cxjourney.journeys._adding._later import later_bounds
 from cxjourney.journeys._adding._plan import TOUCH
 from cxjourney.journeys._adding._tables import sums
 from cxjourney.journeys._visits import GRAINS, grain_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cxjourney._support.array_types import Bools, Ints
     from cxjourney.journeys._adding._plan import Plan
@@ -44,6 +45,10 @@ def check_agreement(
     def lengths(table: str) -> Ints:
         return tables[table].axis(plan.kinds[table], sizes)["length"]
 
+    def codes_of(table: str) -> Ints:
+        return tables[table].axis(plan.kinds[table], sizes)["later"]
+
+    n_later = len(later_bounds())
     outcomes = total("outcomes", "unit", "outcome")
     for name in map(grain_name, plan.grains):
         node, place, touch = f"node {name}", f"place {name}", f"node {TOUCH}"
@@ -78,6 +83,8 @@ def check_agreement(
             and all(lengths(f"{one} {name}").all() for one in ("touches", "touched"))
             and (total("values", "unit") <= outcomes[:, 0]).all()
             and visits.sum(axis=0).all()
+            and _same_later(total, f"later {name}", node, outcomes)
+            and all(codes_of(one).max(initial=0) < n_later for one in ("begun", f"later {name}"))
         )
         if agree and name != TOUCH:
             (cell, n), (some, long) = (
@@ -103,6 +110,13 @@ def check_agreement(
             )
         if not agree or len(visits) != N_BUCKETS:
             raise ValueError(f"what comes in at the nodes of {name} is not what goes out")
+
+
+def _same_later(total: Callable[..., Ints], table: str, node: str, outcomes: Ints) -> bool:
+    """Return whether each first visit was followed until it converted or was censored."""
+    converted, censored, followed = (total(table, "unit", node, column=i) for i in range(3))
+    fits = bool((converted <= outcomes[:, :1]).all())
+    return fits and np.array_equal(converted + censored, followed)
 
 
 def _same_moves(

@@ -10,6 +10,7 @@ from cxjourney._stats.aalen_johansen import MOVED, OPEN, STAYED
 from cxjourney._support.distinct import distinct
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys._adding._contacts import contact_codes, contacts_counted
+from cxjourney.journeys._adding._later import later_counted
 from cxjourney.journeys._adding._plan import TOUCH
 from cxjourney.journeys._adding._tables import LIMB, Counts, counted, sums, words_of_squares
 from cxjourney.journeys._statistics import first_places, followed_visits
@@ -63,6 +64,7 @@ def counts_of(
     for by in plan.grains:
         name = grain_name(by)
         tables |= _of_grain(visits_of(journeys, by), name, codes, plan, sizes)
+        tables |= later_counted(visits_of(journeys, by), name, codes, plan, sizes)
         if by in contacts:
             tables |= contacts_counted(journeys, by, contacts[by], plan, sizes)
     return names, {name: tables[name] for name in plan.kinds}

@@ -89,7 +89,7 @@ def edges_of(statistics: JourneyStatistics, by: By) -> EdgesFound:
     return EdgesFound(
         columns=_with_silence(columns, silent, stayed[silent].astype(np.int64), k),
         node_journeys=journeys,
-        followed_us=_followed(moves) if moves.timed else np.full(k, -1, dtype=np.int64),
+        followed_us=_followed(moves, statistics.plan.grid.fine),
         members=_members(statistics, by),
         value_at_once=float(value[:, 0].sum()) if known[:, 0].any() else float("nan"),
     )
@@ -165,15 +165,17 @@ def _with_silence(columns: dict[str, Any], node: Ints, stayed: Ints, k: int) -> 
     return found
 
 
-def _followed(moves: Moves) -> Ints:
+def _followed(moves: Moves, bounds: Ints) -> Ints:
     """Return how long nodes were followed, where none was up to the limit [µs]; -1 elsewhere."""
     ends, k = moves.ends, moves.visits.shape[1]
+    if not moves.timed:
+        return np.full(k, -1, dtype=np.int64)
     longest = np.full((2, k), -1, dtype=np.int64)
     node = moves.node_of_cell[ends.cell]
     for counts, row in zip((ends.open, ends.ended), longest, strict=True):
         some = counts > 0
         np.maximum.at(row, node[some], ends.bin[some])
-    return np.where(longest[0] < longest[1], -1, ends.grid.fine[longest[0]])
+    return np.where(longest[0] < longest[1], -1, bounds[longest[0]])
 
 
 def _members(statistics: JourneyStatistics, by: By) -> dict[str, Any]:

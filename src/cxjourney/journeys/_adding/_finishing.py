@@ -192,7 +192,8 @@ def _moves(statistics: JourneyStatistics, by: By) -> Moves:
         censored=censored,
         first=_by_unit(first["unit"], at_first, tables[f"first {name}"].values[:, 0], k + 3),
         ends=Ends(
-            grid=plan.grid,
+            n_fine=plan.grid.n_fine,
+            coarse_of=plan.grid.coarse_of,
             n_units=N_BUCKETS,
             n_cells=n_cells,
             unit=ends["unit"],

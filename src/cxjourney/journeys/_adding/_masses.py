@@ -9,7 +9,6 @@ import numpy as np
 
 from cxjourney._stats.ratios import quotient
 from cxjourney._support.array_types import Floats, Ints
-from cxjourney.journeys._adding._grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,13 +19,14 @@ _BLOCK = 4_000_000
 
 @attrs.frozen(kw_only=True, eq=False)
 class Ends:
-    """How the visits of cells ended, on the grid.
+    """How the visits of cells ended, in `n_fine` bins of time, each in a coarse one.
 
     Rows of `unit`, `cell`, `bin` and `ended`, `open`: how many visits of a cell moved on in the
     fine bin (or stayed for the limit, in the last), and were last seen there.
     """
 
-    grid: Grid
+    n_fine: int
+    coarse_of: Ints
     n_units: int
     n_cells: int
     unit: Ints
@@ -34,22 +34,29 @@ class Ends:
     bin: Ints
     ended: Ints
     open: Ints
+    censored_first: bool = False
+
+    @property
+    def n_coarse(self) -> int:
+        """Number of coarse bins."""
+        return int(self.coarse_of.max(initial=-1)) + 1
 
     def weights(self) -> Floats:
         """Return the weight of a move by cell and coarse bin, shape (cells, bins).
 
         A visit that is censored hands its own weight to those of the cell that lasted longer
         (Efron 1967). In a fine bin moves come before censorings, as ties are read in survival
-        analysis. The weight of a coarse bin is the mean of those of the cell's moves in it.
+        analysis, unless `censored_first`. The weight of a coarse bin is the mean of those of the
+        cell's moves in it.
         """
-        out = np.ones((self.n_cells, self.grid.n_coarse))
+        out = np.ones((self.n_cells, self.n_coarse))
         for cells, rows in self._blocks():
             out[cells] = self._weight(*self._matrices(cells, rows))
         return out
 
     def weights_without_units(self) -> Floats:
         """Return the same for the visits of all other units, shape (units, cells, bins)."""
-        out = np.ones((self.n_units, self.n_cells, self.grid.n_coarse))
+        out = np.ones((self.n_units, self.n_cells, self.n_coarse))
         for cells, rows in self._blocks():
             whole = self._matrices(cells, rows)
             bounds = np.searchsorted(self.unit[rows], np.arange(self.n_units + 1))
@@ -64,7 +71,7 @@ class Ends:
 
     def moved(self, *, censored_first: bool) -> Floats:
         """Return the mass of all moves of each cell, censorings of a bin before moves or after."""
-        some = np.where(self.bin < self.grid.n_fine, self.ended, 0)
+        some = np.where(self.bin < self.n_fine, self.ended, 0)
         out = np.bincount(self.cell, some, self.n_cells).astype(np.float64)
         for cells, rows in self._blocks():
             ended, still = self._matrices(cells, rows)
@@ -76,7 +83,7 @@ class Ends:
         """Yield cells, some of which hand weight on, and their rows in the order of the units."""
         handed = np.zeros(self.n_cells, dtype=np.bool_)
         handed[self.cell[self.open > 0]] = True
-        step = max(1, _BLOCK // (self.grid.n_fine + 1))
+        step = max(1, _BLOCK // (self.n_fine + 1))
         for begin in range(0, self.n_cells, step):
             cells = slice(begin, min(begin + step, self.n_cells))
             if handed[cells].any():
@@ -84,7 +91,7 @@ class Ends:
                 yield cells, rows[np.argsort(self.unit[rows], kind="stable")]
 
     def _matrices(self, cells: slice, rows: Ints) -> tuple[Floats, Floats]:
-        shape = (cells.stop - cells.start, self.grid.n_fine + 1)
+        shape = (cells.stop - cells.start, self.n_fine + 1)
         place = (self.cell[rows] - cells.start) * shape[1] + self.bin[rows]
         found = np.zeros((2, shape[0] * shape[1]))
         for row, counts in zip(found, (self.ended, self.open), strict=True):
@@ -92,15 +99,15 @@ class Ends:
         return found[0].reshape(shape), found[1].reshape(shape)
 
     def _weight(self, ended: Floats, still: Floats) -> Floats:
-        weight = _growing(ended, still)[:, :-1]
+        weight = _growing(ended, still, censored_first=self.censored_first)[:, :-1]
         moved = ended[:, :-1]
-        first = np.searchsorted(self.grid.coarse_of, np.arange(self.grid.n_coarse))
+        first = np.searchsorted(self.coarse_of, np.arange(self.n_coarse))
         mass = np.add.reduceat(moved * weight, first, axis=1)
         n = np.add.reduceat(moved, first, axis=1)
         return np.where(n > 0, quotient(mass, n), 1.0)
 
 
-def _growing(ended: Floats, still: Floats, *, censored_first: bool = False) -> Floats:
+def _growing(ended: Floats, still: Floats, *, censored_first: bool) -> Floats:
     """Return the weight of an end in each bin: 1, and what censored visits have handed on."""
     lasted = np.cumsum((ended + still)[:, ::-1], axis=1)[:, ::-1]
     longer = lasted - still if censored_first else np.pad(lasted[:, 1:], ((0, 0), (0, 1)))

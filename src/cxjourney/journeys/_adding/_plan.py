@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from cxjourney.journeys._journeys import Journeys
 
+MOST_LATER = 2_048
+"""More than the bins of times later on."""
+
 TOUCH: Final = "touchpoint"
 MEMBERS = ("channel", "stage", "owner")
 _MICROSECOND = timedelta(microseconds=1)
@@ -87,6 +90,7 @@ class Plan:
         kinds = {
             "outcomes": Kind(axes=("unit", "outcome", "origin")),
             "values": _money("unit", "visited"),
+            "begun": Kind(axes=("later",), columns=("converted", "followed")),
         }
         for name in map(grain_name, self.grains):
             node, place = f"node {name}", f"place {name}"
@@ -97,6 +101,9 @@ class Plan:
                 f"transitions {name}": Kind(axes=("unit", *cell, place, "coarse")),
                 f"edges {name}": Kind(
                     axes=(node, place), columns=_EDGE, wide=((2, 5), (5, 11), (12, 16)), signed=True
+                ),
+                f"later {name}": Kind(
+                    axes=("unit", *cell, "later"), columns=("converted", "censored", "followed")
                 ),
                 f"nodes {name}": Kind(axes=(node,), columns=("journeys",)),
                 f"touches {name}": _money("unit", node, "length", "edge"),
@@ -128,7 +135,7 @@ class Plan:
     def sizes(self, names: Mapping[str, tuple[str, ...]]) -> Mapping[str, int]:
         """Return the size of each axis, given the names."""
         sizes = {"unit": 64, "outcome": 3, "origin": 3, "visited": 2, "length": 1 << 24, "edge": 4}
-        sizes["closing"] = 2
+        sizes |= {"closing": 2, "later": MOST_LATER}
         sizes |= {"fine": self.grid.n_fine + 1, "coarse": self.grid.n_coarse}
         for vocabulary, some in names.items():
             name = vocabulary.removeprefix("contacts ")
