@@ -165,7 +165,11 @@ def planted(world: World) -> dict[str, tuple[str, str, str]]:
     """Return kind, place and segment of each planted fault."""
     where = world.touchpoints_of()
     every = {
-        "touchpoint": ("more exits than at peers", where["touchpoint"], ""),
+        "touchpoint": (
+            "more exits than at peers" if world.stages else "more exits than expected",
+            where["touchpoint"],
+            "",
+        ),
         "handoff": ("hand-off that loses", "app → web", ""),
         "segment": ("segment that fares worse", where["segment"], "a0: v0"),
         "change": ("change since a date", where["change"], ""),

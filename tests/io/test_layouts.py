@@ -536,8 +536,8 @@ def test_surveymonkey_reads_below_two_rows_of_headers(tmp_path):
         "Respondent ID,Collector ID,Start Date,End Date,IP Address,Email Address,First Name,"
         "Last Name,Custom Data 1,How likely are you to recommend us?,What did you use?,,\n"
         ",,,,,,,,,Response,Web,App,Store\n"
-        "118001,41,01/05/2026 08:00:00 AM,01/05/2026 08:03:00 AM,1.2.3.4,,,,c7,9,Web,App,\n"
-        "118002,41,01/05/2026 01:00:00 PM,01/05/2026 01:03:00 PM,1.2.3.5,,,,,4,,,Store\n",
+        "118001,41,01/05/2026 08:00:00 AM,01/05/2026 08:03:00 AM,1.2.3.4,C7@x.org,,,North,9,Web,App,\n"
+        "118002,41,01/05/2026 01:00:00 PM,01/05/2026 01:03:00 PM,1.2.3.5,,,,North,4,,,Store\n",
         encoding="utf-8",
     )
     question = "How likely are you to recommend us?"
@@ -557,9 +557,11 @@ def test_surveymonkey_reads_below_two_rows_of_headers(tmp_path):
     assert rows == [
         ("118002", "13:00", None),
         ("118002", "13:03", 4.0),
-        ("c7", "08:00", None),
-        ("c7", "08:03", 9.0),
+        ("c7@x.org", "08:00", None),
+        ("c7@x.org", "08:03", 9.0),
     ]
+    named = io.read_csv(file, layout="surveymonkey", customer="Custom Data 1")
+    assert named.customer_ids == ("North",)
 
 
 @pytest.mark.parametrize(
