@@ -18,7 +18,7 @@ from cxjourney.io._encodings import check_encoding
 from cxjourney.io._file_sample import sample_of
 from cxjourney.io._files import find_files, show_path
 from cxjourney.io._oddities import oddities
-from cxjourney.io._proposal import Proposal, propose
+from cxjourney.io._proposal import propose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -250,7 +250,6 @@ def inspect_file(
         encoding=sample.encoding,
         encoding_evidence=sample.evidence,
         delimiter=sample.delimiter,
-        decimal=proposal.decimal,
         skip_rows=sample.skip_rows,
         header_rows=sample.header_rows,
         sheets=sample.sheets,
@@ -258,17 +257,9 @@ def inspect_file(
         n_rows=sample.n_rows,
         n_judged=sample.n,
         whole=sample.whole,
-        row_is=proposal.row_is,
-        row_evidence=proposal.row_evidence,
-        layouts=proposal.layouts,
-        near_layouts=proposal.near_layouts,
         columns=_columns(facts, roles),
-        roles=_roles(proposal),
-        goals=proposal.goals,
-        odd=oddities(sample, facts, roles) + proposal.notes,
-        obstacles=proposal.obstacles,
-        commands=proposal.commands,
-        python=proposal.python,
+        odd=oddities(sample, facts, roles) + proposal.pop("notes"),
+        **proposal,
     )
 
 
@@ -333,16 +324,3 @@ def _cells(one: ColumnFacts, roles: Roles, could: list[str]) -> str:
         return one.shape
     most = sorted(one.counts, key=lambda value: -one.counts[value])[:_SHOWN]
     return ", ".join(map(repr, most)) + ", …" * (one.distinct > len(most))
-
-
-def _roles(proposal: Proposal) -> Table:
-    rows = proposal.roles
-    return Table(
-        {
-            "role": [role for role, *_ in rows],
-            "column": [column for _, column, *_ in rows],
-            "why": [why for _, _, why, _ in rows],
-            "could_serve_too": [others for *_, others in rows],
-        },
-        formats={"why": "sentence", "could_serve_too": "sentence"},
-    )

@@ -39,23 +39,6 @@ _KINDS = {"events": "event", "cases": "case", "orders": "order line", "answers":
 
 
 @attrs.frozen(kw_only=True)
-class Proposal:
-    """How a file is read: see the fields of `FileInspection`."""
-
-    row_is: str
-    row_evidence: str
-    roles: tuple[tuple[str, str, str, str], ...]
-    goals: Table
-    decimal: str
-    obstacles: tuple[str, ...]
-    notes: tuple[str, ...]
-    commands: tuple[str, ...]
-    python: tuple[str, ...]
-    layouts: tuple[str, ...]
-    near_layouts: tuple[str, ...]
-
-
-@attrs.frozen(kw_only=True)
 class _Way:
     """A way to read a file: columns or a layout, options, and the rules of journeys."""
 
@@ -82,8 +65,8 @@ def propose(
     facts: Mapping[str, ColumnFacts],
     roles: Roles,
     kind: tuple[str, str],
-) -> Proposal:
-    """Return how a file is read.
+) -> dict[str, Any]:
+    """Return how a file is read: the fields of `FileInspection` that say so, and `notes`.
 
     Parameters
     ----------
@@ -136,26 +119,44 @@ def propose(
                 ways.append(_way(other, {**options, **reading}, log, layout, value))
     if known:
         kind = _KINDS[known[0].form], f"the layout {known[0].name!r} says so"
-        shown = _shown_of_layout(known[0], header)
+    return {
+        "row_is": kind[0],
+        "row_evidence": kind[1],
+        "roles": _role_table(known, header, roles, taken, steps),
+        "goals": goal_table(trial.logs[0][0] if trial and trial.logs else None),
+        "decimal": decimal,
+        "obstacles": tuple(obstacles),
+        "notes": tuple(notes),
+        "commands": tuple(_put(trial) + _command(given, way) for way in ways if trial),
+        "python": tuple(_python(given, sample.kind, way, trial) for way in ways if trial),
+        "layouts": tuple(one.name for one in known),
+        "near_layouts": _near(header) if not known else (),
+    }
+
+
+def _role_table(
+    known: Sequence[Layout],
+    header: Sequence[str],
+    roles: Roles,
+    taken: Mapping[str, str],
+    steps: Mapping[str, str],
+) -> Table:
+    """Return which column is proposed for each role, why, and what could serve too."""
+    if known:
+        said = f"layout {known[0].name!r}"
+        rows = [(role, words, said, "") for role, words in known[0].described(header).items()]
     else:
         reasons = {c.column: c.reason for found in roles.candidates.values() for c in found}
-        shown = tuple(
+        rows = [
             (role, name, reasons.get(name, "named so"), _others(roles, role, taken))
             for role, name in taken.items()
             if role != "timestamp" or not steps
-        ) + tuple(("timestamp", column, f"step {name!r}", "") for column, name in steps.items())
-    return Proposal(
-        row_is=kind[0],
-        row_evidence=kind[1],
-        roles=shown,
-        goals=goal_table(trial.logs[0][0] if trial and trial.logs else None),
-        decimal=decimal,
-        obstacles=tuple(obstacles),
-        notes=tuple(notes),
-        commands=tuple(_put(trial) + _command(given, way) for way in ways if trial),
-        python=tuple(_python(given, sample.kind, way, trial) for way in ways if trial),
-        layouts=tuple(one.name for one in known),
-        near_layouts=_near(header) if not known else (),
+        ]
+        rows += [("timestamp", column, f"step {name!r}", "") for column, name in steps.items()]
+    names = ("role", "column", "why", "could_serve_too")
+    return Table(
+        {name: [row[i] for row in rows] for i, name in enumerate(names)},
+        formats={"why": "sentence", "could_serve_too": "sentence"},
     )
 
 
@@ -194,21 +195,6 @@ def _taken(facts: Mapping[str, ColumnFacts], roles: Roles, kind: str) -> dict[st
 def _others(roles: Roles, role: str, taken: Mapping[str, str]) -> str:
     found = roles.candidates.get(role, ())
     return ", ".join(repr(one.column) for one in found if one.column not in taken.values())
-
-
-def _shown_of_layout(
-    layout: Layout, header: Sequence[str]
-) -> tuple[tuple[str, str, str, str], ...]:
-    """Return where a layout has what it reads, by role or by the name of the step."""
-    sources = [(role, source, f"layout {layout.name!r}") for role, source in layout.columns.items()]
-    for step in layout.steps:
-        name = step.touchpoint.constant
-        why = f"layout {layout.name!r}" if name is None else f"step {name!r}"
-        sources.append(("timestamp", step.timestamp, why))
-        if name is None:
-            sources.append(("touchpoint", step.touchpoint, why))
-    found = ((role, source.described(header), why, "") for role, source, why in sources)
-    return tuple(one for one in found if one[1])
 
 
 def _near(header: Sequence[str]) -> tuple[str, ...]:
