@@ -197,6 +197,25 @@ def test_conversions_in_a_column_of_their_own_are_taken_by_the_second_command(
         assert journeys.outcomes[cx.Outcome.CONVERTED] == 10
 
 
+def test_a_status_is_the_touchpoint_where_nothing_else_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = ["visitor_id,visit_time,is_converted"]
+    lines += [f"v{i % 5},2026-01-{i % 28 + 1:02} 10:00,{int(i % 4 == 0)}" for i in range(40)]
+    found = cx.inspect_file(written(tmp_path, lines))
+    assert columns_of(found, "touchpoint") == ["is_converted"]
+    assert "--touchpoint is_converted --goal 1" in found.commands[0]
+    check(found, rows=40, customers=5, conversions=10)
+
+
+def test_events_stay_events_beside_the_times_of_their_cases(tmp_path):
+    head = "event_id,ticket_created_at,ticket_closed_at,user_id"
+    cells = "{n},2026-01-01 10:00,{closed},{who}"
+    lines = events(
+        head, lambda n, who: cells.format(n=n, who=who, closed="2026-02-01 10:00" * (n % 3 > 0))
+    )
+    assert cx.inspect_file(tmp_path / written(tmp_path, lines)).row_is == "event"
+
+
 def test_a_role_that_cannot_be_read_is_left_out_and_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = events("user_id,amount,currency", lambda n, who: f"{who},{n},{('EUR', '')[n % 2]}")

@@ -315,7 +315,8 @@ def row_kind(roles: Roles, facts: Mapping[str, ColumnFacts], sample: FileSample)
         on_first = f"{total!r} stands on the first row of each alone"
         return "order line", f"{case!r} has {_repeats(facts[case])}, while {on_first}"
     key, outcomes = unique_id(facts), outcomes_of(facts)
-    if key and outcomes and len(times) >= 2:
+    named = touchpoint is not None and hint("touchpoint", touchpoint) == 2  # as an event is
+    if key and outcomes and len(times) >= 2 and not named:
         some = f"{', '.join(map(repr, outcomes[:4]))} in some rows only"
         return "case", f"{key!r} is another in every row, with times of {some}"
     if strong and times and rows > 1.05:

@@ -104,9 +104,10 @@ def propose(
         itself = layout.header_rows > 1  # knows the rows below the names
         options = _options(sample, decimal, sample.skip_rows if itself else sample.skipped)
         name = {} if own else {"layout": trial.file or layout.name}
+        told = goal_value(facts[own["touchpoint"]]) if own else None
         for log, reading in trial.logs:
-            ways.append(_way(own, {**options, **name, **reading}, log, layout))
-        status = _status(facts, taken) if own and not len(goal_table(log)) else None
+            ways.append(_way(own, {**options, **name, **reading}, log, layout, told))
+        status = _status(facts, taken) if own and ways[0].goal is None else None
         if status is not None:
             column, value = status
             notes.append(
@@ -330,7 +331,7 @@ def _way(
     goals = [n for n in layout.goal if n in there]
     if len(there) > 1:
         goals += map(str, goal_table(log)["touchpoint"])
-    goal = goal or next(iter(goals), None)
+    goal = next(iter(goals), goal)
     rules: dict[str, Any] = {} if goal is None else {"goal": goal}
     exits = [name for name in layout.exits if name in there and name != goal]
     if exits:

@@ -38,9 +38,9 @@ def steps_of(facts: Mapping[str, ColumnFacts], roles: Roles, kind: str) -> dict[
         if name in times and like & {reading.form for reading in facts[name].readings}
         if not NO_STEP & {*in_words(name)}
     ]
-    called = {name: " ".join(w for w in in_words(name) if w not in _UNSAID) for name in columns}
-    unlike = len({*called.values()}) == len(called) and all(called.values())
-    return called if unlike else {name: name for name in columns}
+    words = {name: [word for word in in_words(name) if word not in _UNSAID] for name in columns}
+    called = {name: " ".join(said) or name for name, said in words.items()}
+    return called if len({*called.values()}) == len(called) else {name: name for name in columns}
 
 
 def layout_text(name: str, kind: str, taken: Mapping[str, str], steps: Mapping[str, str]) -> str:
