@@ -380,10 +380,7 @@ _OF_LAYOUT: Kinds = {
     **dict.fromkeys(("header_rows", "inactivity_days"), _COUNT),
     "changes": _FLAG,
     **dict.fromkeys(("recognised", "columns", "attributes", "once_per"), _TABLE),
-    **dict.fromkeys(
-        ("goal", "exits", "once", "lines", "steps", "leave_out"),
-        (list, "a list"),
-    ),
+    **dict.fromkeys(("goal", "exits", "once", "lines", "steps", "leave_out"), (list, "a list")),
 }
 _OF_SOURCE: Kinds = {
     "first": (list, "a list"), "constant": _STRING, "values": _TABLE, "lower": _FLAG,
@@ -447,14 +444,8 @@ class _Reader:
 
     def step(self, data: Any, where: str) -> Step:
         further = dict.fromkeys(OF_STEPS)
-        allowed: Kinds = {
-            "name": _STRING,
-            "plus": None,
-            "unit": _STRING,
-            "when": _TABLE,
-            "main": _FLAG,
-        }
-        allowed |= dict.fromkeys(("timestamp", "touchpoint", *further))
+        allowed: Kinds = dict.fromkeys(("timestamp", "touchpoint", "plus", *further))
+        allowed |= {"name": _STRING, "unit": _STRING, "when": _TABLE, "main": _FLAG}
         given = self.fields(data, where, allowed, ("timestamp",))
         if ("name" in given) == ("touchpoint" in given):
             self.refuse(where, "have either a name or a touchpoint", [*given])
@@ -514,11 +505,7 @@ class _Reader:
         return tuple(items)
 
     def fields(
-        self,
-        data: Any,
-        where: str,
-        allowed: Kinds,
-        needed: tuple[str, ...] = (),
+        self, data: Any, where: str, allowed: Kinds, needed: tuple[str, ...] = ()
     ) -> dict[str, Any]:
         """Return a table of which every key is allowed and of its kind, and none is missing."""
         if not isinstance(data, dict):

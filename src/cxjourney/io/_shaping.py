@@ -17,7 +17,7 @@ from cxjourney._time.zones import LAST_US
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.io._cells import number_of
 from cxjourney.io._layout import (
-    OF_STEPS,
+    ROLES,
     UNITS,
     Condition,
     Layout,
@@ -52,16 +52,7 @@ if TYPE_CHECKING:
 _PLACE = "place:"
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 _NUMBERS = {"score", "emotion", "expectation", "value", "duration", "seq"}
-_ROLES = {
-    "customer",
-    "timestamp",
-    "touchpoint",
-    "account",
-    "journey",
-    "currency",
-    *_NUMBERS,
-    *OF_STEPS,
-}
+_ROLES = {*ROLES, *_NUMBERS}
 
 
 @attrs.frozen(kw_only=True)
