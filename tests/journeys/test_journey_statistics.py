@@ -147,17 +147,22 @@ def test_parts_of_any_depth_add_up_with_one_another(of):
         assert coarse[1] + sum(deep[: of // 2]) == whole
 
 
-@given(seed=st.integers(0, 30), customers=st.sampled_from([5, 64, 65, 130]))
-@example(seed=18, customers=5)  # touchpoints that are one cell together
+@given(
+    seed=st.integers(0, 30),
+    customers=st.sampled_from([5, 64, 65, 130]),
+    limit=st.sampled_from([timedelta(days=2), None]),
+)
+@example(seed=18, customers=5, limit=timedelta(days=2))  # touchpoints that are one cell together
+@example(seed=3, customers=65, limit=None)  # what is in progress is left out
 @settings(max_examples=8)
 @pytest.mark.parametrize("by", ["touchpoint", "channel", ("channel", "touchpoint")])
 def test_counts_are_those_of_the_journeys_and_masses_too_where_the_grid_parts_all_times(
-    by, seed, customers
+    by, seed, customers, limit
 ):
     # whole hours, and 48 coarse bins of an hour each: the grid loses nothing
     rows, until = rows_of(seed, customers)
     rows = tuple((w, at.replace(minute=0, second=0), *rest) for w, at, *rest in rows)
-    journeys = journeys_of(rows, until)
+    journeys = journeys_of(rows, until, inactivity=limit)
     statistics = journeys.statistics(grains=[by])
     raw, found = statistics_of(journeys, by), statistics_of(statistics, by)
     left, without = left_out(journeys, by), left_out(statistics, by)
