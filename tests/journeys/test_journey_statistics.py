@@ -336,6 +336,18 @@ def test_transitions_are_those_of_the_journeys(by, closing, seed, customers, dat
             assert np.allclose(row, cells[1][key], atol=1e-12, equal_nan=True)
 
 
+def test_a_move_at_the_time_of_the_last_censoring_leaves_open_what_comes_later():
+    until = START + timedelta(days=1)
+    rows = [
+        ("a", START, "web", None, None),
+        ("a", START + 5 * HOUR, "buy", None, None),
+        ("b", until - 5 * HOUR, "web", None, None),
+    ]
+    journeys = journeys_of(rows, until)
+    for graph in (journeys.graph(), journeys.statistics().graph()):
+        assert graph.nodes["web"]["followed_us"] == 5 * 3_600_000_000
+
+
 @pytest.mark.filterwarnings("ignore:The timestamps span")
 def test_times_of_years_and_their_squares_are_summed_exactly():
     # 30 customers at most two centuries apart: squares of microseconds beyond 64 and 96 bits

@@ -15,7 +15,7 @@ from cxjourney._support.frozen import seal
 from cxjourney.journeys._adding._finishing import table_of
 from cxjourney.journeys._adding._masses import Ends
 from cxjourney.journeys._adding._plan import TOUCH
-from cxjourney.journeys._adding._tables import Counts, counted, sums
+from cxjourney.journeys._adding._tables import Counts, counted_apart, sums
 from cxjourney.journeys._outcomes import CONVERTED
 from cxjourney.journeys._units import units_of
 from cxjourney.journeys._visits import grain_name
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 DAY_US = 86_400_000_000
 MOST_DAYS = 366
+_TABLE = 1 << 26
 _NEXT_TO_NOTHING = 1e-6
 
 
@@ -68,31 +69,34 @@ def later_counted(
     time, unit, n = journeys.columns.time, units_of(journeys).of, len(visits.names)
     assert time is not None and unit is not None  # noqa: S101, PT018 - paths have been refused
     seen = ~journeys.left_truncated & (np.diff(journeys.offsets) > 0)
-    place = np.unique(visits.journey * max(n, 1) + node, return_index=True)[1]
+    place = _firsts(visits.journey * max(n, 1) + node, len(journeys.outcome) * max(n, 1))
     place = place[seen[visits.journey[place]]]
     begun = np.flatnonzero(seen)
     converted, censored, followed = _bins(journeys, visits.journey[place], time[visits.row[place]])
     beginning = _bins(journeys, begun, time[journeys.offsets[:-1][begun]])
-    rows = [np.concatenate([axis[place]] * 3) for axis in (unit[visits.journey], *cell)]
-    which = np.repeat(np.arange(3), len(place))
-    kept = np.concatenate([converted, censored, followed])
-    there = np.flatnonzero(kept >= 0)
-    columns = [(which[there] == column).astype(np.int64) for column in range(3)]
-    kinds = plan.kinds
+    rows = [axis[place] for axis in (unit[visits.journey], *cell)]
+    columns = [
+        [*(row[bins >= 0] for row in rows), bins[bins >= 0]]
+        for bins in (converted, censored, followed)
+    ]
     return {
-        f"later {name}": counted(
-            kinds[f"later {name}"], sizes, [*(row[there] for row in rows), kept[there]], columns
-        ),
+        f"later {name}": counted_apart(plan.kinds[f"later {name}"], sizes, columns),
         "begun": _begun(plan, sizes, beginning),
     }
 
 
 def _begun(plan: Plan, sizes: Mapping[str, int], bins: tuple[Ints, Ints, Ints]) -> Counts:
     converted, _, followed = bins
-    won = converted[converted >= 0]
-    which = np.repeat([0, 1], [len(won), len(followed)])
-    columns = [(which == column).astype(np.int64) for column in (0, 1)]
-    return counted(plan.kinds["begun"], sizes, [np.concatenate([won, followed])], columns)
+    return counted_apart(plan.kinds["begun"], sizes, [[converted[converted >= 0]], [followed]])
+
+
+def _firsts(key: Ints, size: int) -> Ints:
+    """Return the first place of each key below a size, in the order of the keys."""
+    if size > _TABLE:
+        return np.unique(key, return_index=True)[1]
+    first = np.full(size, -1, dtype=np.int32)
+    first[key[::-1]] = np.arange(len(key) - 1, -1, -1, dtype=np.int32)  # the last to be written
+    return first[first >= 0].astype(np.int64)
 
 
 def _bins(journeys: Journeys, journey: Ints, here: Ints) -> tuple[Ints, Ints, Ints]:

@@ -84,22 +84,55 @@ def counted(
     kind: Kind, sizes: Mapping[str, int], codes: Sequence[Ints], values: Sequence[Ints] | None
 ) -> Counts:
     """Return the sums of values, below 2 ** 35, by codes; of 1 each where there are no values."""
-    shape = shape_of(kind, sizes)
-    key = np.zeros(len(codes[0]), dtype=np.int64)
-    for size, code in zip(shape, codes, strict=True):
-        key *= size
-        key += code
-    low = int(key.min(initial=_LARGEST)) if len(key) else 0
+    key = _keys(kind, sizes, codes)
+    low = int(key.min()) if len(key) else 0
     span = int(key.max(initial=0)) + 1 - low
-    if span <= min(_DENSE, 16 * len(key) + 1024):
-        place, used = key - low, None
-    else:
-        used, place = np.unique(key, return_inverse=True)
-        span = len(used)
+    used = None
+    if span > min(_DENSE, 16 * len(key) + 1024):
+        used = _distinct(key)
+        key, low, span = np.searchsorted(used, key), 0, len(used)
+    place = key - low
     columns = [np.bincount(place, minlength=span)] if values is None else []
     columns += [sums(place, column, span) for column in values or ()]
-    total = np.stack(columns, axis=1)
-    return _carried(kind, np.arange(low, low + span) if used is None else used, total)
+    return _found(kind, columns, low, used)
+
+
+def counted_apart(
+    kind: Kind, sizes: Mapping[str, int], columns: Sequence[Sequence[Ints]]
+) -> Counts:
+    """Return how often each place occurs, given the codes of what each column counts."""
+    keys = [_keys(kind, sizes, codes) for codes in columns]
+    low = min((int(key.min()) for key in keys if len(key)), default=0)
+    span = max((int(key.max()) + 1 for key in keys if len(key)), default=0) - low
+    used = None
+    if span > min(_DENSE, 16 * max(map(len, keys), default=0) + 1024):
+        used = _distinct(np.concatenate(keys))
+        keys, low, span = [np.searchsorted(used, key) for key in keys], 0, len(used)
+    return _found(kind, [np.bincount(key - low, minlength=span) for key in keys], low, used)
+
+
+def _distinct(key: Ints) -> Ints:
+    ordered = np.sort(key)
+    used: Ints = ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+    return used
+
+
+def _found(kind: Kind, columns: Sequence[Ints], low: int, used: Ints | None) -> Counts:
+    """Return the table of columns by place from `low` on, or among the keys in use."""
+    some = columns[0] != 0
+    for column in columns[1:]:
+        some |= column != 0
+    place = np.flatnonzero(some)
+    total = np.stack([column[place] for column in columns], axis=1)
+    return _carried(kind, place + low if used is None else used[place], total)
+
+
+def _keys(kind: Kind, sizes: Mapping[str, int], codes: Sequence[Ints]) -> Ints:
+    key = np.zeros(len(codes[0]), dtype=np.int64)
+    for size, code in zip(shape_of(kind, sizes), codes, strict=True):
+        key *= size
+        key += code
+    return key
 
 
 def sums(place: Ints, values: Ints, size: int) -> Ints:
@@ -158,7 +191,7 @@ def _summed(kind: Kind, blocks: Sequence[tuple[Ints, Ints, bool]]) -> Counts:
                     np.add.at(total[column], place, values[:, column])
                 else:
                     total[column][place] += values[:, column]
-        return _carried(kind, np.arange(low, low + span), total.T)
+        return _found(kind, list(total), low, None)
     key = np.concatenate([key for key, *_ in some])
     values = np.concatenate([values for _, values, _ in some])
     order = np.argsort(key, kind="stable")
@@ -169,8 +202,6 @@ def _summed(kind: Kind, blocks: Sequence[tuple[Ints, Ints, bool]]) -> Counts:
 
 def _carried(kind: Kind, key: Ints, values: Ints) -> Counts:
     """Return the table with the words of wide numbers below 2 ** 32, but for the highest."""
-    some = values.any(axis=1)
-    key, values = (key[some], values[some]) if not some.all() else (key, values)
     values = np.ascontiguousarray(values)
     for first, stop in kind.wide:
         for word in range(first, stop - 1):
