@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
+import pickle
 import random
 import zlib
 from datetime import UTC, datetime, timedelta
@@ -460,7 +462,17 @@ def test_paths_and_cuts_that_compare_all_customers_are_refused():
 def test_what_needs_rows_says_so():
     rows, until = rows_of(1, 80)
     statistics = journeys_of(rows, until).statistics()
-    for analysis in (cx.omnichannel.handoff_loss, cx.sequences.paths, cx.findings):
+    funnel = functools.partial(cx.dropoff.funnel, steps=["ad", "buy"])
+    of_segments = functools.partial(cx.whatif.baseline, segment="channel")
+    for analysis in (
+        cx.omnichannel.handoff_loss,
+        cx.sequences.paths,
+        cx.findings,
+        cx.attribution.time_decay,
+        cx.report.build,
+        funnel,
+        of_segments,
+    ):
         with pytest.raises(InvalidValue, match="needs rows, which statistics that add up"):
             analysis(statistics)
     for hours in (1, 36, 24 * 400):
@@ -520,6 +532,12 @@ def changed_body(data, change):
 def written():
     rows, until = rows_of(4, 30)
     return journeys_of(rows, until).statistics().to_bytes()
+
+
+def test_a_pickle_and_a_copy_are_the_same(written):
+    statistics = cx.JourneyStatistics.from_bytes(written)
+    assert statistics == pickle.loads(pickle.dumps(statistics)) == copy.deepcopy(statistics)  # noqa: S301
+    assert statistics.to_bytes() == written
 
 
 def test_bytes_of_something_else_are_refused(written):

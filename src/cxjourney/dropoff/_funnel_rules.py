@@ -15,7 +15,13 @@ from cxjourney.dropoff._matching import Order, Rules
 from cxjourney.dropoff._semantics import Censored, Preset, Semantics, semantics_of
 from cxjourney.dropoff._steps import Exclusion, Step, StepLike, as_steps, check_exclusions
 from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
-from cxjourney.journeys import Journeys, units_of, units_of_customers
+from cxjourney.journeys import (
+    Journeys,
+    JourneyStatistics,
+    check_journeys,
+    units_of,
+    units_of_customers,
+)
 from cxjourney.log import Coded, InteractionLog
 
 if TYPE_CHECKING:
@@ -58,6 +64,8 @@ class Subject:
     def of(cls, log: InteractionLog | Journeys) -> Subject:
         """Return the units of a log or of journeys."""
         journeys = log if isinstance(log, Journeys) else None
+        if isinstance(log, JourneyStatistics):
+            check_journeys(log)  # which says what is missing
         if journeys is None and not isinstance(log, InteractionLog):
             raise InvalidValue.of("log", "be an InteractionLog or Journeys", type(log).__name__)
         columns = log.columns
