@@ -104,6 +104,7 @@ def results_of(statistics):
         *(rule(statistics, of="value") for rule in RULES),
         cx.omnichannel.transitions(statistics),
         cx.omnichannel.transitions(statistics, by="touchpoint", closing=False),
+        cx.omnichannel.affinity(statistics, by="touchpoint"),
         cx.attribution.markov(statistics, by="touchpoint"),
         cx.whatif.baseline(statistics),
         cx.whatif.levers(statistics),
@@ -320,6 +321,18 @@ def test_transitions_are_those_of_the_journeys(by, closing, seed, customers, dat
     assert raw.n == found.n
     assert raw.notes == found.notes
     assert sorted(raw.names) == list(found.names)
+    near, like = (
+        cx.omnichannel.affinity(one, by=by, closing=closing)
+        for one in (journeys, journeys.statistics())
+    )
+    assert (near.n, near.free, near.notes) == (like.n, like.free, like.notes)
+    pairs = [
+        list(zip(*(t.pairs[n] for n in t.pairs.column_names[:2]), strict=True))
+        for t in (near, like)
+    ]
+    order = [pairs[1].index(pair) for pair in pairs[0]]
+    for name in near.pairs.column_names[2:]:
+        assert np.allclose(near.pairs[name], like.pairs[name][order], atol=1e-6, equal_nan=True)
     for one, other in ((raw.table, found.table), (raw.ends, found.ends)):
         cells = [
             {

@@ -13,19 +13,19 @@ from cxjourney._stats.intervals import garwood
 from cxjourney._stats.normal_pooling import shrunken_effects, spread_of
 from cxjourney._stats.significance import false_discovery, two_sided_p
 from cxjourney._support.array_types import Bools, Floats, Ints
-from cxjourney._support.distinct import distinct
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys, units_of
-from cxjourney.omnichannel._channel_transitions import (
-    SLOW_MISSING,
-    ChannelBy,
-    interactions_of,
-    order_notes,
-    progress_note,
-    transitions_between,
+from cxjourney.journeys import (
+    BySegment,
+    JourneyStatistics,
+    SegmentBy,
+    by_segment,
+    check_counted,
+    check_journeys,
 )
+from cxjourney.omnichannel._channel_transitions import SLOW_MISSING, ChannelBy, progress_note
+from cxjourney.omnichannel._transitions import transitions_counted
 
 if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
@@ -88,7 +88,7 @@ class Affinity(Result):
 
 @overload
 def affinity(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: ChannelBy = "channel",
     closing: bool = True,
@@ -99,7 +99,7 @@ def affinity(
 
 @overload
 def affinity(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: ChannelBy = "channel",
     closing: bool = True,
@@ -109,7 +109,7 @@ def affinity(
 
 
 def affinity(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: ChannelBy = "channel",
     closing: bool = True,
@@ -121,7 +121,7 @@ def affinity(
     Parameters
     ----------
     journeys
-        The journeys; aggregated paths count with their weights.
+        The journeys, or statistics that add up; aggregated paths count with their weights.
     by
         "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
     closing
@@ -165,20 +165,19 @@ def affinity(
     >>> found.pairs.row(0)["count"], round(found.pairs.row(0)["lift"], 2)
     (60, 1.5)
     """
-    check_journeys(journeys)
     if segment is not None:
         return by_segment(
-            journeys, segment, lambda part: affinity(part, by=by, closing=closing, level=level)
+            check_journeys(journeys),
+            segment,
+            lambda part: affinity(part, by=by, closing=closing, level=level),
         )
+    source = check_counted(journeys)
     check_level(level)
-    interactions = interactions_of(journeys, by, closing=closing)
-    transitions = transitions_between(journeys, interactions)
-    notes = list(order_notes(journeys, interactions, transitions, by))
-    notes += progress_note(journeys, SLOW_MISSING)
-    k = len(interactions.names)
-    switched = transitions.switched
-    cells, cell = distinct(transitions.source[switched] * k + transitions.target[switched])
-    own = units_of(journeys).sums(cell, len(cells), item=transitions.journey[switched])
+    made = transitions_counted(source, by, closing=closing)
+    notes = [*made.notes, *progress_note(source, SLOW_MISSING)]
+    k = len(made.names)
+    switched = made.cells // max(k, 1) != made.cells % max(k, 1)
+    cells, own = made.cells[switched], made.own[:, switched]
     square = np.zeros(k * k)
     square[cells] = own.sum(axis=0)
     fit = _fit(square.reshape(k, k))
@@ -195,7 +194,7 @@ def affinity(
     if fit.free < 1:
         log_lift = np.full(len(shown), np.nan)
     drawn = np.exp(shrunken_effects(log_lift, log_variance, spread_of(log_lift, log_variance)))
-    names = np.array([*interactions.names, ""], dtype=object)
+    names = np.array([*made.names, ""], dtype=object)
     table = Table(
         {
             f"from_{by}": names[a].tolist(),
@@ -210,7 +209,7 @@ def affinity(
             "p": p,
             "adjusted_p": false_discovery(p),
         },
-        backend=journeys.log.backend,
+        backend=source.backend,
     )
     return Affinity(
         by=by,

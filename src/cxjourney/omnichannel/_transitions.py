@@ -267,7 +267,7 @@ def transitions(
         if max_lag is not None:
             rule = "be None for statistics that add up: it needs the rows of journeys"
             raise InvalidValue.of("max_lag", rule, max_lag)
-        return _made(source, _of_statistics(source, by, closing=closing), by, level=level)
+        return _made(source, transitions_counted(source, by, closing=closing), by, level=level)
     journeys, lag = source, optional_duration(max_lag, "max_lag")
     found = _of_journeys(journeys, by, closing=closing, max_lag=lag)
 
@@ -310,6 +310,15 @@ class _Counted:
     customers: Ints
     n: int
     notes: tuple[str, ...]
+
+
+def transitions_counted(
+    source: Journeys | JourneyStatistics, by: ChannelBy, *, closing: bool
+) -> _Counted:
+    """Return the transitions of journeys, or of statistics that add up."""
+    if isinstance(source, JourneyStatistics):
+        return _of_statistics(source, by, closing=closing)
+    return _of_journeys(source, by, closing=closing, max_lag=None)
 
 
 def _of_journeys(
