@@ -499,7 +499,7 @@ def test_ids_of_customers_are_preferred_and_clocks_are_no_touchpoints(tmp_path):
 def test_a_first_row_of_cells_is_told(tmp_path):
     lines = table(HEADER, rows=[*ROWS, ROWS[0]])[1:]
     (tmp_path / "bare.csv").write_text("\n".join([lines[-1], *lines]), encoding="utf-8")
-    with pytest.raises(InputFileError, match="where the names of its columns") as caught:
+    with pytest.raises(InputFileError, match="looks like data, not names") as caught:
         cx.inspect_file(tmp_path / "bare.csv")
     assert ROWS[0][0] not in str(caught.value)
 

@@ -41,8 +41,8 @@ def explained(arguments: argparse.Namespace) -> Iterator[None]:
             io.refuse_no_table(file)
         try:
             found = io.inspect_file(arguments.file, sheet=arguments.sheet)
-        except CxJourneyError:
-            raise error from None
+        except CxJourneyError as other:  # such as a file without names
+            raise (other if isinstance(error, Unplaced) else error) from None
         further = _further(found, arguments.words)
         unplaced = isinstance(error, Unplaced)
         if unplaced or _READING & {*further}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from shlex import quote
@@ -137,10 +138,15 @@ def _read(
     told = {name: value for name, value in shape.items() if name in TOLD[kind]}
     read = getattr(io, f"read_{kind}")
     present = io.file_columns(file, **shape)
+    several = {name: n for name, n in Counter(present).items() if name and n > 1}
+    if several:
+        shown = ", ".join(f"{name!r} ({n})" for name, n in several.items())
+        said.append(f"not read: columns of one name, {shown}")
+    once = [name for name in present if name and name not in several]
     if arguments.wide:
         if arguments.layout is not None:
             raise InvalidValue.of("--layout", "be left out with --wide", arguments.layout)
-        return _with_rows(_of_wide(arguments, present, shape, further, said), file), None
+        return _with_rows(_of_wide(arguments, once, shape, further, said), file), None
     if (layout := _layout(arguments, present, said)) is not None:
         further |= {"layout": layout, "timestamp_format": arguments.timestamp_format}
         if arguments.tz is None:  # the layout may say it
@@ -148,10 +154,10 @@ def _read(
         if layout.form == "answers" and arguments.score is None:
             said.append(_scales(file, layout, present, shape))
         return _with_rows(read(file, **named(arguments), **told, **further), file), layout
-    known = [name for names in KNOWN_NAMES.values() for name in names if name in present]
+    known = [name for names in KNOWN_NAMES.values() for name in names if name in once]
     empty = io.empty_columns(file, known, **shape)
     empty = () if len(empty) == len(known) else empty  # then the rows are to blame
-    roles: dict[str, Any] = _roles(arguments, present, empty, said)
+    roles: dict[str, Any] = _roles(arguments, once, empty, said)
     roles["timestamp_format"] = arguments.timestamp_format
     return _with_rows(read(file, **roles, **told, **further), file), None
 

@@ -74,7 +74,10 @@ def in_options(message: str) -> str:
             return found[0]
         return _OPTIONS.get(argument, f"--{argument.replace('_', '-')}")
 
-    return _ARGUMENT.sub(option, message)
+    def rows(found: re.Match[str]) -> str:
+        return f"--skip-rows {found[1].replace(' ', '')}{',' * (',' not in found[1])}"
+
+    return _ARGUMENT.sub(option, re.sub(r"\bskip_rows=\[([\d, ]+)\]", rows, message))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from cxjourney.io._encodings import why_not
 from cxjourney.io._files import compression_of, opened, show_path
 from cxjourney.io._places import json_of_text, json_text, split_place
 from cxjourney.io._refusals import file_errors, read_errors
+from cxjourney.io._table_edges import check_asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -201,11 +202,10 @@ def _chosen(file: str, names: Sequence[str], headers: Sequence[H]) -> H:
         raise InputFileError(
             f"{show_path(file)} has {len(header.names):,} columns; {_MOST_COLUMNS:,} can be read"
         )
+    check_asked(file, names, header.names)
     for name in names:
         if name not in header.names:
             raise UnknownName.among("column", name, header.names, where=show_path(file))
-        if (n := header.names.count(name)) > 1:
-            raise InputFileError(f"{show_path(file)} has {n} columns {name!r}")
     return header
 
 

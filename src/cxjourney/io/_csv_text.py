@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from bisect import bisect_right
+from collections.abc import Collection
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +23,10 @@ from cxjourney.io._csv_count import check_count_of_rows, count_in_blocks
 from cxjourney.io._csv_form import DELIMITERS, sep_line
 from cxjourney.io._encodings import decoded, encoding_of, line_at
 from cxjourney.io._files import show_path
+from cxjourney.io._table_edges import short_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -54,6 +56,8 @@ class CsvText:
         Where a part of the body begins, in it and in `text`.
     text
         The whole text.
+    skipped
+        Numbers of the rows that are left out.
     """
 
     file: str
@@ -62,6 +66,7 @@ class CsvText:
     body: str
     pieces: list[tuple[int, int]]
     text: str
+    skipped: Collection[int]
 
     def refuse(self, place: int, why: str) -> InputFileError:
         """Return the error of a place in the body."""
@@ -111,7 +116,7 @@ def _headed(file: str, text: str, delimiter: str, skipped: Collection[int]) -> C
                 size += end - at
         row, at = row + 1, end
     pieces.append((size, at))
-    return CsvText(file, names or [], delimiter, "".join([*kept, text[at:]]), pieces, text)
+    return CsvText(file, names or [], delimiter, "".join([*kept, text[at:]]), pieces, text, skipped)
 
 
 def text_relation(connection: Any, source: CsvText, names: Sequence[str]) -> Any:
@@ -186,7 +191,9 @@ def _why_broken(source: CsvText, place: int) -> str:
     if found is None:
         return "opens a quote that is not closed"
     cells = counted(len(_cells(found[1], source.delimiter)), "cell")
-    return f"has {cells} where the header has {len(source.names)}"
+    lines = io.StringIO(source.text, newline="")
+    remedy = short_rows(lines, source.delimiter, len(source.names), source.skipped)
+    return f"has {cells} where the header has {len(source.names)}{remedy}"
 
 
 def _check_rows(source: CsvText, rows: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
+import attrs
 import numpy as np
 
 from cxjourney._support.foreign import foreign
@@ -12,7 +13,8 @@ from cxjourney.exceptions import InputFileError, UnknownName
 from cxjourney.io._csv_form import rows_to_skip
 from cxjourney.io._files import find_files, show_path, unchanged
 from cxjourney.io._shaping import Plan
-from cxjourney.log import InteractionLog
+from cxjourney.io._table_edges import check_asked
+from cxjourney.log import InteractionLog, Reading
 from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
@@ -77,12 +79,15 @@ def read_excel(
         If python-calamine is not installed (extra `excel`).
     """
     (file,) = find_files(path)[:1]
-    table = excel_table(file, sheet=sheet, skip_rows=rows_to_skip(skip_rows))
+    found = excel_sheet(file, sheet=sheet, skip_rows=rows_to_skip(skip_rows))
     needed: Any = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
     if layout is not None:
         plan = Plan.of(layout, **needed, timestamp_format=timestamp_format, **columns)
-        plan, roles = plan.for_header(list(table), show_path(file))
+        plan, roles = plan.for_header(found.header, show_path(file))
+        table = found.columns(roles.values())
         return plan.log({role: _texts(table[name]) for role, name in roles.items()})
+    reading = Reading.of(**needed, timestamp_format=timestamp_format, **columns)
+    table = found.columns(reading.roles.values())
     return InteractionLog.from_frame(table, **needed, timestamp_format=timestamp_format, **columns)
 
 
@@ -92,13 +97,29 @@ def _texts(cells: list[Any]) -> NDArray[np.object_]:
     return np.array([None if cell is None else str(cell) for cell in whole], dtype=object)
 
 
-def excel_table(
-    file: str, *, sheet: str | None = None, skip_rows: Collection[int] = ()
-) -> dict[str, list[Any]]:
-    """Return the columns of a sheet by name without some rows, None where a cell is empty.
+@attrs.frozen
+class ExcelSheet:
+    """The names in the first row of a sheet, "" where a cell is empty, and the rows below.
 
-    Any: cells are strings, numbers, truth values, dates, times or durations.
+    Any: cells are strings, numbers, truth values, dates, times or durations, None where empty.
     """
+
+    file: str
+    header: tuple[str, ...]
+    rows: list[list[Any]]
+
+    def columns(self, asked: Collection[str] | None = None) -> dict[str, list[Any]]:
+        """Return the columns whose name is no other's, which those asked for must not be."""
+        if asked is not None:
+            check_asked(self.file, asked, self.header)
+        once = [(i, n) for i, n in enumerate(self.header) if n and self.header.count(n) == 1]
+        return {name: [row[i] for row in self.rows] for i, name in once}
+
+
+def excel_sheet(
+    file: str, *, sheet: str | None = None, skip_rows: Collection[int] = ()
+) -> ExcelSheet:
+    """Return a sheet without some rows, and without the empty ones."""
     sheets = workbook_rows(file, sheet)
     if len(sheets) != 1:
         shown = ", ".join(map(repr, sheets))
@@ -111,15 +132,11 @@ def excel_table(
     if not filled:
         raise InputFileError(f"{show_path(file)} has no row that names columns in sheet {sheet!r}")
     header, *body = filled
-    named = [(i, str(name)) for i, name in enumerate(header) if name is not None]
-    for name in {name for _, name in named}:
-        if (n := sum(name == other for _, other in named)) > 1:
-            raise InputFileError(f"{show_path(file)} has {n} columns {name!r}")
-    return {name: [row[i] for row in body] for i, name in named}
+    return ExcelSheet(file, tuple("" if name is None else str(name) for name in header), body)
 
 
 def workbook_rows(file: str, sheet: str | None = None) -> dict[str, list[list[Any]]]:
-    """Return the rows of each sheet, or of one; None where a cell is empty. Any: see `excel_table`.
+    """Return the rows of each sheet, or of one; None where a cell is empty. Any: see `ExcelSheet`.
 
     Raises
     ------

@@ -26,8 +26,9 @@ from cxjourney.io._excel import workbook_rows
 from cxjourney.io._files import compression_of, connect, format_of, opened, show_path
 from cxjourney.io._json import json_rows
 from cxjourney.io._no_table import refuse_no_table
-from cxjourney.io._parquet import parquet_header, parquet_relation
+from cxjourney.io._parquet import parquet_header
 from cxjourney.io._refusals import file_errors, read_errors
+from cxjourney.io._table_edges import below_table, like_data, own_names, why_no_names
 from cxjourney.io._xes import read_xes
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _PLAIN = re.compile(
 )
 _DEEPEST = 4
 _HEADER_WITHIN = 60  # records
+_JUDGED = 100  # rows, with which the first is compared
 
 Cells = list[str | None]
 
@@ -51,7 +53,8 @@ class FileSample:
     """A file, and cells of it as strings, None where there is none.
 
     `typed` names the columns whose cells are no strings: "time", "number" or "nested"; `skipped`
-    is what `skip_rows=` takes.
+    is what `skip_rows=` takes, and `below` the rows below the table, which it takes too. `repeated`
+    are the columns whose name in the file is that of others.
     """
 
     kind: str
@@ -66,6 +69,8 @@ class FileSample:
     skip_rows: int = 0
     header_rows: int = 1
     skipped: int | tuple[int, ...] = 0
+    below: tuple[int, ...] = ()
+    repeated: tuple[str, ...] = ()
     n_ragged: int = 0
     sheets: tuple[str, ...] = ()
     sheet: str | None = None
@@ -104,13 +109,15 @@ def sample_of(
                 "inspect them one at a time"
             )
     counts = [one.n_rows for one in samples]
+    alike = len(files) == len(samples) and len({one.below for one in samples}) == 1
     known = len(files) <= 3 and None not in counts
     return attrs.evolve(
         first,
         columns={name: [c for one in samples for c in one.columns[name]] for name in first.columns},
         n_rows=sum(n for n in counts if n is not None) if known else None,
         whole=known and all(one.whole for one in samples),
-        n_ragged=sum(one.n_ragged for one in samples),
+        below=first.below if alike else (),
+        n_ragged=sum(one.n_ragged + len(one.below) * (not alike) for one in samples),
     )
 
 
@@ -140,8 +147,16 @@ def _of_csv(file: str, given: str | None) -> FileSample:
     if not any(map(_is_filled, parts[0])):
         raise InputFileError(f"{show_path(file)} holds blank lines only")
     above = _rows_above(parts[0][:_HEADER_WITHIN])
-    names = [name.strip("\ufeff") for name in parts[0][above]]
-    _check_names(file, names)
+    names, repeated = _names(file, parts[0][above], parts[0][above + 1 :])
+    ends = whole or len(parts) > 1
+    below = below_table(parts[-1][(above + 1) * whole :], len(names)) if ends else []
+    if below and whole:
+        places = [above + 1 + i for i in below]
+        below = [i + bool(said) for i in places]
+        parts[0] = [row for i, row in enumerate(parts[0]) if i not in {*places}]
+    elif below:
+        parts[-1] = [row for i, row in enumerate(parts[-1]) if i not in {*below}]
+        below = _below_whole(file, compression, encoding, delimiter, len(names))
     parts[0] = parts[0][above + 1 :]
     parts = [list(filter(_is_filled, part)) for part in parts]
     for part in parts[1:]:  # which may begin and end within a cell
@@ -156,7 +171,7 @@ def _of_csv(file: str, given: str | None) -> FileSample:
     n: int | None = sum(map(len, parts))
     if not whole:
         lines = above + further + 1 + bool(said)
-        n = _count(file, compression, lines) if encoding == "utf-8" else None
+        n = _count(file, compression, lines + len(below)) if encoding == "utf-8" else None
     return FileSample(
         kind="csv",
         columns={name: [row[i] or None for row in kept] for i, name in enumerate(names) if name},
@@ -169,6 +184,8 @@ def _of_csv(file: str, given: str | None) -> FileSample:
         skip_rows=above,
         header_rows=1 + further,
         skipped=skipped,
+        below=tuple(below),
+        repeated=repeated,
         n_ragged=len(rows) - len(kept),
     )
 
@@ -283,10 +300,24 @@ def _rows_of_header(rows: Sequence[Sequence[str]]) -> int:
     return 0
 
 
-def _check_names(file: str, names: Sequence[str]) -> None:
-    for name, n in Counter(filter(None, names)).items():
-        if n > 1:
-            raise InputFileError(f"{show_path(file)} has {n} columns {name!r}: rename them apart")
+def _names(
+    file: str, header: Sequence[str], body: Sequence[Sequence[str | None]]
+) -> tuple[list[str], tuple[str, ...]]:
+    """Return names of the columns that tell them apart, and which of them are repeated."""
+    if n := like_data(header, body[:_JUDGED]):
+        raise InputFileError(why_no_names(file, n))
+    return own_names([name.strip("\ufeff") for name in header])
+
+
+def _below_whole(
+    file: str, compression: str, encoding: str, delimiter: str | None, width: int
+) -> list[int]:
+    """Return the numbers of the rows below the table of a file that is too large to be held."""
+    stream = opened(file, compression)
+    if stream is None:
+        return []
+    with stream, io.TextIOWrapper(stream, encoding, errors="replace", newline="") as lines:
+        return below_table(csv.reader(lines, delimiter=delimiter or ","), width)
 
 
 def _looked_at(parts: list[list[Any]]) -> list[Any]:
@@ -307,16 +338,24 @@ def _count(file: str, compression: str, above: int) -> int | None:
 
 
 def _of_parquet(connection: Any, file: str) -> FileSample:
-    names = parquet_header(connection, file)
-    relation = parquet_relation(connection, [file], names)
-    kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    names, repeated = own_names(parquet_header(connection, file))
+    query = "SELECT * FROM read_parquet(?, hive_partitioning=false)"
+    relation = connection.sql(query, params=[glob.escape(file)])
+    kinds = dict(zip(names, map(str, relation.types), strict=True))
     footer = "SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata(?)"
     ((n,),) = connection.execute(footer, [[glob.escape(file)]]).fetchall()
     strings = relation.project("COLUMNS(*)::VARCHAR")
     typed = {name: word for name, kind in kinds.items() if (word := _word_of(kind))}
     rows = [row for place, most in _places(n) for row in strings.limit(most, place).fetchall()]
     columns = {name: [row[i] or None for row in rows] for i, name in enumerate(kinds)}
-    return FileSample(kind="parquet", columns=columns, typed=typed, n_rows=n, whole=len(rows) == n)
+    return FileSample(
+        kind="parquet",
+        columns=columns,
+        typed=typed,
+        n_rows=n,
+        whole=len(rows) == n,
+        repeated=repeated,
+    )
 
 
 def _word_of(kind: str) -> str | None:
@@ -390,9 +429,12 @@ def _of_workbook(file: str, sheet: str | None) -> FileSample:
         raise InputFileError(f"{show_path(file)} holds no table: sheet {chosen!r} is empty")
     filled = [["" if cell is None else str(cell) for cell in row] for row in rows[:_HEADER_WITHIN]]
     skip = _rows_above(filled)
-    header = rows[skip]
-    body = [row for row in rows[skip + 1 :] if any(cell is not None for cell in row)]
-    _check_names(file, filled[skip])
+    first, last = rows[skip + 1 : skip + 1 + _JUDGED], max(skip + 1, len(rows) - _JUDGED)
+    header, repeated = _names(file, filled[skip], [list(map(_as_string, row)) for row in first])
+    texts = [list(map(_as_string, row)) for row in rows[last:]]
+    below = [last + i for i in below_table(texts, len(header))]
+    listed = [row for i, row in enumerate(rows) if i > skip and i not in {*below}]
+    body = [row for row in listed if any(cell is not None for cell in row)]
     looked_at = _looked_at([body])
     typed: dict[str, str] = {}
     columns: dict[str, Cells] = {}
@@ -400,11 +442,11 @@ def _of_workbook(file: str, sheet: str | None) -> FileSample:
         cells = [row[i] for row in looked_at]
         known = [cell for cell in cells if cell is not None]
         if known and all(isinstance(cell, date) for cell in known):
-            typed[str(name)] = "time"
+            typed[name] = "time"
         elif known and all(isinstance(cell, (int, float)) for cell in known):
-            typed[str(name)] = "number"
-        if name is not None:
-            columns[str(name)] = list(map(_as_string, cells))
+            typed[name] = "number"
+        if name:
+            columns[name] = list(map(_as_string, cells))
     return FileSample(
         kind="excel",
         columns=columns,
@@ -415,6 +457,8 @@ def _of_workbook(file: str, sheet: str | None) -> FileSample:
         sheets=tuple(tables),
         sheet=chosen,
         skipped=skip,
+        below=tuple(below),
+        repeated=repeated,
     )
 
 

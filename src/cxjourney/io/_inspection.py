@@ -16,9 +16,10 @@ from cxjourney.io._column_facts import facts_of
 from cxjourney.io._column_roles import may_be_shown, roles_of, row_kind
 from cxjourney.io._encodings import check_encoding
 from cxjourney.io._file_sample import sample_of
-from cxjourney.io._files import find_files, show_path
+from cxjourney.io._files import find_files
 from cxjourney.io._oddities import oddities
 from cxjourney.io._proposal import propose
+from cxjourney.io._table_edges import why_no_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -235,14 +236,13 @@ def inspect_file(
         name: facts_of(name, cells, sample.typed.get(name))
         for name, cells in sample.columns.items()
     }
-    if 2 * sum(name in one.counts for name, one in facts.items()) > len(facts):
-        raise InputFileError(
-            f"{show_path(files[0])} begins with cells where the names of its columns should stand: "
-            f"put a line with {counted(len(facts), 'name')} above them"
-        )
-    roles = roles_of(facts, sample.columns)
-    kind = row_kind(roles, facts, sample)
-    proposal = propose(given, sample, facts, roles, kind)
+    if 2 * (n := sum(name in one.counts for name, one in facts.items())) > len(facts):
+        raise InputFileError(why_no_names(files[0], n))
+    once = {name: one for name, one in facts.items() if name not in sample.repeated}
+    roles = roles_of(once, sample.columns)
+    kind = row_kind(roles, once, sample)
+    proposal = propose(given, sample, once, roles, kind)
+    roles = attrs.evolve(roles, of_one=roles.of_one | {*sample.repeated})
     return FileInspection(
         files=files,
         format=sample.kind,

@@ -34,6 +34,12 @@ def oddities(sample: FileSample, facts: Mapping[str, ColumnFacts], roles: Roles)
         said += _of_times(one) if one.readings or one.partly else _of_numbers(one)
     said[:0] = [f"{words}: {_shortly(names)}." for words, names in listed.items()]
     repeated = sum(n - 1 for n in Counter(zip(*sample.columns.values(), strict=True)).values())
+    if sample.repeated:
+        named = _shortly([*map(repr, sample.repeated)])
+        said.append(f"Of columns with one name none can be read, or become an attribute: {named}.")
+    if sample.below:
+        rows = ", ".join(map(str, sample.below))
+        said.append(f"Below the table, and none of its rows: {rows}, from 0 at the first row.")
     if repeated:
         said.append(f"{counted(repeated, 'row repeats', 'rows repeat')} an earlier one wholly.")
     return tuple(said)

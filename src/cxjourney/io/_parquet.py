@@ -10,6 +10,7 @@ from cxjourney.io._cells import fetched
 from cxjourney.io._files import show_path
 from cxjourney.io._places import json_of_text, json_text, split_place
 from cxjourney.io._refusals import file_errors
+from cxjourney.io._table_edges import check_asked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,8 +57,7 @@ def parquet_relation(connection: Any, files: Sequence[str], names: Sequence[str]
             if split is None:
                 raise UnknownName.among("column", wanted, present, where=show_path(file))
             name = split[0]
-            if (n := present.count(name)) > 1:
-                raise InputFileError(f"{show_path(file)} has {n} columns {name!r}")
+            check_asked(file, [name], present)
             if lowered.index(name.lower()) != present.index(name):
                 raise InputFileError(
                     f"{show_path(file)} has an earlier column that differs from {name!r} in case "

@@ -16,7 +16,7 @@ import numpy as np
 
 from cxjourney._support.table import Table
 from cxjourney._support.words import counted
-from cxjourney.exceptions import CxJourneyError, DataQualityWarning
+from cxjourney.exceptions import CxJourneyError, DataQualityWarning, InputFileError
 from cxjourney.io._column_roles import unique_id, words_of
 from cxjourney.io._files import find_files
 from cxjourney.io._goal_candidates import goal_table, goal_value
@@ -75,7 +75,7 @@ def propose(
     kind
         What a row is, and why.
     """
-    header = tuple(facts)
+    header = tuple(sample.columns)
     known = recognise(header)
     taken = _taken(facts, roles, kind[0])
     obstacles = [] if known else _obstacles(sample, facts, roles, taken, kind[0])
@@ -242,6 +242,8 @@ def _options(sample: FileSample, decimal: str, skipped: int | tuple[int, ...]) -
         options["encoding"] = sample.encoding
     if sample.kind == "csv" and decimal != ".":
         options["decimal"] = decimal
+    if sample.below:
+        skipped = (*(range(skipped) if isinstance(skipped, int) else skipped), *sample.below)
     if skipped:
         options["skip_rows"] = skipped if isinstance(skipped, int) else list(skipped)
     if len(sample.sheets) > 1:
@@ -300,6 +302,8 @@ def _tried(
             try:
                 plan = Plan.of(trial.layout, **{**options, **dropping})
                 plan, places = plan.for_header(tuple(sample.columns), "the sample")
+                for name in {*places.values()} & {*sample.repeated}:
+                    raise InputFileError(f"several columns have the name {name!r}")
                 there = {p: n for p, n in places.items() if n in sample.columns}
                 cells = {p: np.array(sample.columns[n], dtype=object) for p, n in there.items()}
                 with warnings.catch_warnings():

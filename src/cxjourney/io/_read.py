@@ -8,7 +8,7 @@ from cxjourney.exceptions import InputFileError
 from cxjourney.io._cells import check_duration_unit
 from cxjourney.io._csv_files import csv_columns, csv_header, csv_relation
 from cxjourney.io._csv_form import CsvForm
-from cxjourney.io._excel import excel_table
+from cxjourney.io._excel import excel_sheet
 from cxjourney.io._files import connect, find_files, format_of, show_path, unchanged
 from cxjourney.io._json import json_columns, json_header, json_relation
 from cxjourney.io._parquet import check_parquet_rows, parquet_header, parquet_relation, parquet_text
@@ -235,7 +235,8 @@ def columns_by_content(
         raise InputFileError(f"{show_path(files[0])} is no table of columns")
     with connect("columns_by_content()") as connection, unchanged(files):
         if kind == "excel":
-            return columns_of(excel_table(files[0], skip_rows=written.skip_rows), roles)[0]
+            found = excel_sheet(files[0], sheet=written.sheet, skip_rows=written.skip_rows)
+            return columns_of(found.columns(roles.values()), roles)[0]
         if kind == "parquet":
             return _parquet_columns(connection, files, roles)
         if kind == "json":
@@ -305,7 +306,7 @@ def _filled(connection: Any, file: str, names: Collection[str], form: CsvForm) -
     """Return those of the columns that a file has and that hold more than blanks."""
     kind = format_of(file)
     if kind == "excel":
-        table = excel_table(file, sheet=form.sheet, skip_rows=form.skip_rows)
+        table = excel_sheet(file, sheet=form.sheet, skip_rows=form.skip_rows).columns()
         cells = {name: table.get(name, []) for name in names}
         return [n for n in names if any(str(cell).strip() for cell in cells[n] if cell is not None)]
     present = _header_of(kind, connection, file, form)
@@ -334,7 +335,8 @@ def _header_of(kind: str, connection: Any, file: str, form: CsvForm) -> tuple[st
     if kind == "json":
         return json_header(connection, file, form.encoding)
     if kind == "excel":
-        return tuple(excel_table(file, sheet=form.sheet, skip_rows=form.skip_rows))
+        found = excel_sheet(file, sheet=form.sheet, skip_rows=form.skip_rows)
+        return tuple(filter(None, found.header))
     return csv_header(connection, file, form)
 
 

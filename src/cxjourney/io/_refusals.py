@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zlib
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 from cxjourney._support.words import counted
 from cxjourney.exceptions import InputFileError
 from cxjourney.io._encodings import read_bytes, why_not
-from cxjourney.io._files import compression_of, format_of, show_path, why_damaged
+from cxjourney.io._files import compression_of, format_of, opened, show_path, why_damaged
+from cxjourney.io._table_edges import short_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +63,13 @@ def _why_refused(file: str, message: str) -> str:
         not_text = re.search("unicode|utf-8", message, re.IGNORECASE)
         if not_text and format_of(file) in {"csv", "json"}:
             return why_not(file, "utf-8")
+        counts = re.search(r"Expected Number of Columns: (\d+)", message)
+        delimiter = re.search(r"^ *delimiter = (\\t|.)", message, re.MULTILINE)
+        if counts and delimiter and (stream := opened(file, compression_of(file))) is not None:
+            by = delimiter[1].replace("\\t", "\t")
+            with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as lines:
+                remedy = short_rows(lines, by, int(counts[1]), ())
+            return f"{show_path(file)} cannot be read: {_reason(message)}{remedy}"
     return f"{show_path(file)} cannot be read: {_reason(message)}"
 
 
