@@ -108,10 +108,9 @@ class ExcelSheet:
     header: tuple[str, ...]
     rows: list[list[Any]]
 
-    def columns(self, asked: Collection[str] | None = None) -> dict[str, list[Any]]:
+    def columns(self, asked: Collection[str] = ()) -> dict[str, list[Any]]:
         """Return the columns whose name is no other's, which those asked for must not be."""
-        if asked is not None:
-            check_asked(self.file, asked, self.header)
+        check_asked(self.file, asked, self.header)
         once = [(i, n) for i, n in enumerate(self.header) if n and self.header.count(n) == 1]
         return {name: [row[i] for row in self.rows] for i, name in once}
 

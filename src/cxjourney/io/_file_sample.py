@@ -148,15 +148,12 @@ def _of_csv(file: str, given: str | None) -> FileSample:
         raise InputFileError(f"{show_path(file)} holds blank lines only")
     above = _rows_above(parts[0][:_HEADER_WITHIN])
     names, repeated = _names(file, parts[0][above], parts[0][above + 1 :])
-    ends = whole or len(parts) > 1
-    below = below_table(parts[-1][(above + 1) * whole :], len(names)) if ends else []
-    if below and whole:
-        places = [above + 1 + i for i in below]
-        below = [i + bool(said) for i in places]
-        parts[0] = [row for i, row in enumerate(parts[0]) if i not in {*places}]
-    elif below:
-        parts[-1] = [row for i, row in enumerate(parts[-1]) if i not in {*below}]
-        below = _below_whole(file, compression, encoding, delimiter, len(names))
+    below = below_table(parts[-1], len(names)) if whole or len(parts) > 1 else []
+    parts[-1] = [row for i, row in enumerate(parts[-1]) if i not in {*below}]
+    if below and not whole:
+        below = _below_large(file, encoding, delimiter or ",", len(names))
+    elif said:
+        below = [i + 1 for i in below]
     parts[0] = parts[0][above + 1 :]
     parts = [list(filter(_is_filled, part)) for part in parts]
     for part in parts[1:]:  # which may begin and end within a cell
@@ -309,15 +306,10 @@ def _names(
     return own_names([name.strip("\ufeff") for name in header])
 
 
-def _below_whole(
-    file: str, compression: str, encoding: str, delimiter: str | None, width: int
-) -> list[int]:
-    """Return the numbers of the rows below the table of a file that is too large to be held."""
-    stream = opened(file, compression)
-    if stream is None:
-        return []
-    with stream, io.TextIOWrapper(stream, encoding, errors="replace", newline="") as lines:
-        return below_table(csv.reader(lines, delimiter=delimiter or ","), width)
+def _below_large(file: str, encoding: str, delimiter: str, width: int) -> list[int]:
+    """Return the numbers of the rows below the table of a file that is not held as a whole."""
+    with Path(file).open(encoding=encoding, errors="replace", newline="") as lines:
+        return below_table(csv.reader(lines, delimiter=delimiter), width)
 
 
 def _looked_at(parts: list[list[Any]]) -> list[Any]:

@@ -39,7 +39,7 @@ def check_asked(file: str, asked: Collection[str], header: Sequence[str]) -> Non
                 f"{show_path(file)} has {len(places)} columns {name!r} (numbers {shown}), and "
                 "which is meant is open: give the one to read a name of its own in the file"
             )
-    if not {*asked} & {*header} and (n := like_data(header)):
+    if asked and not {*asked} & {*header} and (n := like_data(header)):
         raise InputFileError(why_no_names(file, n))
 
 
