@@ -127,7 +127,7 @@ def short_rows(lines: Iterable[str], delimiter: str, width: int, skipped: Iterab
     reader = enumerate(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
     try:
         short = [i for i, row in reader if row and len(row) < width]
-    except (csv.Error, UnicodeError):
+    except (csv.Error, EOFError, OSError, ValueError):
         return ""
     short = [i for i in short if i not in {*skipped}]
     if not 0 < len(short) <= MOST_BELOW:
