@@ -213,3 +213,13 @@ def test_names_that_hold_numbers_are_names(tmp_path, lines):
         cx.read_csv(tmp_path / "table.csv", **ROLES | {"customer": "nobody", "touchpoint": "who"})
     except CxJourneyError as error:
         assert "looks like data" not in str(error)  # noqa: PT017 - whatever else it says
+
+
+def test_parquet_columns_that_differ_in_case_are_not_proposed(tmp_path):
+    cells = [*zip(*(row.split(",") for row in ROWS), strict=True)]
+    table = pa.Table.from_arrays(
+        [pa.array(cells[i]) for i in (0, 3, 1, 2)], ["n", "ID", "when", "id"]
+    )
+    pq.write_table(table, tmp_path / "table.parquet")
+    found = cx.inspect_file(tmp_path / "table.parquet")
+    assert "id" not in {*found.roles["column"]}

@@ -333,6 +333,8 @@ def _of_parquet(connection: Any, file: str) -> FileSample:
     names, repeated = own_names(parquet_header(connection, file))
     query = "SELECT * FROM read_parquet(?, hive_partitioning=false)"
     relation = connection.sql(query, params=[glob.escape(file)])
+    lowered = [name.lower() for name in names]  # which are one name to DuckDB
+    repeated += tuple(n for i, n in enumerate(names) if lowered[i] in lowered[:i])
     kinds = dict(zip(names, map(str, relation.types), strict=True))
     footer = "SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata(?)"
     ((n,),) = connection.execute(footer, [[glob.escape(file)]]).fetchall()
@@ -340,13 +342,9 @@ def _of_parquet(connection: Any, file: str) -> FileSample:
     typed = {name: word for name, kind in kinds.items() if (word := _word_of(kind))}
     rows = [row for place, most in _places(n) for row in strings.limit(most, place).fetchall()]
     columns = {name: [row[i] or None for row in rows] for i, name in enumerate(kinds)}
+    whole = len(rows) == n
     return FileSample(
-        kind="parquet",
-        columns=columns,
-        typed=typed,
-        n_rows=n,
-        whole=len(rows) == n,
-        repeated=repeated,
+        kind="parquet", columns=columns, typed=typed, n_rows=n, whole=whole, repeated=repeated
     )
 
 
