@@ -37,7 +37,7 @@ def check_asked(file: str, asked: Collection[str], header: Sequence[str]) -> Non
             shown = f"{', '.join(map(str, places[:-1]))} and {places[-1]}"
             raise InputFileError(
                 f"{show_path(file)} has {len(places)} columns {name!r} (numbers {shown}), and "
-                "which is meant is open: give the one to read a name of its own in the file"
+                "nothing says which is meant: give the one to read a name of its own in the file"
             )
     if asked and not {*asked} & {*header} and (n := like_data(header)):
         raise InputFileError(why_no_names(file, n))
