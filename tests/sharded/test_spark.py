@@ -15,7 +15,7 @@ import cxjourney as cx
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.sharded import _spark
 
-from .engines import KEYS, LIMIT, MADE, big_table, made_table
+from .engines import KEYS, LIMIT, MADE, START, big_table, made_table
 from .test_duckdb import in_memory, rich_table
 
 pytestmark = pytest.mark.filterwarnings(
@@ -60,6 +60,30 @@ def test_the_big_log(spark, shared, monkeypatch):
     assert cx.sharded.spark(frame_of(spark, table), **KEYS, **rules).to_bytes() == in_memory(
         table, rules
     )
+
+
+def test_a_task_that_fails_is_repeated_and_changes_nothing(spark, monkeypatch):
+    of_batches = _spark._of_batches
+
+    def at_second_attempt(counting: Any, of: int, batches: Any) -> Any:
+        from pyspark import TaskContext
+
+        if TaskContext.get().attemptNumber() == 0:
+            raise RuntimeError("the machine is gone")
+        yield from of_batches(counting, of, batches)
+
+    monkeypatch.setattr(_spark, "_of_batches", at_second_attempt)
+    # all but a few interactions are of one customer
+    table = pa.table(
+        {
+            "who": ["robot"] * 900 + ["a", "b", "c"],
+            "page": [f"p{i % 4}" for i in range(903)],
+            "at": [START + timedelta(hours=i) for i in range(903)],
+        }
+    )
+    monkeypatch.setattr(_spark, "ROWS", 200)
+    found = cx.sharded.spark(frame_of(spark, table), **KEYS, inactivity=LIMIT)
+    assert found.to_bytes() == in_memory(table, {"inactivity": LIMIT})
 
 
 def test_what_is_wrong_is_said(spark):
