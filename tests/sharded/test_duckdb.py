@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import os
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from multiprocessing import get_context
@@ -197,6 +200,26 @@ def test_temporary_files_go_whatever_happens(files, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         cx.sharded.parquet(f"{files}/**/*.parquet", **KEYS, map=fail)
     assert seen[0] > 30
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(files, tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    script = (
+        "import os, signal\n"
+        "from cxjourney.sharded import _duckdb\n"
+        "with _duckdb._folder() as folder:\n"
+        "    (folder / 'copy').write_text('rows')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=False)
+    assert len(list(temporary.glob("*/copy"))) == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_duckdb.tempfile, "tempdir", str(temporary))
+        with _duckdb._folder() as first, _duckdb._folder() as second:
+            assert set(temporary.iterdir()) == {first, second}
     assert list(temporary.iterdir()) == []
 
 

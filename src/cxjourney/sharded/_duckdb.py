@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -99,7 +99,7 @@ def parquet(
     million interactions. Up to eight of them the files are read once a part; of more, or for the
     workers of another `map`, they are first copied into one folder a part, which takes about their
     own size of disk. Copies lie in a folder of their own, which only this user may read, and are
-    removed at the end, whatever that is.
+    removed at the end, whatever that is; what a process that was killed left, by the next one.
 
     Examples
     --------
@@ -295,12 +295,41 @@ def _of_copy(counting: Counting, folder: str, part: tuple[int, int]) -> tuple[by
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """Make a folder that only this user may read, and remove it whatever happens."""
-    folder = Path(tempfile.mkdtemp(prefix="cxjourney."))
+    """Make a folder that only this user may read, and remove it whatever happens.
+
+    What a process that was killed has left is removed by the next one: a lock that nobody holds
+    tells it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     try:
-        yield folder
+        with (folder / "lock").open("wb") as lock:
+            _locked(lock)
+            _sweep(folder.parent)
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _locked(file: Any) -> bool:
+    """Return whether a file could be locked, and by this process it is; where none can be: no."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _sweep(temporary: Path) -> None:
+    for lock in temporary.glob(f"{_PREFIX}*/lock"):
+        # the folders of others cannot be opened
+        with suppress(OSError), lock.open("r+b") as file:
+            if _locked(file):
+                shutil.rmtree(lock.parent, ignore_errors=True)
+
+
+_PREFIX = "cxjourney-shards."
 
 
 def _bytes_of(memory: str) -> int:
