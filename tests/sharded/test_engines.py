@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import warnings
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -205,6 +206,13 @@ def test_hostile_names_in_spark(spark):
 # ---------------------------------------------------------------- frames whose rows lie elsewhere
 
 
+def quietly(call: Callable[[], Any]) -> Any:
+    """Call another library, whose warnings of pandas 3 are its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return call()
+
+
 def test_a_frame_of_spark_is_not_fetched_in_silence(spark):
     frame = spark.createDataFrame([("a", START, "web")], ["who", "at", "page"])
     with pytest.raises(
@@ -216,7 +224,7 @@ def test_a_frame_of_spark_is_not_fetched_in_silence(spark):
     with pytest.raises(InvalidValue, match=r"customers must hold its rows on this machine"):
         cx.InteractionLog.from_frame(local, **KEYS, customers=frame)
     # the sample that is asked for comes in
-    assert len(cx.InteractionLog.from_frame(frame.toPandas(), **KEYS)) == 1
+    assert len(cx.InteractionLog.from_frame(quietly(frame.toPandas), **KEYS)) == 1
 
 
 @pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
@@ -227,7 +235,11 @@ def test_a_frame_of_spark_is_not_fetched_in_silence(spark):
 def test_lazy_frames_of_others_are_not_fetched_in_silence(library, bring):
     module = importlib.import_module(library)
     rows = pd.DataFrame({"who": ["a"], "at": [START], "page": ["web"]})
-    frame = module.memtable(rows) if library == "ibis" else module.from_pandas(rows, npartitions=1)
+    frame = quietly(
+        lambda: (
+            module.memtable(rows) if library == "ibis" else module.from_pandas(rows, npartitions=1)
+        )
+    )
     with pytest.raises(InvalidValue, match=rf"lie elsewhere.*what {bring}\(\) makes"):
         cx.InteractionLog.from_frame(frame, **KEYS)
-    assert len(cx.InteractionLog.from_frame(getattr(frame, bring)(), **KEYS)) == 1
+    assert len(cx.InteractionLog.from_frame(quietly(getattr(frame, bring)), **KEYS)) == 1
