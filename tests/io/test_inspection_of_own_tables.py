@@ -90,7 +90,7 @@ def test_one_row_a_deal_is_a_case_of_its_contact(tmp_path, monkeypatch):
 
 def test_incidents_are_cases(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lines = ["number,caller_contact,opened_at,sys_updated_on,resolved_at,closed_at,due_date"]
+    lines = ["number,caller_id,opened_at,sys_updated_on,resolved_at,closed_at,due_date"]
     for i in range(30):
         at = START + timedelta(days=i)
         resolved = f"{at + timedelta(hours=5):%Y-%m-%d %H:%M}" if i % 5 else ""

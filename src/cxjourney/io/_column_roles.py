@@ -28,8 +28,9 @@ _HINTS = {
     role: tuple(frozenset(words.split()) for words in pair.split("|"))
     for role, pair in {
         "customer": "customer client user visitor member buyer shopper subscriber patient guest "
-        "distinct anonymous requester contact person kontakt kunde kunden kundennr kundennummer "
-        "cust who | email mail profile cookie device account respondent pseudo",
+        "distinct anonymous requester caller reporter applicant passenger contact person "
+        "kontakt kunde kunden kundennr kundennummer cust who "
+        "| email mail profile cookie device account respondent pseudo",
         "case": "case ticket session order deal opportunity conversation claim application invoice "
         "basket booking vorgang auftrag bestellnummer bestellung response trace | ",
         "timestamp": "timestamp time datetime ts date datum zeit zeitpunkt zeitstempel at when "

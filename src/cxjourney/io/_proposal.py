@@ -217,7 +217,11 @@ def _obstacles(
 ) -> list[str]:
     """Return what stands in the way of reading the file."""
     needed = NEEDED if kind not in FORMS else NEEDED[:2]
-    said = [f"no column looks like the {role}" for role in needed if role not in taken]
+    said = [
+        f"no column looks like the {role}: name it with --{role}"
+        for role in needed
+        if role not in taken
+    ]
     if "order" in kind and not roles.candidates["case"]:
         said.append("no column looks like the id of the order")
     if sample.n_ragged:
