@@ -468,7 +468,8 @@ def test_what_nothing_reads_is_pointed_to_its_inspection(tmp_path, monkeypatch, 
     assert "nothing speaks clearly" in what
     assert to_type == "cxjourney: try: cxjourney inspect odd.csv"
     assert main(["inspect", "odd.csv"]) == 0
-    assert "In the way: no column looks like the customer: name it with --customer" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "In the way: no column looks like the customer: name it with --customer" in said
 
 
 def test_a_large_file_is_judged_by_its_beginning_middle_and_end(tmp_path, monkeypatch):
