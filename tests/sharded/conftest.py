@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ def spark(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
     """Return a session in a zone that no test means."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     # two cores, and two attempts at a task
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of imports and of a server that starts
