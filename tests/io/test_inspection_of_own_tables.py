@@ -105,6 +105,31 @@ def test_incidents_are_cases(tmp_path, monkeypatch):
     check(found, rows=30 + 24 + 18, customers=12, conversions=18)
 
 
+def test_a_state_names_the_end_of_a_case(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = ["opportunity_id,account,deal_stage,engage_date,close_date,close_value"]
+    for i in range(60):
+        at = START + timedelta(days=i)
+        stage = ("Won", "Lost", "Engaging")[i % 3]
+        closed = "" if stage == "Engaging" else f"{at + timedelta(days=20):%m/%d/%Y}"
+        account = "" if i % 6 == 0 else f"Company {i % 7}"
+        value = {"Won": "100", "Lost": "0"}.get(stage, "")
+        lines.append(f"O{i:04},{account},{stage},{at:%m/%d/%Y},{closed},{value}")
+    found = cx.inspect_file(written(tmp_path, lines))
+    assert found.row_is == "case"
+    # ten deals have no account: each is a customer of its own beside the seven
+    check(found, rows=60 + 40, customers=7 + 10, conversions=20)
+    names: dict[str, object] = {}
+    exec(found.python[0], names)  # noqa: S102 - the lines that are printed must run
+    assert names["log"].intake.naive == 60 + 40  # not the times of deals that are open
+    wide = cx.from_wide(
+        {"id": ["a", "b"], "won": ["2026-01-02", None], "made": ["2026-01-01", "2026-01-03"]},
+        customer="id",
+        steps={"made": "made", "won": "won"},
+    )
+    assert wide.intake.naive == 3
+
+
 def events(head, cells):
     lines = [f"time,event,{head}"]
     return [

@@ -26,6 +26,7 @@ ISO = "ISO 8601"
 _DATES = (
     "%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
     "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y",
+    "%d/%b/%Y", "%d/%b/%y",
     "%b %d, %Y", "%b %d %Y", "%a, %d %b %Y", "%a %b %d %Y", "%d. %b %Y", "%Y %b %d",
 )  # fmt: skip
 _CLOCKS = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p")

@@ -58,7 +58,7 @@ NO_STEP = _words(
 )
 _SECOND = NO_STEP | {"received", "sent"}
 _OUTCOMES = _words(
-    "won lost closed resolved solved cancelled canceled paid shipped delivered completed",
+    "won lost close closed resolved solved cancelled canceled paid shipped delivered completed",
     "fulfilled refunded rejected gewonnen verloren geschlossen gelöst erledigt storniert",
     "bezahlt versandt abgeschlossen",
 )

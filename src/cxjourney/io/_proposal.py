@@ -21,7 +21,7 @@ from cxjourney.io._column_roles import unique_id, words_of
 from cxjourney.io._files import find_files
 from cxjourney.io._goal_candidates import goal_table, goal_value
 from cxjourney.io._layout import Layout, Source, Step, find, layout_of_text, layouts, recognise
-from cxjourney.io._proposed_layout import FORMS, layout_text, steps_of
+from cxjourney.io._proposed_layout import FORMS, State, layout_text, state_of, steps_of
 from cxjourney.io._shaping import Plan
 from cxjourney.log import InteractionLog, is_currency_code
 
@@ -81,13 +81,14 @@ def propose(
     obstacles = [] if known else _obstacles(sample, facts, roles, taken, kind[0])
     decimal, notes = _decimal(facts, taken), []
     steps = steps_of(facts, roles, kind[0]) if kind[0] in FORMS and not known else {}
+    state = state_of(facts, steps) if kind[0] == "case" else None
     trial = None
     if known:
         trial = _tried(_Trial(layout=known[0]), sample, facts, decimal)
     elif not obstacles:
-        trial = _tried(_offered(given, kind[0], taken, steps), sample, facts, decimal)
+        trial = _tried(_offered(given, kind[0], taken, steps, state), sample, facts, decimal)
         for fewer in _fewer(taken) if trial.failed else ():
-            again = _tried(_offered(given, kind[0], fewer, steps), sample, facts, decimal)
+            again = _tried(_offered(given, kind[0], fewer, steps, state), sample, facts, decimal)
             if not again.failed:
                 left = ", ".join(f"{role} {taken[role]!r}" for role in taken if role not in fewer)
                 notes.append(
@@ -115,7 +116,7 @@ def propose(
                 f"{shlex.quote(column)} --goal {shlex.quote(value)} counts them."
             )
             other = taken | {"touchpoint": column}
-            trial = _tried(_offered(given, kind[0], other, {}), sample, facts, decimal)
+            trial = _tried(_offered(given, kind[0], other, {}, None), sample, facts, decimal)
             for log, reading in trial.logs:
                 ways.append(_way(other, {**options, **reading}, log, layout, value))
     if known:
@@ -123,7 +124,7 @@ def propose(
     return {
         "row_is": kind[0],
         "row_evidence": kind[1],
-        "roles": _role_table(known, header, roles, taken, steps),
+        "roles": _role_table(known, header, roles, taken, steps, state=state),
         "goals": goal_table(trial.logs[0][0] if trial and trial.logs else None),
         "decimal": decimal,
         "obstacles": tuple(obstacles),
@@ -141,6 +142,8 @@ def _role_table(
     roles: Roles,
     taken: Mapping[str, str],
     steps: Mapping[str, str],
+    *,
+    state: State | None,
 ) -> Table:
     """Return which column is proposed for each role, why, and what could serve too."""
     if known:
@@ -153,7 +156,10 @@ def _role_table(
             for role, name in taken.items()
             if role != "timestamp" or not steps
         ]
-        rows += [("timestamp", column, f"step {name!r}", "") for column, name in steps.items()]
+        whys = {column: f"step {name!r}" for column, name in steps.items()}
+        if state is not None:
+            whys[state.end] = f"step named by {state.column!r}"
+        rows += [("timestamp", column, why, "") for column, why in whys.items()]
     names = ("role", "column", "why", "could_serve_too")
     return Table(
         {name: [row[i] for row in rows] for i, name in enumerate(names)},
@@ -271,13 +277,17 @@ def _readings(layout: Layout, facts: Mapping[str, ColumnFacts]) -> list[dict[str
 
 
 def _offered(
-    given: str | Sequence[str], kind: str, taken: Mapping[str, str], steps: Mapping[str, str]
+    given: str | Sequence[str],
+    kind: str,
+    taken: Mapping[str, str],
+    steps: Mapping[str, str],
+    state: State | None,
 ) -> _Trial:
     """Return the layout that reads these columns, with its text where the steps have a file."""
     if steps:
         stem = Path(given if isinstance(given, str) else given[0]).name.partition(".")[0]
         file = f"{re.sub('[^a-zA-Z0-9_-]+', '-', stem).strip('-') or 'table'}.toml"
-        written = layout_text(file, kind, taken, steps)
+        written = layout_text(file, kind, taken, steps, state)
         return _Trial(layout=layout_of_text(written, file), file=file, written=written)
     sources = {role: Source(first=((name,),)) for role, name in taken.items()}
     step = Step(timestamp=sources.pop("timestamp"), touchpoint=sources.pop("touchpoint"))

@@ -410,7 +410,7 @@ def _joined(timestamps: Sequence[Timestamps], taken: Sequence[NDArray[np.intp]])
     us = np.concatenate([s.us[own] for s, own in zip(timestamps, taken, strict=True)])
     return attrs.evolve(
         Timestamps.placed(us),
-        n_naive=sum(s.n_naive for s in timestamps),
+        n_naive=sum(min(s.n_naive, len(n)) for s, n in zip(timestamps, taken, strict=True)),
         n_ambiguous=sum(s.n_ambiguous for s in timestamps),
         n_nonexistent=sum(s.n_nonexistent for s in timestamps),
     )

@@ -380,7 +380,7 @@ def _below(pieces: Sequence[dict[str, Any]]) -> dict[str, Any]:
     long["timestamp"] = Timestamps(
         us=np.concatenate([m.us for m in moments]),
         missing=np.concatenate([m.missing for m in moments]),
-        n_naive=sum(m.n_naive for m in moments),
+        n_naive=sum(min(m.n_naive, len(m.us)) for m in moments),  # those that are taken
         n_ambiguous=sum(m.n_ambiguous for m in moments),
         n_nonexistent=sum(m.n_nonexistent for m in moments),
     )
