@@ -282,7 +282,7 @@ def test_every_result_bears_a_log_whose_rows_are_all_gone(function, takes, rows)
     if function is cx.critical.drivers:
         pytest.skip("a regression of nothing is refused by its own words")
     if function is cx.compare.segments:  # needs one of two
-        function = partial(cx.compare.segments, of=cx.CONVERSION)
+        function = partial(cx.compare.segments, segment="origin")
     table = {
         "who": ["", None], "when": ["2024-01-01", None], "what": ["x", None], "w": ["web", None],
         "score": [5.0, 3.0], "emotion": [0.5, 0.2], "expectation": [4.0, 3.0], "value": [1.0, 2.0],
