@@ -78,6 +78,16 @@ def test_moves_are_counted_within_bounds(data, lengths, dtype):
         kernels.waits_of_transitions(codes, offsets, absorbed, outcome, time, 3, follows)
 
 
+def test_no_room_is_made_for_more_waits_than_rows():
+    codes, offsets = np.zeros(4, dtype=np.int8), np.array([0, 4])
+    outcome, absorbed = np.zeros(1, dtype=np.int8), np.array([True])
+    time = np.arange(4)
+    follows = kernels.directly_follows(codes, offsets, absorbed, outcome, 1, time=time)
+    follows.timed[0][0] = 2**31 - 1  # would take 16 GB
+    with pytest.raises(ValueError, match="more transitions with times than there are rows"):
+        kernels.waits_of_transitions(codes, offsets, absorbed, outcome, time, 1, follows)
+
+
 @given(st.data(), st.lists(st.integers(0, 4), min_size=1, max_size=9))
 def test_rows_are_gathered_within_bounds(data, rows):
     rows = np.array(rows, dtype=np.int64)

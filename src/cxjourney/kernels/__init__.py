@@ -293,6 +293,8 @@ def waits_of_transitions(
     journeys = codes, offsets, absorbed.view(np.uint8), outcome
     parts = portions(n, offsets)
     bounds, places = _places(tuple(part.copy() for part in follows.timed))
+    if bounds[-1] > n:
+        raise ValueError("follows counts more transitions with times than there are rows")
     waits = np.empty(bounds[-1], dtype=np.int64)
     place = _compiled.place_waits
     run_parallel(
