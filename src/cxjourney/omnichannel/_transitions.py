@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, cast, overload
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast, overload
 
 import attrs
 import numpy as np
@@ -263,62 +264,72 @@ def transitions(
         )
     source = check_counted(journeys)
     check_level(level)
+    lag = optional_duration(max_lag, "max_lag")
+    found = transitions_counted(source, by, closing=closing, max_lag=lag)
+    result = _made(source, found, by, level=level, max_lag=lag)
     if isinstance(source, JourneyStatistics):
-        if max_lag is not None:
-            rule = "be None for statistics that add up: it needs the rows of journeys"
-            raise InvalidValue.of("max_lag", rule, max_lag)
-        return _made(source, transitions_counted(source, by, closing=closing), by, level=level)
-    journeys, lag = source, optional_duration(max_lag, "max_lag")
-    found = _of_journeys(journeys, by, closing=closing, max_lag=lag)
+        return result
 
     def members(_place: int, pair: tuple[str, ...], outcome: Ending | None) -> Bools:
-        all_of = interactions_of(journeys, by, closing=closing)  # found again: results are small
-        found = transitions_between(journeys, all_of, max_lag=lag)
-        source, target = map(all_of.names.index, pair)
-        mask = np.zeros(len(journeys.outcome), dtype=np.bool_)
-        mask[found.journey[(found.source == source) & (found.target == target)]] = True
-        return mask & ended(journeys, outcome)
+        all_of = interactions_of(source, by, closing=closing)  # found again: results are small
+        made = transitions_between(source, all_of, max_lag=lag)
+        begin, end = map(all_of.names.index, pair)
+        mask = np.zeros(len(source.outcome), dtype=np.bool_)
+        mask[made.journey[(made.source == begin) & (made.target == end)]] = True
+        return mask & ended(source, outcome)
 
-    return with_people(_made(journeys, found, by, level=level, max_lag=lag), journeys, members)
+    return with_people(result, source, members)
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class _Counted:
-    """Transitions and ends of journeys: what each bucket has of them.
+    """Transitions of journeys: what each bucket has of them.
 
     Attributes
     ----------
     names
         Names of the nodes.
-    cells, pairs
-        Transitions that occur, source (nodes) + target, and pairs of first and last node.
-    own, own_ends
-        How many of them each bucket has, shapes (buckets, cells) and (buckets, pairs).
-    customers
-        Customers who made each transition.
+    cells, own
+        Transitions that occur, source (nodes) + target, and how many each bucket has, shape
+        (buckets, cells).
     n
         Number of transitions.
     notes
         On their order and spread.
+    rest
+        What more there is to count, which takes as long as all the others.
     """
 
     names: tuple[str, ...]
     cells: Ints
-    pairs: Ints
     own: Floats
-    own_ends: Floats
-    customers: Ints
     n: int
     notes: tuple[str, ...]
+    rest: Callable[[], _Rest]
+
+
+class _Rest(NamedTuple):
+    """Customers of each transition; pairs of first and last node, and how many each bucket has."""
+
+    customers: Ints
+    pairs: Ints
+    own_ends: Floats
 
 
 def transitions_counted(
-    source: Journeys | JourneyStatistics, by: ChannelBy, *, closing: bool
+    source: Journeys | JourneyStatistics,
+    by: ChannelBy,
+    *,
+    closing: bool,
+    max_lag: timedelta | None = None,
 ) -> _Counted:
     """Return the transitions of journeys, or of statistics that add up."""
     if isinstance(source, JourneyStatistics):
+        if max_lag is not None:
+            rule = "be None for statistics that add up: it needs the rows of journeys"
+            raise InvalidValue.of("max_lag", rule, max_lag)
         return _of_statistics(source, by, closing=closing)
-    return _of_journeys(source, by, closing=closing, max_lag=None)
+    return _of_journeys(source, by, closing=closing, max_lag=max_lag)
 
 
 def _of_journeys(
@@ -328,17 +339,23 @@ def _of_journeys(
     made = transitions_between(journeys, interactions, max_lag=max_lag)
     k, units = max(1, len(interactions.names)), units_of(journeys)
     cells, cell = distinct(made.source * k + made.target)
-    first, last = interactions.first, interactions.last
-    pairs, pair = distinct(interactions.node[first] * k + interactions.node[last])
+
+    def rest() -> _Rest:
+        first, last = interactions.first, interactions.last
+        pairs, pair = distinct(interactions.node[first] * k + interactions.node[last])
+        return _Rest(
+            customers_of(cell, len(cells), made.customer, made.weight),
+            pairs,
+            units.sums(pair, len(pairs), item=interactions.journey[first]),
+        )
+
     return _Counted(
         names=interactions.names,
         cells=cells,
-        pairs=pairs,
         own=units.sums(cell, len(cells), item=made.journey),
-        own_ends=units.sums(pair, len(pairs), item=interactions.journey[first]),
-        customers=customers_of(cell, len(cells), made.customer, made.weight),
         n=made.total,
         notes=order_notes(journeys, interactions, made, by),
+        rest=rest,
     )
 
 
@@ -367,12 +384,10 @@ def _of_statistics(statistics: JourneyStatistics, by: ChannelBy, *, closing: boo
     return _Counted(
         names=found.names,
         cells=found.cells,
-        pairs=found.pairs,
         own=found.own.astype(np.float64),
-        own_ends=found.own_ends.astype(np.float64),
-        customers=found.customers,
         n=made,
         notes=notes_of_order(facts, by),
+        rest=lambda: _Rest(found.customers, found.pairs, found.own_ends.astype(np.float64)),
     )
 
 
@@ -385,7 +400,7 @@ def _made(
     max_lag: timedelta | None = None,
 ) -> Transitions:
     names, k = np.array([*counts.names, ""], dtype=object), max(1, len(counts.names))
-    cells, pairs = counts.cells, counts.pairs
+    cells, (customers, pairs, own_ends) = counts.cells, counts.rest()
     found = shares_of_sums(counts.own, cells // k, level=level)
     order = np.lexsort((cells, -found.count))
     table = Table(
@@ -393,7 +408,7 @@ def _made(
             f"from_{by}": names[cells[order] // k].tolist(),
             f"to_{by}": names[cells[order] % k].tolist(),
             "count": found.count[order],
-            "customers": counts.customers[order],
+            "customers": customers[order],
             "probability": found.value[order],
             "low": found.low[order],
             "high": found.high[order],
@@ -401,7 +416,7 @@ def _made(
         formats={"probability": "percent", "low": "percent", "high": "percent"},
         backend=journeys.backend,
     )
-    ends = shares_of_sums(counts.own_ends, np.zeros_like(pairs), level=level)
+    ends = shares_of_sums(own_ends, np.zeros_like(pairs), level=level)
     order = np.lexsort((pairs, -ends.count))
     return Transitions(
         by=by,
