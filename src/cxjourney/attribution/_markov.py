@@ -15,7 +15,7 @@ from cxjourney._stats.ratios import ratio_of_sums
 from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.distinct import distinct
 from cxjourney._support.frozen import seal
-from cxjourney._support.validation import check_choice, check_count, check_level
+from cxjourney._support.validation import check_choice, check_count, check_level, check_names
 from cxjourney.attribution._attribution import (
     Attribution,
     Credits,
@@ -23,7 +23,6 @@ from cxjourney.attribution._attribution import (
     attribution,
     check_whole_costs,
 )
-from cxjourney.attribution._rule_credits import refuse_rows
 from cxjourney.attribution._touches import (
     at_full_size,
     chosen_touches,
@@ -150,23 +149,23 @@ def markov(
     >>> {name: round(credit, 6) for name, credit in result.credit.items()}
     {'C2': 0.4, 'C3': 0.4, 'C1': 0.2}
     """
+    ignore = check_names(ignore, "ignore")
     if segment is not None:
         check_whole_costs(costs)
         options: RuleOptions = {"by": by, "of": of, "look_back": look_back, "ignore": ignore}
         of_part = partial(markov, states=states, order=order, level=level, **options)
         return by_segment(check_journeys(journeys), segment, of_part)
-    counted = check_counted(journeys)
+    counted = check_counted(
+        journeys,
+        states=states,
+        order=None if check_count(order, "order", most=100) == 1 else order,
+        look_back=look_back,
+        ignore=ignore or None,
+    )
     check_level(level)
     check_choice(of, "of", ("conversions", "value"))
-    check_count(order, "order", most=100)
     counted.require_determined("attribution.markov()")
     if isinstance(counted, JourneyStatistics):
-        refuse_rows(
-            states=states,
-            order=None if order == 1 else order,
-            look_back=look_back,
-            ignore=tuple(ignore) or None,
-        )
         base = _base_of_statistics(counted, by, of)
     else:
         counted = chosen_touches(counted, by, look_back, ignore)

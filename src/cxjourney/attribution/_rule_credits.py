@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxjourney._support.validation import check_choice, check_level
+from cxjourney._support.validation import check_choice, check_level, check_names
 from cxjourney.attribution._attribution import (
     Attribution,
     Credits,
@@ -19,7 +19,7 @@ from cxjourney.attribution._touches import (
     touches_of,
     touches_of_statistics,
 )
-from cxjourney.exceptions import InvalidValue
+from cxjourney.domain import Outcome
 from cxjourney.journeys import (
     BySegment,
     JourneyStatistics,
@@ -72,7 +72,8 @@ def by_rule(
         share = shares(touches.places(named=named))
         return attributed(model, touches, touches.credits(share), chosen, options)
 
-    counted = check_counted(journeys)
+    options = options._replace(ignore=check_names(options.ignore, "ignore"))
+    counted = check_counted(journeys, look_back=options.look_back, ignore=options.ignore or None)
     check_level(options.level)
     check_choice(options.of, "of", ("conversions", "value"))
     if options.segment is not None:
@@ -80,7 +81,6 @@ def by_rule(
         return by_segment(check_journeys(journeys), options.segment, of_journeys)
     if not isinstance(counted, JourneyStatistics):
         return of_journeys(counted)
-    refuse_rows(look_back=options.look_back, ignore=tuple(options.ignore) or None)
     touches = touches_of_statistics(counted, by=options.by, of=options.of, named=named)
     return attributed(model, touches, touches.credits(shares(touches.where)), counted, options)
 
@@ -98,7 +98,7 @@ def attributed(
         Credits(names=touches.names, figures=figures),
         model=model,
         grain=grain_name(options.by),
-        base_rate=next(iter(journeys.outcomes.values())) / n if n else float("nan"),
+        base_rate=journeys.outcomes[Outcome.CONVERTED] / n if n else float("nan"),
         unattributed=touches.unattributed,
         of=options.of,
         level=options.level,
@@ -106,11 +106,3 @@ def attributed(
         backend=journeys.backend,
         remarks=(*touches.remarks, *missing_note_of(journeys, options.by)),
     )
-
-
-def refuse_rows(**arguments: object) -> None:
-    """Raise InvalidValue where an argument that needs the rows of journeys is given."""
-    for name, value in arguments.items():
-        if value is not None:
-            rule = "be left out for statistics that add up: it needs the rows of journeys"
-            raise InvalidValue.of(name, rule, value)

@@ -31,7 +31,6 @@ from cxjourney.journeys import (
     WithPeople,
     by_segment,
     check_counted,
-    check_journeys,
     conversion_later,
     graph_of,
     grid_notes,
@@ -392,27 +391,22 @@ def exits(
                 what = "segments" if name == "segment" else "journeys"
                 raise InvalidValue.of(name, f"be None for a graph, which knows no {what}", given)
         return _of_graph(journeys, by, ends, level)
-    counted = check_counted(journeys)
+    counted = check_counted(journeys, segment=segment, reaching=reaching)
     counted.require_determined("dropoff.exits()")
     grain: By = "touchpoint" if by is None else by
     _check_expected(ends, graph_of(counted, grain))
     if not counted.rules.absorbing and grain == "touchpoint":
         ends |= set(counted.rules.goal)
     if isinstance(counted, JourneyStatistics):
-        for name, given in (("segment", segment), ("reaching", reaching)):
-            if given is not None:
-                rule = "be None for statistics that add up: it needs the rows of journeys"
-                raise InvalidValue.of(name, rule, given)
         return _of_statistics(counted, grain, ends, level, window)
-    journeys = check_journeys(counted)
-    firsts = first_visits_of(journeys, grain, reaching=reaching)
+    firsts = first_visits_of(counted, grain, reaching=reaching)
     check_reaching(reaching, firsts)
     days = window_of(window, firsts)
     if segment is not None:
         return by_segment(
-            journeys, segment, lambda part: _of_journeys(part, grain, ends, level, (days, reaching))
+            counted, segment, lambda part: _of_journeys(part, grain, ends, level, (days, reaching))
         )
-    return _of_journeys(journeys, grain, ends, level, (days, reaching))
+    return _of_journeys(counted, grain, ends, level, (days, reaching))
 
 
 def _of_journeys(

@@ -29,9 +29,18 @@ def check_journeys(journeys: object, name: str = "journeys") -> Journeys:
     raise InvalidValue(f"{name} must be Journeys, not {kind}: {how}")
 
 
-def check_counted(journeys: object) -> Journeys | JourneyStatistics:
-    """Return journeys or statistics of them, or raise InvalidValue that says how to make them."""
-    return journeys if isinstance(journeys, JourneyStatistics) else check_journeys(journeys)
+def check_counted(journeys: object, **of_rows: object) -> Journeys | JourneyStatistics:
+    """Return journeys or statistics of them, or raise InvalidValue that says how to make them.
+
+    `of_rows` are arguments that need the rows of journeys: with statistics they must be None.
+    """
+    if not isinstance(journeys, JourneyStatistics):
+        return check_journeys(journeys)
+    for name, value in of_rows.items():
+        if value is not None:
+            rule = "be left out for statistics that add up: it needs the rows of journeys"
+            raise InvalidValue.of(name, rule, value)
+    return journeys
 
 
 def check_log(log: InteractionLog, name: str = "log") -> InteractionLog:

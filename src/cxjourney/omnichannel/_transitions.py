@@ -262,7 +262,7 @@ def transitions(
             segment,
             lambda part: transitions(part, by=by, max_lag=max_lag, closing=closing, level=level),
         )
-    source = check_counted(journeys)
+    source = check_counted(journeys, max_lag=max_lag)
     check_level(level)
     lag = optional_duration(max_lag, "max_lag")
     found = transitions_counted(source, by, closing=closing, max_lag=lag)
@@ -325,9 +325,6 @@ def transitions_counted(
 ) -> _Counted:
     """Return the transitions of journeys, or of statistics that add up."""
     if isinstance(source, JourneyStatistics):
-        if max_lag is not None:
-            rule = "be None for statistics that add up: it needs the rows of journeys"
-            raise InvalidValue.of("max_lag", rule, max_lag)
         return _of_statistics(source, by, closing=closing)
     return _of_journeys(source, by, closing=closing, max_lag=max_lag)
 
