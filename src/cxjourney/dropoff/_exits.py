@@ -13,12 +13,12 @@ import attrs
 import numpy as np
 
 from cxjourney import plot
-from cxjourney._stats.buckets import N_BUCKETS
-from cxjourney._stats.estimates import CLUSTERED, why_no_interval
+from cxjourney._stats.estimates import CLUSTERED
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_count, check_level, check_names, optional_duration
 from cxjourney._support.words import counted, how_long
 from cxjourney.domain import Outcome
+from cxjourney.dropoff._exit_caveats import exit_caveats
 from cxjourney.dropoff._exit_columns import exit_columns, name_columns
 from cxjourney.dropoff._first_visits import check_reaching, first_visits_of, window_of
 from cxjourney.dropoff._lost_conversions import loses_nothing, lost_of_graph, lost_of_journeys
@@ -55,18 +55,6 @@ if TYPE_CHECKING:
     from cxjourney.dropoff._rates import NodeRates
     from cxjourney.journeys import By, Ending, Journeys, SegmentBy
 
-_CURSE = (
-    "The highest rate of many is overstated, because it was picked for being high (winner's "
-    "curse). In Python, the columns shrunken, rank_low and rank_high of `.table` allow for that."
-)
-_LEFT_OUT = (
-    "left out, because there is no inactivity limit, which understates exits where leaving takes "
-    "longer to be seen than going on"
-)
-_UPPER_BOUND = (
-    "Lost conversions assume that those who leave would go on like those who stay. They are an "
-    "upper bound and no causal claim."
-)
 _SHOWN = (
     "visits",
     "at_risk",
@@ -533,20 +521,6 @@ def _check_expected(ends: frozenset[str], graph: JourneyGraph) -> None:
             raise UnknownName.among("expected exit", name, nodes, where="the nodes")
 
 
-def _ended_alike(rates: NodeRates) -> str:
-    """Return why the interval is wide at nodes where all of many visits, or none, were exits."""
-    whole = rates.figures.whole
-    alike = np.flatnonzero(((whole <= 0) | (whole >= 1)) & (rates.visits > N_BUCKETS))
-    if not len(alike):
-        return ""
-    busiest = rates.names[int(alike[np.argmax(rates.visits[alike])])]
-    return (
-        f"Where all visits ended alike, as at {busiest!r}, nothing shows how customers differ: "
-        f"however many visits there were, the interval is that of {N_BUCKETS} independent ones at "
-        "most."
-    )
-
-
 def _timed(journeys: Journeys | JourneyStatistics) -> bool:
     """Return whether censored visits count for as long as they were seen."""
     timed = isinstance(journeys, JourneyStatistics) or journeys.columns.time is not None
@@ -596,22 +570,6 @@ def _result(
     formats = dict.fromkeys(_PERCENT, "percent") | dict.fromkeys(_INTEGERS, "integer")
     formats |= {f"{name}{end}": "percent" for name in later or () for end in ("", "_low", "_high")}
     formats |= {"rank_low": "integer", "rank_high": "integer", "value_at_stake": "money"}
-    caveats = [_CURSE, _UPPER_BOUND, *why_no_interval(rates.figures)]
-    censored = int(rates.censored.sum())
-    if censored:
-        one, several = ("it counts", "they count") if timed else ("it is", "they are")
-        visits = counted(censored, "visit", "visits")
-        used = "as censored" if timed else _LEFT_OUT
-        pronoun = one if censored == 1 else several
-        caveats.insert(0, f"The end of {visits} is not known yet; {pronoun} {used}.")
-    ceilings = int(np.count_nonzero(rates.ceiling))
-    if ceilings:
-        caveats.append(
-            f"At {ceilings:,} nodes no visit was followed up to the limit, so that the exit "
-            "probability is a ceiling."
-        )
-    if alike := _ended_alike(rates):
-        caveats.append(alike)
     return Exits(
         table=Table(columns, formats=formats, backend=backend),
         grain=grain,
@@ -625,5 +583,9 @@ def _result(
         n_dropped=counts[1],
         n_in_progress=counts[2],
         n_dropped_after_goal=silent,
-        caveats=(*caveats, *told, *missing_note(rates.names, rates.visits, ", ".join(grain))),
+        caveats=(
+            *exit_caveats(rates, timed=timed),
+            *told,
+            *missing_note(rates.names, rates.visits, ", ".join(grain)),
+        ),
     )
