@@ -30,5 +30,9 @@ def test_the_facade_alone_loads_not_even_numpy():
     assert "numpy" not in loaded_by("import cxjourney")
 
 
+def test_the_command_can_say_what_it_takes_without_numpy():
+    assert not loaded_by("import cxjourney.cli") & {"attr", "numpy"}
+
+
 def test_importing_warns_of_nothing():
     subprocess.run([sys.executable, "-W", "error", "-c", "from cxjourney import *"], check=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from argparse import ArgumentTypeError
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
+from cxjourney import io
 from cxjourney._support.words import counted, how_long
+from cxjourney._time.timestamps import read_timestamps
 from cxjourney.cli._names import ANSWERS
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
+from cxjourney.experience import bind_answers
+from cxjourney.log import encode_ids, encode_names, encode_numbers
 
 if TYPE_CHECKING:
     import argparse
@@ -19,59 +18,6 @@ if TYPE_CHECKING:
     from cxjourney.log import InteractionLog
     from cxjourney.metrics import Scale
     from cxjourney.privacy import PseudonymKey
-
-WEEK = timedelta(days=7)
-_SCALE = re.compile(r"(-?\d+)-(-?\d+)")
-
-
-def add_options(parser: argparse.ArgumentParser, duration: Any, encoding: Any) -> None:
-    """Add what the command can be told of answers; `duration` and `encoding` read an option."""
-    group = parser.add_argument_group(
-        "answers", "answers to a survey, each of which belongs to the last contact before it"
-    )
-    group.add_argument("--answers", metavar="FILE", help="a CSV, Parquet, JSON or Excel file")
-    for role, names in ANSWERS.items():
-        words = f"known names: {', '.join(names)}"
-        if role == "touchpoint":
-            words += "; the answer belongs to the last contact there"
-        group.add_argument(f"--answers-{role}", metavar="COLUMN", help=words)
-    group.add_argument(
-        "--answers-within",
-        type=duration,
-        default=WEEK,
-        metavar="TIME",
-        help="the longest time between a contact and an answer about it (default: 7d)",
-    )
-    group.add_argument(
-        "--answers-timestamp-format",
-        metavar="FORMAT",
-        help="the format of the times of answers, as strptime takes it",
-    )
-    group.add_argument(
-        "--answers-timestamp-unit",
-        choices=("s", "ms", "us", "ns"),
-        help="what 1 means where the times of answers are numbers since 1970",
-    )
-    group.add_argument(
-        "--answers-encoding", type=encoding, default="utf-8", metavar="NAME", help="as --encoding"
-    )
-    group.add_argument(
-        "--scale",
-        type=_scale,
-        metavar="LOW-HIGH",
-        help="the whole numbers that answers and scores may be, such as 0-10 for NPS and 1-5 for "
-        "CSAT; others are refused",
-    )
-
-
-def _scale(text: str) -> Scale:
-    from cxjourney.metrics import Scale
-
-    match = _SCALE.fullmatch(text)
-    try:
-        return Scale(int(match[1]), int(match[2])) if match else Scale(0, 0)
-    except InvalidValue:
-        raise ArgumentTypeError(f"must be LOW-HIGH, such as 0-10; got {text!r}") from None
 
 
 def with_answers(
@@ -87,11 +33,6 @@ def with_answers(
             if name is not None:
                 raise InvalidValue(f"--answers-{role} needs a file of answers: give --answers")
         return log
-    from cxjourney import io
-    from cxjourney._time.timestamps import read_timestamps
-    from cxjourney.experience import bind_answers
-    from cxjourney.log import encode_ids, encode_names, encode_numbers
-
     file, encoding = arguments.answers, arguments.answers_encoding
     roles = _roles(arguments, roles, io.file_columns(file, encoding=encoding), said)
     columns = io.columns_by_content(file, roles, encoding=encoding)
@@ -178,10 +119,8 @@ def python_of(arguments: argparse.Namespace) -> str:
     """Return the Python that binds the same answers; empty where there are none."""
     if arguments.answers is None:
         return ""
-    from cxjourney.io import find_files, format_of
-
     names = {role: getattr(arguments, f"answers_{role}") for role in ANSWERS}
-    file, kind = arguments.answers, format_of(find_files(arguments.answers)[0])
+    file, kind = arguments.answers, io.format_of(io.find_files(arguments.answers)[0])
     options = {
         "csv": f", dtype={{{names['customer']!r}: str}}, encoding={arguments.answers_encoding!r}",
         "json": ", lines=True",
@@ -219,4 +158,4 @@ def python_of_key(arguments: argparse.Namespace) -> str:
 
 def python_of_scale(scale: Scale) -> str:
     """Return the Python that makes a scale."""
-    return "cx.metrics.Scale({}, {})".format(*attrs.astuple(scale)[:2])
+    return f"cx.metrics.Scale({scale.low}, {scale.high})"

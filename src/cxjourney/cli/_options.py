@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from cxjourney.cli._answers import add_options
-from cxjourney.cli._names import FURTHER, KNOWN_NAMES
+from cxjourney.cli._names import ANSWERS, FURTHER, KNOWN_NAMES
 from cxjourney.cli._printing import complain
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxjourney.metrics import Scale
+
+WEEK = timedelta(days=7)
+_SCALE = re.compile(r"(-?\d+)-(-?\d+)")
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
 
 
@@ -107,16 +111,7 @@ def add_command(
         metavar="ZONE",
         help="the zone of timestamps that do not tell theirs (default: UTC)",
     )
-    reading.add_argument(
-        "--timestamp-format",
-        metavar="FORMAT",
-        help="the format of the timestamps, as strptime takes it",
-    )
-    reading.add_argument(
-        "--timestamp-unit",
-        choices=("s", "ms", "us", "ns"),
-        help="what 1 means where timestamps are numbers since 1970",
-    )
+    _add_times(reading, "--", "the timestamps")
     reading.add_argument(
         "--delimiter",
         "--sep",
@@ -175,8 +170,53 @@ def add_command(
         action="store_true",
         help="leave out rows without customer, timestamp or touchpoint",
     )
-    add_options(parser, duration, _encoding)
+    _add_answers(parser)
     return parser
+
+
+def _add_answers(parser: argparse.ArgumentParser) -> None:
+    """Add what the command can be told of answers to a survey."""
+    group = parser.add_argument_group(
+        "answers", "answers to a survey, each of which belongs to the last contact before it"
+    )
+    group.add_argument("--answers", metavar="FILE", help="a CSV, Parquet, JSON or Excel file")
+    for role, names in ANSWERS.items():
+        words = f"known names: {', '.join(names)}"
+        if role == "touchpoint":
+            words += "; the answer belongs to the last contact there"
+        group.add_argument(f"--answers-{role}", metavar="COLUMN", help=words)
+    group.add_argument(
+        "--answers-within",
+        type=duration,
+        default=WEEK,
+        metavar="TIME",
+        help="the longest time between a contact and an answer about it (default: 7d)",
+    )
+    _add_times(group, "--answers-", "the times of answers")
+    group.add_argument(
+        "--answers-encoding", type=_encoding, default="utf-8", metavar="NAME", help="as --encoding"
+    )
+    group.add_argument(
+        "--scale",
+        type=_scale,
+        metavar="LOW-HIGH",
+        help="the whole numbers that answers and scores may be, such as 0-10 for NPS and 1-5 for "
+        "CSAT; others are refused",
+    )
+
+
+def _add_times(group: Any, prefix: str, times: str) -> None:  # Any: as of `commands`
+    """Add how times are written."""
+    group.add_argument(
+        f"{prefix}timestamp-format",
+        metavar="FORMAT",
+        help=f"the format of {times}, as strptime takes it",
+    )
+    group.add_argument(
+        f"{prefix}timestamp-unit",
+        choices=("s", "ms", "us", "ns"),
+        help=f"what 1 means where {times} are numbers since 1970",
+    )
 
 
 def duration(text: str) -> timedelta:
@@ -230,3 +270,13 @@ def _step(text: str) -> str:
             f"must be TOUCHPOINT=COLUMN or @COLUMN=COLUMN, such as bought=date; got {text!r}"
         )
     return text
+
+
+def _scale(text: str) -> Scale:
+    from cxjourney.metrics import Scale
+
+    match = _SCALE.fullmatch(text)
+    try:
+        return Scale(int(match[1]), int(match[2])) if match else Scale(0, 0)
+    except InvalidValue:
+        raise argparse.ArgumentTypeError(f"must be LOW-HIGH, such as 0-10; got {text!r}") from None

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from json import dumps
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from cxjourney._support.text import shortened
 from cxjourney.cli._names import FURTHER, KNOWN_NAMES
 from cxjourney.exceptions import CxJourneyError
@@ -135,6 +133,8 @@ def print_result(result: Result, said: Iterable[str], *, json: bool) -> None:
 
 def page_in_options(page: Report) -> Report:
     """Return a report whose remarks name the options of the command for Python's arguments."""
+    import attrs
+
     sections = []
     for section in page.sections:
         parts = (

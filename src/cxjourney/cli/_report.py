@@ -7,9 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxjourney.cli._answers import WEEK, python_of, python_of_key, python_of_scale
-from cxjourney.cli._options import add_command, in_units, skip_rows
-from cxjourney.cli._printing import print_json, print_said, progress
+from cxjourney.cli._options import WEEK, add_command, in_units, skip_rows
+from cxjourney.cli._printing import page_in_options, print_json, print_said, progress
 from cxjourney.exceptions import InputFileError
 
 if TYPE_CHECKING:
@@ -71,7 +70,6 @@ def add(commands: Any) -> None:
 
 def _report(arguments: argparse.Namespace) -> None:
     from cxjourney.cli._input import opened
-    from cxjourney.cli._printing import page_in_options
     from cxjourney.report import STEPS, build
 
     out = _writable(Path(arguments.out))
@@ -126,6 +124,7 @@ def _reading(arguments: argparse.Namespace) -> str:
     """Return the Python that reads the same log."""
     if arguments.sample:
         return "log = cx.datasets.sample().log"
+    from cxjourney.cli._answers import python_of, python_of_key, python_of_scale
     from cxjourney.cli._input import TOLD, named, python_of_steps
     from cxjourney.io import find_files, format_of
 
