@@ -9,8 +9,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from cxjourney.exceptions import InputFileError
-from cxjourney.io._files import opened, show_path
-from cxjourney.io._refusals import read_errors
+from cxjourney.io._files import opened, read_errors, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -18,9 +18,9 @@ from cxjourney.io._csv_count import check_count_of_rows, count_records, count_re
 from cxjourney.io._csv_form import DELIMITERS
 from cxjourney.io._csv_text import csv_text, text_relation
 from cxjourney.io._encodings import why_not
-from cxjourney.io._files import compression_of, opened, show_path
+from cxjourney.io._files import compression_of, opened, read_errors, show_path
 from cxjourney.io._places import json_of_text, json_text, split_place
-from cxjourney.io._refusals import file_errors, read_errors
+from cxjourney.io._refusals import file_errors
 from cxjourney.io._table_edges import check_asked
 
 if TYPE_CHECKING:

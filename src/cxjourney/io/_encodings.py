@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import codecs
 import re
-import zlib
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
 
 from cxjourney.exceptions import InputFileError, InvalidValue
-from cxjourney.io._files import compression_of, opened, show_path, why_damaged
+from cxjourney.io._files import compression_of, opened, read_errors, show_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MARKS = {  # the longer first: that of UTF-16 begins that of UTF-32
     codecs.BOM_UTF8: "utf-8",
@@ -21,6 +25,7 @@ COMMON = (  # in the order in which they are named where bytes do not fit
 )  # fmt: skip
 _PYTHONS_OWN = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 _CONTROLS = re.compile("[\x80-\x84\x86-\x9f]")  # which no text has; ISO 8859 says so of cp1252
+_BLOCK = 1 << 20
 _ENDS = re.compile(r"\r\n|\r|\n")
 
 
@@ -69,14 +74,12 @@ def first_bytes(file: str) -> bytes:
     InputFileError
         If it is compressed and damaged there.
     """
-    stream = opened(file, compression_of(file))
+    compression = compression_of(file)
+    stream = opened(file, compression)
     if stream is None:
         return b""
-    try:
-        with stream:
-            return stream.read(32)
-    except (OSError, EOFError, zlib.error):
-        raise InputFileError(why_damaged(file)) from None
+    with stream, read_errors(file, compression):
+        return stream.read(32)
 
 
 def decoded(file: str, encoding: str) -> str:
@@ -87,7 +90,7 @@ def decoded(file: str, encoding: str) -> str:
     InputFileError
         If bytes do not fit the encoding; names the line, and encodings that would fit.
     """
-    content = read_bytes(file)
+    content = _bytes_of(file)
     try:
         text = content.decode(encoding)
     except UnicodeError:
@@ -97,25 +100,31 @@ def decoded(file: str, encoding: str) -> str:
     return text.removeprefix("\ufeff")
 
 
-def read_bytes(file: str) -> bytes:
-    """Return what a file holds once it is unpacked.
+def check_gzip(file: str) -> None:
+    """Raise InputFileError where gzip is damaged, of which DuckDB reads as much as there is."""
+    if compression_of(file) == "gzip":
+        with _unpacked(file) as stream:
+            while stream.read(_BLOCK):
+                pass
 
-    Raises
-    ------
-    InputFileError
-        If it is compressed and damaged, or nothing at hand unpacks it.
-    """
-    stream = opened(file, compression_of(file))
+
+def _bytes_of(file: str) -> bytes:
+    with _unpacked(file) as stream:
+        return stream.read()
+
+
+@contextmanager
+def _unpacked(file: str) -> Iterator[IO[bytes]]:
+    """Yield a file to be read without its compression; refuse what nothing at hand unpacks."""
+    compression = compression_of(file)
+    stream = opened(file, compression)
     if stream is None:
         raise InputFileError(
             f"{show_path(file)} cannot be read: Zstandard that is not plain UTF-8 takes Python "
             "3.14 or pyarrow: unpack it"
         )
-    try:
-        with stream:
-            return stream.read()
-    except (OSError, EOFError, zlib.error):
-        raise InputFileError(why_damaged(file)) from None
+    with stream, read_errors(file, compression):
+        yield stream
 
 
 def line_at(text: str, place: int) -> int:
@@ -125,7 +134,7 @@ def line_at(text: str, place: int) -> int:
 
 def why_not(file: str, encoding: str) -> str:
     """Return which line of a file is not in an encoding, and which encodings fit all of it."""
-    content = read_bytes(file)
+    content = _bytes_of(file)
     try:
         text = content.decode(encoding)
         found = _CONTROLS.search(text)

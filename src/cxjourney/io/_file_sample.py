@@ -23,11 +23,11 @@ from cxjourney.io._csv_count import count_records
 from cxjourney.io._csv_form import DELIMITERS, sep_line
 from cxjourney.io._encodings import COMMON, fits
 from cxjourney.io._excel import workbook_rows
-from cxjourney.io._files import compression_of, connect, format_of, opened, show_path
+from cxjourney.io._files import compression_of, connect, format_of, opened, read_errors, show_path
 from cxjourney.io._json import json_rows
 from cxjourney.io._no_table import refuse_no_table
 from cxjourney.io._parquet import parquet_header
-from cxjourney.io._refusals import file_errors, read_errors
+from cxjourney.io._refusals import file_errors
 from cxjourney.io._table_edges import below_table, like_data, own_names, why_no_names
 from cxjourney.io._xes import read_xes
 

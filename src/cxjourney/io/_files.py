@@ -140,9 +140,25 @@ def show_path(file: str) -> str:
     return repr(file)
 
 
-def why_damaged(file: str) -> str:
-    """Return that a compressed file is not whole."""
-    return f"{show_path(file)} cannot be read: the compressed stream is truncated or damaged"
+@contextmanager
+def read_errors(file: str, compression: str) -> Iterator[None]:
+    """Turn what Python says about a file that it reads into one line that names it.
+
+    Raises
+    ------
+    InputFileError
+        Instead of errors of the system and of decompression inside the block.
+    """
+    try:
+        yield
+    except InputFileError:
+        raise
+    except (EOFError, zlib.error, OSError) as error:
+        if compression != "none":
+            raise InputFileError(
+                f"{show_path(file)} cannot be read: the compressed stream is truncated or damaged"
+            ) from None
+        raise InputFileError(f"{show_path(file)} cannot be read: {error}") from None
 
 
 def compression_of(file: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from cxjourney.exceptions import InputFileError, InvalidData, UnknownName
 from cxjourney.io._cells import cells_of, check_duration_unit, columns_by_role, fetched, selected
-from cxjourney.io._encodings import check_encoding, decoded, encoding_of, read_bytes
+from cxjourney.io._encodings import check_encoding, check_gzip, decoded, encoding_of
 from cxjourney.io._files import (
     compression_of,
     connect,
@@ -144,7 +144,7 @@ def json_header(connection: Any, file: str, encoding: str) -> tuple[str, ...]:
     InputFileError
         If the file is empty, damaged or holds something else than objects.
     """
-    source, content = _source(file, encoding)
+    source, content = _source(file, encoding, whole=False)
     query = f"SELECT json FROM {source} LIMIT {_LOOKED_AT}"  # noqa: S608 - no outside text
     with file_errors(file):
         objects = connection.execute(query, [content]).fetchall()
@@ -166,33 +166,34 @@ def json_header(connection: Any, file: str, encoding: str) -> tuple[str, ...]:
 
 def json_relation(connection: Any, file: str, names: Sequence[str], encoding: str) -> Any:
     """Return the values of keys as strings in a DuckDB relation; Any: DuckDB is optional."""
-    source, content = _source(file, encoding)
+    source, content = _source(file, encoding, whole=False)
     columns = ", ".join(_first_of(_TEXT, name) for name in names)
     return connection.sql(f"SELECT {columns} FROM {source}", params=[content])  # noqa: S608
 
 
 def json_rows(connection: Any, file: str) -> Any:
     """Return the objects of a file as strings in a DuckDB relation; Any: DuckDB is optional."""
-    source, content = _source(file, "utf-8")
+    source, content = _source(file, "utf-8", whole=True)
     query = f"SELECT json::VARCHAR AS json FROM {source}"  # noqa: S608 - no outside text
     return connection.sql(query, params=[content])
 
 
-def _source(file: str, encoding: str) -> tuple[str, str | list[str]]:
+def _source(file: str, encoding: str, *, whole: bool) -> tuple[str, str | list[str]]:
     """Return the SQL of a table of objects and its parameter: a path, or what DuckDB cannot read.
+
+    `whole` says that all of the file is to be read, and must be there.
 
     Raises
     ------
     InputFileError
         If the file is compressed and damaged, or bytes do not fit the encoding.
     """
-    compression = compression_of(file)
     encoding = encoding_of(file, encoding)
     if encoding == "utf-8":
-        if compression == "gzip":  # DuckDB reads as far as it comes
-            read_bytes(file)
+        if whole:
+            check_gzip(file)
         form = "array" if is_json_array(file) else "newline_delimited"
-        compression = compression.replace("none", "uncompressed")  # as DuckDB 1.4 names it
+        compression = compression_of(file).replace("none", "uncompressed")  # as DuckDB 1.4 names it
         options = f"format='{form}', compression='{compression}'"
         return f"read_json_objects(?, {options})", glob.escape(file)
     text = decoded(file, encoding)
@@ -220,7 +221,7 @@ def _rows(
         for i, kind in enumerate(kinds)
     )
     other = "(json_type(json) <> 'OBJECT')::BIGINT AS other"
-    source, content = _source(file, encoding)
+    source, content = _source(file, encoding, whole=True)
     query = f"SELECT {selected(text, cells)}, {further}, {other} FROM {source}"  # noqa: S608
     with file_errors(file):
         found = fetched(connection.sql(query, params=[content]))

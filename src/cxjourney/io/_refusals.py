@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxjourney._support.words import counted
 from cxjourney.exceptions import InputFileError
-from cxjourney.io._encodings import read_bytes, why_not
-from cxjourney.io._files import compression_of, format_of, opened, show_path, why_damaged
+from cxjourney.io._encodings import check_gzip, why_not
+from cxjourney.io._files import compression_of, format_of, opened, show_path
 from cxjourney.io._table_edges import short_rows
 
 if TYPE_CHECKING:
@@ -36,30 +35,10 @@ def file_errors(file: str) -> Iterator[None]:
         raise InputFileError(_why_refused(file, str(error))) from None
 
 
-@contextmanager
-def read_errors(file: str, compression: str) -> Iterator[None]:
-    """Turn what Python says about a file that it reads into one line that names it.
-
-    Raises
-    ------
-    InputFileError
-        Instead of errors of the system and of decompression inside the block.
-    """
-    try:
-        yield
-    except InputFileError:
-        raise
-    except (EOFError, zlib.error, OSError) as error:
-        if compression != "none":
-            raise InputFileError(why_damaged(file)) from None
-        raise InputFileError(f"{show_path(file)} cannot be read: {error}") from None
-
-
 def _why_refused(file: str, message: str) -> str:
     """Return what DuckDB says about a file, without its cells."""
     if Path(file).is_file():
-        if compression_of(file) == "gzip":  # DuckDB reads as far as it comes
-            read_bytes(file)
+        check_gzip(file)
         not_text = re.search("unicode|utf-8", message, re.IGNORECASE)
         if not_text and format_of(file) in {"csv", "json"}:
             return why_not(file, "utf-8")

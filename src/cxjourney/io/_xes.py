@@ -20,8 +20,14 @@ from cxjourney.exceptions import (
     InvalidValue,
     UnknownName,
 )
-from cxjourney.io._files import compression_of, find_files, opened, show_path, unchanged
-from cxjourney.io._refusals import read_errors
+from cxjourney.io._files import (
+    compression_of,
+    find_files,
+    opened,
+    read_errors,
+    show_path,
+    unchanged,
+)
 from cxjourney.log import (
     OF_TABLE,
     InteractionLog,
