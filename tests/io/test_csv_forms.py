@@ -166,6 +166,14 @@ def test_the_first_line_of_excel_names_the_delimiter(tmp_path, encoding, line, e
     assert empty_columns(file, ["who", "none"], encoding=encoding) == ("none",)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_columns_without_a_cell_are_empty_in_every_encoding(tmp_path, encoding):
+    rows = [' ,"",,\u00a0,', *['"\t", ,"",,'] * 20_000, ",,,,last"]  # more than a block of records
+    file = csv_file(tmp_path, "\n".join(["a,b,c,hard,late", *rows]), encoding)
+    names = ["late", "a", "b", "none", "c", "hard"]
+    assert empty_columns(file, names, encoding=encoding) == ("a", "b", "none", "c")
+
+
 # -------------------------------------------------------------------------------------- numbers
 
 

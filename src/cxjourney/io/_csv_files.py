@@ -16,7 +16,7 @@ from cxjourney.exceptions import InputFileError, UnknownName
 from cxjourney.io._cells import cells_of, columns_by_role, fetched, selected
 from cxjourney.io._csv_count import check_count_of_rows, count_records, count_records_slowly
 from cxjourney.io._csv_form import DELIMITERS
-from cxjourney.io._csv_text import csv_text, text_relation
+from cxjourney.io._csv_text import csv_text, filled_columns, text_relation
 from cxjourney.io._encodings import why_not
 from cxjourney.io._files import compression_of, opened, read_errors, show_path
 from cxjourney.io._places import json_of_text, json_text, split_place
@@ -24,7 +24,7 @@ from cxjourney.io._refusals import file_errors
 from cxjourney.io._table_edges import check_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from cxjourney.io._csv_form import CsvForm
 
@@ -113,6 +113,14 @@ def csv_relation(connection: Any, file: str, names: Sequence[str], form: CsvForm
             return _plain_relation(connection, file, names, header)
     text = csv_text(file, form, partial(_chosen, file, names))
     return text_relation(connection, text, names)
+
+
+def csv_text_filled(file: str, names: Collection[str], form: CsvForm) -> list[str]:
+    """Return those of the columns that a file which is not plain has, and that hold something."""
+    text = csv_text(file, form, partial(_chosen, file, ()))
+    there = [name for name in names if name in text.names]
+    check_asked(file, there, text.names)
+    return filled_columns(text, there) if there else []
 
 
 def csv_header(connection: Any, file: str, form: CsvForm) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ import io
 import re
 from bisect import bisect_right
 from collections.abc import Collection
-from itertools import islice
+from functools import cached_property
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -26,7 +27,7 @@ from cxjourney.io._files import show_path
 from cxjourney.io._table_edges import short_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 20_000  # records
 _CHARACTERS = 1 << 20
+_BLANKS = " \t\n\f\r"  # as DuckDB's patterns have them
 _END = r"(?:\r\n|\r|\n|\Z)"
 _LINE = re.compile(rf"[^\r\n]*{_END}")
 
@@ -50,10 +52,8 @@ class CsvText:
         What the header holds.
     delimiter
         What stands between cells.
-    body
-        What stands below the header, without the rows that are left out.
     pieces
-        Where a part of the body begins, in it and in `text`.
+        Where each part of the body begins, in it and in `text`.
     text
         The whole text.
     skipped
@@ -63,10 +63,16 @@ class CsvText:
     file: str
     names: list[str]
     delimiter: str
-    body: str
     pieces: list[tuple[int, int]]
     text: str
     skipped: Collection[int]
+
+    @cached_property
+    def body(self) -> str:
+        """What stands below the header, without the rows that are left out."""
+        between = pairwise(self.pieces)
+        parts = (self.text[at : at + later - begin] for (begin, at), (later, _) in between)
+        return "".join([*parts, self.text[self.pieces[-1][1] :]])
 
     def refuse(self, place: int, why: str) -> InputFileError:
         """Return the error of a place in the body."""
@@ -98,7 +104,6 @@ def _headed(file: str, text: str, delimiter: str, skipped: Collection[int]) -> C
     record = _record(delimiter)
     last = skipped[-1] if isinstance(skipped, range) and skipped else max(skipped, default=-1)
     names: list[str] | None = None
-    kept: list[str] = []  # what stands between rows that are left out
     pieces, size, row, at = [], 0, 0, 0
     while at < len(text) and (names is None or row <= last):
         found = record.match(text, at)
@@ -112,11 +117,10 @@ def _headed(file: str, text: str, delimiter: str, skipped: Collection[int]) -> C
                 names = [_value(cell) for cell in _cells(found[1], delimiter)]
             else:
                 pieces.append((size, at))
-                kept.append(text[at:end])
                 size += end - at
         row, at = row + 1, end
     pieces.append((size, at))
-    return CsvText(file, names or [], delimiter, "".join([*kept, text[at:]]), pieces, text, skipped)
+    return CsvText(file, names or [], delimiter, pieces, text, skipped)
 
 
 def text_relation(connection: Any, source: CsvText, names: Sequence[str]) -> Any:
@@ -131,22 +135,50 @@ def text_relation(connection: Any, source: CsvText, names: Sequence[str]) -> Any
     places = sorted(set(wanted))
     columns = ", ".join(f"c{place} VARCHAR" for place in places)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE cells ({columns})")
-    found = _record_of(source, places).finditer(source.body)
     rows = 0
+    for n, block in _blocks(source, places):
+        connection.register("block", block)
+        connection.execute("INSERT INTO cells SELECT * FROM block")
+        connection.unregister("block")
+        rows += n
+    _check_rows(source, rows)
+    return connection.table("cells").project(
+        ", ".join(f"c{place} AS c{i}" for i, place in enumerate(wanted))
+    )
+
+
+def filled_columns(source: CsvText, names: Collection[str]) -> list[str]:
+    """Return those of the columns that hold more than blanks; read no further than that takes.
+
+    Raises
+    ------
+    InputFileError
+        If a line that is read has too many or too few cells, or a quote is not closed.
+    """
+    waiting = {source.names.index(name): name for name in names}
+    for _, block in _blocks(source, sorted(waiting)):
+        for place in [*waiting]:
+            if any(cell and cell.strip(_BLANKS) for cell in block[f"c{place}"]):
+                del waiting[place]
+        if not waiting:
+            break
+    return [name for name in names if name not in waiting.values()]
+
+
+def _blocks(
+    source: CsvText, places: Sequence[int]
+) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
+    """Yield the cells at some places of many records at a time, and how many records it is."""
+    found = _record_of(source, places).finditer(source.body)
     while matches := list(islice(found, _BLOCK)):
         *cells, broken = zip(*map(re.Match.groups, matches), strict=True)
         if any(broken):
             place = next(m.start() for m, b in zip(matches, broken, strict=True) if b)
             raise source.refuse(place, _why_broken(source, place))
-        block = {f"c{place}": _values(column) for place, column in zip(places, cells, strict=True)}
-        connection.register("block", block)
-        connection.execute("INSERT INTO cells SELECT * FROM block")
-        connection.unregister("block")
-        rows += len(matches)
-    _check_rows(source, rows)
-    return connection.table("cells").project(
-        ", ".join(f"c{place} AS c{i}" for i, place in enumerate(wanted))
-    )
+        yield (
+            len(matches),
+            {f"c{place}": _values(column) for place, column in zip(places, cells, strict=True)},
+        )
 
 
 def _cell(delimiter: str) -> str:

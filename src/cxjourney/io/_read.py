@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from cxjourney.exceptions import InputFileError
 from cxjourney.io._cells import check_duration_unit
-from cxjourney.io._csv_files import csv_columns, csv_header, csv_relation
+from cxjourney.io._csv_files import csv_columns, csv_header, csv_relation, csv_text_filled
 from cxjourney.io._csv_form import CsvForm
 from cxjourney.io._excel import excel_sheet
 from cxjourney.io._files import connect, find_files, format_of, show_path, unchanged
@@ -309,6 +309,8 @@ def _filled(connection: Any, file: str, names: Collection[str], form: CsvForm) -
         table = excel_sheet(file, sheet=form.sheet, skip_rows=form.skip_rows).columns()
         cells = {name: table.get(name, []) for name in names}
         return [n for n in names if any(str(cell).strip() for cell in cells[n] if cell is not None)]
+    if kind == "csv" and not form.is_plain(file):
+        return csv_text_filled(file, names, form)
     present = _header_of(kind, connection, file, form)
     there = [name for name in names if name in present]
     if not there:
