@@ -22,7 +22,6 @@ from cxjourney.log._objects import customer_object as customer_object
 from cxjourney.log._objects import interaction_objects as interaction_objects
 from cxjourney.log._prepare import channels_carried as channels_carried
 from cxjourney.log._prepare import check_free as check_free
-from cxjourney.log._prepare import in_order_of_names as in_order_of_names
 from cxjourney.log._pseudonyms import PROTECTED as PROTECTED
 from cxjourney.log._pseudonyms import check_protected as check_protected
 from cxjourney.log._pseudonyms import ids_as_in as ids_as_in
@@ -38,6 +37,7 @@ from cxjourney.log._reading import column_names as column_names
 from cxjourney.log._reading import columns_of as columns_of
 from cxjourney.log._reading import is_currency_code as is_currency_code
 from cxjourney.log._relations import relation_columns as relation_columns
+from cxjourney.log._ties import in_order_of_names as in_order_of_names
 
 __all__ = ["InteractionLog", "LogAudit"]
 

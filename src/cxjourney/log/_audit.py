@@ -16,7 +16,7 @@ from cxjourney._support.validation import duration_us, optional_duration
 from cxjourney._time.timestamps import utc_us
 from cxjourney.log._axis import odd_times
 from cxjourney.log._ingest import NO_SEQ, OF_TABLE, moment
-from cxjourney.log._prepare import duplicate_rows, tied_rows
+from cxjourney.log._ties import duplicate_rows, tied_rows
 
 if TYPE_CHECKING:
     from cxjourney.log._columns import Columns

@@ -27,8 +27,9 @@ from cxjourney.log._ingest import (
     sort_columns,
 )
 from cxjourney.log._objects import Catalogue
-from cxjourney.log._prepare import equal_rows, times_of, with_rows
+from cxjourney.log._prepare import times_of, with_rows
 from cxjourney.log._pseudonyms import key_of
+from cxjourney.log._ties import equal_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

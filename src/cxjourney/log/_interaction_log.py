@@ -12,20 +12,13 @@ from cxjourney._support.memo import Memo
 from cxjourney._support.strings import canonical
 from cxjourney._support.words import counted
 from cxjourney.exceptions import UnknownName
-from cxjourney.log import _prepare
+from cxjourney.log import _objects, _prepare
 from cxjourney.log._audit import audit as audit_log
 from cxjourney.log._columns import Coded, Columns
 from cxjourney.log._concat import concat as concat_logs
 from cxjourney.log._frames import to_frame as log_frame
 from cxjourney.log._ingest import Intake, log_of_columns, moment
-from cxjourney.log._objects import (
-    Catalogue,
-    customer_object,
-    log_of_interactions,
-)
-from cxjourney.log._objects import (
-    interactions as interactions_of,
-)
+from cxjourney.log._objects import Catalogue, customer_object, log_of_interactions
 from cxjourney.log._reading import Reading, check_no_column, column_names, columns_of
 from cxjourney.metrics import Scale
 from cxjourney.privacy import forgetting
@@ -406,7 +399,7 @@ class InteractionLog:
         number = self.customer_number(customer)
         return customer_object(number, self.customer_ids, self.account, self.customer_attributes)
 
-    interactions = interactions_of
+    interactions = _objects.interactions
     to_frame = log_frame
 
     def attribute(self, name: str) -> Coded:

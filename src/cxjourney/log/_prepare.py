@@ -28,6 +28,7 @@ from cxjourney.log._encode import narrow
 from cxjourney.log._ingest import values_of_customers
 from cxjourney.log._pseudonyms import ids_as_in, refuse_strangers
 from cxjourney.log._reading import column_names
+from cxjourney.log._ties import duplicate_rows, same_as_before
 from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
@@ -278,10 +279,10 @@ def collapse_repeats(
     times and entropies do.
     """
     columns = log.columns
-    repeat = _same_as_before(columns.customer)
+    repeat = same_as_before(columns.customer)
     for role in ("touchpoint", "channel", "journey"):
         if role in columns.coded:
-            repeat &= _same_as_before(columns.coded[role].codes)
+            repeat &= same_as_before(columns.coded[role].codes)
     if touchpoints is not None:
         coded = columns.coded["touchpoint"]
         repeat &= _has_value(coded, _listed(touchpoints, "touchpoints"), "touchpoint")
@@ -345,7 +346,7 @@ def sessions(log: InteractionLog, *, gap: timedelta | str) -> InteractionLog:
     limit = duration_us(check_duration(gap, "gap"))
     time = times_of(log, "sessions()")
     customer = log.columns.customer
-    same = _same_as_before(customer)
+    same = same_as_before(customer)
     begins = ~same | (np.diff(time, prepend=time[:1]) >= limit)
     running: NDArray[np.int64] = np.cumsum(begins)
     number = running - running[log.columns.offsets[customer]] if len(log) else running
@@ -363,91 +364,15 @@ def channels_carried(log: InteractionLog, within: timedelta | str) -> Interactio
     limit = duration_us(check_duration(within, "carry_channels"))
     time = times_of(log, "carry_channels=")
     coded = _column(log.columns, "channel")
-    same = _same_as_before(log.columns.customer) & (np.diff(time, prepend=time[:1]) < limit)
+    same = same_as_before(log.columns.customer) & (np.diff(time, prepend=time[:1]) < limit)
     if "journey" in log.columns.coded:
-        same &= _same_as_before(log.columns.coded["journey"].codes)
+        same &= same_as_before(log.columns.coded["journey"].codes)
     known = coded.codes >= 0
     # what a session begins with stands for itself, known or not
     source = np.maximum.accumulate(np.where(known | ~same, np.arange(len(log)), 0))
     filled = Coded(coded.codes[source], coded.names)
     columns = attrs.evolve(log.columns, coded={**log.columns.coded, "channel": filled})
     return attrs.evolve(log, columns=columns)
-
-
-def tied_rows(columns: Columns) -> NDArray[np.bool_]:
-    """Return the rows that share customer and time with the row before."""
-    if columns.time is None:
-        return np.zeros(len(columns), dtype=np.bool_)
-    return _same_as_before(columns.customer) & _same_as_before(columns.time)
-
-
-def in_order_of_names(log: InteractionLog) -> tuple[InteractionLog, int]:
-    """Return a log whose ties stand in an order that the input's has no part in, and their number.
-
-    Rows with the same customer, time and `seq` are ordered by touchpoint, then by the other columns
-    of names, then by value: rows that are equal in all of these may change places.
-    """
-    columns = log.columns
-    tied = tied_rows(columns)
-    ties = int(np.count_nonzero(tied))
-    if columns.seq is not None:
-        tied &= _same_as_before(columns.seq)
-    rows = np.flatnonzero(tied | np.append(tied[1:], False))
-    if not len(rows):
-        return log, ties
-    named = {name: columns.coded[name] for name in _ORDERING if name in columns.coded}
-    keys = [_rank(coded, name)[coded.codes[rows]] for name, coded in named.items()][::-1]
-    if "value" in columns.numeric:
-        keys.insert(0, columns.numeric["value"][rows])
-    order = np.arange(len(columns))
-    order[rows] = rows[np.lexsort([*keys, np.cumsum(~tied)[rows]])]
-    return attrs.evolve(log, columns=columns.take(order, columns.offsets)), ties
-
-
-_ORDERING = ("touchpoint", "channel", "stage", "owner", "journey")
-
-
-def _rank(coded: Coded, name: str) -> NDArray[np.int64]:
-    """Return the place of each code among the names in order; ids are in no order."""
-    rank = np.arange(len(coded.names) + 1)
-    if name == "journey":
-        order = sorted(range(len(coded.names)), key=coded.names.__getitem__)
-        rank[order] = np.arange(len(order))
-    rank[-1] = -1  # what is missing comes first
-    return rank
-
-
-def duplicate_rows(columns: Columns) -> NDArray[np.bool_]:
-    """Return the rows that equal an earlier one in all columns but `seq`."""
-    duplicate = np.zeros(len(columns), dtype=np.bool_)
-    rows, again = equal_rows(columns)
-    duplicate[rows[again]] = True
-    return duplicate
-
-
-def equal_rows(columns: Columns) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Return tied rows, equal ones side by side, and which of them equal the one before."""
-    tied = tied_rows(columns)
-    rows = np.flatnonzero(tied | np.append(tied[1:], False))
-    again = np.zeros(len(rows), dtype=np.bool_)
-    if not len(rows):
-        return rows, again
-    keys = [np.cumsum(~tied)[rows]]
-    keys += [c.codes[rows] for c in (*columns.coded.values(), *columns.attributes.values())]
-    for values in columns.numeric.values():
-        known = values[rows]
-        keys += [np.isnan(known), np.nan_to_num(known)]
-    order = np.lexsort(keys)  # stable: equal rows stay in their order
-    again[1:] = True
-    for key in keys:
-        again &= _same_as_before(key[order])
-    return rows[order], again
-
-
-def _same_as_before(values: NDArray[Any]) -> NDArray[np.bool_]:
-    same = np.zeros(len(values), dtype=np.bool_)
-    np.equal(values[1:], values[:-1], out=same[1:])
-    return same
 
 
 def times_of(log: InteractionLog, caller: str) -> NDArray[np.int64]:
