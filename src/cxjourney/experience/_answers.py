@@ -17,7 +17,7 @@ from cxjourney._support.strings import canonical
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_duration, duration_us
 from cxjourney._time.calendar import instants
-from cxjourney.exceptions import InvalidValue
+from cxjourney.exceptions import InvalidValue, TimesRequired
 from cxjourney.journeys import check_log
 from cxjourney.log import InteractionLog, ids_as_in, refuse_strangers
 from cxjourney.metrics import Scale, check_scale
@@ -154,8 +154,6 @@ def bind_answers(
     >>> bound.row.tolist(), bound.outcomes["later than max_lag"]
     ([0, -1], 1)
     """
-    from cxjourney.exceptions import TimesRequired
-
     check_log(log)
     check_choice(measure, "measure", ("score", "emotion", "expectation"))
     check_choice(several, "several", ("last", "mean"))

@@ -87,8 +87,8 @@ def log_of_interactions(
         if not isinstance(item, Interaction):
             kind = type(item).__name__
             raise InvalidValue.of(f"interactions[{position}]", "be an Interaction", kind)
-    if check_key(pseudonyms) is not None and pseudonyms is not None:
-        items = _pseudonymous(items, pseudonyms)
+    if (key := check_key(pseudonyms)) is not None:
+        items = _pseudonymous(items, key)
     customers = _one_each("customer", (i.customer for i in items), key=lambda c: c.id)
     _one_each(
         "frontstage of touchpoint", (_named(i.touchpoint) for i in items), key=lambda t: t.name
@@ -122,7 +122,7 @@ def log_of_interactions(
         ),
         currency=one_currency({i.currency for i in items if i.currency is not None}),
         scale=scale,
-        key_id=None if pseudonyms is None else pseudonyms.key_id,
+        key_id=None if key is None else key.key_id,
         observed_from_us=since,
         observed_until_us=until,
         intake=Intake(rows=len(items), out_of_order=out_of_order),

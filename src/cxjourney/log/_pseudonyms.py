@@ -60,10 +60,9 @@ def check_protected(roles: Mapping[str, str], key: PseudonymKey | None) -> None:
 
 def refuse_copies(columns: Mapping[str, Coded], **ids_by_kind: Coded | None) -> None:
     """Raise InvalidData where a column repeats ids, row by row, under another name."""
-    for kind, ids in ids_by_kind.items():
+    known = {kind: ids for kind, ids in ids_by_kind.items() if ids is not None}
+    for kind, ids in known.items():
         for name, coded in columns.items():
-            if ids is None:
-                break
             rows = np.flatnonzero((coded.codes >= 0) & (ids.codes >= 0))
             if len(rows) and _equal(coded, ids, rows[:_LOOKED_AT]) and _equal(coded, ids, rows):
                 raise InvalidData(f"{name!r} repeats the ids of {kind}=, row by row: leave it out")
@@ -82,7 +81,8 @@ def ids_as_in(log: InteractionLog, key: PseudonymKey | None, argument: str) -> P
     InvalidValue
         If it is another key, or the log has no pseudonyms.
     """
-    if check_key(key) is not None and key is not None and key.key_id != log.key_id:
+    check_key(key)
+    if key is not None and key.key_id != log.key_id:
         has = "no pseudonyms" if log.key_id is None else f"pseudonyms of key {log.key_id}"
         raise InvalidValue(
             f"pseudonyms must be the key of the log, for the ids in {argument}: the log has {has}, "
