@@ -26,8 +26,11 @@ setup(
         for name in (
             "_native",
             "_native_funnel",
+            "_native_groups",
+            "_native_patterns",
             "_native_sequences",
             "_native_strings",
+            "_native_visits",
         )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE else {},

@@ -52,8 +52,8 @@ def _visit(parent: Module | Class, package: Module) -> None:
 
 def _assigned(member: Attribute, package: Module) -> Function | None:
     """Return the function of this package that the attribute is; None where it is none."""
-    if not isinstance(member.value, Expr):
-        return None
+    if not isinstance(member.value, Expr) or member.annotation is not None:
+        return None  # what is annotated is a field, and its default may be a function
     path = member.value.canonical_path.removeprefix(f"{package.name}.")
     try:
         found = package[path]

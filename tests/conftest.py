@@ -8,21 +8,25 @@ import os
 import shutil
 import subprocess
 import tempfile
+import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
+import cxjourney as cx
 from cxjourney import kernels
+from cxjourney.journeys._adding._parts import part_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ORACLES = ("lifelines", "pm4py", "sklearn", "statsmodels")
-ENGINES = ("postgres", "spark")
+ENGINES = ("postgres", "service", "spark")
 
 # No deadlines: what is slow on a busy machine is not wrong. CI repeats itself exactly.
 _QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -77,6 +81,97 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
+def divided() -> Callable[..., list[cx.JourneyStatistics]]:
+    """Return what counts each of `of` parts of a log by its own rows alone."""
+
+    def count(
+        log: cx.InteractionLog, of: int, rules: dict[str, Any], **plan: Any
+    ) -> list[cx.JourneyStatistics]:
+        number = part_of(log.customer_ids, of.bit_length() - 1).tolist()
+        members: list[list[str]] = [[] for _ in range(of)]
+        for one, part in zip(log.customer_ids, number, strict=True):
+            members[part].append(one)
+        rules = {"touchpoints": log.columns.coded["touchpoint"].names, **rules}
+        found = []
+        for part, ids in enumerate(members):
+            journeys = log.filter(customers=ids).journeys(**rules)
+            found.append(journeys.statistics(part=(part, of), **plan))
+        return found
+
+    return count
+
+
+@pytest.fixture(scope="session")
+def regrouped() -> Callable[..., cx.JourneyStatistics]:
+    """Return what adds parts up in any order, in 1, 2, 7 groups or one by one: it is the whole."""
+
+    def add(
+        parts: list[cx.JourneyStatistics], data: st.DataObject, whole: cx.JourneyStatistics
+    ) -> cx.JourneyStatistics:
+        written = whole.to_bytes()
+        for k in (1, 2, 7, len(parts)):
+            shuffled = data.draw(st.permutations(parts), label="order")
+            nested, *groups = (cx.JourneyStatistics.total(shuffled[i::k]) for i in range(k))
+            for group in groups:
+                left = data.draw(st.booleans(), label="left")
+                nested = nested + group if left else group + nested
+            assert nested == whole
+            assert nested.to_bytes() == written
+        assert sum(shuffled) == whole
+        return nested
+
+    return add
+
+
+@pytest.fixture(scope="session")
+def summed(
+    divided: Callable[..., list[cx.JourneyStatistics]],
+    regrouped: Callable[..., cx.JourneyStatistics],
+) -> Callable[..., tuple[cx.JourneyStatistics, cx.JourneyStatistics]]:
+    """Return what adds up 16 parts of a log, and counts the whole log besides."""
+
+    def add(
+        log: cx.InteractionLog, rules: dict[str, Any], data: st.DataObject, **plan: Any
+    ) -> tuple[cx.JourneyStatistics, cx.JourneyStatistics]:
+        whole = log.journeys(**rules).statistics(**plan)
+        return regrouped(divided(log, 16, rules, **plan), data, whole), whole
+
+    return add
+
+
+@pytest.fixture(scope="session")
+def rewritten() -> Callable[..., bytes]:
+    """Return what changes the body of written statistics."""
+
+    def rewrite(written: bytes, change: Callable[[bytes], bytes]) -> bytes:
+        head, _, body = written.partition(b"\n")
+        return head + b"\n" + zlib.compress(change(zlib.decompress(body)))
+
+    return rewrite
+
+
+@pytest.fixture(scope="session")
+def damaged(rewritten: Callable[..., bytes]) -> Callable[..., bytes]:
+    """Return what puts one to three bytes in the place of any byte of the body."""
+
+    def damage(written: bytes, data: st.DataObject) -> bytes:
+        def change(plain: bytes) -> bytes:
+            at = data.draw(st.integers(0, len(plain) - 1), label="at")
+            return plain[:at] + data.draw(st.binary(min_size=1, max_size=3)) + plain[at + 1 :]
+
+        return rewritten(written, change)
+
+    return damage
+
+
+@pytest.fixture(scope="session")
+def shop_log(shared: Path) -> cx.InteractionLog:
+    """Return the log of a small shop."""
+    path = shared / "data" / "retentioneering_simple_shop" / "simple-onlineshop.csv"
+    return cx.read_csv(path, customer="user_id", timestamp="timestamp", touchpoint="event")
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder of real logs and oracle values."""
     folder = _shared_folder()
@@ -88,6 +183,18 @@ def shared() -> Path:
 def project_root() -> Path:
     """Return the top level of the project."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def worked_days() -> dict[str, list[tuple[str, int]]]:
+    """Return the worked example: each customer's touchpoints and their days, observed for 20."""
+    return {
+        "a": [("ad", 0), ("web", 1), ("buy", 2), ("web", 5)],
+        "b": [("web", 0), ("web", 1), ("store", 10)],
+        "c": [("ad", 15), ("web", 16)],
+        "d": [("web", 2), ("buy", 7), ("buy", 8)],
+        "e": [("store", 19)],
+    }
 
 
 @pytest.fixture(scope="session")

@@ -37,5 +37,8 @@ def test_the_examples_of_a_module_run(name, monkeypatch, tmp_path):
 def test_no_formula_needs_a_renderer(project_root, folder):
     sources = [*(project_root / folder).rglob("*.py"), *(project_root / folder).rglob("*.md")]
     assert sources
-    raw = {source.name: FORMULA.findall(source.read_text(encoding="utf-8")) for source in sources}
+    raw = {}
+    for source in sources:  # the end of a journey in a pattern is $, which is code
+        written = re.sub(r"`[^`\n]*`", "", source.read_text(encoding="utf-8"))
+        raw[source.name] = FORMULA.findall(written)
     assert {name: found for name, found in raw.items() if found} == {}

@@ -36,3 +36,12 @@ def test_the_command_can_say_what_it_takes_without_numpy():
 
 def test_importing_warns_of_nothing():
     subprocess.run([sys.executable, "-W", "error", "-c", "from cxjourney import *"], check=True)
+
+
+def test_a_report_is_made_without_matplotlib():
+    made = loaded_by(
+        "import cxjourney as cx\n"
+        "cx.report.build(cx.datasets.sample(seed=3, customers=200).journeys()).to_html()"
+    )
+    assert "cxjourney" in made
+    assert "matplotlib" not in made

@@ -89,7 +89,10 @@ def test_a_goal_of_ones_own_is_kept(folder, capsys):
     ("arguments", "message"),
     [
         (["own.csv", "--layout", "hubspot"], "did you mean 'hubspot-deals'"),
-        (["own.csv", "--layout", "none.toml"], "'none.toml' cannot be read: No such file"),
+        (
+            ["own.csv", "--layout", "none.toml"],
+            "there is no layout 'none.toml'; did you mean 'own.toml'?",
+        ),
         (
             ["own.csv", "--layout", "posthog"],
             "customer column of the layout 'posthog', 'person_id' is not in 'own.csv'",

@@ -15,7 +15,12 @@ import cxjourney
 UNDOCUMENTED = {"__main__", "cli", "kernels"}
 
 # private packages whose names are public at the top only
-OF_THE_FACADE = {"cxjourney._findings", "cxjourney._trend", "cxjourney._versions"}
+OF_THE_FACADE = {
+    "cxjourney._findings",
+    "cxjourney._load",
+    "cxjourney._trend",
+    "cxjourney._versions",
+}
 
 PUBLIC = [
     f"cxjourney.{module.name}"

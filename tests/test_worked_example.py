@@ -9,13 +9,6 @@ import pytest
 
 import cxjourney as cx
 
-DAYS = {
-    "a": [("ad", 0), ("web", 1), ("buy", 2), ("web", 5)],
-    "b": [("web", 0), ("web", 1), ("store", 10)],
-    "c": [("ad", 15), ("web", 16)],
-    "d": [("web", 2), ("buy", 7), ("buy", 8)],
-    "e": [("store", 19)],
-}
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -24,11 +17,11 @@ def day(number: float) -> datetime:
 
 
 @pytest.fixture(scope="module")
-def log() -> cx.InteractionLog:
+def log(worked_days) -> cx.InteractionLog:
     return cx.InteractionLog.from_interactions(
         [
             cx.Interaction(customer=customer, touchpoint=touchpoint, timestamp=day(when))
-            for customer, touches in DAYS.items()
+            for customer, touches in worked_days.items()
             for touchpoint, when in touches
         ],
         observed_until=day(20),

@@ -93,12 +93,16 @@ HOLDERS = {
     "Journeys": journeys,
     "JourneyStatistics": lambda: journeys().statistics(),
     "PseudonymKey": cx.privacy.PseudonymKey.generate,
+    "Report": lambda: cx.report.build(journeys()),
     "Transitions": lambda: cx.omnichannel.transitions(journeys()),
 }
 BY_KIND = {  # what an argument of a kind may be, where its name does not tell
     "Journeys": journeys,
     "Sequence[str] | Journeys": journeys,
     "InteractionLog": lambda: journeys().log,
+    "IdentityLinks": lambda: cx.identity.links(
+        {"a": journeys().log.customer_ids[:1], "k": ["z"]}, anonymous="a", known="k"
+    ),
     "nx.DiGraph": lambda: journeys().graph(),
     "Mapping[str, Values] | Journeys": journeys,
     "Mapping[str, Values]": lambda: {"a": [*range(12)], "b": [1, 0, 2, 1, 1, 0] * 2},
@@ -126,6 +130,7 @@ BY_NAME = {
     "names": lambda: ["web"],
     "segment": lambda: "region",
     "goal": lambda: journeys().rules.goal,
+    "shape": lambda: "sts",
     "touchpoints": lambda: "basket",
     "elapsed": lambda: [timedelta(hours=1)],
     "contacted": lambda: [BEGIN, BEGIN],
@@ -149,7 +154,10 @@ BY_NAME = {
 }
 
 
-FURTHER = {"first_contact_resolution": {"issue": [1, 1]}}
+FURTHER = {
+    "first_contact_resolution": {"issue": [1, 1]},
+    "JourneyStatistics.cohort_retention": {"unit": "week"},
+}
 
 
 def given(parameter: inspect.Parameter):
@@ -172,7 +180,7 @@ def call(label: str, function, argument: str, value: object):
     needed = [p for p in parameters if p.default is p.empty and p.name != argument]
     places = [given(p) for p in needed if p.kind is not p.KEYWORD_ONLY]
     named = {p.name: given(p) for p in needed if p.kind is p.KEYWORD_ONLY}
-    return function(*places, **named, **FURTHER.get(label, {}), **{argument: value})
+    return function(*places, **{**named, **FURTHER.get(label, {}), argument: value})
 
 
 FOUND = list(arguments())

@@ -11,13 +11,16 @@ from cxjourney import dropoff as dropoff
 from cxjourney import exceptions as exceptions
 from cxjourney import experience as experience
 from cxjourney import graph as graph
+from cxjourney import identity as identity
 from cxjourney import io as io
 from cxjourney import journeys as journeys
+from cxjourney import live as live
 from cxjourney import log as log
 from cxjourney import markov as markov
 from cxjourney import metrics as metrics
 from cxjourney import omnichannel as omnichannel
 from cxjourney import plot as plot
+from cxjourney import predict as predict
 from cxjourney import privacy as privacy
 from cxjourney import report as report
 from cxjourney import sequences as sequences
@@ -26,6 +29,7 @@ from cxjourney import whatif as whatif
 from cxjourney._findings import Finding as Finding
 from cxjourney._findings import Findings as Findings
 from cxjourney._findings import findings as findings
+from cxjourney._load import load as load
 from cxjourney._trend import Trend as Trend
 from cxjourney._trend import trend as trend
 from cxjourney._versions import show_versions as show_versions
@@ -60,6 +64,7 @@ from cxjourney.io import read_sql as read_sql
 from cxjourney.io import read_xes as read_xes
 from cxjourney.journeys import Journeys as Journeys
 from cxjourney.journeys import JourneyStatistics as JourneyStatistics
+from cxjourney.journeys import Pattern as Pattern
 from cxjourney.journeys import TransitionGaps as TransitionGaps
 from cxjourney.journeys import journey_graph as journey_graph
 from cxjourney.log import InteractionLog as InteractionLog

@@ -53,3 +53,17 @@ def test_strings_are_said_in_other_words_and_numbers_stay():
     assert said["to"] == ("(dropped)", "cart")
     assert list(said["count"]) == [1, 2]
     assert said.formats == table.formats
+
+
+def test_a_page_breaks_names_between_words_and_says_times_in_units_of_their_own():
+    table = Table(
+        {"step": ["card_payment_done"], "median_s": [7200.0], "times_s": [3]},
+        formats={"median_s": "duration"},
+    )
+    page = table.to_html()
+    assert ">card_<wbr>payment_<wbr>done<" in page
+    assert ">median</th>" in page
+    assert ">2 h<" in page
+    assert ">times_s</th>" in page
+    assert table.column_names == ("step", "median_s", "times_s")
+    assert "<wbr>" not in Table({"<_x>": ["&lt;"]}).to_html()

@@ -7,7 +7,7 @@ import pytest
 
 import cxjourney as cx
 from cxjourney._support.table import format_value
-from cxjourney._support.words import counted, how_long, in_agreement
+from cxjourney._support.words import at_most, counted, how_long, in_agreement
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,12 @@ def test_times_are_said_as_people_say_them():
     assert seconds == [
         "1 second", "5.94 seconds", "1 minute", "90 seconds", "11 minutes", "1 hour", "90 minutes",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("bound", "told"),
+    [(0.013375, "0.014"), (0.013, "0.013"), (1.21e-7, "1.3e-07"), (0.0, "0"), (0.999, "1")],
+)
+def test_a_bound_is_rounded_up(bound, told):
+    assert at_most(bound) == told
+    assert float(at_most(bound)) >= bound

@@ -168,9 +168,14 @@ def path_data(shared):
     return paths, converted, dropped
 
 
-def test_rules_equal_exact_counts_on_ten_thousand_paths(path_data):
+@pytest.fixture(scope="module")
+def path_journeys(path_data):
     paths, converted, dropped = path_data
-    journeys = cx.Journeys.from_paths(paths, converted=converted, dropped=dropped, channels=True)
+    return cx.Journeys.from_paths(paths, converted=converted, dropped=dropped, channels=True)
+
+
+def test_rules_equal_exact_counts_on_ten_thousand_paths(path_data, path_journeys):
+    paths, converted, _ = path_data
     first, last, linear = Counter(), Counter(), defaultdict(Fraction)
     for path, n in zip(paths, converted, strict=True):
         first[path[0]] += n
@@ -182,17 +187,16 @@ def test_rules_equal_exact_counts_on_ten_thousand_paths(path_data):
         (cx.attribution.last_touch, last),
         (cx.attribution.linear, linear),
     ):
-        result = function(journeys)
+        result = function(path_journeys)
         for name, credit in result.credit.items():
             assert credit == pytest.approx(float(expected[name]), rel=1e-12)
         assert result.total == pytest.approx(19_785, abs=1e-6)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
-def test_markov_of_any_order_converts_as_observed(path_data, order):
-    paths, converted, dropped = path_data
-    journeys = cx.Journeys.from_paths(paths, converted=converted, dropped=dropped, channels=True)
-    result = cx.attribution.markov(journeys, order=order)
+def test_markov_of_any_order_converts_as_observed(path_data, path_journeys, order):
+    _, converted, dropped = path_data
+    result = cx.attribution.markov(path_journeys, order=order)
     rate = sum(converted) / (sum(converted) + sum(dropped))
     assert result.base_rate == pytest.approx(rate, abs=1e-10)
     assert sum(result.credit.values()) == pytest.approx(19_785, rel=1e-12)

@@ -5,6 +5,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -417,3 +418,23 @@ def test_min_journeys_must_be_a_number():
         fit(of_paths([["a"]]).log, cx.JourneyBlueprint("s", ["a"]))
     with pytest.raises(InvalidValue, match="blueprint must be a JourneyBlueprint"):
         fit(of_paths([["a"]]), ["a"])
+
+
+def test_rules_are_deviations_of_the_journeys_that_break_them():
+    shop = cx.JourneyBlueprint("shop", ["catalog", "cart"])
+    rows = [["catalog", "cart", "help"], ["cart", "catalog"], ["catalog"]]
+    journeys = cx.Journeys.from_paths(rows, converted=[30, 10, 0], dropped=[0, 20, 40])
+    found = fit(
+        journeys,
+        shop,
+        must={"cart": "cart"},
+        must_not={"cart first": "^ -> cart", "never": "help -> .* -> cart"},
+    )
+    broken = {r["step"]: r["journeys"] for r in found.deviations if r["deviation"] == "rule"}
+    assert broken == {"cart": 40, "cart first": 30, "never": 0}
+    assert len(found.journeys("rule", "cart first")) == 30
+    in_progress = attrs.evolve(journeys, outcome=np.full(len(journeys.outcome), 2, dtype=np.int8))
+    still = fit(in_progress, shop, must={"cart": "cart"})
+    assert [r["journeys"] for r in still.deviations if r["deviation"] == "rule"] == [0]
+    with pytest.raises(InvalidValue, match="not clear here"):
+        fit(journeys, shop, must={"cart": "cart ->"})

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import sys
 import warnings
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,18 +21,18 @@ if TYPE_CHECKING:
     from cxjourney.journeys import Journeys
 
 
-def shop(data: Path, *, silence: bool) -> Journeys:
-    """Return the simple shop: `lost` ends a journey, or 27 days of silence do."""
+def shop(data: Path, silence: str | None = None) -> Journeys:
+    """Return the simple shop: `lost` ends a journey, or so long a silence does."""
     log = cx.read_csv(
         data / "retentioneering_simple_shop/simple-onlineshop.csv",
         customer="user_id",
         timestamp="timestamp",
         touchpoint="event",
     )
-    if silence:  # the label `lost` was written afterwards
-        log = log.filter(touchpoints="lost", invert=True)
-        return log.journeys(goal="payment_done", inactivity=timedelta(days=27))
-    return log.journeys(goal="payment_done", exit_touchpoints=["lost"])
+    if silence is None:
+        return log.journeys(goal="payment_done", exit_touchpoints=["lost"])
+    log = log.filter(touchpoints="lost", invert=True)  # the label was written afterwards
+    return log.journeys(goal="payment_done", inactivity=silence)
 
 
 def incidents(data: Path) -> Journeys:
@@ -44,26 +43,16 @@ def incidents(data: Path) -> Journeys:
     return log.journeys(goal="Closed", all_closed=True)
 
 
-def fines(data: Path) -> Journeys:
-    """Return the traffic fines."""
+def cases(file: Path, goal: str, *attributes: str) -> Journeys:
+    """Return the closed cases of a log of bupaR."""
     log = cx.read_csv(
-        data / "bupar_traffic_fines/traffic_fines.csv.gz",
+        file,
         customer="case_id",
         timestamp="timestamp",
         touchpoint="activity",
+        attributes=attributes,
     )
-    return log.journeys(goal="Payment", all_closed=True)
-
-
-def sepsis(data: Path) -> Journeys:
-    """Return the treatments of sepsis, with the answers at the registration as attributes."""
-    log = cx.read_csv(
-        data / "bupar_sepsis/sepsis.csv.gz",
-        customer="case_id",
-        timestamp="timestamp",
-        touchpoint="activity",
-    )
-    return log.journeys(goal="Release A", all_closed=True)
+    return log.journeys(goal=goal, all_closed=True)
 
 
 def pipeline(data: Path) -> Journeys:
@@ -82,13 +71,19 @@ def pipeline(data: Path) -> Journeys:
 
 
 LOGS: dict[str, Callable[[Path], Journeys]] = {
-    "simple shop, `lost` ends a journey": lambda data: shop(data, silence=False),
-    "simple shop, 27 days of silence end it": lambda data: shop(data, silence=True),
+    "simple shop, `lost` ends a journey": shop,
+    "simple shop, 27 days of silence end it": lambda data: shop(data, "27d"),
+    "simple shop, 2 days of silence end it": lambda data: shop(data, "2d"),
     "incidents of BPI 2013": incidents,
-    "traffic fines": fines,
-    "sepsis": sepsis,
+    "traffic fines": lambda data: cases(
+        data / "bupar_traffic_fines/traffic_fines.csv.gz", "Payment"
+    ),
+    "sepsis": lambda data: cases(
+        data / "bupar_sepsis/sepsis.csv.gz", "Release A", "infectionsuspected"
+    ),
     "sales pipeline": pipeline,
 }
+SEGMENTS = {"sepsis": ["infectionsuspected"]}  # one case in four begins before it is answered
 
 
 def first_five(found: Findings) -> Iterator[str]:
@@ -107,4 +102,5 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     for name, made in LOGS.items():
         print(name)
-        print("\n".join(first_five(cx.findings(made(Path(sys.argv[1]) / "data")))))
+        journeys = made(Path(sys.argv[1]) / "data")
+        print("\n".join(first_five(cx.findings(journeys, segments=SEGMENTS.get(name)))))

@@ -18,10 +18,10 @@ def test_survival_of_a_hundred_rows_holds_93_percent(study):
 
 def test_clustering_mends_the_interval_of_visits(study):
     rows, by_customer = (
-        study["clustered_coverage"](60, spread=0.3, clustered=clustered, n_samples=300)
+        study["clustered_coverage"](60, spread=0.3, clustered=clustered, n_samples=150)
         for clustered in (False, True)
     )
     assert max(rows) < 0.91
     assert min(by_customer) >= 0.91
-    heavy = study["clustered_coverage"](50, spread=0.3, clustered=True, n_samples=200, heavy=True)
+    heavy = study["clustered_coverage"](50, spread=0.3, clustered=True, n_samples=100, heavy=True)
     assert min(heavy) >= 0.91

@@ -407,7 +407,7 @@ def test_everything_is_computed_once(monkeypatch):
         monkeypatch.setattr(module, name, wrapper)
 
     counted(_statistics, "_statistics", "statistics")
-    counted(_statistics, "move_mass", "masses")
+    counted(_statistics, "_masses", "masses")
     counted(_statistics, "_left_out", "left out")
     counted(_graph_building, "build_graph", "graph")
     counted(_rates, "peer_priors", "prior")

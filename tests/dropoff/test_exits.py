@@ -16,13 +16,6 @@ from cxjourney._stats.beta_shrinkage import beta_prior
 from cxjourney.dropoff import Exits, exits, rates_of_journeys
 from cxjourney.journeys import BySegment, units_of
 
-DAYS = {
-    "a": [("ad", 0), ("web", 1), ("buy", 2), ("web", 5)],
-    "b": [("web", 0), ("web", 1), ("store", 10)],
-    "c": [("ad", 15), ("web", 16)],
-    "d": [("web", 2), ("buy", 7), ("buy", 8)],
-    "e": [("store", 19)],
-}
 WEEK = timedelta(days=7)
 COLUMNS = [
     "visits",
@@ -73,8 +66,8 @@ def t1(times: int = 1):
 
 
 @pytest.fixture(scope="module")
-def journeys():
-    return log_of(DAYS).journeys(goal="buy", inactivity=WEEK)
+def journeys(worked_days):
+    return log_of(worked_days).journeys(goal="buy", inactivity=WEEK)
 
 
 def wilson_t(share: float, trials: float, effective: float, level: float = 0.95):
@@ -155,6 +148,18 @@ def test_visits_of_a_graph_are_independent_trials():
     low, high = wilson_t(0.25, 4000, 64)
     assert (web.low, web.high) == pytest.approx((low, high), abs=0.3 * (high - low) / 2)
     assert web == exits(graph).estimate("web")
+
+
+@pytest.mark.parametrize(
+    ("limit", "why"),
+    [(WEEK, "the counts come without times"), (None, "there is no inactivity limit")],
+)
+def test_counts_say_why_open_visits_are_left_out(limit, why):
+    edges = {(cx.START, "web"): 9, ("web", cx.DROPOFF): 3, ("web", cx.CONVERSION): 4}
+    graph = cx.JourneyGraph.from_counts(edges, censored={"web": 2}, inactivity=limit)
+    found = exits(graph)
+    assert row(found, "web")["exit_probability"] == pytest.approx(3 / 7)
+    assert f"they are left out, because {why}, which" in found.caveats[0]
 
 
 def test_lift_is_the_ratio_to_all_others():
@@ -252,7 +257,7 @@ def test_what_exits_rest_on_is_computed_once(many, monkeypatch):
 
     counting("cxjourney.journeys._statistics", "_statistics")
     counting("cxjourney.journeys._statistics", "_left_out")
-    counting("cxjourney.journeys._graph_building", "build_graph")
+    counting("cxjourney.journeys._chain_figures", "_chain")
     counting("cxjourney.journeys._chain_figures", "_figures")
     counting("cxjourney.dropoff._rates", "peer_priors")
     exits(journeys)
@@ -462,14 +467,14 @@ def test_expected_exits_stand_apart():
     assert math.isinf(row(found, "web")["lift"]) or math.isnan(row(found, "web")["lift"])
 
 
-def test_a_goal_that_does_not_end_its_journeys_is_an_expected_exit():
-    journeys = log_of(DAYS).journeys(goal="buy", inactivity=WEEK, after_goal="keep")
+def test_a_goal_that_does_not_end_its_journeys_is_an_expected_exit(worked_days):
+    journeys = log_of(worked_days).journeys(goal="buy", inactivity=WEEK, after_goal="keep")
     for found in (exits(journeys), exits(journeys.graph())):
         assert row(found, "buy")["expected_exit"]
         assert np.isnan(found.table["lost_conversions"]).all()
 
 
-def test_segments_are_the_rows_of_their_journeys():
+def test_segments_are_the_rows_of_their_journeys(worked_days):
     interactions = [
         cx.Interaction(
             customer=cx.Customer(
@@ -478,7 +483,7 @@ def test_segments_are_the_rows_of_their_journeys():
             touchpoint=touchpoint,
             timestamp=day(when),
         )
-        for customer, touches in DAYS.items()
+        for customer, touches in worked_days.items()
         for touchpoint, when in touches
     ]
     log = cx.InteractionLog.from_interactions(interactions, observed_until=day(20))
@@ -557,8 +562,8 @@ def test_round_trip(journeys):
     assert again == found
 
 
-def test_undetermined_outcomes_are_refused():
-    undetermined = log_of(DAYS).journeys(goal="buy")
+def test_undetermined_outcomes_are_refused(worked_days):
+    undetermined = log_of(worked_days).journeys(goal="buy")
     with pytest.raises(cx.exceptions.OutcomeUndetermined, match="inactivity"):
         exits(undetermined)
     with pytest.raises(cx.exceptions.OutcomeUndetermined, match="inactivity"):

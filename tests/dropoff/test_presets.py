@@ -100,6 +100,18 @@ POSTHOG_UNORDERED = {
 }  # fmt: skip
 
 
+RETENTIONEERING = {
+    "nobody converts": ([["ask"], ["ask"], ["fly"]], THREE, (2, 0, 0)),
+    "one step": ([["ask"], ["book"], ["ask"]], ["ask"], (2,)),
+    "a later step alone brings nobody there": ([["book", "ask", "fly"]], THREE, (1, 0, 0)),
+    "a step again after the next": ([["ask", "book", "ask"]], TWO, (1, 1)),
+    "a step named twice": (
+        [["ask", "book", "ask"], ["ask", "book"]], ["ask", "book", "ask"], (2, 2, 1),
+    ),
+    "the wrong way round": ([["book", "ask"]], TWO, (1, 0)),
+}  # fmt: skip
+
+
 def log_of(customers):
     return cx.InteractionLog.from_interactions(
         [
@@ -134,6 +146,31 @@ def test_posthog_in_any_order(case):
         semantics="posthog",
     )
     assert found.counts == counts
+
+
+@pytest.mark.parametrize("case", RETENTIONEERING)
+def test_retentioneering(case):
+    customers, steps, counts = RETENTIONEERING[case]
+    log = log_of([[(name, i) for i, name in enumerate(names)] for names in customers])
+    found = funnel(log, steps, semantics="retentioneering")
+    assert found.counts == counts
+    assert found.rates == tuple(count / len(customers) for count in counts)
+
+
+def test_retentioneering_by_session_and_by_segment():
+    log = log_of([[("ask", 0), ("book", 1), ("fly", 100), ("pay", 101)]])
+    sessions = log.sessions(gap=30 * MINUTE).journeys(goal=(), all_closed=True)
+    for steps, counts in ((["ask", "book"], (1, 1)), (["ask", "pay"], (1, 0))):
+        assert funnel(sessions, steps, semantics="retentioneering").counts == counts
+    some = [
+        [("ask", 0), ("book", 1)],
+        [("ask", 0)],
+        [("ask", 0), ("book", 1), ("fly", 2)],
+        [("ask", 0)],
+    ]
+    parts = log_of(some).with_attribute("part", {"c0": "x", "c1": "x", "c2": "y", "c3": "y"})
+    found = funnel(parts, THREE, semantics="retentioneering", segment="part")
+    assert (found["x"].counts, found["y"].counts) == ((2, 1, 0), (2, 1, 1))
 
 
 def test_in_any_order_an_exclusion_guards_all_steps():

@@ -12,13 +12,6 @@ import cxjourney as cx
 from cxjourney.dropoff import Sensitivity, exits, sensitivity
 
 DAY = timedelta(days=1)
-DAYS = {
-    "a": [("ad", 0), ("web", 1), ("buy", 2), ("web", 5)],
-    "b": [("web", 0), ("web", 1), ("store", 10)],
-    "c": [("ad", 15), ("web", 16)],
-    "d": [("web", 2), ("buy", 7), ("buy", 8)],
-    "e": [("store", 19)],
-}
 
 
 def wilson_t(share, trials, effective):
@@ -31,12 +24,12 @@ def wilson_t(share, trials, effective):
 
 
 @pytest.fixture(scope="module")
-def log():
+def log(worked_days):
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     return cx.InteractionLog.from_interactions(
         [
             cx.Interaction(customer=c, touchpoint=name, timestamp=begin + timedelta(days=when))
-            for c, touches in DAYS.items()
+            for c, touches in worked_days.items()
             for name, when in touches
         ],
         observed_until=begin + timedelta(days=20),
@@ -123,7 +116,7 @@ def test_journeys_are_no_log(log):
         sensitivity(log.journeys(goal="buy"), goal="buy")
 
 
-def test_segments_are_those_of_their_customers():
+def test_segments_are_those_of_their_customers(worked_days):
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     log = cx.InteractionLog.from_interactions(
         [
@@ -132,7 +125,7 @@ def test_segments_are_those_of_their_customers():
                 touchpoint=name,
                 timestamp=begin + timedelta(days=when),
             )
-            for c, touches in DAYS.items()
+            for c, touches in worked_days.items()
             for name, when in touches
         ],
         observed_until=begin + timedelta(days=20),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -23,6 +23,26 @@ World, simulate = STUDY["World"], STUDY["simulate"]
 ATTRIBUTES = [f"a{a}" for a in range(5)]
 
 
+def log_of(
+    rows: list[tuple[str, str, float]], *, score: list[float | None] | None = None, **reading: Any
+) -> cx.InteractionLog:
+    """Return the log of customers, touchpoints and days since `BEGIN`."""
+    customer, touchpoint, day = zip(*rows, strict=True)
+    return cx.InteractionLog.from_frame(
+        {
+            "customer": customer,
+            "touchpoint": touchpoint,
+            "time": [BEGIN + timedelta(days=float(x)) for x in day],
+            **({} if score is None else {"score": score}),
+        },
+        customer="customer",
+        touchpoint="touchpoint",
+        timestamp="time",
+        score=None if score is None else "score",
+        **reading,
+    )
+
+
 def deals(closed_from: int, *, rng: int = 0, days: int = 300) -> Journeys:
     """Return deals that are won or lost after a month on average, known if closed by a day."""
     draw = np.random.default_rng(rng)
@@ -36,17 +56,7 @@ def deals(closed_from: int, *, rng: int = 0, days: int = 300) -> Journeys:
         rows.append((f"d{i}", "engaged", entry[i]))
         if entry[i] + took[i] < days:
             rows.append((f"d{i}", "won" if won[i] else "lost", entry[i] + took[i]))
-    log = cx.InteractionLog.from_frame(
-        {
-            "customer": [row[0] for row in rows],
-            "touchpoint": [row[1] for row in rows],
-            "time": [BEGIN + timedelta(days=float(row[2])) for row in rows],
-        },
-        customer="customer",
-        touchpoint="touchpoint",
-        timestamp="time",
-        observed_until=BEGIN + timedelta(days=days),
-    )
+    log = log_of(rows, observed_until=BEGIN + timedelta(days=days))
     return log.journeys(goal="won", exit_touchpoints=["lost"])
 
 
@@ -81,17 +91,7 @@ def test_last_cases_of_a_log_that_was_cut_take_no_part() -> None:
         (f"c{i}", "goal", entry[i] + took[i])
         for i in np.flatnonzero(goes_on & (entry + took < 300)).tolist()
     ]
-    log = cx.InteractionLog.from_frame(
-        {
-            "customer": [row[0] for row in rows],
-            "touchpoint": [row[1] for row in rows],
-            "time": [BEGIN + timedelta(days=float(row[2])) for row in rows],
-        },
-        customer="customer",
-        touchpoint="touchpoint",
-        timestamp="time",
-    )
-    journeys = log.journeys(goal="goal", all_closed=True)
+    journeys = log_of(rows).journeys(goal="goal", all_closed=True)
     trials = Trials.of(journeys, ())
     last = trials.time_us.max()
     young = (last - trials.time_us) / 86_400e6 < 35
@@ -117,17 +117,7 @@ def visits_of_a_shop(*, labels: bool) -> Journeys:
         else:
             after = 1e-5 if labels else draw.uniform(0.1, 3)
             rows.append((f"c{i}", "lost", last + after))
-    log = cx.InteractionLog.from_frame(
-        {
-            "customer": [row[0] for row in rows],
-            "touchpoint": [row[1] for row in rows],
-            "time": [BEGIN + timedelta(days=float(row[2])) for row in rows],
-        },
-        customer="customer",
-        touchpoint="touchpoint",
-        timestamp="time",
-    )
-    return log.journeys(goal="buy", exit_touchpoints=["lost"])
+    return log_of(rows).journeys(goal="buy", exit_touchpoints=["lost"])
 
 
 def test_exits_that_were_written_afterwards_tell_of_no_time() -> None:
@@ -191,18 +181,8 @@ def test_findings_do_not_depend_on_the_order_of_rows() -> None:
 
 def test_scores_of_goals_alone_are_no_low_points() -> None:
     # the warning of a quantile of nothing would be an error here
-    n = 400
-    log = cx.InteractionLog.from_frame(
-        {
-            "customer": [f"c{i // 2}" for i in range(n)],
-            "touchpoint": ["asked" if i % 2 == 0 else "solved" for i in range(n)],
-            "time": [BEGIN + timedelta(hours=i) for i in range(n)],
-            "score": [None if i % 2 == 0 else float(i % 3 > 0) for i in range(n)],
-        },
-        customer="customer",
-        touchpoint="touchpoint",
-        timestamp="time",
-        score="score",
-    )
+    rows = [(f"c{i // 2}", ("asked", "solved")[i % 2], i / 24) for i in range(400)]
+    score = [None if i % 2 == 0 else float(i % 3 > 0) for i in range(400)]
+    log = log_of(rows, score=score)
     found = cx.findings(log.journeys(goal="solved", inactivity=timedelta(days=4)))
     assert "low point" not in str(found)

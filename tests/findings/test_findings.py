@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from datetime import timedelta
 from pathlib import Path
@@ -175,7 +176,9 @@ def test_incident_that_nobody_dated_and_that_shows_two_steps_later() -> None:
     (one,) = [one for one in found if one.where == "t00"]
     assert one.who == "a0: v1"
     assert one.kind == "incident"
-    assert "reach the goal" in one.sentence
+    # the dates are those of the visits: they stand apart from the time within which goals count
+    assert f"After t00 from {one.since} to {one.until}, " in one.sentence
+    assert re.search(r"reach the goal within [\d.]+ \w+, [\d.]+ points fewer than", one.sentence)
     for day, planted in ((one.since, "2025-04-11"), (one.until, "2025-04-24")):
         assert abs(np.datetime64(day) - np.datetime64(planted)) <= np.timedelta64(3, "D")
     # the visits at which they leave carry it, and are no finding of the same segment
@@ -389,3 +392,22 @@ def test_pictures(sample: Findings) -> None:
     assert len(labels) == 4
     assert any("cart segment: student" in label for label in labels)
     assert "payment" in sample[0].plot().get_title(loc="left") + sample[0].plot().get_title()
+
+
+def test_findings_of_one_place_are_rows_of_their_own_in_the_picture(sample: Findings) -> None:
+    pytest.importorskip("matplotlib")
+    one = attrs.evolve(sample[0], where="a", who="", kind="loop", since="", until="")
+    told = {
+        "web": {"where": "web"},
+        "a, wait": {"kind": "wait"},
+        "a, loop since 02": {"since": "02", "until": "02"},
+        "a, loop since 03 until 04": {
+            "since": "03",
+            "until": "04",
+        },
+        "a, loop since 03": {"since": "03"},
+        "a, loop (6)": {},
+        "a, loop (7)": {},
+    }
+    found = attrs.evolve(sample, sure=tuple(attrs.evolve(one, **parts) for parts in told.values()))
+    assert [text.get_text() for text in found.plot().get_yticklabels()] == list(told)

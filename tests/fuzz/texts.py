@@ -12,7 +12,6 @@ import numpy as np
 import yaml
 
 import cxjourney as cx
-from cxjourney._support.result import result_from_dict
 from cxjourney.domain import BlueprintStep
 
 from .files import BEGIN
@@ -74,6 +73,7 @@ def _results() -> tuple[dict[str, Any], ...]:
         _log().audit(),
         cx.dropoff.exits(journeys, segment="channel"),
     ]
+    found += [next(_log().interactions()), next(iter(journeys)), _log()]
     return tuple(json.loads(json.dumps(result.to_dict())) for result in found)
 
 
@@ -165,11 +165,11 @@ def result(rng: random.Random, folder: Path) -> bool:
     """Read the dictionary of a result, damaged; what is read says the same again."""
     plain = rng.choice(_results())
     data = changed(rng, plain)
-    back = judged(lambda: result_from_dict(data))
+    back = judged(lambda: cx.load(data))
     if back is None:
         return False
     again = back.to_dict()
-    assert result_from_dict(again).to_dict() == again
+    assert cx.load(again).to_dict() == again
     if data == plain:
         assert again == plain
     return True

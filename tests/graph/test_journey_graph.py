@@ -8,6 +8,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
+import cxjourney as cx
 from cxjourney.domain import CONVERSION, DROPOFF, START
 from cxjourney.exceptions import InvalidValue, NotAFlow, UnknownName
 from cxjourney.graph import JourneyGraph
@@ -197,6 +198,19 @@ def test_without_histograms_merging_counts_and_says_so(worked):
     assert both.graph["estimator"] == "count"
     assert "grid_us" not in both.graph
     assert both.edges["web", DROPOFF]["probability"] == 3 / 6
+
+
+def test_a_sum_that_would_forget_visits_in_progress_is_refused():
+    log = cx.datasets.sample(seed=1, customers=300).log
+    ids, rules = log.customer_ids, {"goal": "order", "inactivity": timedelta(days=14)}
+    parts = [log.filter(customers=some).journeys(**rules) for some in (ids[:150], ids[150:])]
+    plain, tables = ([p.graph(times=times) for p in parts] for times in (False, True))
+    for one, other in (plain, (plain[0], tables[1]), (tables[0], plain[1])):
+        with pytest.raises(InvalidValue, match=r"graph\(times=True\).*journeys\.statistics\(\)"):
+            one + other
+    assert sum(tables).graph["estimator"] == "life-table"
+    closed = [log.filter(customers=ids[:9]).journeys(goal="order", all_closed=True).graph()] * 2
+    assert sum(closed).graph["estimator"] == "count"
 
 
 @pytest.mark.parametrize(

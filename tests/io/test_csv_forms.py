@@ -6,7 +6,7 @@ import random
 from unittest import mock
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import cxjourney as cx
@@ -153,9 +153,20 @@ def test_the_line_of_an_error_is_that_of_the_file(tmp_path):
             cx.read_csv(file, skip_rows=[0, 2, 4], **ROLES)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252", "utf-8-sig"])
-@pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=;"])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("encoding", "line", "end"),
+    [
+        ("utf-8", "sep=;", "\n"),
+        ("utf-8", '"sep=;"', "\r\n"),
+        ("utf-8", "SEP=;", "\n"),
+        ("utf-16", "sep=;", "\r\n"),
+        ("utf-16", '"sep=;"', "\n"),
+        ("utf-16", "SEP=;", "\n"),
+        ("cp1252", "sep=;", "\n"),
+        ("utf-8-sig", '"sep=;"', "\n"),
+        ("utf-8-sig", "sep=;", "\r\n"),
+    ],
+)
 def test_the_first_line_of_excel_names_the_delimiter(tmp_path, encoding, line, end):
     text = line + end + table("a,b,c,d", end=end).replace(",", ";").replace("a;b;c;d", "a,b,c,d")
     file = csv_file(tmp_path, text, encoding)
@@ -244,6 +255,7 @@ LINES = st.lists(
 )
 
 
+@settings(max_examples=30)
 @given(LINES, st.sampled_from([",", ";", "|", "\t"]), st.sampled_from(["\n", "\r\n", "\r"]))
 @example([[' "a" ', "b", '""', ""]], ",", "\n")
 @example([['"a" x', "b", "c", "d"]], ",", "\n")

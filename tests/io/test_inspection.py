@@ -82,6 +82,10 @@ def utf16():
     return {"unicode.txt": "\n".join(table(HEADER, by="\t")).encode("utf-16")}
 
 
+def utf32():
+    return {"wide.txt": "\n".join(table(HEADER, by="\t")).encode("utf-32")}
+
+
 def says_delimiter():
     return {"excel.csv": "\r\n".join(["sep=;", *table(HEADER, by=";")]).encode("utf-8-sig")}
 
@@ -148,8 +152,8 @@ def with_gaps():
 
 
 CSV = (
-    plain, german, with_rows_above, utf16, says_delimiter, explained, milliseconds, american,
-    packed, nested_json, json_array, several, with_second_columns, with_gaps,
+    plain, german, with_rows_above, utf16, utf32, says_delimiter, explained, milliseconds,
+    american, packed, nested_json, json_array, several, with_second_columns, with_gaps,
 )  # fmt: skip
 
 
@@ -272,6 +276,50 @@ def test_parquet_keeps_the_kinds_of_its_columns(tmp_path, monkeypatch):
     check(found, **COUNTS)
 
 
+def test_numbers_that_are_text_are_not_proposed_where_the_reader_takes_numbers_alone(
+    tmp_path, monkeypatch
+):
+    polars = pytest.importorskip("polars")
+    monkeypatch.chdir(tmp_path)
+    columns = [list(column) for column in zip(*ROWS, strict=True)]
+    frame = polars.DataFrame(dict(zip(HEADER, columns, strict=True)), strict=False)
+    frame.with_columns(polars.col("amount").cast(polars.String)).write_parquet("text.parquet")
+    found = cx.inspect_file("text.parquet")
+    (said,) = [line for line in found.odd if line.startswith("Not proposed: value 'amount'")]
+    assert "value must be a numeric column" in said
+    check(found, **COUNTS)
+    objects = [
+        {
+            "who": who,
+            "event": what,
+            "time": str(at),
+            "amount": value and f"{value:.2f}".replace(".", ","),
+        }
+        for who, what, at, _, value in ROWS
+    ]
+    Path("text.json").write_text(json.dumps(objects), encoding="utf-8")
+    found = cx.inspect_file("text.json")
+    (said,) = [line for line in found.odd if line.startswith("Not proposed: value 'amount'")]
+    assert "value is no number" in said
+    check(found, **COUNTS)
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_marks_of_thousands_are_numbers_where_the_readers_read_them(decimal, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def number(value):
+        return f"{value + 2000:,.2f}".translate({44: ".", 46: ","} if decimal == "," else {})
+
+    lines = table(HEADER, by=";", number=number)
+    found = cx.inspect_file(put(tmp_path, {"grouped.csv": "\n".join(lines).encode()}))
+    assert found.decimal == decimal
+    assert "value" in list(found.roles["role"])
+    for log, _ in run(found.commands[0], found.python[0]):
+        values = log.columns.numeric["value"]
+        assert np.nansum(values) == sum(row[4] + 2000 for row in ROWS if row[4] is not None)
+
+
 def test_the_command_prints_and_is_run_as_printed(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     put(tmp_path, plain())
@@ -317,6 +365,17 @@ def test_two_columns_that_would_serve_are_both_named(tmp_path, monkeypatch):
     could = dict(zip(found.columns["column"], found.columns["could_be"], strict=True))
     assert could["note"] == "free text"
     assert could["country"] == "constant"
+
+
+def test_what_is_said_of_a_role_is_of_that_role(tmp_path):
+    """Numbers from 0 to 39 in "sales rank" could be amounts and places in an order alike."""
+    lines = ["user_id,event,time,sales rank"]
+    lines += [f"{n % 9},{'ab'[n % 3 == 0]},2026-01-{1 + n % 28:02d},{n}" for n in range(40)]
+    (tmp_path / "sales.csv").write_text("\n".join(lines), encoding="utf-8")
+    found = cx.inspect_file(tmp_path / "sales.csv")
+    (could_be,) = [r["could_be"] for r in found.columns if r["column"] == "sales rank"]
+    assert could_be == "value, seq"
+    assert [r["why"] for r in found.roles if r["role"] == "value"] == ["named so, 0 to 39"]
 
 
 def odd_of(folder, lines):
@@ -457,6 +516,20 @@ def test_a_report_that_cannot_place_a_file_says_what_to_type(make, tmp_path, mon
     found = opened(parsed(words[1:]))
     assert len(found.log) == len(ROWS)
     assert found.journeys.outcomes[cx.Outcome.CONVERTED] == CONVERSIONS
+
+
+@pytest.mark.parametrize("given", [["--encoding", "utf-16"], ["--encoding=utf-16"]])
+def test_a_wrong_encoding_is_replaced_in_what_to_type(given, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = "\n".join(
+        ["user_id,event,timestamp", *(f"{who},{what},{at}" for who, what, at, *_ in ROWS)]
+    )
+    (tmp_path / "big.csv").write_bytes(text.encode("utf-16-be"))  # and no mark that says so
+    assert main(["report", "big.csv", *given]) == 2
+    to_type = capsys.readouterr().err.splitlines()[-1]
+    words = shlex.split(to_type.removeprefix("cxjourney: try: "))
+    assert [word for word in words if "utf" in word] == ["utf-16-be"]
+    assert len(opened(parsed(words[1:])).log) == len(ROWS)
 
 
 def test_what_nothing_reads_is_pointed_to_its_inspection(tmp_path, monkeypatch, capsys):

@@ -11,7 +11,7 @@ import pytest
 
 import cxjourney as cx
 from cxjourney.cli._input import opened
-from cxjourney.cli._main import parsed
+from cxjourney.cli._main import main, parsed
 
 START = datetime(2025, 3, 3, 9)  # noqa: DTZ001 - of a clock
 ROWS = [  # forty customers, of whom every third orders
@@ -119,15 +119,44 @@ def test_a_state_names_the_end_of_a_case(tmp_path, monkeypatch):
     assert found.row_is == "case"
     # ten deals have no account: each is a customer of its own beside the seven
     check(found, rows=60 + 40, customers=7 + 10, conversions=20)
+    assert any(
+        odd.startswith("10 rows have no 'account': each is read as a customer of its own")
+        for odd in found.odd
+    )
+    assert "is of a customer of its own, named by the second\ncustomer = [" in found.commands[0]
     names: dict[str, object] = {}
     exec(found.python[0], names)  # noqa: S102 - the lines that are printed must run
     assert names["log"].intake.naive == 60 + 40  # not the times of deals that are open
+    full = [line for line in lines if ",," not in line]
+    assert not any("of its own" in odd for odd in cx.inspect_file(written(tmp_path, full)).odd)
     wide = cx.from_wide(
         {"id": ["a", "b"], "won": ["2026-01-02", None], "made": ["2026-01-01", "2026-01-03"]},
         customer="id",
         steps={"made": "made", "won": "won"},
     )
     assert wide.intake.naive == 3
+
+
+def test_a_report_names_no_layout_that_is_yet_to_be_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    lines = ["deal_id,account,deal_stage,engage_date,close_date"]
+    for i in range(60):
+        at, stage = START + timedelta(days=i), ("Won", "Lost", "Engaging")[i % 3]
+        closed = f"{at + timedelta(days=20):%m/%d/%Y}" if i % 3 < 2 else ""
+        lines.append(f"D{i:04},Company {i % 7},{stage},{at:%m/%d/%Y},{closed}")
+    file = written(tmp_path, lines)
+    assert main(["report", file]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"cxjourney: try: cxjourney inspect {file}"
+    # it is there: then the one option that is missing is told
+    layout = cx.inspect_file(file).commands[0].partition("\n")[2].partition("END\n")[0]
+    (tmp_path / "own.toml").write_text(layout)
+    assert main(["report", file, "--layout", "own.toml"]) == 2
+    to_type = capsys.readouterr().err.splitlines()[-1]
+    assert f"report {file} --layout own.toml --timestamp-format %m/%d/%Y" in to_type
+    (tmp_path / "broken.toml").write_text("name =")
+    for option in ("nowhere.toml", "broken.toml"):
+        assert main(["report", file, "--layout", option]) == 2
+        assert "try:" not in capsys.readouterr().err
 
 
 def events(head, cells):

@@ -98,6 +98,54 @@ def test_a_file_of_another_layout_is_refused_by_what_it_lacks(layout, tmp_path):
         cx.read_csv(file, layout=layout())
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"ended"', '"end"', r"\[\[steps\]\] number 2, timestamp of the layout 'desk': column 'end' is not in .*; did you mean 'ended'"),
+        ('["smile"]', '["smiles"]', r"\[\[steps\]\] number 2, score of the .* column 'smiles' .*; did you mean 'smile'"),
+        ("main = true", 'when = { first = ["star", "state"], are = ["5"] }', r"number 2, when of the .* column 'star' .*; did you mean 'stars'"),
+        ('"begun"\nname = "begun"', '"begun"\ntouchpoint = { first = ["mail"], when = { first = ["Phones"], are = ["5"] } }', "number 1, touchpoint of the .* column 'Phones' .* did you mean 'phone'"),
+        ("[columns]", '[columns]\nowner = "team"', r"\[columns\] owner of the .* column 'team' is not in"),
+        ("[columns]", '[[leave_out]]\nfirst = ["kind"]\nare = ["test"]\nbecause = "a test"\n[columns]', r"\[\[leave_out\]\] number 1 of the .* column 'kind' is not in"),
+    ],
+)  # fmt: skip
+def test_columns_that_a_file_lacks_are_refused_where_the_layout_is_ones_own(
+    layout, table, old, new, message
+):
+    own = layout(PLAIN.replace(old, new, 1))
+    for one in (own, layout_of(own)):
+        with pytest.raises(UnknownName, match=message):
+            cx.read_csv(table, layout=one)
+
+
+def test_what_a_layout_gives_another_way_may_lack_a_column(layout, table):
+    there = (
+        '[columns]\nchannel = { first = ["team"], constant = "mail" }\nowner = ["team", "phone"]'
+    )
+    further = '\n[attributes]\nplan = "tariff"\n'
+    log = cx.read_csv(table, layout=layout(PLAIN.replace("[columns]", there) + further))
+    assert log.channels == ("mail",)
+    # what the caller names stands in place of what is not there
+    own = layout(PLAIN.replace("[columns]", '[columns]\nowner = "team"'))
+    assert len(cx.read_csv(table, layout=own, owner="phone")) == len(log)
+
+
+def test_a_layout_of_the_library_takes_what_an_export_has(table):
+    (posthog,) = (one for one in layouts() if one.name == "posthog")
+    table.write_text("uuid,event,timestamp,distinct_id\n1,visit,2026-01-05T08:00:00Z,a\n")
+    assert posthog.lacking(file_columns(table)) is not None
+    assert len(cx.read_csv(table, layout="posthog")) == 1
+
+
+def test_a_misspelt_file_of_a_layout_is_told_with_the_nearest(layout, table):
+    layout()
+    (table.parent / "desk.csv").touch()
+    with pytest.raises(
+        InputFileError, match=r"no layout '.*dsek.toml'; did you mean 'desk.toml'\?"
+    ):
+        cx.read_csv(table, layout=table.parent / "dsek.toml")
+
+
 def test_without_a_layout_the_columns_are_needed_as_before(table):
     with pytest.raises(InvalidValue, match="customer= must be the name of a column"):
         cx.read_csv(table, timestamp="begun", touchpoint="case")
@@ -106,7 +154,7 @@ def test_without_a_layout_the_columns_are_needed_as_before(table):
 def test_rows_without_a_customer_are_refused_with_their_numbers_in_the_file(layout, tmp_path):
     file = tmp_path / "cases.csv"
     file.write_text(
-        "case,mail,begun,ended,state\n1,a,2026-01-05,,spam\n2,,2026-01-05,,\n3,b,2026-01-05,,\n",
+        "case,mail,begun,ended,state,smile\n1,a,2026-01-05,,spam,\n2,,2026-01-05,,,\n3,b,2026-01-05,,,\n",
         encoding="utf-8",
     )
     leave_out = '[[leave_out]]\nfirst = ["state"]\nare = ["spam"]\nbecause = "spam"\n'
@@ -130,7 +178,7 @@ def test_times_that_cannot_be_read_are_refused_with_their_numbers_in_the_file(
 ):
     file = tmp_path / "cases.csv"
     file.write_text(
-        f"case,mail,begun,ended,state\n1,a,2026-01-05,,spam\n2,b,2026-01-05,,\n3,b,,{cell},\n",
+        f"case,mail,begun,ended,state,smile\n1,a,2026-01-05,,spam,\n2,b,2026-01-05,,,\n3,b,,{cell},,\n",
         encoding="utf-8",
     )
     leave_out = '[[leave_out]]\nfirst = ["state"]\nare = ["spam"]\nbecause = "spam"\n'
@@ -213,7 +261,11 @@ def test_what_breaks_a_rule_is_told_with_its_place(layout, old, new, error, mess
     ("given", "error", "message"),
     [
         ("zendesk", UnknownName, "layout 'zendesk' is not in the list of layouts; did you mean"),
-        ("nowhere/own.toml", InputFileError, "'nowhere/own.toml' cannot be read: No such file"),
+        (
+            "nowhere/own.toml",
+            InputFileError,
+            "there is no layout 'nowhere/own.toml'; `cxjourney inspect` on",
+        ),
         (7, InvalidValue, "layout must be the name of a layout or the path of a TOML file"),
     ],
 )

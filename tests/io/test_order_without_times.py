@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sqlite3
 from datetime import timedelta
 
@@ -72,7 +73,7 @@ def test_the_command_reports_on_it(tmp_path, monkeypatch, capsys):
     assert main(["report", "log.csv", *columns, "--all-closed"]) == 0
     out = capsys.readouterr().out
     assert "timestamp: none, the order is that of 'place' (--seq)" in out
-    assert "Converted     1" in out
+    assert re.search(r"^Converted +1\b", out, re.MULTILINE)
     assert main(["report", "log.csv", *columns]) == 2
     assert "give --exit-touchpoint, or --all-closed" in capsys.readouterr().err
     assert main(["report", "log.csv", *columns, "--inactivity", "7d"]) == 2

@@ -239,8 +239,12 @@ def test_paths_that_name_no_file_are_refused(tmp_path, write):
         read(tmp_path / "event.csv")
     with pytest.raises(InputFileError, match="no file matches"):
         read(tmp_path / "*.txt")
-    with pytest.raises(InputFileError, match="is a directory"):
+    with pytest.raises(InputFileError, match=r"is a directory: give a glob such as '.*/\*\.csv'"):
         read(tmp_path)
+    (tmp_path / "all" / "day=1").mkdir(parents=True)
+    (tmp_path / "all" / "day=1" / "a.parquet").touch()
+    with pytest.raises(InputFileError, match=r"a glob such as '.*/all/\*\*/\*\.parquet'"):
+        read(tmp_path / "all")
     with pytest.raises(InputFileError, match="null character"):
         read("a\x00b")
     with pytest.raises(InvalidValue, match="path"):

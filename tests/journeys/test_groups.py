@@ -13,7 +13,13 @@ from cxjourney._findings._trials import Trials
 from cxjourney._trend import trend
 from cxjourney.domain import MISSING
 from cxjourney.dropoff import exits, funnel
-from cxjourney.exceptions import DataQualityWarning, InvalidData, InvalidValue, UnknownName
+from cxjourney.exceptions import (
+    DataQualityWarning,
+    InvalidData,
+    InvalidValue,
+    TimesRequired,
+    UnknownName,
+)
 from cxjourney.sequences import paths
 
 
@@ -270,3 +276,32 @@ def test_origin_of_the_sample_is_what_follows_an_order(sample):
 def test_names_that_are_not_there_are_told_with_origin(journeys):
     with pytest.raises(UnknownName, match="did you mean 'origin'"):
         journeys.segment("origins")
+
+
+def test_journeys_are_chosen_by_when_they_begin(journeys):
+    starts = [journey.start for journey in journeys]
+    since, until = sorted(starts)[len(starts) // 3], sorted(starts)[len(starts) // 2]
+    chosen = journeys.where(since=since, until=until)
+    assert [j.start for j in chosen] == [start for start in starts if since <= start < until]
+    assert list(chosen) == [j for j in journeys if since <= j.start < until]
+    assert list(journeys.where(journeys.converted, until=until)) == [
+        j for j in journeys if j.outcome is cx.Outcome.CONVERTED and j.start < until
+    ]
+    assert list(journeys.where()) == list(journeys.where(since="0001-01-01")) == list(journeys)
+    assert not len(journeys.where(until="0001-01-01"))
+
+
+def test_a_moment_without_a_zone_is_one_of_the_log():
+    rows = {"c": ["a", "b"], "t": ["2026-01-05 00:30", "2026-01-04 23:30"], "x": ["ad", "ad"]}
+    roles = {"customer": "c", "timestamp": "t", "touchpoint": "x", "tz": "Asia/Tokyo"}
+    (later,) = cx.InteractionLog.from_frame(rows, **roles).journeys().where(since="2026-01-05")
+    assert later.customer.id == "a"
+
+
+def test_moments_that_choose_nothing_sensible_are_refused(journeys):
+    with pytest.raises(InvalidValue, match="since must be a datetime or a string in ISO form"):
+        journeys.where(since="last week")
+    with pytest.raises(InvalidValue, match="until must lie after since"):
+        journeys.where(since="2026-01-05", until="2026-01-05")
+    with pytest.raises(TimesRequired):
+        cx.Journeys.from_paths([["ad"]], converted=[1]).where(since="2026-01-05")

@@ -15,22 +15,13 @@ from cxjourney.journeys import InactivitySuggestion
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
-# the worked example of the library's design: goal buy, observed until day 20
-WORKED = {
-    "a": [("ad", 0), ("web", 1), ("buy", 2), ("web", 5)],
-    "b": [("web", 0), ("web", 1), ("store", 10)],
-    "c": [("ad", 15), ("web", 16)],
-    "d": [("web", 2), ("buy", 7), ("buy", 8)],
-    "e": [("store", 19)],
-}
-
 
 @pytest.fixture
-def log() -> cx.InteractionLog:
+def log(worked_days) -> cx.InteractionLog:
     return cx.InteractionLog.from_interactions(
         (
             cx.Interaction(customer=c, touchpoint=t, timestamp=START + d * DAY)
-            for c, steps in WORKED.items()
+            for c, steps in worked_days.items()
             for t, d in steps
         ),
         observed_until=START + 20 * DAY,

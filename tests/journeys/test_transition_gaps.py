@@ -237,8 +237,8 @@ def test_the_graph_says_by_which_gaps_its_journeys_were_cut_and_keeps_it():
         touchpoint="what",
     )
     rule = TransitionGaps(pause=4, slow=math.inf)
-    plain = log.journeys(goal="buy", inactivity=7 * DAY).graph()
-    cut = log.journeys(goal="buy", inactivity=7 * DAY, gaps=rule).graph()
+    plain = log.journeys(goal="buy", inactivity=7 * DAY).graph(times=True)
+    cut = log.journeys(goal="buy", inactivity=7 * DAY, gaps=rule).graph(times=True)
     assert "gaps" not in plain.graph
     assert cut.graph["gaps"] == repr(rule)
     assert (cut + cut).graph["gaps"] == repr(rule)

@@ -96,6 +96,50 @@ def test_rows_are_gathered_within_bounds(data, rows):
         kernels.gather(np.arange(5), rows)
 
 
+@given(st.data(), st.lists(st.integers(0, 2), min_size=1, max_size=9), DTYPES)
+def test_groups_and_times_are_read_within_bounds(data, groups, dtype):
+    native, n = kernels._groups, len(groups)
+    group, codes = np.array(sorted(groups)), np.array(groups, dtype=dtype)
+    bounds = np.array([0, 1, 1, 3])
+    spoil(data, group, codes, bounds)
+    place, placed = np.cumsum([0, *np.bincount(groups)])[:-1], np.zeros((n, 2))
+    spoil(data, place)
+    values, found = np.ones(n), np.zeros(n, dtype=np.int32)
+    with suppress(ValueError):
+        native.first_of_each(group, codes, 3)
+    with suppress(ValueError):
+        native.count_before(codes, group, np.arange(3), bounds, found)
+    with suppress(ValueError):
+        native.place_weighted(group, values, values, place, placed)
+    with suppress(ValueError):
+        native.weighted_medians(placed, bounds, np.zeros(3))
+
+
+@given(st.data(), LENGTHS, st.sampled_from([np.uint8, np.uint16, np.uint32, np.int64]))
+def test_visits_are_read_within_bounds(data, lengths, dtype):
+    offsets, n = offsets_of(lengths), sum(lengths)
+    outcome = np.array([i % 3 for i in range(len(lengths))], dtype=np.int8)
+    absorbed, time = outcome == 0, np.arange(n)
+    visits = np.diff(offsets) - absorbed
+    node = np.zeros(int(visits.sum()), dtype=dtype)
+    ends, bounds, times = np.full(len(lengths), 4), np.array([0, 2, 2]), np.array([1, 3])
+    cell, group = np.zeros((2, len(node)), dtype=np.int32)
+    unit, target = np.zeros(len(lengths), dtype=np.int64), np.arange(n) % 2 > 0
+    spoil(data, offsets, outcome, visits, node, ends, bounds, cell, group, unit)
+    for targets in (None, target):
+        with suppress(ValueError):
+            ways = offsets, absorbed, unit, absorbed, targets
+            kernels.after_first_visits(node, time, *ways, 9, 1.0, (2, 2))
+    with suppress(ValueError):
+        kernels.waits_of_visits(time, offsets, absorbed, outcome, 9)
+    with suppress(ValueError):
+        kernels.cells_of_visits(node, time, offsets, absorbed, outcome, 9, times, bounds)
+    with suppress(ValueError):
+        kernels.moves_of_visits(node, visits, ends, 2)
+    with suppress(ValueError):
+        kernels.sums_by_cell(group, cell, np.ones(3), 2)
+
+
 @pytest.mark.parametrize("outcome", [-1, 3])
 def test_an_unknown_outcome_is_refused(outcome):
     one = np.zeros(1, dtype=np.int8)

@@ -143,3 +143,4 @@ def test_rows_of_a_wide_table_are_no_share_of_the_interactions():
     shares = dict(zip(table["what"], table["share"], strict=True))
     assert np.isnan(shares["  left out: rows of the table with no dated step"])
     assert shares["  left out: customer is missing"] == 1 / 2
+    assert "  left out: rows of the table with no dated step  " in str(log.audit())

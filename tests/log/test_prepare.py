@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from hashlib import md5
 
+import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import cxjourney as cx
@@ -212,6 +215,40 @@ def test_sessions_are_cut_at_silences_of_the_gap_or_longer():
         log.sessions(gap=30)
 
 
+def digest(text: str) -> bytes:
+    return md5(text.encode(), usedforsecurity=False).digest()
+
+
+def test_a_sample_takes_customers_by_the_hash_of_their_ids():
+    log = cx.datasets.sample(seed=3, customers=500).log
+    order = sorted(log.customer_ids, key=lambda one: digest(f"7:{one}"))
+    drawn = log.sample(120, seed=7)
+    assert set(drawn.customer_ids) == set(order[:120])
+    assert drawn == log.filter(customers=order[:120])  # with all they did, and the window
+    assert set(log.sample(40, seed=7).customer_ids) <= set(drawn.customer_ids)
+    assert set(log.sample(120, seed=8).customer_ids) != set(drawn.customer_ids)
+    # the draw has nothing to do with the buckets: as many are filled as by any other 120
+    assert len({digest(one)[0] >> 2 for one in drawn.customer_ids}) > 48
+    # whoever else is in the log, a customer is drawn or not
+    half = log.filter(customers=order[:250])
+    assert half.sample(120, seed=7) == drawn
+    assert log.sample(500) is log
+    assert log.sample(10**9) is log
+    for wrong in ({"customers": 0}, {"customers": 0.5}, {"customers": 5, "seed": -1}):
+        with pytest.raises(InvalidValue, match="must be a whole number from"):
+            log.sample(**wrong)
+
+
+def test_an_engine_draws_the_same_sample():
+    log = cx.datasets.sample(seed=3, customers=500).log
+    share = f"{2**128 // 10:032x}"
+    ids = pa.table({"who": list(log.customer_ids)})
+    found = duckdb.from_arrow(ids).filter(f"md5('0:' || who) < '{share}'")
+    drawn = [who for (who,) in found.fetchall()]
+    assert 25 < len(drawn) < 75
+    assert set(log.sample(len(drawn)).customer_ids) == set(drawn)
+
+
 def test_an_empty_log_stays_empty():
     empty = log_of()
     for prepared in (
@@ -221,6 +258,7 @@ def test_an_empty_log_stays_empty():
         empty.collapse_repeats(within=DAY),
         empty.drop_duplicates(),
         empty.sessions(gap=DAY),
+        empty.sample(5),
     ):
         assert (len(prepared), prepared.n_customers) == (0, 0)
 

@@ -3,13 +3,18 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
+import attrs
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 import cxjourney as cx
-from cxjourney.exceptions import UnknownName
-from cxjourney.omnichannel import Switching, switching
+from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.journeys._adding import _spread
+from cxjourney.journeys._adding._tables import Counts
+from cxjourney.omnichannel import Switching, channel_entropy, switching
 
 BEGIN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -180,3 +185,89 @@ def test_the_result_survives_a_dictionary_and_prints():
     assert again.channels == found.channels
     assert again.per_journey.value == found.per_journey.value
     assert "bounce-back" in repr(found)
+
+
+@given(
+    seed=st.integers(0, 60), closing=st.booleans(), by=st.sampled_from(["channel", "touchpoint"])
+)
+@settings(max_examples=25)
+def test_of_statistics_they_are_those_of_the_journeys(seed, closing, by):
+    rng, midnight = np.random.default_rng(seed), BEGIN.replace(hour=0)
+    told = {
+        f"c{i}": [
+            (str(rng.choice(["a", "b", "buy"], p=[0.5, 0.4, 0.1])), str(rng.choice(list("wps-"))))
+            for _ in range(rng.integers(1, 9))
+        ]
+        for i in range(rng.choice([5, 90]))
+    }
+    log = cx.InteractionLog.from_interactions(
+        [
+            cx.Interaction(
+                customer=who,
+                touchpoint=what,
+                channel=None if where == "-" else where,
+                timestamp=midnight + timedelta(days=float(rng.integers(0, 3)) + 2 * day),
+            )
+            for who, touches in told.items()
+            for day, (what, where) in enumerate([*touches, ("a", "w")])
+        ]
+    )
+    journeys = log.journeys(goal="buy", inactivity=timedelta(days=4), touchpoints=["buy"])
+    for measure in (switching, channel_entropy):
+        raw, found = (
+            measure(one, by=by, closing=closing).to_dict()
+            for one in (journeys, journeys.statistics())
+        )
+        assert near(raw, found), (raw, found)
+
+
+def near(one, other):
+    """Return whether two results are the same but for the last bits, tables row by row."""
+    if isinstance(one, dict) and "columns" in one:
+        rows = [
+            sorted(zip(*(x["columns"][name] for name in x["columns"]), strict=True), key=str)
+            for x in (one, other)
+        ]
+        return near(*rows)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(near(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(near, one, other))
+    if isinstance(one, float):
+        return one == pytest.approx(other, abs=1e-12, nan_ok=True)
+    return one == other
+
+
+def test_many_channels_are_told_apart_without_room_for_each_journey(monkeypatch):
+    journeys = logged({f"c{i}": "web app web - phone app " * (i % 4 + 1) for i in range(90)})
+    few = channel_entropy(journeys.journeys())
+    monkeypatch.setattr(_spread, "_MOST_NAMES", 1)
+    assert channel_entropy(journeys.journeys()).to_dict() == few.to_dict()
+    monkeypatch.undo()
+    monkeypatch.setattr(_spread, "_CELLS", 7)
+    assert channel_entropy(journeys.journeys()).to_dict() == few.to_dict()
+
+
+@pytest.mark.parametrize(("table", "column"), [("stays", i) for i in range(4)] + [
+    ("switches", i) for i in (0, 1, 3, 4, 5, 7, 8, 9, 10)
+])  # fmt: skip
+def test_numbers_that_no_journeys_have_are_refused(table, column):
+    log = logged({f"c{i}": "web app web - phone" for i in range(90)})
+    statistics = log.journeys(inactivity=timedelta(days=20)).statistics()
+    counts = statistics.tables[f"{table} channel"]
+    values = counts.values.copy()
+    values[0, column] += 1 << 30
+    tables = {**statistics.tables, f"{table} channel": Counts.of(counts.key, values)}
+    with pytest.raises(InvalidValue, match="what comes in at the nodes of channel"):
+        cx.JourneyStatistics.from_bytes(attrs.evolve(statistics, tables=tables).to_bytes())
+
+
+def test_what_was_not_counted_is_refused():
+    statistics = logged({"a": "web app"}).journeys().statistics()
+    for measure in (switching, channel_entropy):
+        with pytest.raises(InvalidValue, match="by must be a grain that statistics"):
+            measure(statistics, by="kind")
+        with pytest.raises(InvalidValue, match="among the grains that were counted"):
+            measure(statistics, by="owner")
+        with pytest.raises(InvalidValue):
+            measure(statistics, segment="channel")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import cxjourney as cx
-from cxjourney.dropoff import Exclusion, funnel
+from cxjourney.dropoff import Exclusion, Semantics, funnel
 
 NAMES = [
     "basic ordered",
@@ -75,7 +75,7 @@ def test_a_preset_counts_as_its_tool_does(cases, name, reverse):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("semantics", [None, "mixpanel"])
+@pytest.mark.parametrize("semantics", [None, Semantics(entry="ended")])
 def test_where_tools_agree_all_rules_agree(cases, name, semantics):
     case = cases[name]
     if case["consensus"] == "agree":

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
 from itertools import pairwise
 
+import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from cxjourney import plot
 from cxjourney.exceptions import MissingDependency
-from cxjourney.plot._canvas import LINES, shown
+from cxjourney.plot._canvas import LINES, NAME_WIDTH, distinct, shown
 
 DRAW_ALL = """
 import json, sys
@@ -89,3 +92,47 @@ def test_a_notebook_shows_a_picture_of_its_own():
 def test_the_colours_of_the_first_series_differ_in_lightness_too():
     shades = sorted(luminance(tint) for tint in LINES[:3])
     assert min(b - a for a, b in pairwise(shades)) > 0.05
+
+
+# Machado, Oliveira & Fernandes (2009), severity 1, of linear RGB
+DEUTERANOPIA = np.array(
+    [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ]
+)
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def seen_by_deuteranopes(tint):
+    """Return CIELAB coordinates of a colour as it is seen without medium cones."""
+    rgb = np.array(to_rgb(tint))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    xyz = TO_XYZ @ np.clip(DEUTERANOPIA @ linear, 0, 1) / (TO_XYZ @ np.ones(3))
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def test_colours_can_be_told_apart_without_medium_cones():
+    assert np.linalg.norm(seen_by_deuteranopes("#FFFFFF") - [100, 0, 0]) < 0.5
+    # pure red and a green are alike to them: what the simulation must find
+    alike = np.linalg.norm(seen_by_deuteranopes("#B00000") - seen_by_deuteranopes("#6B6B00"))
+    assert alike < 20
+    seen = {tint: seen_by_deuteranopes(tint) for tint in LINES}
+    distances = {
+        (a, b): np.linalg.norm(seen[a] - seen[b]) for a, b in itertools.combinations(seen, 2)
+    }
+    # 15 is plainly visible side by side; marker, hatch or dashes are there as well
+    assert min(distances.values()) > 15, min(distances, key=distances.get)
+
+
+def test_long_names_stay_distinct():
+    names = [f"help centre: article {k} about deliveries and returns" for k in range(30)]
+    names += ["x" * 40 + end for end in ("", "y", "yy")] + [
+        "a" * 20 + f"{k}" + "b" * 90 for k in "123"
+    ]
+    short = distinct(names)
+    assert len(set(short)) == len(names)
+    assert max(map(len, short)) <= NAME_WIDTH
+    assert distinct(["web", "web", "app"]) == ["web", "web", "app"]

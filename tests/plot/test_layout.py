@@ -4,10 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
+from matplotlib.patches import PathPatch
 
 import cxjourney as cx
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.plot._layout import MOST_ROWS, depths, layout
+from cxjourney.plot._routes import GAP, NODE_SIZE
 
 KINDS = {"start": "start", "won": "conversion", "lost": "dropoff"}
 CHAIN = {
@@ -36,7 +38,7 @@ def placed(edges, *, stage=None, **options):
 def columns(edges, **options):
     """Return the touchpoints of each column, from left to right and from top to bottom."""
     places, _ = placed(edges, **options)
-    inner = sorted((x, -y, name) for name, (x, y) in places.items() if name not in KINDS)
+    inner = sorted((x, y, name) for name, (x, y) in places.items() if name not in KINDS)
     return [[name for _, _, name in group] for _, group in itertools.groupby(inner, lambda n: n[0])]
 
 
@@ -48,8 +50,17 @@ def test_the_start_stands_left_of_all_and_the_ends_right_of_all():
     places, _ = placed(CHAIN | {("web", "lost"): 1})
     x = {name: at[0] for name, at in places.items()}
     assert x["start"] < x["ad"]
-    assert x["cart"] < x["won"] == x["lost"]
-    assert places["won"][1] > places["lost"][1]
+    assert x["cart"] < x["won"]
+
+
+def test_what_is_dropped_is_a_stub_at_the_node_that_is_left_and_no_node():
+    places, found = placed(CHAIN | {("web", "lost"): 1})
+    assert np.isnan(places["lost"]).all()
+    x, y = places["web"]
+    stub = found.routes[5]
+    assert stub[0, 1] == y + NODE_SIZE[1] / 2
+    assert x < stub[:, 0].min() <= stub[:, 0].max() < x + NODE_SIZE[0]
+    assert stub[-1, 1] - stub[0, 1] < GAP
 
 
 def test_a_rare_touchpoint_stands_after_where_its_visitors_came_from():
@@ -62,8 +73,12 @@ def test_stages_are_columns_in_the_order_given():
     late, early = columns(CHAIN, stage=stage, stages=("late", "early"))
     assert late == ["cart"]
     assert sorted(early) == ["ad", "web"]
-    _, found = placed(CHAIN, stage=stage, stages=("late", "none here", "early"))
-    assert found.bands == (("late", 1.0, 1.0), ("early", 2.0, 2.0))
+    places, found = placed(CHAIN, stage=stage, stages=("late", "none here", "early"))
+    width = NODE_SIZE[0]
+    assert found.bands == (
+        ("late", places["cart"][0], places["cart"][0] + width),
+        ("early", places["ad"][0], places["web"][0] + width),
+    )
 
 
 def test_stages_without_an_order_stand_by_the_depth_of_their_touchpoints():
@@ -128,11 +143,14 @@ def test_no_two_nodes_lie_on_one_another(n, staged):
         stage=list(map(str, group)) if staged else None,
         stages="012" if staged else None,
     )
-    places = np.stack([found.x, found.y], axis=1)
-    gaps = np.linalg.norm(places[:, None] - places[None], axis=2)[~np.eye(size, dtype=bool)]
-    assert gaps.min() >= 1 - 1e-9
-    for at in np.unique(found.x):
-        assert np.count_nonzero(found.x == at) <= MOST_ROWS
+    at = ~np.isnan(found.x)
+    assert at.sum() == n + 2  # the end of those who were dropped has no box
+    aside = np.abs(found.x[at][:, None] - found.x[at])
+    above = np.abs(found.y[at][:, None] - found.y[at])
+    free = (aside >= NODE_SIZE[0]) | (above >= NODE_SIZE[1] + GAP - 1e-9)
+    assert free[~np.eye(n + 2, dtype=bool)].all()
+    for left in np.unique(found.x[at]):
+        assert np.count_nonzero(found.x == left) <= MOST_ROWS
     if staged:
         inner = slice(1, n + 1)
         for a in np.unique(group[inner]):
@@ -150,28 +168,31 @@ def test_no_two_nodes_lie_on_one_another(n, staged):
 def drawn_on_the_page(graph, stages):
     from cxjourney.report._network import network
 
-    nodes = network(graph, stages=stages).nodes
-    left, top = min(n.x for n in nodes), max(n.y for n in nodes)
-    return {n.name.strip("()"): (n.x - left, top - n.y) for n in nodes}
+    drawn = network(graph, stages=stages)
+    places = {n.name.strip("()"): (n.x + NODE_SIZE[0] / 2, n.y) for n in drawn.nodes}
+    return places, [edge.path.split("C")[0] for edge in drawn.edges[: drawn.few]]
 
 
 def drawn_in_the_picture(graph, stages):
     ax = graph.plot(stages=stages or None)
-    places = {t.get_text().split("\n")[0]: t.xy for t in ax.texts if "\n" in t.get_text()}
-    left, low = np.min(list(places.values()), axis=0)
-    return {name: (x - left, y - low) for name, (x, y) in places.items()}
+    places = {
+        t.get_text().split("\n")[0]: t.get_position() for t in ax.texts if "\n" in t.get_text()
+    }
+    lines = [patch.get_path().vertices for patch in ax.patches if isinstance(patch, PathPatch)]
+    return places, ["M{:g} {:g}".format(*np.round(line[0], 1)) for line in reversed(lines)]
 
 
 @pytest.mark.parametrize("staged", [False, True])
-def test_the_page_and_the_picture_place_nodes_alike(staged):
+def test_the_page_and_the_picture_draw_nodes_and_edges_alike(staged):
     journeys = cx.datasets.sample(seed=4, customers=400).journeys()
     graph = journeys.graph().copy()
     if not staged:
         for name in graph.touchpoints:
             graph.nodes[name].pop("stage", None)
     for stages in ((), tuple(reversed(journeys.log.stages))):
-        page, picture = drawn_on_the_page(graph, stages), drawn_in_the_picture(graph, stages)
-        assert len(picture) == graph.number_of_nodes()
-        across, up = 206.0, 58.0  # distance of columns and of rows on the page [px]
-        for name, (x, y) in picture.items():
-            assert page[name] == pytest.approx((x * across, y * up)), name
+        page, begins = drawn_on_the_page(graph, stages)
+        picture, lines = drawn_in_the_picture(graph, stages)
+        assert len(picture) == graph.number_of_nodes() - 1
+        for name, place in picture.items():
+            assert page[name] == pytest.approx(place, abs=0.06), name
+        assert [begin.split("H")[0] for begin in begins] == lines

@@ -7,9 +7,12 @@ import inspect
 import pkgutil
 from datetime import UTC, datetime, timedelta
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 
 import cxjourney as cx
 from cxjourney import CONVERSION, DROPOFF, START
@@ -96,7 +99,8 @@ def test_a_funnel_draws_its_rates_and_counts(log):
     ax = found.plot()
     assert y_names(ax) == ["1  web", "2  cart", "3  buy"]
     np.testing.assert_allclose([bar.get_width() for bar in ax.patches[:3]], found.rates)
-    assert [t.get_text() for t in ax.texts] == [str(count) for count in found.counts]
+    assert [t.get_text() for t in ax.texts[:-1]] == [str(count) for count in found.counts]
+    assert "lost between steps 1 and 2" in ax.texts[-1].get_text().replace("\n", " ")
 
 
 def test_a_funnel_by_segment_draws_every_segment(log):
@@ -133,7 +137,9 @@ def test_models_are_drawn_side_by_side_the_most_disputed_first(journeys):
     ax = found.plot(max_rows=2)
     assert y_names(ax) == list(found.table["channel"][:2])
     models = [t.get_text() for t in ax.get_legend().get_texts()]
-    assert models == list(found.table.column_names[1:-1])
+    columns = list(found.table.column_names[1:-1])
+    assert columns[-2:] == ["shapley", "markov_1"]
+    assert models == [*columns[:-2], "Shapley", "Markov, order 1"]
     first = found.intervals.row(0)
     (bar,) = ax.containers[0][:1]
     assert bar.get_width() == first["share"] == found.table["first"][0]
@@ -251,12 +257,39 @@ def test_switches_are_drawn_with_what_they_lose(sample_journeys):
     np.testing.assert_array_equal(ax.get_lines()[0].get_xdata(), found.pairs["loss"][:3])
 
 
+def test_switches_are_drawn_with_their_lift(sample_journeys):
+    found = cx.omnichannel.affinity(sample_journeys)
+    ax = found.plot(max_rows=3)
+    first = found.pairs.row(0)
+    assert y_names(ax)[0] == f"{first['from_channel']} → {first['to_channel']}"
+    np.testing.assert_array_equal(ax.get_lines()[0].get_xdata(), found.pairs["lift"][:3])
+
+
+def test_paths_are_drawn_with_their_shares(sample_journeys):
+    found = cx.sequences.paths(sample_journeys, by="stage", repeats="collapse")
+    ax = found.plot(max_rows=4)
+    widths = [bar.get_width() for bar in ax.patches]
+    np.testing.assert_array_equal(widths, found.table["share"][:4])
+    assert found.plot(max_rows=None).get_title(loc="left") == "Paths"
+
+
+def test_periods_are_drawn_by_who_was_new_and_who_came_back():
+    days = np.array(["2026-01-05", "2026-01-12", "2026-01-26", "2026-01-12"], dtype="M8[us]")
+    found = cx.metrics.lifecycle(["a", "a", "a", "b"], days, period="week")
+    ax = found.plot(max_rows=3)
+    words = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert words == ["new", "returning", "came back after a gap"]
+    assert y_names(ax) == list(found.periods[-3:])
+    widths = [bar.get_width() for bars in ax.containers for bar in bars]
+    assert sum(widths) == found.active[-3:].sum()
+
+
 def test_exits_are_drawn_under_every_limit():
     log = cx.datasets.sample(seed=1, customers=300).log
     limits = [timedelta(days=7), timedelta(days=30)]
     found = cx.dropoff.sensitivity(log, goal="order", limits=limits)
     ax = found.plot(max_rows=4)
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["7 d", "30 d"]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["7 days", "30 days"]
     assert y_names(ax) == list(dict.fromkeys(found.exits["touchpoint"]))[:4]
 
 
@@ -273,6 +306,12 @@ def graph():
     )
 
 
+def boxes(ax) -> list[FancyBboxPatch]:
+    """Return the boxes of the nodes from left to right."""
+    found = [patch for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
+    return sorted(found, key=lambda box: box.get_x())
+
+
 def captions(ax) -> list[str]:
     return [t.get_text() for t in ax.texts]
 
@@ -281,15 +320,16 @@ def test_a_graph_is_drawn_by_stage_and_coloured_by_exits():
     ax = graph().plot()
     assert {"look", "buy", "web\n5", "cart\n3", "start\n5"} <= set(captions(ax))
     assert ax.figure.axes[1].get_ylabel() == "exit probability"
-    shaded = next(c for c in ax.collections if c.get_array() is not None)
-    assert sorted(shaded.get_array().tolist()) == pytest.approx([1 / 3, 2 / 5])
+    assert ax.figure.axes[1].get_ylim() == (0, pytest.approx(2 / 5))
+    assert len({box.get_facecolor() for box in boxes(ax)}) == 4  # start, end, and 1/3 from 2/5
 
 
 def test_a_graph_is_coloured_by_any_value_of_its_touchpoints():
     ax = graph().plot(shade={"web": -0.4}, shade_label="mean emotion")
-    shaded = next(c for c in ax.collections if c.get_array() is not None)
-    assert shaded.get_array().tolist() == [-0.4]
-    assert shaded.get_clim() == (-0.4, 0.4)
+    assert ax.figure.axes[1].get_ylim() == (-0.4, 0.4)
+    web, cart = (box.get_facecolor() for box in boxes(ax)[1:3])
+    assert web[:3] == pytest.approx(mpl.colormaps["PuOr"](0.0)[:3])
+    assert cart[:3] == to_rgb("#DDDDDD")  # nothing is known of it
     with pytest.raises(UnknownName, match="did you mean 'web'"):
         graph().plot(shade={"wep": 1.0})
 

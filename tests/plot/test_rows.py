@@ -125,7 +125,7 @@ def test_hostile_names_are_drawn_without_a_word(hostile):
     ax = plot.bars(hostile * 2, range(2 * size), group=["$a$"] * size + ["_b"] * size)
     ax.figure.draw_without_rendering()
     assert len(ax.get_legend().get_texts()) == 2
-    assert all(len(name) <= 29 for name in names_of(ax.yaxis) if "$" not in name)
+    assert all(len(name) <= 44 for name in names_of(ax.yaxis) if "$" not in name)
 
 
 def test_columns_of_different_length_are_refused():

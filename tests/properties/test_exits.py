@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import cxjourney as cx
 from cxjourney.dropoff import exits, rates_of_journeys
+from cxjourney.journeys import chain_figures, chain_of
 from cxjourney.metrics import kaplan_meier
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,6 +44,28 @@ def journeys_of(rows, *, goal="G", left="x", until=32):
 
 def by_name(found):
     return {row["touchpoint"]: row for row in found.table}
+
+
+@given(events, st.sampled_from(["G", None]), st.booleans(), st.booleans())
+def test_the_chain_is_that_of_the_graph_to_the_last_bit(rows, goal, closed, counted):
+    journeys = journeys_of(rows, goal=goal)
+    if closed:
+        rules = {"goal": journeys.rules.goal or None, "all_closed": True}
+        journeys = journeys.log.journeys(**rules)
+    if counted:
+        journeys = journeys.statistics()
+    mine, graphs = chain_figures(journeys).chain, chain_of(journeys)
+    assert mine.names == graphs.names
+
+    def rows_of(chain):
+        columns = (chain.source, chain.target, chain.probability)
+        return sorted(zip(*(column.tolist() for column in columns), strict=True))
+
+    assert rows_of(mine) == rows_of(graphs)
+    assert mine.visits == graphs.visits
+    assert mine.hitting == graphs.hitting
+    assert mine.at_risk.tolist() == graphs.at_risk.tolist()
+    assert np.isnan(mine.dwell_mean_s[mine.target < len(mine.names) + 3]).all()
 
 
 @given(events)

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.* after observed_until and stil
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 STEPS = 3
+ONE_AT_A_TIME = Semantics(entry="ended", censored="keep")
 
 # ---------------------------------------------------------------- the brute-force matcher
 
@@ -271,7 +272,7 @@ def test_one_attempt_at_a_time_equals_a_walk_along_the_log(block):
         events, steps, exclude, within = random_case(seed)
         steps = tuple(Step(step.match) for step in steps)
         found = funnel(
-            log_of(events), steps, within=hours(within), exclude=exclude, semantics="mixpanel"
+            log_of(events), steps, within=hours(within), exclude=exclude, semantics=ONE_AT_A_TIME
         )
         depths = [walk(rows, steps, exclude, within) for rows in events.values()]
         assert list(found.counts) == counts_of(depths, steps), seed
@@ -311,7 +312,7 @@ def test_one_attempt_at_a_time_is_over_at_an_exclusion_though_a_step_repeats(see
     within = None if seed % 2 else 20
     events = {f"c{c}": list(enumerate(rng.choice(list("ABBCCDx"), 14))) for c in range(8)}
     found = funnel(
-        log_of(events), steps, within=hours(within), exclude=exclude, semantics="mixpanel"
+        log_of(events), steps, within=hours(within), exclude=exclude, semantics=ONE_AT_A_TIME
     )
     depths = [walk(rows, steps, exclude, within) for rows in events.values()]
     assert list(found.counts) == counts_of(depths, steps)
@@ -323,9 +324,9 @@ def test_an_attempt_does_not_go_on_from_a_step_that_repeats_after_an_exclusion()
     exclude = [Exclusion("x", between=(2, 4))]
     by = {
         semantics: funnel(log_of(events), list("ABCD"), exclude=exclude, semantics=semantics)
-        for semantics in ("mixpanel", "posthog", None)
+        for semantics in (ONE_AT_A_TIME, "posthog", None)
     }
-    assert by["mixpanel"].counts == (1, 1, 0, 0)
+    assert by[ONE_AT_A_TIME].counts == (1, 1, 0, 0)
     assert by["posthog"].counts == (0, 0, 0, 0)
     assert by[None].counts == (1, 1, 1, 1)  # A, the later B, C and D have nothing between them
 
@@ -334,7 +335,7 @@ def test_an_optional_step_that_was_passed_over_guards_nothing_more():
     events = {"c": [(0, "A"), (1, "C"), (2, "x"), (3, "D")]}
     steps = [Step("A"), Step("B", optional=True), Step("C"), Step("D")]
     exclude = [Exclusion("x", between=(1, 3))]
-    found = funnel(log_of(events), steps, exclude=exclude, semantics="mixpanel")
+    found = funnel(log_of(events), steps, exclude=exclude, semantics=ONE_AT_A_TIME)
     assert found.counts == (1, 0, 1, 1)
 
 

@@ -15,6 +15,8 @@ from cxjourney import kernels
 from cxjourney._support import parallel
 from cxjourney.kernels import _reference as reference
 from cxjourney.kernels import _reference_funnel as reference_funnel
+from cxjourney.kernels import _reference_groups as reference_groups
+from cxjourney.kernels import _reference_visits as reference_visits
 
 pytestmark = pytest.mark.native
 
@@ -154,6 +156,140 @@ def test_what_follows_what_is_counted_alike(arguments):
             a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
             for a, b in zip(found, expected, strict=True)
         )
+
+
+@given(st.data(), st.integers(1, 4))
+def test_medians_are_weighed_alike(data, size):
+    n = data.draw(st.integers(0, 30))
+    columns = (
+        np.array(data.draw(st.lists(one, min_size=n, max_size=n)), dtype=dtype)
+        for one, dtype in (
+            (st.integers(0, size - 1), np.int64),
+            (st.integers(0, 5), np.float64),
+            (st.sampled_from([0.0, 0.25, 0.5, 1.0, 1 / 3]), np.float64),
+        )
+    )
+    arguments = *columns, size
+    found, expected = (
+        kernels.weighted_medians(*arguments),
+        reference_groups.weighted_medians(*arguments),
+    )
+    assert np.array_equal(found, expected, equal_nan=True)
+
+
+def test_a_weighted_median_by_hand():
+    group, values = np.array([0, 0, 0, 2, 2]), np.array([5.0, 1.0, 3.0, 4.0, 8.0])
+    mass = np.array([0.2, 0.5, 0.4, 0.5, 0.5])  # of 1.1 half is .55: beyond the 1, at the 3
+    for one in (kernels, reference_groups):
+        found = one.weighted_medians(group, values, mass, 3)
+        assert np.array_equal(found, [3.0, np.nan, 6.0], equal_nan=True)
+
+
+@given(st.data(), st.sampled_from([np.int8, np.int16, np.int32, np.int64]))
+def test_the_first_of_each_code_and_times_before_waits_are_found_alike(data, dtype):
+    n = data.draw(st.integers(0, 20))
+    codes = np.array(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)), dtype=dtype)
+    steps = data.draw(st.lists(st.integers(0, 1), min_size=n, max_size=n))
+    group = np.cumsum(np.array(steps, dtype=np.int64))
+    first = kernels.first_of_each(group, codes, 4)
+    assert np.array_equal(first, reference_groups.first_of_each(group, codes, 4))
+    seen, by_hand = set(), []
+    for pair in zip(group.tolist(), codes.tolist(), strict=True):
+        by_hand.append(pair not in seen)
+        seen.add(pair)
+    assert first.tolist() == by_hand
+
+    times = [sorted(data.draw(st.sets(st.integers(0, 9), max_size=6))) for _ in range(4)]
+    bounds = np.cumsum([0, *map(len, times)])
+    wait = np.array(data.draw(st.lists(st.integers(0, 10), min_size=n, max_size=n)), dtype=np.int64)
+    arguments = codes, wait, np.array(sum(times, []), dtype=np.int64), bounds  # noqa: RUF017
+    found = kernels.count_before(*arguments)
+    assert np.array_equal(found, reference_groups.count_before(*arguments))
+    pairs = zip(codes.tolist(), wait.tolist(), strict=True)
+    assert found.tolist() == [sum(time < w for time in times[c]) for c, w in pairs]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.booleans(), st.integers(0, 2)), max_size=8),
+    st.data(),
+    st.sampled_from([np.uint8, np.uint16, np.uint32, np.int64]),
+)
+def test_visits_end_and_move_alike(journeys, data, dtype):
+    outcome = np.array([how for *_, how in journeys], dtype=np.int8)
+    absorbed = np.array([ends for _, ends, _ in journeys], dtype=bool) & (outcome < 2)
+    offsets = np.cumsum([0, *(n_rows for n_rows, *_ in journeys)])
+    n = int(offsets[-1])
+    gaps = st.lists(st.integers(0, 6), min_size=n, max_size=n)
+    time = np.cumsum(np.array(data.draw(gaps), dtype=np.int64))
+    until = data.draw(st.integers(0, 40))
+    ways = time, offsets, absorbed, outcome, until
+    assert equal(kernels.waits_of_visits(*ways), reference_visits.waits_of_visits(*ways))
+
+    by_hand = []
+    for j, (n_rows, _, how) in enumerate(journeys):
+        rows = range(offsets[j], offsets[j + 1] - absorbed[j])
+        for i in rows:
+            if i + 1 < offsets[j] + n_rows:
+                by_hand.append((time[i + 1] - time[i], 0))
+            else:  # the last row of a journey without an end of its own
+                wait = [0, np.iinfo(np.int64).max, max(until - time[i], 0)][how]
+                by_hand.append((wait, how))
+    wait, state = kernels.waits_of_visits(*ways)
+    assert list(zip(wait.tolist(), state.tolist(), strict=True)) == by_hand
+
+    n = len(wait)
+    node = np.array(data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)), dtype=dtype)
+    times = [sorted(data.draw(st.sets(st.integers(0, 9), max_size=5))) for _ in range(3)]
+    bounds = np.cumsum([0, *map(len, times)])
+    arguments = node, *ways, np.array(sum(times, []), dtype=np.int64), bounds  # noqa: RUF017
+    cell = kernels.cells_of_visits(*arguments)
+    assert equal((cell,), (reference_visits.cells_of_visits(*arguments),))
+    before = [sum(t < w for t in times[x]) for x, w in zip(node.tolist(), wait, strict=True)]
+    first = bounds[:-1] + np.arange(3)
+    assert (cell - first[node]).tolist() == before
+
+    ends = np.array(data.draw(st.lists(st.integers(-1, 2), min_size=len(outcome), max_size=8)))
+    ends = np.where(ends[: len(outcome)] < 0, -1, ends[: len(outcome)] + 3).astype(np.int64)
+    lengths = np.diff(offsets) - absorbed
+    key, count, move = found = kernels.moves_of_visits(node, lengths, ends, 3)
+    assert equal(found, reference_visits.moves_of_visits(node, lengths, ends, 3))
+    told, at = [], 0
+    for length, end in zip(lengths.tolist(), ends.tolist(), strict=True):
+        path = [*node[at : at + length].tolist(), end]
+        told += [-1 if b < 0 else a * 6 + b for a, b in pairwise(path)]
+        at += length
+    assert [-1 if place < 0 else int(key[place]) for place in move] == told
+    assert count.tolist() == [told.count(one) for one in key.tolist()]
+
+    unit = np.array(data.draw(st.lists(st.integers(-1, 2), min_size=len(outcome), max_size=8)))
+    unit = unit[: len(outcome)].astype(np.int64)
+    target = np.array(data.draw(st.lists(st.booleans(), min_size=len(time), max_size=60)))
+    target = data.draw(st.sampled_from([None, target[: len(time)].astype(bool)]))
+    day = 86_400_000_000
+    ways = time * day, offsets, absorbed, unit, outcome == 0, target
+    seen = data.draw(st.none() | st.just(until * day)), data.draw(st.integers(0, 9)) / 2, (3, 3)
+    found = kernels.after_first_visits(node, *ways, *seen)
+    expected = reference_visits.after_first_visits(node, *ways, *seen)
+    assert equal(found[:1], expected[:1])
+    for mine, theirs in zip(found[1:], expected[1:], strict=True):
+        assert equal(mine, theirs)
+    told, at = np.zeros((3, 3, 4), dtype=int), 0
+    for j, length in enumerate(lengths.tolist()):
+        path, stop = node[at : at + length].tolist(), int(offsets[j + 1])
+        at += length
+        for x in set(path) if unit[j] >= 0 else ():
+            row = int(offsets[j]) + path.index(x)
+            later = [r for r in range(row + 1, stop) if target is not None and target[r]]
+            if target is None and outcome[j] == 0:
+                later = [stop - 1]
+            left = np.inf if seen[0] is None else float(until - time[row])
+            won = bool(later) and time[later[0]] - time[row] <= min(left, seen[1])
+            told[unit[j], x, (left >= seen[1]) + 2 * won] += 1
+    assert np.array_equal(found[0], told)
+
+    values = np.linspace(0.1, 0.7, int(bounds[-1]) + 3)
+    sums = kernels.sums_by_cell(move, cell, values, len(key))
+    assert equal((sums,), (reference_visits.sums_by_cell(move, cell, values, len(key)),))
 
 
 def test_codes_out_of_range_are_refused():

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 import cxjourney as cx
 from cxjourney import metrics
 from cxjourney._stats.significance import false_discovery
-from cxjourney.critical._bottlenecks import _quantiles
 from cxjourney.critical._importance import _bands
 from cxjourney.dropoff import funnel
 from cxjourney.journeys import segments_of
+from cxjourney.journeys._node_waits import _quantiles
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 EXAMPLES = settings(max_examples=60, deadline=None)

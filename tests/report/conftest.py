@@ -10,13 +10,14 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 FLAGS = (
     "--headless",
@@ -218,3 +219,30 @@ def browser(tmp_path_factory) -> Iterator[Browser]:
     started = Browser(tmp_path_factory.mktemp("profile"))
     yield started
     started.close()
+
+
+# it brings axe-core; installed alone, since the driver that it asks for is not needed here
+AXE = "axe_playwright_python"
+LISTED = """
+axe.run().then(found => found.violations.map(rule => `${rule.id}: ${rule.help}: ` +
+  rule.nodes.slice(0, 3).map(node => `${node.target} ${node.failureSummary}`).join("; ")))
+"""
+
+
+@pytest.fixture
+def violations(browser) -> Callable[[], list[str]]:
+    """Return what lists the rules of accessibility that the page in the browser breaks."""
+    package = find_spec(AXE)
+    if package is None:
+        assert "CXJOURNEY_SITE" not in os.environ, "axe-core is not installed"
+        pytest.skip("axe-core is missing: python -m pip install --no-deps axe-playwright-python")
+    script = Path(package.submodule_search_locations[0], "axe.min.js").read_text(encoding="utf-8")
+
+    def found() -> list[str]:
+        browser.evaluate(f"{script};0")
+        options = {"returnByValue": True, "awaitPromise": True}
+        answer = browser.call("Runtime.evaluate", expression=LISTED, **options)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"]["value"]
+
+    return found

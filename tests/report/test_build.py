@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,16 +9,22 @@ import pytest
 import cxjourney as cx
 from cxjourney.metrics import Scale
 from cxjourney.report import build
-from cxjourney.report._charts import Bar, Bars, Matrix
-from cxjourney.report._metrics_table import default_steps, metrics_table
+from cxjourney.report._catalogue import date_in_words
+from cxjourney.report._charts import Bar, Bars, Line, Matrix
+from cxjourney.report._metrics_table import metrics_table
+from cxjourney.report._steps import default_steps, stage_steps
+from cxjourney.report._work import line_of
 
 ANCHORS = (
     "findings",
     "map",
-    "graph",
+    "trend",
     "funnel",
     "exits",
+    "graph",
     "channels",
+    "feelings",
+    "segments",
     "metrics",
     "audit",
     "caveats",
@@ -65,10 +72,48 @@ def test_it_opens_with_the_findings(report, sample):
     assert [name for name, _ in first.ranked] == ["payment", "store advice", "app → web"]  # planted
     for (_, said), one in zip(first.ranked, found, strict=True):
         assert said.startswith(one.sentence)
-        assert f"{one.gain.value:,.0f} [{one.gain.low:,.0f}, {one.gain.high:,.0f}] more" in said
+        assert f"Without this, {one.gain.value:,.0f} more journeys would convert (between " in said
+        assert f"(between {one.gain.low:,.0f} and {one.gain.high:,.0f})" in said
     assert first.remarks[0] == f"3 findings are sure, out of {sum(found.tests['tests']):,} tests."
     assert first.parts[0].table["gain_low"].tolist() == [one.gain.low for one in found]
     assert first.parts[1].caption.startswith("Worth watching")
+
+
+def test_a_card_says_a_finding_in_words_and_draws_its_own_numbers(report, sample):
+    found = cx.findings(sample.journeys())
+    cards = report.sections[0].cards
+    assert [card.exact for card in cards] == [said for _, said in report.sections[0].ranked]
+    for card, one in zip(cards, found, strict=True):
+        assert one.rate.name == "exit_rate"
+        here, there = card.pictures[0].drawing.rows
+        assert here.value == one.rate.value
+        assert here.value - there.value == pytest.approx(one.effect.value)
+        assert here.high - here.low == pytest.approx(one.effect.high - one.effect.low)
+        assert card.pictures[1].drawing.rows[0].value == one.gain.value
+        assert f"{one.n_customers:,} customers" in card.hit
+    assert cards[0].sentence.startswith("About 22% of visits to payment end there")
+    assert "about twice as many as at similar touchpoints" in cards[0].sentence
+    assert "EUR" in cards[0].gain
+
+
+def test_figures_have_the_course_of_the_trend(report, sample):
+    found = cx.trend(sample.journeys(), "conversion_rate", by="month")
+    trace = next(one.trace for one in report.figures if one.name == "Conversion rate")
+    final = ~np.asarray(found.periods["censored"])
+    np.testing.assert_array_equal(trace.values, np.asarray(found.periods["value"])[final])
+    drawn = section(report, "trend").parts[0].drawing
+    np.testing.assert_array_equal(drawn.low, np.asarray(found.periods["low"])[final])
+    assert "not drawn" in section(report, "trend").parts[0].notes[1]
+
+
+def test_segments_and_feelings_are_those_of_the_library(report, sample):
+    journeys = sample.journeys()
+    members = section(report, "segments").parts[0].drawing.rows
+    assert [bar.name for bar in members] == ["no", "yes"]
+    assert sum(int(bar.note.split()[0].replace(",", "")) for bar in members) == len(journeys)
+    scores = cx.experience.scores(journeys)
+    lowest = section(report, "feelings").parts[0].drawing.rows
+    assert [bar.name for bar in lowest] == list(scores.table["touchpoint"][: len(lowest)])
 
 
 def test_expected_exits_are_no_findings_and_stand_in_what_repeats_the_report(sample):
@@ -76,7 +121,7 @@ def test_expected_exits_are_no_findings_and_stand_in_what_repeats_the_report(sam
     assert "payment" not in [name for name, _ in made.sections[0].ranked]
     assert made.parameters["expected exits"] == "payment"
     assert "expected_exits=['payment']" in made.python
-    exits = section(made, "exits").parts[0].table
+    exits = section(made, "exits").parts[-1].table
     assert exits["touchpoint"][-1] == "payment"
     with pytest.raises(cx.exceptions.UnknownName, match="expected_exits"):
         build(sample.journeys(), expected_exits=["paiment"])
@@ -93,10 +138,13 @@ def test_progress_is_told_step_by_step(sample):
     assert told == [
         "what is wrong",
         "the journey map",
-        "the journey graph",
+        "the trend",
         "the funnel",
         "exits",
+        "the journey graph",
         "channels",
+        "feelings",
+        "segments",
         "metrics",
         "the audit",
         "caveats",
@@ -104,7 +152,9 @@ def test_progress_is_told_step_by_step(sample):
 
 
 def test_no_line_in_a_terminal_is_too_long(report):
-    lines = repr(report).splitlines()
+    assert repr(report) == report.to_text(full=False)
+    assert max(map(len, repr(report).splitlines())) <= 100
+    lines = report.to_text().splitlines()
     assert max(map(len, lines)) <= 100
     assert any(line.startswith("on the page: ") for line in lines)  # columns that did not fit
 
@@ -177,6 +227,31 @@ def test_alternatives_do_not_stand_in_series():
     assert steps[0] == "web"
 
 
+def test_the_funnel_goes_along_the_stages_up_to_the_goal(sample, report):
+    steps = stage_steps(sample.journeys())
+    assert [step.label for step in steps] == ["awareness", "consideration", "purchase", "order"]
+    assert "checkout" in steps[2].match
+    assert "order" not in steps[2].match
+    bars = section(report, "funnel").parts[0].drawing.rows
+    found = cx.dropoff.funnel(sample.journeys(), steps)
+    assert [bar.value for bar in bars] == list(found.rates)
+    assert "most are lost between" in section(report, "funnel").remarks[0].lower()
+
+
+@pytest.mark.parametrize("stages", [("", ""), ("one", "one"), ("one", "")])
+def test_without_two_stages_there_are_no_steps_along_them(stages):
+    rows = {
+        "who": ["a", "a", "b"],
+        "what": ["web", "buy", "web"],
+        "when": ["2026-01-01", "2026-01-02", "2026-01-01"],
+        "stage": [*stages, stages[0]],
+    }
+    roles = {"customer": "who", "touchpoint": "what", "timestamp": "when", "stage": "stage"}
+    journeys = cx.InteractionLog.from_frame(rows, **roles).journeys(goal="buy", inactivity="2d")
+    assert stage_steps(journeys) == ()
+    assert build(journeys).to_html()
+
+
 def test_given_steps_are_those_of_the_funnel(sample):
     made = build(sample.journeys(), steps=["cart", "checkout", "order"])
     bars = section(made, "funnel").parts[0].drawing
@@ -221,9 +296,80 @@ def test_a_named_scale_decides():
 def test_bars_are_as_long_as_their_values():
     bars = Bars(kind="percent", full=1.0, rows=(Bar(name="web", value=0.25, low=0.2, high=0.3),))
     page = bars.to_html()
-    assert 'class="bar" width="25.0"' in page
-    assert 'd="M20.0 5H30.0"' in page
-    assert "25.0% [20.0%, 30.0%]" in page
+    assert 'class="bar" x="0.0" width="25.0"' in page
+    assert 'd="M20.0 5H30.0' in page
+    assert "<strong>25.0%</strong>" in page
+    assert "between 20.0% and 30.0%" in page
+    assert 'class="ground"' in page
+
+
+def test_only_a_share_of_a_whole_has_a_rest_beside_its_bar():
+    rows = (Bar(name="web", value=0.25), Bar(name="app", value=0.2))
+    assert 'class="ground"' not in Bars(kind="percent", rows=rows).to_html()
+
+
+def line(values, **more) -> Line:
+    n = len(values)
+    return Line(
+        name="rate",
+        periods=tuple(f"2026-{k:02}" for k in range(1, n + 1)),
+        values=np.array(values),
+        low=np.array(values) / 2,
+        high=np.array(values) * 1.5,
+        young=np.zeros(n, dtype=np.bool_),
+        kind="percent",
+        by="month",
+        **more,
+    )
+
+
+def test_a_line_breaks_where_periods_are_left_out():
+    page = line([0.1, 0.2, np.nan, 0.1, np.nan, 0.2]).to_html()
+    (way,) = re.findall(r'class="way" d="([^"]*)"', page)
+    assert way.count("M") == 3
+    assert "nan" not in page
+    assert "Jan 2026" in page
+    assert "Jun 2026" in page
+
+
+def test_the_scale_of_a_line_ends_at_a_round_number_and_holds_the_band():
+    assert "<span>30%</span><span>0%</span>" in line([0.1, 0.19]).to_html()  # up to 28.5%
+    assert "<span>100%</span>" in line([0.5, 0.66]).to_html()
+
+
+def test_a_share_of_few_is_not_drawn():
+    rows = [(f"{k}", 30 * (k % 3 > 0) + k % 20, "web") for k in range(60)]
+    rows += [(f"{k}", 30 * (k % 3 > 0) + k % 20 + 1, "buy") for k in range(0, 60, 2)]
+    rows += [("late", 200, "web"), ("last", 330, "web")]
+    journeys = log_of(rows).journeys(goal="buy", inactivity=timedelta(days=10))
+    by_month = cx.trend(journeys, "conversion_rate", by="month")
+    drawn = line_of(by_month, "rate")
+    few = np.asarray(by_month.periods["n"]) < 10
+    assert 0 < few.sum() == drawn.few
+    assert np.isnan(drawn.values[few]).all()
+    assert not np.isnan(drawn.values[~few]).any()
+
+
+def test_what_the_log_cannot_show_stands_together():
+    rows = [(f"{k}", 1, "web") for k in range(30)] + [(f"{k}", 2, "buy") for k in range(12)]
+    page = build(log_of(rows).journeys(goal="buy", inactivity=timedelta(days=3))).to_html()
+    (absent,) = re.findall(r'<section id="absent".*?</section>', page, flags=re.DOTALL)
+    assert re.findall(r'<div id="(\w+)">', absent) == ["channels", "feelings", "segments"]
+    assert 'href="#channels"' not in page
+    assert 'class="overview"><a href="#funnel"' in page  # a map of one stage says nothing
+
+
+@pytest.mark.parametrize(
+    ("date", "words"),
+    [
+        ("2026-02-03", "3 February 2026"),
+        ("2026-12", "Dec 2026"),
+        ("2026-Q1", "2026-Q1"),
+        ("", ""),
+    ],
+)
+def test_dates_are_told_in_words(date, words):
+    assert date_in_words(date) == words
 
 
 def test_a_matrix_too_large_to_read_keeps_the_busiest_and_says_so():

@@ -5,9 +5,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+import cxjourney as cx
 from cxjourney._support.table import Table
 from cxjourney._support.text import visible
-from cxjourney.report import Figure, Part, Report, Section
+from cxjourney.report import Figure, Part, Report, Section, build
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -20,7 +21,7 @@ HOSTILE = (
     "\ud800",
     "🛒" * 100,
 )
-VOID = {"meta", "link", "br", "img", "input", "hr"}
+VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
 
 
 class Outline(HTMLParser):
@@ -108,3 +109,23 @@ def test_text_and_page_hold_the_same_figures_notes_and_cells():
 def test_a_written_page_is_utf_8_whatever_the_names(tmp_path):
     target = report("\ud800 żółw").write(tmp_path / "report.html")
     assert "żółw" in target.read_text(encoding="utf-8")
+
+
+def test_what_was_not_recorded_is_said_in_words():
+    page = report(cx.MISSING).to_html()
+    assert cx.MISSING not in "".join(Outline(page).text)
+    assert "".join(Outline(page).text).count("(not recorded)") >= 8
+
+
+def test_whole_pages_say_it_too():
+    hits = {
+        "who": ["a", "a", "b", "b", "c"],
+        "at": ["2026-01-05", "2026-01-06", "2026-01-05", "2026-01-07", "2026-01-09"],
+        "what": ["ad", "buy", "ad", "web", "ad"],
+        "via": ["mail", None, None, "web", "mail"],
+    }
+    roles = {"customer": "who", "timestamp": "at", "touchpoint": "what", "channel": "via"}
+    journeys = cx.InteractionLog.from_frame(hits, **roles).journeys(goal="buy", inactivity="2d")
+    shown = "".join(Outline(build(journeys).to_html()).text)
+    assert "(not recorded)" in shown
+    assert cx.MISSING not in shown

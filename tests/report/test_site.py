@@ -14,6 +14,7 @@ import pytest
 
 OPENED = (
     "index.html",
+    "gallery.html",
     "tutorials/1_first_steps.html",
     "tutorials/3_omnichannel_and_attribution.html",
     "how-to/read-data.html",
@@ -21,6 +22,15 @@ OPENED = (
     "reference/graph.html",
     "explanation/architecture.html",
     "explanation/calibration-dropoff.html",
+)
+CHECKED = (
+    "index.html",
+    "gallery.html",
+    "tutorials/1_first_steps.html",
+    "how-to/inspect-a-file.html",
+    "reference/dropoff.html",
+    "explanation/glossary.html",
+    "404.html",
 )
 RESOURCES = {("link", "href"), ("script", "src"), ("img", "src"), ("iframe", "src")}
 
@@ -113,6 +123,17 @@ def test_a_page_opens_without_complaint_and_fits(browser, site, address, page, w
     assert asked_elsewhere(browser, address) == []
     assert browser.evaluate("document.querySelectorAll('h1').length") == 1
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("page", CHECKED)
+def test_a_page_is_accessible_in_light_and_dark(browser, violations, address, page, width):
+    browser.open(address + page, width=width)
+    assert violations() == []
+    browser.evaluate("document.getElementById('__palette_1').click()")
+    browser.wait_until("document.body.dataset.mdColorScheme === 'slate'")
+    assert violations() == []
+    browser.evaluate("document.getElementById('__palette_0').click()")
 
 
 def test_search_finds_a_public_name(browser, address):

@@ -82,19 +82,15 @@ def test_no_journey_gets_lost_on_the_way(rows, steps, top):
     assert table["journeys"][ends].sum() == len(journeys) == found.n_journeys
 
 
-def test_the_worked_example_of_the_library():
-    # journeys of five customers: see tests/test_worked_example.py
+def test_the_worked_example_of_the_library(worked_days):
     day = timedelta(days=1)
-    timestamps = {"a": [("ad", 0), ("web", 1), ("buy", 2), ("web", 5)], "e": [("store", 19)],
-              "b": [("web", 0), ("web", 1), ("store", 10)], "c": [("ad", 15), ("web", 16)],
-              "d": [("web", 2), ("buy", 7), ("buy", 8)]}  # fmt: skip
     from datetime import UTC, datetime
 
     start = datetime(2026, 1, 1, tzinfo=UTC)
     log = cx.InteractionLog.from_interactions(
         [
             cx.Interaction(customer=who, touchpoint=what, timestamp=start + when * day)
-            for who, rows in timestamps.items()
+            for who, rows in worked_days.items()
             for what, when in rows
         ],
         observed_until=start + 20 * day,

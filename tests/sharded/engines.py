@@ -87,13 +87,17 @@ def in_postgres(address: str) -> Run:
     return run
 
 
+def in_two_files(table: pa.Table, folder: str) -> None:
+    """Write a table as Parquet of two partitions, which Spark has to shuffle."""
+    half = len(table) // 2
+    for i, part in enumerate((table.slice(half), table.slice(0, half))):
+        pyarrow.parquet.write_table(part, f"{folder}/{i}.parquet", coerce_timestamps="us")
+
+
 def in_spark(session: Any) -> Run:
     def run(table: pa.Table, query: cx.sharded.CountsQuery) -> list[Any]:
         with tempfile.TemporaryDirectory() as folder:
-            # in two files, so that there are two partitions to shuffle
-            half = len(table) // 2
-            for i, part in enumerate((table.slice(half), table.slice(0, half))):
-                pyarrow.parquet.write_table(part, f"{folder}/{i}.parquet", coerce_timestamps="us")
+            in_two_files(table, folder)
             session.read.parquet(folder).createOrReplaceTempView("events")
             return session.sql(query.sql).collect()
 

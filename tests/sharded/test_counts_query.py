@@ -99,16 +99,8 @@ def test_counts_of_made_logs_are_those_of_the_library(table, rules, reading):
     assert outcome_of(lambda: by_query(in_duckdb, table, rules, **reading)) == expected
 
 
-def test_a_sum_by_hand():
-    # the worked example of the documentation: days from 2026-01-01
-    days = {
-        "a": [("ad", 0), ("web", 1), ("buy", 2), ("web", 5)],
-        "b": [("web", 0), ("web", 1), ("store", 10)],
-        "c": [("ad", 15), ("web", 16)],
-        "d": [("web", 2), ("buy", 7), ("buy", 8)],
-        "e": [("store", 19)],
-    }
-    rows = [(who, page, day) for who, visits in days.items() for page, day in visits]
+def test_a_sum_by_hand(worked_days):
+    rows = [(who, page, day) for who, visits in worked_days.items() for page, day in visits]
     first = datetime(2026, 1, 1, tzinfo=UTC)
     table = pa.table(
         {

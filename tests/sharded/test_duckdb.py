@@ -24,6 +24,7 @@ from cxjourney.exceptions import (
     InvalidValue,
     UnknownName,
 )
+from cxjourney.io import connect
 from cxjourney.log import in_order_of_names
 from cxjourney.sharded import _duckdb
 
@@ -36,7 +37,7 @@ QUIET = pytest.mark.filterwarnings("ignore::cxjourney.exceptions.DataQualityWarn
 
 
 def in_memory(table: pa.Table, rules: dict[str, Any], **reading: Any) -> bytes:
-    grains = {name: reading.pop(name) for name in ("grains",) if name in reading}
+    grains = {name: reading.pop(name) for name in ("grains", "analyses") if name in reading}
     log, _ = in_order_of_names(cx.InteractionLog.from_frame(table, **KEYS, **reading))
     return log.journeys(**rules).statistics(**grains).to_bytes()
 
@@ -46,7 +47,7 @@ def shard(table: pa.Table, rules: dict[str, Any], most: int, **further: Any) -> 
     names = ("own", "map_", "progress")
     how = {name: further.pop(name) for name in names if name in further}
     counting = _duckdb.Counting.of(KEYS, **rules, **further)
-    with duckdb.connect() as connection, _duckdb._folder() as folder:
+    with duckdb.connect() as connection, _duckdb.private_folder() as folder:
         connection.execute("SET TimeZone = 'America/New_York'")
         connection.register("given", table)
         relation = connection.table("given")
@@ -66,6 +67,21 @@ def test_copies_and_filters_give_the_bytes_of_the_whole(rules, reading, zone):
     assert shard(table, rules, 200, missing="drop", **reading, own=True) == whole
     assert shard(table, rules, 200, missing="drop", **reading) == whole
     assert shard(table, rules, 40, missing="drop", **reading, own=True) == whole
+
+
+@QUIET
+@pytest.mark.parametrize("zone", [None, "Asia/Tokyo"])
+def test_a_table_that_lacks_nothing_is_read_once(zone, monkeypatch):
+    rows = made_table(zone).to_pylist()
+    known = [row["at"] and (row["who"] or "").strip() and row["page"] for row in rows]
+    table = made_table(zone).filter(pa.array([bool(row) for row in known]))
+    rules = {"goal": "buy", "inactivity": LIMIT}
+    monkeypatch.setattr(_duckdb, "facts_of", None)
+    for reading in ({}, {"observed_until": "2024-04-02"}):
+        whole = in_memory(table, rules, **reading)
+        assert shard(table, rules, 10**6, **reading) == whole
+        assert shard(table, rules, 100, own=True, **reading) == whole
+        assert shard(table, rules, 100, **reading) == whole
 
 
 @QUIET
@@ -119,6 +135,40 @@ def test_the_big_log_in_a_pool_of_processes(shared):
         assert shard(table, rules, 300, map_=pool.map) == in_memory(table, rules)
 
 
+def joblib_map(function: Any, shards: Any) -> Any:
+    import joblib
+
+    return joblib.Parallel(n_jobs=2)(joblib.delayed(function)(one) for one in shards)
+
+
+@QUIET
+@pytest.mark.parametrize("pool", ["processes", pytest.param("joblib", marks=pytest.mark.spark)])
+def test_workers_that_are_other_processes(files, monkeypatch, pool):
+    monkeypatch.setattr(_duckdb, "ROWS", 1000)
+    rules = {"goal": "buy", "inactivity": LIMIT}
+    path = f"{files}/**/*.parquet"
+    if pool == "joblib":
+        found = cx.sharded.parquet(path, **KEYS, **rules, map=joblib_map)
+    else:
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
+            found = cx.sharded.parquet(path, **KEYS, **rules, map=workers.map)
+    assert found.to_bytes() == in_memory(rich_table(), rules)
+
+
+@QUIET
+def test_csv_by_duckdb(tmp_path, monkeypatch):
+    monkeypatch.setattr(_duckdb, "ROWS", 1000)
+    rules = {"goal": "buy", "inactivity": LIMIT}
+    table = rich_table()
+    for i, some in enumerate((table.slice(0, 1500), table.slice(1500))):
+        duckdb.from_arrow(some).write_csv(str(tmp_path / f"{i}.csv.gz"), compression="gzip")
+    types = {"who": "VARCHAR", "at": "TIMESTAMPTZ", "worth": "DOUBLE"}
+    rows = duckdb.read_csv(f"{tmp_path}/*.csv.gz", dtype=types)
+    columns = {"channel": "via", "value": "worth", "currency": "EUR"}
+    found = cx.sharded.relation(rows, **KEYS, **rules, **columns)
+    assert found.to_bytes() == in_memory(table, rules, **columns)
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     table = rich_table()
@@ -141,7 +191,7 @@ def test_files_of_parquet(files, monkeypatch):
             **KEYS,
             channel="via",
             **rules,
-            memory="200MB",
+            memory="400MB",
             progress=lambda i, n, done=done: done.append((i, n)),
         )
         assert found.to_bytes() == whole
@@ -159,8 +209,10 @@ def test_what_is_wrong_is_said_before_counting(files):
         cx.sharded.parquet(path, **{**KEYS, "customer": "wo"})
     with pytest.raises(InputFileError, match="no file"):
         cx.sharded.parquet(f"{files}/none/*.parquet", **KEYS)
-    with pytest.raises(InvalidValue, match="memory must be a size of at least 100 MB"):
+    with pytest.raises(InvalidValue, match="memory must be a size of at least 400 MB"):
         cx.sharded.parquet(path, **KEYS, memory="4")
+    with pytest.raises(InvalidValue, match="since Python and the libraries alone take 200"):
+        cx.sharded.parquet(path, **KEYS, memory="399MB")
     with pytest.raises(InvalidValue, match="currency must be a code"):
         cx.sharded.parquet(path, **KEYS, value="worth", currency="via")
     with pytest.raises(InvalidValue, match=r"column of customer= must be of strings"):
@@ -173,6 +225,28 @@ def test_what_is_wrong_is_said_before_counting(files):
         cx.sharded.relation(rich_table(), **KEYS)
     with pytest.raises(InvalidValue, match="attributes"):
         cx.sharded.parquet(path, **KEYS, attributes=["via"])
+
+
+@pytest.mark.slow
+@pytest.mark.native
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from /proc")
+@pytest.mark.parametrize(("memory", "most"), [("400MB", 400), ("600MB", 600)])
+def test_no_more_memory_is_taken_than_was_given(tmp_path, memory, most):
+    duckdb.sql(
+        "SELECT 'c' || (i * 7919 % 250000) AS who, TIMESTAMP '2026-01-01' + INTERVAL 9 SECOND * i"
+        " AS at, CASE WHEN i % 37 = 0 THEN 'buy' ELSE 'page ' || (i * i % 61) END AS page,"
+        " 'ch' || (i * 31 % 4) AS via FROM range(2000000) AS r(i)"
+    ).write_parquet(str(tmp_path / "events.parquet"))
+    script = (
+        "import cxjourney as cx, pathlib, re\n"
+        f"cx.sharded.parquet({str(tmp_path / 'events.parquet')!r}, **{KEYS!r}, channel='via',"
+        f" goal='buy', inactivity='3d', memory={memory!r})\n"
+        "status = pathlib.Path('/proc/self/status').read_text()\n"
+        "print(re.search(r'VmHWM:\\s+(\\d+) kB', status)[1])\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) / 1000 <= most
 
 
 def test_ties_are_told(files):
@@ -209,7 +283,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(files, tmp_path):
     script = (
         "import os, signal\n"
         "from cxjourney.sharded import _duckdb\n"
-        "with _duckdb._folder() as folder:\n"
+        "with _duckdb.private_folder() as folder:\n"
         "    (folder / 'copy').write_text('rows')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -218,7 +292,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(files, tmp_path):
     assert len(list(temporary.glob("*/copy"))) == 1
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_duckdb.tempfile, "tempdir", str(temporary))
-        with _duckdb._folder() as first, _duckdb._folder() as second:
+        with _duckdb.private_folder() as first, _duckdb.private_folder() as second:
             assert set(temporary.iterdir()) == {first, second}
     assert list(temporary.iterdir()) == []
 
@@ -250,3 +324,35 @@ def test_workers_of_dask(files, monkeypatch):
     with distributed.Client(n_workers=2, threads_per_worker=1, dashboard_address=":0") as client:
         found = cx.sharded.parquet(path, **KEYS, **rules, map=client.get_executor().map)
     assert found.to_bytes() == in_memory(rich_table(), rules)
+
+
+def test_analyses_are_counted_in_shards():
+    table = made_table("UTC")
+    rules, reading = MADE[0][0], {**MADE[0][1], "missing": "drop"}
+    steps = {"steps": ["web", "shop", "buy"], "within": timedelta(days=2)}
+    plan = {"analyses": {"funnel": steps, "lifecycle": {"period": "day"}}}
+    whole = in_memory(table, rules, **reading, **plan)
+    assert shard(table, rules, 100, **reading, **plan) == whole
+    found = cx.dropoff.funnel(cx.JourneyStatistics.from_bytes(whole), **steps)
+    assert found.n_units > 40
+    with pytest.raises(InvalidValue, match="at least one step"):
+        shard(table, rules, 100, **reading, analyses={"funnel": {"steps": []}})
+
+
+def test_an_interrupt_is_one_of_python_and_no_bar_is_drawn():
+    with connect("a test") as connection:
+        drawn = connection.sql("SELECT current_setting('enable_progress_bar')").fetchall()
+    assert drawn == [(False,)]
+    # DuckDB takes the interrupt for itself, and raises this in its place
+    with pytest.raises(KeyboardInterrupt), connect("a test"):
+        raise RuntimeError("Query interrupted")
+    with pytest.raises(RuntimeError, match="something else"), connect("a test"):
+        raise RuntimeError("something else")
+
+
+def test_a_misspelt_argument_is_told_with_the_nearest():
+    events = duckdb.sql("SELECT 'a' AS who, TIMESTAMP '2026-01-01' AS seen, 'web' AS page")
+    with pytest.raises(UnknownName, match=r"argument 'inactivty'.*did you mean 'inactivity'"):
+        cx.sharded.relation(
+            events, customer="who", timestamp="seen", touchpoint="page", inactivty="7d"
+        )

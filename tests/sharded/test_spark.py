@@ -8,14 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 import cxjourney as cx
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
 from cxjourney.sharded import _spark
 
-from .engines import KEYS, LIMIT, MADE, START, big_table, made_table
+from .engines import KEYS, LIMIT, MADE, START, big_table, in_two_files, made_table
 from .test_duckdb import in_memory, rich_table
 
 pytestmark = pytest.mark.filterwarnings(
@@ -28,9 +27,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 def frame_of(session: Any, table: pa.Table) -> Any:
     folder = tempfile.mkdtemp()
-    half = len(table) // 2
-    for i, part in enumerate((table.slice(half), table.slice(0, half))):
-        pq.write_table(part, f"{folder}/{i}.parquet", coerce_timestamps="us")
+    in_two_files(table, folder)
     return session.read.parquet(folder)
 
 
@@ -65,12 +62,12 @@ def test_the_big_log(spark, shared, monkeypatch):
 def test_a_task_that_fails_is_repeated_and_changes_nothing(spark, monkeypatch):
     of_batches = _spark._of_batches
 
-    def at_second_attempt(counting: Any, of: int, batches: Any) -> Any:
+    def at_second_attempt(counting: Any, of: int, batches: Any, *, sure: bool) -> Any:
         from pyspark import TaskContext
 
         if TaskContext.get().attemptNumber() == 0:
             raise RuntimeError("the machine is gone")
-        yield from of_batches(counting, of, batches)
+        yield from of_batches(counting, of, batches, sure=sure)
 
     monkeypatch.setattr(_spark, "_of_batches", at_second_attempt)
     # all but a few interactions are of one customer

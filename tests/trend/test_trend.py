@@ -442,6 +442,8 @@ def test_result_goes_to_json_and_back(steady: Journeys) -> None:
     found = trend(steady, "conversion_rate", by="month")
     assert Trend.from_dict(found.to_dict()).to_dict() == found.to_dict()
     assert "No date stands out" in repr(found)
+    assert repr(found).splitlines()[1] == "conversion_rate by month"
+    assert repr(trend(steady, "visits")).splitlines()[1] == "visits by week, in visits a day"
 
 
 def test_messages_name_what_there_is(steady: Journeys) -> None:

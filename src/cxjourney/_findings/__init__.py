@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cxjourney._findings._counted import FindingsCounts as FindingsCounts
 from cxjourney._findings._findings import findings
 from cxjourney._findings._pipeline import STEPS as STEPS
 from cxjourney._findings._results import Finding, Findings

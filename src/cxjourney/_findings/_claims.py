@@ -137,10 +137,7 @@ def retested(trials: Trials, claim: Claim, keep: Bools) -> tuple[float, float, f
 
 def _stratified(trials: Trials, own: Bools, others: Bools) -> StratifiedDifference:
     sides = (
-        CustomerSums.of(
-            trials.touchpoint[side], trials.customer[side], trials.event[side], trials.size
-        )
-        for side in (own, others)
+        trials.sums_of(np.where(side, trials.touchpoint, -1), trials.size) for side in (own, others)
     )
     return stratified_difference(*sides)
 
@@ -158,7 +155,7 @@ def segment_cells(trials: Trials) -> Iterator[Claim]:
         levels = len(attribute.values)
         code = attribute.code[trials.journey]
         cell = np.where(known & (code >= 0), trials.touchpoint * levels + code, -1)
-        sums = CustomerSums.of(cell, trials.customer, trials.event, k * levels)
+        sums = trials.sums_of(cell, k * levels)
         for level in range(levels):
             place = np.arange(k * levels)
             mine = place % levels == level
@@ -197,8 +194,9 @@ def handoffs(trials: Trials) -> Iterator[Claim]:
     c, k = len(names), trials.size
     usable = trials.known & (before >= 0) & (here >= 0)
     key = np.where(usable, (before * c + here) * k + trials.touchpoint, -1)
-    sums = CustomerSums.of(key, trials.customer, trials.event, c * c * k)
-    present = np.flatnonzero(np.bincount(key[usable] // k, minlength=c * c) >= FEWEST_VISITS)
+    sums = trials.sums_of(key, c * c * k)
+    met = np.bincount(sums.cell // k, sums.n, minlength=c * c)
+    present = np.flatnonzero(met >= FEWEST_VISITS)
     for pair in present.tolist():
         a, b = divmod(pair, c)
         if a == b:
@@ -248,21 +246,20 @@ def changes(trials: Trials) -> Iterator[Claim]:
     for x, rows in _by_touchpoint(trials, np.flatnonzero(trials.known)):
         if not fine[x]:
             continue
+        bucket, day, event = trials.bucket[rows], trials.day[rows], trials.event[rows]
         rise = rise_of(
-            trials.bucket[rows],
-            trials.day[rows],
-            trials.event[rows],
+            bucket,
+            day,
+            event,
             n_units=N_SCAN_BUCKETS,
             n_periods=trials.n_days,
             step=_WEEK,
             signs=signs,
-            common=common_spread(
-                trials.bucket[rows], trials.day[rows] // _WEEK, trials.event[rows]
-            ),
+            common=common_spread(bucket, day // _WEEK, event),
         )
         if rise.since < 0:
             continue
-        late = trials.day[rows] >= rise.since
+        late = day >= rise.since
         n, m = int(late.sum()), int((~late).sum())
         error = np.sqrt(
             sum(r * (1 - r) / max(s, 1) for r, s in ((rise.after, n), (rise.before, m)))
@@ -395,7 +392,7 @@ def excesses(trials: Trials, keep: Bools, *, ends: Bools, with_stages: bool) -> 
     Without the visits that are not in `keep`; `ends` are neither tested nor anybody's peers.
     """
     cell = np.where(keep & trials.known, trials.touchpoint, -1)
-    sums = CustomerSums.of(cell, trials.customer, trials.event, trials.size)
+    sums = trials.sums_of(cell, trials.size)
     usable = testable(sums) & ~ends
     group = np.where(usable, trials.stage if with_stages else 0, -1)
     sizes = np.bincount(group[group >= 0], minlength=trials.size)

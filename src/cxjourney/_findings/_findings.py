@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import numpy as np
 
-from cxjourney._findings._claims import END_RATE, FEWEST_UNITS, FEWEST_VISITS, KINDS, testable
+from cxjourney._findings._claims import (
+    END_RATE,
+    FEWEST_UNITS,
+    FEWEST_VISITS,
+    KINDS,
+    handoffs,
+    testable,
+)
+from cxjourney._findings._counted import CountedTrials
 from cxjourney._findings._gains import effect_interval, gain_of, hit_by, share_explained
-from cxjourney._findings._pipeline import NOTHING, Judged, Judgement, judge
+from cxjourney._findings._pipeline import CELLS, NOTHING, Judged, Judgement, judge
 from cxjourney._findings._results import Finding, Findings
 from cxjourney._findings._trials import DAY_US, Trials
 from cxjourney._findings._untested import Observation, deviations, mix_shift, observations
 from cxjourney._findings._words import (
-    KIND_NAMES,
     date_of,
     doubts_of,
     family_of,
@@ -30,21 +36,21 @@ from cxjourney._findings._words import (
 from cxjourney._stats.estimate import Estimate
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_count, check_level, check_names, check_number
-from cxjourney._support.words import counted, how_long
+from cxjourney._support.words import counted
+from cxjourney.domain import Outcome
 from cxjourney.exceptions import UnknownName
 from cxjourney.journeys import (
-    CONVERTED,
-    DROPPED,
+    JourneyStatistics,
     chain_figures,
-    check_journeys,
-    ended,
+    check_counted,
+    grid_notes,
     mean_value,
-    with_people,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from cxjourney._findings._claims import Claim
     from cxjourney._support.array_types import Bools
     from cxjourney.domain import JourneyBlueprint
     from cxjourney.journeys import Journeys, SegmentBy
@@ -64,14 +70,24 @@ _ASSUMPTION = (
     "the selection of large ones, and gains of overlapping findings do not add up."
 )
 _FOLLOWED = (
-    "Shares of exits here are those of visits that were followed for the whole inactivity limit. "
-    "The exit probability of `dropoff.exits` also uses visits that were followed for less, so it "
-    "can differ a little."
+    "Shares of exits here are those of visits that were followed long enough, for the whole "
+    "inactivity limit where there is one. The exit probability of `dropoff.exits` also uses visits "
+    "that were followed for less, so it can differ a little."
+)
+_NO_ROWS = "Look at journeys of some customers: statistics that add up know of none."
+_COUNTED = (
+    "These are statistics that add up. Customers are in 64 buckets, each of which counts as one: "
+    "findings of journeys are mostly surer. Whether the first days of the record are complete is "
+    "not looked at. Journeys and customers are all that come by a touchpoint or switch."
+)
+_UNTESTED = (
+    "segments, changes since a date, conversions later on, incidents, loops, waits, low points and "
+    "shifts of the mix need the rows of journeys"
 )
 
 
 def findings(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     segments: Sequence[SegmentBy] | None = None,
     value: float | None = None,
@@ -86,7 +102,9 @@ def findings(
     Parameters
     ----------
     journeys
-        The journeys, with a goal, times, and outcomes that say when one is over.
+        The journeys, with a goal, times, and outcomes that say when one is over; or statistics of
+        them, counted with `analyses={"findings": {}}` and an inactivity limit: exits beyond the
+        peers' and hand-offs are tested, and `untested` says what needs rows.
     segments
         Attributes whose segments are compared; None takes those of customers, and those of
         interactions that are known when a journey begins, with 2 to 20 values; numbers are cut at
@@ -135,17 +153,21 @@ def findings(
     >>> sorted(f.where for f in found)[:2]
     ['app → web', 'cart']
     """
-    check_journeys(journeys).require_determined("findings")
-    journeys.require_times("findings")
+    counted_ones = check_counted(journeys, segments=segments, blueprint=blueprint)
+    counted_ones.require_determined("findings")
     check_level(level)
     check_count(n, "n")
     expected = check_names(expected_exits, "expected_exits")
-    trials = Trials.of(journeys, segments)
+    if isinstance(counted_ones, JourneyStatistics):
+        rows, trials = None, cast("Trials", CountedTrials.of(counted_ones))
+    else:
+        counted_ones.require_times("findings")
+        trials = rows = Trials.of(counted_ones, segments)
     for name in expected:
         if name not in trials.names:
             raise UnknownName.among("expected_exits", name, trials.names, where="the journeys")
-    chain_figures(journeys)  # refuses a goal that does not end a journey
-    worth = mean_value(journeys) if value is None else float(check_number(value, "value"))
+    chain_figures(counted_ones)  # refuses a goal that does not end a journey
+    worth = mean_value(counted_ones) if value is None else float(check_number(value, "value"))
     sums = trials.sums
     stated = np.isin(np.array(trials.names, dtype=object), expected)
     with np.errstate(invalid="ignore"):
@@ -153,8 +175,9 @@ def findings(
     nothing = _nothing_to_find(trials)
     found = NOTHING
     if not nothing:
-        found = judge(trials, ends=stated | enders, rate=1 - level, begin=begin)
-    mix, shifted = mix_shift(trials, level=level)
+        parts = CELLS if rows else (handoffs,)
+        found = judge(trials, ends=stated | enders, rate=1 - level, begin=begin, parts=parts)
+    mix, shifted = mix_shift(rows, level=level) if rows else (Table({}), [])
     ranked = [_finding(trials, one, found, worth, level) for one in found.sure]
     ranked.sort(key=lambda one: -one[0].gain.low)
     apart = [
@@ -163,9 +186,9 @@ def findings(
         if one.carried_by is None and one.adjusted <= _WORTH_WATCHING and one.claim.p <= _WATCHED_P
     ]
     sure, watching = ([one for one, _ in part] for part in (ranked, apart))
-    seen = [] if nothing else [*shifted, *observations(trials, level=level)]
-    if blueprint is not None and not nothing:
-        seen += deviations(trials, blueprint, level=level)
+    seen = [*shifted, *observations(rows, level=level)] if rows and not nothing else []
+    if rows and blueprint is not None and not nothing:
+        seen += deviations(rows, blueprint, level=level)
     told = [_observed(trials, one, level) for one in seen]
     watching = [*watching[:n], *told[: max(0, n - len(watching[:n]))]]
     tests = Table(
@@ -185,7 +208,11 @@ def findings(
         level=level,
         notes=()
         if nothing
-        else (*_first(ranked + apart, level), *_said(trials, sure, found, n, level)),
+        else (
+            *_first(ranked + apart, level),
+            *(_of_rows(rows) if rows else (_COUNTED, *grid_notes(counted_ones))),
+            *_said(sure, found, n, level),
+        ),
     )
 
 
@@ -209,8 +236,8 @@ def _first(found: list[tuple[Finding, float]], level: float) -> list[str]:
 def _nothing_to_find(trials: Trials) -> str:
     """Return why nothing is looked for; "" where something is."""
     journeys = trials.journeys
-    won = int(np.count_nonzero(journeys.outcome == CONVERTED))
-    lost = int(np.count_nonzero(journeys.outcome == DROPPED)) - journeys.n_dropped_after_goal
+    won = journeys.outcomes[Outcome.CONVERTED]
+    lost = journeys.outcomes[Outcome.DROPPED] - journeys.n_dropped_after_goal
     if not won:
         return "No journey has reached the goal, so what keeps journeys from it cannot be told."
     if lost <= _NOTHING * (won + lost):
@@ -224,16 +251,15 @@ def _nothing_to_find(trials: Trials) -> str:
 def _headline(sure: list[Finding], found: Judgement) -> str:
     number = sum(found.tested.values())
     if not sure:
-        return f"Nothing is surely wrong: none of {number:,} tests stands out."
+        return f"None of {number:,} tests stands out, so nothing is sure to be wrong."
     are = "1 finding is" if len(sure) == 1 else f"{len(sure)} findings are"
     if sure[0].gain.low < _SHOWN_GAIN:
         return f"{are} sure, out of {number:,} tests, but no gain can be shown. {sure[0].sentence}"
     return f"{are} sure, out of {number:,} tests. The first: {sure[0].sentence}"
 
 
-def _said(
-    trials: Trials, sure: list[Finding], found: Judgement, n: int, level: float
-) -> tuple[str, ...]:
+def _of_rows(trials: Trials) -> list[str]:
+    """Return what must be said of what was found in rows."""
     notes = []
     if trials.begin_us > trials.first_us:
         notes.append(
@@ -249,6 +275,11 @@ def _said(
             "yet. Changes, incidents and the last quarter are therefore not tested; with an "
             "inactivity limit they would be."
         )
+    return [*notes, f"Later conversions are counted within {trials.within}."]
+
+
+def _said(sure: list[Finding], found: Judgement, n: int, level: float) -> tuple[str, ...]:
+    notes = []
     if not found.with_stages:
         notes.append(
             "No stage has enough touchpoints to compare, so no excess over peers is claimed: exits "
@@ -260,7 +291,6 @@ def _said(
             "average. They are ranked by the lower end of the gain (gain_low)."
         ),
         _ASSUMPTION,
-        f"Later conversions are counted within {how_long(timedelta(days=trials.window))}.",
         _FOLLOWED,
     ]
     if len(sure) > n:
@@ -288,6 +318,7 @@ def _finding(
     made = _made(
         trials,
         inside,
+        claim,
         kind=kind_of(claim, with_stages=found.with_stages),
         certainty="sure" if judged.sure else "worth watching",
         where=place_of(trials, claim),
@@ -296,8 +327,9 @@ def _finding(
         until=date_of(trials, claim.until),
         sentence=sentence_of(trials, judged, with_stages=found.with_stages),
         effect=_estimate("effect", effect_interval(judged, level), level, "fraction", claim.n),
+        rate=Estimate(value=claim.rate, unit="fraction", name=_RATES[claim.outcome], n=claim.n),
         gain=gain,
-        money=_money(gain, worth, trials.journeys.log.currency or ""),
+        money=_money(gain, worth, _currency(trials)),
         adjusted_p=judged.adjusted,
         unusual=judged.unusual,
         share_explained=share,
@@ -306,7 +338,7 @@ def _finding(
             *([_NO_GAIN] if judged.sure and gain.low < _SHOWN_GAIN else []),
         ),
         doubts=tuple(doubts_of(judged, with_stages=found.with_stages)),
-        next_steps=tuple(next_of(trials, judged)),
+        next_steps=tuple(next_of(trials, judged)) if isinstance(trials, Trials) else (_NO_ROWS,),
     )
     return made, error
 
@@ -316,7 +348,8 @@ def _observed(trials: Trials, seen: Observation, level: float) -> Finding:
     return _made(
         trials,
         seen.visits,
-        kind=KIND_NAMES.get(seen.kind, seen.kind),
+        None,
+        kind=seen.kind,
         certainty="worth watching",
         where=trials.names[seen.touchpoint] if seen.touchpoint >= 0 else "everywhere",
         sentence=seen.sentence,
@@ -328,6 +361,7 @@ def _observed(trials: Trials, seen: Observation, level: float) -> Finding:
     )
 
 
+_RATES = {"exit": "exit_rate", "conversion": "conversion_after"}
 _METHODS = {
     "effect": "t by customer",
     "gain": "median-unbiased after selection",
@@ -349,6 +383,13 @@ def _estimate(name: str, ends: Sequence[float], level: float, unit: str, n: int 
     )
 
 
+def _currency(trials: Trials) -> str:
+    counted_ones: Journeys | JourneyStatistics = trials.journeys
+    if isinstance(counted_ones, JourneyStatistics):
+        return counted_ones.currency or ""
+    return counted_ones.log.currency or ""
+
+
 def _money(gain: Estimate, worth: float, currency: str) -> Estimate | None:
     if not math.isfinite(worth):
         return None
@@ -356,18 +397,13 @@ def _money(gain: Estimate, worth: float, currency: str) -> Estimate | None:
     return attrs.evolve(gain, value=value, low=low, high=high, unit=currency, name="money")
 
 
-def _made(trials: Trials, inside: Bools, **fields: Any) -> Finding:
+def _made(trials: Trials, inside: Bools, claim: Claim | None, **fields: Any) -> Finding:
     """Return a finding about some visits; Any: the fields of `Finding`, as they are given."""
-    hit, journeys = np.unique(trials.journey[inside]), trials.journeys
+    journeys, customers = trials.hit(inside, claim)
     finding = Finding(
-        n_visits=int(np.count_nonzero(inside)),
-        n_journeys=len(hit),
-        n_customers=len(np.unique(trials.customer[inside])),
-        **fields,
+        n_visits=trials.count(inside), n_journeys=journeys, n_customers=customers, **fields
     )
-    mask = np.zeros(len(journeys.outcome), dtype=np.bool_)
-    mask[hit] = True
-    return with_people(finding, journeys, lambda _, __, outcome: mask & ended(journeys, outcome))
+    return trials.told(finding, inside)
 
 
 def _ends(trials: Trials, which: Bools) -> Table:
@@ -380,7 +416,7 @@ def _ends(trials: Trials, which: Bools) -> Table:
             "argument": [f"expected_exits=[{trials.names[x]!r}]" for x in places.tolist()],
         },
         formats={"exit_probability": "percent"},
-        backend=trials.journeys.log.backend,
+        backend=trials.journeys.backend,
     )
 
 
@@ -394,16 +430,19 @@ def _untested(trials: Trials, found: Judgement) -> Table:
         if sums.trials[x] < FEWEST_VISITS:
             reason = f"fewer than {FEWEST_VISITS} visits have come to an end"
         elif sums.units[x] < FEWEST_UNITS:
-            reason = f"its visits count as {sums.units[x]:.1f} customers of equal weight"
+            reason = f"its visits count as {sums.units[x]:.1f} {trials.units} of equal weight"
         elif not fine[x]:
-            reason = f"one customer has {100 * sums.largest_share[x]:.0f}% of its visits"
+            reason = f"one {trials.unit} has {100 * sums.largest_share[x]:.0f}% of its visits"
         elif found.tested and not found.excess_tested[x]:
             reason = "too few peers for its excess; all else was tested"
         else:
             continue
         rows.append((trials.names[x], int(sums.trials[x]), reason))
+    if not isinstance(trials, Trials):
+        rows.append(("everywhere", int(sums.trials.sum()), _UNTESTED))
     names, visits, reasons = zip(*rows, strict=True) if rows else ((), (), ())
     return Table(
         {"touchpoint": names, "visits": np.array(visits, dtype=np.int64), "reason": reasons},
-        backend=trials.journeys.log.backend,
+        formats={"reason": "sentence"},
+        backend=trials.journeys.backend,
     )

@@ -44,7 +44,7 @@ def gain_of(
     from scipy.special import ndtri
 
     claim = judged.claim
-    total = float(np.count_nonzero(inside)) * loss_per_visit(trials, claim, inside)
+    total = float(trials.count(inside)) * loss_per_visit(trials, claim, inside)
     z = float(-ndtri(max(claim.p, _SMALLEST)))
     cut = float(-ndtri(min(max(judged.cut, _SMALLEST), 0.5))) if judged.sure else 0.0
     if not judged.sure:

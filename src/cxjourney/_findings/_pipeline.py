@@ -22,14 +22,13 @@ from cxjourney._findings._claims import (
     segment_cells,
     segment_difference,
 )
-from cxjourney._stats.customer_sums import CustomerSums
 from cxjourney._stats.multiplicity import Budget, budget_of, kind_weights
 from cxjourney._stats.predictive import common_shift, logit_covariance, logits, unusual
 from cxjourney._stats.significance import false_discovery
 from cxjourney._support.array_types import Bools, Floats, Ints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from cxjourney._findings._trials import Trials
 
@@ -90,9 +89,17 @@ STEPS = (
 )
 """What is looked for, in order."""
 
+CELLS = (segment_cells, handoffs, changes, downstream, incidents)
+"""What finds it, but for touchpoints."""
+
 
 def judge(
-    trials: Trials, *, ends: Bools, rate: float, begin: Callable[[str], None] | None = None
+    trials: Trials,
+    *,
+    ends: Bools,
+    rate: float,
+    begin: Callable[[str], None] | None = None,
+    parts: tuple[Callable[[Trials], Iterable[Claim]], ...] = CELLS,
 ) -> Judgement:
     """Return which claims are sure if the false-discovery rate may be `rate`.
 
@@ -105,7 +112,6 @@ def judge(
     with_stages = bool(np.bincount(trials.stage[(trials.stage >= 0) & ~ends]).max(initial=0) > 3)
     everything = np.ones(len(trials.touchpoint), dtype=np.bool_)
     cells: list[Claim] = []
-    parts = (segment_cells, handoffs, changes, downstream, incidents)
     for step, part in zip_longest(STEPS, parts):
         if begin is not None:
             begin(step)
@@ -201,7 +207,7 @@ def _accepted(
             shared = mine & taken
             if shared.any():
                 _, _, p = retested(trials, claim, ~taken)
-                if p > _STILL or np.count_nonzero(mine & ~taken) < _FEWEST_IN_CELL:
+                if p > _STILL or trials.count(mine & ~taken) < _FEWEST_IN_CELL:
                     carried[i] = _carrier(trials, before, mine)
                     continue
         elif claim.outcome == "conversion" and before:
@@ -250,7 +256,7 @@ def _tail(z: float) -> float:
 
 
 def _carrier(trials: Trials, before: list[Claim], mine: Bools) -> Claim:
-    return max(before, key=lambda one: np.count_nonzero(cell_of(trials, one) & mine))
+    return max(before, key=lambda one: trials.count(cell_of(trials, one) & mine))
 
 
 def _representative(trials: Trials, claims: list[Claim], lead: int, listed: set[int]) -> int:
@@ -271,8 +277,7 @@ def loss_per_visit(trials: Trials, claim: Claim, inside: Bools) -> float:
     """Return the conversions that are lost with each visit of a claim's cell."""
     if claim.outcome == "conversion":
         return claim.effect
-    n = max(int(np.count_nonzero(inside)), 1)
-    return claim.effect * float(trials.onward[trials.touchpoint[inside]].sum()) / n
+    return claim.effect * trials.lost(inside) / max(trials.count(inside), 1)
 
 
 def _explained(trials: Trials, claim: Claim, before: list[Claim]) -> float:
@@ -300,12 +305,7 @@ def _level_spread(trials: Trials, claim: Claim) -> tuple[Claim, tuple[int, ...]]
     code = attribute.code[trials.journey]
     usable = trials.known & (code >= 0)
     own, rest = (
-        CustomerSums.of(
-            np.where(usable & side, trials.touchpoint, -1),
-            trials.customer,
-            trials.event,
-            trials.size,
-        )
+        trials.sums_of(np.where(usable & side, trials.touchpoint, -1), trials.size)
         for side in (code == claim.level, code != claim.level)
     )
     there = np.flatnonzero((own.trials >= 20) & (rest.trials >= 20))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from shlex import quote
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -48,6 +49,9 @@ class Finding(WithPeople):
         The finding in a sentence.
     effect
         How much worse, as a difference of shares.
+    rate
+        The share itself: "exit_rate", of visits that are exits, or "conversion_after", of journeys
+        that reach the goal later on, as its name says; None where no test stands behind it.
     n_visits, n_journeys, n_customers
         How many are hit.
     gain
@@ -81,6 +85,7 @@ class Finding(WithPeople):
     until: str = ""
     sentence: str
     effect: Estimate
+    rate: Estimate | None = None
     n_visits: int
     n_journeys: int
     n_customers: int
@@ -274,15 +279,33 @@ def _rows(found: Sequence[Finding], backend: str | None) -> Table:
     return Table(columns, formats=percent | whole, backend=backend)
 
 
+def _labels(found: Sequence[Finding]) -> list[str]:
+    """Return where each is, and where several are in one place also what, and since when."""
+    labels = [f"{one.where} {one.who}".strip() for one in found]
+    further = (
+        [f", {one.kind}" for one in found],
+        [f" since {one.since}" if one.since else "" for one in found],
+        [f" until {one.until}" if one.until else "" for one in found],
+        [f" ({number})" for number in range(1, len(found) + 1)],
+    )
+    for more in further:
+        times = Counter(labels)
+        labels = [a + b if times[a] > 1 else a for a, b in zip(labels, more, strict=True)]
+    return labels
+
+
 def _draw(found: Sequence[Finding], title: str, ax: Axes | None) -> Axes:
     return plot.forest(
-        [f"{f.where} {f.who}".strip() for f in found],
+        _labels(found),
         [f.gain.value for f in found],
         [f.gain.low for f in found],
         [f.gain.high for f in found],
         n=[f.n_journeys for f in found],
         reference=0.0,
-        label="conversions to be won",
+        label="conversions to be won, with their interval",
+        caption="What would be won if the problem were gone; n is the number of journeys hit."
+        if found
+        else "No finding is sure.",
         title=title,
         ax=ax,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import attrs
 import numpy as np
@@ -12,24 +13,30 @@ from cxjourney._stats.aalen_johansen import MOVED, OPEN
 from cxjourney._stats.customer_sums import CustomerSums
 from cxjourney._stats.landmark import usual_window
 from cxjourney._support.array_types import Bools, Floats, Ints
+from cxjourney._support.words import how_long
 from cxjourney.domain import MISSING
 from cxjourney.exceptions import UnknownName
 from cxjourney.journeys import (
     Journeys,
+    JourneyStatistics,
     Visits,
     chain_figures,
+    ended,
+    first_bytes_of,
     grain_codes,
     graph_of,
     segments_of,
     statistics_of,
     until_goal_us,
     visits_of,
+    with_people,
 )
-from cxjourney.kernels import md5_first_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cxjourney._findings._claims import Claim
+    from cxjourney._findings._results import Finding
     from cxjourney.journeys import SegmentBy
 
 DAY_US = 86_400_000_000
@@ -68,12 +75,65 @@ def _known_at_entry(journeys: Journeys) -> list[SegmentBy]:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Trials:
+class Places:
+    """The touchpoints of journeys, or of statistics of them, and what follows a visit of each."""
+
+    journeys: Journeys | JourneyStatistics
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the touchpoints."""
+        return statistics_of(self.journeys).names
+
+    @property
+    def size(self) -> int:
+        """Number of touchpoints."""
+        return len(self.names)
+
+    @cached_property
+    def stage(self) -> Ints:
+        """Stage of each touchpoint, as a number; -1 where it has none of its own."""
+        graph = graph_of(self.journeys)
+        stages = [str(graph.nodes[name].get("stage", "")) for name in self.names]
+        order = {stage: i for i, stage in enumerate(dict.fromkeys(s for s in stages if s))}
+        return np.array([order.get(stage, -1) for stage in stages], dtype=np.int64)
+
+    @cached_property
+    def onward(self) -> Floats:
+        """Conversions that one visit more that goes on would bring, by touchpoint: h / (1 - e)."""
+        hitting = chain_figures(self.journeys).hitting.whole
+        found = statistics_of(self.journeys)
+        leaves = found.target == self.size + 2
+        stays = 1 - found.silence
+        stays -= np.bincount(found.source[leaves], found.probability[leaves], minlength=self.size)
+        return np.where(stays > 0, hitting / np.where(stays > 0, stays, 1.0), 0.0)
+
+    @cached_property
+    def nearness(self) -> tuple[Floats, Floats]:
+        """Probability of conversion after each touchpoint, given that one goes on; its variance."""
+        found = statistics_of(self.journeys)
+        k = self.size
+        hitting = np.concatenate([chain_figures(self.journeys).hitting.whole, [np.nan, 1.0, 0.0]])
+        on = found.target != k + 2
+        source, mass = found.source[on], found.probability[on]
+        h = hitting[found.target[on]]
+        total = np.maximum(np.bincount(source, mass, minlength=k), 1e-12)
+        g = np.bincount(source, mass * h, minlength=k) / total
+        square = np.bincount(source, mass * h * h, minlength=k) / total
+        n = np.bincount(source, found.count[on], minlength=k)
+        return g, np.maximum(square - g * g, 0.0) / np.maximum(n, 1)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Trials(Places):
     """All visits of journeys, with what the tests ask of them."""
 
     journeys: Journeys  # the journeys
     visits: Visits  # their visits
     attributes: tuple[Attribute, ...]  # the attributes whose segments are tested
+
+    unit: ClassVar[str] = "customer"
+    units: ClassVar[str] = "customers"
 
     @classmethod
     def of(cls, journeys: Journeys, segments: Sequence[SegmentBy] | None) -> Trials:
@@ -99,16 +159,6 @@ class Trials:
         return cls(journeys=journeys, visits=visits_of(journeys), attributes=tuple(found))
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the touchpoints."""
-        return self.visits.names
-
-    @property
-    def size(self) -> int:
-        """Number of touchpoints."""
-        return len(self.visits.names)
-
-    @property
     def touchpoint(self) -> Ints:
         """Touchpoint of each visit."""
         return self.visits.node
@@ -126,7 +176,7 @@ class Trials:
     @cached_property
     def bucket(self) -> Ints:
         """Bucket of each visit's customer, 0 … 255 by the hash of the id."""
-        return md5_first_bytes(self.journeys.log.customer_ids).astype(np.int64)[self.customer]
+        return first_bytes_of(self.journeys.log)[self.customer].astype(np.int64)
 
     @cached_property
     def time_us(self) -> Ints:
@@ -243,16 +293,31 @@ class Trials:
     @cached_property
     def sums(self) -> CustomerSums:
         """Exits by touchpoint and customer, of visits that were followed long enough."""
-        cell = np.where(self.known, self.touchpoint, -1)
-        return CustomerSums.of(cell, self.customer, self.event, self.size)
+        return self.sums_of(np.where(self.known, self.touchpoint, -1), self.size)
 
-    @cached_property
-    def stage(self) -> Ints:
-        """Stage of each touchpoint, as a number; -1 where it has none of its own."""
-        graph = graph_of(self.journeys)
-        stages = [str(graph.nodes[name].get("stage", "")) for name in self.names]
-        order = {stage: i for i, stage in enumerate(dict.fromkeys(s for s in stages if s))}
-        return np.array([order.get(stage, -1) for stage in stages], dtype=np.int64)
+    def sums_of(self, cell: Ints, size: int) -> CustomerSums:
+        """Return exits by cell and customer; visits of a negative cell are left out."""
+        return CustomerSums.of(cell, self.customer, self.event, size)
+
+    def count(self, inside: Bools) -> int:
+        """Return how many visits are inside."""
+        return int(np.count_nonzero(inside))
+
+    def hit(self, inside: Bools, _claim: Claim | None) -> tuple[int, int]:
+        """Return how many journeys and customers some visits are of."""
+        return len(np.unique(self.journey[inside])), len(np.unique(self.customer[inside]))
+
+    def told(self, finding: Finding, inside: Bools) -> Finding:
+        """Return a finding that knows the journeys of the visits that it is about."""
+        mask = np.zeros(len(self.journeys.outcome), dtype=np.bool_)
+        mask[self.journey[inside]] = True
+        return with_people(
+            finding, self.journeys, lambda _, __, outcome: mask & ended(self.journeys, outcome)
+        )
+
+    def lost(self, inside: Bools) -> float:
+        """Return the conversions that visits would bring if they all went on."""
+        return float(self.onward[self.touchpoint[inside]].sum())
 
     @cached_property
     def channels(self) -> tuple[tuple[str, ...], Ints, Ints] | None:
@@ -299,27 +364,7 @@ class Trials:
         observed = (self.until_us - self.first_us) / DAY_US
         return usual_window(took, observed) if len(took) else 0.0
 
-    @cached_property
-    def onward(self) -> Floats:
-        """Conversions that one visit more that goes on would bring, by touchpoint: h / (1 - e)."""
-        hitting = chain_figures(self.journeys).hitting.whole
-        found = statistics_of(self.journeys)
-        leaves = found.target == self.size + 2
-        stays = 1 - found.silence
-        stays -= np.bincount(found.source[leaves], found.probability[leaves], minlength=self.size)
-        return np.where(stays > 0, hitting / np.where(stays > 0, stays, 1.0), 0.0)
-
-    @cached_property
-    def nearness(self) -> tuple[Floats, Floats]:
-        """Probability of conversion after each touchpoint, given that one goes on; its variance."""
-        found = statistics_of(self.journeys)
-        k = self.size
-        hitting = np.concatenate([chain_figures(self.journeys).hitting.whole, [np.nan, 1.0, 0.0]])
-        on = found.target != k + 2
-        source, mass = found.source[on], found.probability[on]
-        h = hitting[found.target[on]]
-        total = np.maximum(np.bincount(source, mass, minlength=k), 1e-12)
-        g = np.bincount(source, mass * h, minlength=k) / total
-        square = np.bincount(source, mass * h * h, minlength=k) / total
-        n = np.bincount(source, found.count[on], minlength=k)
-        return g, np.maximum(square - g * g, 0.0) / np.maximum(n, 1)
+    @property
+    def within(self) -> str:
+        """The same in words."""
+        return how_long(timedelta(days=self.window))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.landmark import LandmarkDifference, Landmarks
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.table import Table, format_value
-from cxjourney._support.words import how_long
 from cxjourney.journeys import segments_of, units_of
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ _DAY_S = 86_400
 class Observation:
     """Something that comes with fewer conversions, without a null that could make it sure."""
 
-    kind: str  # "loop", "wait", "low point", "expectation gap", "deviation" or "mix"
+    kind: str  # its name, as that of a finding
     touchpoint: int  # where; -1 everywhere
     sentence: str  # what was seen
     visits: Bools  # the visits that it is about
@@ -84,7 +82,7 @@ def deviations(trials: Trials, blueprint: JourneyBlueprint, *, level: float) -> 
         place = trials.names.index(step) if step in trials.names else -1
         seen.append(
             Observation(
-                kind="deviation",
+                kind="deviation from the blueprint",
                 touchpoint=place,
                 sentence=f"Of journeys in which {step} is {kind.replace('_', ' ')}, unlike in the "
                 f"blueprint, {100 * less:.1f} points fewer convert.",
@@ -116,7 +114,7 @@ def _worst(trials: Trials, kind: str, mine: Bools, among: Bools, level: float) -
         place = trials.touchpoint[rows - 1]
     order = np.argsort(place, kind="stable")
     bounds = np.searchsorted(place[order], np.arange(trials.size + 1))
-    found, tested, within = [], 0, how_long(timedelta(days=trials.window))
+    found, tested = [], 0
     for x, (a, b) in enumerate(pairwise(bounds.tolist())):
         some = rows[order[a:b]]
         first = mine[some]
@@ -136,7 +134,7 @@ def _worst(trials: Trials, kind: str, mine: Bools, among: Bools, level: float) -
                 kind=kind,
                 touchpoint=x,
                 sentence=f"{start}, {-100 * d.value:.1f} points fewer reach the goal within "
-                f"{within} than otherwise.",
+                f"{trials.within} than otherwise.",
                 visits=visits,
                 effect=-d.value,
                 low=-d.value - half,
@@ -262,7 +260,7 @@ def _shifted(trials: Trials, table: Table) -> list[Observation]:
     rates = float(np.asarray(table["rates"])[i])
     return [
         Observation(
-            kind="mix",
+            kind="shift of the mix",
             touchpoint=-1,
             sentence="Fewer journeys convert in the second half because other customers come "
             f"(by {row['by']}): the mix changes the rate by {100 * mix[i]:.1f} points, the rates "

@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cxjourney._findings._trials import DAY_US
 from cxjourney._support.table import format_value
-from cxjourney._support.words import how_long
 
 if TYPE_CHECKING:
     from cxjourney._findings._claims import Claim
     from cxjourney._findings._pipeline import Judged
     from cxjourney._findings._trials import Trials
 
-_UNEXPECTED = "more exits than expected"
 _SLOW = "slow change"
-KIND_NAMES = {
+_NAMES = {
     "excess": "more exits than at peers",
     "handoff": "hand-off that loses",
     "segment": "segment that fares worse",
     "change": "change since a date",
     "downstream": "fewer conversions later on",
     "incident": "incident",
-    "mix": "shift of the mix",
-    "deviation": "deviation from the blueprint",
 }
 
 
 def kind_of(claim: Claim, *, with_stages: bool) -> str:
-    """Return the name of the kind of a claim; without stages there are no peers to exceed."""
-    if claim.kind == "excess" and not with_stages:
-        return _UNEXPECTED
-    return _SLOW if claim.slow else KIND_NAMES[claim.kind]
+    """Return the name of the kind of a claim."""
+    return _SLOW if claim.slow else _name(claim.kind, with_stages=with_stages)
 
 
 def family_of(kind: str, *, with_stages: bool) -> str:
     """Return the name of the tests of a kind."""
-    if kind == "incident":
-        return f"{KIND_NAMES[kind]} or {_SLOW}"
-    return _UNEXPECTED if kind == "excess" and not with_stages else KIND_NAMES[kind]
+    name = _name(kind, with_stages=with_stages)
+    return f"{name} or {_SLOW}" if kind == "incident" else name
+
+
+def _name(kind: str, *, with_stages: bool) -> str:
+    if kind == "excess" and not with_stages:  # there are no peers to exceed
+        return "more exits than expected"
+    return _NAMES[kind]
 
 
 def date_of(trials: Trials, day: int) -> str:
@@ -90,21 +89,22 @@ def sentence_of(trials: Trials, judged: Judged, *, with_stages: bool) -> str:
             f"After the switch {where}, {rate} of visits are exits, {more} more than after "
             "arrivals from the same channel."
         )
-    within = how_long(timedelta(days=trials.window))
     at = "At nearly all touchpoints" if where == "everywhere" else f"At {where}"
     lost, more = f"{rate} of visits{those} are exits", f"{more} more"
     if claim.outcome == "conversion":
         at, more = f"After {where}", f"{_points(claim.effect)} fewer"
-        lost = f"{rate} of journeys{those} reach the goal within {within}"
+        lost = f"{rate} of journeys{those} reach the goal within {trials.within}"
     if claim.kind in {"segment", "downstream"} and those:
         return f"{at}, {lost}, {more} than of the others."
     since = date_of(trials, claim.since)
     if claim.slow:
         return f"{at}, {lost}, {more} than before: a slow change, mostly since {since}."
+    when, than = f"since {since}", "before"
     if claim.until >= 0:
-        to = date_of(trials, claim.until)
-        return f"{at}, {lost} from {since} to {to}, {more} than expected."
-    return f"{at}, {lost} since {since}, {more} than before."
+        when, than = f"from {since} to {date_of(trials, claim.until)}", "expected"
+    if claim.outcome == "conversion":  # the dates are those of visits, not of conversions
+        return f"{at} {when}, {lost}, {more} than {than}."
+    return f"{at}, {lost} {when}, {more} than {than}."
 
 
 def reasons_of(trials: Trials, judged: Judged, explained: str, share: float) -> list[str]:
@@ -113,8 +113,8 @@ def reasons_of(trials: Trials, judged: Judged, explained: str, share: float) -> 
     reasons = [
         (
             f"It rests on {claim.n:,} visits, which count as those of "
-            f"{min(claim.units, claim.n):,.0f} equally active customers; p = {claim.p:.2g}, or "
-            f"{judged.adjusted:.2g} when corrected for all tests."
+            f"{min(claim.units, claim.n):,.0f} equally active {trials.units}; "
+            f"p = {claim.p:.2g}, or {judged.adjusted:.2g} when corrected for all tests."
         )
     ]
     if claim.kind == "excess":

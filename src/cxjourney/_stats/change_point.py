@@ -12,7 +12,7 @@ from cxjourney._stats.extremes import random_signs, tail_p
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cxjourney._support.array_types import Floats
+    from cxjourney._support.array_types import Bools, Floats
 
 _EDGE = 0.05
 _FEWEST_WEEKS = 8
@@ -47,6 +47,7 @@ def rise_of(
     step: int = 1,
     signs: Floats | None = None,
     common: tuple[float, float] = (1.0, np.inf),
+    weight: NDArray[np.integer] | None = None,
 ) -> Rise:
     """Return the rise of a rate, or of a mean, since the most likely date.
 
@@ -56,19 +57,22 @@ def rise_of(
     [.05, .95]. The same from deviations whose signs are drawn customer by customer gives the null
     distribution of the maximum. Only each `step`-th boundary between periods is tested; the date is
     the best of all. `common` is what `common_spread` returns: deviations vary by so much more than
-    signs of customers say, and that was estimated with so many degrees of freedom.
+    signs of customers say, and that was estimated with so many degrees of freedom. An entry stands
+    for `weight` rows that are alike, or for one.
     """
-    n_all = len(event)
-    rate = float(np.mean(event)) if n_all else 0.0
-    variance = float(np.var(event)) if n_all else 0.0  # e (1 - e) of events
+    n_all = len(event) if weight is None else int(weight.sum())
+    rate = float(np.average(event, weights=weight)) if n_all else 0.0
+    squares = (np.asarray(event, dtype=np.float64) - rate) ** 2
+    variance = float(np.average(squares, weights=weight)) if n_all else 0.0  # e (1 - e) of events
     if not variance > 0:
         return NONE
-    trials = np.cumsum(np.bincount(period, minlength=n_periods))[:-1]
+    trials = np.cumsum(np.bincount(period, weight, minlength=n_periods))[:-1]
     share = trials / n_all
     usable = (share >= _EDGE) & (share <= 1 - _EDGE)
     if not usable.any():
         return NONE
     deviation = np.asarray(event, dtype=np.float64) - rate
+    deviation *= 1 if weight is None else weight
     sums = np.cumsum(np.bincount(period, deviation, minlength=n_periods))
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.sqrt(n_all * share * (1 - share) * variance)
@@ -99,8 +103,8 @@ def rise_of(
         since=best + 1,
         earliest=int(region.min(initial=best)) + 1,
         latest=int(region.max(initial=best)) + 1,
-        before=float(np.mean(event[~late])),
-        after=float(np.mean(event[late])),
+        before=_mean(event, ~late, weight),
+        after=_mean(event, late, weight),
         z=found,
         p=tail_p(
             _normal_of(found / common[0], common[1]),
@@ -108,6 +112,11 @@ def rise_of(
             max(1.0, float((null_z**2).mean())),
         ),
     )
+
+
+def _mean(event: Floats, some: Bools, weight: NDArray[np.integer] | None) -> float:
+    weights = None if weight is None else weight[some]
+    return float(np.average(event[some], weights=weights))
 
 
 def _normal_of(statistic: float, freedom: float) -> float:
@@ -120,13 +129,17 @@ def _normal_of(statistic: float, freedom: float) -> float:
 
 
 def common_spread(
-    unit: NDArray[np.integer], week: NDArray[np.integer], value: Floats
+    unit: NDArray[np.integer],
+    week: NDArray[np.integer],
+    value: Floats,
+    weight: NDArray[np.integer] | None = None,
 ) -> tuple[float, float]:
     """Return how much more weeks differ than their customers make them, and its degrees of freedom.
 
     A campaign or a strike hits everybody at once, and signs of customers know nothing of it. Weeks
     are held against the mean of their side of the date that parts them best: a change moves that
-    little. At least 1, which is then known; the same with fewer than eight weeks.
+    little. At least 1, which is then known; the same with fewer than eight weeks. An entry stands
+    for `weight` rows that are alike, or for one.
 
     Examples
     --------
@@ -137,8 +150,9 @@ def common_spread(
     >>> common_spread(np.arange(500), week, even + week % 2)[0] > 3
     True
     """
-    n, deviation = int(week.max(initial=0)) + 1, value - value.mean()
-    trials = np.bincount(week, minlength=n).astype(np.float64)
+    n, deviation = int(week.max(initial=0)) + 1, value - np.average(value, weights=weight)
+    deviation *= 1 if weight is None else weight
+    trials = np.bincount(week, weight, minlength=n).astype(np.float64)
     sums = np.bincount(week, deviation, n)[trials > 0]
     trials = trials[trials > 0]
     by_unit = np.bincount(np.unique(unit * n + week, return_inverse=True)[1], deviation)
@@ -148,5 +162,5 @@ def common_spread(
     first, before = np.cumsum(trials)[:-1], np.cumsum(sums)[:-1]
     step = float((before**2 * (1 / first + 1 / (trials.sum() - first))).max())
     freedom = len(trials) - _FITTED
-    spread = ((sums**2 / trials).sum() - step) * len(value) / (freedom * alike)
+    spread = ((sums**2 / trials).sum() - step) * trials.sum() / (freedom * alike)
     return (float(np.sqrt(spread)), float(freedom)) if spread > 1 else (1.0, np.inf)

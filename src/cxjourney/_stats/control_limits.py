@@ -112,7 +112,11 @@ def _limits(
 
 
 def reached_at_age(
-    reached: Floats, period: NDArray[np.integer], n_periods: int, center: float
+    reached: Floats,
+    period: NDArray[np.integer],
+    n_periods: int,
+    center: float,
+    weight: NDArray[np.integer] | None = None,
 ) -> tuple[Floats, Floats]:
     """Return the events that periods which are too young should have by now, and their variance.
 
@@ -124,6 +128,8 @@ def reached_at_age(
         Period of each trial.
     center
         Share of the trials of mature periods that become events.
+    weight
+        How many trials each of them stands for; None for one.
 
     Returns
     -------
@@ -137,6 +143,7 @@ def reached_at_age(
     (0.6, 0.4)
     """
     q = center * np.asarray(reached, dtype=np.float64)
-    expected = np.bincount(period, q, minlength=n_periods)
-    variance = np.bincount(period, q * (1 - q), minlength=n_periods)
+    each = 1 if weight is None else weight
+    expected = np.bincount(period, each * q, minlength=n_periods)
+    variance = np.bincount(period, each * q * (1 - q), minlength=n_periods)
     return np.asarray(expected, dtype=np.float64), np.asarray(variance, dtype=np.float64)

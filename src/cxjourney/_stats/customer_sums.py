@@ -39,9 +39,16 @@ class CustomerSums:
 
     @classmethod
     def of(
-        cls, cell: NDArray[np.integer], customer: NDArray[np.integer], event: Floats, size: int
+        cls,
+        cell: NDArray[np.integer],
+        customer: NDArray[np.integer],
+        event: Floats,
+        size: int,
+        trials: Floats | None = None,
     ) -> CustomerSums:
         """Return the sums of trials; those of a negative cell are left out.
+
+        With `trials` a row stands for so many, and `event` for their events.
 
         Examples
         --------
@@ -53,13 +60,14 @@ class CustomerSums:
         inside = cell >= 0
         if not inside.all():
             cell, customer, event = cell[inside], customer[inside], event[inside]
+            trials = None if trials is None else trials[inside]
         people = int(customer.max(initial=0)) + 1
         key, place = np.unique(cell.astype(np.int64) * people + customer, return_inverse=True)
         return cls(
             size=size,
             cell=key // people,
             customer=key % people,
-            n=np.bincount(place, minlength=len(key)).astype(np.float64),
+            n=np.bincount(place, trials, minlength=len(key)).astype(np.float64),
             k=np.bincount(place, event, minlength=len(key)).astype(np.float64),
         )
 

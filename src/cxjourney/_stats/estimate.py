@@ -113,7 +113,7 @@ class Estimate:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Return the estimate whose card is `data`.
+        """Return the estimate whose card is `data`, of the class that it names.
 
         Raises
         ------

@@ -67,7 +67,26 @@ def share_estimate(
     notes: tuple[str, ...] = (),
 ) -> Estimate:
     """Return the share of hits as an estimate, with Wilson's interval on an effective sample."""
-    found = mean_figures(hit.astype(np.float64), units, item)
+    return share_of_figures(
+        mean_figures(hit.astype(np.float64), units, item),
+        level=level,
+        name=name,
+        definition=definition,
+        n_censored=n_censored,
+        notes=notes,
+    )
+
+
+def share_of_figures(
+    found: BucketFigures,
+    *,
+    level: float,
+    name: str,
+    definition: str,
+    n_censored: int = 0,
+    notes: tuple[str, ...] = (),
+) -> Estimate:
+    """Return the same of one share, whose base is its `units`."""
     (low,), (high,) = found.wilson(level)
     base = float(found.units.sum())
     share = float(found.whole[0])
@@ -102,7 +121,30 @@ def mean_estimate(
     of_shares: bool = False,
 ) -> Estimate:
     """Return a mean as an estimate, with Student's interval; Wilson's for values in [0, 1]."""
-    found = mean_figures(values, units, item)
+    return mean_of_figures(
+        mean_figures(values, units, item),
+        level=level,
+        name=name,
+        definition=definition,
+        unit=unit,
+        n_missing=n_missing,
+        notes=notes,
+        of_shares=of_shares,
+    )
+
+
+def mean_of_figures(
+    found: BucketFigures,
+    *,
+    level: float,
+    name: str,
+    definition: str,
+    unit: str,
+    n_missing: int = 0,
+    notes: tuple[str, ...] = (),
+    of_shares: bool = False,
+) -> Estimate:
+    """Return the same of one mean, whose base is its `units`."""
     (low,), (high,) = found.wilson(level) if of_shares else found.means(level)
     n = round(float(found.units.sum()))
     return Estimate(

@@ -237,7 +237,8 @@ def scan(data: ScanData, *, most: int = 3, level: float = 0.05) -> list[Incident
     e = expectation(level_of, data.day, data.event, n_levels)
     order = np.argsort(data.place, kind="stable")
     bounds = np.searchsorted(data.place[order], np.arange(data.n_places + 1))
-    rows = [order[a:b] for a, b in pairwise(bounds.tolist())]
+    of_place = [order[a:b] for a, b in pairwise(bounds.tolist())]
+    rows = of_place.copy()  # those that are left to be looked at
     signs = random_signs(N_SCAN_BUCKETS)
 
     def look(place: int) -> Found:
@@ -276,7 +277,8 @@ def scan(data: ScanData, *, most: int = 3, level: float = 0.05) -> list[Incident
         # what was found has a level of its own, and bends no trend of the rest
         apart = data.inside(place, stratum, since, until)
         level_of[apart], n_levels = n_levels, n_levels + 1
-        e = expectation(level_of, data.day, data.event, n_levels)
+        mine = of_place[place]
+        e[mine] = expectation(level_of[mine], data.day[mine], data.event[mine], n_levels)
         if not incident.better_since:
             rows[place] = rows[place][~apart[rows[place]]]
         found[place] = look(place)

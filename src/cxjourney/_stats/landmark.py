@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 import numpy as np
@@ -11,15 +11,16 @@ import numpy as np
 from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.customer_sums import student_tail
 from cxjourney._stats.parts import pooled
+from cxjourney._stats.units import Units
 from cxjourney._support.array_types import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cxjourney._stats.units import Units
-
+Grouped: TypeAlias = tuple[Ints, Floats, "NDArray[np.integer]"]
 _MOST_STEPS = 1_024
 _MOST_LEVERAGE = 0.9
+_SHORT = np.iinfo(np.int16).max
 _NEXT_TO_NOTHING = 1e-6
 LARGEST_PART = 4
 
@@ -182,54 +183,102 @@ class Landmarks:
         )
 
 
-def shares_within(
-    time: Floats,
-    followed: Floats,
-    *,
-    cell: Ints,
-    n_cells: int,
-    window: float,
-    units: Units,
-    item: Ints,
-) -> BucketFigures:
+@attrs.frozen(kw_only=True, eq=False)
+class Seen:
+    """What was seen of landmarks within a window: what `shares_of` needs to know of them.
+
+    Attributes
+    ----------
+    counts
+        Landmarks by unit and cell: nothing more (0), followed to the end (1), the event was seen
+        (2), both (3), shape (units, cells, 4).
+    events, partial
+        Of those with an event, and of those followed to no end, by cell: where the ones of each
+        begin, how long it took or each was followed, and its item.
+    units
+        The buckets of items.
+    """
+
+    counts: Floats
+    events: Grouped
+    partial: Grouped
+    units: Units
+
+    @classmethod
+    def of(
+        cls,
+        time: Floats,
+        followed: Floats,
+        *,
+        cell: Ints,
+        n_cells: int,
+        window: float,
+        units: Units,
+        item: Ints,
+    ) -> Seen:
+        """Return what was seen of landmarks.
+
+        Parameters
+        ----------
+        time, followed
+            From each landmark to the event and to the end of the observation, as in `Landmarks.of`.
+        cell
+            The group of each landmark, 0 … n_cells - 1; -1 for none.
+        window
+            Length of the window.
+        units, item
+            The buckets of items, and the item of each landmark.
+        """
+        with np.errstate(invalid="ignore"):
+            won = np.isfinite(time) & (time <= np.minimum(followed, window))
+        full = followed >= window
+        kind = cell * 4 + full + 2 * won
+        kind[cell < 0] = -1
+        counts = units.sums(kind, 4 * n_cells, item=item).reshape(units.n, n_cells, 4)
+        rows = np.flatnonzero(won & (cell >= 0))
+        some = np.flatnonzero(~(won | full) & (cell >= 0))
+        seen = np.minimum(followed[some], window)
+
+        def grouped(rows: Ints, days: Floats) -> Grouped:
+            bounds, order = _ordered(cell[rows], n_cells)
+            return bounds, days[order], item[rows[order]]
+
+        return cls(
+            counts=counts,
+            events=grouped(rows, time[rows]),
+            partial=grouped(some, seen),
+            units=units,
+        )
+
+
+def shares_of(seen: Seen) -> BucketFigures:
     """Return the probability of the event within a window, and the same without each bucket.
 
-    Parameters
-    ----------
-    time, followed
-        From each landmark to the event and to the end of the observation, as in `Landmarks.of`.
-    cell
-        The group of each landmark, 0 … n_cells - 1; -1 for none.
-    window
-        Length of the window.
-    units, item
-        The buckets of items, and the item of each landmark.
-
-    Returns
-    -------
-    BucketFigures
-        One figure a cell; NaN where nobody, or nobody else, was followed to the end of the window.
-        They stand on the landmarks of which it is known what came of them.
+    One figure a cell; NaN where nobody, or nobody else, was followed to the end of the window. They
+    stand on the landmarks of which it is known what came of them.
     """
+    counts, units = seen.counts, seen.units
+    n_cells = counts.shape[1]
     whole, without = np.full(n_cells, np.nan), np.full((units.n, n_cells), np.nan)
-    with np.errstate(invalid="ignore"):
-        won = np.isfinite(time) & (time <= np.minimum(followed, window))
-    full = followed >= window
-    for c, rows in _by_cell(cell, n_cells):
-        grid = _steps(time[rows][won[rows]])
+    n_full, n_stayed = counts[:, :, 1] + counts[:, :, 3], counts[:, :, 1]
+    bounds = (seen.events[0].tolist(), seen.partial[0].tolist())
+    for c in np.flatnonzero(counts.any(axis=(0, 2))).tolist():
+        rows, some = (slice(*each[c : c + 2]) for each in bounds)
+        time, n = seen.events[1][rows], n_full[:, c]
+        grid = _steps(time)
         size = len(grid) + 1
-        event = np.where(won[rows], 1 + np.searchsorted(grid, time[rows]), 0)
-        seen = np.searchsorted(grid, np.minimum(followed[rows], window), side="right")
-        n = units.sums(np.where(full[rows], 0, -1), 1, item=item[rows])[:, 0]
-        d = units.sums(event, size, item=item[rows])[:, 1:]
-        last = units.sums(np.where(won[rows], event, seen), size, item=item[rows])
+        event = 1 + np.searchsorted(grid, time)
+        until = np.searchsorted(grid, seen.partial[1][some], side="right")
+        d = units.sums(event, size, item=seen.events[2][rows])
+        last = d + units.sums(until, size, item=seen.partial[2][some])
+        last[:, -1] += n_stayed[:, c]  # who was followed to the end is at risk at every step
+        d = d[:, 1:]
         risk = np.cumsum(last[:, ::-1], axis=1)[:, ::-1][:, 1:]
         if n.sum() > 0:
             whole[c] = _reached(d.sum(axis=0), risk.sum(axis=0))
         others = _reached(d.sum(axis=0) - d, risk.sum(axis=0) - risk)
         without[:, c] = np.where(n.sum() - n > 0, others, np.nan)
-    there = units.sums(cell, n_cells, item=item)
-    known = units.sums(np.where(full | won, cell, -1), n_cells, item=item)
+    there, known = counts.sum(axis=2), counts[:, :, 1:].sum(axis=2)
     known = np.where(there > 0, np.maximum(known, _NEXT_TO_NOTHING), 0.0)
     return BucketFigures(whole=whole, without=without, units=known)
 
@@ -255,7 +304,7 @@ def means_within(
     time, value, owner
         Of each event: from the landmark of its item to it, what it adds, and the item.
     followed, cell
-        Of each item, as in `shares_within`.
+        Of each item, as in `Seen.of`.
     """
     whole, without = np.full(n_cells, np.nan), np.full((units.n, n_cells), np.nan)
     inside = time <= np.minimum(followed[owner], window)
@@ -284,10 +333,17 @@ def usual_window(
 ) -> float:
     """Return the whole days within which most of what took so long is over, at least one.
 
-    A quarter of the time that was observed is the most, so that most is followed for as long. All
-    is in the unit of which a `day` has so many.
+    It is bounded as by `bounded_window`, and all is in the unit of which a `day` has so many.
     """
     most = float(np.quantile(took, reached)) if len(took) else observed
+    return bounded_window(most, observed, day=day)
+
+
+def bounded_window(most: float, observed: float, *, day: float = 1.0) -> float:
+    """Return the whole days that so long a time takes, at least one.
+
+    A quarter of the time that was observed is the most, so that most is followed for as long.
+    """
     return min(max(float(np.ceil(most / day)), 1.0) * day, max(observed / LARGEST_PART, day))
 
 
@@ -311,7 +367,8 @@ def pooled_figures(
 
 def _steps(times: Floats) -> Floats:
     """Return the distinct times, or so many quantiles of them that the last is kept."""
-    grid: Floats = np.unique(times)
+    times = np.sort(times)
+    grid: Floats = times[np.append(True, times[1:] != times[:-1])[: len(times)]]
     if len(grid) > _MOST_STEPS:
         grid = grid[np.linspace(0, len(grid) - 1, _MOST_STEPS).round().astype(np.int64)]
     return grid
@@ -319,9 +376,15 @@ def _steps(times: Floats) -> Floats:
 
 def _by_cell(cell: Ints, n_cells: int) -> list[tuple[int, Ints]]:
     """Return each cell that is not empty with its rows."""
-    order = np.argsort(cell, kind="stable")
-    bounds = np.searchsorted(cell[order], np.arange(n_cells + 1))
+    bounds, order = _ordered(cell, n_cells)
     return [(c, order[a:b]) for c, (a, b) in enumerate(pairwise(bounds.tolist())) if b > a]
+
+
+def _ordered(cell: Ints, n_cells: int) -> tuple[Ints, Ints]:
+    """Return where the rows of each cell begin, and all rows in the order of cells."""
+    short = cell.astype(np.int16) if n_cells < _SHORT else cell  # sorted by its digits
+    order = np.argsort(short, kind="stable")
+    return np.searchsorted(short[order], np.arange(n_cells + 1)), order
 
 
 def _reached(d: Floats, risk: Floats) -> Floats:

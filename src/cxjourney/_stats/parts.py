@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxjourney._stats.ratios import quotient
-from cxjourney._support.distinct import distinct
+from cxjourney._support.distinct import distinct, paired
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cxjourney._support.array_types import Bools, Floats, Ints
 
 _FOLLOWED = 5
 """Visits that could be followed up to the limit from which a part is corrected by itself."""
 
 
-def followed_cells(node: Ints, part: Ints, followed: Bools, n_nodes: int) -> tuple[Ints, Ints]:
+def followed_cells(
+    node: NDArray[np.integer], part: NDArray[np.integer], followed: Bools, n_nodes: int
+) -> tuple[NDArray[np.unsignedinteger], Ints]:
     """Return the cell of each visit, whose censored visits hand on to one another, and their nodes.
+
+    Cells are in few bytes.
 
     A channel whose app was launched last week pools visits whose end is known with visits that
     nobody could follow yet. Each part, such as a touchpoint, is a cell of its node; those with too
@@ -25,13 +31,15 @@ def followed_cells(node: Ints, part: Ints, followed: Bools, n_nodes: int) -> tup
     or go with the busiest. Cells ascend with their nodes.
     """
     size = int(part.max(initial=0)) + 2
-    used, of = distinct(node * size + part + 1)
+    key = paired(node, part, size)
+    key += 1
+    used, of = distinct(key)
     place, n_cells = joined_cells(
         used // size, np.bincount(of), np.bincount(of[followed], minlength=len(used)), n_nodes
     )
     at = np.zeros(n_cells, dtype=np.int64)
     at[place] = used // size
-    return place[of], at
+    return place.astype(np.min_scalar_type(n_cells))[of], at
 
 
 def joined_cells(node: Ints, n: Ints, long: Ints, n_nodes: int) -> tuple[Ints, int]:

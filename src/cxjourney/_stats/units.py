@@ -13,6 +13,8 @@ from cxjourney._support.array_types import Floats, Ints
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_ROWS = 1 << 19
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class Units:
@@ -45,13 +47,27 @@ class Units:
         )
 
     def sums(
-        self, place: Ints, size: int, *, item: Ints | None = None, values: Floats | None = None
+        self,
+        place: NDArray[np.integer],
+        size: int,
+        *,
+        item: NDArray[np.integer] | None = None,
+        values: Floats | None = None,
     ) -> Floats:
         """Return what each unit has in each place, shape (units, size), as often as items count.
 
         Entries of a negative place are left out; each is an item of its own if `item` is None, and
         adds 1 if `values` is.
         """
+        if values is None and len(place) > _ROWS >= self.n * size:
+            total = np.zeros((self.n, size))  # counts are exact, and small arrays quickly filled
+            for begin in range(0, len(place), _ROWS):
+                some = slice(begin, begin + _ROWS)
+                part = (
+                    np.arange(begin, min(begin + _ROWS, len(place))) if item is None else item[some]
+                )
+                total += self.sums(place[some], size, item=part)
+            return total
         inside = place >= 0
         if not inside.all():
             place = place[inside]
@@ -61,7 +77,8 @@ class Units:
             return self._shared_out(place, size, item, values)
         assert self.of is not None  # noqa: S101 - one of both is there
         unit = self.of if item is None else self.of[item]
-        counted = np.bincount(unit * size + place, values, minlength=self.n * size)
+        at = unit.astype(np.int64, copy=False) * size + place
+        counted = np.bincount(at, values, minlength=self.n * size)
         return counted.astype(np.float64, copy=False).reshape(self.n, size)
 
     def total(self, *, item: Ints | None = None, values: Floats | None = None) -> Floats:
@@ -74,7 +91,11 @@ class Units:
         return self.sums(place, 1, item=item, values=values)[:, 0]
 
     def _shared_out(
-        self, place: Ints, size: int, item: Ints | None, values: Floats | None
+        self,
+        place: NDArray[np.integer],
+        size: int,
+        item: NDArray[np.integer] | None,
+        values: Floats | None,
     ) -> Floats:
         from scipy.sparse import csr_array
 

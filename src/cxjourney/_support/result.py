@@ -10,7 +10,7 @@ import html
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cxjourney._support import serialize
-from cxjourney._support.validation import check_mapping
+from cxjourney._support.validation import check_flag, check_mapping
 from cxjourney._support.words import in_agreement
 from cxjourney.exceptions import InvalidValue
 
@@ -52,7 +52,16 @@ class Result:
         """Return the lines that stand at the end as they are, to be copied; "" for none."""
         return ""
 
-    def to_frame(self, backend: str | None = None) -> Any:
+    def _shareable(self) -> Table:
+        """Return the table without what is about few customers, where it knows them."""
+        raise InvalidValue(
+            "share=True needs the customers behind each row, which this result does not know; "
+            "exits, transitions and paths of journeys do; journeys.graph(share=True) and "
+            "cxjourney.report.journey_map(journeys, share=True) make a graph and a map of others, "
+            "and cxjourney.report.build(journeys, share=True) a whole report"
+        )
+
+    def to_frame(self, backend: str | None = None, *, share: bool = False) -> Any:
         """Return the result's table as a data frame.
 
         The type depends on what is installed, hence Any.
@@ -62,24 +71,42 @@ class Result:
         backend
             "pandas", "polars" or "pyarrow"; None takes the library of the input, else pandas,
             else polars.
+        share
+            Whether it is to leave the house: rows that tell of fewer than five customers, or of
+            all but fewer than five, become one row "other" without numbers, and columns are left
+            out that could give theirs back.
 
         Raises
         ------
         MissingDependency
             If no data-frame library is installed.
+        InvalidValue
+            If `share` is asked of a result that does not know the customers behind its rows.
         """
-        return self._table().to_frame(backend)
+        table = self._shareable() if check_flag(share, "share") else self._table()
+        return table.to_frame(backend)
 
-    def to_csv(self) -> str:
+    def to_csv(self, *, share: bool = False) -> str:
         """Return the result's table as CSV text for a spreadsheet.
+
+        Parameters
+        ----------
+        share
+            Whether it is to leave the house, as in `to_frame`.
 
         Returns
         -------
         str
             What `to_frame` holds. Text stands in quotes, NaN is empty. In text that a spreadsheet
             would run as a formula, an apostrophe stands before it.
+
+        Raises
+        ------
+        InvalidValue
+            If `share` is asked of a result that does not know the customers behind its rows.
         """
-        return self._table().to_csv()
+        table = self._shareable() if check_flag(share, "share") else self._table()
+        return table.to_csv()
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
@@ -89,7 +116,10 @@ class Result:
         return schema_of(cls)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as a JSON-ready dictionary with its schema version."""
+        """Return the result as a JSON-ready dictionary with its schema version.
+
+        It has every field, so that it is for the house; `to_csv(share=True)` is for others.
+        """
         return serialize.to_dict(self)
 
     @classmethod
@@ -136,10 +166,7 @@ def result_from_dict(data: Mapping[str, Any]) -> Result:
         If no result that has been imported is of the type that it names.
     """
     name = check_mapping(data, "data").get("type")
-    waiting = Result.__subclasses__()
-    while waiting:
-        cls = waiting.pop()
-        if cls.__name__ == name and hasattr(cls, "__attrs_attrs__"):
-            return cls.from_dict(data)
-        waiting += cls.__subclasses__()
+    cls = serialize.subclass_named(Result, name)
+    if cls is not None:
+        return cls.from_dict(data)
     raise InvalidValue.of("type", "be that of a result", name)

@@ -45,7 +45,11 @@ class Strings(Sequence[str]):
         if self._strings is None and data is not None and offsets is not None:
             every = data.tobytes()
             pairs = pairwise(offsets.tolist())
-            self._strings = tuple(every[begin:end].decode() for begin, end in pairs)
+            if every.isascii():  # characters lie where bytes do
+                text = every.decode("ascii")
+                self._strings = tuple([text[begin:end] for begin, end in pairs])
+            else:
+                self._strings = tuple([every[begin:end].decode() for begin, end in pairs])
             self._data = self._offsets = None
         return self._strings or ()
 
@@ -54,10 +58,13 @@ class Strings(Sequence[str]):
         """Return strings as one run of bytes, those of the same class as they are."""
         if isinstance(strings, cls):
             return strings
-        encoded = [text.encode() for text in strings]
-        offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
-        np.cumsum([len(text) for text in encoded], out=offsets[1:])
-        return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets)
+        texts = tuple(strings)
+        data = "".join(texts).encode()
+        offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+        np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offsets[1:])
+        if len(data) > offsets[-1]:  # some characters take several bytes
+            np.cumsum([len(text.encode()) for text in texts], out=offsets[1:])
+        return cls(np.frombuffer(data, dtype=np.uint8), offsets)
 
     def utf8(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return the strings in UTF-8, one after the other, and where each begins and ends."""

@@ -202,14 +202,14 @@ class Table:
         """Return the table as escaped HTML."""
         head = "".join(
             f'<th scope="col"{_NUMERIC if isinstance(values, np.ndarray) else ""}>'
-            f"{html.escape(_visible(name))}</th>"
+            f"{html.escape(_visible(self._heading(name)))}</th>"
             for name, values in self._columns.items()
         )
         body = []
         for i in range(min(len(self), max_rows)):
             cells = "".join(
                 f"<td{_NUMERIC if isinstance(values, np.ndarray) else ''}>"
-                f"{html.escape(_visible(self._cell(name, i), width=_MAX_PAGE_WIDTH))}</td>"
+                f"{breakable(html.escape(self._wide_cell(name, i)))}</td>"
                 for name, values in self._columns.items()
             )
             body.append(f"<tr>{cells}</tr>")
@@ -231,11 +231,23 @@ class Table:
     def _repr_html_(self) -> str:
         return self.to_html()
 
+    def _heading(self, name: str) -> str:
+        """Return the heading of a column on a page, which shows times in units of their own."""
+        return name.removesuffix("_s") if self._formats.get(name) == "duration" else name
+
+    def _wide_cell(self, name: str, i: int) -> str:
+        return _visible(self._cell(name, i), width=_MAX_PAGE_WIDTH)
+
     def _cell(self, name: str, i: int) -> str:
         return format_value(self._columns[name][i], self._formats.get(name))
 
 
-_NUMERIC = ' style="text-align:right"'
+_NUMERIC = ' style="text-align:right;white-space:nowrap"'
+
+
+def breakable(escaped: str) -> str:
+    """Return escaped HTML in which a line may break after underscores, as between words."""
+    return escaped.replace("_", "_<wbr>")
 
 
 def format_value(value: Any, kind: str | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import ROUND_CEILING, Context
 
 from cxjourney._support.table import format_value
 
@@ -26,6 +27,11 @@ def how_long(time: timedelta | float) -> str:
         if abs(seconds) >= 2 * size:
             return f"{format_value(seconds / size)} {unit}s"
     return f"{format_value(seconds)} second{'s' * (seconds != 1)}"
+
+
+def at_most(bound: float) -> str:
+    """Return a bound to two figures, rounded up, so that it stays one."""
+    return f"{float(Context(prec=2, rounding=ROUND_CEILING).create_decimal(bound)):.2g}"
 
 
 def in_agreement(text: str) -> str:

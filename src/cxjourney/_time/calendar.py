@@ -96,7 +96,11 @@ def _object_us(value: Any) -> Any:
 
 def period_index(utc_us: NDArray[np.int64], period: Period, time_zone: str) -> NDArray[np.int64]:
     """Return the number of the calendar day, week (from Monday), month or quarter in a zone."""
-    days = to_local(utc_us, time_zone) // DAY_US
+    return period_of_days(to_local(utc_us, time_zone) // DAY_US, period)
+
+
+def period_of_days(days: NDArray[np.int64], period: Period) -> NDArray[np.int64]:
+    """Return the number of the week (from Monday), month or quarter of each number of a day."""
     if period == "day":
         return days
     if period == "week":

@@ -23,7 +23,7 @@ from cxjourney.exceptions import InvalidData, InvalidValue
 from cxjourney.kernels import ArrowStrings, arrow_strings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from cxjourney._support.array_types import Ints
 
@@ -83,6 +83,22 @@ class Timestamps:
         placed = np.where(missing, 0, np.ma.getdata(us)).astype(np.int64)
         _refuse(_outside(placed), _OUTSIDE, placed, name)
         return cls(us=placed, missing=missing)
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Return the timestamps of these rows, of which no more are naive than there are."""
+        us, missing = self.us[rows], self.missing[rows]
+        return attrs.evolve(self, us=us, missing=missing, n_naive=min(self.n_naive, len(us)))
+
+    @classmethod
+    def stacked(cls, parts: Sequence[Self]) -> Self:
+        """Return timestamps one below the other."""
+        return cls(
+            us=np.concatenate([part.us for part in parts]),
+            missing=np.concatenate([part.missing for part in parts]),
+            n_naive=sum(part.n_naive for part in parts),
+            n_ambiguous=sum(part.n_ambiguous for part in parts),
+            n_nonexistent=sum(part.n_nonexistent for part in parts),
+        )
 
 
 def to_utc_us(

@@ -23,6 +23,25 @@ if TYPE_CHECKING:
 _OVER = 0.99
 
 
+@attrs.frozen(kw_only=True)
+class Facts:
+    """What a chart must know of a figure.
+
+    Attributes
+    ----------
+    unit, horizon_us, counted, share
+        As of `Rows`.
+    delayed
+        Whether events take time to be seen.
+    """
+
+    unit: str
+    horizon_us: int
+    counted: bool
+    share: bool
+    delayed: bool
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Rows:
     """Rows whose mean, or number a day, is a figure.
@@ -61,6 +80,17 @@ class Rows:
     def share(self) -> bool:
         """Whether it is a share of rows."""
         return self.unit == "fraction" and bool(np.isin(self.value, (0.0, 1.0)).all())
+
+    @property
+    def facts(self) -> Facts:
+        """What the chart must know of the figure."""
+        return Facts(
+            unit=self.unit,
+            horizon_us=self.horizon_us,
+            counted=self.counted,
+            share=self.share,
+            delayed=bool(self.delay_us.any()),
+        )
 
     def take(self, rows: Bools) -> Rows:
         """Return some of the rows."""
@@ -264,16 +294,22 @@ def rows_of(journeys: Journeys, figure: str | Metric) -> Rows:
     """
     if isinstance(figure, Metric):
         return _of_metric(journeys, figure)
+    name, touchpoint = parts_of_figure(figure)
+    return FIGURES[name][1](journeys, touchpoint)
+
+
+def parts_of_figure(figure: object) -> tuple[str, str]:
+    """Return the name of a headline figure, and its touchpoint or nothing; see `rows_of`."""
     if not isinstance(figure, str):
         raise InvalidValue.of("figure", "be a name or a cxjourney.metrics.Metric", figure)
     name, _, touchpoint = figure.partition(":")
     if name not in FIGURES:
         raise UnknownName.among("figure", name, tuple(FIGURES), where="the headline figures")
-    rule, rows = FIGURES[name]
+    rule, _ = FIGURES[name]
     if (rule == "must") > bool(touchpoint) or (rule == "no" and touchpoint):
         said = "name a touchpoint after a colon" if rule == "must" else "have no touchpoint"
         raise InvalidValue.of("figure", said, figure)
-    return rows(journeys, touchpoint)
+    return name, touchpoint
 
 
 def _of_metric(journeys: Journeys, metric: Metric) -> Rows:

@@ -4,39 +4,45 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from datetime import timedelta
-from statistics import NormalDist
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, overload
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import attrs
 import numpy as np
 
 from cxjourney import plot
-from cxjourney._stats.buckets import BucketFigures
-from cxjourney._stats.change_point import NONE, Rise, common_spread, rise_of
-from cxjourney._stats.control_limits import (
-    Limits,
-    limits_of_counts,
-    limits_of_means,
-    limits_of_shares,
-    reached_at_age,
-)
-from cxjourney._stats.extremes import random_signs
+from cxjourney._stats.buckets import N_BUCKETS
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table, format_value
 from cxjourney._support.validation import check_choice, check_level
-from cxjourney._support.words import counted, how_long
+from cxjourney._support.words import at_most, counted, how_long
 from cxjourney._time.calendar import (
     PERIODS,
     Period,
-    period_index,
-    period_label,
-    period_start,
 )
 from cxjourney._time.zones import check_zone
-from cxjourney._trend._rows import Rows, rows_of, since_us, until_us
+from cxjourney._trend._charts import (
+    Calendar,
+    Change,
+    Chart,
+    Shares,
+    change_of_numbers,
+    change_of_shares,
+    chart_of_numbers,
+    chart_of_shares,
+)
+from cxjourney._trend._counts import CountedTrend, counted_trend, times_of
+from cxjourney._trend._rows import Facts, Rows, rows_of, since_us, until_us
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import BySegment, Journeys, by_segment, check_journeys, units_of
-from cxjourney.kernels import md5_first_bytes
+from cxjourney.journeys import (
+    BySegment,
+    Journeys,
+    JourneyStatistics,
+    by_segment,
+    check_counted,
+    check_journeys,
+    first_bytes_of,
+    units_of,
+)
 from cxjourney.log import InteractionLog
 
 if TYPE_CHECKING:
@@ -45,14 +51,6 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Bools, Floats, Ints
     from cxjourney.journeys import SegmentBy
     from cxjourney.metrics import Metric
-
-_BYTE = 256
-_MOST_PERIODS = 10_000
-_MOST_DATES = 500
-_MANY_DAYS = 70
-_FEWEST_WEEKS = 8
-_FEWEST_EXPECTED = 5.0
-_SIGMAS = 3.0
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -127,6 +125,8 @@ class Trend(Result):
         """
         columns = ("value", "low", "high", "expected", "limit_low", "limit_high")
         names = [str(name) for name in self.periods["period"]]
+        name, _, touchpoint = self.figure.partition(":")
+        said = name.replace("_", " ") + (f" at {touchpoint}" if touchpoint else "")
         change = None
         if self.since:
             change = [
@@ -139,10 +139,23 @@ class Trend(Result):
             outside=self.periods["outside"],
             change=change,
             percent=self.unit == "fraction",
-            label=self.figure if self.unit in {"", "fraction"} else self.unit,
-            title=self.figure if title is None else title,
+            label=said if self.unit in {"", "fraction"} else self.unit,
+            caption=self._caption(),
+            title=f"{said[:1].upper()}{said[1:]}" if title is None else title,
             ax=ax,
         )
+
+    def _caption(self) -> str:
+        """Return what to see in the picture."""
+        apart = int(np.count_nonzero(self.periods["outside"]))
+        said = [f"Each point is a {self.by}, with its {100 * self.level:g}% interval."]
+        if self.since:
+            said.append(f"A change began about {self.since} (dashed line).")
+        if apart:
+            said.append(f"A ring marks {counted(apart, self.by)} beyond what chance explains.")
+        if not self.since and not apart:
+            said.append("None differs by more than chance explains.")
+        return " ".join(said)
 
     def _place(self, names: list[str], day: str) -> int:
         label = f"{day[:4]}-Q{(int(day[5:7]) + 2) // 3}" if self.by == "quarter" else day
@@ -151,13 +164,17 @@ class Trend(Result):
     def _table(self) -> Table:
         return self.periods
 
+    def _lead(self) -> str:
+        unit = "" if self.unit in {"", "fraction"} else f", in {self.unit}"
+        return f"{self.figure} by {self.by}{unit}"
+
     def _notes(self) -> tuple[str, ...]:
         return self.notes
 
 
 @overload
 def trend(
-    source: Journeys | InteractionLog,
+    source: Journeys | InteractionLog | JourneyStatistics,
     figure: str | Metric,
     *,
     by: Period = "week",
@@ -169,7 +186,7 @@ def trend(
 
 @overload
 def trend(
-    source: Journeys | InteractionLog,
+    source: Journeys | InteractionLog | JourneyStatistics,
     figure: str | Metric,
     *,
     by: Period = "week",
@@ -180,7 +197,7 @@ def trend(
 
 
 def trend(
-    source: Journeys | InteractionLog,
+    source: Journeys | InteractionLog | JourneyStatistics,
     figure: str | Metric,
     *,
     by: Period = "week",
@@ -193,7 +210,9 @@ def trend(
     Parameters
     ----------
     source
-        Journeys; or a log, for figures that need neither goal nor limit.
+        Journeys; or a log, for figures that need neither goal nor limit; or statistics that add up
+        of which the figure was counted, as by
+        `journeys.statistics(analyses={"trend": {"figure": "conversion_rate"}})`.
     figure
         Name of a headline figure: "conversion_rate", "conversion_after:cart", "exit_rate",
         "exit_rate:cart", "visits_per_journey", "value_per_conversion", "score", "emotion:cart", or,
@@ -204,7 +223,8 @@ def trend(
     segment
         An attribute of customers or interactions; the result is then one of each segment.
     tz
-        Time zone of the calendar; None takes the one in which the log was.
+        Time zone of the calendar; None takes the one in which the log was, and of statistics the
+        one for which the figure was counted, UTC unless they were told another.
     level
         Confidence level, in (0, 1).
 
@@ -241,6 +261,9 @@ def trend(
     them; its interval are the dates that fit nearly as well. For numbers a day the signs are those
     of weeks, which are taken as independent of one another.
 
+    Statistics count shares ("conversion_rate", "conversion_after:cart", "exit_rate") and numbers a
+    day, any `by`. The time in which nine of ten conversions come is in whole days there.
+
     Examples
     --------
     >>> import cxjourney as cx
@@ -251,134 +274,108 @@ def trend(
     """
     check_choice(by, "by", PERIODS)
     check_level(level)
+    if isinstance(source, JourneyStatistics):
+        check_counted(source, segment=segment)
+        return _with_values(_of_statistics(source, figure, by, tz, level))
     journeys = source.journeys() if isinstance(source, InteractionLog) else source
     check_journeys(journeys, "source")
     journeys.require_times("trend()")
     zone = journeys.log.intake.tz if tz is None else tz
     check_zone(zone)
-    calendar = _Calendar(by=by, tz=zone)
+    calendar = Calendar(by=by, tz=zone)
     if segment is None:
-        found = _trend(journeys, figure, calendar, level)
-        if not any(found.periods["n"]):
-            raise InvalidValue(f"nothing to chart: no journey has a value of {found.figure!r}")
-        return found
+        return _with_values(_trend(journeys, figure, calendar, level))
     return by_segment(journeys, segment, lambda part: _trend(part, figure, calendar, level))
 
 
-@attrs.frozen(kw_only=True)
-class _Calendar:
-    """The periods of a chart: `n` of them, of which the first is number `start`."""
-
-    by: Period
-    tz: str
-    start: int = 0
-    n: int = 0
-
-    def period(self, time_us: Ints) -> Ints:
-        return period_index(time_us, self.by, self.tz) - self.start
-
-    def day(self, time_us: Ints) -> Ints:
-        return period_index(time_us, "day", self.tz)
-
-    def labels(self) -> list[str]:
-        return [period_label(self.start + i, self.by) for i in range(self.n)]
-
-    def between(self, first_us: int, last_us: int) -> _Calendar:
-        start, last = period_index(np.array([first_us, last_us]), self.by, self.tz).tolist()
-        if last - start >= _MOST_PERIODS:
-            n = last - start + 1
-            raise InvalidValue.of(
-                "by", f"give at most {_MOST_PERIODS:,} periods", f"{self.by}: {n:,}"
-            )
-        return attrs.evolve(self, start=start, n=last - start + 1)
+def _with_values(found: Trend) -> Trend:
+    if not any(found.periods["n"]):
+        raise InvalidValue(f"nothing to chart: no journey has a value of {found.figure!r}")
+    return found
 
 
-class _Chart(NamedTuple):
-    """The columns of a chart; see `Trend.periods`."""
-
-    n: Floats
-    value: Floats
-    low: Floats
-    high: Floats
-    young: Bools
-    limits: Limits
-    expected: Floats
-    apart: Bools | bool = False
-
-
-@attrs.frozen(kw_only=True)
-class _Change:
-    """A change of either direction; `slow` where a straight line fits better than a step."""
-
-    rise: Rise = NONE
-    dates: tuple[str, ...] = ("", "", "")
-    p: float = 1.0
-    slow: bool = False
-
-    @classmethod
-    def of(
-        cls,
-        unit: Ints,
-        moment: Ints,
-        value: Floats,
-        signs: Floats,
-        first: int,
-        *,
-        days: int = 1,
-        step: int = 1,
-        common: tuple[float, float] = (1.0, np.inf),
-    ) -> _Change:
-        """Return the change of values; moment 0 is day `first`, each lasts `days`."""
-        up, down = (
-            rise_of(
-                unit,
-                moment,
-                x,
-                n_units=signs.shape[1],
-                n_periods=int(moment.max()) + 1,
-                step=step,
-                signs=signs,
-                common=common,
-            )
-            for x in (value, -value)
-        )
-        found = up if up.p <= down.p else attrs.evolve(down, before=-down.before, after=-down.after)
-        if found.since < 0:
-            return cls()
-        moments = (found.since, found.earliest, found.latest)
-        late = moment >= found.since
-        step_fit, line_fit = (abs(float(np.corrcoef(value, x)[0, 1])) for x in (late, moment))
-        p = min(1.0, 2 * min(up.p, down.p))
-        dates = tuple(period_label(first + days * at, "day") for at in moments)
-        return cls(rise=found, dates=dates, p=p, slow=line_fit > step_fit)
-
-    def called(self, level: float) -> _Change:
-        """Return it if its p-value says that it is one, else no change of that p-value."""
-        return self if self.p <= 1 - level else _Change(p=self.p)
-
-
-def _trend(journeys: Journeys, figure: str | Metric, calendar: _Calendar, level: float) -> Trend:
+def _trend(journeys: Journeys, figure: str | Metric, calendar: Calendar, level: float) -> Trend:
     rows = rows_of(journeys, figure)
     until = until_us(journeys)
-    times = rows.time_us if len(rows.value) else np.array([until - 1])
-    ends = (int(times.min()), int(times.max()))
-    if rows.counted:  # days without any count too
-        ends = (min(ends[0], since_us(journeys)), max(ends[1], until - 1))
+    day = calendar.day(rows.time_us)
+    last, since = calendar.day(np.array([until - 1, since_us(journeys)])).tolist()
+    facts, values = rows.facts, len(rows.value)
+    ends = (int(day.min()), int(day.max())) if values else (last, last)
+    if facts.counted:  # days without any count too
+        ends = (min(ends[0], since), max(ends[1], last))
     calendar = calendar.between(*ends)
-    if rows.counted:
-        chart = _counts(journeys, rows, calendar, ends, level)
-        change = _change_of_counts(rows, calendar, ends)
+    if facts.counted:
+        period = calendar.period(day)
+        often = times_of(journeys.customer[rows.journey], period)
+        over = float((often**2).sum() / often.sum()) if len(often) else 1.0
+        chart = chart_of_numbers(period, over, calendar, ends, level)
+        change = change_of_numbers(day, ends)
     else:
         age = until - rows.time_us
-        chart = _means(journeys, rows, calendar, age, level=level)
-        change = _change(journeys, rows.take(age >= rows.horizon_us), calendar)
+        shares = _shares(journeys, rows, calendar.period(day), calendar.n, age)
+        chart = chart_of_shares(shares, level)
+        ripe = age >= rows.horizon_us
+        byte = first_bytes_of(journeys.log)[journeys.customer[rows.journey[ripe]]]
+        change = change_of_shares(byte.astype(np.int64), day[ripe], rows.value[ripe])
+    name = figure if isinstance(figure, str) else figure.name
+    return _finished(name, facts, calendar, chart, change, level, journeys.log.backend)
+
+
+def _of_statistics(
+    statistics: JourneyStatistics,
+    figure: str | Metric,
+    by: Period,
+    tz: str | None,
+    level: float,
+) -> Trend:
+    counted = counted_trend(statistics, figure, tz)
+    calendar = Calendar(by=by, tz=counted.tz)
+    last = int(calendar.day(np.array([counted.until_us - 1]))[0])
+    found = counted.day[counted.n > 0]
+    ends = (int(found.min()), int(found.max())) if len(found) else (last, last)
+    if counted.facts.counted:
+        ends = (min(ends[0], counted.since), max(ends[1], last))
+    calendar = calendar.between(*ends)
+    period, apart = calendar.period(counted.day), 0.0
+    if counted.facts.counted:
+        chart = chart_of_numbers(period, counted.over[by], calendar, ends, level, counted.n)
+        change = change_of_numbers(counted.day, ends, counted.n)
+    else:
+        shares, apart = _shares_counted(counted, calendar)
+        chart = chart_of_shares(shares, level)
+        apart *= chart.limits.center
+        parts = [(1.0, counted.events), (0.0, counted.n - counted.events)]
+        some = [np.flatnonzero(counted.ripe & (weight > 0)) for _, weight in parts]
+        change = change_of_shares(
+            np.concatenate([counted.byte[at] for at in some]),
+            np.concatenate([counted.day[at] for at in some]),
+            np.repeat([1.0, 0.0], [len(at) for at in some]),
+            np.concatenate([weight[at] for at, (_, weight) in zip(some, parts, strict=True)]),
+        )
+    found_trend = _finished(str(figure), counted.facts, calendar, chart, change, level, None)
+    if not apart:
+        return found_trend
+    told = f"What young periods should have lies at most {at_most(apart)} below that of raw times."
+    return attrs.evolve(found_trend, notes=(*found_trend.notes, told))
+
+
+def _finished(  # noqa: PLR0917 - what was found
+    figure: str,
+    facts: Facts,
+    calendar: Calendar,
+    chart: Chart,
+    change: Change,
+    level: float,
+    backend: str | None,
+) -> Trend:
+    """Return the trend of a chart."""
     change = change.called(level)
     numbers = {"value": chart.value, "low": chart.low, "high": chart.high}
     bounds = {"limit_low": chart.limits.low, "limit_high": chart.limits.high}
-    shown = "percent" if rows.share else "number"
+    shown = "percent" if facts.share else "number"
     found = Trend(
-        figure=figure if isinstance(figure, str) else figure.name,
-        unit=rows.unit,
+        figure=figure,
+        unit=facts.unit,
         by=calendar.by,
         periods=Table(
             {
@@ -391,7 +388,7 @@ def _trend(journeys: Journeys, figure: str | Metric, calendar: _Calendar, level:
                 "outside": chart.limits.outside | chart.apart,
             },
             formats=dict.fromkeys((*numbers, "expected", *bounds), shown),
-            backend=journeys.log.backend,
+            backend=backend,
         ),
         center=chart.limits.center,
         spread=chart.limits.spread,
@@ -401,67 +398,46 @@ def _trend(journeys: Journeys, figure: str | Metric, calendar: _Calendar, level:
         before=change.rise.before,
         after=change.rise.after,
         p=change.p,
-        within=timedelta(microseconds=rows.horizon_us) if rows.horizon_us else None,
+        within=timedelta(microseconds=facts.horizon_us) if facts.horizon_us else None,
         level=level,
         notes=(),
     )
-    return attrs.evolve(found, notes=_said(found, rows, int(chart.young.sum()), slow=change.slow))
+    return attrs.evolve(found, notes=_said(found, facts, int(chart.young.sum()), slow=change.slow))
 
 
-def _means(
-    journeys: Journeys, rows: Rows, calendar: _Calendar, age: Ints, *, level: float
-) -> _Chart:
-    """Return the chart of a share or a mean; a period is young if a row of it is."""
-    n, period, share = calendar.n, calendar.period(rows.time_us), rows.share
+def _shares(journeys: Journeys, rows: Rows, period: Ints, n: int, age: Ints) -> Shares:
     young = np.bincount(period[age < rows.horizon_us], minlength=n) > 0
+    share = rows.share
     value = np.where(rows.delay_us <= age, rows.value, 0.0) if share else rows.value
-    units = units_of(journeys)
+    units, ripe = units_of(journeys), ~young[period]
+    expects = share and rows.delay_us.any() and young.any() and ripe.any()
+    return Shares(
+        trials=units.sums(period, n, item=rows.journey),
+        sums=units.sums(period, n, item=rows.journey, values=value),
+        young=young,
+        share=share,
+        variance=float(np.var(value[ripe])) if ripe.any() else np.nan,
+        reached=(_reached(rows, age, ripe), period, None) if expects else None,
+    )
+
+
+def _shares_counted(counted: CountedTrend, calendar: Calendar) -> tuple[Shares, float]:
+    """Return the same of statistics, and how far what is expected may lie from raw times."""
+    n, period = calendar.n, calendar.period(counted.day)
+    young = np.bincount(period, np.where(counted.ripe, 0, counted.n), minlength=n) > 0
+    place = counted.unit * n + period
     trials, sums = (
-        units.sums(period, n, item=rows.journey, values=values) for values in (None, value)
+        np.bincount(place, weight, N_BUCKETS * n).astype(np.float64).reshape(N_BUCKETS, n)
+        for weight in (counted.n, counted.events)
     )
-    total, events = trials.sum(axis=0), sums.sum(axis=0)
-    figures = BucketFigures(
-        whole=_ratio(events, total), without=_ratio(events - sums, total - trials), units=trials
-    )
-    low, high = figures.wilson(level) if share else figures.student(level)
-    ripe = ~young[period]
-    k, m = np.where(young, 0.0, events), np.where(young, 0.0, total)
-    variance = float(np.var(value[ripe])) if ripe.any() else np.nan
-    limits = limits_of_shares(k, m) if share else limits_of_means(k, m, variance)
-    expected, apart = np.full(n, np.nan), np.zeros(n, dtype=np.bool_)
-    if share and rows.delay_us.any() and young.any() and ripe.any():
-        due, variances = reached_at_age(_reached(rows, age, ripe), period, n, limits.center)
-        wide = max(limits.spread, 1.0) if np.isfinite(limits.spread) else 1.0
-        apart = young & (np.abs(events - due) > _SIGMAS * wide * np.sqrt(variances))
-        apart &= due >= _FEWEST_EXPECTED
-        expected = np.where(young, _ratio(due, total), np.nan)
-    return _Chart(total, figures.whole, low, high, young, limits, expected, apart)
-
-
-def _counts(
-    journeys: Journeys, rows: Rows, calendar: _Calendar, ends: tuple[int, int], level: float
-) -> _Chart:
-    """Return the chart of numbers a day; a period is young unless all its days were observed."""
-    n = calendar.n
-    bounds = np.array([period_start(calendar.start + i, calendar.by) for i in range(n + 1)])
-    first, last = calendar.day(np.array(ends))
-    days = np.minimum(bounds[1:], last + 1) - np.maximum(bounds[:-1], first)
-    young = days < np.diff(bounds)
-    period = calendar.period(rows.time_us)
-    count = np.bincount(period, minlength=n).astype(np.float64)
-    # a score interval of counts that vary more than chance, since customers come several times
-    often = np.unique(journeys.customer[rows.journey] * n + period, return_counts=True)[1]
-    over = float((often**2).sum() / often.sum()) if len(often) else 1.0
-    square = NormalDist().inv_cdf(0.5 + level / 2) ** 2 * over
-    middle, half = count + square / 2, np.sqrt(square * (count + square / 4))
-    low, high = np.maximum(middle - half, 0.0) / days, (middle + half) / days
-    limits = limits_of_counts(np.where(young, 0.0, count), np.where(young, 0.0, days))
-    return _Chart(count, count / days, low, high, young, limits, np.full(n, np.nan))
-
-
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    ratio: Floats = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
-    return ratio
+    reached, apart = None, 0.0
+    if counted.facts.delayed and young.any() and not young.all():
+        least, most, day, weight = counted.reached(lambda day: ~young[calendar.period(day)])
+        reached = (least, calendar.period(day), weight)
+        lost = np.bincount(reached[1], (most - least) * weight, minlength=n)
+        apart = float((lost / np.maximum(trials.sum(axis=0), 1))[young].max(initial=0.0))
+    share = Shares(trials=trials, sums=sums, young=young, share=True, reached=reached)
+    return share, apart
 
 
 def _reached(rows: Rows, age: Ints, ripe: Bools) -> Floats:
@@ -471,37 +447,10 @@ def _reached(rows: Rows, age: Ints, ripe: Bools) -> Floats:
     return np.asarray(seen / max(len(came), 1), dtype=np.float64)
 
 
-def _change(journeys: Journeys, rows: Rows, calendar: _Calendar) -> _Change:
-    """Return the more certain of a rise and a fall of a share or a mean."""
-    if not len(rows.value):
-        return _Change()
-    day = calendar.day(rows.time_us)
-    first, size = int(day.min()), int(np.ptp(day)) + 1
-    step = max(7 if size > _MANY_DAYS else 1, size // _MOST_DATES)
-    byte = md5_first_bytes(journeys.log.customer_ids)[journeys.customer[rows.journey]]
-    unit = byte.astype(np.int64)
-    common = common_spread(unit, (day - first) // 7, rows.value)
-    signs = random_signs(_BYTE)
-    return _Change.of(unit, day - first, rows.value, signs, first, step=step, common=common)
-
-
-def _change_of_counts(rows: Rows, calendar: _Calendar, ends: tuple[int, int]) -> _Change:
-    """Return the same of numbers a day: each whole week is a unit, and its mean one value."""
-    first, last = calendar.day(np.array(ends)).tolist()
-    first += -(first + 3) % 7  # a Monday
-    weeks = (last + 1 - first) // 7
-    if weeks < _FEWEST_WEEKS:
-        return _Change()
-    week = (calendar.day(rows.time_us) - first) // 7
-    mean = np.bincount(week[(week >= 0) & (week < weeks)], minlength=weeks) / 7
-    here = np.arange(weeks)
-    return _Change.of(here, here, mean, random_signs(weeks), first, days=7)
-
-
-def _said(found: Trend, rows: Rows, young: int, *, slow: bool) -> tuple[str, ...]:
+def _said(found: Trend, facts: Facts, young: int, *, slow: bool) -> tuple[str, ...]:
     notes = [f"No date stands out as the beginning of a change (p = {found.p:.2g})."]
     if found.since:
-        kind = "percent" if rows.share else None
+        kind = "percent" if facts.share else None
         before, after = (format_value(x, kind) for x in (found.before, found.after))
         dates = f"around {found.since} (between {found.since_low} and {found.since_high})"
         moved = f"{before} before, {after} after, p = {found.p:.2g}"
@@ -516,11 +465,11 @@ def _said(found: Trend, rows: Rows, young: int, *, slow: bool) -> tuple[str, ...
             else f"A value counts what happens within {time} and nothing later."
         )
     periods = counted(young, "period")
-    if young and rows.counted:
+    if young and facts.counted:
         notes.append(f"Of {periods} not every day was observed.")
     elif young:
         expected = ""
-        if rows.share and rows.delay_us.any():
+        if facts.share and facts.delayed:
             expected = "; expected is what earlier periods had reached at the same age"
         notes.append(f"The value of {periods} is what has been reached so far{expected}.")
     if np.isfinite(found.periods["limit_low"]).any():

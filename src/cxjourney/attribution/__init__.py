@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from cxjourney.attribution._attribution import Attribution
 from cxjourney.attribution._comparison import ModelComparison, compare_models
+from cxjourney.attribution._counted_credits import ShapleyCounts as ShapleyCounts
+from cxjourney.attribution._counted_credits import TimeDecayCounts as TimeDecayCounts
 from cxjourney.attribution._markov import forgotten as forgotten
 from cxjourney.attribution._markov import markov
 from cxjourney.attribution._rules import (

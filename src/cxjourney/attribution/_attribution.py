@@ -112,11 +112,15 @@ class Attribution(Result):
         """
         return self._column("removal_effect")
 
-    def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
-        """Draw the credits as bars with their intervals.
+    def plot(
+        self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw the credits as bars with their intervals, the largest on top.
 
         Parameters
         ----------
+        max_rows
+            Only so many names are drawn, those with the most credit; None draws all.
         title, ax
             The heading (None: the result and the model), and where to draw (None: a new figure).
 
@@ -125,11 +129,15 @@ class Attribution(Result):
         MissingDependency
             If matplotlib is not installed.
         """
+        table = self.table.take(range(len(self.table))[:max_rows])
+        left_out = plot.drawn_of(len(table), len(self.table), f"{self.grain}s")
         return plot.bars(
-            [str(name) for name in self.table[self.grain]],
-            self.table["credit"],
-            self.table["low"],
-            self.table["high"],
+            [str(name) for name in table[self.grain]],
+            table["credit"],
+            table["low"],
+            table["high"],
+            caption=f"How many {self.of} each {self.grain} is credited with, most on top; lines "
+            f"are {100 * self.level:g}% intervals.{left_out}",
             label=f"credit [{self.of}]",
             title=f"{self.title}: {self.model}" if title is None else title,
             ax=ax,
@@ -148,8 +156,9 @@ class Attribution(Result):
         total = f"{self.total:,.6g}" if self.total == self.total else "-"
         notes = [
             f"{self.model}: {total} {what}, at a base rate of {self.base_rate:.1%}.",
-            f"{100 * self.level:g}% intervals are clustered by customer.",
         ]
+        if not np.isnan(np.asarray(self.table["low"], dtype=np.float64)).all():
+            notes.append(f"{100 * self.level:g}% intervals are clustered by customer.")
         if self.unattributed:
             notes.append(f"{self.unattributed:,.6g} of the {what} had no touch to credit.")
         return (*notes, *self.remarks, "Credit is an association: only tests tell effects.")
@@ -160,7 +169,8 @@ class Credits:
     """Credits of K names and what belongs beside them, before they become a result.
 
     `extra` has further columns; `signed` credits may be negative; they are not `certain`, and have
-    no interval, where the orders of Shapley's value were drawn, which is the larger error.
+    no interval, where the orders of Shapley's value were drawn, which is the larger error, or where
+    there are no customers.
     """
 
     names: tuple[str, ...]

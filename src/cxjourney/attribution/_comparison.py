@@ -62,7 +62,7 @@ class ModelComparison(Result):
     remarks: tuple[str, ...] = ()
 
     def plot(
-        self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
+        self, *, max_rows: int | None = 10, title: str | None = None, ax: Axes | None = None
     ) -> Axes:
         """Draw the shares under each model as bars with their intervals.
 
@@ -81,15 +81,18 @@ class ModelComparison(Result):
         grain, models = self.table.column_names[0], self.table.column_names[1:-1]
         last = None if max_rows is None else max_rows * len(models)
         table = self.intervals.take(range(len(self.intervals))[:last])
+        left_out = plot.drawn_of(len(table) // len(models), len(self.table), f"{grain}s")
         return plot.bars(
             [str(name) for name in table[grain]],
             table["share"],
             table["low"],
             table["high"],
-            group=[str(model) for model in table["model"]],
+            group=[_in_words(str(model)) for model in table["model"]],
             group_label="model",
             percent=True,
             label=f"share of the credit, {100 * self.level:g}% interval",
+            caption=f"Bars of one {grain} as long as each other: all models agree. Those on which "
+            f"they agree least stand on top.{left_out}",
             title=self.title if title is None else title,
             ax=ax,
         )
@@ -224,3 +227,9 @@ def _intervals(results: Mapping[str, Attribution], names: list[str], grain: str)
         },
         formats=dict.fromkeys(columns, "percent"),
     )
+
+
+def _in_words(model: str) -> str:
+    """Return the name of a model as it is read: that of a column has no spaces."""
+    kind, _, order = model.partition("markov_")
+    return f"Markov, order {order}" if order else kind.replace("_", " ").replace("shap", "Shap")

@@ -29,6 +29,9 @@ from cxjourney.attribution._touches import (
     touch_remarks,
     worth_of,
 )
+from cxjourney.domain import CONVERSION, START
+from cxjourney.exceptions import InvalidValue, OutcomeUndetermined
+from cxjourney.graph import JourneyGraph
 from cxjourney.journeys import (
     By,
     BySegment,
@@ -37,19 +40,21 @@ from cxjourney.journeys import (
     SegmentBy,
     by_segment,
     by_unit,
-    check_counted,
     check_journeys,
+    check_source,
     conversions_of,
     grain_codes,
     grain_name,
     grid_notes,
     left_out,
     left_out_at,
+    left_out_of_graph,
     missing_note_of,
+    missing_note_of_graph,
     units_of,
     worth_of_conversions,
 )
-from cxjourney.kernels import ranges
+from cxjourney.kernels import first_of_each, ranges
 from cxjourney.log import Coded
 from cxjourney.markov import StackedChains
 
@@ -70,7 +75,7 @@ _SETTLED = 1e-13
 
 @overload
 def markov(
-    journeys: Journeys | JourneyStatistics,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     states: By | None = None,
     order: int = 1,
@@ -87,7 +92,7 @@ def markov(
     **options: Unpack[RuleOptions],
 ) -> BySegment[Attribution]: ...
 def markov(
-    journeys: Journeys | JourneyStatistics,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     by: By = "channel",
     states: By | None = None,
@@ -105,7 +110,8 @@ def markov(
     ----------
     journeys, by, of, look_back, ignore, costs, segment, level
         As for `first_touch`; the journeys need a goal and a way to be dropped. Of statistics that
-        add up, the chain is of order 1 and counts all touches.
+        add up, the chain is of order 1 and counts all touches; so it is of a whole graph, of which
+        `by` is the grain.
     states
         What a state of the chain is, where it is finer than `by`: with `by="channel"` and
         `states="touchpoint"` all touchpoints of a channel are removed jointly. None means `by`.
@@ -115,7 +121,8 @@ def markov(
     Returns
     -------
     Attribution
-        With `removal_effect`, and `touch_share` beside it.
+        With `removal_effect`, and `touch_share` beside it. A graph has no customers: intervals,
+        ranks and `touch_share` are NaN.
     BySegment
         One such result a segment, where `segment` is given.
 
@@ -124,7 +131,10 @@ def markov(
     OutcomeUndetermined
         If journeys without the goal cannot come to an end.
     InvalidValue
-        If `order` is less than 1.
+        If `order` is less than 1, or a graph is asked for what needs rows, for another grain than
+        its own or for values that it does not carry.
+    NotAFlow
+        If the graph is a subgraph or was filtered.
 
     Notes
     -----
@@ -150,13 +160,15 @@ def markov(
     {'C2': 0.4, 'C3': 0.4, 'C1': 0.2}
     """
     ignore = check_names(ignore, "ignore")
-    if segment is not None:
+    if segment is not None and not isinstance(journeys, JourneyGraph):
         check_whole_costs(costs)
         options: RuleOptions = {"by": by, "of": of, "look_back": look_back, "ignore": ignore}
         of_part = partial(markov, states=states, order=order, level=level, **options)
         return by_segment(check_journeys(journeys), segment, of_part)
-    counted = check_counted(
+    counted = check_source(
         journeys,
+        by,
+        segment=segment,
         states=states,
         order=None if check_count(order, "order", most=100) == 1 else order,
         look_back=look_back,
@@ -164,12 +176,16 @@ def markov(
     )
     check_level(level)
     check_choice(of, "of", ("conversions", "value"))
-    counted.require_determined("attribution.markov()")
-    if isinstance(counted, JourneyStatistics):
-        base = _base_of_statistics(counted, by, of)
+    if isinstance(counted, JourneyGraph):
+        base, missing = _base_of_graph(counted, of), missing_note_of_graph(counted)
     else:
-        counted = chosen_touches(counted, by, look_back, ignore)
-        base = _base_of_journeys(counted, by, states, order, of)
+        counted.require_determined("attribution.markov()")
+        if isinstance(counted, JourneyStatistics):
+            base = _base_of_statistics(counted, by, of)
+        else:
+            counted = chosen_touches(counted, by, look_back, ignore)
+            base = _base_of_journeys(counted, by, states, order, of)
+        missing = missing_note_of(counted, by)
     left, groups, names = base.left, base.groups, base.names
     if _is_dense(left, groups):
         chain = StackedChains.of(left.whole.matrix[None], left.whole.start[None])
@@ -191,7 +207,9 @@ def markov(
         "touch_share": base.share.whole,
     }
     return attribution(
-        Credits(names=names, figures=credit, extra=extra),
+        Credits(
+            names=names, figures=credit, extra=extra, certain=not isinstance(counted, JourneyGraph)
+        ),
         model=f"Markov chain of order {order}",
         grain=grain_name(by),
         base_rate=rate,
@@ -199,12 +217,12 @@ def markov(
         of=of,
         level=level,
         costs=costs,
-        backend=counted.backend,
+        backend=None if isinstance(counted, JourneyGraph) else counted.backend,
         remarks=(
             *touch_remarks(base.n_touched, several=base.several),
             *_memory(effect, base.share, order, names),
             *grid_notes(counted, by),
-            *missing_note_of(counted, by),
+            *missing,
         ),
     )
 
@@ -244,9 +262,14 @@ class _Base:
 
 def _base_of_journeys(journeys: Journeys, by: By, states: By | None, order: int, of: Of) -> _Base:
     credited = grain_codes(journeys.columns, by)
-    memory, owner = _remembering(credited, journeys, states, order)
-    left = left_out_at(journeys, memory)
-    owner = owner[np.array(left.whole.names, dtype=np.int64)]
+    if states is None and order == 1:
+        left = left_out(journeys, by)
+        place = {name: code for code, name in enumerate(credited.names)}
+        owner = np.array([place[name] for name in left.whole.names], dtype=np.int64)
+    else:
+        memory, owner = _remembering(credited, journeys, states, order)
+        left = left_out_at(journeys, memory)
+        owner = owner[np.array(left.whole.names, dtype=np.int64)]
     codes = np.unique(owner)
     units, once = units_of(journeys), worth_of(journeys, of)
     worth = once if journeys.weight is None else once * journeys.weight
@@ -281,6 +304,35 @@ def _base_of_statistics(statistics: JourneyStatistics, by: By, of: Of) -> _Base:
         total=worth[:, 1].sum(keepdims=True),
         own=worth[:, 1],
         unattributed=float(worth[:, 0].sum()),
+    )
+
+
+def _base_of_graph(graph: JourneyGraph, of: Of) -> _Base:
+    if not graph.graph.get("determined", True):
+        raise OutcomeUndetermined(
+            "attribution.markov() needs to know when a journey without the goal is over; build the "
+            "graph from journeys with inactivity=, exit_touchpoints= or all_closed=True"
+        )
+    found = left_out_of_graph(graph)
+    shares = ("probability", "silence", "first", "visits", "at_risk", "journeys")
+    one_bucket = {name: getattr(found, name)[:1] for name in shares}  # it has no variance
+    k, ends = len(found.whole.names), graph.in_edges(CONVERSION, data=True)
+    won = [edge for edge in ends if edge[0] != START]
+    if of == "value" and not any("value_sum" in edge for *_, edge in ends):
+        rule = "be 'conversions' for a graph that carries no values of its conversions"
+        raise InvalidValue.of("of", rule, of)
+    key = "count" if of == "conversions" else "value_sum"
+    total = sum(edge.get(key, 0) for *_, edge in won)
+    return _Base(
+        left=attrs.evolve(found, **one_bucket),
+        names=found.whole.names,
+        groups=[np.array([code]) for code in range(k)],
+        share=ratio_of_sums(np.zeros((1, k)), np.zeros((1, k))),
+        several=True,
+        n_touched=sum(edge["count"] for *_, edge in won),
+        total=np.array([float(total)]),
+        own=np.zeros(1),
+        unattributed=float(sum(edge.get(key, 0) for *_, edge in ends) - total),
     )
 
 
@@ -365,9 +417,6 @@ def _remembering(
     credited: Coded, journeys: Journeys, states: By | None, order: int
 ) -> tuple[Coded, Ints]:
     """Return the state of each row, the last `order` touches, and the name that each credits."""
-    if states is None and order == 1:
-        numbers = np.arange(len(credited.names))
-        return attrs.evolve(credited, names=tuple(numbers.tolist())), numbers
     key = credited.codes.astype(np.int64)
     if states is not None:
         fine = grain_codes(journeys.columns, states, "states")
@@ -391,8 +440,9 @@ def _touched(
     lengths = journeys.lengths[won]
     rows = ranges(journeys.offsets[:-1][won], lengths)
     k = max(len(credited.names), 1)
-    touch = distinct(np.repeat(won, lengths) * k + credited.codes[rows])[0]
-    journey, code = np.divmod(touch, k)
+    journey, code = np.repeat(won, lengths), credited.codes[rows]
+    once = first_of_each(journey, code, k)
+    journey, code = journey[once], code[once]
     y = units.sums(code, k, item=journey)[:, codes]
     x = units.total(item=won)[:, None]
     several = bool((journey[1:] == journey[:-1]).any())
@@ -412,6 +462,8 @@ def _memory(
 ) -> tuple[str, ...]:
     if not len(names) or np.isnan(effect.whole).all():
         return ("No journey converted, so that removal effects are not defined.",)
+    if np.isnan(share.whole).all():
+        return ("A graph has no customers: there are no intervals and no shares of touches.",)
     told = _forgotten(effect, share, order, names)
     agree = "Removal effects agree with the shares of journeys touched: the order is enough."
     return tuple(told.values())[:1] or (agree,)

@@ -12,6 +12,7 @@ from cxjourney.attribution._attribution import (
     attribution,
     check_whole_costs,
 )
+from cxjourney.attribution._counted_credits import CountedCredits
 from cxjourney.attribution._touches import (
     CountedTouches,
     Touches,
@@ -37,8 +38,11 @@ if TYPE_CHECKING:
 
     from cxjourney._stats.buckets import BucketFigures
     from cxjourney._support.array_types import Floats
+    from cxjourney.attribution._counted_credits import TouchCounts
     from cxjourney.attribution._touches import Places
     from cxjourney.journeys import By, Journeys
+
+    Counted = tuple[TouchCounts, Callable[[CountedCredits], BucketFigures]]
 
 
 class Options(NamedTuple):
@@ -60,10 +64,12 @@ def by_rule(
     options: Options,
     *,
     named: bool = False,
+    counted: Counted | None = None,
 ) -> Attribution | BySegment[Attribution]:
     """Return the attribution of a rule, whose `shares` are those of touches by their places.
 
-    With `named`, each name of a journey is one touch.
+    With `named`, each name of a journey is one touch. `counted` is what a rule counts into
+    statistics where it depends on options, and its credits then.
     """
 
     def of_journeys(part: Journeys) -> Attribution:
@@ -73,29 +79,44 @@ def by_rule(
         return attributed(model, touches, touches.credits(share), chosen, options)
 
     options = options._replace(ignore=check_names(options.ignore, "ignore"))
-    counted = check_counted(journeys, look_back=options.look_back, ignore=options.ignore or None)
+    rows = {} if counted else {"look_back": options.look_back, "ignore": options.ignore or None}
+    whole = check_counted(journeys, **rows)
     check_level(options.level)
     check_choice(options.of, "of", ("conversions", "value"))
     if options.segment is not None:
         check_whole_costs(options.costs)
         return by_segment(check_journeys(journeys), options.segment, of_journeys)
-    if not isinstance(counted, JourneyStatistics):
-        return of_journeys(counted)
-    touches = touches_of_statistics(counted, by=options.by, of=options.of, named=named)
-    return attributed(model, touches, touches.credits(shares(touches.where)), counted, options)
+    if not isinstance(whole, JourneyStatistics):
+        return of_journeys(whole)
+    if counted is not None:
+        of = CountedCredits.of(whole, counted[0], options.of)
+        return attributed(model, of, counted[1](of), whole, options)
+    found = touches_of_statistics(whole, by=options.by, of=options.of, named=named)
+    return attributed(model, found, found.credits(shares(found.where)), whole, options)
 
 
 def attributed(
     model: str,
-    touches: Touches | CountedTouches,
+    touches: Touches | CountedTouches | CountedCredits,
     figures: BucketFigures,
     journeys: Journeys | JourneyStatistics,
     options: Options,
+    *,
+    signed: bool = False,
+    sampling_error: Floats | None = None,
 ) -> Attribution:
-    """Return the attribution of a rule, given the credits of the names."""
-    n = len(journeys)
+    """Return the attribution of a rule, given the credits of the names; see `Credits`."""
+    n, remarks = len(journeys), touches.remarks
+    if not isinstance(touches, CountedCredits):
+        remarks = (*remarks, *missing_note_of(journeys, options.by))
     return attribution(
-        Credits(names=touches.names, figures=figures),
+        Credits(
+            names=touches.names,
+            figures=figures,
+            extra={} if sampling_error is None else {"sampling_error": sampling_error},
+            signed=signed,
+            certain=sampling_error is None,
+        ),
         model=model,
         grain=grain_name(options.by),
         base_rate=journeys.outcomes[Outcome.CONVERTED] / n if n else float("nan"),
@@ -104,5 +125,5 @@ def attributed(
         level=options.level,
         costs=options.costs,
         backend=journeys.backend,
-        remarks=(*touches.remarks, *missing_note_of(journeys, options.by)),
+        remarks=remarks,
     )

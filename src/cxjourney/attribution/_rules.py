@@ -16,12 +16,16 @@ from cxjourney._support.validation import (
     check_flag,
     check_fraction,
     check_names,
-    duration_us,
 )
 from cxjourney._support.words import how_long
+from cxjourney.attribution._counted_credits import (
+    CountedCredits,
+    TimeDecayCounts,
+    decayed_shares,
+)
 from cxjourney.attribution._rule_credits import Options, by_rule
 from cxjourney.exceptions import InvalidValue
-from cxjourney.journeys import BySegment, SegmentBy, check_journeys
+from cxjourney.journeys import BySegment, JourneyStatistics, SegmentBy, check_journeys
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
     from cxjourney.attribution._attribution import Attribution, Of, RuleOptions
     from cxjourney.attribution._touches import Places
-    from cxjourney.journeys import By, Journeys, JourneyStatistics
+    from cxjourney.journeys import By, Journeys
 
 
 @overload
@@ -335,7 +339,8 @@ def time_decay(
     Parameters
     ----------
     journeys, by, of, look_back, ignore, costs, segment, level
-        As for `first_touch`.
+        As for `first_touch`; statistics that add up must have been counted with the same options,
+        `statistics(analyses={"time_decay": {...}})`.
     half_life
         Time before the conversion after which a touch counts half.
 
@@ -369,22 +374,22 @@ def time_decay(
     >>> {name: round(credit, 3) for name, credit in result.credit.items()}
     {'web': 0.667, 'social': 0.333}
     """
-    check_journeys(journeys).require_times("attribution.time_decay()")
+    if not isinstance(journeys, JourneyStatistics):
+        check_journeys(journeys).require_times("attribution.time_decay()")
     half_life = check_duration(half_life, "half_life")
-    half = duration_us(half_life)
+    wanted = TimeDecayCounts.of(
+        None, by=by, half_life=half_life, look_back=look_back, ignore=ignore
+    )
 
     def shares(places: Places) -> Floats:
-        before, journey = places.before_us, places.journey
-        assert before is not None and journey is not None  # noqa: S101, PT018 - required above
-        # the touch next to the conversion has exponent 0, so that long journeys do not underflow
-        weight = np.exp2(-(before - before[places.last][journey]) / half)
-        return weight / np.bincount(journey, weight)[journey]
+        return decayed_shares(places, wanted.half_life_us)
 
     return by_rule(
         f"time decay, half-life {how_long(half_life)}",
         shares,
         journeys,
         Options(by, of, look_back, ignore, costs, segment, level),
+        counted=(wanted, CountedCredits.decayed),
     )
 
 

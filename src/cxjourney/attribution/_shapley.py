@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal, Unpack, overload
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, Unpack, overload
 
 import attrs
 import numpy as np
@@ -14,13 +14,9 @@ from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_count, check_level, check_rng
-from cxjourney.attribution._attribution import (
-    Attribution,
-    Credits,
-    Of,
-    attribution,
-    check_whole_costs,
-)
+from cxjourney.attribution._attribution import Attribution, Of, check_whole_costs
+from cxjourney.attribution._counted_credits import CountedCredits, ShapleyCounts, sets_of
+from cxjourney.attribution._rule_credits import Options, attributed, by_rule
 from cxjourney.attribution._touches import (
     Touches,
     at_full_size,
@@ -30,13 +26,14 @@ from cxjourney.attribution._touches import (
 )
 from cxjourney.journeys import (
     BySegment,
+    JourneyStatistics,
     SegmentBy,
     by_segment,
+    check_counted,
     check_journeys,
     grain_name,
     missing_note_of,
     units_of,
-    visits_of,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +41,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from cxjourney.attribution._attribution import RuleOptions
+    from cxjourney.attribution._touches import Places
     from cxjourney.journeys import By, Journeys
 
 _EXACT = 15
@@ -73,7 +71,7 @@ class OrderedCredit(Result):
 
 @overload
 def shapley(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     worth: Literal["conversions", "rate"] = "conversions",
     samples: int = 1000,
@@ -83,7 +81,7 @@ def shapley(
 ) -> Attribution: ...
 @overload
 def shapley(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     worth: Literal["conversions", "rate"] = "conversions",
     samples: int = 1000,
@@ -92,7 +90,7 @@ def shapley(
     **options: Unpack[RuleOptions],
 ) -> BySegment[Attribution]: ...
 def shapley(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: By = "channel",
     worth: Literal["conversions", "rate"] = "conversions",
@@ -110,7 +108,8 @@ def shapley(
     Parameters
     ----------
     journeys, by, of, look_back, ignore, costs, segment, level
-        As for `first_touch`.
+        As for `first_touch`; of statistics that add up, conversions are in every plan. The rate,
+        `look_back` and `ignore` need `analyses={"shapley": {...}}`.
     worth
         What a set S of names is worth: the "conversions" of journeys that touch nothing outside
         S, or their conversion "rate", which needs the journeys that did not convert.
@@ -149,52 +148,52 @@ def shapley(
     >>> dict(cx.attribution.shapley(journeys).credit)
     {'a': 7.0, 'b': 3.0}
     """
-    check_journeys(journeys)
+    check_choice(worth, "worth", ("conversions", "rate"))
+    check_count(samples, "samples")
+    generator = check_rng(rng)
+    chosen = Options(by, of, look_back, ignore, costs, segment, level)
+    wanted = ShapleyCounts.of(None, by=by, look_back=look_back, ignore=ignore)
+    if worth == "conversions":
+        in_every_plan = wanted.look_back_us is None and not wanted.ignore
+        counted = None if in_every_plan else (wanted, CountedCredits.equal)
+        return by_rule(
+            "Shapley of conversions", _equal, journeys, chosen, named=True, counted=counted
+        )
     if segment is not None:
         check_whole_costs(costs)
         options: RuleOptions = {"by": by, "of": of, "look_back": look_back, "ignore": ignore}
         of_part = partial(shapley, worth=worth, samples=samples, level=level, rng=rng, **options)
-        return by_segment(journeys, segment, of_part)
+        return by_segment(check_journeys(journeys), segment, of_part)
+    whole = check_counted(journeys)
     check_level(level)
     check_choice(of, "of", ("conversions", "value"))
-    check_choice(worth, "worth", ("conversions", "rate"))
-    check_count(samples, "samples")
-    journeys = chosen_touches(journeys, by, look_back, ignore)
-    generator = check_rng(rng)
-    touches = touches_of(journeys, by=by, of=of)
-    extra: dict[str, Floats] = {}
-    certain = True
-    if worth == "conversions":
-        figures = touches.credits(_equal_shares(touches))
-        model = "Shapley of conversions"
+    whole.require_determined('attribution.shapley(worth="rate")')
+    touches: Touches | CountedCredits
+    if isinstance(whole, JourneyStatistics):
+        touches = found = CountedCredits.of(whole, wanted, of)
+        member, won, _, count = found.by_sets()
+        rates = _Rates.of(member, won, count, found.held)
+        total = float(rates.won.sum())
     else:
-        journeys.require_determined('attribution.shapley(worth="rate")')
+        whole = chosen_touches(whole, by, look_back, ignore)
+        touches, rates = touches_of(whole, by=by, of=of), _rates(whole, by, of)
         total = float(touches.worth.sum())
-        figures, error = _by_rate(_rates(journeys, by, of), total, samples, generator)
-        model = "Shapley of the conversion rate"
-        if error is not None:
-            certain = False
-            extra["sampling_error"] = error
-            model += f", {samples} sampled orders"
-    n = len(journeys)
-    return attribution(
-        Credits(
-            names=touches.names,
-            figures=figures,
-            extra=extra,
-            signed=worth == "rate",
-            certain=certain,
-        ),
-        model=model,
-        grain=grain_name(by),
-        base_rate=next(iter(journeys.outcomes.values())) / n if n else float("nan"),
-        unattributed=touches.unattributed,
-        of=of,
-        level=level,
-        costs=costs,
-        backend=journeys.log.backend,
-        remarks=(*touches.remarks, *missing_note_of(journeys, by)),
+    figures, error = _by_rate(rates, total, samples, generator)
+    model = "Shapley of the conversion rate"
+    return attributed(
+        model if error is None else f"{model}, {samples} sampled orders",
+        touches,
+        figures,
+        whole,
+        chosen,
+        signed=True,
+        sampling_error=error,
     )
+
+
+def _equal(places: Places) -> Floats:
+    """Return the share of a journey that each of its names takes, once."""
+    return np.where(places.first, 1.0, 0.0) / places.length
 
 
 @overload
@@ -290,15 +289,6 @@ def _distinct_names(touches: Touches) -> Ints:
     return np.bincount(pairs // k, minlength=len(touches.worth))
 
 
-def _equal_shares(touches: Touches) -> Floats:
-    """Return 1 over the number of distinct names at the first touch of each name, else 0."""
-    k = max(len(touches.names), 1)
-    _, first = np.unique(touches.journey * k + touches.code, return_index=True)
-    share = np.zeros(len(touches.code))
-    share[first] = 1.0 / _distinct_names(touches)[touches.journey[first]]
-    return share
-
-
 @attrs.frozen(kw_only=True)
 class _Rates:
     """Journeys by the set of names that they touch, `member` of shape (sets, K).
@@ -314,29 +304,18 @@ class _Rates:
     touching: Floats
     held: Floats
 
+    @classmethod
+    def of(cls, member: Bools, won: Floats, count: Floats, held: Floats) -> Self:
+        """Return them with the journeys that touch each name."""
+        return cls(member=member, won=won, count=count, touching=count @ member, held=held)
+
 
 def _rates(journeys: Journeys, by: By, of: Of) -> _Rates:
-    visits = visits_of(journeys, by)
-    k = len(visits.names)
-    closed = journeys.outcome < 2  # what is in progress has no rate yet
-    touched = closed & (journeys.lengths > 0)
-    number = np.cumsum(touched) - 1
-    chosen = touched[visits.journey]
-    member = np.zeros((int(touched.sum()), k), dtype=np.bool_)
-    member[number[visits.journey[chosen]], visits.node[chosen]] = True
-    packed, set_of = np.unique(np.packbits(member, axis=1), axis=0, return_inverse=True)
-    set_of = set_of.ravel()
-    sets = np.unpackbits(packed, axis=1, count=k).astype(np.bool_) if k else member[:0]
-    units, item = units_of(journeys), np.flatnonzero(touched)
-    worth = worth_of(journeys, of) * journeys.converted
-    count = units.sums(set_of, len(sets), item=item)
-    return _Rates(
-        member=sets,
-        won=units.sums(set_of, len(sets), item=item, values=worth[touched]),
-        count=count,
-        touching=count @ sets,
-        held=units.total(),
-    )
+    member, set_of, item = sets_of(journeys, by)
+    units, worth = units_of(journeys), worth_of(journeys, of) * journeys.converted
+    won = units.sums(set_of, len(member), item=item, values=worth[item])
+    count = units.sums(set_of, len(member), item=item)
+    return _Rates.of(member, won, count, units.total())
 
 
 def _by_rate(

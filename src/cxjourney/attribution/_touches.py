@@ -15,6 +15,7 @@ from cxjourney.journeys import (
     By,
     conversions_of,
     grain_codes,
+    is_visit,
     outcomes_of,
     statistics_of,
     touches_counted,
@@ -98,11 +99,16 @@ class CountedTouches:
             .reshape(shape)
             for values in (self.worth, self.count)
         )
-        return BucketFigures(
-            whole=own.sum(axis=0),
-            without=at_full_size(own.sum(axis=0) - own, self.held),
-            units=resting_on(rests, self.held > 0),
-        )
+        return counted_figures(own, rests, self.held)
+
+
+def counted_figures(own: Floats, rests: Floats, held: Floats) -> BucketFigures:
+    """Return credits, given those of each unit, what they rest on, and the journeys there."""
+    return BucketFigures(
+        whole=own.sum(axis=0),
+        without=at_full_size(own.sum(axis=0) - own, held),
+        units=resting_on(rests, held > 0),
+    )
 
 
 def touches_of_statistics(
@@ -258,8 +264,7 @@ def chosen_touches(
         return journeys
     coded = grain_codes(journeys.columns, by)
     dropped = np.isin(coded.codes, [i for i, name in enumerate(coded.names) if name in ignored])
-    touch = np.ones(len(dropped), dtype=np.bool_)
-    touch[journeys.offsets[1:][journeys.absorbed] - 1] = False
+    touch = is_visit(journeys)
     journey = np.repeat(np.arange(len(journeys.outcome)), np.diff(journeys.offsets))
     others = np.bincount(journey[touch & ~dropped], minlength=len(journeys.outcome)) > 0
     return _with_rows(journeys, ~(touch & dropped & others[journey]))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cxjourney.domain import JourneyBlueprint
     from cxjourney.journeys import Journeys
 
-Kind = Literal["missing", "skipped", "repeated", "out_of_order", "wrong_channel", "ad_hoc"]
+Kind = Literal["missing", "skipped", "repeated", "out_of_order", "wrong_channel", "ad_hoc", "rule"]
 KINDS: tuple[Kind, ...] = (
     "missing",
     "skipped",
@@ -25,6 +25,7 @@ KINDS: tuple[Kind, ...] = (
     "out_of_order",
     "wrong_channel",
     "ad_hoc",
+    "rule",
 )
 
 
@@ -37,7 +38,7 @@ class Deviation:
     kind
         What is different.
     label
-        The step, or the touchpoint that is none.
+        The step, the touchpoint that is none, or the name of a rule.
     path
         Path of each journey.
     per_path

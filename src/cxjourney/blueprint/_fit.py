@@ -10,33 +10,43 @@ import numpy as np
 from cxjourney._stats.estimate import Estimate
 from cxjourney._stats.estimates import mean_estimate, share_estimate
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_level
+from cxjourney._support.validation import check_level, check_mapping
 from cxjourney.blueprint._associations import (
     associations,
     frequencies,
     occurrences,
     weights_of,
 )
-from cxjourney.blueprint._deviations import KINDS, Deviations, deviations_of, observed_of
+from cxjourney.blueprint._deviations import (
+    KINDS,
+    Deviation,
+    Deviations,
+    deviations_of,
+    observed_of,
+)
 from cxjourney.domain import check_blueprint
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import (
     IN_PROGRESS,
     BySegment,
     WithPeople,
+    as_pattern,
     by_segment,
     check_journeys,
     ended,
+    matches_of,
     units_of,
     with_people,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from numpy.typing import NDArray
 
     from cxjourney._support.array_types import Bools, Ints
     from cxjourney.domain import JourneyBlueprint
-    from cxjourney.journeys import Ending, Journeys, SegmentBy, Sequences
+    from cxjourney.journeys import Ending, Journeys, Pattern, SegmentBy, Sequences
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -60,8 +70,8 @@ class BlueprintFit(WithPeople):
 
         | column | |
         |---|---|
-        | `deviation` | missing, skipped, repeated, out_of_order, wrong_channel or ad_hoc |
-        | `step` | the step, or the touchpoint that is none |
+        | `deviation` | missing, skipped, repeated, out_of_order, wrong_channel, ad_hoc or rule |
+        | `step` | the step, the touchpoint that is none, or the name of the rule |
         | `journeys` | journeys that show it |
         | `share`, `low`, `high` | their share of all journeys, with its interval [fraction] |
         | `times` | how often it occurs in all journeys together |
@@ -134,6 +144,8 @@ def fit(
     journeys: Journeys,
     blueprint: JourneyBlueprint,
     *,
+    must: Mapping[str, Pattern | str] | None = None,
+    must_not: Mapping[str, Pattern | str] | None = None,
     min_journeys: int = 10,
     level: float = 0.95,
     segment: None = None,
@@ -143,6 +155,8 @@ def fit(
     journeys: Journeys,
     blueprint: JourneyBlueprint,
     *,
+    must: Mapping[str, Pattern | str] | None = None,
+    must_not: Mapping[str, Pattern | str] | None = None,
     min_journeys: int = 10,
     level: float = 0.95,
     segment: SegmentBy,
@@ -151,6 +165,8 @@ def fit(
     journeys: Journeys,
     blueprint: JourneyBlueprint,
     *,
+    must: Mapping[str, Pattern | str] | None = None,
+    must_not: Mapping[str, Pattern | str] | None = None,
     min_journeys: int = 10,
     level: float = 0.95,
     segment: SegmentBy | None = None,
@@ -163,6 +179,11 @@ def fit(
         The journeys.
     blueprint
         The journey as designed.
+    must, must_not
+        Rules beside its steps, each a pattern by its name: what has to happen in every journey, and
+        what never may, such as `{"refund first": "refund -> .* -> delivery"}`. A journey that
+        breaks one shows the deviation "rule". What has to happen is not missing yet in a journey
+        in progress. Who breaks a rule is not compared with others.
     min_journeys
         Number of journeys with a deviation and without it, from which on the two are compared.
     level
@@ -177,9 +198,9 @@ def fit(
     Raises
     ------
     InvalidValue
-        If `min_journeys` is not a whole number, at least 2.
+        If `min_journeys` is not a whole number, at least 2, or a rule is no pattern.
     UnknownName
-        If there is no such attribute.
+        If there is no such attribute, or a pattern names a touchpoint that the log does not have.
 
     Notes
     -----
@@ -228,15 +249,24 @@ def fit(
         return by_segment(
             journeys,
             segment,
-            lambda part: fit(part, blueprint, min_journeys=min_journeys, level=level),
+            lambda part: fit(
+                part,
+                blueprint,
+                must=must,
+                must_not=must_not,
+                min_journeys=min_journeys,
+                level=level,
+            ),
         )
     outcomes_at = frozenset((*journeys.rules.goal, *journeys.rules.exit_touchpoints))
     observed = observed_of(journeys, without=outcomes_at)
     found = deviations_of(journeys, blueprint, observed, without=outcomes_at)
     units, weight = units_of(journeys), weights_of(journeys)
-    shown = list(found.each())
+    rules = [*_rules(journeys, must, wanted=True), *_rules(journeys, must_not, wanted=False)]
+    shown = [*found.each(), *rules]
+    kinds = KINDS if rules else KINDS[:-1]
     counts: dict[str, NDArray[np.int64]] = {
-        kind: np.zeros(len(journeys.outcome), dtype=np.int64) for kind in KINDS
+        kind: np.zeros(len(journeys.outcome), dtype=np.int64) for kind in kinds
     }
     for deviation in shown:
         counts[deviation.kind] += deviation.times
@@ -291,6 +321,22 @@ def fit(
         notes=_caveats(journeys, blueprint, outcomes_at, min_journeys),
     )
     return with_people(result, journeys, members)
+
+
+def _rules(
+    journeys: Journeys, rules: Mapping[str, Pattern | str] | None, *, wanted: bool
+) -> Iterator[Deviation]:
+    """Yield each rule as a deviation of the journeys that break it."""
+    for name, pattern in check_mapping(rules or {}, "must" if wanted else "must_not").items():
+        matches = matches_of(journeys, as_pattern(pattern, f"the rule {name!r}")).found
+        broken = ~matches & (journeys.outcome != IN_PROGRESS) if wanted else matches
+        yield Deviation(
+            kind="rule",
+            label=name,
+            path=np.arange(len(broken)),
+            per_path=broken.astype(np.int64),
+            possible=None,
+        )
 
 
 def _allowed(sequences: Sequences, touchpoint: Ints, found: Deviations) -> tuple[Bools, Ints]:

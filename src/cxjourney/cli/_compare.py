@@ -34,14 +34,14 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--before",
         metavar="DATE",
-        help="compare what lies before a date, or in START/END; without --after, with all that "
-        "follows",
+        help="compare journeys begun before a date, or in START/END, followed until its end; "
+        "without --after, with all that begin later",
     )
     parser.add_argument(
         "--after",
         metavar="DATE",
-        help="compare what lies from a date on, or in START/END; without --before, with all that "
-        "came before",
+        help="compare journeys begun from a date on, or in START/END, followed until its end; "
+        "without --before, with all that began before",
     )
     parser.add_argument(
         "--segment",
@@ -67,16 +67,19 @@ def add(commands: Any) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from cxjourney.cli._input import opened
+    from cxjourney.cli._shards import opened_whole
 
     periods = arguments.before is not None or arguments.after is not None
     if periods == (arguments.segment is not None):
-        raise InvalidValue("give either --before and --after, or --segment")
+        raise InvalidValue(
+            "give --before, --after or both to compare periods, or else --segment to compare the "
+            "values of a column"
+        )
     column, values = _segment(arguments.segment or "")
     further = dict.fromkeys(name for name in (column, arguments.strata) if name)
     with progress(2, "compare") as begin:
         begin("reading")
-        given = opened(arguments, list(further))
+        given = opened_whole(arguments, list(further))
         begin("comparing")
         options = {name: getattr(arguments, name) for name in ("strata", "window", "reaching")}
         if periods:
@@ -142,7 +145,7 @@ def _of_periods(
         if not len(part):
             raise InputFileError(f"no journey lies in the period of {option}")
         parts.append(part)
-    names = None if cut == begin and not given.rules["all_closed"] else ("before", "after")
+    names = None if cut == begin else ("before", "after")
     return between(parts[0], parts[1], names=names, **options)
 
 
@@ -160,13 +163,12 @@ def _moment(given: Opened, moment: str | None, option: str) -> int:
 
 
 def _within(given: Opened, start: str | None, end: str | None) -> Journeys:
-    """Return the journeys of a period, observed until its end; closed ones are taken whole."""
-    import numpy as np
+    """Return the journeys begun in a period, followed until its end; closed ones are taken whole.
 
-    if not given.rules["all_closed"]:
-        return given.log.between(start, end).journeys(**given.rules)
+    Cutting the log at `start` would make new journeys of those that had begun before.
+    """
     journeys = given.journeys
+    if end is not None and not given.rules["all_closed"]:
+        journeys = given.log.between(None, end).journeys(**given.rules)
     journeys.require_times("compare")
-    begun = np.asarray(journeys.columns.time)[journeys.offsets[:-1]]
-    here = begun >= (begun.min() if start is None else _moment(given, start, "start"))
-    return journeys.where(here & (True if end is None else begun < _moment(given, end, "end")))
+    return journeys.where(since=start, until=end)

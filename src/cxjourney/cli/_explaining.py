@@ -43,21 +43,35 @@ def explained(arguments: argparse.Namespace) -> Iterator[None]:
             found = io.inspect_file(arguments.file, sheet=arguments.sheet)
         except CxJourneyError as other:  # such as a file without names
             raise (other if isinstance(error, Unplaced) else error) from None
-        further = _further(found, arguments.words)
+        given = arguments.words
+        if "utf" in (found.encoding or "") and found.encoding != arguments.encoding:
+            given = _without(given, "--encoding")  # it was not that one
+        further = _further(found, given)
         unplaced = isinstance(error, Unplaced)
         if unplaced or _READING & {*further}:
             error.add_note(f"file: {found.what()}")
-            words = [*arguments.words, *further] if further else ["inspect", arguments.file]
+            words = [*given, *further] if further else ["inspect", arguments.file]
             error.add_note(f"try: {shlex.join(['cxjourney', *words])}")
         raise
 
 
+def _without(words: list[str], option: str) -> list[str]:
+    """Return the words of a command without an option and its value."""
+    after = ["", *words]
+    return [
+        word
+        for word, before in zip(words, after, strict=False)
+        if option not in (before, word.partition("=")[0])
+    ]
+
+
 def _further(found: io.FileInspection, words: list[str]) -> list[str]:
     """Return the options of the command that is proposed, without those that were given."""
-    if not found.commands:
-        return []
-    proposed = shlex.split(found.commands[0])[3:]
+    command = found.commands[0] if found.commands else ""
+    proposed = shlex.split(command)[3:]
     given = {word.partition("=")[0] for word in words if word.startswith("--")}
+    if not command.startswith("cxjourney") and "--layout" not in given:
+        return []  # the layout is to be written first, as `inspect` prints it
     further: list[str] = []
     takes = False
     for word in proposed:

@@ -20,15 +20,16 @@ from cxjourney.cli._options import skip_rows
 from cxjourney.cli._printing import in_options
 from cxjourney.exceptions import InputFileError, InvalidValue, OutcomeUndetermined
 from cxjourney.io import find_files, format_of
-from cxjourney.journeys import InactivitySuggestion, Journeys, visits_of
+from cxjourney.journeys import InactivitySuggestion, Journeys, statistics_of
 from cxjourney.log import InteractionLog, check_no_column, encode_values, odd_times
 from cxjourney.privacy import PseudonymKey
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from cxjourney.io import FileForm, Layout
+    from cxjourney.journeys import JourneyStatistics
 
 
 TOLD = {  # what readers of files are told about how one is written
@@ -74,6 +75,8 @@ def opened(arguments: argparse.Namespace, attributes: Sequence[str] = ()) -> Ope
         raise InvalidValue("give either a FILE or --sample")
     said: list[str] = []
     key, layout = _key(arguments), None
+    if arguments.layout is not None:
+        io.layout_of(arguments.layout)  # of its errors the file of data explains none
     with explained(arguments):
         if arguments.sample:
             log = _sample(arguments)
@@ -83,9 +86,18 @@ def opened(arguments: argparse.Namespace, attributes: Sequence[str] = ()) -> Ope
     said[:0] = map(in_options, odd_times(log.columns.time, log.observed_until_us))
     if layout is not None:
         _suggested(layout, log, arguments, said)
-    rules, suggestion = _rules(log, arguments, layout, said)
+
+    def suggest() -> InactivitySuggestion:
+        if log.columns.time is None:
+            raise OutcomeUndetermined(
+                "without timestamps no silence tells that a journey is over: give "
+                "--exit-touchpoint, or --all-closed if all journeys are over"
+            )
+        return log.suggest_inactivity(goal=arguments.goal)
+
+    rules, suggestion = chosen_rules(arguments, suggest, layout, said)
     journeys = log.journeys(**rules)
-    said.extend(_warnings(journeys))
+    said.extend(ends_of(journeys))
     return Opened(
         log=log,
         journeys=journeys,
@@ -157,7 +169,7 @@ def _read(
     known = [name for names in KNOWN_NAMES.values() for name in names if name in once]
     empty = io.empty_columns(file, known, **shape)
     empty = () if len(empty) == len(known) else empty  # then the rows are to blame
-    roles: dict[str, Any] = _roles(arguments, once, empty, said)
+    roles: dict[str, Any] = roles_of(arguments, once, empty, said)
     roles["timestamp_format"] = arguments.timestamp_format
     return _with_rows(read(file, **roles, **told, **further), file), None
 
@@ -227,7 +239,7 @@ def _of_wide(
             others = " and ".join(f"--{role}" for role in _OF_WIDE)
             raise InvalidValue(f"--{role} is not taken with --wide, which takes {others}")
     customer = {"customer": KNOWN_NAMES["customer"]}
-    given: dict[str, Any] = _roles(arguments, present, (), said, customer)
+    given: dict[str, Any] = roles_of(arguments, present, (), said, customer)
     value = given.pop("value", None)
     roles = {**given, **{f"attribute:{name}": name for name in further["attributes"]}}
     steps = _steps(arguments.wide, value)
@@ -292,7 +304,7 @@ def named(arguments: argparse.Namespace) -> dict[str, str]:
     return {role: name for role, name in values.items() if name is not None}
 
 
-def _roles(
+def roles_of(
     arguments: argparse.Namespace,
     present: Sequence[str],
     empty: Collection[str],
@@ -332,18 +344,16 @@ def _roles(
     return roles
 
 
-def _rules(
-    log: InteractionLog, arguments: argparse.Namespace, layout: Layout | None, said: list[str]
+def chosen_rules(
+    arguments: argparse.Namespace,
+    suggest: Callable[[], InactivitySuggestion],
+    layout: Layout | None,
+    said: list[str],
 ) -> tuple[dict[str, Any], InactivitySuggestion | None]:
     """Return how to cut the log, and what the limit was taken from where it was not given."""
     inactivity, suggestion = arguments.inactivity, None
     if inactivity is None and not arguments.all_closed and not arguments.exit_touchpoint:
-        if log.columns.time is None:
-            raise OutcomeUndetermined(
-                "without timestamps no silence tells that a journey is over: give "
-                "--exit-touchpoint, or --all-closed if all journeys are over"
-            )
-        suggestion = log.suggest_inactivity(goal=arguments.goal)
+        suggestion = suggest()
         inactivity = suggestion.suggested
         days = None if layout is None else layout.inactivity_days
         if inactivity is None and days is not None:
@@ -355,8 +365,11 @@ def _rules(
                 "--inactivity, or --all-closed if all journeys are over"
             )
         limit = how_long(inactivity)
-        said.append(f"inactivity: {limit}, as suggested (--inactivity sets another)")
-        said.append(f"{suggestion}\n")
+        full = getattr(arguments, "full", True)
+        why = "" if full else "; --full tells why"
+        said.append(f"inactivity: {limit}, as suggested (--inactivity sets another){why}")
+        if full:
+            said.append(f"{suggestion}\n")
     return _rules_of(arguments, inactivity, said), suggestion
 
 
@@ -375,17 +388,15 @@ def _rules_of(
     }
 
 
-def _warnings(journeys: Journeys) -> list[str]:
-    """Return what a reader should know before believing the numbers."""
-    visits = visits_of(journeys)
-    seen = np.bincount(visits.node, minlength=len(visits.names))
-    followed = np.bincount(visits.node[visits.following < visits.start], minlength=len(seen))
-    followed -= np.bincount(visits.node[visits.following < 0], minlength=len(seen))
-    converted = visits.following == visits.conversion
-    followed += np.bincount(visits.node[converted], minlength=len(seen))
+def ends_of(journeys: Journeys | JourneyStatistics) -> list[str]:
+    """Return the touchpoints that nothing ever follows, as a reader should know beforehand."""
+    whole = statistics_of(journeys)
+    seen, size = whole.visits, len(whole.names)
+    on = whole.target != size + 2
+    followed = np.bincount(whole.source[on], whole.count[on], minlength=size)
     goal = "" if journeys.rules.goal else "; if they reach their goal there, say --goal"
     return [
-        f"nothing ever follows {visits.names[k]!r} ({seen[k]:,} visits): if journeys are lost "
-        f"there, say --exit-touchpoint {quote(visits.names[k])}{goal}"
+        f"nothing ever follows {whole.names[k]!r} ({seen[k]:,} visits): if journeys are lost "
+        f"there, say --exit-touchpoint {quote(whole.names[k])}{goal}"
         for k in np.flatnonzero((followed == 0) & (seen >= _MANY)).tolist()
     ]

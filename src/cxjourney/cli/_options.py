@@ -44,7 +44,10 @@ def add_command(
     )
     parser.set_defaults(run=run)
     parser.add_argument(
-        "file", nargs="?", metavar="FILE", help="a CSV, Parquet or XES file, compressed or not"
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="a CSV, Excel, JSON, Parquet or XES file, compressed or not, or a glob in quotes",
     )
     parser.add_argument(
         "--sample", action="store_true", help="take a simulated retailer instead of a file"
@@ -170,6 +173,13 @@ def add_command(
         action="store_true",
         help="leave out rows without customer, timestamp or touchpoint",
     )
+    reading.add_argument(
+        "--memory",
+        type=_memory,
+        metavar="SIZE",
+        help="how much memory there is, such as 4GB; a report on Parquet files that would take "
+        "more is made of shards, without the rows (default: what is free)",
+    )
     _add_answers(parser)
     return parser
 
@@ -236,6 +246,14 @@ def in_units(time: timedelta) -> str:
         if not time % length:
             return f"{time // length}{unit}"
     return f"{time.total_seconds():.15g}s"
+
+
+def _memory(text: str) -> int:
+    """Return a size such as 4GB [bytes]."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(MB|GB|TB)", text)
+    if found is None or not float(found[1]):
+        raise argparse.ArgumentTypeError(f"must be a size such as 500MB or 4GB; got {text!r}")
+    return int(float(found[1]) * {"MB": 10**6, "GB": 10**9, "TB": 10**12}[found[2]])
 
 
 def _encoding(text: str) -> str:

@@ -14,7 +14,7 @@ from cxjourney.cli._names import FURTHER, KNOWN_NAMES
 from cxjourney.exceptions import CxJourneyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cxjourney._support.result import Result
     from cxjourney.report import Report
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 _OPTIONS = {
     'missing="drop"': "--drop-missing",
     "all_closed=True": "--all-closed",
+    "share=True": "--share",
     "exit_touchpoints": "--exit-touchpoint",
     "attributes": "--segment",
+    "steps": "--step",
     "pseudonyms": "--pseudonym-key",
 }
 # What stands in quotes comes from the data or the user and is no word of the library's. Only names
@@ -33,12 +35,12 @@ _NAMED = "|".join(
     (
         *(*KNOWN_NAMES, *FURTHER, "currency", "delimiter", "encoding", "goal", "inactivity"),
         *("attributes", "by", "expected_exits", "figure", "pseudonyms", "reaching"),
-        *("scale", "segment", "strata", "window"),
+        *("scale", "segment", "steps", "strata", "window"),
     )
 )
 _ARGUMENT = re.compile(
     r"""(?<!\w)'[^']*'|(?<![\w=])"[^"]*"|(?<![\w-])(?P<argument>"""
-    r"""missing="drop"|all_closed=True\b|(?:answers_)?timestamp_(?:format|unit)\b|"""
+    r"""missing="drop"|all_closed=True\b|share=True\b|(?:answers_)?timestamp_(?:format|unit)\b|"""
     rf"""observed_until\b|carry_channels\b|exit_touchpoints\b|(?:{_NAMED}|tz)(?==|\ must\b))=?"""
 )
 
@@ -91,8 +93,20 @@ def warnings_as_lines() -> Iterator[None]:
         yield
 
 
+class Progress:
+    """What is called as each step begins, and `told` how far it is."""
+
+    def __init__(self, bar: Any) -> None:  # Any: tqdm is optional
+        self._bar = bar
+        self.told = bar.set_description_str
+
+    def __call__(self, step: str) -> None:
+        self.told(step)
+        self._bar.update()
+
+
 @contextmanager
-def progress(steps: int, command: str) -> Iterator[Callable[[str], None]]:
+def progress(steps: int, command: str) -> Iterator[Progress]:
     """Yield what is called as each step begins; the bar is drawn on a terminal only."""
     from cxjourney._support.optional import require
 
@@ -100,12 +114,7 @@ def progress(steps: int, command: str) -> Iterator[Callable[[str], None]]:
     with tqdm.tqdm(
         total=steps, disable=None, leave=False, file=sys.stderr, bar_format="{bar:24} {desc}"
     ) as bar:
-
-        def begin(step: str) -> None:
-            bar.set_description_str(step)
-            bar.update()
-
-        yield begin
+        yield Progress(bar)
 
 
 def print_said(said: Iterable[str], *, aside: bool) -> None:
@@ -146,6 +155,7 @@ def page_in_options(page: Report) -> Report:
                 parts=tuple(parts),
                 remarks=tuple(map(in_options, section.remarks)),
                 absent=in_options(section.absent),
+                brief=in_options(section.brief),
             )
         )
     return attrs.evolve(page, sections=tuple(sections))

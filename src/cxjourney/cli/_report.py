@@ -15,8 +15,17 @@ if TYPE_CHECKING:
     import argparse
 
     from cxjourney.cli._input import Opened
+    from cxjourney.cli._shards import Counted
 
-_NO_OPTIONS = {"command", "run", "file", "sample", "json", "words"}  # of what argparse knows
+_NO_OPTIONS = {
+    "command",
+    "run",
+    "file",
+    "sample",
+    "json",
+    "words",
+    "full",
+}  # of what argparse knows
 _DEFAULTS = {  # need not be said again
     "out": "report.html",
     "tz": "UTC",
@@ -37,7 +46,7 @@ def add(commands: Any) -> None:
         brief="report what is wrong, where customers drop off, and how they change channels",
         long="Read a log of customer events and report what is wrong, how sure that is, and what "
         "it costs; then where customers drop off and how they move between channels. The report is "
-        "printed in the terminal and written to one HTML file.",
+        "written to one HTML file; the terminal prints what is wrong and a line for each section.",
         example="events.csv --goal payment_done --inactivity 30d",
     )
     parser.add_argument(
@@ -47,11 +56,21 @@ def add(commands: Any) -> None:
         help="the HTML file to write (default: report.html)",
     )
     parser.add_argument(
+        "--full", action="store_true", help="print all sections of the report in the terminal"
+    )
+    parser.add_argument(
+        "--share",
+        action="store_true",
+        help="make a report that may leave the house: nothing in it is about fewer than 5 "
+        "customers, or all but fewer than 5, nor names a file",
+    )
+    parser.add_argument(
         "--step",
         action="append",
         metavar="TOUCHPOINT",
-        help="a step of the funnel; repeat it for each step, in order (default: touchpoints "
-        "that at least half of the converted journeys visit in one order)",
+        help="a step of the funnel; repeat it for each step, in order (default: the "
+        "stages up to the goal, or else touchpoints that at least half of the converted journeys "
+        "visit in one order)",
     )
     parser.add_argument(
         "--expected-exits",
@@ -69,35 +88,41 @@ def add(commands: Any) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from cxjourney.cli._input import opened
+    from cxjourney.cli._shards import Counted, opened_or_counted
     from cxjourney.report import STEPS, build
 
     out = _writable(Path(arguments.out))
     with progress(len(STEPS) + 1, "report") as begin:
         begin("reading")
-        given = opened(arguments, arguments.segment or ())
+        counting: dict[str, Any] = {"funnel": {"steps": arguments.step}} if arguments.step else {}
+        if arguments.inactivity or not (arguments.all_closed or arguments.exit_touchpoint):
+            counting["findings"] = {}
+        given = opened_or_counted(arguments, arguments.segment or (), begin.told, counting)
         page = build(
             given.journeys,
             source=given.source,
             steps=arguments.step,
-            python=_reading(arguments),
+            python=given.python if isinstance(given, Counted) else _reading(arguments),
             command=_again(arguments, given),
             suggestion=given.suggestion,
             expected_exits=arguments.expected_exits or (),
+            share=arguments.share,
             begin=begin,
         )
     page = page_in_options(page)
+    wrote = "replaced" if out.exists() else "wrote"
     page.write(out)  # first, since a pipe may close while the text is printed
-    wrote = f"wrote {out} ({out.stat().st_size / 1000:,.0f} kB)"
+    wrote += f" {out} ({out.stat().st_size / 1000:,.0f} kB)"
     print_said(given.said, aside=arguments.json)
     if arguments.json:
         print_said([wrote], aside=True)
         print_json(page.to_dict())
     else:
-        print(f"\n{page.to_text()}\n\n{wrote}")
+        wrote += "" if arguments.full else "; --full prints all of it here"
+        print(f"\n{page.to_text(full=arguments.full)}\n\n{wrote}")
 
 
-def _again(arguments: argparse.Namespace, opened: Opened) -> str:
+def _again(arguments: argparse.Namespace, opened: Opened | Counted) -> str:
     """Return the command that makes the same report, whatever was taken by name or suggested."""
     given = vars(arguments).copy()
     found = opened.suggestion
@@ -115,6 +140,8 @@ def _again(arguments: argparse.Namespace, opened: Opened) -> str:
             continue
         if isinstance(value, timedelta):
             value = in_units(value)
+        if name == "memory":
+            value = f"{value / 10**6:.15g}MB"
         values = value if isinstance(value, list) else [value]
         words += [word for v in values for word in ([option] if v is True else [option, str(v)])]
     return shlex.join(words)
@@ -154,7 +181,8 @@ def _reading(arguments: argparse.Namespace) -> str:
         steps = python_of_steps(arguments.wide, values.pop("value", None))
         words = [word for word in words if not word.startswith("value=")]
         frame = _frame(name, file, told, values["customer"])
-        read = f"import pandas as pd\n\nlog = cx.from_wide({', '.join([frame, steps, *words])})"
+        pandas = "import pandas as pd  # python -m pip install pandas"
+        read = f"{pandas}\n\nlog = cx.from_wide({', '.join([frame, steps, *words])})"
     return "\n".join(filter(None, [read, python_of(arguments)]))
 
 

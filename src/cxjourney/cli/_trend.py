@@ -10,6 +10,8 @@ from cxjourney.cli._printing import print_result, progress
 if TYPE_CHECKING:
     import argparse
 
+    from cxjourney._support.result import Result
+
 
 def add(commands: Any) -> None:
     """Add the command."""
@@ -43,12 +45,22 @@ def add(commands: Any) -> None:
 
 
 def _trend(arguments: argparse.Namespace) -> None:
-    from cxjourney._trend import trend
-    from cxjourney.cli._input import opened
+    from cxjourney._trend import COUNTED, trend
+    from cxjourney.cli._shards import opened_or_counted, opened_whole
 
+    figure, segment = arguments.figure, arguments.segment
+    found: Result
     with progress(2, "trend") as begin:
         begin("reading")
-        given = opened(arguments, [arguments.segment] if arguments.segment else [])
-        begin(arguments.figure)
-        found = trend(given.journeys, arguments.figure, by=arguments.by, segment=arguments.segment)
-    print_result(found, given.said, json=arguments.json)
+        if segment or figure.partition(":")[0] not in COUNTED:
+            opened = opened_whole(arguments, [segment] if segment else [])
+            begin(figure)
+            said = opened.said
+            found = trend(opened.journeys, figure, by=arguments.by, segment=segment)
+        else:
+            counting = {"trend": {"figure": figure, "tz": arguments.tz}}
+            given = opened_or_counted(arguments, begin=begin.told, analyses=counting)
+            begin(figure)
+            said = given.said
+            found = trend(given.journeys, figure, by=arguments.by)
+    print_result(found, said, json=arguments.json)

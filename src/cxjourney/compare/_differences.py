@@ -191,12 +191,18 @@ class Differences(Result):
         """
         check_count(max_rows, "max_rows", 0)
         table = self.table.take(range(min(max_rows, self.n_comparisons))).renamed(_WORDS)
+        later = ["later " if kind == "downstream" else "" for kind in table["kind"]]
+        names = plot.joined(table["touchpoint"], table["to"], by=" → ")
         names = [
-            f"{row['touchpoint']} {'…' if row['kind'] == 'downstream' else '→'} {row['to']}"
-            f"{'' if self._pair else ': ' + str(row['group'])}"
-            for row in table
+            name.replace(" → ", f" → {more}", 1) for name, more in zip(names, later, strict=True)
         ]
-        sides = f"{self._pair[0]} minus {self._pair[1]}" if self._pair else "group minus the others"
+        if not self._pair:
+            names = plot.joined(names, table["group"], by=": ")
+        one, other = self._pair or ("the group", "the others")
+        sides, places = f"{one} minus {other}", f"in {one} than in {other}"
+        if self._pair and self.segment:
+            sides = f"{self.segment}: {sides}"
+            places = f"where {self.segment} is {one} than where it is {other}"
         return plot.forest(
             names,
             table["difference"],
@@ -205,6 +211,9 @@ class Differences(Result):
             reference=0.0,
             percent=True,
             label=f"{sides}, {100 * self.level:g}% interval",
+            caption=f"Right of the dashed line it happens more often {places}. The surest "
+            "differences stand on top."
+            + plot.drawn_of(len(table), self.n_comparisons, "comparisons"),
             title=self.title if title is None else title,
             ax=ax,
         )
@@ -297,7 +306,7 @@ class Differences(Result):
         found = f"{self.n_discoveries:,} of {self.n_comparisons:,} comparisons {are}"
         sides = " minus ".join(self._pair or ("the column group", "the column against"))
         more = f" The {_MOST} surest of each kind are shown." if len(self.table) > _MOST else ""
-        apart = ""
+        apart, means = "", f": a discovery has a q_value of at most {self.fdr:g}"
         if len(self.headline):
             rows = counted(len(self.headline), "row")
             apart = f" The q-values of whole journeys are corrected apart, over their {rows}."
@@ -310,7 +319,7 @@ class Differences(Result):
             )
         notes += [
             f"Every difference is {sides}.{more}",
-            f"{found} at a false-discovery rate of {100 * self.fdr:g}%.{apart}",
+            f"{found} at a false-discovery rate of {100 * self.fdr:g}%{means}.{apart}",
             f"{self.method} The confidence level is {100 * self.level:g}%.",
         ]
         untested = len(self.table) - self.n_comparisons

@@ -19,6 +19,7 @@ from cxjourney._support.validation import (
 from cxjourney._support.words import counted
 from cxjourney.compare._candidates import MOST_VALUES, REST, at_entry, candidates
 from cxjourney.compare._contrast import contrast_of, contrast_of_graphs
+from cxjourney.compare._counted import compared_counts
 from cxjourney.compare._differences import Differences, differences_of
 from cxjourney.compare._later import Later
 from cxjourney.compare._observations import observations_of, side_by_side
@@ -27,7 +28,16 @@ from cxjourney.domain import CONVERSION, MISSING
 from cxjourney.dropoff import FirstVisits, check_reaching, first_visits_of, window_of
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
 from cxjourney.graph import JourneyGraph
-from cxjourney.journeys import check_journeys, level_of, missing_note_of, segments_of, visits_of
+from cxjourney.journeys import (
+    Journeys,
+    JourneyStatistics,
+    check_counted,
+    check_journeys,
+    level_of,
+    missing_note_of,
+    segments_of,
+    visits_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,7 +46,7 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Ints
     from cxjourney.compare._candidates import Candidate
     from cxjourney.compare._observations import Observations
-    from cxjourney.journeys import By, Journeys, SegmentBy
+    from cxjourney.journeys import By, SegmentBy
 
 _NO_NAMES = ("first", "second")
 _CURSE = (
@@ -171,6 +181,11 @@ def segments(
     >>> cx.compare.segments(journeys, of="cart").ranking[0].group
     'segment = student'
     """
+    if isinstance(journeys, JourneyStatistics):
+        raise InvalidValue(
+            "segments need the rows of journeys, which statistics do not have: count each segment "
+            "by itself, from a log of its own, and hand two at a time to compare.between()"
+        )
     check_journeys(journeys)
     _check(level, fdr, min_count)
     check_choice(against, "against", ("rest", "pairs"))
@@ -273,8 +288,8 @@ def _candidate_parts(
 
 
 def between(
-    first: Journeys | JourneyGraph,
-    second: Journeys | JourneyGraph,
+    first: Journeys | JourneyStatistics | JourneyGraph,
+    second: Journeys | JourneyStatistics | JourneyGraph,
     *,
     names: tuple[str, str] | None = None,
     by: By | None = None,
@@ -290,21 +305,23 @@ def between(
     Parameters
     ----------
     first, second
-        Before and after, say. Both journeys or both graphs, cut by the same goal and limit.
-        Customers with the same id are the same customer. Graphs know no customers: their visits are
-        taken as independent.
+        Before and after, say. Both journeys, both statistics of journeys, or both graphs, cut by
+        the same goal and limit. Customers with the same id are the same customer. Graphs know no
+        customers: their visits are taken as independent.
     names
         What to call them; None takes the value of an attribute that tells them apart, else the
         dates of periods that follow one another, else "first" and "second".
     by
         What a node is; None means "touchpoint", or the grain of the graphs.
     strata, window, reaching, min_count, fdr, level
-        As in `segments`. Graphs have no strata, and nothing that comes later.
+        As in `segments`. Graphs have no strata, and nothing that comes later; statistics have no
+        strata and nothing to reach, and their windows are whole days.
 
     Returns
     -------
     Differences
-        As of `segments`, with the whole journeys first. Graphs have no headline.
+        As of `segments`, with the whole journeys first. Graphs have no headline, and that of
+        statistics has conversion and drop-off.
 
     Raises
     ------
@@ -315,14 +332,16 @@ def between(
     UnknownName
         If there is no such attribute, column or node.
     InvalidValue
-        If one is journeys and the other a graph, grains or limits differ, or an argument breaks
-        its rule.
+        If one is journeys and the other a graph or statistics, grains or limits differ, or an
+        argument breaks its rule.
 
     Notes
     -----
     The methods are those of `segments`. Before and after is no experiment: season, campaigns and
-    the mix of customers change too. Cut periods with `log.between(…)`, so that each is observed
-    until its own end and no further.
+    the mix of customers change too. A period has the journeys that begin in it, each observed until
+    the end of the period and no further: those of `log.between(None, end)`, of which `where` keeps
+    the ones that begin late enough. A log that is cut at the start of a period instead has the
+    rest of older journeys as if they began then.
 
     Examples
     --------
@@ -336,7 +355,7 @@ def between(
     32.1% [19.0%, 43.3%] (95% Newcombe, n=220)
     """
     for name, given in (("first", first), ("second", second)):
-        if not isinstance(given, JourneyGraph):
+        if not isinstance(given, (JourneyGraph, JourneyStatistics)):
             check_journeys(given, name)
     _check(level, fdr, min_count)
     if names is not None and len(check_names(names, "names")) != 2:
@@ -363,12 +382,20 @@ def between(
             caveats=[*caveats, "A graph knows no customers, so its intervals are too narrow."],
             backend=None,
         )
-    if isinstance(first, JourneyGraph) or isinstance(second, JourneyGraph):
+    grain: By = "touchpoint" if by is None else by
+    if isinstance(first, JourneyStatistics) and isinstance(second, JourneyStatistics):
+        check_counted(first, strata=strata, reaching=reaching)
+        _check_rules(first, second)
+        part, told = compared_counts(second, first, grain, window, (names or _NO_NAMES)[::-1])
+        if part.later is None or not part.later.goal:
+            caveats.insert(0, _NO_GOAL)
+        return result([part], method=_method(first), caveats=[*caveats, *told], backend=None)
+    if not isinstance(first, Journeys) or not isinstance(second, Journeys):
         raise InvalidValue(
-            "first and second must both be journeys or both be graphs; use journeys.graph()"
+            "first and second must both be journeys, both statistics (journeys.statistics()), or "
+            "both graphs (journeys.graph())"
         )
     _check_rules(first, second)
-    grain: By = "touchpoint" if by is None else by
     pair = (names or _names_of(first, second))[::-1]
     groups, firsts = side_by_side(
         (observations_of(second, grain), observations_of(first, grain)),
@@ -429,7 +456,7 @@ def _check(level: float, fdr: float, min_count: int) -> None:
     check_count(min_count, "min_count")
 
 
-def _check_rules(a: Journeys, b: Journeys) -> None:
+def _check_rules(a: Journeys | JourneyStatistics, b: Journeys | JourneyStatistics) -> None:
     for journeys in (a, b):
         journeys.require_determined("compare.between()")
     for rule in ("goal", "inactivity"):
@@ -478,8 +505,9 @@ def _strata_of(strata: str, a: Journeys, b: Journeys) -> tuple[Ints, Ints]:
     return places[0], places[1]
 
 
-def _method(journeys: Journeys) -> str:
-    timed = journeys.columns.time is not None and journeys.rules.inactivity is not None
+def _method(journeys: Journeys | JourneyStatistics) -> str:
+    times = not isinstance(journeys, Journeys) or journeys.columns.time is not None
+    timed = times and journeys.rules.inactivity is not None
     estimator = (
         "Aalen-Johansen estimates at the inactivity limit" if timed else "shares of ended visits"
     )

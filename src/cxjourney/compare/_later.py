@@ -2,21 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
-from cxjourney._stats.buckets import difference_of_means, difference_of_shares
+from cxjourney._stats.buckets import BucketFigures, difference_of_means, difference_of_shares
 from cxjourney._support.array_types import Floats, Ints
 from cxjourney.compare._evidence import Cells, odds_ratios, standardised
 from cxjourney.domain import CONVERSION, START
 from cxjourney.dropoff import FirstVisits
+from cxjourney.journeys import LaterFigures
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
 _MEANS = ("visits", "value")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class FirstVisitsCounted:
+    """What comes later, of statistics, in place of `dropoff.FirstVisits`.
+
+    Attributes
+    ----------
+    names
+        Names of the K nodes of both sides.
+    node
+        One entry a node, and one for the beginning: 0 … K.
+    later
+        The figures of each outcome: of whole journeys, and of nodes by `place`.
+    place
+        Where the side's own nodes are among all.
+    """
+
+    names: tuple[str, ...]
+    node: Ints
+    later: Mapping[str, tuple[LaterFigures, ...]]
+    place: Ints
+
+    def counts(self, cell: Ints, size: int) -> Floats:
+        """Return the journeys of each node and of the beginning, as far as `cell` asks for them."""
+        return self._spread([one.n for one in self.later["conversion"]], cell, size)
+
+    def events(self, outcome: str, cell: Ints, size: int, window: float) -> Floats:  # noqa: ARG002 - counted for one window
+        """Return how often each was seen to reach an outcome."""
+        return self._spread([one.happened for one in self.later[outcome]], cell, size)
+
+    def figures(self, figure: str, cell: Ints, size: int, window: float) -> BucketFigures:  # noqa: ARG002 - counted for one window
+        """Return an outcome within the window that was counted."""
+        some = [one.figures for one in self.later[figure]]
+        return BucketFigures(
+            whole=self._spread([one.whole for one in some], cell, size, np.nan),
+            without=self._spread([one.without for one in some], cell, size, np.nan),
+            units=self._spread([one.units for one in some], cell, size),
+        )
+
+    def _spread(
+        self, some: Sequence[Floats | Ints], cell: Ints, size: int, missing: float = 0.0
+    ) -> Floats:
+        """Return values of the beginning, and then of the side's nodes, at the cells of all."""
+        found = np.full((*some[0].shape[:-1], size), missing)
+        beginning = np.array([len(self.names)])
+        for values, place in zip(some, (beginning, self.place), strict=False):
+            asked = cell[place] >= 0
+            found[..., cell[place][asked]] = values[..., asked]
+        return found
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -37,7 +89,7 @@ class Later:
         Whether journeys can convert; else conversions are not compared.
     """
 
-    sides: tuple[FirstVisits, FirstVisits]
+    sides: tuple[FirstVisits, FirstVisits] | tuple[FirstVisitsCounted, FirstVisitsCounted]
     window: float
     strata: tuple[Ints, Ints] | None = None
     reaching: str | None = None
@@ -46,9 +98,10 @@ class Later:
 
     def headline(self, level: float) -> dict[str, Any]:
         """Return the columns of whole journeys: conversion, drop-off, visits, known value."""
-        known = self.goal and any(bool((~np.isnan(side.value)).any()) for side in self.sides)
-        first, last = ("conversion",) if self.goal else (), ("value",) if known else ()
-        figures = (*first, "drop-off", "visits", *last)
+        figures: tuple[str, ...] = ("conversion",) * self.goal + ("drop-off",)
+        values = [side.value for side in self.sides if isinstance(side, FirstVisits)]
+        known = self.goal and any(bool((~np.isnan(value)).any()) for value in values)
+        figures += ("visits",) * bool(values) + ("value",) * known
         start = [len(self.sides[0].names)]
         rows = [taken(self._compared(figure, level), start) for figure in figures]
         return {"figure": figures, **joined(rows)}
@@ -93,12 +146,12 @@ class Later:
         if figure in self._memo:
             return dict(self._memo[figure])
         first, second = self.sides
-        k = len(first.names)
+        k, both = len(first.names), (first, second)
         anywhere = figure in {"conversion", "reaching"}
-        cells = [s.node if anywhere else np.where(s.node == k, k, -1) for s in self.sides]
+        cells = [s.node if anywhere else np.where(s.node == k, k, -1) for s in both]
         one, other = (
             side.figures(figure, cell, k + 1, self.window)
-            for side, cell in zip(self.sides, cells, strict=True)
+            for side, cell in zip(both, cells, strict=True)
         )
         means = figure in _MEANS
         differ = difference_of_means if means else difference_of_shares
@@ -116,11 +169,12 @@ class Later:
             + second.events(figure, cells[1], k + 1, self.window),
             **odds_ratios(one, other, level=level, means=means),
         }
-        if self.strata is not None:
+        if self.strata is not None and isinstance(first, FirstVisits):
             n_strata = 1 + max(int(codes.max(initial=0)) for codes in self.strata)
             inner = [
                 self._within(side, figure, cell, codes, n_strata)
-                for side, cell, codes in zip(self.sides, cells, self.strata, strict=True)
+                for side, cell, codes in zip(both, cells, self.strata, strict=True)
+                if isinstance(side, FirstVisits)
             ]
             columns |= standardised(inner[0], inner[1], level=level, means=means).columns
         self._memo[figure] = columns

@@ -90,7 +90,8 @@ class Observations:
         size = len(self.names) + 1
         if self.part is None or self.followed is None:
             return self.source, np.arange(size)
-        return followed_cells(self.source, self.part, self.followed, size)
+        cell, place = followed_cells(self.source, self.part, self.followed, size)
+        return cell.astype(np.int64), place
 
     @cached_property
     def weight(self) -> Floats:

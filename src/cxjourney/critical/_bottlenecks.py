@@ -7,38 +7,35 @@ from typing import TYPE_CHECKING, ClassVar, overload
 import attrs
 import numpy as np
 
-from cxjourney._stats.aalen_johansen import OPEN
+from cxjourney import plot
 from cxjourney._stats.buckets import BucketFigures, resting_on
 from cxjourney._stats.estimates import CLUSTERED, LOGARITHMS, means_without, why_no_interval
-from cxjourney._stats.ratios import mean_figures, quotient, share_of_total_figures
+from cxjourney._stats.ratios import quotient, ratio_of_sums
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
+from cxjourney.domain import Outcome
 from cxjourney.journeys import (
-    IN_PROGRESS,
-    By,
-    TransitionTimes,
-    Visits,
+    Journeys,
     by_segment,
     chain_figures,
     chain_of,
+    check_counted,
     check_journeys,
     grain_name,
+    grid_notes,
     missing_note_of,
     statistics_of,
-    times_of,
-    times_without_buckets,
-    units_of,
-    visits_of,
+    waits_of,
 )
 from cxjourney.markov import UNFOLLOWED
 from cxjourney.metrics import Estimate
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from matplotlib.axes import Axes
 
     from cxjourney._support.array_types import Floats, Ints
-    from cxjourney.journeys import BySegment, Journeys, SegmentBy
+    from cxjourney.journeys import By, BySegment, JourneyStatistics, NodeWaits, SegmentBy
 
 _SECOND = 1e6
 _ENDS = {
@@ -79,6 +76,38 @@ class Bottlenecks(Result):
     level: float
     caveats: tuple[str, ...] = ()
 
+    def plot(
+        self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw the share of all time that is spent at each node, the largest on top.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many of the largest are drawn; None draws all.
+        title, ax
+            The heading (None: that of the result), and where to draw (None: a new figure).
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        table = self.table.take(range(len(self.table))[:max_rows])
+        grain = self.table.column_names[: self.table.column_names.index("visits")]
+        return plot.bars(
+            plot.joined(*(table[name] for name in grain), by=" @ "),
+            table["share"],
+            table["share_low"],
+            table["share_high"],
+            percent=True,
+            label=f"share of the time of all journeys, {100 * self.level:g}% interval",
+            caption="Where the time of customers goes: between a visit there and the next."
+            + plot.drawn_of(len(table), len(self.table), "nodes"),
+            title=self.title if title is None else title,
+            ax=ax,
+        )
+
     def _shown(self) -> Table:
         names = self.table.column_names
         return self.table.select([n for n in names if n not in {"share_low", "share_high"}])
@@ -96,7 +125,11 @@ class Bottlenecks(Result):
 
 @overload
 def bottlenecks(
-    journeys: Journeys, *, by: By = "touchpoint", level: float = 0.95, segment: None = None
+    journeys: Journeys | JourneyStatistics,
+    *,
+    by: By = "touchpoint",
+    level: float = 0.95,
+    segment: None = None,
 ) -> Bottlenecks: ...
 
 
@@ -107,7 +140,7 @@ def bottlenecks(
 
 
 def bottlenecks(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: By = "touchpoint",
     level: float = 0.95,
@@ -118,7 +151,7 @@ def bottlenecks(
     Parameters
     ----------
     journeys
-        The journeys, with times.
+        The journeys, with times, or statistics of them, which know no durations.
     by
         What a node is: "touchpoint", "channel", "stage", "owner" or a pair of them.
     level
@@ -175,65 +208,66 @@ def bottlenecks(
     >>> found.table["stage"][0]
     'consideration'
     """
-    check_journeys(journeys)
     check_level(level)
     if segment is not None:
-        return by_segment(journeys, segment, lambda part: bottlenecks(part, by=by, level=level))
-    journeys.require_times("critical.bottlenecks()")
-    visits, times = visits_of(journeys, by), times_of(journeys, by)
-    k = len(visits.names)
-    node, wait, mass = visits.node[times.visit], times.wait_s, times.mass
-    working, queue = _split(journeys, visits, times)
-    median, p90 = _quantiles(node, wait, mass, k, (0.5, 0.9))
-    left_s = times_without_buckets(journeys, by, times, times.wait_s)
-    mean = _means(journeys, by, times, left_s)
+        return by_segment(
+            check_journeys(journeys), segment, lambda part: bottlenecks(part, by=by, level=level)
+        )
+    counted = check_counted(journeys)
+    if isinstance(counted, Journeys):
+        counted.require_times("critical.bottlenecks()")
+    whole, waits = statistics_of(counted, by), waits_of(counted, by)
+    k = len(whole.names)
+    mean = _means(whole.source, waits)
     low, high = mean.means(level)
-    if times.weighted and journeys.rules.absorbing:
-        total, share, converted, ends = _of_chain(journeys, by, times, left_s)
-        restricted = chain_of(journeys, by).restricted
+    if waits.weighted and counted.rules.absorbing:
+        total, share, converted, ends = _of_chain(counted, by, waits)
+        restricted = chain_of(counted, by).restricted
     else:
-        total, share, converted, ends = _of_visits(journeys, visits, times)
+        known = not whole.censored.any() and counted.rules.absorbing
+        total, share, converted, ends = _of_visits(waits, known=known)
         restricted = 0.0
     share_low, share_high = share.wilson(level)
-    caveats = (*means_without(mean.whole, low), *missing_note_of(journeys, by))
-    short = times.followed_us >= 0
+    caveats = (*means_without(mean.whole, low), *missing_note_of(counted, by))
+    caveats += grid_notes(counted, by)
+    short = waits.followed_us >= 0
     if short.any():
         n = np.count_nonzero(short)
         caveats += (f"Visits at {n:,} nodes were not followed to the limit; see followed_s.",)
-    if np.isnan(total).all() and len(node):
+    if np.isnan(total).all() and waits.moved.any():
         caveats += ("Shares are not known: more than 1% of journeys outlast what was followed.",)
     columns = {
-        grain_name(by): visits.names,
-        "visits": np.bincount(visits.node, minlength=k),
-        "moved": np.bincount(node, minlength=k),
+        grain_name(by): whole.names,
+        "visits": whole.visits,
+        "moved": waits.moved,
         "wait_s": mean.whole,
         "low": np.maximum(low, 0.0),
         "high": high,
-        "median_s": median,
-        "p90_s": p90,
+        "median_s": waits.median_s,
+        "p90_s": waits.p90_s,
         "total_s": total,
         "share": share.whole,
         "share_low": share_low,
         "share_high": share_high,
-        "working_s": working,
-        "queue_s": queue,
+        "working_s": waits.working_s,
+        "queue_s": waits.queue_s,
         "converted_s": converted,
-        "followed_s": np.where(short, times.followed_us / _SECOND, np.nan),
+        "followed_s": np.where(short, waits.followed_us / _SECOND, np.nan),
     }
     formats = {name: "duration" for name in columns if name.endswith("_s")}
     formats |= {"low": "duration", "high": "duration", "share": "percent"}
-    table = Table(columns, formats=formats, backend=journeys.log.backend)
-    visits_s = np.bincount(visits.node, minlength=k) * np.nan_to_num(mean.whole)
+    table = Table(columns, formats=formats, backend=counted.backend)
+    visits_s = whole.visits * np.nan_to_num(mean.whole)
     order = np.lexsort((np.arange(k), -np.where(np.isnan(total), visits_s, total)))
     estimates = {
-        field: _estimate(journeys, figure, field, restricted=restricted, level=level)
+        field: _estimate(counted, figure, field, restricted=restricted, level=level)
         for field, figure in zip(_ENDS, ends, strict=True)
     }
     return Bottlenecks(table=table.take(order), level=level, caveats=caveats, **estimates)
 
 
 def _estimate(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     found: BucketFigures,
     field: str,
     *,
@@ -254,8 +288,8 @@ def _estimate(
         low=low,
         high=high,
         level=level,
-        n=int(np.count_nonzero(journeys.converted)) if converted else len(journeys),
-        n_censored=0 if converted else int(np.count_nonzero(journeys.outcome == IN_PROGRESS)),
+        n=journeys.outcomes[Outcome.CONVERTED] if converted else len(journeys),
+        n_censored=0 if converted else journeys.outcomes[Outcome.IN_PROGRESS],
         unit=field.removesuffix("_converted"),
         method=f"{LOGARITHMS}, {CLUSTERED}",
         notes=notes,
@@ -263,58 +297,46 @@ def _estimate(
     )
 
 
-def _means(journeys: Journeys, by: By, times: TransitionTimes, left_s: Floats) -> BucketFigures:
+def _means(source: Ints, waits: NodeWaits) -> BucketFigures:
     """Return the mean wait of each node, and the same without each bucket."""
-    source, k = statistics_of(journeys, by).source, len(times.followed_us)
-    one = np.ones(len(times.visit))
-    left = times_without_buckets(journeys, by, times, one)
-    sums = []
-    for values, without in ((times.wait_s, left_s), (one, left)):
-        whole = np.bincount(source, times.total(len(source), values), minlength=k)
-        sums.append((whole, _by_node(without, source, k)))
-    visits = visits_of(journeys, by)
-    units = units_of(journeys).sums(
-        visits.node[times.visit], k, item=visits.journey[times.visit], values=times.mass
+    k = len(waits.moved)
+    mean, without = (
+        quotient(_by_node(seconds, source, k), _by_node(mass, source, k))
+        for seconds, mass in (
+            (waits.seconds, waits.mass),
+            (waits.seconds_without, waits.mass_without),
+        )
     )
-    mean, without = (quotient(part, mass) for part, mass in zip(*sums, strict=True))
-    return BucketFigures(whole=mean, without=without, units=units)
+    return BucketFigures(whole=mean, without=without, units=waits.mass_of)
 
 
 def _of_visits(
-    journeys: Journeys, visits: Visits, times: TransitionTimes
+    waits: NodeWaits, *, known: bool
 ) -> tuple[Floats, BucketFigures, Floats, list[BucketFigures]]:
     """Return total, share and time of a converted journey, and whole journeys, as seen."""
-    k = len(visits.names)
-    node, journey = visits.node[times.visit], visits.journey[times.visit]
-    spent = times.wait_s
-    if times.weighted:  # a goal that ends nothing leaves no chain
-        spent = spent * times.mass * np.bincount(visits.node, minlength=k)[node]
-    total = np.bincount(node, spent, minlength=k).astype(np.float64)
-    share = share_of_total_figures(
-        spent, group=node, n_groups=k, units=units_of(journeys), item=journey
-    )
-    won = journeys.converted[journey]
-    n_won = int(np.count_nonzero(journeys.converted))
-    converted = np.bincount(node[won], spent[won], minlength=k)
-    known = np.nan if np.any(visits.state == OPEN) or not journeys.rules.absorbing else 1.0
+    total = waits.spent.sum(axis=1, keepdims=True)
+    share = ratio_of_sums(waits.spent, np.broadcast_to(total, waits.spent.shape))
+    n_won = waits.won.sum()
+    converted = waits.spent_won.sum(axis=0)
     ends = [
-        mean_figures((known * values[of]).astype(np.float64), units_of(journeys), of)
-        for values in (np.bincount(journey, spent, minlength=len(journeys)), 1 + journeys.lengths)
-        for of in (np.arange(len(journeys)), np.flatnonzero(journeys.converted))
+        ratio_of_sums((values if known else values * np.nan)[:, None], base[:, None])
+        for values, base in (
+            (waits.spent.sum(axis=1), waits.journeys),
+            (waits.spent_won.sum(axis=1), waits.won),
+            (waits.journeys + waits.steps, waits.journeys),
+            (waits.won + waits.steps_won, waits.won),
+        )
     ]
-    return total, share, converted / n_won if n_won else np.full(k, np.nan), ends
+    mean = converted / n_won if n_won else np.full(len(converted), np.nan)
+    return waits.spent.sum(axis=0), share, mean, ends
 
 
 def _of_chain(
-    journeys: Journeys, by: By, times: TransitionTimes, left_s: Floats
+    journeys: Journeys | JourneyStatistics, by: By, waits: NodeWaits
 ) -> tuple[Floats, BucketFigures, Floats, list[BucketFigures]]:
     """Return the same as `_of_visits`, journeys in progress brought to their end."""
-    statistics, figures, units = (
-        statistics_of(journeys, by),
-        chain_figures(journeys, by),
-        units_of(journeys),
-    )
-    visits, k = visits_of(journeys, by), len(statistics.names)
+    statistics, figures = statistics_of(journeys, by), chain_figures(journeys, by)
+    k = len(statistics.names)
 
     def solved(which: str, seconds: Floats) -> tuple[Floats, Floats, Floats]:
         """Return what is spent at each node, by a journey that converts too, and whole journeys."""
@@ -330,22 +352,16 @@ def _of_chain(
         steps = 1 + v.sum(axis=-1), 1 + quotient((v * h).sum(axis=-1), p)
         return spent, won, np.stack([spent.sum(axis=-1), won.sum(axis=-1), *steps], axis=-1)
 
-    spent, won, ends = solved("whole", times.total(len(statistics.source), times.wait_s))
-    spent_without, _, ends_without = solved("without", left_s)
-    unit = units.total(
-        item=visits.journey[times.visit],
-        values=statistics.visits[visits.node[times.visit]] * times.mass * times.wait_s,
-    )
-    known = 1.0 if figures.chain.restricted <= UNFOLLOWED else np.nan
+    spent, won, ends = solved("whole", waits.seconds)
+    spent_without, _, ends_without = solved("without", waits.seconds_without)
+    known = 1.0 if chain_of(journeys, by).restricted <= UNFOLLOWED else np.nan
     share = BucketFigures(
         whole=known * quotient(spent, spent.sum()),
         without=quotient(spent_without, spent_without.sum(axis=1, keepdims=True)),
-        units=np.broadcast_to(unit[:, None], spent_without.shape),
+        units=np.broadcast_to(waits.spent.sum(axis=1, keepdims=True), spent_without.shape),
     )
     everybody = figures.left.journeys
-    converting = resting_on(
-        units.total(values=journeys.converted.astype(np.float64)), everybody > 0
-    )
+    converting = resting_on(waits.won, everybody > 0)
     return (
         known * statistics.n_journeys * spent,
         share,
@@ -364,50 +380,3 @@ def _by_node(values: Floats, source: Ints, k: int) -> Floats:
     sums = np.zeros((*values.shape[:-1], k))
     np.add.at(sums.T, source, np.nan_to_num(values).T)
     return sums
-
-
-def _split(
-    journeys: Journeys, visits: Visits, times: TransitionTimes
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean working time and mean queue of each node, NaN without durations."""
-    k = len(visits.names)
-    duration = journeys.columns.numeric.get("duration_us")
-    if duration is None:
-        return np.full(k, np.nan), np.full(k, np.nan)
-    worked = np.asarray(duration, dtype=np.float64)[visits.row[times.visit]] / _SECOND
-    known = ~np.isnan(worked)
-    node, mass, worked = visits.node[times.visit][known], times.mass[known], worked[known]
-    # an interaction may outlast the time to the next one where timestamps are starts
-    queue = np.maximum(times.wait_s[known] - worked, 0.0)
-    n = np.bincount(node, mass, minlength=k).astype(np.float64)
-    working, rest = (
-        quotient(np.bincount(node, mass * part, minlength=k).astype(np.float64), n)
-        for part in (worked, queue)
-    )
-    return working, rest
-
-
-def _quantiles(
-    node: NDArray[np.int64],
-    wait: NDArray[np.float64],
-    mass: NDArray[np.float64],
-    k: int,
-    at: tuple[float, ...],
-) -> list[NDArray[np.float64]]:
-    """Return the weighted quantiles of the waits of each node; NaN where nobody went on."""
-    order = np.argsort(wait)
-    order = order[np.argsort(node[order].astype(np.min_scalar_type(k)), kind="stable")]
-    place, weight = node[order], np.cumsum(mass[order])
-    ends = np.searchsorted(place, np.arange(k), side="right")
-    begins = np.searchsorted(place, np.arange(k), side="left")
-    before = np.append(0.0, weight)[begins]
-    total = np.append(0.0, weight)[ends] - before
-    some = ends > begins
-    found = []
-    for fraction in at:
-        # rounding of the running sums must not push the quantile past the node's last wait
-        target = np.searchsorted(weight, before + fraction * total * (1 - 1e-12))
-        quantile = np.full(k, np.nan)
-        quantile[some] = wait[order[np.clip(target, begins, ends - 1)[some]]]
-        found.append(quantile)
-    return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, overload
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._stats.buckets import BucketFigures, bucket_of, resting_on
 from cxjourney._stats.estimates import why_no_interval
 from cxjourney._stats.units import Units
@@ -35,6 +36,8 @@ from cxjourney.journeys import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
 
     from cxjourney._support.array_types import Bools
     from cxjourney.journeys import BySegment, SegmentBy
@@ -82,6 +85,39 @@ class Drivers(Result):
     method: str
     level: float
     caveats: tuple[str, ...] = ()
+
+    def plot(
+        self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw how much each weighs with its interval, the heaviest on top; noise is dashed.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many of the heaviest are drawn; None draws all.
+        title, ax
+            The heading (None: that of the result), and where to draw (None: a new figure).
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        table = self.table.take(range(len(self.table))[:max_rows])
+        return plot.forest(
+            plot.joined(table["driver"], by=""),
+            table["weight"],
+            table["low"],
+            table["high"],
+            n=table["n"],
+            reference=self.noise,
+            percent=True,
+            label=f"share of the variance accounted for, {100 * self.level:g}% interval",
+            caption="The heaviest on top; what does not pass the dashed line weighs no more than "
+            "noise can." + plot.drawn_of(len(table), len(self.table), "drivers"),
+            title=self.title if title is None else title,
+            ax=ax,
+        )
 
     def _shown(self) -> Table:
         names = ("driver", "n", "weight", "low", "high", "unique", "above_noise", "penalty")

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxjourney._stats.ratios import ratio_of_sums
 from cxjourney.critical._bottlenecks import bottlenecks
 from cxjourney.critical._drivers import FEWEST_ROWS, drivers, rows_of
 from cxjourney.critical._grain import reach_figures, repeated
 from cxjourney.critical._must_pass import must_pass
 from cxjourney.critical._rework import rework_figures
 from cxjourney.experience import scores
-from cxjourney.journeys import visits_of
+from cxjourney.journeys import Journeys, JourneyStatistics, by_unit, left_out, visits_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney._support.table import Table
-    from cxjourney.journeys import Journeys
 
     Columns = dict[str, NDArray[np.float64]]
 
@@ -30,7 +30,9 @@ def _aligned(table: Table, names: tuple[str, ...], columns: dict[str, str]) -> C
     return {new: np.asarray(table[old], dtype=np.float64)[order] for new, old in columns.items()}
 
 
-def delay_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> Columns:
+def delay_columns(
+    journeys: Journeys | JourneyStatistics, names: tuple[str, ...], level: float
+) -> Columns:
     """Return mean wait and share of all waiting of each touchpoint; NaN without times."""
     columns = {
         "wait_s": "wait_s",
@@ -40,38 +42,49 @@ def delay_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> C
         "wait_share_low": "share_low",
         "wait_share_high": "share_high",
     }
-    if journeys.columns.time is None:
+    if isinstance(journeys, Journeys) and journeys.columns.time is None:
         return {name: np.full(len(names), np.nan) for name in columns}
     return _aligned(bottlenecks(journeys, level=level).table, names, columns)
 
 
-def visit_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> Columns:
+def visit_columns(
+    journeys: Journeys | JourneyStatistics, names: tuple[str, ...], level: float
+) -> Columns:
     """Return the share of the journeys that come by, and of the visits that are no first ones."""
-    visits = visits_of(journeys)
-    again = repeated(visits)
-    order = [visits.names.index(name) for name in names]
+    if isinstance(journeys, JourneyStatistics):
+        left, found = left_out(journeys), by_unit(journeys, "nodes", "touchpoint", "node")
+        come = found.astype(np.float64)
+        everybody = np.broadcast_to(left.journeys[:, None], come.shape)
+        reach = ratio_of_sums(come, everybody)
+        rework = ratio_of_sums(left.visits - come, left.visits)
+        order = list(range(len(names)))
+    else:
+        visits = visits_of(journeys)
+        again = repeated(visits)
+        order = [visits.names.index(name) for name in names]
+        reach = reach_figures(journeys, visits, again)
+        rework = rework_figures(visits, again)
     columns: Columns = {}
-    for name, found in (
-        ("reach", reach_figures(journeys, visits, again)),
-        ("rework", rework_figures(visits, again)),
-    ):
-        low, high = found.wilson(level)
+    for name, figures in (("reach", reach), ("rework", rework)):
+        low, high = figures.wilson(level)
         rate = "rework_rate" if name == "rework" else name
         columns |= {
-            rate: found.whole[order],
+            rate: figures.whole[order],
             f"{name}_low": low[order],
             f"{name}_high": high[order],
         }
     return columns
 
 
-def feeling_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> Columns:
+def feeling_columns(
+    journeys: Journeys | JourneyStatistics, names: tuple[str, ...], level: float
+) -> Columns:
     """Return mean emotion and score with intervals, and whether each is a valley."""
     columns: Columns = {}
     for measure in ("emotion", "score"):
         wanted = {measure: "mean", f"{measure}_low": "low", f"{measure}_high": "high"}
         wanted[f"{measure}_valley"] = "valley"
-        if measure in journeys.columns.numeric:
+        if isinstance(journeys, Journeys) and measure in journeys.columns.numeric:
             found = scores(journeys, measure=measure, level=level)
             columns |= _aligned(found.table, names, wanted)
         else:
@@ -80,13 +93,15 @@ def feeling_columns(journeys: Journeys, names: tuple[str, ...], level: float) ->
     return columns
 
 
-def driver_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> Columns:
+def driver_columns(
+    journeys: Journeys | JourneyStatistics, names: tuple[str, ...], level: float
+) -> Columns:
     """Return how much of conversion hangs on the score given there; NaN without scores."""
     columns = {
         name: np.full(len(names), np.nan)
         for name in ("driver_weight", "driver_weight_low", "driver_weight_high")
     }
-    if "score" not in journeys.columns.numeric:
+    if not isinstance(journeys, Journeys) or "score" not in journeys.columns.numeric:
         return columns
     converted = rows_of(journeys).y
     if len(converted) < FEWEST_ROWS or not 0 < converted.mean() < 1:
@@ -101,7 +116,9 @@ def driver_columns(journeys: Journeys, names: tuple[str, ...], level: float) -> 
     return columns
 
 
-def must_pass_column(journeys: Journeys, names: tuple[str, ...]) -> tuple[str, ...]:
+def must_pass_column(
+    journeys: Journeys | JourneyStatistics, names: tuple[str, ...]
+) -> tuple[str, ...]:
     """Return whether every conversion, or nearly every one, goes through each touchpoint."""
     found = must_pass(journeys)
     every, nearly = set(found.conversions), set(found.nearly)

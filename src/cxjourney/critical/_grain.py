@@ -11,7 +11,7 @@ from cxjourney._support.validation import check_names
 from cxjourney.domain import MISSING, stage_order
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import JourneyGraph
-from cxjourney.journeys import chain_of, check_counted, grain_name, graph_of, units_of
+from cxjourney.journeys import chain_of, check_counted, check_own_grain, graph_of, units_of
 from cxjourney.markov import AbsorbingChain
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ def graph_and_chain(
     """
     check_names(by, "by")
     if isinstance(source, JourneyGraph):
-        own = str(source.graph.get("grain", "touchpoint"))
-        if by is not None and grain_name(by) != own:
-            raise InvalidValue.of("by", f"be the graph's own grain {own!r}, or None", by)
+        check_own_grain(source, by)
         return source, AbsorbingChain.from_graph(source, trapped="censored")
     journeys = check_counted(source)
     journeys.require_determined(caller)

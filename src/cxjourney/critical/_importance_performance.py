@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice
 from cxjourney.critical._drivers import Drivers, check_drivers
 from cxjourney.exceptions import InvalidData
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _FIELDS = ("low priority", "possible overkill", "concentrate here", "keep up the good work")
 
@@ -37,6 +41,30 @@ class ImportancePerformance(Result):
     importance_cut: float
     performance_cut: float
     cut: str
+
+    def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw importance against performance; what to concentrate on stands at the upper left.
+
+        Parameters
+        ----------
+        title, ax
+            The heading (None: that of the result), and where to draw (None: a new figure).
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        return plot.quadrants(
+            [str(name) for name in self.table["driver"]],
+            self.table["importance"],
+            self.table["performance"],
+            cuts=(self.importance_cut, self.performance_cut),
+            caption="Concentrate on what stands at the upper left: it weighs much and does badly. "
+            f"The dashed lines are the {self.cut}s.",
+            title=self.title if title is None else title,
+            ax=ax,
+        )
 
     def _notes(self) -> tuple[str, ...]:
         return (

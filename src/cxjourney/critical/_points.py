@@ -34,10 +34,13 @@ from cxjourney.critical._reasons import Reason, reason_of
 from cxjourney.dropoff import lost_of_journeys, rates_of_journeys
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.journeys import (
+    Journeys,
     by_segment,
     chain_figures,
+    check_counted,
     check_journeys,
     graph_of,
+    grid_notes,
     mean_value,
     statistics_of,
 )
@@ -50,7 +53,7 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Bools, Floats, Ints
     from cxjourney.critical._excess import Excess
     from cxjourney.dropoff import NodeRates
-    from cxjourney.journeys import BySegment, Journeys, SegmentBy
+    from cxjourney.journeys import BySegment, JourneyStatistics, SegmentBy
 
 
 _FEW = 10
@@ -208,6 +211,8 @@ class CriticalPoints(Result):
             high=self.table["gain_high"],
             labelled=labelled,
             impact_label=f"gain [conversions], {100 * self.level:g}% interval",
+            caption="Fix first what stands at the upper right: much to gain, and surely something "
+            "to fix. Numbers are ranks; lines are intervals of the gain.",
             confidence_label="probability that exits "
             + ("stand apart" if apart else "lie above those of the peers"),
             title=self.title if title is None else title,
@@ -241,7 +246,7 @@ class CriticalPoints(Result):
 
 @overload
 def points(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     effort: Mapping[str, float] | None = None,
     value: float | None = None,
@@ -254,7 +259,7 @@ def points(
 
 @overload
 def points(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     effort: Mapping[str, float] | None = None,
     value: float | None = None,
@@ -266,7 +271,7 @@ def points(
 
 
 def points(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     effort: Mapping[str, float] | None = None,
     value: float | None = None,
@@ -280,7 +285,8 @@ def points(
     Parameters
     ----------
     journeys
-        The journeys, with a goal and a way to be dropped.
+        The journeys, with a goal and a way to be dropped, or statistics of them: what is felt and
+        `driver_weight` are then NaN.
     effort
         Touchpoint to what fixing it would take, in any one unit (person-days, say): gains are
         divided by it. Touchpoints that are not named come last, marked. None ranks by gain alone.
@@ -379,7 +385,7 @@ def points(
     >>> found.ranking
     ('web', 'cart', 'ad')
     """
-    check_journeys(journeys)
+    journeys = check_counted(journeys)
     check_level(level)
     expected = check_names(expected_exits, "expected_exits")
     journeys.require_determined("critical.points()")
@@ -393,7 +399,7 @@ def points(
     check_rng(rng)
     if segment is not None:
         return by_segment(
-            journeys,
+            check_journeys(journeys),
             segment,
             lambda part: points(
                 part,
@@ -448,14 +454,14 @@ def points(
     columns |= driver_columns(journeys, names, level)
     columns |= {"effort": costs, "priority": priority, "mark": marks}
     return CriticalPoints(
-        table=Table(columns, formats=_FORMATS, backend=journeys.log.backend).take(order),
+        table=Table(columns, formats=_FORMATS, backend=journeys.backend).take(order),
         ranking=tuple(names[i] for i in order.tolist()),
         rank_probability=rank_table(
             names,
             np.where(excess.drawn > SURELY_MORE, excess.drawn_gain, 0.0) / costs,
             ranked=in_order,
             order=order,
-            backend=journeys.log.backend,
+            backend=journeys.backend,
         ),
         surely_first=bool(
             len(order) > 1 and worst_rank[order[0]] == 1 and excess.confidence[order[0]] >= level
@@ -464,8 +470,15 @@ def points(
         n_journeys=int(n),
         mean_conversion_value=None if math.isnan(mean_conversion_value) else mean_conversion_value,
         level=level,
-        caveats=why_no_interval(rates.figures),
+        caveats=(*why_no_interval(rates.figures), *_unknown(journeys)),
     )
+
+
+def _unknown(journeys: Journeys | JourneyStatistics) -> tuple[str, ...]:
+    """Return what statistics that add up leave open."""
+    if isinstance(journeys, Journeys):
+        return ()
+    return (*grid_notes(journeys), "What is felt, and what it drives, needs rows of journeys.")
 
 
 def _gain_columns(
@@ -517,7 +530,7 @@ def _efforts(effort: Mapping[str, float] | None, names: tuple[str, ...]) -> Floa
     return costs
 
 
-def _mean_conversion_value(journeys: Journeys, value: float | None) -> float:
+def _mean_conversion_value(journeys: Journeys | JourneyStatistics, value: float | None) -> float:
     if value is not None:
         if isinstance(value, bool) or not is_number(value) or not 0 <= value < math.inf:
             raise InvalidValue.of("value", "be a finite number, at least 0", value)

@@ -11,6 +11,8 @@ from cxjourney.domain._channel import Channel, ChannelKind
 from cxjourney.domain._customer import Account, Customer
 from cxjourney.domain._interaction import Emotion, Interaction
 from cxjourney.domain._journey import Journey, Outcome
+from cxjourney.domain._plain import from_plain as from_plain
+from cxjourney.domain._plain import to_plain as to_plain
 from cxjourney.domain._stage import Stage, StageModel
 from cxjourney.domain._stage import stage_order as stage_order
 from cxjourney.domain._stage import standard_model as standard_model

@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
 import attrs
 
@@ -171,6 +172,9 @@ class Interaction:
         Id of the issue that a support contact is about.
     attributes
         Anything else: str to str, int, float or bool; read-only from then on.
+    id
+        Id of the interaction itself, by which `live.JourneyTracker` knows one that comes again. A
+        log does not keep it.
 
     Raises
     ------
@@ -221,6 +225,7 @@ class Interaction:
     currency: str | None = attrs.field(default=None, converter=attrs.converters.optional(_currency))
     issue: str | None = attrs.field(default=None, validator=_fields.is_id("issue", required=False))
     attributes: Mapping[str, Attribute] = attrs.field(default=EMPTY, converter=freeze_attributes)
+    id: str | None = attrs.field(default=None, validator=_fields.is_id("id", required=False))
 
     def __attrs_post_init__(self) -> None:
         # attrs' own way to derive a field of a frozen class from another one.
@@ -233,3 +238,37 @@ class Interaction:
 
     def __repr__(self) -> str:
         return _fields.brief(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the interaction as a JSON-ready dictionary, without what is not known."""
+        from cxjourney.domain._plain import stamped
+
+        return stamped(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return the interaction whose `to_dict` is `data`.
+
+        Parameters
+        ----------
+        data
+            The fields, without "schema" and "type" too; a timestamp is a string of ISO 8601 with
+            its offset, a duration is in microseconds, and customer, touchpoint, channel and stage
+            are names or dictionaries of their fields.
+
+        Raises
+        ------
+        InvalidValue
+            If a field breaks its rule, or is missing; the message names its path.
+        UnknownName
+            If there is no such field.
+
+        Examples
+        --------
+        >>> data = {"customer": "c", "touchpoint": "web", "timestamp": "2026-01-31T12:00:00Z"}
+        >>> Interaction.from_dict(data).touchpoint.name
+        'web'
+        """
+        from cxjourney.domain._plain import unstamped
+
+        return unstamped(cls, data)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
+from cxjourney._support.validation import check_mapping
 from cxjourney.domain import _fields
 from cxjourney.domain._customer import Customer, to_customer
 from cxjourney.domain._interaction import Interaction
@@ -146,3 +148,33 @@ class Journey:
         noun = "interaction" if len(self) == 1 else "interactions"
         first, last = self.touchpoints[0], self.touchpoints[-1]
         return f"<Journey of {len(self):,} {noun} from {first!r} to {last!r}, {self.outcome.value}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the journey as a JSON-ready dictionary; its customer stands in it once."""
+        from cxjourney.domain._plain import stamped
+
+        data = stamped(self)
+        for interaction in data["interactions"]:
+            del interaction["customer"]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return the journey whose `to_dict` is `data`.
+
+        Raises
+        ------
+        InvalidValue
+            If the dictionary is of another type or schema, or a field breaks its rule or is
+            missing; the message names its path.
+        UnknownName
+            If there is no such field or outcome.
+        """
+        from cxjourney.domain._plain import unstamped
+
+        whole, given = check_mapping(data, "data"), data.get("interactions")
+        if isinstance(given, (list, tuple)) and "customer" in data:
+            own = {"customer": data["customer"]}
+            told = [own | dict(x) if isinstance(x, Mapping) else x for x in given]
+            whole = {**data, "interactions": told}
+        return unstamped(cls, whole)

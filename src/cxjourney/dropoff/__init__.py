@@ -8,7 +8,9 @@ from cxjourney.dropoff._first_visits import FirstVisits as FirstVisits
 from cxjourney.dropoff._first_visits import check_reaching as check_reaching
 from cxjourney.dropoff._first_visits import first_visits_of as first_visits_of
 from cxjourney.dropoff._first_visits import window_of as window_of
-from cxjourney.dropoff._funnel import Funnel, funnel
+from cxjourney.dropoff._funnel import funnel
+from cxjourney.dropoff._funnel_counts import FunnelCounts as FunnelCounts
+from cxjourney.dropoff._funnel_result import Funnel
 from cxjourney.dropoff._lost_conversions import lost_of_journeys as lost_of_journeys
 from cxjourney.dropoff._rates import NodeRates as NodeRates
 from cxjourney.dropoff._rates import rates_of_journeys as rates_of_journeys

@@ -17,24 +17,26 @@ _CURSE = (
     "The highest rate of many is overstated, because it was picked for being high (winner's "
     "curse). In Python, the columns shrunken, rank_low and rank_high of `.table` allow for that."
 )
-_LEFT_OUT = (
-    "left out, because there is no inactivity limit, which understates exits where leaving takes "
-    "longer to be seen than going on"
-)
+_UNDERSTATES = "which understates exits where leaving takes longer to be seen than going on"
 _UPPER_BOUND = (
     "Lost conversions assume that those who leave would go on like those who stay. They are an "
     "upper bound and no causal claim."
 )
 
 
-def exit_caveats(rates: NodeRates, *, timed: bool) -> tuple[str, ...]:
-    """Return what must be said of rates; `timed` as of the journeys that they are those of."""
+def exit_caveats(rates: NodeRates, *, timed: bool, limited: bool) -> tuple[str, ...]:
+    """Return what must be said of rates.
+
+    `timed` is whether censored visits count for as long as they were seen, and `limited` whether
+    there is an inactivity limit.
+    """
     caveats = [_CURSE, _UPPER_BOUND, *why_no_interval(rates.figures)]
     censored = int(rates.censored.sum())
     if censored:
         one, several = ("it counts", "they count") if timed else ("it is", "they are")
         visits = counted(censored, "visit", "visits")
-        used = "as censored" if timed else _LEFT_OUT
+        why = "the counts come without times" if limited else "there is no inactivity limit"
+        used = "as censored" if timed else f"left out, because {why}, {_UNDERSTATES}"
         pronoun = one if censored == 1 else several
         caveats.insert(0, f"The end of {visits} is not known yet; {pronoun} {used}.")
     ceilings = int(np.count_nonzero(rates.ceiling))

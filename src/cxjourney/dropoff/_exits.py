@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
 import attrs
 import numpy as np
@@ -16,11 +16,16 @@ from cxjourney import plot
 from cxjourney._stats.estimates import CLUSTERED
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_count, check_level, check_names, optional_duration
-from cxjourney._support.words import counted, how_long
+from cxjourney._support.words import at_most, counted, how_long
 from cxjourney.domain import Outcome
 from cxjourney.dropoff._exit_caveats import exit_caveats
 from cxjourney.dropoff._exit_columns import exit_columns, name_columns
-from cxjourney.dropoff._first_visits import check_reaching, first_visits_of, window_of
+from cxjourney.dropoff._first_visits import (
+    beginnings_of,
+    check_reaching,
+    later_figures,
+    window_of,
+)
 from cxjourney.dropoff._lost_conversions import loses_nothing, lost_of_graph, lost_of_journeys
 from cxjourney.dropoff._rates import rates_of_graph, rates_of_journeys
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, UnknownName
@@ -31,14 +36,15 @@ from cxjourney.journeys import (
     WithPeople,
     by_segment,
     check_counted,
+    check_own_grain,
     conversion_later,
-    graph_of,
+    days_of,
     grid_notes,
     left_out_of_graph,
     mean_value,
     mean_value_of_graph,
     missing_note,
-    usual_window_of,
+    statistics_of,
     visited,
     visits_of,
     with_people,
@@ -51,7 +57,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from cxjourney._stats.buckets import BucketFigures
-    from cxjourney._support.array_types import Bools
+    from cxjourney._support.array_types import Bools, Ints
     from cxjourney.dropoff._rates import NodeRates
     from cxjourney.journeys import By, Ending, Journeys, SegmentBy
 
@@ -103,6 +109,10 @@ class Exits(WithPeople):
     """
 
     title: ClassVar[str] = "Where customers are lost"
+    _shared: ClassVar[tuple[str, ...]] = (
+        *("visits", "at_risk", "exits", "censored"),
+        *("exit_probability", "low", "high"),
+    )
 
     table: Table
     grain: tuple[str, ...]
@@ -146,7 +156,7 @@ class Exits(WithPeople):
         )
 
     def plot(
-        self, *, max_rows: int | None = None, title: str | None = None, ax: Axes | None = None
+        self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
     ) -> Axes:
         """Draw the exit probabilities with their intervals, the costliest on top.
 
@@ -166,21 +176,35 @@ class Exits(WithPeople):
         """
         if max_rows is not None:
             check_count(max_rows, "max_rows", 0)
-        nodes = [" @ ".join(row) for row in zip(*(self.table[g] for g in self.grain), strict=True)]
+        nodes = plot.joined(*(self.table[g] for g in self.grain), by=" @ ")
         kept = set(list(dict.fromkeys(nodes))[:max_rows])
         rows = [i for i, node in enumerate(nodes) if node in kept]
         table = self.table.take(rows)
+        lost = np.asarray(table["lost_conversions"], dtype=np.float64).tolist()
         return plot.forest(
             [nodes[i] for i in rows],
             table["exit_probability"],
             table["low"],
             table["high"],
             n=table["at_risk"],
+            beside=[f"{lost:,.{0 if lost >= 10 else 1}f} lost" for lost in lost],
+            caption="How likely a visit is the last one (n: visits that show it). Sorted by the "
+            "conversions lost there, most on top."
+            + plot.drawn_of(len(kept), len(set(nodes)), "nodes"),
             percent=True,
             label=f"exit probability, {100 * self.level:g}% interval",
             title=self.title if title is None else title,
             ax=ax,
         )
+
+    def _apart(self, names: tuple[Any, ...]) -> tuple[Ints, ...]:
+        journeys, _ = self._people  # type: ignore[attr-defined]  # asked for where there are some
+        by = cast("By", self.grain[0] if len(self.grain) == 1 else self.grain)
+        visits = visits_of(journeys, by)
+        nodes = list(zip(*name_columns(visits.names, self.grain).values(), strict=True))
+        here = visits.node == nodes.index(names)
+        onward = (visits.following >= 0) & (visits.following < visits.start)
+        return (visits.customer[here & onward],)
 
     def _shown(self) -> Table:
         later = [n for n in ("conversion_after", "reaching_after") if n in self.table.column_names]
@@ -382,14 +406,14 @@ def exits(
     counted = check_counted(journeys, segment=segment, reaching=reaching)
     counted.require_determined("dropoff.exits()")
     grain: By = "touchpoint" if by is None else by
-    _check_expected(ends, graph_of(counted, grain))
+    _check_expected(ends, statistics_of(counted, grain).names)
     if not counted.rules.absorbing and grain == "touchpoint":
         ends |= set(counted.rules.goal)
     if isinstance(counted, JourneyStatistics):
         return _of_statistics(counted, grain, ends, level, window)
-    firsts = first_visits_of(counted, grain, reaching=reaching)
-    check_reaching(reaching, firsts)
-    days = window_of(window, firsts)
+    begun = beginnings_of(counted, grain)
+    check_reaching(reaching, begun)
+    days = window_of(window, begun)
     if segment is not None:
         return by_segment(
             counted, segment, lambda part: _of_journeys(part, grain, ends, level, (days, reaching))
@@ -405,13 +429,12 @@ def _of_journeys(
     asked: tuple[float, str | None],
 ) -> Exits:
     days, reaching = asked
-    firsts = first_visits_of(journeys, by, reaching=reaching)
     wanted = ["conversion"] if journeys.rules.goal or journeys.converted.any() else []
     wanted += [] if reaching is None else ["reaching"]
-    size = len(firsts.names)
-    later = {f"{one}_after": firsts.figures(one, firsts.place, size, days) for one in wanted}
+    found = later_figures(journeys, by, wanted, reaching=reaching, window=days)
+    later = {f"{one}_after": figures for one, figures in found.items()}
     window = timedelta(days=days) if np.isfinite(days) else None
-    found = _of_counted(journeys, by, ends, level, later=later, window=window, reaching=reaching)
+    result = _of_counted(journeys, by, ends, level, later=later, window=window, reaching=reaching)
 
     def members(_place: int, names: tuple[str, ...], outcome: Ending | None) -> Bools:
         visits = visits_of(journeys, by)
@@ -419,7 +442,7 @@ def _of_journeys(
         nodes = list(zip(*name_columns(visits.names, grain).values(), strict=True))
         return visited(visits, visits.node == nodes.index(names), outcome or "dropped")
 
-    return with_people(found, journeys, members)
+    return with_people(result, journeys, members)
 
 
 def _of_statistics(
@@ -429,24 +452,21 @@ def _of_statistics(
     level: float,
     window: timedelta | str | None,
 ) -> Exits:
-    asked = optional_duration(window, "window")
+    optional_duration(window, "window")
     converts = statistics.rules.goal or statistics.outcomes[Outcome.CONVERTED]
     if not converts or not statistics.rules.absorbing:
         return _of_counted(statistics, by, ends, level)
-    days = usual_window_of(statistics) if asked is None else asked / timedelta(days=1)
-    if days not in range(1, 367):
-        rule = "be a whole number of days up to 366 for statistics that add up"
-        raise InvalidValue.of("window", rule, window)
-    found, apart = conversion_later(statistics, by, int(days))
+    days = days_of(window, statistics)
+    found = conversion_later(statistics, by, days)
     result = _of_counted(
         statistics,
         by,
         ends,
         level,
-        later={"conversion_after": found},
+        later={"conversion_after": found.figures},
         window=timedelta(days=days),
     )
-    told = f"Conversions later on lie at most {apart:.2g} from those of raw times."
+    told = f"Conversions later on lie at most {at_most(found.apart)} from those of raw times."
     return attrs.evolve(result, caveats=(*result.caveats, told))
 
 
@@ -459,7 +479,7 @@ def _of_counted(
 ) -> Exits:
     rates = rates_of_journeys(journeys, by, expected_exits=ends)
     lost = None
-    if not loses_nothing(graph_of(journeys, by)):
+    if not loses_nothing(journeys):
         lost = lost_of_journeys(rates, journeys, by)
     counts = {outcome.value: n for outcome, n in journeys.outcomes.items()}
     grain = (by,) if isinstance(by, str) else tuple(by)
@@ -483,15 +503,14 @@ def _of_counted(
 def _of_graph(graph: JourneyGraph, by: By | None, ends: frozenset[str], level: float) -> Exits:
     facts = graph.graph
     grain = tuple(str(facts.get("grain", "touchpoint")).split(", "))
-    if by is not None and check_names(by, "by") != grain:
-        raise InvalidValue.of("by", f"be the graph's own grain {', '.join(grain)!r}, or None", by)
+    check_own_grain(graph, by)
     if not facts.get("determined", True):
         raise OutcomeUndetermined(
             "dropoff.exits() needs to know when a journey without the goal is over; build the "
             "graph from journeys with inactivity=, exit_touchpoints= or all_closed=True"
         )
     graph.check_flow()
-    _check_expected(ends, graph)
+    _check_expected(ends, graph.touchpoints)
     if not facts.get("absorbing", True) and grain == ("touchpoint",):
         ends |= set(json.loads(facts.get("goal", "[]"))) & set(graph)
     left = left_out_of_graph(graph)
@@ -514,8 +533,7 @@ def _of_graph(graph: JourneyGraph, by: By | None, ends: frozenset[str], level: f
     )
 
 
-def _check_expected(ends: frozenset[str], graph: JourneyGraph) -> None:
-    nodes = {name for name, node in graph.nodes(data=True) if node.get("kind") == "touchpoint"}
+def _check_expected(ends: frozenset[str], nodes: Collection[str]) -> None:
     for name in sorted(ends):
         if nodes and name not in nodes:
             raise UnknownName.among("expected exit", name, nodes, where="the nodes")
@@ -584,7 +602,7 @@ def _result(
         n_in_progress=counts[2],
         n_dropped_after_goal=silent,
         caveats=(
-            *exit_caveats(rates, timed=timed),
+            *exit_caveats(rates, timed=timed, limited=inactivity is not None),
             *told,
             *missing_note(rates.names, rates.visits, ", ".join(grain)),
         ),

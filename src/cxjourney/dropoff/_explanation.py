@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import attrs
 import numpy as np
@@ -10,11 +10,8 @@ import numpy as np
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.words import how_long
-from cxjourney.dropoff._matching import Matched, Rules, match_rows
+from cxjourney.dropoff._matching import Matched, Rows, Rules, match_rows
 from cxjourney.kernels import StepReason
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _EPOCH = np.datetime64(0, "us")
 
@@ -49,38 +46,31 @@ def explanation_table(rows: list[dict[str, Any]]) -> Table:
     return Table({name: [row[name] for row in rows] for name in names})
 
 
-def explain_unit(
-    codes: NDArray[np.signedinteger],
-    names: tuple[str, ...],
-    time: NDArray[np.int64] | None,
-    rules: Rules,
-) -> tuple[list[dict[str, Any]], int, bool]:
+def explain_unit(rows: Rows, rules: Rules) -> tuple[list[dict[str, Any]], int, bool]:
     """Return a row for each interaction, the deepest step reached, and whether it was removed.
 
     Parameters
     ----------
-    codes, names
-        The touchpoint of each row, and their names.
-    time
-        Timestamp of each row [µs]; None for aggregated paths.
+    rows
+        Those of one unit.
     rules
         How to match.
     """
-    offsets = np.array([0, len(codes)])
-    matched, found, reasons = match_rows(codes, names, offsets, time, rules)
+    codes, names, time = rows.codes, rows.names, rows.time
+    matched, found, reasons = match_rows(rows, rules)
     verdicts = [""] * len(codes)
-    for exclusion, rows in zip(rules.exclude, found.of_exclusion, strict=True):
+    for exclusion, at in zip(rules.exclude, found.of_exclusion, strict=True):
         first, last = exclusion.span(len(rules.steps))
-        for row in found.row[rows].tolist():
+        for row in found.row[at].tolist():
             verdicts[row] = f"exclusion between step {first + 1} and step {last + 1}"
     for k in range(len(rules.steps)):
-        rows = found.row[found.of_step[k]]
-        for row, reason in zip(rows.tolist(), reasons[k].tolist(), strict=True):
+        at = found.row[found.of_step[k]]
+        for row, reason in zip(at.tolist(), reasons[k].tolist(), strict=True):
             verdict = _verdict(matched, rules, k, row, reason)
             verdicts[row] = "; ".join(part for part in (verdicts[row], verdict) if part)
     depth = 0
     if matched.hit.shape[1]:
-        depth = int(np.flatnonzero(matched.hit[:, 0] >= 0)[-1]) + 1
+        depth = int(np.flatnonzero((matched.hit >= 0).any(axis=1))[-1]) + 1
     timestamps = (
         [""] * len(codes) if time is None else [str(_EPOCH + int(t)) for t in time.tolist()]
     )
@@ -94,11 +84,10 @@ def explain_unit(
 
 def _verdict(matched: Matched, rules: Rules, k: int, row: int, reason: int) -> str:
     step = f"step {k + 1}"
-    hit = matched.hit[:, 0] if matched.hit.shape[1] else np.full(len(rules.steps), -1)
-    if rules.order == "unordered":
-        place = np.flatnonzero(hit == row)
+    if not rules.ordered:
+        place = np.flatnonzero((matched.hit == row).any(axis=1))
         return f"done so far: {place[0] + 1}" if len(place) else f"{step}, not counted"
-    if hit[k] == row:
+    if row in matched.hit[k]:
         return f"{step}: enters" if k == 0 else step
     if k == 0 and reason == StepReason.EXCLUDED:
         return f"not {step}: an exclusion voids the attempt"
@@ -113,6 +102,10 @@ def _verdict(matched: Matched, rules: Rules, k: int, row: int, reason: int) -> s
         return f"not {step}: an exclusion lies between"
     if reason == StepReason.WINDOW and rules.within_us is not None:
         return f"not {step}: expired, window {how_long(rules.within_us / 1e6)}"
+    if reason == StepReason.TOO_SOON:
+        least = rules.steps[k].after
+        told = f"step needs {how_long(least)}" if least else "one timestamp"
+        return f"not {step}: too soon, {told}"
     limit = rules.steps[k].within
     if reason == StepReason.STEP_WINDOW and limit is not None:
         return f"not {step}: expired, step limit {how_long(limit)}"

@@ -7,27 +7,39 @@ from typing import TYPE_CHECKING, Self
 import attrs
 import numpy as np
 
-from cxjourney._stats.landmark import means_within, pooled_figures, shares_within, usual_window
+from cxjourney._stats.buckets import N_BUCKETS
+from cxjourney._stats.landmark import (
+    Seen,
+    means_within,
+    pooled_figures,
+    shares_of,
+    usual_window,
+)
 from cxjourney._stats.parts import followed_cells
 from cxjourney._stats.units import Units
 from cxjourney._support.array_types import Bools, Floats, Ints
+from cxjourney._support.distinct import distinct
 from cxjourney._support.validation import check_duration, check_name
 from cxjourney.exceptions import UnknownName
 from cxjourney.journeys import (
     CONVERTED,
     DROPPED,
     By,
+    bucket_of_each,
+    goal_rows,
     units_of,
     until_goal_us,
     until_next_us,
     visits_of,
 )
+from cxjourney.kernels import after_first_visits, first_of_each
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import timedelta
 
     from cxjourney._stats.buckets import BucketFigures
-    from cxjourney.journeys import Journeys
+    from cxjourney.journeys import Journeys, Visits
 
 DAY_US = 86_400_000_000
 
@@ -63,7 +75,8 @@ class FirstVisits:
     silence
         Days of silence after which it counts as dropped.
     visit_time, visit_of
-        From the beginning of a journey to each of its visits, and its place among the landmarks.
+        From the beginning of a journey to each of its visits, and its place among the landmarks;
+        empty where only conversions are asked for.
     value
         Value of the conversion [currency]; NaN where none is known.
     units
@@ -138,9 +151,9 @@ class FirstVisits:
             return self._figures(figure, cell, size, window)
         _, longer = self._times(figure, window)
         full = self.followed >= longer
-        fine, place = followed_cells(cell + 1, self.part, full, size + 1)  # place 0 is none
+        small, place = followed_cells(cell + 1, self.part, full, size + 1)  # place 0 is none
         none = int(np.count_nonzero(place == 0))
-        fine, place = fine - none, place[none:] - 1
+        fine, place = small.astype(np.int64) - none, place[none:] - 1
         fine = np.where(fine < 0, -1, fine)
         return pooled_figures(
             self._figures(figure, fine, len(place), window),
@@ -165,8 +178,12 @@ class FirstVisits:
                 window=window,
                 units=self.units.take(self.journey),
             )
+        return shares_of(self.seen(figure, cell, size, window))
+
+    def seen(self, figure: str, cell: Ints, size: int, window: float) -> Seen:
+        """Return what was seen of a figure that is a probability, by cell; see `figures`."""
         time, longer = self._times(figure, window)
-        return shares_within(
+        return Seen.of(
             time,
             self.followed,
             cell=cell,
@@ -199,52 +216,124 @@ def first_visits_of(
     reaching
         A node that is to be reached later on; None for none.
     """
-    visits, time = visits_of(journeys, by), journeys.columns.time
-    k, offsets = len(visits.names), journeys.offsets
+    return _of_visits(visits_of(journeys, by), reaching)
+
+
+def later_figures(
+    journeys: Journeys,
+    by: By,
+    wanted: Sequence[str],
+    *,
+    reaching: str | None,
+    window: float,
+) -> dict[str, BucketFigures]:
+    """Return the probabilities of "conversion" or "reaching" within days of the first visits.
+
+    Where nodes are touchpoints of journeys with times these are seen in passes over the rows.
+    """
+    touched = by == "touchpoint" or "touchpoint" in by
+    if not touched or journeys.columns.time is None or journeys.log.observed_until_us is None:
+        firsts = first_visits_of(journeys, by, reaching=reaching)
+        return {one: firsts.figures(one, firsts.place, len(firsts.names), window) for one in wanted}
+    visits, every = visits_of(journeys, by), Units.of_buckets(np.arange(N_BUCKETS))
+    bucket = np.where(journeys.left_truncated, -1, bucket_of_each(journeys))
+    until = None if journeys.rules.all_closed else journeys.log.observed_until_us
+    found = {}
+    for one in wanted:
+        target = None
+        if one == "reaching":
+            target = np.zeros(len(journeys.columns), dtype=np.bool_)
+            (at,) = np.nonzero([name == reaching for name in visits.names])
+            target[visits.row[np.isin(visits.code, at)]] = True
+        elif not journeys.rules.absorbing:
+            target = goal_rows(journeys)
+        counts, events, partial = after_first_visits(
+            visits.code,
+            journeys.columns.time,
+            journeys.offsets,
+            journeys.absorbed,
+            bucket,
+            journeys.converted,
+            target,
+            until,
+            window,
+            (N_BUCKETS, len(visits.names)),
+        )
+        seen = Seen(counts=counts.astype(np.float64), events=events, partial=partial, units=every)
+        found[one] = shares_of(seen)
+    return found
+
+
+def beginnings_of(journeys: Journeys, by: By) -> FirstVisits:
+    """Return the beginnings of journeys alone, and when they converted."""
+    return _of_visits(visits_of(journeys, by), None, beginnings_only=True)
+
+
+def _of_visits(
+    visits: Visits,
+    reaching: str | None,
+    *,
+    beginnings_only: bool = False,
+) -> FirstVisits:
+    """Return first visits and beginnings; of these alone neither visits nor drop-off are asked."""
+    journeys, k = visits.journeys, len(visits.names)
+    time, offsets = journeys.columns.time, journeys.offsets
     seen = ~journeys.left_truncated & (np.diff(offsets) > 0)
     begun = np.flatnonzero(seen)
-    place = np.unique(visits.journey * max(k, 1) + visits.node, return_index=True)[1]
-    place = np.sort(place[seen[visits.journey[place]]])
-    node = np.concatenate([visits.node[place], np.full(len(begun), k)])
-    journey = np.concatenate([visits.journey[place], begun])
-    row = np.concatenate([visits.row[place], offsets[begun] - 1])
+    node, journey, row = np.full(len(begun), k), begun, offsets[begun] - 1
+    place = np.zeros(0, dtype=np.int64)
+    if not beginnings_only:
+        first = first_of_each(visits.journey, visits.node, k)
+        if not seen.all():
+            first &= seen[visits.journey]
+        place = np.flatnonzero(first)
+        node = np.concatenate([visits.node[place], node])
+        journey = np.concatenate([visits.journey[place], journey])
+        row = np.concatenate([visits.row[place], row])
     time_us = np.zeros(len(journeys.columns), dtype=np.int64) if time is None else time
     here = time_us[np.maximum(row, offsets[:-1][journey])]
-
-    named = np.isin(visits.node, [i for i, name in enumerate(visits.names) if name == reaching])
-    end = (time_us[offsets[1:][journey] - 1] - here) / DAY_US
-    dropped = journeys.outcome[journey] == DROPPED
     limit = journeys.rules.inactivity
-    silent = dropped & ~journeys.absorbed[journey]
     silence = limit.total_seconds() / 86_400 if limit and not journeys.rules.all_closed else 0.0
     if time is None or journeys.rules.all_closed:
-        known = (journeys.outcome[journey] == CONVERTED) | dropped
+        known = np.isin(journeys.outcome[journey], (CONVERTED, DROPPED))
         followed = np.where(known, np.inf, -1.0)
     else:
         stop = journeys.log.observed_until_us
         followed = ((time_us.max(initial=0) if stop is None else stop) - here) / DAY_US
-    coded = journeys.columns.coded["touchpoint"]
-    part = np.append(coded.codes[visits.row[place]].astype(np.int64), np.full(len(begun), -1))
-    coarse = len(np.unique(node * (len(coded.names) + 1) + part)) > len(np.unique(node))
-    beginning = np.full(len(offsets), -1, dtype=np.int64)
-    beginning[begun] = len(place) + np.arange(len(begun))
-    counted = seen[visits.journey]
-    owner = beginning[visits.journey[counted]]
+    leaves, none = np.full(len(node), np.nan), np.zeros(0, dtype=np.int64)
+    visit_time, owner, named = none / DAY_US, none, none
+    if reaching is not None:
+        (at,) = np.nonzero([name == reaching for name in visits.names])
+        named = visits.row[np.isin(visits.node, at)]
+    part = None
+    if not beginnings_only:
+        coded = journeys.columns.coded["touchpoint"]
+        part = np.append(coded.codes[visits.row[place]].astype(np.int64), np.full(len(begun), -1))
+        pairs = distinct(node * (len(coded.names) + 1) + part + 1)[0]
+        if len(pairs) == np.count_nonzero(np.bincount(node)) or not np.isfinite(followed).any():
+            part = None
+        dropped = journeys.outcome[journey] == DROPPED
+        end = (time_us[offsets[1:][journey] - 1] - here) / DAY_US
+        silent = dropped & ~journeys.absorbed[journey]
+        leaves = np.where(dropped, end - np.where(silent, 0.0, silence), np.nan)
+        beginning = np.full(len(offsets), -1, dtype=np.int64)
+        beginning[begun] = len(place) + np.arange(len(begun))
+        counted = seen[visits.journey]
+        owner = beginning[visits.journey[counted]]
+        visit_time = (time_us[visits.row[counted]] - here[owner]) / DAY_US
     return FirstVisits(
         names=visits.names,
         timed=time is not None,
         node=node,
         journey=journey,
         row=row,
-        part=part if coarse and np.isfinite(followed).any() else None,
+        part=part,
         followed=followed,
         converts=until_goal_us(journeys, row, journey) / DAY_US,
-        reaches=None
-        if reaching is None
-        else until_next_us(journeys, visits.row[named], row, journey) / DAY_US,
-        leaves=np.where(dropped, end - np.where(silent, 0.0, silence), np.nan),
+        reaches=None if reaching is None else until_next_us(journeys, named, row, journey) / DAY_US,
+        leaves=leaves,
         silence=silence,
-        visit_time=(time_us[visits.row[counted]] - here[owner]) / DAY_US,
+        visit_time=visit_time,
         visit_of=owner,
         value=journeys.value[journey],
         units=units_of(journeys),

@@ -3,278 +3,54 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
 import numpy as np
 
-from cxjourney import plot
 from cxjourney._stats.estimates import CLUSTERED, NO_INTERVAL
-from cxjourney._support.array_types import Bools, Ints
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_level
-from cxjourney._support.words import how_long
-from cxjourney.dropoff._explanation import Explanation, explain_unit, explanation_table
-from cxjourney.dropoff._funnel_columns import FORMATS, Entrants, step_columns
-from cxjourney.dropoff._funnel_rules import Subject, absent_names, censored_of, rules_of
-from cxjourney.dropoff._matching import Matched, Order, Rules, match
-from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
-from cxjourney.journeys import IN_PROGRESS, BySegment, WithPeople, by_segment, with_people
-from cxjourney.metrics import Estimate, SurvivalCurve
+from cxjourney._support.validation import check_choice, check_level
+from cxjourney.dropoff._funnel_columns import FORMATS, Entrants, entrants_of, step_columns
+from cxjourney.dropoff._funnel_counts import counted_entrants
+from cxjourney.dropoff._funnel_result import Funnel, Source
+from cxjourney.dropoff._funnel_rules import Subject, absent_names, check_spelling, rules_of
+from cxjourney.dropoff._matching import Matched, Rules, match
+from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys import (
+    BySegment,
+    JourneyStatistics,
+    by_segment,
+    check_counted,
+    with_people,
+)
+from cxjourney.log import Coded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matplotlib.axes import Axes
-
-    from cxjourney.dropoff._semantics import Censored, Preset, Semantics
+    from cxjourney.dropoff._semantics import Censored, Entry, Order, Preset, Semantics
     from cxjourney.dropoff._steps import Exclusion, StepLike
-    from cxjourney.journeys import Ending, Journeys, SegmentBy
+    from cxjourney.journeys import Journeys, SegmentBy
     from cxjourney.log import InteractionLog
 
-
-@attrs.frozen(kw_only=True, eq=False)
-class _Source:
-    """The units, rules and entrants of a funnel, for explanations and curves."""
-
-    subject: Subject
-    rules: Rules
-    entrants: Entrants
-    unit: Ints  # the number of each entrant among the units
-
-    def members(self, place: int, _names: tuple[str, ...], outcome: Ending | None) -> Bools:
-        """Return which units a step counts."""
-        entrants, steps = self.entrants, self.rules.steps
-        of = entrants.reached[place]
-        if outcome == "any":
-            of = entrants.reached[entrants.before(steps, place)]
-        elif outcome in {"dropped", "in progress"}:
-            running = entrants.running if outcome == "in progress" else ~entrants.running
-            of = entrants.left(steps, place) & running
-        mask = np.zeros(self.subject.n_units, dtype=np.bool_)
-        mask[self.unit[of]] = True
-        return mask
-
-
-@attrs.frozen(kw_only=True, repr=False)
-class Funnel(WithPeople):
-    """How many units get from step to step.
-
-    `journeys(step)` gives the journeys that reached a step; with `outcome="dropped"` or "in
-    progress" those at the step before that did not, with "any" all of that step. A funnel of a log
-    counts customers: there take `customers(step)`.
-
-    Attributes
-    ----------
-    steps
-        What the steps are called.
-    counts
-        How many units reached each step.
-    rates
-        The share of the base that reached each step.
-    table
-        One row a step; see `funnel` for the columns.
-    unit
-        What is counted: "customer" or "journey".
-    base
-        What `rates` are shares of: units that "entered" at step 1, or "all" units.
-    n_base
-        Number of units in the base.
-    n_units
-        Number of all units.
-    n_excluded
-        Units that an exclusion removed, or kept from getting further.
-    n_left_out
-        Units left out because no window of theirs was over when the observation ended.
-    n_censored
-        Units that entered and may still go on: their window (or their journey) is not over.
-    order, entry, ties, censored, within
-        The rules; see `funnel`.
-    level
-        Confidence level of the intervals.
-    method
-        How rates and intervals were made.
-    caveats
-        What a reader must know.
-    source
-        What the funnel was computed from; None in one that was read back.
-    """
-
-    title: ClassVar[str] = "Funnel"
-
-    steps: tuple[str, ...]
-    counts: tuple[int, ...]
-    rates: tuple[float, ...]
-    table: Table
-    unit: str
-    base: str
-    n_base: int
-    n_units: int
-    n_excluded: int
-    n_left_out: int
-    n_censored: int
-    order: str
-    entry: str
-    ties: str
-    censored: str
-    within: timedelta | None
-    level: float
-    method: str
-    caveats: tuple[str, ...]
-    source: Any = attrs.field(default=None, eq=False)  # private to this module, hence Any
-
-    @property
-    def conversion(self) -> Estimate:
-        """The share of the base that reached the last step."""
-        return Estimate(
-            value=self.rates[-1],
-            low=float(self.table["low"][-1]),
-            high=float(self.table["high"][-1]),
-            level=self.level,
-            n=self.n_base,
-            n_censored=self.n_censored,
-            unit="fraction",
-            method=self.method,
-            name="funnel_conversion",
-            definition=f"share of {self.unit}s that reached the last step",
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as a JSON-ready dictionary with its schema version, without its log."""
-        return super(Funnel, attrs.evolve(self, source=None)).to_dict()
-
-    def time_to(self, step: int | None = None, *, level: float | None = None) -> SurvivalCurve:
-        """Return the survival curve of the time from entry to a step, in which others are censored.
-
-        Its median is that of all who entered. `median_s` of the table is that of those who got
-        there: the same where everybody did, else an earlier one.
-
-        Parameters
-        ----------
-        step
-            Number of the step, from 2; None means the last.
-        level
-            Confidence level; None means that of the funnel.
-
-        Raises
-        ------
-        InvalidValue
-            If there is no such step, or the funnel was read back from a dictionary.
-        TimesRequired
-            If the journeys were made of aggregated paths.
-        """
-        source = self._require_source("time_to()")
-        number = len(self.steps) if step is None else step
-        if not isinstance(number, Integral) or not 2 <= number <= len(self.steps):
-            raise InvalidValue.of("step", f"lie between 2 and {len(self.steps)}", step)
-        if source.entrants.time is None:
-            raise TimesRequired("time_to() needs times; aggregated paths have none")
-        curve: SurvivalCurve = source.entrants.curve(number - 1, level or self.level)
-        return curve
-
-    def explain(self, customer: str) -> Explanation:
-        """Return how a customer's interactions were matched: what counted, and what did not.
-
-        Parameters
-        ----------
-        customer
-            Id of the customer.
-
-        Raises
-        ------
-        UnknownName
-            If the log has no such customer.
-        InvalidValue
-            If the funnel was read back from a dictionary.
-        """
-        source = self._require_source("explain()")
-        subject, rules = source.subject, source.rules
-        number = subject.log.customer_number(customer)
-        units = np.flatnonzero(subject.customer == number).tolist()
-        if not units:
-            raise UnknownName(f"customer {customer!r} has no {subject.unit} in this funnel")
-        rows: list[dict[str, Any]] = []
-        depth = []
-        removed = 0
-        for i, unit in enumerate(units):
-            part = slice(*subject.offsets[unit : unit + 2].tolist())
-            time = None if subject.time is None else subject.time[part]
-            found, deepest, out = explain_unit(subject.codes[part], subject.names, time, rules)
-            label = {} if subject.journeys is None else {"journey": str(i + 1)}
-            rows.extend({**label, **row} for row in found)
-            depth.append(deepest)
-            removed += out
-        told = self._rules()
-        if removed:
-            told = (
-                *told,
-                f"An exclusion removed {removed} {self.unit}{'s' * (removed > 1)} from the funnel.",
-            )
-        return Explanation(table=explanation_table(rows), depth=tuple(depth), rules=told)
-
-    def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
-        """Draw the share that reached each step.
-
-        Parameters
-        ----------
-        title
-            The heading; None takes that of the result.
-        ax
-            Where to draw; None makes a figure of its own.
-
-        Raises
-        ------
-        MissingDependency
-            If matplotlib is not installed.
-        """
-        table = self.table
-        return plot.funnel(
-            [f"{i}  {step}" for i, step in enumerate(self.steps, start=1)],
-            table["rate"],
-            table["low"],
-            table["high"],
-            count=table["count"],
-            label=f"share that reached the step, {100 * self.level:g}% interval",
-            title=self.title if title is None else title,
-            ax=ax,
-        )
-
-    def _require_source(self, caller: str) -> _Source:
-        if not isinstance(self.source, _Source):
-            raise InvalidValue(f"{caller} needs the log, which a funnel read back no longer has")
-        return self.source
-
-    def _rules(self) -> tuple[str, ...]:
-        window = "without a window"
-        if self.within is not None:
-            window = f"within {how_long(self.within)} of entering"
-        return (
-            f"The steps are {self.order}, {window}.",
-            f"The rules: entry {self.entry!r}, ties {self.ties!r}, censored {self.censored!r}.",
-        )
-
-    def _notes(self) -> tuple[str, ...]:
-        base = "that entered" if self.base == "entered" else "in all"
-        return (
-            f"The rate is the share of the {self.n_base:,} {self.unit}s {base}.",
-            f"The step rate is the share of the {self.unit}s at the step before.",
-            f"Rates have {100 * self.level:g}% intervals ({self.method}).",
-            *self._rules(),
-            *self.caveats,
-        )
+Count = Literal["units", "values", "attempts"]
+SegmentAt = Literal["first", "last", "all"] | int
 
 
 @overload
 def funnel(
-    log: InteractionLog | Journeys,
+    log: InteractionLog | Journeys | JourneyStatistics,
     steps: Sequence[StepLike],
     *,
     within: timedelta | str | None = None,
     order: Order = "ordered",
-    entry: Literal["any", "first"] | None = None,
+    entry: Entry | None = None,
     exclude: Sequence[Exclusion | str] = (),
+    constant: str | None = None,
+    count: Count = "units",
     segment: None = None,
+    segment_at: SegmentAt | None = None,
     censored: Censored | None = None,
     semantics: Semantics | Preset | None = None,
     level: float = 0.95,
@@ -283,14 +59,17 @@ def funnel(
 
 @overload
 def funnel(
-    log: InteractionLog | Journeys,
+    log: InteractionLog | Journeys | JourneyStatistics,
     steps: Sequence[StepLike],
     *,
     within: timedelta | str | None = None,
     order: Order = "ordered",
-    entry: Literal["any", "first"] | None = None,
+    entry: Entry | None = None,
     exclude: Sequence[Exclusion | str] = (),
+    constant: str | None = None,
+    count: Count = "units",
     segment: SegmentBy,
+    segment_at: SegmentAt | None = None,
     censored: Censored | None = None,
     semantics: Semantics | Preset | None = None,
     level: float = 0.95,
@@ -298,14 +77,17 @@ def funnel(
 
 
 def funnel(
-    log: InteractionLog | Journeys,
+    log: InteractionLog | Journeys | JourneyStatistics,
     steps: Sequence[StepLike],
     *,
     within: timedelta | str | None = None,
     order: Order = "ordered",
-    entry: Literal["any", "first"] | None = None,
+    entry: Entry | None = None,
     exclude: Sequence[Exclusion | str] = (),
+    constant: str | None = None,
+    count: Count = "units",
     segment: SegmentBy | None = None,
+    segment_at: SegmentAt | None = None,
     censored: Censored | None = None,
     semantics: Semantics | Preset | None = None,
     level: float = 0.95,
@@ -315,22 +97,38 @@ def funnel(
     Parameters
     ----------
     log
-        A log, whose units are customers, or journeys.
+        A log, whose units are customers, or journeys, or statistics of them with these options:
+        `journeys.statistics(analyses={"funnel": {"steps": ..., "within": ...}})`. These count
+        journeys, or customers where `"unit": "customer"` was among the options.
     steps
         What the steps match: a touchpoint, a set of touchpoints, or a typed `Step`.
     within
         The longest time from entering to a step, its end included; None for no window.
     order
         "ordered": other interactions may lie between two steps; "strict": none may;
-        "unordered": step k is reached with k of the steps done, in any order, inside one window.
+        "unordered": step k is reached with k of the steps done, in any order, inside one window;
+        "anchored": the same, but the window begins with step 1; "hybrid": step k is reached once
+        all steps up to it are done, in any order after step 1.
     entry
-        Which interactions of step 1 begin an attempt: "any" of them (None), or only the "first".
+        Which interactions of step 1 begin an attempt: "any" of them (None), only the "first", or
+        the next after the last attempt has "ended". "anywhere": a unit may enter at any step.
     exclude
         What must not happen between steps: names, or typed `Exclusion`. An attempt keeps what it
-        had reached (with `semantics="posthog"` it is void); in any order it guards all steps.
+        had reached (with `semantics="posthog"` it is void); if not in order it guards all steps.
+    constant
+        An attribute, such as a product or session, whose value must be the same at all steps: each
+        value is matched on its own, among the interactions that have it. Those without are left
+        out.
+    count
+        "units": a customer or journey counts once, with its best attempt. "attempts": each attempt
+        counts, one at a time: the next begins when the last has converted, timed out or met an
+        exclusion. "values": once for each value of `constant`.
     segment
-        An attribute of customers or interactions; the result is then one of each segment. A unit
-        has its first known value.
+        An attribute of customers or interactions; the result is then one of each segment.
+    segment_at
+        Which value counts where a unit has several: its first known one (None); that of the "first"
+        or the "last" step reached that has one, or of step n; "all": the unit is in the segment of
+        each value, with the interactions that have it.
     censored
         What becomes of attempts whose window was not over when the observation ended, so that
         their end is not known.
@@ -339,8 +137,8 @@ def funnel(
         end of the window, from the first entry of each unit. Without a window nothing is
         excluded.
     semantics
-        Rules of another tool: "posthog", "mixpanel", "retentioneering", or your own `Semantics`.
-        A preset also keeps entrants whose window was not over, as those tools do.
+        Rules of another tool: "posthog", "retentioneering", or your own `Semantics`. A preset also
+        keeps entrants whose window was not over, as those tools do.
     level
         Confidence level, in (0, 1).
 
@@ -385,6 +183,10 @@ def funnel(
     median of all who entered, those who did not get there being censored: the same number where
     everybody got there, a later one elsewhere.
 
+    Statistics count waits on a grid of about 1,500 bins; the result says how far that may take its
+    quantiles, and rates with `censored="survival"`, from those of raw times. The others are equal.
+    `explain` and `time_to` need the rows.
+
     Examples
     --------
     >>> from datetime import datetime, timedelta, timezone
@@ -403,48 +205,196 @@ def funnel(
     >>> print(found.explain("b").to_dict()["table"]["columns"]["verdict"])
     ['step 1: enters']
     """
-    subject = Subject.of(log)
-    rules = rules_of(subject, steps, within, order, entry, exclude, censored, semantics)
     check_level(level)
-    kept = censored_of(censored, rules.semantics)
+    if isinstance(log, JourneyStatistics):
+        check_counted(log, segment=segment, constant=constant, segment_at=segment_at)
+        rules, kept = rules_of(
+            None, steps, within, order, entry, exclude, censored, semantics, count
+        )
+        return _funnel(_of_statistics(log, rules, kept), rules, kept, level)
+    subject = Subject.of(log)
+    rules, kept = rules_of(
+        subject, steps, within, order, entry, exclude, censored, semantics, count
+    )
+    if count == "values" and constant is None:
+        raise InvalidValue.of("count", "come with constant= where it is 'values'", count)
+    if constant is not None and (
+        rules.semantics.base == "all" or rules.semantics.entry == "anywhere"
+    ):
+        raise InvalidValue.of(
+            "constant", "be None where the base is 'all' or entry 'anywhere'", constant
+        )
+    conditions = [*(one.where for one in rules.steps), *(one.where for one in rules.exclude)]
+    wanted = list(dict.fromkeys(filter(None, conditions)))
+    if segment_at is not None:
+        check_segment_at(segment, segment_at, constant, len(rules.steps))
+    if segment_at == "all":
+        subject = subject.parted(str(segment))
+    subject = subject.conditioned(wanted)
 
     def matched(part: Subject) -> Funnel:
-        return _funnel(part, rules, order=order, censored=kept, level=level)
+        whole, of_values = part, count == "values" or segment_at == "all"
+        if constant is not None:
+            part = part.parted(constant).conditioned(wanted)
+        found = _funnel(_of_rows(part, rules, of_values=of_values), rules, kept, level)
+        if constant is not None:
+            said = _constant(whole, part, constant, count)
+            found = attrs.evolve(found, caveats=(*found.caveats, said))
+        counted = part if part.journeys is None else part.journeys
+        return with_people(found, counted, found.source.members)
 
-    if segment is not None:
+    if segment is None:
+        return matched(subject)
+    if segment_at in {None, "all"}:
         return by_segment(subject, segment, matched, unit=subject.unit)
-    return matched(subject)
+    assert segment_at is not None  # noqa: S101 - it is among those above
+    valued = attrs.evolve(subject, value=_value_at(subject, rules, segment, segment_at))
+    result = by_segment(valued, segment, matched, unit=subject.unit)
+    where = (
+        f"step {segment_at}" if isinstance(segment_at, int) else f"the {segment_at} step reached"
+    )
+    rule = f"Each {subject.unit} has the value at {where}; those without one are missing."
+    return attrs.evolve(result, rule=rule)
 
 
-def _funnel(
-    subject: Subject,
-    rules: Rules,
-    *,
-    order: Order,
-    censored: Censored,
-    level: float,
-) -> Funnel:
-    matched = match(subject.codes, subject.names, subject.offsets, subject.time, rules)
-    entrants = _entrants(subject, rules, matched)
-    everyone = rules.semantics.base == "all"
+def check_segment_at(
+    segment: SegmentBy | None, at: SegmentAt, constant: str | None, n_steps: int
+) -> None:
+    """Raise InvalidValue unless values at a step are asked for as they can be."""
+    if isinstance(at, int) and not isinstance(at, bool):
+        if not 1 <= at <= n_steps:
+            raise InvalidValue.of("segment_at", f"be a step from 1 to {n_steps}", at)
+    else:
+        check_choice(at, "segment_at", ("first", "last", "all"))  # type: ignore[arg-type]  # checked
+    if segment is None:
+        raise InvalidValue.of("segment_at", "be None without segment=", at)
+    if constant is not None:
+        raise InvalidValue.of("segment_at", "be None with constant=", at)
+    if at == "all" and not isinstance(segment, str):
+        raise InvalidValue.of("segment", "have no bounds with segment_at='all'", segment)
+
+
+def _value_at(subject: Subject, rules: Rules, segment: SegmentBy, at: SegmentAt) -> Coded:
+    """Return the value of an attribute at a step of each unit, of the attempt that counts."""
+    coded = subject.attribute(segment if isinstance(segment, str) else segment[0])
+    found = match(subject, attrs.evolve(rules, attempts=False))
+    codes = np.append(coded.codes, -1)[found.hit]  # -1 is the spare last place
+    if isinstance(at, int):
+        chosen = codes[at - 1]
+    else:
+        ordered = codes if at == "first" else codes[::-1]
+        chosen = ordered[(ordered >= 0).argmax(axis=0), np.arange(ordered.shape[1])]
+    value = np.full(subject.n_units, -1, dtype=np.int64)
+    value[found.unit] = chosen
+    return Coded(value, coded.names)
+
+
+def _constant(whole: Subject, part: Subject, constant: str, count: Count) -> str:
+    """Return what a reader must know of a property that is held constant."""
+    gone = len(whole.codes) - len(part.codes)
+    said = f"Each value of {constant} is matched on its own; {gone:,} interactions have none."
+    pair = f" A pair is one {whole.unit} with one value." if count == "values" else ""
+    return said + pair
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Counted:
+    """The units of a funnel, of rows or of statistics."""
+
+    entrants: Entrants
+    unit: str
+    n_units: int
+    n_excluded: int
+    n_left_out: int
+    absent: list[str]
+    notes: tuple[str, ...] = ()
+    backend: str | None = None
+    source: Source | None = None
+
+
+def _of_rows(subject: Subject, rules: Rules, *, of_values: bool) -> _Counted:
+    matched = match(subject, rules)
+    parts = subject.part_of is not None
+    if parts and not of_values and not rules.attempts:
+        matched = _best(subject, matched, rules)
+    entrants = entrants_of(subject, rules, matched)
     n_units = subject.n_units if subject.weight is None else int(subject.weight.sum())
-    columns = step_columns(entrants, rules.steps, survival=censored == "survival", level=level)
-    counts = entrants.counts()
-    n_censored = entrants.number(entrants.running)
-    source = _Source(subject=subject, rules=rules, entrants=entrants, unit=matched.unit)
-    found = Funnel(
-        steps=tuple(step.label for step in rules.steps),
-        counts=counts,
-        rates=tuple(columns["rate"].tolist()),
-        table=Table(columns, formats=FORMATS, backend=subject.log.backend),
-        unit=subject.unit,
-        base=rules.semantics.base,
-        n_base=n_units if everyone else counts[0],
+    unit = subject.unit
+    if rules.attempts:
+        unit, n_units = "attempt", entrants.number(np.ones(len(matched.unit), dtype=np.bool_))
+    elif parts and of_values:
+        unit = "pair"
+    elif parts:
+        n_units = len(np.unique(subject.whole(np.arange(subject.n_units))))
+    return _Counted(
+        entrants=entrants,
+        unit=unit,
         n_units=n_units,
         n_excluded=matched.excluded,
         n_left_out=matched.left_out,
+        absent=absent_names(subject.names, (*rules.steps, *rules.exclude)),
+        backend=subject.log.backend,
+        source=Source(subject=subject, rules=rules, entrants=entrants, unit=matched.unit),
+    )
+
+
+def _best(subject: Subject, matched: Matched, rules: Rules) -> Matched:
+    """Return the best part of each unit: the deepest, of these the first to get there."""
+    assert subject.part_of is not None  # noqa: S101 - the caller has looked
+    required = np.array([not step.optional for step in rules.steps])
+    hit = np.where(required[:, None], matched.hit, -1)
+    last = len(hit) - 1 - (hit[::-1] >= 0).argmax(axis=0)
+    when = hit[last, np.arange(hit.shape[1])]
+    if subject.time is not None and len(subject.time):
+        when = subject.time[when]
+    whole = subject.whole(matched.unit)
+    order = np.lexsort((when, -last, whole))
+    first = order[np.append(True, np.diff(whole[order]) > 0)[: len(order)]]
+    begins = rules.pattern(subject.names, subject.holds).matches[0]
+    rows = np.flatnonzero(begins[subject.codes]) if len(begins) else matched.unit[:0]
+    part = np.searchsorted(subject.offsets, rows, side="right") - 1
+    left_out = len(np.setdiff1d(subject.whole(part), whole))
+    return attrs.evolve(
+        matched, unit=matched.unit[first], hit=matched.hit[:, first], left_out=left_out
+    )
+
+
+def _of_statistics(statistics: JourneyStatistics, rules: Rules, censored: Censored) -> _Counted:
+    entrants = counted_entrants(statistics, rules, censored)
+    known = entrants.known(statistics)
+    check_spelling(rules.steps, rules.exclude, known)
+    excluded, left_out = entrants.facts
+    return _Counted(
+        entrants=entrants,
+        unit=entrants.unit,
+        n_units=entrants.n_units,
+        n_excluded=excluded,
+        n_left_out=left_out,
+        absent=absent_names(known, (*rules.steps, *rules.exclude)),
+        notes=entrants.notes(survival=censored == "survival"),
+    )
+
+
+def _funnel(counted: _Counted, rules: Rules, censored: Censored, level: float) -> Funnel:
+    entrants = counted.entrants
+    columns = step_columns(entrants, rules.steps, survival=censored == "survival", level=level)
+    counts = entrants.counts()
+    n_censored = entrants.number(entrants.running)
+    return Funnel(
+        steps=tuple(step.label for step in rules.steps),
+        counts=counts,
+        rates=tuple(columns["rate"].tolist()),
+        table=Table(columns, formats=FORMATS, backend=counted.backend),
+        unit=counted.unit,
+        base=rules.semantics.base,
+        n_base=counted.n_units
+        if rules.semantics.base == "all"
+        else entrants.number(np.ones(entrants.reached.shape[1], dtype=np.bool_)),
+        n_units=counted.n_units,
+        n_excluded=counted.n_excluded,
+        n_left_out=counted.n_left_out,
         n_censored=n_censored,
-        order=order,
+        order=rules.order,
         entry=rules.semantics.entry,
         ties=rules.semantics.ties,
         censored=censored,
@@ -452,52 +402,11 @@ def _funnel(
         level=level,
         method=f"{'Kaplan-Meier, ' if censored == 'survival' else ''}Wilson, {CLUSTERED}",
         caveats=(
-            *_caveats(subject, matched, rules, censored, n_censored),
+            *_caveats(counted, rules, censored, n_censored),
             *_no_interval(columns),
+            *counted.notes,
         ),
-        source=source,
-    )
-    counted = subject if subject.journeys is None else subject.journeys
-    return with_people(found, counted, source.members)
-
-
-def _entrants(subject: Subject, rules: Rules, matched: Matched) -> Entrants:
-    time = None
-    followed = np.zeros(len(matched.unit), dtype=np.int64)
-    if subject.time is not None:
-        time = subject.time[matched.hit] if len(subject.time) else matched.hit
-        until = subject.log.observed_until_us
-        if until is not None:
-            followed = np.maximum(until - time[0], 0)
-        if rules.within_us is not None:
-            followed = np.minimum(followed, rules.within_us)
-    weight = None
-    if subject.weight is not None:
-        weight = subject.weight[matched.unit]
-    customer = None
-    if subject.journeys is not None and subject.weight is None:
-        customer = subject.customer[matched.unit]
-    units = subject.units
-    everyone = None
-    if rules.semantics.base == "all":
-        everyone = units.total()
-    reached = matched.hit >= 0
-    running = np.zeros(len(matched.unit), dtype=np.bool_)
-    if rules.within_us is not None:
-        running = followed < rules.within_us
-    elif subject.journeys is not None:
-        running = subject.journeys.outcome[matched.unit] == IN_PROGRESS
-    return Entrants(
-        reached=reached,
-        time=time,
-        weight=weight,
-        customer=customer,
-        units=units.take(matched.unit),
-        everyone=everyone,
-        followed_us=followed,
-        within_us=rules.within_us,
-        running=running & ~reached[-1],
-        interpolated=rules.semantics.quantiles == "interpolated",
+        source=counted.source,
     )
 
 
@@ -507,14 +416,14 @@ def _no_interval(columns: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _caveats(
-    subject: Subject, matched: Matched, rules: Rules, censored: Censored, n_censored: int
+    counted: _Counted, rules: Rules, censored: Censored, n_censored: int
 ) -> tuple[str, ...]:
-    absent = absent_names(subject, (*rules.steps, *rules.exclude))
-    said = [f"No interaction of the log is at {', '.join(map(repr, absent))}."] if absent else []
-    units = f"{subject.unit}s"
-    if matched.left_out:
+    absent = ", ".join(map(repr, counted.absent))
+    said = [f"No interaction of the log is at {absent}."] if absent else []
+    units = f"{counted.unit}s"
+    if counted.n_left_out:
         said.append(
-            f"{matched.left_out:,} {units} are left out, because no window of theirs was over "
+            f"{counted.n_left_out:,} {units} are left out, because no window of theirs was over "
             "when the observation ended."
         )
     if n_censored and censored == "keep":
@@ -525,5 +434,6 @@ def _caveats(
             'understated; in Python, funnel(censored="survival") allows for that.'
         )
     if rules.exclude:
-        said.append(f"{matched.excluded:,} {units} were kept from getting further by an exclusion.")
+        kept = "were kept from getting further by an exclusion."
+        said.append(f"{counted.n_excluded:,} {units} {kept}")
     return tuple(said)

@@ -19,11 +19,14 @@ from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.ratios import mean_figures, ratio_of_sums
 from cxjourney._stats.units import Units
 from cxjourney._support.array_types import Bools, Floats, Ints
+from cxjourney.journeys import IN_PROGRESS
 from cxjourney.metrics import kaplan_meier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cxjourney.dropoff._funnel_rules import Subject
+    from cxjourney.dropoff._matching import Matched, Rules
     from cxjourney.dropoff._steps import Step
 
 _SECOND = 1e6
@@ -53,6 +56,8 @@ class Entrants:
         The window [µs]; None for none.
     running
         Whether each unit may still go on.
+    went_on
+        Whether each step was reached from the one before; None where nobody enters later.
     interpolated
         Whether quantiles of times may lie between two of them.
     """
@@ -67,6 +72,12 @@ class Entrants:
     within_us: int | None
     running: Bools
     interpolated: bool = False
+    went_on: Bools | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether times are known."""
+        return self.time is not None
 
     def number(self, of: Bools) -> int:
         """Return the number of units that a mask holds for, weights counted."""
@@ -83,7 +94,11 @@ class Entrants:
     def left(self, steps: Sequence[Step], k: int) -> Bools:
         """Return the units at the step before that did not reach step k, if that is required."""
         required = not steps[k].optional
-        return np.asarray(self.reached[self.before(steps, k)] & ~self.reached[k] & required)
+        return np.asarray(self.reached[self.before(steps, k)] & ~self.came(k) & required)
+
+    def came(self, k: int) -> Bools:
+        """Return the units that reached step k from the one before."""
+        return np.asarray((self.reached if self.went_on is None else self.went_on)[k])
 
     def share(self, base: Bools | None, hits: Bools) -> BucketFigures:
         """Return the share that `hits` have in `base`, of which they are; None means everyone."""
@@ -134,7 +149,7 @@ class Entrants:
         found: list[float] = np.quantile(values, at, method=method).tolist()
         return found
 
-    def median(self, values: Floats, of: Bools, level: float) -> _Band:
+    def median(self, values: Floats, of: Bools, level: float) -> Band:
         """Return the median of values of the units `of`, with Woodruff's interval.
 
         Its ends are the quantiles at the ends of the interval of the share that is not above it.
@@ -149,12 +164,71 @@ class Entrants:
         low, high = np.quantile(values, ends).tolist()
         return middle, min(low, middle), max(high, middle)
 
+    def times(self, k: int, before: int, level: float) -> tuple[float, ...]:
+        """Return the times to a step of those who reached it, from entering and the step before."""
+        if self.time is None or k == 0 or not self.reached[k].any():
+            return (math.nan,) * len(_TIMES)
+        time, done = self.time, np.flatnonzero(self.reached[k])
+        earlier = np.stack([time[0, done], time[before, done]])
+        since_entry, since_step = (time[k, done] - earlier) / _SECOND
+        median, low, high = self.median(since_entry, self.reached[k], level)
+        (p90,), step = self.quantiles(since_entry, 0.9), self.quantiles(since_step, 0.5, 0.9)
+        return median, low, high, p90, float(since_step.mean()), *step
+
+    def waits(self, k: int) -> Floats:
+        """Return the times from entering to step k of those who reached it [s]."""
+        assert self.time is not None  # noqa: S101 - the caller has looked
+        done = self.reached[k]
+        return np.asarray((self.time[k, done] - self.time[0, done]) / _SECOND)
+
     def _number(self, of: Bools) -> Floats:
         """Return how many units a mask holds for in each unit of variance."""
         return self.units.sums(np.where(of, 0, -1), 1)[:, 0]
 
 
-_Band = tuple[float, float, float]
+Band = tuple[float, float, float]
+
+
+def entrants_of(subject: Subject, rules: Rules, matched: Matched) -> Entrants:
+    """Return the units that entered, from what every unit has reached."""
+    time = None
+    followed = np.zeros(len(matched.unit), dtype=np.int64)
+    if subject.time is not None and matched.went_on is None:
+        time = subject.time[matched.hit] if len(subject.time) else matched.hit
+        until = subject.log.observed_until_us
+        if until is not None:
+            followed = np.maximum(until - time[0], 0)
+        if rules.within_us is not None:
+            followed = np.minimum(followed, rules.within_us)
+    weight = subject.weight
+    weight = None if weight is None else weight[matched.unit]
+    customer = None
+    alone = subject.journeys is None and subject.part_of is None and not rules.attempts
+    if not alone and weight is None:
+        customer = subject.customer[matched.unit]
+    units = subject.units
+    everyone = None
+    if rules.semantics.base == "all":
+        everyone = units.total()
+    reached = matched.hit >= 0
+    running = np.zeros(len(matched.unit), dtype=np.bool_)
+    if rules.within_us is not None:
+        running = followed < rules.within_us
+    elif subject.journeys is not None:
+        running = subject.journeys.outcome[subject.whole(matched.unit)] == IN_PROGRESS
+    return Entrants(
+        reached=reached,
+        time=time,
+        weight=weight,
+        customer=customer,
+        units=units.take(matched.unit),
+        everyone=everyone,
+        followed_us=followed,
+        within_us=rules.within_us,
+        running=running & ~reached[-1],
+        interpolated=rules.semantics.quantiles == "interpolated",
+        went_on=matched.went_on,
+    )
 
 
 def step_columns(
@@ -179,10 +253,10 @@ def step_columns(
     """
     reached = entrants.reached
     counts = entrants.counts()
-    whole = reached[0]
+    whole = np.ones(reached.shape[1], dtype=np.bool_)
     overall: list[BucketFigures] = []
-    bands: list[_Band] = []
-    stepwise: list[_Band] = []
+    bands: list[Band] = []
+    stepwise: list[Band] = []
     left = [entrants.left(steps, k) for k in range(len(steps))]
     times = []
     for k in range(len(steps)):
@@ -194,15 +268,15 @@ def step_columns(
         else:
             overall.append(entrants.share(whole, reached[k]))
         bands.append(_wilson(overall[k], level))
-        if k == 0 and entrants.everyone is None and counts[0]:
+        if k == 0 and entrants.everyone is None and counts[0] and reached[0].all():
             bands[0] = (1.0, 1.0, 1.0)  # of those who entered, all did
         if k == 0:
             stepwise.append(bands[0])
         elif survival:
             stepwise.append(_quotient(overall[k], overall[before], level))
         else:
-            stepwise.append(_wilson(entrants.share(reached[before], reached[k]), level))
-        times.append(_times(entrants, k, before, level))
+            stepwise.append(_wilson(entrants.share(reached[before], entrants.came(k)), level))
+        times.append(entrants.times(k, before, level))
     columns: dict[str, Any] = {
         "step": tuple(step.label for step in steps),
         "count": np.array(counts, dtype=np.int64),
@@ -211,17 +285,17 @@ def step_columns(
     columns |= _split(("step_rate", "step_low", "step_high"), stepwise)
     for name, of in (("dropped", ~entrants.running), ("censored", entrants.running)):
         columns[name] = np.array([entrants.number(one & of) for one in left], dtype=np.int64)
-    if entrants.time is not None:
+    if entrants.timed:
         columns |= _split(_TIMES, times)
     return columns
 
 
-def _wilson(share: BucketFigures, level: float) -> _Band:
+def _wilson(share: BucketFigures, level: float) -> Band:
     low, high = share.wilson(level)
     return float(share.whole), float(low), float(high)
 
 
-def _quotient(share: BucketFigures, before: BucketFigures, level: float) -> _Band:
+def _quotient(share: BucketFigures, before: BucketFigures, level: float) -> Band:
     """Return the ratio of two incidences, with its interval on the scale of logarithms."""
     whole, without = (
         np.divide(own, base, out=np.full(np.shape(own), np.nan), where=base > 0)
@@ -248,15 +322,3 @@ FORMATS = dict.fromkeys(_PERCENT, "percent") | dict.fromkeys(_TIMES, "duration")
 def _split(names: tuple[str, ...], rows: list[Any]) -> dict[str, Floats]:
     parts = np.array(rows, dtype=np.float64).reshape(len(rows), len(names)).T
     return dict(zip(names, parts, strict=True))
-
-
-def _times(entrants: Entrants, k: int, before: int, level: float) -> tuple[float, ...]:
-    """Return the times to a step of those who reached it, from the entry and the step before."""
-    if entrants.time is None or k == 0 or not entrants.reached[k].any():
-        return (math.nan,) * len(_TIMES)
-    time, done = entrants.time, np.flatnonzero(entrants.reached[k])
-    earlier = np.stack([time[0, done], time[before, done]])
-    since_entry, since_step = (time[k, done] - earlier) / _SECOND
-    median, low, high = entrants.median(since_entry, entrants.reached[k], level)
-    (p90,), step = entrants.quantiles(since_entry, 0.9), entrants.quantiles(since_step, 0.5, 0.9)
-    return median, low, high, p90, float(since_step.mean()), *step

@@ -7,25 +7,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxjourney._stats.buckets import BucketFigures, resting_on
+from cxjourney.domain import Outcome
+from cxjourney.graph import JourneyGraph
 from cxjourney.journeys import chain_figures, without_buckets
 from cxjourney.markov import AbsorbingChain, lost_per_journey
 
 if TYPE_CHECKING:
     from cxjourney._support.array_types import Floats
     from cxjourney.dropoff._rates import NodeRates
-    from cxjourney.graph import JourneyGraph
     from cxjourney.journeys import By, Journeys, JourneyStatistics, LeftOut
 
 
-def loses_nothing(graph: JourneyGraph) -> bool:
+def loses_nothing(journeys: Journeys | JourneyStatistics | JourneyGraph) -> bool:
     """Return whether lost conversions have no meaning: no journeys, no goal, or one that goes on.
 
     Parameters
     ----------
-    graph
-        The graph of the journeys.
+    journeys
+        The journeys, or their graph.
     """
-    facts = graph.graph
+    if not isinstance(journeys, JourneyGraph):
+        rules, outcomes = journeys.rules, journeys.outcomes
+        pointless = not outcomes[Outcome.CONVERTED] and not rules.goal
+        return not any(outcomes.values()) or pointless or not rules.absorbing
+    facts = journeys.graph
     pointless = not facts["n_converted"] and facts.get("goal", "[]") == "[]"
     return not facts["n_journeys"] or pointless or not facts.get("absorbing", True)
 

@@ -7,16 +7,18 @@ are here, and the ways to match that need more than one pass over the rows.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from cxjourney import kernels
-from cxjourney._support.array_types import Ints
+from cxjourney._support.array_types import Bools, Ints
 from cxjourney._support.validation import duration_us
-from cxjourney.dropoff._semantics import Semantics
-from cxjourney.dropoff._steps import Exclusion, Step
+from cxjourney.dropoff._semantics import Order, Semantics
+from cxjourney.dropoff._steps import Exclusion, Step, Where
 from cxjourney.kernels import (
     NEVER,
     Candidates,
@@ -34,10 +36,10 @@ from cxjourney.kernels import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
-    from numpy.typing import NDArray
-
-Order = Literal["ordered", "strict", "unordered"]
+Holds = Mapping[Where, "Bools"]
+"""Whether each code meets a condition."""
 
 
 @attrs.frozen(kw_only=True)
@@ -50,16 +52,36 @@ class Rules:
     within_us: int | None
     semantics: Semantics
     mature_until_us: int | None
+    attempts: bool = False
+
+    @property
+    def ordered(self) -> bool:
+        """Whether each step follows the one before."""
+        return self.order in {"ordered", "strict"}
+
+    @property
+    def compiled(self) -> bool:
+        """Whether one pass of the kernel finds the match."""
+        plain = self.semantics.grace is None and self.semantics.ties != "forbidden"
+        one = self.semantics.entry in {"any", "first"} and not (self.voids or self.attempts)
+        return plain and one and self.ordered and not any(step.after for step in self.steps)
 
     @property
     def voids(self) -> bool:
         """Whether an exclusion voids its attempt, the first step included."""
         return self.semantics.exclusion == "void" and bool(self.exclude)
 
-    def pattern(self, names: Sequence[str]) -> Pattern:
-        """Return the rules in codes of these names."""
-        sets = [step.match for step in self.steps] + [x.match for x in self.exclude]
-        matches = np.array([[name in one for name in names] for one in sets], dtype=np.bool_)
+    def pattern(self, names: Sequence[str], holds: Holds) -> Pattern:
+        """Return the rules in codes of these names, which meet these conditions."""
+        sets: list[Step | Exclusion] = [*self.steps, *self.exclude]
+        matches = np.array(
+            [[not one.match or name in one.match for name in names] for one in sets], dtype=np.bool_
+        )
+        for line, one in zip(matches, sets, strict=True):
+            if one.where:
+                line &= holds[one.where]
+        least = int(self.semantics.ties == "forbidden")
+        gaps = [0, *(max(least, _us(step.after)) for step in self.steps[1:])]
         limits = [NEVER if s.within is None else duration_us(s.within) for s in self.steps]
         spans = np.array([x.span(len(self.steps)) for x in self.exclude], dtype=np.int64)
         return Pattern(
@@ -72,7 +94,36 @@ class Rules:
             strict=self.order == "strict",
             either=self.semantics.ties == "either",
             first=self.semantics.entry == "first",
+            gaps=np.array(gaps, dtype=np.int64) if any(gaps) else None,
+            grace=_us(self.semantics.grace),
         )
+
+
+def _us(duration: timedelta | None) -> int:
+    return 0 if duration is None else duration_us(duration)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Rows:
+    """The rows that are matched.
+
+    Attributes
+    ----------
+    codes, names
+        The touchpoint of each row, and their names.
+    offsets
+        Rows of unit i are [offsets[i], offsets[i + 1]).
+    time
+        Timestamp of each row [µs]; None for aggregated paths.
+    holds
+        Which codes meet each condition of a step: two codes may have one name.
+    """
+
+    codes: NDArray[np.signedinteger]
+    offsets: Ints
+    time: Ints | None
+    names: tuple[str, ...]
+    holds: Holds = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -82,7 +133,7 @@ class Matched:
     Attributes
     ----------
     unit
-        Numbers of the units that entered, increasing.
+        Numbers of the units that entered, increasing; each once an attempt if attempts count.
     hit
         Row that reached each step in the attempt that counts, shape (steps, units); -1 where it was
         not reached.
@@ -90,37 +141,25 @@ class Matched:
         Number of units that would have got further, or counted at all, but for an exclusion.
     left_out
         Number of units left out since no window of theirs was over.
+    went_on
+        Whether each step was reached from the one before, where a unit may enter at every step.
     """
 
     unit: Ints
     hit: Ints
     excluded: int
     left_out: int
+    went_on: Bools | None = None
 
 
-def match(
-    codes: NDArray[np.signedinteger],
-    names: Sequence[str],
-    offsets: Ints,
-    time: Ints | None,
-    rules: Rules,
-) -> Matched:
-    """Return what every unit has reached.
-
-    Parameters
-    ----------
-    codes, names
-        The touchpoint of each row, and their names.
-    offsets
-        Rows of unit i are [offsets[i], offsets[i + 1]).
-    time
-        Timestamp of each row [µs]; None for aggregated paths.
-    rules
-        The steps and exclusions.
-    """
-    if rules.order == "unordered" or rules.semantics.entry == "ended" or rules.voids:
-        return match_rows(codes, names, offsets, time, rules)[0]
-    found = kernels.match_funnel(codes, offsets, time, rules.pattern(names))
+def match(rows: Rows, rules: Rules) -> Matched:
+    """Return what every unit has reached."""
+    if rules.semantics.entry == "anywhere":
+        return _open(rows, rules)
+    if not rules.compiled:
+        return match_rows(rows, rules)[0]
+    pattern = rules.pattern(rows.names, rows.holds)
+    found = kernels.match_funnel(rows.codes, rows.offsets, rows.time, pattern)
     return Matched(
         unit=found.unit,
         hit=found.row,
@@ -129,30 +168,30 @@ def match(
     )
 
 
-def match_rows(
-    codes: NDArray[np.signedinteger],
-    names: Sequence[str],
-    offsets: Ints,
-    time: Ints | None,
-    rules: Rules,
-) -> tuple[Matched, Candidates, list[NDArray[np.int8]]]:
+def match_rows(rows: Rows, rules: Rules) -> tuple[Matched, Candidates, list[NDArray[np.int8]]]:
     """Return what every unit has reached, and why the rows of each step reach it or do not.
 
     See `match`; the reasons are those of the rows `of_step` of the candidates.
     """
-    pattern = rules.pattern(names)
-    found = candidates_of(codes, offsets, time, pattern)
+    pattern = rules.pattern(rows.names, rows.holds)
+    found = candidates_of(rows.codes, rows.offsets, rows.time, pattern)
     if pattern.either:
         found = _without_ties(found)
-    if rules.order == "unordered":
+    if not rules.ordered:
         unit, hit, left_out, excluded = _unordered(found, rules, pattern)
-        reasons = [np.zeros(len(rows), dtype=np.int8) for rows in found.of_step]
+        reasons = [np.zeros(len(one), dtype=np.int8) for one in found.of_step]
+    elif rules.attempts:
+        begun, reached, reasons, excluded = _one_at_a_time(found, rules, pattern)
+        hit = _hits(begun, reached)
+        unit = found.unit[begun]
+        entered = int(np.count_nonzero(first_of_unit(found.unit[found.of_step[0]])))
+        left_out = entered - int(np.count_nonzero(first_of_unit(unit)))
     else:
         if rules.semantics.entry == "ended":
-            reached, reasons = _one_at_a_time(found, rules, pattern)
+            _, reached, reasons, _ = _one_at_a_time(found, rules, pattern)
         else:
             reached, reasons = followed(found, pattern)
-        unit, hit = best_attempts(found, pattern, reached, len(offsets) - 1)
+        unit, hit = best_attempts(found, pattern, reached, len(rows.offsets) - 1)
         entered = int(np.count_nonzero(first_of_unit(found.unit[found.of_step[0]])))
         left_out = entered - len(unit)
         excluded = kept_back(found, reasons, unit, hit)
@@ -162,43 +201,102 @@ def match_rows(
     return matched, found, reasons
 
 
+def _hits(begun: Ints, reached: list[Reached]) -> Ints:
+    """Return the first position of each attempt at each step; -1 where it got to none."""
+    hit = np.full((len(reached), len(begun)), -1, dtype=np.int64)
+    for row, part in zip(hit, reached, strict=True):
+        row[np.searchsorted(begun, part.start)[::-1]] = part.at[::-1]
+    return hit
+
+
+def _open(rows: Rows, rules: Rules) -> Matched:
+    """Return which steps every unit has done at all, and to which it went on from the one before.
+
+    A funnel of two steps says the latter, for each pair of steps that follow each other.
+    """
+    steps = rules.steps
+    pattern = rules.pattern(rows.names, rows.holds)
+    found = candidates_of(rows.codes, rows.offsets, rows.time, pattern)
+    unit = np.unique(found.unit[np.concatenate(found.of_step)])
+    hit = np.full((len(steps), len(unit)), -1, dtype=np.int64)
+    went_on = np.zeros(hit.shape, dtype=np.bool_)
+    semantics = attrs.evolve(rules.semantics, entry="any")
+    for k, at in enumerate(found.of_step):
+        hit[k, np.searchsorted(unit, found.unit[at])[::-1]] = found.row[at][::-1]
+        if k:
+            pair = attrs.evolve(rules, steps=steps[k - 1 : k + 1], semantics=semantics)
+            two = match(rows, pair)
+            went_on[k, np.searchsorted(unit, two.unit[two.hit[1] >= 0])] = True
+    return Matched(unit=unit, hit=hit, excluded=0, left_out=0, went_on=went_on)
+
+
 def _one_at_a_time(
     found: Candidates, rules: Rules, pattern: Pattern
-) -> tuple[list[Reached], list[NDArray[np.int8]]]:
-    """Follow one attempt of each unit after the other; a loop over rounds, not over units."""
+) -> tuple[Ints, list[Reached], list[NDArray[np.int8]], int]:
+    """Follow one attempt of each unit after the other; a loop over rounds, not over units.
+
+    Returns where attempts began, what they reached, why, and how many an exclusion ended.
+    """
     n = len(rules.steps)
     entries = found.of_step[0]
     mature = found.time[entries] <= pattern.mature_until
-    merged = [Reached(at=entries[:0], start=entries[:0]) for _ in range(n)]
+    parts: list[list[Reached]] = [[] for _ in range(n)]
     reasons = [np.full(len(rows), StepReason.TOO_EARLY, dtype=np.int8) for rows in found.of_step]
     allowed = np.zeros(len(entries), dtype=np.bool_)
-    open_ = mature.copy()
+    open_, barred = mature.copy(), 0
+    everything, whole = found, np.arange(len(found.row))
+    rows_of = [np.arange(len(rows)) for rows in found.of_step]
     while open_.any():
+        # positions are those of `found`, which has only units that have an attempt to come
         waiting = np.flatnonzero(open_)
         begin = waiting[first_of_unit(found.unit[entries[waiting]])]
-        allowed[begin] = True
+        allowed[rows_of[0][begin]] = True
         starts = entries[begin]
         reached, why = follow(found, pattern, starts)
-        ends = _ends(found, rules, starts, reached)
+        ends, by_exclusion = _ends(found, rules, starts, reached)
+        barred += int(np.count_nonzero(by_exclusion))
         for k in range(n):
             alive = reached[k].at <= ends[np.searchsorted(starts, reached[k].start)]
-            merged[k] = Reached(
-                at=np.concatenate([merged[k].at, reached[k].at[alive]]),
-                start=np.concatenate([merged[k].start, reached[k].start[alive]]),
-            )
+            part = Reached(at=whole[reached[k].at[alive]], start=whole[reached[k].start[alive]])
+            parts[k].append(part)
             if k:
-                reasons[k] = np.where(
-                    (why[k] == StepReason.REACHED) | (reasons[k] == StepReason.TOO_EARLY),
-                    why[k],
-                    reasons[k],
-                ).astype(np.int8)
+                old = reasons[k][rows_of[k]]
+                new = (why[k] == StepReason.REACHED) | (old == StepReason.TOO_EARLY)
+                reasons[k][rows_of[k]] = np.where(new, why[k], old)
         at = np.searchsorted(found.unit[starts], found.unit[entries])
         at = np.minimum(at, len(starts) - 1)
         running = found.unit[starts[at]] == found.unit[entries]
         open_ &= running & (entries > ends[at])
+        still = np.unique(found.unit[entries[open_]])
+        if 2 * len(still) <= len(starts):
+            keep = np.isin(found.unit, still)
+            open_ = open_[keep[entries]]
+            rows_of = [own[keep[rows]] for own, rows in zip(rows_of, found.of_step, strict=True)]
+            found, whole = _only(found, keep), whole[keep]
+            entries = found.of_step[0]
     refused = np.where(mature, StepReason.NO_ENTRY, StepReason.IMMATURE)
     reasons[0] = np.where(allowed, StepReason.REACHED, refused).astype(np.int8)
-    return [_in_order(part) for part in merged], reasons
+    merged = [
+        Reached(*(np.concatenate([getattr(p, f) for p in some]) for f in Reached._fields))
+        if some
+        else Reached(at=entries[:0], start=entries[:0])
+        for some in parts
+    ]
+    return everything.of_step[0][allowed], [_in_order(part) for part in merged], reasons, barred
+
+
+def _only(found: Candidates, keep: Bools) -> Candidates:
+    """Return the candidates of some units."""
+    new = np.append(0, np.cumsum(keep))
+    return Candidates(
+        row=found.row[keep],
+        unit=found.unit[keep],
+        time=found.time[keep],
+        begin=new[found.begin[keep]],
+        end=new[found.end[keep]],
+        of_step=[new[rows[keep[rows]]] for rows in found.of_step],
+        of_exclusion=[new[rows[keep[rows]]] for rows in found.of_exclusion],
+    )
 
 
 def _in_order(part: Reached) -> Reached:
@@ -206,8 +304,13 @@ def _in_order(part: Reached) -> Reached:
     return Reached(at=part.at[order], start=part.start[order])
 
 
-def _ends(found: Candidates, rules: Rules, starts: Ints, reached: list[Reached]) -> Ints:
-    """Return the last position that belongs to each attempt; the very last if it never ends."""
+def _ends(
+    found: Candidates, rules: Rules, starts: Ints, reached: list[Reached]
+) -> tuple[Ints, Bools]:
+    """Return the last position of each attempt, and whether an exclusion ended it.
+
+    It is the very last if it never ends.
+    """
     ends = np.full(len(starts), len(found.row), dtype=np.int64)
     if rules.within_us is not None:
         # ranks instead of timestamps: unit and timestamp in one number would not fit
@@ -221,14 +324,16 @@ def _ends(found: Candidates, rules: Rules, starts: Ints, reached: list[Reached])
     last = reached[-1]
     converted = np.full(len(starts), len(found.row), dtype=np.int64)
     np.minimum.at(converted, np.searchsorted(starts, last.start), last.at)
+    timed_out = ends.copy()
     for exclusion, rows in zip(rules.exclude, found.of_exclusion, strict=True):
         met, start = _breaks(found, rules, reached, rows, exclusion.span(len(rules.steps)))
         begun = np.searchsorted(starts, start)
         before = met < converted[begun]
         np.minimum.at(ends, begun[before], met[before])
-    # whoever converted is done: a unit counts once
-    ends[converted <= ends] = len(found.row)
-    return ends
+    done = converted <= ends
+    # whoever converted is done: a unit counts once, unless attempts count
+    ends[done] = np.maximum(converted, starts)[done] if rules.attempts else len(found.row)
+    return ends, ~done & (ends < timed_out)
 
 
 def _breaks(
@@ -393,24 +498,29 @@ class _Walk:
 def _unordered(found: Candidates, rules: Rules, pattern: Pattern) -> tuple[Ints, Ints, int, int]:
     """Count how many different steps each unit has done inside one window.
 
-    Returns the units, the positions that reached each number of steps, how many units are left
-    out, and how many would have got further but for an exclusion.
+    With order "anchored" the window begins with step 1; with "hybrid", too, and a step counts only
+    where all steps before it were done. Returns the units, the positions that reached each number
+    of steps, how many units are left out, and how many would have got further but for an exclusion.
     """
     n = len(rules.steps)
-    begin = np.unique(np.concatenate(found.of_step))
+    free = rules.order == "unordered"
+    begin = np.unique(np.concatenate(found.of_step)) if free else found.of_step[0]
     entered = int(np.count_nonzero(first_of_unit(found.unit[begin])))
     allowed = found.time[begin] <= pattern.mature_until
     if pattern.first:
         allowed &= first_of_unit(found.unit[begin])
     begin = begin[allowed]
     done = np.full((len(begin), n), NEVER, dtype=np.int64)
-    seen: dict[frozenset[str], int] = {}
+    seen: dict[tuple[frozenset[str], Where], int] = {}
     for k, step in enumerate(rules.steps):
         rows = found.of_step[k]
-        again = seen.get(step.match, 0)  # a step named twice needs two interactions
-        seen[step.match] = again + 1
+        again = seen.get((step.match, step.where), 0)  # a step named twice needs two interactions
+        seen[step.match, step.where] = again + 1
         done[:, k] = _next(found, rules, begin, rows, again)
-    done.sort(axis=1)
+    if rules.order == "hybrid":
+        np.maximum.accumulate(done, axis=1, out=done)
+    else:
+        done.sort(axis=1)
     units, places = np.unique(found.unit[begin], return_inverse=True)
     alone = np.zeros(len(units), dtype=np.int64)
     np.maximum.at(alone, places, (done < NEVER).sum(axis=1))

@@ -12,7 +12,7 @@ from cxjourney._stats.beta_shrinkage import peer_priors
 from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.ratios import quotient
 from cxjourney._support.array_types import Bools, Floats, Ints
-from cxjourney.journeys import By, LeftOut, graph_of, left_out
+from cxjourney.journeys import By, LeftOut, left_out, stages_of, stages_of_graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,7 +117,7 @@ def rates_of_journeys(
     """
     return journeys.memo.get(
         ("exit rates", by, expected_exits),
-        lambda: _rates(left_out(journeys, by), graph_of(journeys, by), expected_exits),
+        lambda: _rates(left_out(journeys, by), stages_of(journeys, by), expected_exits),
     )
 
 
@@ -135,10 +135,10 @@ def rates_of_graph(
     expected_exits
         Nodes that are compared with no other.
     """
-    return _rates(left, graph, expected_exits)
+    return _rates(left, stages_of_graph(graph, left.whole.names), expected_exits)
 
 
-def _rates(left: LeftOut, graph: JourneyGraph, expected_exits: frozenset[str]) -> NodeRates:
+def _rates(left: LeftOut, stage: tuple[str, ...], expected_exits: frozenset[str]) -> NodeRates:
     whole = left.whole
     k = len(whole.names)
     leaves = np.flatnonzero(whole.target == k + 2)
@@ -165,7 +165,7 @@ def _rates(left: LeftOut, graph: JourneyGraph, expected_exits: frozenset[str]) -
             without=_of_others(without, np.where(expected, 0.0, others)),
             units=counted.sum(axis=1, keepdims=True) - counted,
         ),
-        stage=_stages(graph, whole.names),
+        stage=stage,
         expected=expected,
         # silence that was never seen is what the longest of the censored visits leave open; a graph
         # has it as an edge that nobody took
@@ -179,10 +179,3 @@ def _of_others(rate: Floats, weight: Floats) -> Floats:
     left = weight.sum(axis=-1, keepdims=True) - weight
     mean = quotient(weighted.sum(axis=-1, keepdims=True) - weighted, left)
     return np.clip(mean, 0.0, 1.0)
-
-
-def _stages(graph: JourneyGraph, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the stage of each node; one group where the nodes are stages themselves."""
-    if "stage" in str(graph.graph.get("grain", "")).split(", "):
-        return ("",) * len(names)
-    return tuple(str(graph.nodes[name].get("stage", "")) for name in names)

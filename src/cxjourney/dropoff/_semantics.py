@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import timedelta
+from typing import Any, Literal
 
 import attrs
 
-from cxjourney._support.validation import check_choice
+from cxjourney._support.validation import check_choice, optional_duration
 from cxjourney.exceptions import InvalidValue
 
-Preset = Literal["posthog", "mixpanel", "retentioneering"]
+Preset = Literal["posthog", "retentioneering"]
 Censored = Literal["exclude", "keep", "survival"]
+Entry = Literal["any", "first", "ended", "anywhere"]
+Order = Literal["ordered", "strict", "unordered", "anchored", "hybrid"]
+ORDERS = ("ordered", "strict", "unordered", "anchored", "hybrid")
+CHOICES = {
+    "entry": ("any", "first", "ended", "anywhere"),
+    "ties": ("log", "either", "forbidden"),
+    "exclusion": ("attempt", "void"),
+    "base": ("entered", "all"),
+    "censored": ("exclude", "keep", "survival"),
+    "quantiles": ("observed", "interpolated"),
+}
+
+
+def _chosen(_: object, attribute: attrs.Attribute[str], value: Any) -> None:
+    check_choice(value, attribute.name, CHOICES[attribute.name])
+
+
+def _grace(value: timedelta | str | None) -> timedelta | None:
+    return optional_duration(value, "grace")
 
 
 @attrs.frozen(kw_only=True)
@@ -30,11 +50,16 @@ class Semantics:
     entry
         Which interactions of step 1 begin an attempt: "any" of them; the "first" alone; or, one
         attempt at a time, the next after the last one "ended" by conversion, time-out or
-        exclusion.
+        exclusion. "anywhere": a unit may enter at every step, and counts at each that it does at
+        all; the step rate is then the share that goes on to a step from the one before.
     ties
         Interactions with equal timestamps count in the order of the "log" (`seq`, then input), or
         in "either" order, so that a step may follow another of the same timestamp whichever stands
-        first; exclusions with the timestamp of a step are then no obstacle to it.
+        first; exclusions with the timestamp of a step are then no obstacle to it. "forbidden": a
+        step must come later than the one before.
+    grace
+        How much earlier than the step before it a step may be stamped, since clocks are not exact:
+        interactions this near to each other count in either order. None for none.
     exclusion
         What an exclusion does to its attempt: the "attempt" keeps the steps that it has reached,
         and goes on only from a later interaction of the step where the guard begins, or not at
@@ -52,29 +77,28 @@ class Semantics:
         had got there, as in a survival curve; or "interpolated" between two.
     """
 
-    entry: Literal["any", "first", "ended"] = "any"
-    ties: Literal["log", "either"] = "log"
-    exclusion: Literal["attempt", "void"] = "attempt"
-    base: Literal["entered", "all"] = "entered"
+    entry: Entry = attrs.field(default="any", validator=_chosen)
+    ties: Literal["log", "either", "forbidden"] = attrs.field(default="log", validator=_chosen)
+    grace: timedelta | None = attrs.field(default=None, converter=_grace)
+    exclusion: Literal["attempt", "void"] = attrs.field(default="attempt", validator=_chosen)
+    base: Literal["entered", "all"] = attrs.field(default="entered", validator=_chosen)
     windowed: bool = True
-    censored: Censored = "exclude"
-    quantiles: Literal["observed", "interpolated"] = "observed"
+    censored: Censored = attrs.field(default="exclude", validator=_chosen)
+    quantiles: Literal["observed", "interpolated"] = attrs.field(
+        default="observed", validator=_chosen
+    )
 
 
 PRESETS: dict[Preset, Semantics] = {
     "posthog": Semantics(
         ties="either", exclusion="void", censored="keep", quantiles="interpolated"
     ),
-    "mixpanel": Semantics(entry="ended", censored="keep"),
     "retentioneering": Semantics(base="all", windowed=False, censored="keep"),
 }
-"""How other tools match, as far as it is documented. Mixpanel's two seconds of grace, within which
-order does not matter, are not imitated."""
+"""The tools whose own tests were remade here, case by case."""
 
 
-def semantics_of(
-    semantics: Semantics | Preset | None, entry: Literal["any", "first"] | None
-) -> Semantics:
+def semantics_of(semantics: Semantics | Preset | None, entry: Entry | None) -> Semantics:
     """Return the rules: a preset's or those of this library, with the entry that the caller wants.
 
     Raises
@@ -90,7 +114,7 @@ def semantics_of(
         rules = PRESETS[check_choice(semantics, "semantics", tuple(PRESETS))]  # type: ignore[index]  # checked
     if entry is None:
         return rules
-    check_choice(entry, "entry", ("any", "first"))
+    check_choice(entry, "entry", CHOICES["entry"])
     if isinstance(semantics, str) and entry != rules.entry:
         raise InvalidValue.of("entry", f"be left out with semantics={semantics!r}", entry)
     return attrs.evolve(rules, entry=entry)

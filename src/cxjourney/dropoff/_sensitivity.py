@@ -13,8 +13,9 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._stats.estimates import CLUSTERED
 from cxjourney._support.result import Result
-from cxjourney._support.table import Table, format_value
+from cxjourney._support.table import Table
 from cxjourney._support.validation import check_duration, check_level, check_names, duration_us
+from cxjourney._support.words import how_long
 from cxjourney.dropoff._exits import exits
 from cxjourney.dropoff._funnel_rules import Subject
 from cxjourney.exceptions import InvalidValue
@@ -94,7 +95,7 @@ class Sensitivity(Result):
             return plot.forest([], [], [], [], title=heading, ax=ax)
         columns = self.exits.column_names
         grain = columns[1 : columns.index("exit_probability")]
-        nodes = [" @ ".join(row) for row in zip(*(self.exits[g] for g in grain), strict=True)]
+        nodes = plot.joined(*(self.exits[g] for g in grain), by=" @ ")
         kept = set(list(dict.fromkeys(nodes))[:max_rows])
         rows = [i for i, node in enumerate(nodes) if node in kept]
         table = self.exits.take(rows)
@@ -103,10 +104,13 @@ class Sensitivity(Result):
             table["exit_probability"],
             table["low"],
             table["high"],
-            group=[format_value(float(s), "duration") for s in table["limit_s"]],
-            group_label="limit",
+            group=[how_long(float(s)) for s in table["limit_s"]],
+            group_label="inactivity limit",
             percent=True,
             label=f"exit probability, {100 * self.level:g}% interval",
+            caption="How likely a visit is the last one, under each limit; where the points of a "
+            "row lie far apart, the choice of the limit matters. The costliest stand on top."
+            + plot.drawn_of(len(kept), len(set(nodes)), "nodes"),
             title=heading,
             ax=ax,
         )

@@ -2,30 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
-from cxjourney._support.validation import check_names, optional_duration
+from cxjourney._support.mapping import FrozenMapping
+from cxjourney._support.validation import (
+    check_mapping,
+    check_name,
+    check_names,
+    is_number,
+    optional_duration,
+)
 from cxjourney.exceptions import InvalidValue
 
+Where: TypeAlias = FrozenMapping[tuple[Any, ...]]
+"""An attribute to the values that it may have, or to one range of numbers."""
 
-def _names(value: str | Iterable[str], name: str = "match") -> frozenset[str]:
+
+def _match(value: str | Iterable[str] | None) -> frozenset[str]:
+    return frozenset() if value is None else _names(value, "match")
+
+
+def _names(value: str | Iterable[str], name: str) -> frozenset[str]:
     if not isinstance(value, Iterable):
         raise InvalidValue.of(name, "be a touchpoint or several", value)
     return frozenset(check_names(value, name))
 
 
-def _not_empty(_: object, attribute: attrs.Attribute[frozenset[str]], value: object) -> None:
+def _not_empty(item: Any, attribute: attrs.Attribute[frozenset[str]], value: object) -> None:
     names = value if isinstance(value, frozenset) else frozenset()
-    if not names or not all(isinstance(name, str) and name for name in names):
+    if not (names or item.where) or not all(isinstance(name, str) and name for name in names):
         raise InvalidValue.of(attribute.name, "name at least one touchpoint", value)
 
 
 def _within(value: timedelta | str | None) -> timedelta | None:
     return optional_duration(value, "within")
+
+
+def _after(value: timedelta | str | None) -> timedelta | None:
+    return optional_duration(value, "after")
+
+
+def _where(value: Mapping[str, Any] | None) -> Where:
+    found: dict[str, tuple[Any, ...]] = {}
+    for name, wanted in check_mapping({} if value is None else value, "where").items():
+        check_name(name, "attribute of where")
+        if isinstance(wanted, slice):
+            ends = (wanted.start, wanted.stop)
+            if wanted.step is not None or not all(e is None or is_number(e) for e in ends):
+                rule = "be a value, several, or slice(least, below) of numbers"
+                raise InvalidValue.of(f"where[{name!r}]", rule, wanted)
+            found[name] = (Range(*ends),)
+        elif isinstance(wanted, Collection) and not isinstance(wanted, str):
+            found[name] = tuple(wanted)
+        else:
+            found[name] = (wanted,)
+    return FrozenMapping(found)
+
+
+@attrs.frozen
+class Range:
+    """Numbers from `least` up to, but not, `below`; None leaves a side open."""
+
+    least: float | None
+    below: float | None
+
+    def __str__(self) -> str:
+        low, high = ("" if end is None else f"{end:g}" for end in (self.least, self.below))
+        return f"{low}..{high}"
+
+
+def _label(match: frozenset[str], where: Where) -> str:
+    """Return the touchpoints, and in brackets what they must have."""
+    names = " | ".join(sorted(match))
+    if not where:
+        return names
+    told = ", ".join(f"{name} = {' | '.join(map(str, some))}" for name, some in where.items())
+    return f"{names} ({told})" if names else told
 
 
 def _two(_: object, attribute: attrs.Attribute[tuple[int, int]], value: object) -> None:
@@ -43,30 +99,40 @@ class Step:
     Attributes
     ----------
     match
-        The touchpoint, or the touchpoints of which any will do.
+        The touchpoint, or the touchpoints of which any will do; None takes any, with `where`.
     optional
         Whether later steps may be reached without it. The first and the last step never are.
     within
         The longest time since the step before that was done; None for no limit of its own.
+    after
+        The shortest time since the step before that was done; None for none.
+    where
+        Conditions that the interaction must meet, all of them: an attribute of interactions or
+        customers, or a column of numbers such as "value", to the value or values that it may have
+        (None stands for missing), or to `slice(least, below)` of numbers.
     name
-        What the step is called; None calls it by its touchpoints.
+        What the step is called; None calls it by its touchpoints and conditions.
 
     Examples
     --------
     >>> from cxjourney.dropoff import Step
     >>> Step({"call", "chat"}, optional=True).label
     'call | chat'
+    >>> Step("order", where={"plan": ["gold", "silver"], "value": slice(100, None)}).label
+    'order (plan = gold | silver, value = 100..)'
     """
 
-    match: frozenset[str] = attrs.field(converter=_names, validator=_not_empty)
+    match: frozenset[str] = attrs.field(default=None, converter=_match, validator=_not_empty)
     optional: bool = attrs.field(default=False, kw_only=True)
     within: timedelta | None = attrs.field(default=None, kw_only=True, converter=_within)
+    after: timedelta | None = attrs.field(default=None, kw_only=True, converter=_after)
+    where: Where = attrs.field(default=None, kw_only=True, converter=_where)
     name: str | None = attrs.field(default=None, kw_only=True)
 
     @property
     def label(self) -> str:
         """What the step is called."""
-        return self.name or " | ".join(sorted(self.match))
+        return self.name or _label(self.match, self.where)
 
 
 @attrs.frozen
@@ -76,14 +142,18 @@ class Exclusion:
     Attributes
     ----------
     match
-        The touchpoint, or any of several.
+        The touchpoint, or any of several; None takes any, with `where`.
     between
         Numbers of two steps, counted from 1: it must not happen after the first of them and
         before the second. None: between the first step and the last.
+    where
+        Conditions that make an interaction one that must not happen; see `Step`. An interaction
+        that does a step is no obstacle to this step.
     """
 
-    match: frozenset[str] = attrs.field(converter=_names, validator=_not_empty)
+    match: frozenset[str] = attrs.field(default=None, converter=_match, validator=_not_empty)
     between: tuple[int, int] | None = attrs.field(default=None, kw_only=True, validator=_two)
+    where: Where = attrs.field(default=None, kw_only=True, converter=_where)
 
     def span(self, n_steps: int) -> tuple[int, int]:
         """Return the two steps, counted from 0."""
@@ -118,6 +188,8 @@ def as_steps(steps: Sequence[StepLike]) -> tuple[Step, ...]:
             raise InvalidValue.of(
                 "steps", f"not begin or end with an optional step ({place})", step
             )
+    if typed[0].after is not None:
+        raise InvalidValue.of("after of the first step", "be None", typed[0].after)
     return typed
 
 
@@ -148,7 +220,7 @@ def check_exclusions(
         if steps[first].optional or steps[last].optional:
             raise InvalidValue.of("exclude", "not begin or end at an optional step", exclusion)
         for step in steps[first : last + 1]:
-            if step.match & exclusion.match:
+            if step.match & exclusion.match and not (step.where or exclusion.where):
                 both = ", ".join(sorted(step.match & exclusion.match))
                 raise InvalidValue.of(
                     "exclude", f"not match a step that it guards ({both})", exclusion

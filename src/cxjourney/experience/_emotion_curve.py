@@ -105,6 +105,9 @@ class EmotionCurve(Result):
             n=table["n"],
             neutral=0.0 if self.measure == "emotion" else None,
             label=f"mean {self.measure}, {100 * self.level:g}% interval",
+            caption="How customers feel on the way; n is how many said so."
+            if self.measure == "emotion"
+            else f"The mean {self.measure} on the way; n is how many answered.",
             title=self.title if title is None else title,
             ax=ax,
         )

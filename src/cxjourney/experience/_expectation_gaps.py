@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, overload
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._stats.estimates import CLUSTERED, means_without
 from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.result import Result
@@ -26,6 +27,8 @@ from cxjourney.journeys import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from cxjourney.journeys import Journeys
 
 
@@ -48,6 +51,40 @@ class ExpectationGaps(Result):
     n_incomplete: int
     level: float
     caveats: tuple[str, ...]
+
+    def plot(
+        self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw the gaps with their intervals, the widest shortfall on top.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many of the widest shortfalls are drawn; None draws all.
+        title, ax
+            The heading (None: that of the result), and where to draw (None: a new figure).
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        grain = self.table.column_names[: self.table.column_names.index("pairs")]
+        table = self.table.take(range(len(self.table))[:max_rows])
+        return plot.forest(
+            plot.joined(*(table[name] for name in grain), by=" @ "),
+            table["gap"],
+            table["low"],
+            table["high"],
+            n=table["pairs"],
+            reference=0.0,
+            label=f"experience minus expectation, {100 * self.level:g}% interval",
+            caption="Left of the dashed line it was worse than expected. The widest shortfalls "
+            "stand on top, where few answers weigh less."
+            + plot.drawn_of(len(table), len(self.table), "nodes"),
+            title=self.title if title is None else title,
+            ax=ax,
+        )
 
     def _notes(self) -> tuple[str, ...]:
         return (

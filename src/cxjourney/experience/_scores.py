@@ -62,7 +62,7 @@ class TouchpointScores(Result):
     caveats: tuple[str, ...]
 
     def plot(
-        self, *, max_rows: int | None = None, title: str | None = None, ax: Axes | None = None
+        self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
     ) -> Axes:
         """Draw the means with their intervals, the worst on top, and the mean of all.
 
@@ -79,7 +79,7 @@ class TouchpointScores(Result):
             If matplotlib is not installed.
         """
         grain = self.table.column_names[: self.table.column_names.index("visits")]
-        names = [" @ ".join(row) for row in zip(*(self.table[g] for g in grain), strict=True)]
+        names = plot.joined(*(self.table[g] for g in grain), by=" @ ")
         table = self.table.take(range(len(names))[:max_rows])
         return plot.forest(
             names[:max_rows],
@@ -88,7 +88,9 @@ class TouchpointScores(Result):
             table["high"],
             n=table["n"],
             reference=self.overall,
-            label=f"mean {self.measure}, {100 * self.level:g}% interval; dashed: all",
+            label=f"mean {self.measure}, {100 * self.level:g}% interval",
+            caption="The worst on top, where few answers weigh less; the dashed line is the mean "
+            "of all, n the number of answers." + plot.drawn_of(len(table), len(names), "nodes"),
             title=self.title if title is None else title,
             ax=ax,
         )

@@ -13,9 +13,8 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._support.validation import check_choice, check_duration, check_flag, duration_us
 from cxjourney._support.words import in_agreement
-from cxjourney.exceptions import InvalidValue, NotAFlow, UnknownName
-from cxjourney.graph import _columns, _counts, _export, _guard, _tables
-from cxjourney.graph._checks import check_graph
+from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.graph import _checks, _columns, _counts, _export, _guard, _simulate, _tables
 from cxjourney.graph._life_table import life_table_times
 from cxjourney.graph._merge import merged
 
@@ -198,7 +197,7 @@ class JourneyGraph(_DiGraph):
         NotAFlow
             If what comes in at a touchpoint is not what goes out, ends or is censored.
         """
-        check_graph(graph)
+        _checks.check_graph(graph)
         _counts.check_edges(graph.edges())
         result = cls()
         result._fill(*_counts.from_networkx(graph, count=count))
@@ -399,31 +398,7 @@ class JourneyGraph(_DiGraph):
             owner=node.get("owner"),
         )
 
-    def check_flow(self) -> None:
-        """Raise NotAFlow, naming the node, unless counts add up at every node.
-
-        Raises
-        ------
-        NotAFlow
-            If they do not: the graph is a subgraph, was filtered or was edited.
-        """
-        for name, node in self.nodes(data=True):
-            came = sum(data.get("count", 0) for _, _, data in self.in_edges(name, data=True))
-            left = sum(data.get("count", 0) for _, _, data in self.out_edges(name, data=True))
-            visits = node.get("visits")
-            kind = node.get("kind")
-            incoming = visits if kind == "start" else came
-            outgoing = (
-                visits if kind in {"conversion", "dropoff"} else left + node.get("censored", 0)
-            )
-            if not visits == incoming == outgoing:
-                raise NotAFlow(
-                    f"counts do not add up at {name!r}: it has {visits} visits, {came} come in, "
-                    f"{left} go on or end and {node.get('censored', 0)} are censored; compute on "
-                    "the whole graph (a subgraph or a filtered graph is for drawing)",
-                    node=str(name),
-                )
-
+    check_flow = _checks.check_flow
     nodes_table = _tables.nodes_table
     edges_table = _tables.edges_table
 
@@ -450,7 +425,7 @@ class JourneyGraph(_DiGraph):
             The stages in their order; None takes the standard model that has all stages of the
             graph, else sorts them by how deep their touchpoints lie.
         max_edges
-            So many of the busiest edges are drawn; None takes 20 and two a node.
+            So many of the busiest edges are drawn; None takes those of the first view of a report.
         title, ax
             The heading, and where to draw (None: a new figure).
 
@@ -490,6 +465,8 @@ class JourneyGraph(_DiGraph):
             shade_label="exit probability" if shade_label is None else shade_label,
             diverging=values is not None and bool(np.any(np.asarray(values) < 0)),
             max_edges=max_edges,
+            caption="From left to right, the wider a line the more customers go there. Numbers are "
+            "visits; a stub below a box shows those who leave there.",
             title=title,
             ax=ax,
         )
@@ -500,6 +477,12 @@ class JourneyGraph(_DiGraph):
         Counts, journeys, dwell sums and values add exactly. Probabilities and means of times are
         computed anew from the added histograms if both graphs carry them, else counted. Medians are
         dropped. A sum that 64 bits cannot hold is missing.
+
+        Raises
+        ------
+        InvalidValue
+            If the graphs differ in grain, limit, window or goal, or if counting would drop what one
+            of them allows for visits in progress: `graph(times=True)` or `journeys.statistics()`.
         """
         if not isinstance(other, JourneyGraph):
             return NotImplemented
@@ -577,6 +560,7 @@ class JourneyGraph(_DiGraph):
     to_dot = _export.to_dot
     to_mermaid = _export.to_mermaid
     drawing = _export.drawing
+    simulate = _simulate.simulate
 
     def __repr__(self) -> str:
         facts = self.graph
@@ -588,6 +572,11 @@ class JourneyGraph(_DiGraph):
             parts.append(f"{facts['n_journeys']:,} journeys")
         parts += [f"{key} {facts[key]!r}" for key in ("grain", "estimator") if key in facts]
         return f"{type(self).__name__}({in_agreement(', '.join(parts))})"
+
+    def _repr_html_(self) -> str:
+        from cxjourney.report import graph_html  # far above, and asked for by notebooks alone
+
+        return graph_html(self)
 
     def __str__(self) -> str:
         return repr(self)

@@ -37,6 +37,7 @@ def merged(left: nx.DiGraph[str], right: nx.DiGraph[str]) -> tuple[Nodes, Edges,
         np.array([code[n] for n in side.names], dtype=np.int64) for side in (a_nodes, b_nodes)
     ]
     nodes = _nodes(names, a_nodes, b_nodes, places)
+    _check_weights(nodes, facts, (a, b))
     edges = _edges(len(names), a_edges, b_edges, places)
     if "grid_us" in facts:
         facts["estimator"] = "life-table"
@@ -56,6 +57,16 @@ def _facts(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
     if not ("grid_us" in a and "grid_us" in b):
         facts.pop("grid_us", None)
     return facts
+
+
+def _check_weights(nodes: Nodes, facts: dict[str, Any], sides: Sequence[dict[str, Any]]) -> None:
+    """Raise InvalidValue if a sum would count visits in progress that its parts had weighed."""
+    weighed = any(side["estimator"] != "count" for side in sides)
+    if weighed and "grid_us" not in facts and nodes.censored is not None and nodes.censored.any():
+        raise InvalidValue(
+            "graphs whose probabilities allow for visits in progress add up only with their tables "
+            "of times: make each by journeys.graph(times=True), or add journeys.statistics()"
+        )
 
 
 def _differ(what: str, a: object, b: object) -> InvalidValue:

@@ -16,6 +16,7 @@ from cxjourney.io._layout import layouts as layouts
 from cxjourney.io._layout import recognise as recognise
 from cxjourney.io._no_table import refuse_no_table as refuse_no_table
 from cxjourney.io._parquet import parquet_relation as parquet_relation
+from cxjourney.io._parquet import parquet_rows as parquet_rows
 from cxjourney.io._read import columns_by_content as columns_by_content
 from cxjourney.io._read import empty_columns as empty_columns
 from cxjourney.io._read import file_columns as file_columns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 _KINDS = dict.fromkeys(("score", "emotion", "expectation", "value", "duration"), "DOUBLE")
 _BLANKS = "[ \u00a0\u202f’]"  # which part thousands, and nothing else
+_TO_POINT = {ord(","): ".", ord("."): "!"}
 _KINDS["seq"] = "BIGINT"  # all other roles are strings
+NUMBERS = frozenset(_KINDS)
+"""Roles of numbers."""
 
 
 def check_duration_unit(reading: Reading) -> None:
@@ -69,16 +73,16 @@ def _plain_number(cell: str, decimal: str) -> str:
 
 def number_of(text: str, decimal: str) -> float:
     """Return the number that a cell holds, as `selected` reads it; NaN where it is none."""
-    grouped, marks = _marks_of(decimal)
-    plain = re.sub(marks, "", text) if re.fullmatch(grouped, text) else text
-    if decimal == ",":
-        plain = plain.translate({ord(","): ".", ord("."): "!"})
-    try:
-        return float(plain) if "_" not in plain else math.nan
-    except ValueError:
+    if "_" in text:
         return math.nan
+    try:
+        return float(text if decimal == "." else text.translate(_TO_POINT))
+    except ValueError:
+        grouped, marks = _marks_of(decimal)
+    return number_of(re.sub(marks, "", text), decimal) if re.fullmatch(grouped, text) else math.nan
 
 
+@cache
 def _marks_of(decimal: str) -> tuple[str, str]:
     """Return the patterns of a number with marks of thousands, and of such a mark."""
     mark, point = (",", "[.]") if decimal == "." else ("[.]", ",")

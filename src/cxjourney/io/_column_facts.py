@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ import numpy as np
 from cxjourney._support.units import EPOCH_UNITS
 from cxjourney._time.timestamp_format import epoch_reader, format_reader, read_iso
 from cxjourney._time.zones import FIRST_US, LAST_US
+from cxjourney.io._cells import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -37,8 +39,8 @@ _ZONE = re.compile(r"(?<=[0-9MmPpAa])([ ]?)(?:[Zz]|UTC|GMT|[+-][0-9]{2}:?[0-9]{2
 _OFFSET = re.compile(r"(?:(?i:z|utc|gmt)|[+-][0-9]{2}(?::?[0-9]{2})?)\Z")
 _LONGEST = 64
 _TRIED = 2_000  # distinct strings, to choose a format by
-_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?")
-_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+_LIKE_NUMBER = re.compile(r"[+-]?[0-9]+(?:[., \u00a0\u202f’][0-9]+)*(?:[eE][+-]?[0-9]{1,2})?")
+_THOUSANDS = re.compile(r"[+-]?[0-9]+,[0-9]{3}")  # or three decimals, which nothing tells
 _GROUPED = re.compile(
     r"[^0-9]{0,4}[+-]?[0-9]{1,3}(?:[.,' \u00a0\u202f][0-9]{3})*(?:[.,][0-9]+)?[^0-9]{0,4}"
 )
@@ -179,26 +181,26 @@ def _kind_of(facts: ColumnFacts) -> str:
 
 def _numbers(counts: Mapping[str, int], filled: int) -> dict[str, Any]:
     """Return the share of numbers, their range, and what stands before their decimals."""
-    points = [value for value in counts if _NUMBER.fullmatch(value)]
-    commas = [value for value in counts if _COMMA.fullmatch(value)]
-    plain = [value for value in points if "." not in value]
-    thousands = commas and all(len(value.partition(",")[2]) == 3 for value in commas)
-    if len(commas) > len(points) - len(plain) and not thousands:
-        read, decimal = plain + commas, ","
-    else:
-        read, decimal = points, "."
+    like = [value for value in counts if _LIKE_NUMBER.fullmatch(value)]
+    points, commas = (
+        {value: number for value in like if math.isfinite(number := number_of(value, mark))}
+        for mark in (".", ",")
+    )
+    own = commas.keys() - points.keys()
+    thousands = own and all(map(_THOUSANDS.fullmatch, own))
+    by_comma = len(own) > len(points.keys() - commas.keys()) and not thousands
+    read = commas if by_comma else points
     share = sum(counts[value] for value in read) / filled
     grouped = sum(n for value, n in counts.items() if _GROUPED.fullmatch(value)) / filled
     if not read:
         return {"grouped": grouped > 0.99}
-    values = [float(value.replace(",", ".")) for value in read]
     return {
         "numeric": share,
-        "decimal": decimal,
+        "decimal": "," if by_comma else ".",
         "grouped": share <= 0.99 < grouped,
-        "whole": all(value.is_integer() for value in values),
-        "low": min(values),
-        "high": max(values),
+        "whole": all(value.is_integer() for value in read.values()),
+        "low": min(read.values()),
+        "high": max(read.values()),
     }
 
 

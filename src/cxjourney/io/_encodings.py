@@ -56,14 +56,18 @@ def encoding_of(file: str, encoding: str) -> str:
     InputFileError
         If the mark is that of another encoding than the one given, which is not the default.
     """
-    start = first_bytes(file)
-    marked = next((name for mark, name in _MARKS.items() if start.startswith(mark)), encoding)
+    marked = marked_as(first_bytes(file)) or encoding
     if encoding != "utf-8" and not encoding.startswith(marked):
         raise InputFileError(
             f"{show_path(file)} cannot be read: it begins with the byte order mark of {marked}: "
             f'give encoding="{marked}" instead of {encoding!r}'
         )
     return encoding if encoding.startswith(marked) else marked
+
+
+def marked_as(start: bytes) -> str | None:
+    """Return the encoding of the byte order mark that bytes begin with; None without one."""
+    return next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
 
 
 def first_bytes(file: str) -> bytes:

@@ -21,10 +21,10 @@ from cxjourney._support.words import counted
 from cxjourney.exceptions import DataQualityWarning, InputFileError, UnknownName
 from cxjourney.io._csv_count import count_records
 from cxjourney.io._csv_form import DELIMITERS, sep_line
-from cxjourney.io._encodings import COMMON, fits
+from cxjourney.io._encodings import COMMON, fits, marked_as
 from cxjourney.io._excel import workbook_rows
 from cxjourney.io._files import compression_of, connect, format_of, opened, read_errors, show_path
-from cxjourney.io._json import json_rows
+from cxjourney.io._json import json_rows, leaves
 from cxjourney.io._no_table import refuse_no_table
 from cxjourney.io._parquet import parquet_header
 from cxjourney.io._refusals import file_errors
@@ -41,7 +41,6 @@ _MOST_COUNTED = 150_000_000  # bytes of a compressed file, to read which takes s
 _PLAIN = re.compile(
     r"\s*[+-]?[0-9]+(?:[.,][0-9]+)?\s*$|\s*[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}\b"
 )
-_DEEPEST = 4
 _HEADER_WITHIN = 60  # records
 _JUDGED = 100  # rows, with which the first is compared
 
@@ -212,12 +211,9 @@ def _blocks(file: str, compression: str) -> tuple[list[bytes], bool]:
 
 def encoding_of(blocks: Sequence[bytes]) -> tuple[str, str]:
     """Return the encoding that bytes speak for, and what speaks for it."""
-    start = blocks[0]
-    if start.startswith(b"\xef\xbb\xbf"):
-        return "utf-8", "a byte-order mark stands at its beginning"
-    if start[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        return "utf-16", "a byte-order mark stands at its beginning"
-    head = start[:4_000]
+    if marked := marked_as(blocks[0]):
+        return marked, "a byte-order mark stands at its beginning"
+    head = blocks[0][:4_000]
     for place, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         if head[place::2].count(0) > 0.3 * len(head) / 2:
             return name, "every other byte is zero, without a byte-order mark"
@@ -375,7 +371,11 @@ def _of_json(connection: Any, file: str) -> FileSample:
         if not isinstance(value, dict):
             raise InputFileError(f"{show_path(file)} holds values that are no objects")
         row: dict[str, str | None] = {}
-        _flatten(value, "", 1, row, typed)
+        for name, cell in leaves(value):
+            if isinstance(cell, (dict, list)):
+                typed[name], row[name] = "nested", json.dumps(cell)
+            else:
+                row[name] = None if cell in {None, ""} else str(cell)
         rows.append(row)
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [row.get(name) for row in rows] for name in names}
@@ -387,24 +387,6 @@ def _of_json(connection: Any, file: str) -> FileSample:
         whole=len(rows) == n,
         compression=compression_of(file),
     )
-
-
-def _flatten(
-    value: dict[str, Any],
-    before: str,
-    depth: int,
-    row: dict[str, str | None],
-    typed: dict[str, str],
-) -> None:
-    for key, inner in value.items():
-        name = f"{before}{key}"
-        if isinstance(inner, dict) and inner and depth < _DEEPEST:
-            _flatten(inner, f"{name}.", depth + 1, row, typed)
-        elif isinstance(inner, (dict, list)):
-            typed[name] = "nested"
-            row[name] = json.dumps(inner)
-        else:
-            row[name] = None if inner in {None, ""} else str(inner)
 
 
 def _of_workbook(file: str, sheet: str | None) -> FileSample:

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
@@ -30,8 +31,9 @@ _JSON = re.compile(r"""\[\s*[\[{\]"]|\{\s*["}]""")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
-def connect(caller: str) -> Any:
-    """Return a private DuckDB connection that loads no extension and fetches nothing.
+@contextmanager
+def connect(caller: str) -> Iterator[Any]:
+    """Make a private DuckDB connection that loads no extension and fetches nothing.
 
     Any is the honest type: DuckDB is an optional package.
 
@@ -41,15 +43,20 @@ def connect(caller: str) -> Any:
         If DuckDB is not installed.
     """
     duckdb = require("duckdb", extra="files", caller=caller)
-    return duckdb.connect(
-        ":memory:",
-        config={
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "python_enable_replacements": "false",
-            "temp_directory": "",  # rows of a file are never written to another one
-        },
-    )
+    config = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "python_enable_replacements": "false",
+        "temp_directory": "",  # rows of a file are never written to another one
+    }
+    with duckdb.connect(":memory:", config=config) as connection:
+        connection.execute("SET enable_progress_bar = false")
+        try:
+            yield connection
+        except RuntimeError as error:
+            if str(error) != "Query interrupted":
+                raise
+            raise KeyboardInterrupt from None  # which DuckDB has taken for itself
 
 
 def find_files(path: FilePath | Iterable[FilePath]) -> tuple[str, ...]:
@@ -96,16 +103,29 @@ def _matches(path: str) -> list[str]:
     if is_file:  # a name with [ or * in it stands for itself
         return [str(named)]
     if named.is_dir():
-        raise InputFileError(f"{path!r} is a directory: give a glob such as '{path}/*.csv'")
+        folder = glob.escape(str(named))
+        held = glob.glob(f"{folder}/*")  # noqa: PTH207 - nothing where it is closed
+        ends, below = sorted({Path(one).suffix for one in held if Path(one).is_file()} - {""}), ""
+        if not ends:  # files may lie in folders of it
+            deeper = map(Path, glob.iglob(f"{folder}/*/**/*.*", recursive=True))  # noqa: PTH207
+            ends = [one.suffix for one in islice(filter(Path.is_file, deeper), 1)]
+            below = "**/" if ends else ""
+        example = f"{path.rstrip('/')}/{below}*{ends[0] if ends else '.csv'}"
+        raise InputFileError(f"{path!r} is a directory: give a glob such as {example!r}")
     candidates = glob.glob(str(named), recursive=True)  # noqa: PTH207 - Path.glob is relative only
     found = sorted(name for name in candidates if Path(name).is_file())
     if not found:
-        folder = named.parent
-        siblings = [f.name for f in folder.iterdir()] if folder.is_dir() else []
-        near = difflib.get_close_matches(named.name, siblings, n=3, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise InputFileError(f"no file matches {path!r}{hint}")
+        raise InputFileError(f"no file matches {path!r}{near_files(named)}")
     return found
+
+
+def near_files(path: Path, ending: str = "") -> str:
+    """Return the question whether a file of similar name in its folder was meant; "" for none."""
+    folder = path.parent
+    siblings = [f.name for f in folder.iterdir()] if folder.is_dir() else []
+    siblings = [name for name in siblings if name.endswith(ending)]
+    near = difflib.get_close_matches(path.name, siblings, n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,33 +56,30 @@ def goal_value(one: ColumnFacts) -> str | None:
 
 def goal_table(log: InteractionLog | None) -> Table:
     """Return the goals that suggest themselves; see `FileInspection.goals`."""
-    rows: Counter[str] = Counter()
-    last: dict[int, int] = {}
-    latest: dict[str, dict[int, int]] = {}
+    found: list[tuple[str, float, int, float]] = []
     if log is not None and log.columns.time is not None:
-        names = log.columns.coded["touchpoint"].values()
-        times = log.columns.time.tolist()
-        for customer, us, name in zip(log.columns.customer.tolist(), times, names, strict=True):
-            rows[name] += 1
-            last[customer] = us  # the rows of a customer stand in the order of time
-            if looks_like_goal(name):
-                latest.setdefault(name, {})[customer] = us
-    ending = {
-        n: float(np.mean([us == last[c] for c, us in of.items()])) for n, of in latest.items()
-    }
-    wished = [n for n, of in latest.items() if len(of) < len(last) or ending[n]]  # no beginning
-
-    def likeliest(name: str) -> tuple[int, bool, int, str]:
-        return -looks_like_goal(name), ending[name] <= 0.5, -len(latest[name]), name
-
-    found = sorted(wished, key=likeliest)
+        time, customer = log.columns.time, log.columns.customer
+        last = time[log.columns.offsets[1:] - 1]  # a customer's rows stand in the order of time
+        touchpoint = log.columns.coded["touchpoint"]
+        order = np.argsort(touchpoint.codes, kind="stable")
+        ends = np.searchsorted(touchpoint.codes[order], np.arange(len(touchpoint.names)), "right")
+        for name, begin, end in zip(touchpoint.names, [0, *ends], ends, strict=False):
+            if begin == end or not looks_like_goal(name):  # what was filtered out keeps its name
+                continue
+            rows = order[begin:end]
+            latest = rows[np.append(np.diff(customer[rows]) > 0, True)]
+            who = customer[latest]
+            ending = float(np.mean(time[latest] == last[who]))
+            if len(who) < len(last) or ending:  # else it is a beginning
+                found.append((name, len(who) / len(last), len(rows), ending))
+    found.sort(key=lambda goal: (-looks_like_goal(goal[0]), goal[3] <= 0.5, -goal[1], goal[0]))
     found = found[:_MOST]
     return Table(
         {
-            "touchpoint": found,
-            "customers": np.array([len(latest[name]) / len(last) for name in found]),
-            "rows": np.array([rows[name] for name in found], dtype=np.int64),
-            "ending": np.array([ending[name] for name in found], dtype=np.float64),
+            "touchpoint": [name for name, *_ in found],
+            "customers": np.array([share for _, share, _, _ in found]),
+            "rows": np.array([n for _, _, n, _ in found], dtype=np.int64),
+            "ending": np.array([ending for *_, ending in found], dtype=np.float64),
         },
         formats={"customers": "percent", "ending": "percent"},
     )

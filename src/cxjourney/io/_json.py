@@ -24,7 +24,7 @@ from cxjourney.log import InteractionLog, Reading, argument_of, check_no_column,
 from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from os import PathLike
 
     from cxjourney.log import FurtherColumns
@@ -148,20 +148,18 @@ def json_header(connection: Any, file: str, encoding: str) -> tuple[str, ...]:
     query = f"SELECT json FROM {source} LIMIT {_LOOKED_AT}"  # noqa: S608 - no outside text
     with file_errors(file):
         objects = connection.execute(query, [content]).fetchall()
-    names: dict[str, None] = {}
+    values = (json.loads(text) for (text,) in objects)
+    found = (name for value in values if isinstance(value, dict) for name, _ in leaves(value))
+    return tuple(dict.fromkeys(found))
 
-    def walk(value: Mapping[str, Any], before: str, depth: int) -> None:
-        for key, inner in value.items():
-            if isinstance(inner, dict) and inner and depth < _DEEPEST:
-                walk(inner, f"{before}{key}.", depth + 1)
-            else:
-                names.setdefault(f"{before}{key}")
 
-    for (text,) in objects:
-        value = json.loads(text)
-        if isinstance(value, dict):
-            walk(value, "", 1)
-    return tuple(names)
+def leaves(value: Mapping[str, Any], before: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
+    """Yield the keys of an object with what they hold, those of nested ones after their own."""
+    for key, inner in value.items():
+        if isinstance(inner, dict) and inner and depth < _DEEPEST:
+            yield from leaves(inner, f"{before}{key}.", depth + 1)
+        else:
+            yield f"{before}{key}", inner
 
 
 def json_relation(connection: Any, file: str, names: Sequence[str], encoding: str) -> Any:

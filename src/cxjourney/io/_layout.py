@@ -15,6 +15,7 @@ import attrs
 from cxjourney._support.validation import check_choice
 from cxjourney._time.zones import check_zone
 from cxjourney.exceptions import InputFileError, InvalidValue, UnknownName
+from cxjourney.io._files import near_files
 from cxjourney.io._places import split_place
 from cxjourney.log import check_epoch_unit
 
@@ -229,13 +230,15 @@ class Layout:
             if self.form == "events":
                 sources |= {"timestamp": step.timestamp, "touchpoint": step.touchpoint}
                 continue
-            name = step.touchpoint.constant or step.touchpoint.described(header)
+            by = step.touchpoint.described(header)
+            name = repr(step.touchpoint.constant) if step.touchpoint.constant else f"named by {by}"
             if step.plus is None or step.plus.described(header):
-                sources[f"touchpoint {name!r}, at"] = step.timestamp
+                sources[f"touchpoint {name}, at"] = step.timestamp
             if step.plus is not None:
-                plus[f"touchpoint {name!r}, at"] = f" and {step.plus.described(header)} later"
+                plus[f"touchpoint {name}, at"] = f" and {step.plus.described(header)} later"
+            of = name if step.touchpoint.constant else f"the touchpoint {name}"
             for role, source in step.columns.items():
-                sources[f"{role} of {name!r}"] = source
+                sources[f"{role} of {of}"] = source
         found = {role: source.described(header) for role, source in sources.items()}
         return {role: words + plus.get(role, "") for role, words in found.items() if words}
 
@@ -253,6 +256,28 @@ class Layout:
         """Return the columns of a header that the layout does not name, where they have names."""
         own = {column for place in self.places() for column in find(place, header)}
         return tuple(n for n in header if n.strip() and n not in own and header.count(n) == 1)
+
+    def lacking(self, header: Sequence[str]) -> tuple[str, str] | None:
+        """Return the first place whose columns a header all lacks, and a column that it names.
+
+        Attributes, and what tells rows apart, may lack theirs.
+        """
+        places: dict[str, Source | Condition | None] = {
+            f"[columns] {role}": source for role, source in self.columns.items()
+        }
+        for i, step in enumerate(self.steps, 1):
+            at = "[columns] " if self.form == "events" else f"[[steps]] number {i}, "
+            own = {"timestamp": step.timestamp, "touchpoint": step.touchpoint, "plus": step.plus}
+            whole = {**own, **step.columns, "when": step.when}
+            places |= {f"{at}{key}": one for key, one in whole.items()}
+        places |= {f"[[leave_out]] number {i}": one for i, one in enumerate(self.leave_out, 1)}
+        for where, one in places.items():
+            for part in (one, one.when if isinstance(one, Source) else None):
+                names = [] if part is None else [name for group in part.first for name in group]
+                fixed = isinstance(part, Source) and part.constant is not None
+                if names and not fixed and not any(column_of(name, header) for name in names):
+                    return where, names[0]
+        return None
 
     def sources(self) -> list[Source | Condition]:
         """Return all that names columns."""
@@ -327,7 +352,7 @@ def layout_of(layout: str | PathLike[str] | Layout) -> Layout:
     UnknownName
         If no layout has the name; names the nearest ones.
     InputFileError
-        If the file cannot be read or is no TOML.
+        If the file cannot be read or is no TOML; names files of similar name.
     InvalidValue
         If the file breaks a rule of layouts; names where.
     """
@@ -347,6 +372,9 @@ def layout_of(layout: str | PathLike[str] | Layout) -> Layout:
         text = path.read_text(encoding="utf-8")
     except UnicodeError:
         raise InputFileError(f"{str(path)!r} cannot be read: it is not UTF-8") from None
+    except FileNotFoundError:
+        hint = near_files(path, ".toml") or "; `cxjourney inspect` on a file of data prints one"
+        raise InputFileError(f"there is no layout {str(path)!r}{hint}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputFileError(f"{str(path)!r} cannot be read: {reason}") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from cxjourney.exceptions import InputFileError
-from cxjourney.io._files import compression_of, format_of, opened, show_path
+from cxjourney.io._files import compression_of, format_of, is_json_array, opened, show_path
 
 _HEAD = 65_536
 _MOST_JSON = 64_000_000  # bytes that are parsed to say what is wrong
@@ -49,7 +49,7 @@ def refuse_no_table(file: str) -> None:
                 _refuse(file, what, remedy)
     elif start and compression_of(file) == "none":
         _refuse_text(file, start)
-    if start and format_of(file) == "json":
+    if start and format_of(file) == "json" and not is_json_array(file):
         _refuse_object(file)
 
 

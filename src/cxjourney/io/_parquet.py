@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxjourney.exceptions import InputFileError, UnknownName
 from cxjourney.io._cells import fetched
-from cxjourney.io._files import show_path
+from cxjourney.io._files import connect, show_path
 from cxjourney.io._places import json_of_text, json_text, split_place
 from cxjourney.io._refusals import file_errors
 from cxjourney.io._table_edges import check_asked
@@ -36,6 +36,23 @@ def parquet_header(connection: Any, file: str) -> tuple[str, ...]:
             waiting += (tree[place][1] or 0) - 1
             place += 1
     return tuple(names)
+
+
+def parquet_rows(files: Sequence[str]) -> int:
+    """Return how many rows Parquet files say that they have.
+
+    Raises
+    ------
+    InputFileError
+        If a file is no Parquet or damaged.
+    """
+    rows = 0
+    with connect("read_parquet()") as connection:
+        for file in files:
+            with file_errors(file):
+                query = "SELECT num_rows FROM parquet_file_metadata(?)"
+                rows += connection.execute(query, [glob.escape(file)]).fetchall()[0][0]
+    return rows
 
 
 def parquet_relation(connection: Any, files: Sequence[str], names: Sequence[str]) -> Any:

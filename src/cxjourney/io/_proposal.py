@@ -16,7 +16,8 @@ import numpy as np
 
 from cxjourney._support.table import Table
 from cxjourney._support.words import counted
-from cxjourney.exceptions import CxJourneyError, DataQualityWarning, InputFileError
+from cxjourney.exceptions import CxJourneyError, DataQualityWarning, InputFileError, InvalidValue
+from cxjourney.io._cells import NUMBERS
 from cxjourney.io._column_roles import unique_id, words_of
 from cxjourney.io._files import find_files
 from cxjourney.io._goal_candidates import goal_table, goal_value
@@ -44,6 +45,7 @@ class _Way:
 
     taken: Mapping[str, str]
     options: Mapping[str, Any]
+    goals: Table
     goal: str | None
     rules: Mapping[str, Any]
 
@@ -79,7 +81,7 @@ def propose(
     known = recognise(header)
     taken = _taken(facts, roles, kind[0])
     obstacles = [] if known else _obstacles(sample, facts, roles, taken, kind[0])
-    decimal, notes = _decimal(facts, taken), []
+    decimal, notes = _decimal(sample.kind, facts, taken), []
     steps = steps_of(facts, roles, kind[0]) if kind[0] in FORMS and not known else {}
     state = state_of(facts, steps) if kind[0] == "case" else None
     trial = None
@@ -96,6 +98,8 @@ def propose(
                 )
                 trial, taken = again, fewer
                 break
+    if steps and trial is not None and not trial.failed:
+        notes += _alone(facts, taken, kind[0])
     ways = []
     if trial is not None and trial.failed:
         by = f" by the layout {known[0].name!r}" if known else ""
@@ -125,7 +129,7 @@ def propose(
         "row_is": kind[0],
         "row_evidence": kind[1],
         "roles": _role_table(known, header, roles, taken, steps, state=state),
-        "goals": goal_table(trial.logs[0][0] if trial and trial.logs else None),
+        "goals": ways[-len(trial.logs)].goals if trial and trial.logs else goal_table(None),
         "decimal": decimal,
         "obstacles": tuple(obstacles),
         "notes": tuple(notes),
@@ -134,6 +138,17 @@ def propose(
         "layouts": tuple(one.name for one in known),
         "near_layouts": _near(header) if not known else (),
     }
+
+
+def _alone(facts: Mapping[str, ColumnFacts], taken: Mapping[str, str], kind: str) -> list[str]:
+    """Return who cases without a customer are of, if there are any."""
+    lacking = facts[taken["customer"]].n_missing
+    if kind != "case" or "journey" not in taken or not lacking:
+        return []
+    whose, named = taken["customer"], taken["journey"]
+    rows = counted(lacking, "row has", "rows have")
+    said = f"{rows} no {whose!r}: each is read as a customer of its own, named by {named!r}."
+    return [said]
 
 
 def _role_table(
@@ -150,9 +165,9 @@ def _role_table(
         said = f"layout {known[0].name!r}"
         rows = [(role, words, said, "") for role, words in known[0].described(header).items()]
     else:
-        reasons = {c.column: c.reason for found in roles.candidates.values() for c in found}
+        reasons = {(r, c.column): c.reason for r, found in roles.candidates.items() for c in found}
         rows = [
-            (role, name, reasons.get(name, "named so"), _others(roles, role, taken))
+            (role, name, reasons.get((role, name), "named so"), _others(roles, role, taken))
             for role, name in taken.items()
             if role != "timestamp" or not steps
         ]
@@ -240,7 +255,9 @@ def _obstacles(
     return said
 
 
-def _decimal(facts: Mapping[str, ColumnFacts], taken: Mapping[str, str]) -> str:
+def _decimal(kind: str, facts: Mapping[str, ColumnFacts], taken: Mapping[str, str]) -> str:
+    if kind != "csv":  # whose reader alone is told
+        return "."
     numbers = [facts[taken[role]] for role in ("value", "score") if role in taken]
     return "," if any(one.decimal == "," for one in numbers) else "."
 
@@ -250,7 +267,7 @@ def _options(sample: FileSample, decimal: str, skipped: int | tuple[int, ...]) -
     options: dict[str, Any] = {}
     if sample.kind == "csv" and sample.encoding not in {"utf-8", "utf-16"}:
         options["encoding"] = sample.encoding
-    if sample.kind == "csv" and decimal != ".":
+    if decimal != ".":
         options["decimal"] = decimal
     if sample.below:
         skipped = (*(range(skipped) if isinstance(skipped, int) else skipped), *sample.below)
@@ -318,6 +335,7 @@ def _tried(
                 plan, places = plan.for_header(tuple(sample.columns), "the sample")
                 for name in {*places.values()} & {*sample.repeated}:
                     raise InputFileError(f"several columns have the name {name!r}")
+                _check_numbers(trial.layout, sample)
                 there = {p: n for p, n in places.items() if n in sample.columns}
                 cells = {p: np.array(sample.columns[n], dtype=object) for p, n in there.items()}
                 with warnings.catch_warnings():
@@ -329,6 +347,14 @@ def _tried(
         else:
             return attrs.evolve(trial, failed=failed)
     return attrs.evolve(trial, logs=tuple(logs))
+
+
+def _check_numbers(layout: Layout, sample: FileSample) -> None:
+    """Raise InvalidValue where numbers are text, which no layout turns into numbers."""
+    for role, source in layout.columns.items() if not layout.name else ():
+        typed = sample.typed.get(source.first[0][0])
+        if role in NUMBERS and typed != "number" and sample.kind in {"excel", "parquet"}:
+            raise InvalidValue.of(role, "be a numeric column", "text")
 
 
 def _status(facts: Mapping[str, ColumnFacts], taken: Mapping[str, str]) -> tuple[str, str] | None:
@@ -345,10 +371,10 @@ def _way(
     goal: str | None = None,
 ) -> _Way:
     """Return a way with the goal, the exits and the end of journeys that suggest themselves."""
-    there = log.touchpoints
+    there, table = log.touchpoints, goal_table(log)
     goals = [n for n in layout.goal if n in there]
     if len(there) > 1:
-        goals += map(str, goal_table(log)["touchpoint"])
+        goals += map(str, table["touchpoint"])
     goal = next(iter(goals), goal)
     rules: dict[str, Any] = {} if goal is None else {"goal": goal}
     exits = [name for name in layout.exits if name in there and name != goal]
@@ -358,7 +384,7 @@ def _way(
         days = layout.inactivity_days
         closed = {"all_closed": True, "after_goal": "discard"}
         rules |= closed if days is None else {"inactivity": f"{days}d"}
-    return _Way(taken=taken, options=options, goal=goal, rules=rules)
+    return _Way(taken=taken, options=options, goals=table, goal=goal, rules=rules)
 
 
 def _put(trial: _Trial) -> str:

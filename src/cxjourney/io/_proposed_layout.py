@@ -25,6 +25,7 @@ _ENDS = frozenset({"close", "closed", "end", "ended", "finish", "finished"})
 _STATES = frozenset({"status", "state", "stage", "outcome", "result", "phase"})
 _UNSAID = ("date", "at", "on", "time", "timestamp", "datum", "when")
 _OF_STEP = ("value", "score")
+_ALONE = "a row without the first of these is of a customer of its own, named by the second"
 
 
 def steps_of(facts: Mapping[str, ColumnFacts], roles: Roles, kind: str) -> dict[str, str]:
@@ -117,7 +118,8 @@ def layout_text(
     lines += [f"{role} = {_quoted(taken[role])}" for role in whole]
     if kind == "case" and "journey" in taken:  # a case without a customer stands for itself
         both = ", ".join(_quoted(taken[role]) for role in ("customer", "journey"))
-        lines[lines.index(f"customer = {_quoted(taken['customer'])}")] = f"customer = [{both}]"
+        one = lines.index(f"customer = {_quoted(taken['customer'])}")
+        lines[one : one + 1] = [f"# {_ALONE}", f"customer = [{both}]"]
     main = max([*steps][::-1], key=lambda column: looks_like_goal(steps[column]))
     main = main if state is None else state.end
     for column, called in steps.items():

@@ -29,6 +29,8 @@ from cxjourney.log import (
     encode_values,
     is_currency_code,
     log_of_columns,
+    stacked,
+    stacked_numbers,
 )
 from cxjourney.privacy import forgetting
 
@@ -206,13 +208,24 @@ def from_wide(
         _refuse_missing(ids.codes[rows] < 0, rows, customer)
         for step, named, own in zip(plan.values(), touchpoints, taken, strict=True):
             _refuse_missing(named.codes[own] < 0, own, step.named_by or "touchpoint")
+    lengths = [len(own) for own in taken]
     long: dict[str, Any] = {
         "customer": ids.take(rows),
-        "timestamp": _joined(timestamps, taken),
-        "touchpoint": _stacked_names(touchpoints, taken),
-        "seq": np.repeat(np.arange(len(plan)), [len(own) for own in taken]),
+        "timestamp": Timestamps.stacked(
+            [s.take(own) for s, own in zip(timestamps, taken, strict=True)]
+        ),
+        "seq": np.repeat(np.arange(len(plan)), lengths),
     }
-    long |= _of_steps(columns, plan, taken)
+    long |= stacked(list(map(_names_of_step, plan.values(), touchpoints, taken)), lengths)
+    values = stacked_numbers(
+        [
+            encode_numbers(columns[f"value:{column}"], step.value)[own] if step.value else None
+            for (column, step), own in zip(plan.items(), taken, strict=True)
+        ],
+        lengths,
+        np.float64(np.nan),
+    )
+    long |= {} if values is None else {"value": values}
     for role in of_row.keys() & columns.keys():
         encode = encode_ids if role in {"journey", "account"} else encode_values
         long[role] = encode(columns[role]).take(rows)
@@ -305,11 +318,14 @@ def from_sequences(
     coded = [encode_names(columns[f"states:{column}"]) for column in moments]
     taken = [np.flatnonzero(c.codes >= 0) for c in coded]
     rows = np.concatenate(taken)
-    times = np.repeat(np.array(list(moments.values()), dtype=np.int64), [len(own) for own in taken])
+    lengths = [len(own) for own in taken]
+    times = np.repeat(np.array(list(moments.values()), dtype=np.int64), lengths)
     long: dict[str, Any] = {
         "customer": ids.take(rows),
         "timestamp": Timestamps.placed(times),
-        "touchpoint": _stacked_names(coded, taken),
+        **stacked(
+            [{"touchpoint": _named(c, own)} for c, own in zip(coded, taken, strict=True)], lengths
+        ),
     }
     long |= {role: encode_values(columns[role]).take(rows) for role in kept}
     return log_of_columns(
@@ -371,49 +387,16 @@ def _touchpoints(columns: Mapping[str, Any], column: str, step: StepColumn, n: i
     return encode_names(columns[f"named_by:{column}"])
 
 
-def _of_steps(
-    columns: Mapping[str, Any], plan: Mapping[str, StepColumn], taken: Sequence[NDArray[np.intp]]
-) -> dict[str, NDArray[Any]]:
-    """Return the columns that only some steps have, empty at the others."""
-    steps = list(zip(plan.items(), taken, strict=True))
-    long: dict[str, NDArray[Any]] = {}
-    for role in ("channel", "stage"):
-        if any(getattr(step, role) for step in plan.values()):
-            long[role] = np.concatenate(
-                [np.full(len(own), getattr(step, role), dtype=object) for (_, step), own in steps]
-            )
-    if any(step.value for step in plan.values()):
-        long["value"] = np.concatenate(
-            [
-                encode_numbers(columns[f"value:{column}"], step.value)[own]
-                if step.value
-                else np.full(len(own), np.nan)
-                for (column, step), own in steps
-            ]
-        )
-    return long
+def _names_of_step(step: StepColumn, touchpoints: Coded, own: NDArray[np.intp]) -> dict[str, Coded]:
+    """Return the touchpoints of the rows that took a step, and its channel and stage."""
+    said = {"channel": step.channel, "stage": step.stage}
+    whole = {k: Coded(np.zeros(len(own), np.int64), (name,)) for k, name in said.items() if name}
+    return {"touchpoint": _named(touchpoints, own), **whole}
 
 
-def _stacked_names(columns: Sequence[Coded], taken: Sequence[NDArray[np.intp]]) -> NDArray[Any]:
-    """Return the names of the rows taken from each column, one below the other."""
-    return np.concatenate([_lookup(c)[c.codes[own]] for c, own in zip(columns, taken, strict=True)])
-
-
-def _lookup(coded: Coded) -> NDArray[Any]:
-    """Return the names of a column, None at the place that -1 points to."""
-    names = np.empty(len(coded.names) + 1, dtype=object)
-    names[:-1] = coded.names
-    return names
-
-
-def _joined(timestamps: Sequence[Timestamps], taken: Sequence[NDArray[np.intp]]) -> Timestamps:
-    us = np.concatenate([s.us[own] for s, own in zip(timestamps, taken, strict=True)])
-    return attrs.evolve(
-        Timestamps.placed(us),
-        n_naive=sum(min(s.n_naive, len(n)) for s, n in zip(timestamps, taken, strict=True)),
-        n_ambiguous=sum(s.n_ambiguous for s in timestamps),
-        n_nonexistent=sum(s.n_nonexistent for s in timestamps),
-    )
+def _named(names: Coded, own: NDArray[np.intp]) -> Coded:
+    """Return names of some rows; those of other rows may be none that a touchpoint can have."""
+    return names.take(own).compacted()
 
 
 def _refuse_missing(absent: NDArray[np.bool_], rows: NDArray[np.intp], column: str) -> None:

@@ -15,7 +15,7 @@ from cxjourney._support.validation import check_names
 from cxjourney._time.timestamps import Timestamps, read_timestamps
 from cxjourney._time.zones import LAST_US
 from cxjourney.exceptions import InvalidData, InvalidValue, UnknownName
-from cxjourney.io._cells import number_of
+from cxjourney.io._cells import NUMBERS, number_of
 from cxjourney.io._layout import (
     ROLES,
     UNITS,
@@ -25,6 +25,7 @@ from cxjourney.io._layout import (
     column_of,
     find,
     layout_of,
+    layouts,
     like_of,
 )
 from cxjourney.log import (
@@ -39,6 +40,8 @@ from cxjourney.log import (
     is_currency_code,
     log_of_columns,
     one_currency,
+    stacked,
+    stacked_numbers,
 )
 
 if TYPE_CHECKING:
@@ -51,8 +54,7 @@ if TYPE_CHECKING:
 
 _PLACE = "place:"
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
-_NUMBERS = {"score", "emotion", "expectation", "value", "duration", "seq"}
-_ROLES = {*ROLES, *_NUMBERS}
+_ROLES = {*ROLES, *NUMBERS}
 
 
 @attrs.frozen(kw_only=True)
@@ -67,11 +69,14 @@ class Plan:
         Columns that the caller names, by argument: they have to be there.
     options
         What else `InteractionLog.from_frame` takes.
+    own
+        Whether the layout is none of the library's, so that what it names has to be there too.
     """
 
     layout: Layout
     named: Mapping[str, str]
     options: Mapping[str, Any]
+    own: bool = False
 
     @classmethod
     def of(
@@ -86,6 +91,7 @@ class Plan:
     ) -> Plan:
         """Return the plan of what a reader takes."""
         chosen = layout_of(layout)
+        own = chosen not in layouts()
         given: dict[str, Any] = {
             "customer": customer, "timestamp": timestamp, "touchpoint": touchpoint, **further,
         }  # fmt: skip
@@ -105,7 +111,7 @@ class Plan:
         named |= {f"attributes:{name}": name for name in asked}
         options["timestamp_format"] = timestamp_format
         _check_protected(chosen, options.get("pseudonyms"))
-        return cls(layout=chosen, named=named, options=options)
+        return cls(layout=chosen, named=named, options=options, own=own)
 
     def for_header(
         self, header: Sequence[str], where: str, *, whole: bool = True
@@ -117,7 +123,8 @@ class Plan:
         Raises
         ------
         UnknownName
-            If a column that the caller names, or all for the customer or a timestamp, are missing.
+            If a column that the caller names, or all for the customer or a timestamp, are missing;
+            or all of a place of a layout that is the caller's own.
         """
         layout = self.layout
         plan = attrs.evolve(self, layout=layout.for_header(header))
@@ -136,6 +143,9 @@ class Plan:
             if not any(find(name, header) or name in found for name in names):
                 kind = f"{role} column of the layout {layout.name!r},"
                 raise UnknownName.among(kind, names[0], header, where=where)
+        if self.own and whole and (lacking := layout.lacking(header)) is not None:
+            kind = f"{lacking[0]} of the layout {layout.name!r}: column"
+            raise UnknownName.among(kind, lacking[1], header, where=where)
         if not whole:
             found = {place: name or place for place, name in columns.items()}
         return plan, {f"{_PLACE}{place}": name for place, name in found.items()}
@@ -160,7 +170,7 @@ def _overridden(layout: Layout, named: Mapping[str, str]) -> Layout:
             steps[0] = attrs.evolve(steps[0], **one)
     for role, source in sources.items():
         own = [i for i, step in enumerate(steps) if role in step.columns]
-        if layout.form != "events" and role in _NUMBERS - {"seq"}:
+        if layout.form != "events" and role in NUMBERS - {"seq"}:
             own = own or [i for i, step in enumerate(steps) if step.main] or [len(steps) - 1]
         for i in own:
             steps[i] = attrs.evolve(steps[i], columns={**steps[i].columns, role: source})
@@ -260,17 +270,17 @@ def _log(layout: Layout, table: _Table, options: dict[str, Any], decimal: str) -
         cells.taken(step, moment, values, every=layout.form == "events")
         for step, moment in zip(layout.steps, moments, strict=True)
     ]
-    long = _below(pieces)
+    long = _below(pieces, values)
     rows = long.pop("row")
     if layout.changes:
         repeated = _unchanged(long)
-        long = _without(long, repeated)
+        long = _of_rows(long, np.flatnonzero(~repeated))
         dropped[f"{OF_TABLE}the touchpoint of the one before"] = int(repeated.sum())
     for touchpoint, source in layout.once_per.items():
         ids = cells.column("", source, moments[0]).codes[rows]
         repeated = _again(long, touchpoint, ids)
         if repeated.any():
-            long, rows = _without(long, repeated), rows[~repeated]
+            long, rows = _of_rows(long, np.flatnonzero(~repeated)), rows[~repeated]
             why = f"{OF_TABLE}the touchpoint and transaction of one before"
             dropped[why] = dropped.get(why, 0) + int(repeated.sum())
     if layout.form != "events":
@@ -318,7 +328,7 @@ class _Cells:
     def column(self, role: str, source: Source, moments: Timestamps) -> Any:
         """Return what a source says of each row: numbers, or else names."""
         found = _values(source, self.table, moments)
-        if role not in _NUMBERS:
+        if role not in NUMBERS:
             return found
         values = np.array(
             [*(number_of(name.strip(), self.decimal) for name in found.names), np.nan]
@@ -333,7 +343,7 @@ class _Cells:
     def taken(
         self, step: Step, moment: Timestamps, values: Mapping[str, Any], *, every: bool
     ) -> dict[str, Any]:
-        """Return the columns of those rows that have taken a step, or of every row."""
+        """Return the columns of a step, of those rows that have taken it or of every row."""
         here = self.table.meets(step.when)
         if not every:
             here &= ~moment.missing
@@ -341,11 +351,10 @@ class _Cells:
             passed = self.column("duration", step.plus, moment)
             moment = _later(moment, passed, UNITS[step.unit])
             here &= ~moment.missing
-        columns = dict(values)
-        for role, source in {"touchpoint": step.touchpoint, **step.columns}.items():
-            columns[role] = self.column(role, source, moment)
+        of_step = {"touchpoint": step.touchpoint, **step.columns}
+        columns = {r: self.column(r, source, moment) for r, source in of_step.items()}
         gone = {
-            "customer": columns["customer"].codes < 0,
+            "customer": values["customer"].codes < 0,
             "timestamp": moment.missing,
             "touchpoint": columns["touchpoint"].codes < 0,
         }
@@ -355,36 +364,38 @@ class _Cells:
                 hint = 'missing="drop" leaves such rows out'
                 raise InvalidData.at_rows(f"{role} is missing", rows.tolist(), hint=hint)
         own = np.flatnonzero(here)
-        found = {r: c.take(own) if isinstance(c, Coded) else c[own] for r, c in columns.items()}
-        us, missing = moment.us[own], moment.missing[own]
-        return found | {"row": own, "timestamp": attrs.evolve(moment, us=us, missing=missing)}
+        return _of_rows({**columns, "row": np.arange(len(here)), "timestamp": moment}, own)
 
 
-def _below(pieces: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _below(pieces: Sequence[dict[str, Any]], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns of steps below one another, in the order of steps at one time."""
     lengths = [len(piece["row"]) for piece in pieces]
-    long: dict[str, Any] = {"row": np.concatenate([piece["row"] for piece in pieces])}
-    for role in dict.fromkeys(role for piece in pieces for role in piece):
-        columns = [piece.get(role) for piece in pieces]
-        if role in _NUMBERS:
-            pairs = zip(columns, lengths, strict=True)
-            long[role] = np.concatenate([np.full(n, np.nan) if c is None else c for c, n in pairs])
-        elif role not in long and role != "timestamp":
-            pairs = zip(columns, lengths, strict=True)
-            long[role] = _stacked([_empty(n) if c is None else c for c, n in pairs])
+    rows = np.concatenate([piece["row"] for piece in pieces])
+    of_steps = dict.fromkeys(role for piece in pieces for role in piece)
+    own: list[dict[str, Any]] = []
+    for piece in pieces:  # of a role that other steps have, this one has what the row has
+        of_row = {r: values[r] for r in of_steps if r in values and r not in piece}
+        own.append({**piece, **_of_rows(of_row, piece["row"])})
+    names = [{r: c for r, c in piece.items() if isinstance(c, Coded)} for piece in own]
+    long = _of_rows({r: c for r, c in values.items() if r not in of_steps}, rows)
+    long |= {"row": rows, **stacked(names, lengths)}
+    for role in filter(NUMBERS.__contains__, of_steps):
+        columns = [piece.get(role) for piece in own]
+        long[role] = stacked_numbers(columns, lengths, np.float64(np.nan))
     if "seq" in long:
         long["seq"] = np.ma.masked_invalid(long["seq"])
     elif len(pieces) > 1:
         long["seq"] = np.repeat(np.arange(len(pieces)), lengths)
-    moments = [piece["timestamp"] for piece in pieces]
-    long["timestamp"] = Timestamps(
-        us=np.concatenate([m.us for m in moments]),
-        missing=np.concatenate([m.missing for m in moments]),
-        n_naive=sum(min(m.n_naive, len(m.us)) for m in moments),  # those that are taken
-        n_ambiguous=sum(m.n_ambiguous for m in moments),
-        n_nonexistent=sum(m.n_nonexistent for m in moments),
-    )
+    long["timestamp"] = Timestamps.stacked([piece["timestamp"] for piece in pieces])
     return long
+
+
+def _of_rows(columns: Mapping[str, Any], rows: NDArray[np.intp]) -> dict[str, Any]:
+    """Return some rows of columns of names, times or numbers."""
+    return {
+        role: c.take(rows) if isinstance(c, (Coded, Timestamps)) else c[rows]
+        for role, c in columns.items()
+    }
 
 
 def _below_header(table: _Table, layout: Layout) -> tuple[_Table, str | None]:
@@ -451,7 +462,7 @@ def _values(source: Source, table: _Table, moments: Timestamps) -> Coded:
         found = table.first(source.first[:1])
         found = _joined(found, table.groups([(source.joined_by,)]))
         found = _else(found, table.first(source.first[1:]))
-    if source.constant is not None:
+    if source.constant:
         found = _else(found, Coded(np.zeros(len(table), dtype=np.int64), (source.constant,)))
     if source.values:
         found = _mapped(found, [source.values.get(name.strip().casefold()) for name in found.names])
@@ -514,19 +525,6 @@ def _again(long: Mapping[str, Any], touchpoint: str, ids: NDArray[Any]) -> NDArr
     return again
 
 
-def _without(long: Mapping[str, Any], gone: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the columns of a log without some rows."""
-    kept = np.flatnonzero(~gone)
-    rows = {
-        role: column.take(kept) if isinstance(column, Coded) else column[kept]
-        for role, column in long.items()
-        if role != "timestamp"
-    }
-    times: Timestamps = long["timestamp"]
-    rows["timestamp"] = attrs.evolve(times, us=times.us[kept], missing=times.missing[kept])
-    return rows
-
-
 def _filled(column: Any) -> Coded:
     """Return a column of text, missing where there are blanks alone."""
     coded = encode_values(column)
@@ -567,16 +565,6 @@ def _together(columns: Sequence[Coded]) -> Coded:
         for row in distinct.T.tolist()
     ]
     return _mapped(Coded(codes.reshape(-1), tuple(names)), names)
-
-
-def _stacked(parts: Sequence[Coded]) -> Coded:
-    names = tuple(name for part in parts for name in part.names)
-    before = np.cumsum([0, *(len(part.names) for part in parts)])
-    codes = [
-        np.where(part.codes >= 0, part.codes.astype(np.int64) + start, -1)
-        for part, start in zip(parts, before[:-1].tolist(), strict=True)
-    ]
-    return _mapped(Coded(np.concatenate(codes), names), names)
 
 
 def _at_rows(error: InvalidData, number: NDArray[np.intp]) -> InvalidData:

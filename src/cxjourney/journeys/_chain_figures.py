@@ -13,17 +13,22 @@ from cxjourney._stats.estimate import Estimate
 from cxjourney._stats.estimates import CLUSTERED
 from cxjourney.domain import Outcome
 from cxjourney.graph import JourneyGraph
-from cxjourney.journeys._graph_building import chain_of
 from cxjourney.journeys._graph_statistics import left_out_of_graph
-from cxjourney.journeys._statistics import LeftOut, left_out
-from cxjourney.markov import AbsorbingChain, StackedChains, solved_without_buckets
+from cxjourney.journeys._journeys import Journeys
+from cxjourney.journeys._statistics import LeftOut, TransitionStatistics, left_out
+from cxjourney.markov import (
+    AbsorbingChain,
+    StackedChains,
+    chain_columns,
+    check_kind,
+    solved_without_buckets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cxjourney._support.array_types import Floats
     from cxjourney.journeys._adding import JourneyStatistics
-    from cxjourney.journeys._journeys import Journeys
     from cxjourney.journeys._visits import By
 
 MOST_WITH_DIAGONAL = 400
@@ -31,6 +36,8 @@ MOST_WITH_DIAGONAL = 400
 
 _DENSE = 400
 """Nodes up to which chains are solved as a stack of matrices."""
+
+_EPSILON = 1e-12
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -44,7 +51,7 @@ class ChainFigures:
     conversion
         Probability that a journey converts, one figure.
     chain, left
-        The chain, and the statistics without each bucket.
+        The chain, which of journeys has no times, and the statistics without each bucket.
     """
 
     visits: BucketFigures
@@ -106,7 +113,45 @@ def chain_figures(
         chain = AbsorbingChain.from_graph(journeys, trapped="censored")
         return _figures(chain, left_out_of_graph(journeys))
     return journeys.memo.get(
-        ("chain figures", by), lambda: _figures(chain_of(journeys, by), left_out(journeys, by))
+        ("chain figures", by), lambda: _of_journeys(journeys, left_out(journeys, by))
+    )
+
+
+def _of_journeys(journeys: Journeys | JourneyStatistics, left: LeftOut) -> ChainFigures:
+    rules = journeys.rules
+    check_kind(absorbing=rules.absorbing, determined=rules.determined)
+    counted = isinstance(journeys, Journeys) and journeys.columns.time is None
+    timed = rules.inactivity is not None and not counted
+    return _figures(_chain(left.whole, timed=timed), left)
+
+
+def _chain(whole: TransitionStatistics, *, timed: bool) -> AbsorbingChain:
+    """Return the chain that the graph of the same statistics has, without its times.
+
+    Graphs take long to make. Where visits are `timed`, drop-off is what transitions leave over.
+    """
+    k, at_risk = len(whole.names), whole.at_risk
+    leaves = whole.target == k + 2
+    if timed:
+        probability = whole.probability
+        silent = 1.0 - np.bincount(whole.source, probability, minlength=k)
+        # of nodes that nobody left it may be the rounding of a sum
+        lost = np.where((whole.exits > 0) | ((at_risk > 0) & (silent > _EPSILON)), silent, 0.0)
+        dropoff = np.maximum(lost, 0.0)
+        dropoff[whole.source[leaves]] += probability[leaves]
+    else:
+        probability = whole.count / at_risk[whole.source]
+        dropoff = whole.exits / np.maximum(at_risk, 1)
+    on = np.flatnonzero(~leaves & (probability > 0))
+    out, first = np.flatnonzero(dropoff > 0), np.flatnonzero(whole.first)
+    return AbsorbingChain(
+        **chain_columns(
+            whole.names,
+            source=np.concatenate([whole.source[on], out, np.full(len(first), k)]),
+            target=np.concatenate([whole.target[on], np.full(len(out), k + 2), first]),
+            probability=np.concatenate([probability[on], dropoff[out], whole.start[first]]),
+            at_risk=np.append(at_risk, whole.n_journeys).astype(np.float64),
+        )
     )
 
 

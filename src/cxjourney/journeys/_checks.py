@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cxjourney._support.validation import check_names
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import JourneyGraph
 from cxjourney.journeys._adding import JourneyStatistics
@@ -41,6 +42,31 @@ def check_counted(journeys: object, **of_rows: object) -> Journeys | JourneyStat
             rule = "be left out for statistics that add up: it needs the rows of journeys"
             raise InvalidValue.of(name, rule, value)
     return journeys
+
+
+def check_source(
+    journeys: object, by: str | tuple[str, ...], **of_rows: object
+) -> Journeys | JourneyStatistics | JourneyGraph:
+    """Return journeys, statistics of them, or a whole graph of the grain `by`, or raise.
+
+    `of_rows` are arguments that need the rows of journeys: with the others they must be None.
+    """
+    if not isinstance(journeys, JourneyGraph):
+        return check_counted(journeys, **of_rows)
+    for name, value in of_rows.items():
+        if value is not None:
+            rule = "be left out for a graph: it needs the rows of journeys"
+            raise InvalidValue.of(name, rule, value)
+    check_own_grain(journeys, by)
+    journeys.check_flow()
+    return journeys
+
+
+def check_own_grain(graph: JourneyGraph, by: str | tuple[str, ...] | None) -> None:
+    """Raise InvalidValue if a graph is asked for another grain than its own; None asks for none."""
+    own = str(graph.graph.get("grain", "touchpoint"))
+    if by is not None and ", ".join(check_names(by, "by")) != own:
+        raise InvalidValue.of("by", f"be the graph's own grain {own!r}", by)
 
 
 def check_log(log: InteractionLog, name: str = "log") -> InteractionLog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -10,17 +11,20 @@ import numpy as np
 
 from cxjourney._stats.aalen_johansen import MOVED, OPEN
 from cxjourney._support.validation import duration_us
+from cxjourney.domain import DROPOFF
+from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import JourneyGraph, life_table
 from cxjourney.journeys._journeys import Journeys
+from cxjourney.journeys._sharing import shareable
 from cxjourney.journeys._statistics import statistics_of
-from cxjourney.journeys._times import times_of, weighted_medians
+from cxjourney.journeys._times import times_of
 from cxjourney.journeys._visits import By, Visits, grain_codes, grain_name, visits_of
-from cxjourney.kernels import Follows, directly_follows, waits_of_transitions
+from cxjourney.kernels import Follows, directly_follows, waits_of_transitions, weighted_medians
 from cxjourney.markov import AbsorbingChain
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-    from datetime import datetime, timedelta
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import timedelta
 
     from numpy.typing import NDArray
 
@@ -111,6 +115,31 @@ def graph_of(journeys: Journeys | JourneyStatistics, by: By = "touchpoint") -> J
     It is frozen, since it is shared: `Journeys.graph` gives people one of their own.
     """
     return journeys.memo.get(("graph", by), lambda: _frozen(journeys, by))
+
+
+def shared_graph(journeys: Journeys, by: By) -> JourneyGraph:
+    """Return a graph of which nothing is about fewer than five customers.
+
+    Left out is what is not a sum of the cells that were made sure of: how many journeys took a
+    step, what conversions after it were worth, how drop-offs divide into silences and exits, and
+    times of single visits.
+    """
+    if not isinstance(by, str):
+        raise InvalidValue.of("by", "be a single grain, such as 'channel', where share=True", by)
+    graph = build_graph(shareable(journeys), by=by, times=False)
+    for _, v, edge in graph.edges(data=True):
+        for name in list(edge):
+            if name in {"journeys", "value_sum"} or (v == DROPOFF and name.startswith("dwell_")):
+                del edge[name]
+    for _, node in graph.nodes(data=True):
+        node.pop("followed_us", None)
+    graph.graph.pop("currency", None)
+    if "observed_until" in graph.graph:  # the last interaction is that of one customer
+        day = datetime.fromisoformat(graph.graph["observed_until"])
+        graph.graph["observed_until"] = day.replace(
+            hour=0, minute=0, second=0, microsecond=0
+        ).isoformat()
+    return graph
 
 
 def _frozen(journeys: Journeys | JourneyStatistics, by: By) -> JourneyGraph:
@@ -494,6 +523,30 @@ def _members(
         node, name = divmod(pair, width)
         members[node].append(other.names[name])
     return list(members.values())
+
+
+def stages_of(journeys: Journeys | JourneyStatistics, by: By) -> tuple[str, ...]:
+    """Return the stage of each node of the statistics; "" where it has none of its own.
+
+    Nodes that are stages themselves have none.
+    """
+    names = statistics_of(journeys, by).names
+    if not isinstance(journeys, Journeys):
+        return stages_of_graph(graph_of(journeys, by), names)
+    if "stage" in ((by,) if isinstance(by, str) else by) or "stage" not in journeys.columns.coded:
+        return ("",) * len(names)
+    coded = grain_codes(journeys.columns, by)
+    place = {name: code for code, name in enumerate(coded.names)}
+    nodes = np.array([place[name] for name in names], dtype=np.intp)
+    stages = _members(journeys, coded, nodes, "stage") or []
+    return tuple(next(iter(some)) if len(some) == 1 else "" for some in stages)
+
+
+def stages_of_graph(graph: JourneyGraph, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the stage of each of some nodes of a graph, as `stages_of` does."""
+    if "stage" in str(graph.graph.get("grain", "")).split(", "):
+        return ("",) * len(names)
+    return tuple(str(graph.nodes[name].get("stage", "")) for name in names)
 
 
 def _present(key: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 import numpy as np
 
+from cxjourney._support.array_types import Ints
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_duration, check_fraction, check_names, duration_us
@@ -20,7 +21,7 @@ from cxjourney.domain import Outcome
 from cxjourney.exceptions import InvalidValue, TimesRequired
 from cxjourney.journeys._inactivity_valleys import DAY_US, MINUTE_US, resolution_us, valleys_us
 from cxjourney.journeys._outcomes import planned_touchpoints
-from cxjourney.journeys._units import units_of
+from cxjourney.journeys._units import bucket_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -151,10 +152,6 @@ def suggest_inactivity(
     blueprint: JourneyBlueprint | None = None,
 ) -> InactivitySuggestion:
     """Return what several inactivity limits mean; see `InteractionLog.suggest_inactivity`."""
-    if quantile is not None:
-        check_fraction(quantile, "quantile")
-    if limits is not None and not isinstance(limits, Iterable):
-        raise InvalidValue.of("limits", "be a list of timedeltas", limits)
     planned = planned_touchpoints(touchpoints, blueprint)
     cut = partial(
         log.journeys,
@@ -162,21 +159,90 @@ def suggest_inactivity(
         exit_touchpoints=check_names(exit_touchpoints, "exit_touchpoints"),
         touchpoints=planned,
     )
-    gaps_us, bucket, resolution, by_case = _gaps(cut())
-    ordered = np.sort(gaps_us)
+    journeys = cut()
+    gaps_us, bucket, time = gaps_within(journeys)
+    resolution = resolution_us(time)
+    valleys = [] if journeys.rules.by_journey_column else valleys_us(gaps_us, bucket, resolution)
+    gaps_us.sort()
+
+    def outcomes(limit: timedelta) -> tuple[int, int, int]:
+        found = cut(inactivity=limit).outcomes
+        return found[Outcome.CONVERTED], found[Outcome.DROPPED], found[Outcome.IN_PROGRESS]
+
+    gaps = Gaps(value=gaps_us, until=np.arange(1, len(gaps_us) + 1))
+    return suggestion_of(gaps, valleys, resolution, outcomes, quantile=quantile, limits=limits)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Gaps:
+    """Gaps in ascending order: values [µs], and how many there are up to each of them."""
+
+    value: Ints
+    until: Ints
+
+    @property
+    def n(self) -> int:
+        """How many there are."""
+        return int(self.until[-1]) if len(self.until) else 0
+
+    def at(self, rank: int) -> int:
+        """Return the gap of a rank, from 0."""
+        return int(self.value[np.searchsorted(self.until, rank, side="right")])
+
+    def quantile(self, share: float) -> int:
+        """Return a gap that at least so many are no longer than, to the microsecond."""
+        return self.at(math.ceil(share * (self.n - 1)))
+
+    def shorter(self, limit_us: int) -> int:
+        """Return how many are shorter than a limit."""
+        place = int(np.searchsorted(self.value, limit_us))
+        return int(self.until[place - 1]) if place else 0
+
+    def median_s(self, first: int, stop: int) -> float:
+        """Return the median of those of some ranks [s]; NaN of none."""
+        if first >= stop:
+            return math.nan
+        return (self.at((first + stop - 1) // 2) + self.at((first + stop) // 2)) / 2e6
+
+
+def suggestion_of(
+    gaps: Gaps,
+    valleys_found: Sequence[float],
+    resolution: int,
+    outcomes: Callable[[timedelta], tuple[int, int, int]],
+    *,
+    quantile: float | None,
+    limits: Sequence[timedelta | str] | None,
+) -> InactivitySuggestion:
+    """Return the suggestion.
+
+    Parameters
+    ----------
+    gaps, valleys_found
+        The gaps within journeys that only goals, exits and journey ids cut, and their valleys [µs].
+    resolution
+        The step that timestamps were recorded in [µs].
+    outcomes
+        Returns how many journeys converted, dropped and are in progress under a limit.
+    quantile, limits
+        As for `InteractionLog.suggest_inactivity`.
+    """
+    if quantile is not None:
+        check_fraction(quantile, "quantile")
+    if limits is not None and not isinstance(limits, Iterable):
+        raise InvalidValue.of("limits", "be a list of timedeltas", limits)
 
     def shorter(limit: timedelta) -> float:
-        return float(np.searchsorted(ordered, duration_us(limit))) / len(ordered)
+        return gaps.shorter(duration_us(limit)) / gaps.n
 
     suggested = None
     plausible: tuple[timedelta, ...] = ()
     valleys: list[timedelta] = []
     wanted = _COVERED if quantile is None else quantile
-    if len(ordered):
-        covering = [_above(_quantile(ordered, q), resolution) for q in (_ALSO, wanted)]
+    if gaps.n:
+        covering = [_above(gaps.quantile(q), resolution) for q in (_ALSO, wanted)]
         suggested = covering[-1]
-        if not by_case:
-            valleys = [_rounded(at, resolution) for at in valleys_us(gaps_us, bucket, resolution)]
+        valleys = [_rounded(at, resolution) for at in valleys_found]
         if valleys and quantile is None:
             suggested = valleys[-1]
             wanted = shorter(suggested)
@@ -185,28 +251,23 @@ def suggest_inactivity(
         limits = [] if suggested is None else [suggested * factor for factor in _FACTORS]
         limits = [*limits, *valleys, *(plausible if valleys else ())]
     compared = sorted({check_duration(limit, "limits") for limit in limits})
-    quantiles = np.array(sorted({*_QUANTILES, wanted})) if len(ordered) else np.zeros(0)
+    quantiles = np.array(sorted({*_QUANTILES, wanted})) if gaps.n else np.zeros(0)
     return InactivitySuggestion(
         suggested=suggested,
         quantile=wanted,
-        n_gaps=len(ordered),
+        n_gaps=gaps.n,
         resolution=timedelta(microseconds=resolution) if resolution >= MINUTE_US else None,
         plausible=plausible,
-        valleys=_described(valleys, ordered),
+        valleys=_described(valleys, gaps),
         gaps=Table(
             {
                 "quantile": quantiles,
-                "gap_s": np.array([_quantile(ordered, q) for q in quantiles.tolist()]) / 1e6,
+                "gap_s": np.array([gaps.quantile(q) for q in quantiles.tolist()]) / 1e6,
             },
             formats={"quantile": "percent", "gap_s": "duration"},
         ),
-        limits=_compared(cut, compared, ordered),
+        limits=_compared(outcomes, compared, gaps),
     )
-
-
-def _quantile(ordered: NDArray[np.int64], quantile: float) -> int:
-    """Return a gap that at least so many are no longer than, to the microsecond."""
-    return int(ordered[math.ceil(quantile * (len(ordered) - 1))])
 
 
 def _apart(
@@ -227,39 +288,26 @@ def _apart(
     return tuple(kept)
 
 
-def _gaps(
-    journeys: Journeys,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int, bool]:
-    """Return the gaps within journeys that only goals, exits and journey ids cut [us].
-
-    Beside them the bucket of the customer of each, the step of the timestamps [us], and whether
-    journey ids cut.
-    """
+def gaps_within(journeys: Journeys) -> tuple[Ints, Ints, Ints]:
+    """Return the gaps within journeys, the bucket of each one's customer, and all times [µs]."""
     time = journeys.columns.time
     if time is None:
         raise TimesRequired("suggest_inactivity() needs times; aggregated paths have none")
     within = np.ones(len(time), dtype=np.bool_)
     within[journeys.offsets[:-1]] = False
-    bucket = units_of(journeys).of
-    assert bucket is not None  # noqa: S101 - a log with times has customers
-    of_row = np.repeat(bucket, np.diff(journeys.offsets))
-    gaps: NDArray[np.int64] = np.diff(time)[within[1:]]
-    by_case = journeys.rules.by_journey_column
-    return gaps, of_row[1:][within[1:]], resolution_us(time), by_case
+    of_row = np.repeat(bucket_of_each(journeys), np.diff(journeys.offsets))
+    return np.diff(time)[within[1:]], of_row[1:][within[1:]], time
 
 
-def _described(valleys: Sequence[timedelta], ordered: NDArray[np.int64]) -> Table:
+def _described(valleys: Sequence[timedelta], gaps: Gaps) -> Table:
     at = np.array([duration_us(limit) for limit in valleys], dtype=np.int64)
-    place = np.searchsorted(ordered, at)
-    bounds = np.array([0, *place, len(ordered)])
-    typical = [
-        float(np.median(ordered[a:b])) / 1e6 if b > a else np.nan
-        for a, b in pairwise(bounds.tolist())
-    ]
+    place = np.array([gaps.shorter(limit) for limit in at.tolist()], dtype=np.int64)
+    bounds = np.array([0, *place, gaps.n])
+    typical = [gaps.median_s(a, b) for a, b in pairwise(bounds.tolist())]
     return Table(
         {
             "limit_s": at / 1e6,
-            "gaps_shorter": place / max(len(ordered), 1),
+            "gaps_shorter": place / max(gaps.n, 1),
             "typical_shorter_s": np.array(typical[:-1] if valleys else [], dtype=np.float64),
             "typical_longer_s": np.array(typical[1:] if valleys else [], dtype=np.float64),
             "meaning": ["session" if us < DAY_US else "journey" for us in at.tolist()],
@@ -274,23 +322,17 @@ def _described(valleys: Sequence[timedelta], ordered: NDArray[np.int64]) -> Tabl
 
 
 def _compared(
-    cut: Callable[..., Journeys],
-    limits: Sequence[timedelta],
-    ordered_gaps: NDArray[np.int64],
+    outcomes: Callable[[timedelta], tuple[int, int, int]], limits: Sequence[timedelta], gaps: Gaps
 ) -> Table:
-    counts = np.zeros((len(limits), 3), dtype=np.int64)
-    for i, limit in enumerate(limits):
-        found = cut(inactivity=limit).outcomes
-        counts[i] = found[Outcome.CONVERTED], found[Outcome.DROPPED], found[Outcome.IN_PROGRESS]
+    counts = np.array([outcomes(limit) for limit in limits], dtype=np.int64).reshape(-1, 3)
     journeys = counts.sum(axis=1)
     shares = counts / np.where(journeys, journeys, np.nan)[:, None]
     limits_us = np.array([duration_us(limit) for limit in limits], dtype=np.int64)
-    shorter = np.searchsorted(ordered_gaps, limits_us, side="left")
-    n_gaps = len(ordered_gaps) or np.nan
+    shorter = np.array([gaps.shorter(limit) for limit in limits_us.tolist()], dtype=np.float64)
     return Table(
         {
             "limit_s": limits_us / 1e6,
-            "gaps_shorter": shorter / n_gaps,
+            "gaps_shorter": shorter / (gaps.n or np.nan),
             "journeys": journeys,
             "converted": shares[:, 0],
             "dropped": shares[:, 1],

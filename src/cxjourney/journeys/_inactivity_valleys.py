@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal, localcontext
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -11,13 +14,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MINUTE_US, HOUR_US, DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
+N_MINUTES = 1_441
 _SAME = 0.95
 """Share of the timestamps that must be whole for all of them to count as whole."""
 
 _STEP = 0.025
 _WIDTH = 0.15
-_EDGES = np.arange(-1.0, 10.0 + _STEP / 2, _STEP)  # a tenth of a second to 300 years, in log10 s
-_GRID = (_EDGES[1:] + _EDGES[:-1]) / 2
+_BINS = 440  # from a tenth of a second to ten billion seconds
+_GRID = -1.0 + _STEP * (np.arange(_BINS) + 0.5)  # their middles, in log10 s
+N_HEIGHTS = _BINS + 1
+_FEWEST = 20
 _DEEP = 0.5
 """A valley is at most so high as the lower of the two hills beside it."""
 
@@ -39,6 +45,29 @@ def resolution_us(time: NDArray[np.int64]) -> int:
     return DAY_US if _mostly(time % DAY_US == 0) or _dates_only(time) else HOUR_US
 
 
+def resolution_of_minutes(counts: NDArray[np.int64]) -> int:
+    """Return the same, given how many timestamps there are at each minute of the day [UTC].
+
+    Those that are no whole minute come last. Two times of the day that are an hour apart are one,
+    which summer time moves, if there are timestamps enough to tell.
+    """
+    n = max(int(counts.sum()), 1)
+    kinds = np.flatnonzero(counts).tolist()
+    apart = len(kinds) == 2 and kinds[1] - kinds[0] in {60, 1_380}
+    alike = n > 1 if len(kinds) == 1 else apart and n >= _FEWEST
+    dates = alike and kinds[-1] < N_MINUTES - 1
+    if counts[:-1].sum() / n < _SAME:
+        return 1
+    if counts[:-1:60].sum() / n < _SAME:
+        return DAY_US if dates else MINUTE_US
+    return DAY_US if dates or counts[0] / n >= _SAME else HOUR_US
+
+
+def minutes_of(time: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the minute of the day [UTC] of each timestamp, one more for no whole minute."""
+    return np.where(time % MINUTE_US == 0, time % DAY_US // MINUTE_US, N_MINUTES - 1)
+
+
 def _mostly(whole: NDArray[np.bool_]) -> bool:
     return bool(len(whole)) and float(whole.mean()) >= _SAME
 
@@ -49,7 +78,7 @@ def _dates_only(time: NDArray[np.int64]) -> bool:
     kinds = np.unique(of_day)
     if len(kinds) == 1:
         return len(seen) > 1
-    if len(seen) < 20 or len(kinds) > 2:
+    if len(seen) < _FEWEST or len(kinds) > 2:
         return False
     changes = np.count_nonzero(np.diff(of_day))
     years = (seen[-1] - seen[0]) / (365 * DAY_US)
@@ -75,17 +104,39 @@ def valleys_us(
     resolution
         The step that timestamps were recorded in [µs].
     """
-    if resolution < MINUTE_US:
-        some = gaps_us > 0  # what was recorded at one instant is one event in several rows
-        gaps_us, bucket = gaps_us[some], bucket[some]
-    if not len(gaps_us):
+    n = int(bucket.max(initial=0)) + 1
+    place = bucket * N_HEIGHTS + heights_of(gaps_us)
+    counts = np.bincount(place, minlength=n * N_HEIGHTS).reshape(n, N_HEIGHTS)
+    return valleys_of_heights(counts, resolution)
+
+
+@cache
+def _bounds() -> NDArray[np.int64]:
+    """Return where the bins begin [µs]; decimals, since powers of floats differ by the machine."""
+    with localcontext(prec=40):
+        powers = [Decimal(10) ** (Decimal(i) / 40 + 5) for i in range(_BINS)]
+        return np.array([math.ceil(power) for power in powers])
+
+
+def heights_of(gaps_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return 0 for each gap that is none, else the bin of its logarithm, from 1."""
+    place = np.searchsorted(_bounds(), gaps_us, side="right")
+    return np.where(gaps_us > 0, np.maximum(place, 1), 0)
+
+
+def valleys_of_heights(counts: NDArray[np.int64], resolution: int) -> list[float]:
+    """Return the valleys, given how many gaps each bucket has in each bin of `heights_of`."""
+    heights = counts.astype(np.float64)
+    if resolution >= MINUTE_US:  # what is shorter than half a step counts as half a step
+        (least,) = heights_of(np.array([resolution // 2])).tolist()
+        heights[:, least] += heights[:, :least].sum(axis=1)
+        heights[:, :least] = 0
+    # else what was recorded at one instant is one event in several rows
+    heights = heights[:, 1:]
+    if not heights.any():
         return []
-    log_s = np.log10(np.maximum(gaps_us, resolution / 2) / 1e6)
-    place = np.clip(np.searchsorted(_EDGES, log_s, side="right") - 1, 0, len(_GRID) - 1)
-    n = int(bucket.max()) + 1
-    counts = np.bincount(bucket * len(_GRID) + place, minlength=n * len(_GRID))
     kernel = np.exp(-0.5 * ((_GRID[:, None] - _GRID) / _WIDTH) ** 2)
-    parts = counts.reshape(n, len(_GRID)).astype(np.float64) @ kernel
+    parts = heights @ kernel
     found = _between_hills(parts[parts.any(axis=1)])
     limits = 10.0 ** _GRID[found] * 1e6
     return [limit for limit in limits.tolist() if limit > max(MINUTE_US, 2 * resolution)]

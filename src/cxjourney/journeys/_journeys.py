@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -12,23 +12,36 @@ from numpy.typing import NDArray
 
 from cxjourney._support.frozen import read_only, seal
 from cxjourney._support.memo import Memo
-from cxjourney._support.validation import check_flag, duration_us
+from cxjourney._support.validation import check_choice, check_flag
+from cxjourney._support.words import counted
+from cxjourney._time.timestamps import utc_us
+from cxjourney._time.zones import FIRST_US, LAST_US
 from cxjourney.domain import Journey, Outcome
-from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
+from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TimesRequired, UnknownName
+from cxjourney.journeys import _features, _frames
+from cxjourney.journeys._kept import kept_rows
+from cxjourney.journeys._members import with_members
 from cxjourney.journeys._outcomes import (
     CONVERTED,
     DROPPED,
     OUTCOMES,
     JourneyRules,
     cut,
+    left_truncated,
     outcomes,
     planned_touchpoints,
     undetermined,
+    values,
 )
+from cxjourney.journeys._outcomes import (
+    after_goal as begun_after_goal,
+)
+from cxjourney.journeys._patterns import Pattern, WithPatterns, labels_of
 from cxjourney.log import (
     Coded,
     Columns,
     InteractionLog,
+    by_account,
     channels_carried,
     check_free,
     customer_object,
@@ -37,17 +50,18 @@ from cxjourney.log import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import date, datetime, timedelta
 
     from cxjourney.domain import JourneyBlueprint, Touchpoint
     from cxjourney.graph import JourneyGraph
-    from cxjourney.journeys._adding import JourneyStatistics
+    from cxjourney.journeys._adding import Analyses, JourneyStatistics
     from cxjourney.journeys._transition_gaps import TransitionGaps
     from cxjourney.journeys._visits import By
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
-class Journeys:
+class Journeys(WithPatterns):
     """All journeys of a log, as offsets into its columns; iterating gives `Journey` objects.
 
     Attributes
@@ -108,10 +122,16 @@ class Journeys:
         touchpoints: Iterable[str | Touchpoint] | None = None,
         blueprint: JourneyBlueprint | None = None,
         carry_channels: timedelta | str | None = None,
+        unit: Literal["customer", "account"] = "customer",
+        roles: str | None = None,
     ) -> Self:
         """Return the journeys of a log; see `InteractionLog.journeys`."""
         if carry_channels is not None:
             log = channels_carried(log, carry_channels)
+        if check_choice(unit, "unit", ("customer", "account")) == "account":
+            log = by_account(log)
+        elif roles is not None:
+            raise InvalidValue.of("roles", 'be left out where unit= is not "account"', roles)
         rules = JourneyRules(
             goal=goal,
             inactivity=inactivity,
@@ -121,6 +141,7 @@ class Journeys:
             by_journey_column="journey" in log.columns.coded,
             gaps=gaps,
             carry_channels=carry_channels,
+            unit=unit,
         )
         planned = planned_touchpoints(touchpoints, blueprint)
         rules.check(log.columns.coded["touchpoint"].names, planned)
@@ -129,10 +150,14 @@ class Journeys:
         if rows is not None:
             counts = np.bincount(customer, np.diff(offsets), minlength=log.n_customers)
             columns = columns.take(rows, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+        if unit == "account":
+            columns = with_members(columns, log, offsets, roles)
         outcome, absorbed = outcomes(columns, offsets, silent, rules, log.observed_until_us)
         first = offsets[:-1]
-        truncated = _left_truncated(log, columns, first, customer, rules)
-        after = _after_goal(columns, offsets, customer, absorbed & (outcome == CONVERTED), rules)
+        truncated = left_truncated(log, columns, first, customer, rules)
+        after = begun_after_goal(
+            columns, offsets, customer, absorbed & (outcome == CONVERTED), rules
+        )
         return cls(
             log=log,
             columns=columns,
@@ -143,7 +168,7 @@ class Journeys:
             left_truncated=seal(truncated),
             rules=rules,
             origin=seal(np.where(truncated, -1, after).astype(np.int8)),
-            value=seal(_values(columns, offsets, rules)),
+            value=seal(values(columns, offsets, rules)),
         )
 
     @classmethod
@@ -256,6 +281,11 @@ class Journeys:
     def __repr__(self) -> str:
         counts = ", ".join(f"{n:,} {outcome.value}" for outcome, n in self.outcomes.items())
         text = f"Journeys: {len(self):,} ({counts})"
+        if self.rules.unit == "account" and self.log.account is not None:
+            codes = self.log.account.codes[np.unique(self.customer)]
+            alone = int(np.count_nonzero(codes < 0))
+            text += f" of {counted(len(codes) - alone, 'account')}"
+            text += f" and {counted(alone, 'customer')} without one" if alone else ""
         return text if self.rules.determined else f"{text}; outcomes undetermined"
 
     # ------------------------------------------------------------------ for the measures
@@ -267,6 +297,11 @@ class Journeys:
 
     def require_determined(self, caller: str) -> None:
         """Raise OutcomeUndetermined unless journeys without the goal can come to an end."""
+        if self.rules.truncated:
+            raise OutcomeUndetermined(
+                f"{caller} needs what became of journeys, and truncate(end=) cut it off: "
+                "take the journeys as they were, or cut their beginnings only"
+            )
         if not self.rules.determined:
             raise undetermined(caller)
 
@@ -294,7 +329,11 @@ class Journeys:
         return per_row.first_of_groups(self.offsets)
 
     def label(
-        self, name: str, mask: Self | Sequence[Any] | NDArray[Any], *, replace: bool = False
+        self,
+        name: str,
+        mask: Self | Pattern | Mapping[str, Pattern | str] | Sequence[Any] | NDArray[Any],
+        *,
+        replace: bool = False,
     ) -> Self:
         """Return the journeys with an attribute of their own, a segment for every analysis.
 
@@ -305,7 +344,9 @@ class Journeys:
         mask
             One truth value or string a journey, None where it is not known; or some of these
             journeys, such as those of a row of a result, against which the others stand. Truth
-            values make the segments "yes" and "no", here as in attributes of the log.
+            values make the segments "yes" and "no", here as in attributes of the log. A `Pattern`
+            says yes where it matches; a mapping of names to patterns gives the name of the first
+            of them that matches, and "other" where none does.
         replace
             Whether it may take the place of an attribute of this name.
 
@@ -324,7 +365,10 @@ class Journeys:
         ('no', 'yes')
         """
         check_free(name, self.columns, self.log.customer_attributes, replace=replace)
-        given: Any = self._holds(mask) if isinstance(mask, Journeys) else np.asarray(mask)
+        given: Any = self._holds(mask) if isinstance(mask, Journeys) else mask
+        if isinstance(given, Mapping | Pattern):
+            given = labels_of(self, given)
+        given = np.asarray(given)
         if given.shape != self.outcome.shape or given.dtype.kind not in "bUO":
             rule = f"be {len(self.outcome):,} truth values or strings, or some of the journeys"
             raise InvalidValue.of("mask", rule, f"{given.dtype} of shape {given.shape}")
@@ -342,41 +386,71 @@ class Journeys:
             raise InvalidValue("mask must be journeys that are among these, cut from the same log")
         return np.isin(own, other)
 
-    def where(self, keep: NDArray[np.bool_]) -> Self:
-        """Return the journeys where `keep` is true, outcomes and window as in the whole.
+    def where(
+        self,
+        keep: NDArray[np.bool_] | None = None,
+        *,
+        since: datetime | date | str | None = None,
+        until: datetime | date | str | None = None,
+    ) -> Self:
+        """Return the journeys that are asked for, outcomes and window as in the whole.
 
         Parameters
         ----------
         keep
-            One truth value a journey.
+            One truth value a journey; None keeps all.
+        since, until
+            Only journeys that begin at `since` or later, and before `until`; moments without a
+            zone are read in that of the log.
+
+        Raises
+        ------
+        InvalidValue
+            If `keep` is not one truth value a journey, a moment is none, or `since` does not lie
+            before `until`.
+        TimesRequired
+            If moments are given for aggregated paths.
+
+        Examples
+        --------
+        >>> import cxjourney as cx
+        >>> journeys = cx.datasets.sample(seed=1, customers=200).journeys()
+        >>> len(journeys), len(journeys.where(since="2025-07-01"))
+        (1063, 694)
         """
+        if keep is None:
+            keep = np.ones(len(self.outcome), dtype=np.bool_)
         shape = getattr(keep, "shape", None)
         if shape != self.outcome.shape:
             rule = f"be an array of {len(self.outcome):,} values"
             raise InvalidValue.of("keep", rule, keep if shape is None else shape)
+        if since is not None or until is not None:
+            keep = keep & self._begun_within(since, until)
         index = np.flatnonzero(keep)
-        lengths = np.diff(self.offsets)[index]
-        rows = np.flatnonzero(np.repeat(keep, np.diff(self.offsets)))
-        counts = np.bincount(self.customer[index], weights=lengths, minlength=self.log.n_customers)
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return attrs.evolve(
-            self,
-            columns=self.columns.take(rows, offsets),
-            offsets=np.concatenate([[0], np.cumsum(lengths)]),
-            customer=self.customer[index],
-            outcome=self.outcome[index],
-            absorbed=self.absorbed[index],
-            left_truncated=self.left_truncated[index],
-            origin=self.origin[index],
-            number=index if self.number is None else self.number[index],
-            weight=None if self.weight is None else self.weight[index],
-            value=self.value[index],
-        )
+        lengths = np.diff(self.offsets)
+        rows = np.flatnonzero(np.repeat(keep, lengths))
+        return kept_rows(self, index, rows, lengths[index])
+
+    def _begun_within(
+        self, since: datetime | date | str | None, until: datetime | date | str | None
+    ) -> NDArray[np.bool_]:
+        """Return which journeys begin in [since, until)."""
+        time = self.columns.time
+        if time is None:
+            raise TimesRequired("where(since=, until=) needs times; aggregated paths have none")
+        zone = self.log.intake.tz
+        first = FIRST_US - 1 if since is None else utc_us(since, "since", zone)
+        end = LAST_US + 1 if until is None else utc_us(until, "until", zone)
+        if first >= end:
+            raise InvalidValue.of("until", f"lie after since ({since})", until)
+        begun = time[self.offsets[:-1]]
+        return (begun >= first) & (begun < end)
 
     def statistics(
         self,
         *,
         grains: By | list[By] | None = None,
+        analyses: Analyses | None = None,
         part: tuple[int, int] = (0, 1),
     ) -> JourneyStatistics:
         """Return statistics that add up, and from which analyses are made without the rows.
@@ -386,6 +460,11 @@ class Journeys:
         grains
             What a node may be, one grain or a list of several; None means touchpoints and, where
             the log has them, channels.
+        analyses
+            What is counted besides, whose counts depend on options: a mapping from the name of a
+            function to its options, or to a list of several, such as
+            `{"funnel": {"steps": ["web", "order"], "within": "7d"}}`. The function is then called
+            with the statistics and these options.
         part
             Which part of all customers the log holds, `(number, of)`, and all of these: those
             whose ids have an MD5 digest that begins with the bits of `number`. `of` is a power of
@@ -400,7 +479,7 @@ class Journeys:
         ------
         InvalidValue
             If a customer belongs to another part, the journeys are aggregated paths or were cut
-            with `gaps=`, or a grain is none.
+            with `gaps=`, a grain is none, or an analysis or an option cannot be counted.
         UnknownName
             If the log has no such column.
 
@@ -414,9 +493,14 @@ class Journeys:
         """
         from cxjourney.journeys._adding import JourneyStatistics
 
-        return JourneyStatistics.of(self, grains, part)
+        return JourneyStatistics.of(self, grains, part, analyses)
 
-    def graph(self, *, by: By = "touchpoint", times: bool = False) -> JourneyGraph:
+    features = _features.features
+    to_frame = _frames.to_frame
+
+    def graph(
+        self, *, by: By = "touchpoint", times: bool = False, share: bool = False
+    ) -> JourneyGraph:
         """Return the journey graph: the directly-follows graph with START, CONVERSION, DROPOFF.
 
         Parameters
@@ -426,6 +510,9 @@ class Journeys:
         times
             Whether edges carry a life table, so that the probabilities of merged graphs are
             those of the whole; needs `inactivity`.
+        share
+            Whether it is to leave the house, in any of its exports: nothing in it is about fewer
+            than five customers, or all but fewer than five. What they did is part of "other".
 
         Returns
         -------
@@ -436,64 +523,18 @@ class Journeys:
         ------
         UnknownName
             If the log has no such column.
+        InvalidValue
+            If `share` is asked with a pair of grains, with `times`, which hold counts of single
+            visits, of aggregated paths, or of too few customers.
         """
         check_flag(times, "times")
-        from cxjourney.journeys._graph_building import build_graph, graph_of
+        from cxjourney.journeys._graph_building import build_graph, graph_of, shared_graph
+
+        if check_flag(share, "share"):
+            if times:
+                raise InvalidValue.of("times", "be False where share=True", times)
+            return shared_graph(self, by)
 
         if times:
             return build_graph(self, by=by, times=True)
         return graph_of(self, by).copy()  # the graph that analyses share stays as it is
-
-
-def _left_truncated(
-    log: InteractionLog,
-    columns: Columns,
-    first: NDArray[np.int64],
-    customer: NDArray[np.int64],
-    rules: JourneyRules,
-) -> NDArray[np.bool_]:
-    """Return journeys that open a customer's log within the limit of the observation's start."""
-    marked = np.zeros(len(first), dtype=np.bool_)
-    if columns.time is None or log.observed_from_us is None or rules.inactivity is None:
-        return marked
-    opens = np.append(True, customer[1:] != customer[:-1])[: len(first)]
-    since = columns.time[first] - log.observed_from_us
-    return opens & (since < rules.inactivity // timedelta(microseconds=1))
-
-
-def _after_goal(
-    columns: Columns,
-    offsets: NDArray[np.int64],
-    customer: NDArray[np.int64],
-    won: NDArray[np.bool_],
-    rules: JourneyRules,
-) -> NDArray[np.bool_]:
-    """Return journeys that begin because a goal, no silence or other case, ended the one before."""
-    after = np.zeros(len(customer), dtype=np.bool_)
-    after[1:] = won[:-1] & (customer[1:] == customer[:-1])
-    begin = offsets[:-1][after]
-    if rules.by_journey_column:
-        case = columns.coded["journey"].codes
-        after[after] = case[begin] == case[begin - 1]
-    elif columns.time is not None and rules.inactivity is not None:
-        after[after] = columns.time[begin] - columns.time[begin - 1] < duration_us(rules.inactivity)
-    return after
-
-
-def _values(
-    columns: Columns,
-    offsets: NDArray[np.int64],
-    rules: JourneyRules,
-) -> NDArray[np.float64]:
-    """Return the value of each converted journey: that of its goal interactions."""
-    value: Any = columns.numeric.get("value")
-    total = np.full(len(offsets) - 1, np.nan)
-    if value is None or not len(total):
-        return total
-    from cxjourney.journeys._outcomes import mask_of
-
-    at_goal = mask_of(columns, rules.goal) & ~np.isnan(value)
-    sums = np.add.reduceat(np.where(at_goal, value, 0.0), offsets[:-1])
-    known = np.add.reduceat(at_goal, offsets[:-1]) > 0
-    total[known] = sums[known]  # a journey with its goal has converted
-    return total

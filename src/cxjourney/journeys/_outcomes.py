@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cxjourney.log import Columns, Rows
+    from cxjourney.log import Columns, InteractionLog, Rows
 
 OUTCOMES = (Outcome.CONVERTED, Outcome.DROPPED, Outcome.IN_PROGRESS)
 CONVERTED, DROPPED, IN_PROGRESS = 0, 1, 2
@@ -71,6 +71,10 @@ class JourneyRules:
         What gap is unusual for its transition and cuts too; None where none does.
     carry_channels
         The silence within which a channel stands for interactions without one; None where none.
+    unit
+        Whose journeys these are.
+    truncated
+        Whether ends were cut off, so that what became of journeys is not among their rows.
     """
 
     goal: tuple[str, ...] = attrs.field(default=(), converter=_goals)
@@ -81,11 +85,14 @@ class JourneyRules:
     by_journey_column: bool = False
     gaps: TransitionGaps | None = None
     carry_channels: timedelta | None = attrs.field(default=None, converter=_carried)
+    unit: Literal["customer", "account"] = "customer"
+    truncated: bool = False
 
     @property
     def determined(self) -> bool:
         """Whether a journey that does not convert can come to an end."""
-        return not self.goal or bool(self.inactivity or self.exit_touchpoints or self.all_closed)
+        ending = self.inactivity or self.exit_touchpoints or self.all_closed
+        return not self.truncated and (not self.goal or bool(ending))
 
     @property
     def absorbing(self) -> bool:
@@ -323,3 +330,55 @@ def _after_first_end(ends: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDA
     before: NDArray[np.int64] = np.cumsum(ends) - ends
     at_start: NDArray[np.int64] = np.repeat(before[offsets[:-1]], np.diff(offsets))
     return before > at_start
+
+
+def left_truncated(
+    log: InteractionLog,
+    columns: Columns,
+    first: NDArray[np.int64],
+    customer: NDArray[np.int64],
+    rules: JourneyRules,
+) -> NDArray[np.bool_]:
+    """Return journeys that open a customer's log within the limit of the observation's start."""
+    marked = np.zeros(len(first), dtype=np.bool_)
+    if columns.time is None or log.observed_from_us is None or rules.inactivity is None:
+        return marked
+    opens = np.append(True, customer[1:] != customer[:-1])[: len(first)]
+    since = columns.time[first] - log.observed_from_us
+    return opens & (since < rules.inactivity // timedelta(microseconds=1))
+
+
+def after_goal(
+    columns: Columns,
+    offsets: NDArray[np.int64],
+    customer: NDArray[np.int64],
+    won: NDArray[np.bool_],
+    rules: JourneyRules,
+) -> NDArray[np.bool_]:
+    """Return journeys that begin because a goal, no silence or other case, ended the one before."""
+    after = np.zeros(len(customer), dtype=np.bool_)
+    after[1:] = won[:-1] & (customer[1:] == customer[:-1])
+    begin = offsets[:-1][after]
+    if rules.by_journey_column:
+        case = columns.coded["journey"].codes
+        after[after] = case[begin] == case[begin - 1]
+    elif columns.time is not None and rules.inactivity is not None:
+        after[after] = columns.time[begin] - columns.time[begin - 1] < duration_us(rules.inactivity)
+    return after
+
+
+def values(
+    columns: Columns,
+    offsets: NDArray[np.int64],
+    rules: JourneyRules,
+) -> NDArray[np.float64]:
+    """Return the value of each converted journey: that of its goal interactions."""
+    value: Any = columns.numeric.get("value")
+    total = np.full(len(offsets) - 1, np.nan)
+    if value is None or not len(total):
+        return total
+    at_goal = mask_of(columns, rules.goal) & ~np.isnan(value)
+    sums = np.add.reduceat(np.where(at_goal, value, 0.0), offsets[:-1])
+    known = np.add.reduceat(at_goal, offsets[:-1]) > 0
+    total[known] = sums[known]  # a journey with its goal has converted
+    return total

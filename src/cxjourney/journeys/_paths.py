@@ -12,6 +12,7 @@ from cxjourney._support.frozen import read_only
 from cxjourney.domain import check_not_reserved
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys._outcomes import CONVERTED, DROPPED, JourneyRules
+from cxjourney.kernels import ranges
 from cxjourney.log import Coded, Columns, InteractionLog, narrow
 
 if TYPE_CHECKING:
@@ -62,8 +63,7 @@ def journeys_of_paths(
     index, outcome, weight = index[order], outcome[order], weight[order]
     total = np.where(outcome == CONVERTED, worth[index], np.nan)
     offsets = np.concatenate([[0], np.cumsum(lengths[index])]).astype(np.int64)
-    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths[index])
-    codes = narrow(flat[np.repeat(starts[index], lengths[index]) + within], len(names))
+    codes = narrow(flat[ranges(starts[index], lengths[index])], len(names))
     touchpoint = Coded(codes, tuple(names))
     columns = Columns(
         offsets=offsets,

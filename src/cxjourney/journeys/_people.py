@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from cxjourney._support.array_types import Bools
+from cxjourney._support.array_types import Bools, Ints
 from cxjourney._support.result import Result
+from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.journeys._journeys import Journeys
 from cxjourney.journeys._outcomes import OUTCOMES
+from cxjourney.journeys._sharing import is_few
 
 if TYPE_CHECKING:
     from cxjourney.journeys._segments import Divisible
@@ -36,6 +38,8 @@ class WithPeople(Result):
     """
 
     __slots__ = ("_people",)
+
+    _shared: ClassVar[tuple[str, ...]] = ()  # columns that say nothing of any other row
 
     def journeys(
         self, *row: str | int | tuple[str, ...], outcome: Ending | None = None
@@ -100,6 +104,50 @@ class WithPeople(Result):
         place = self._place(row)
         counted, of = people
         return counted, of(place, self._rows(())[place], outcome)
+
+    def _shareable(self) -> Table:
+        people: tuple[Divisible, Members] | None = getattr(self, "_people", None)
+        if not self._shared or people is None or people[0].weight is not None:
+            return super()._shareable()
+        counted, of = people
+        table, names = self._table(), self._rows(())
+        whose = [np.unique(counted.customer[of(i, row, "any")]) for i, row in enumerate(names)]
+        hidden = {i for i, row in enumerate(names) if self._tells_of_few(i, row)}
+        for group in {self._group(row) for row in names}:
+            within = [i for i, row in enumerate(names) if self._group(row) == group]
+            within.sort(key=lambda i: len(whose[i]))
+            kept = [i for i in within if i not in hidden]
+            folded = [i for i in within if i in hidden]
+            while folded and kept and is_few(np.concatenate([whose[i] for i in folded])):
+                folded.append(kept.pop(0))  # the next smallest
+            hidden.update(folded)
+        columns = [n for n in table.column_names if isinstance(table[n], tuple)]
+        columns += [name for name in self._shared if name in table.column_names]
+        shown = table.select(columns)
+        kept = [i for i in range(len(names)) if i not in hidden]
+        if not hidden:
+            return shown
+        other: dict[str, Any] = {
+            name: ["other"] if isinstance(table[name], tuple) else [np.nan] for name in columns
+        }
+        return Table.below([shown.take(kept), Table(other)], leading={})
+
+    def _tells_of_few(self, place: int, names: tuple[Any, ...]) -> bool:
+        """Return whether a row, a part of it or all but it is about fewer than five customers."""
+        counted, of = cast("tuple[Divisible, Members]", self._people)  # type: ignore[attr-defined]
+        customer = counted.customer
+        any_of = of(place, names, "any")
+        parts = [customer[of(place, names, cast("Ending", end))] for end in _ENDINGS]
+        others = np.setdiff1d(customer, customer[any_of])
+        return any(map(is_few, (*parts, customer[~any_of], others, *self._apart(names))))
+
+    def _apart(self, _names: tuple[Any, ...]) -> tuple[Ints, ...]:
+        """Return the customers of further parts that can be told from the numbers of a row."""
+        return ()
+
+    def _group(self, _names: tuple[Any, ...]) -> str:
+        """Return of which rows the sum can be told from the numbers of one."""
+        return ""
 
     def _rows(self, _row: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Return the names of the rows, as somebody who names one like this means them."""

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
-from cxjourney._stats.aalen_johansen import MOVED, OPEN, left_out_probabilities, move_mass
+from cxjourney._stats.aalen_johansen import (
+    MOVED,
+    Censoring,
+    left_out_by_cells,
+    left_out_probabilities,
+)
 from cxjourney._stats.parts import followed_cells, pooled
 from cxjourney._support.array_types import Bools, Floats, Ints
-from cxjourney._support.distinct import distinct
+from cxjourney._support.distinct import distinct, n_distinct, paired
 from cxjourney._support.frozen import seal
 from cxjourney.journeys._journeys import Journeys
+from cxjourney.journeys._outcomes import CONVERTED, DROPPED, IN_PROGRESS
 from cxjourney.journeys._units import units_of
-from cxjourney.journeys._visits import visits_at, visits_of
+from cxjourney.journeys._visits import is_visit, seen_until_us, visits_at, visits_of
+from cxjourney.kernels import cells_of_visits, moves_of_visits, sums_by_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cxjourney._stats.units import Units
     from cxjourney.journeys._adding import JourneyStatistics
     from cxjourney.journeys._visits import By, Visits
     from cxjourney.log import Coded
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
 
 _ROUNDING = 1e-12
 _BLOCK_CELLS = 20_000_000
+_T = TypeVar("_T")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -167,7 +177,7 @@ def statistics_of(
         return transitions_of(journeys, by)
     return journeys.memo.get(
         ("statistics", by),
-        lambda: _statistics(journeys, visits_of(journeys, by), lambda: masses_of(journeys, by)),
+        lambda: _statistics(journeys, visits_of(journeys, by)),
     )
 
 
@@ -186,13 +196,65 @@ def masses_of(journeys: Journeys, by: By = "touchpoint") -> Floats:
     return journeys.memo.latest("masses", by, lambda: _masses(visits_of(journeys, by)))
 
 
-def _cells(visits: Visits) -> tuple[Ints, Ints] | None:
-    """Return the cell of each visit, and the node of each cell; None where nodes are cells."""
-    part = parts_of(visits)
-    return None if part is None else followed_cells(visits.node, *part, len(visits.names))
+@attrs.frozen(kw_only=True, eq=False)
+class _Followed:
+    """What is censored of visits: the cell of each, the node of each cell, and the times.
+
+    Nodes are cells where `cell` is None.
+    """
+
+    cell: NDArray[np.unsignedinteger] | None
+    node: Ints
+    censoring: Censoring | None
+
+    def masses(self, censoring: Censoring) -> Floats:
+        """Return the mass of a move out of each of the cells of a censoring; a part's is shared."""
+        masses = censoring.masses()
+        if self.cell is None:
+            return masses
+        n = np.bincount(censoring.node_of_cell, censoring.counts, minlength=len(self.node))
+        return masses * (n / np.bincount(self.node, n)[self.node])[censoring.node_of_cell]
 
 
-def parts_of(visits: Visits) -> tuple[Ints, Bools] | None:
+def _followed(visits: Visits) -> _Followed:
+    """Return what is censored of visits with times; that of the latest grain is kept."""
+
+    def compute() -> _Followed:
+        part, k = parts_of(visits), len(visits.names)
+        if part is None:
+            return _Followed(
+                cell=None, node=np.arange(k), censoring=_censoring(visits.code, visits, k)
+            )
+        cell, node = followed_cells(visits.code, *part, k)
+        return _Followed(cell=cell, node=node, censoring=_censoring(cell, visits, len(node)))
+
+    return _kept(visits, "followed", compute)
+
+
+def _kept(visits: Visits, name: str, compute: Callable[[], _T]) -> _T:
+    """Return what is computed of visits: with them, or with their journeys for the latest grain."""
+    if visits.by is None:
+        return visits.memo.get(name, compute)
+    return visits.journeys.memo.latest(name, visits.by, compute)
+
+
+def _censoring(at: NDArray[np.integer], visits: Visits, n_places: int) -> Censoring | None:
+    """Return the censoring of visits with times, given where each is; None where none is open."""
+    journeys, time = visits.journeys, visits.journeys.columns.time
+    if time is None or not len(visits.open):
+        return None
+    until = seen_until_us(journeys)
+    row = journeys.offsets[1:][journeys.outcome == IN_PROGRESS] - 1
+
+    def cells(times: Ints, bounds: Ints) -> NDArray[np.int32]:
+        ways = journeys.offsets, journeys.absorbed, journeys.outcome
+        return cells_of_visits(at, time, *ways, until, times, bounds)
+
+    wait = np.maximum(until - time[row], 0)
+    return Censoring.of_open(at[visits.open], wait, visits.open, n_places, cells)
+
+
+def parts_of(visits: Visits) -> tuple[NDArray[np.integer], Bools] | None:
     """Return the touchpoint of each visit, and whether it could be followed up to the limit.
 
     None where nodes are touchpoints, or nothing is censored.
@@ -200,11 +262,13 @@ def parts_of(visits: Visits) -> tuple[Ints, Bools] | None:
     journeys, coded = visits.journeys, visits.journeys.columns.coded["touchpoint"]
     until, time = journeys.log.observed_until_us, journeys.columns.time
     limited = journeys.rules.inactivity is not None
-    if not limited or until is None or time is None or not np.any(visits.state == OPEN):
+    if visits.by == "touchpoint" or (isinstance(visits.by, tuple) and "touchpoint" in visits.by):
         return None
-    touchpoint = coded.codes[visits.row].astype(np.int64)
-    used, _ = distinct(visits.node * len(coded.names) + touchpoint)
-    if len(used) == np.count_nonzero(np.bincount(visits.node)):
+    if not limited or until is None or time is None or not len(visits.open):
+        return None
+    touchpoint = coded.codes[is_visit(journeys)]
+    pair = paired(visits.code, touchpoint, len(coded.names))
+    if n_distinct(pair) == n_distinct(visits.code):
         return None
     return touchpoint, followed_visits(visits)
 
@@ -215,23 +279,30 @@ def followed_visits(visits: Visits) -> Bools:
     limit, time = journeys.rules.inactivity, journeys.columns.time
     if limit is None or until is None or time is None:
         return np.zeros(len(visits), dtype=np.bool_)
-    followed: Bools = time[visits.row] <= until - limit // timedelta(microseconds=1)
-    return followed
+    followed = time <= until - limit // timedelta(microseconds=1)
+    return followed[is_visit(journeys)]
 
 
 def _masses(visits: Visits) -> Floats:
-    assert visits.wait_us is not None  # noqa: S101 - the caller has looked
-    cells = _cells(visits)
-    if cells is None:
-        return seal(move_mass(visits.node, visits.wait_us, visits.state, len(visits.names)))
-    of, node = cells
-    share = np.bincount(of) / np.bincount(visits.node, minlength=len(visits.names))[node]
-    return seal(move_mass(of, visits.wait_us, visits.state, len(node)) * share[of])
+    followed = _followed(visits)
+    if followed.censoring is None:
+        n = np.bincount(visits.code, minlength=len(visits.names))
+        mass = (1.0 / np.maximum(n, 1))[visits.code]
+    else:
+        mass = followed.masses(followed.censoring)[followed.censoring.cell]
+    mass[visits.state != MOVED] = 0.0
+    return seal(mass)
+
+
+def unit_of_visits(visits: Visits, units: Units) -> Ints:
+    """Return the unit of each visit of journeys that have customers, in few bytes."""
+    assert units.of is not None  # noqa: S101 - the caller has looked
+    return np.repeat(units.of.astype(np.min_scalar_type(units.n)), visits.journeys.lengths)
 
 
 def masses_without_buckets(
     visits: Visits,
-    transition: Ints,
+    transition: NDArray[np.integer],
     source: Ints,
     values: Floats | None = None,
     *,
@@ -259,12 +330,11 @@ def masses_without_buckets(
     """
     units = units_of(visits.journeys)
     assert units.of is not None  # noqa: S101 - journeys with times have customers
-    unit, wait = units.of[visits.journey], visits.wait_us if timed else None
-    cells = _cells(visits) if timed else None
-    if cells is None:
+    unit = unit_of_visits(visits, units)
+    if not timed or not visits.timed:
         return left_out_probabilities(
-            visits.node,
-            wait,
+            visits.code,
+            None,
             visits.state,
             transition,
             unit,
@@ -273,23 +343,37 @@ def masses_without_buckets(
             n_units=units.n,
             values=values,
         )
-    of, node = cells
-    pairs, place = distinct(np.where(transition >= 0, of * len(source) + transition + 1, 0))
+    followed = _followed(visits)
+    if followed.cell is None:
+        return left_out_by_cells(
+            visits.code,
+            followed.censoring,
+            transition,
+            unit,
+            source=source,
+            n_nodes=len(visits.names),
+            n_units=units.n,
+            values=values,
+        )
+    of, node = followed.cell, followed.node
+    key = paired(of, transition, len(source))
+    key += 1
+    key *= transition >= 0
+    pairs, place = distinct(key)
     none = int(np.count_nonzero(pairs == 0))  # comes first, if at all
+    place -= none
     cell, edge = np.divmod(pairs[none:] - 1, max(len(source), 1))
-    own = left_out_probabilities(
+    own = left_out_by_cells(
         of,
-        wait,
-        visits.state,
-        place - none,
+        followed.censoring,
+        place,
         unit,
         source=cell,
         n_nodes=len(node),
         n_units=units.n,
         values=values,
     )
-    count = np.bincount(unit * len(node) + of, minlength=units.n * len(node))
-    others = count.reshape(units.n, len(node))
+    others = attrs.evolve(units, of=unit).sums(of, len(node))
     others = others.sum(axis=0) - others
     whole, n = pooled(
         own, others, node, len(visits.names), part=cell, target=edge, n_targets=len(source)
@@ -297,26 +381,30 @@ def masses_without_buckets(
     return np.where(n[:, source] > 0, whole, np.nan)
 
 
-def _statistics(
-    journeys: Journeys, visits: Visits, masses: Callable[[], Floats]
-) -> TransitionStatistics:
+def _statistics(journeys: Journeys, visits: Visits) -> TransitionStatistics:
     k = len(visits.names)
     weight = visits.weight
-    key, moved, place = _transitions(visits)
-    source, target = np.divmod(key, k + 3)
-    count = np.bincount(place, None if weight is None else weight[moved], minlength=len(key))
-    count = count.astype(np.int64, copy=False)
-    open_ones = visits.state == OPEN
-    n = _counted(visits.node, weight, None, k)
-    censored = _counted(visits.node[open_ones], weight, open_ones, k)
-    dropped = visits.following == visits.dropoff
+    moves = moves_of(visits)
+    source, target, size = *np.divmod(moves.key, k + 3), len(moves.key) + 1
+    count = moves.count
+    if weight is not None:
+        count = np.bincount(moves.transition + 1, weight, minlength=size)[1:].astype(np.int64)
+    still_open = visits.open
+    n = _counted(visits.code, weight, None, k)
+    censored = _counted(visits.code[still_open], weight, still_open, k)
+    lost = np.flatnonzero(journeys.outcome[journeys.lengths > 0] == DROPPED)
+    left = visits.last[lost]
     at_risk = n - censored
-    if _timed(journeys, visits) and open_ones.any():
-        mass = masses()[moved]
-        probability = np.bincount(place, mass, minlength=len(key)).astype(np.float64)
+    censoring = None
+    if _timed(journeys, visits) and len(still_open):
+        followed = _followed(visits)
+        censoring = followed.censoring
+    if censoring is not None:
+        masses = followed.masses(censoring)
+        probability = sums_by_cell(moves.transition, censoring.cell, masses, len(moves.key))
     else:
         base = at_risk[source]
-        probability = np.divide(count, base, out=np.zeros(len(key)), where=base > 0)
+        probability = np.divide(count, base, out=np.zeros(len(source)), where=base > 0)
     return TransitionStatistics(
         names=visits.names,
         source=source,
@@ -325,7 +413,7 @@ def _statistics(
         probability=probability,
         visits=n,
         censored=censored,
-        exits=_counted(visits.node[dropped], weight, dropped, k),
+        exits=_counted(visits.code[left], weight, left, k),
         first=_by_first(journeys, visits, journeys.weight),
     )
 
@@ -355,18 +443,22 @@ def left_out(journeys: Journeys | JourneyStatistics, by: By = "touchpoint") -> L
 def left_out_at(journeys: Journeys, nodes: Coded) -> LeftOut:
     """Return `left_out`, given the node of each row of the columns instead of a grain."""
     visits = visits_at(journeys, nodes)
-    whole = _statistics(journeys, visits, lambda: _masses(visits))
-    return _left_out(journeys, visits, whole)
+    return _left_out(journeys, visits, _statistics(journeys, visits))
 
 
 def _left_out(journeys: Journeys, visits: Visits, whole: TransitionStatistics) -> LeftOut:
     units = units_of(journeys)
     k = len(visits.names)
-    _, moved, place = _transitions(visits)
-    transition = np.full(len(visits), -1, dtype=np.int64)
-    transition[moved] = place
-    ended = np.flatnonzero(visits.state != OPEN)
-    at_risk = units.sums(visits.node[ended], k, item=visits.journey[ended])
+    transition = moves_of(visits).transition
+    still_open = visits.open
+    if units.of is None:
+        there = units.sums(visits.code, k, item=visits.journey)
+        still = units.sums(visits.code[still_open], k, item=visits.journey[still_open])
+    else:
+        of_visit = attrs.evolve(units, of=unit_of_visits(visits, units))
+        there = of_visit.sums(visits.code, k)
+        still = of_visit.sums(visits.code[still_open], k, item=still_open)
+    at_risk = there - still
     if units.of is None:  # aggregated paths: counts, which say all that there is
         own = units.sums(transition, len(whole.source), item=visits.journey)
         others = (at_risk.sum(axis=0) - at_risk)[:, whole.source]
@@ -378,7 +470,7 @@ def _left_out(journeys: Journeys, visits: Visits, whole: TransitionStatistics) -
     return assembled(
         whole,
         probability,
-        visits=units.sums(visits.node, k, item=visits.journey),
+        visits=there,
         at_risk=at_risk,
         first=units.sums(first_places(journeys, visits), k + 3),
     )
@@ -411,23 +503,41 @@ def assembled(
 
 def _timed(journeys: Journeys, visits: Visits) -> bool:
     """Return whether censored visits count for as long as they were seen."""
-    return visits.wait_us is not None and journeys.rules.inactivity is not None
+    return visits.timed and journeys.rules.inactivity is not None
 
 
-def _transitions(visits: Visits) -> tuple[Ints, Ints, Ints]:
-    """Return source (K + 3) + target of the distinct transitions, who moved, and along which.
+@attrs.frozen(kw_only=True, eq=False)
+class Moves:
+    """The distinct transitions of visits, source (K + 3) + target, and which each visit made.
 
     Silence is no transition: DROPOFF is reached by an exit touchpoint, or by what is left over.
     """
-    moved = np.flatnonzero(visits.state == MOVED)
-    key, place = distinct(visits.node[moved] * (len(visits.names) + 3) + visits.following[moved])
-    return key, moved, place
+
+    key: Ints
+    count: Ints
+    transition: NDArray[np.int32]
+    """Place of that of each visit; -1 of none."""
+
+
+def moves_of(visits: Visits) -> Moves:
+    """Return the transitions of visits; those of the latest grain are kept."""
+
+    def compute() -> Moves:
+        journeys = visits.journeys
+        left = (journeys.outcome == DROPPED) & journeys.absorbed
+        ends = np.where(left, visits.dropoff, -1)
+        ends[journeys.outcome == CONVERTED] = visits.conversion
+        found = moves_of_visits(visits.code, journeys.lengths, ends, len(visits.names))
+        key, count, transition = found
+        return Moves(key=key, count=count, transition=seal(transition))
+
+    return _kept(visits, "transitions by grain", compute)
 
 
 def first_places(journeys: Journeys, visits: Visits) -> Ints:
     """Return the first visit of each journey, or its end where it has none."""
     place = np.where(journeys.converted, visits.conversion, visits.dropoff).astype(np.int64)
-    place[journeys.lengths > 0] = visits.node[visits.first]
+    place[journeys.lengths > 0] = visits.code[visits.first]
     return place
 
 
@@ -436,7 +546,9 @@ def _by_first(journeys: Journeys, visits: Visits, weight: Ints | None) -> Ints:
     return np.bincount(places, weight, minlength=len(visits.names) + 3).astype(np.int64)
 
 
-def _counted(place: Ints, weight: Ints | None, chosen: Bools | None, size: int) -> Ints:
+def _counted(
+    place: NDArray[np.integer], weight: Ints | None, chosen: Bools | Ints | None, size: int
+) -> Ints:
     if weight is not None and chosen is not None:
         weight = weight[chosen]
     return np.bincount(place, weight, minlength=size).astype(np.int64)

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 from cxjourney._stats.buckets import N_BUCKETS, bucket_of, split_weights
 from cxjourney._stats.units import Units
+from cxjourney.kernels import md5_first_bytes
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cxjourney._support.array_types import Ints
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.log import InteractionLog
@@ -25,9 +29,21 @@ def units_of(journeys: Journeys) -> Units:
     return journeys.memo.get("units", lambda: _units(journeys))
 
 
+def bucket_of_each(journeys: Journeys) -> Ints:
+    """Return the bucket of each journey of journeys with customers."""
+    bucket = units_of(journeys).of
+    assert bucket is not None  # noqa: S101 - the caller has refused aggregated paths
+    return bucket
+
+
 def units_of_customers(log: InteractionLog) -> Units:
     """Return the units of variance of all customers of a log, one item a customer."""
     return Units.of_buckets(log.memo.get("buckets", lambda: bucket_of(log.customer_ids)))
+
+
+def first_bytes_of(log: InteractionLog) -> NDArray[np.uint8]:
+    """Return the first byte of the MD5 digest of each customer's id: one of 256 buckets."""
+    return log.memo.get("first bytes", lambda: md5_first_bytes(log.customer_ids))
 
 
 def _units(journeys: Journeys) -> Units:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxjourney.journeys._outcomes import CONVERTED
+from cxjourney.journeys._outcomes import CONVERTED, mask_of
 
 if TYPE_CHECKING:
-    from cxjourney._support.array_types import Floats, Ints
+    from cxjourney._support.array_types import Bools, Floats, Ints
     from cxjourney.journeys._journeys import Journeys
 
 
@@ -46,10 +46,12 @@ def until_goal_us(journeys: Journeys, row: Ints, journey: Ints) -> Floats:
         time = _times(journeys)
         took = time[journeys.offsets[1:][journey] - 1] - _here(journeys, time, row, journey)
         return np.where(journeys.outcome[journey] == CONVERTED, took, np.inf)
-    touchpoint = journeys.columns.coded["touchpoint"]
-    goals = [i for i, name in enumerate(touchpoint.names) if name in journeys.rules.goal]
-    targets = np.flatnonzero(np.isin(touchpoint.codes, goals))
-    return until_next_us(journeys, targets, row, journey)
+    return until_next_us(journeys, np.flatnonzero(goal_rows(journeys)), row, journey)
+
+
+def goal_rows(journeys: Journeys) -> Bools:
+    """Return which rows are goals."""
+    return mask_of(journeys.columns, journeys.rules.goal)
 
 
 def _times(journeys: Journeys) -> Ints:

@@ -9,13 +9,15 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney._stats.aalen_johansen import MOVED, OPEN, STAYED
+from cxjourney._stats.aalen_johansen import MOVED
 from cxjourney._support.distinct import distinct
 from cxjourney._support.frozen import seal
+from cxjourney._support.memo import Memo
 from cxjourney.domain import CONVERSION, DROPOFF, MISSING, START
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.journeys._journeys import Journeys
 from cxjourney.journeys._outcomes import CONVERTED, DROPPED, IN_PROGRESS
+from cxjourney.kernels import waits_of_visits
 from cxjourney.log import Coded, Columns
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ NEVER = np.iinfo(np.int64).max
 CARRY_CHANNELS = (
     " If a channel is recorded once a session, log.journeys(carry_channels=…) carries it forward."
 )
+_BLOCK = 1 << 19
 _SMALL = 100_000
 """Rows of a log whose visits are kept; those of a larger one are found again when needed."""
 
@@ -49,25 +52,59 @@ class Visits:
     ----------
     names
         Names of the K nodes.
-    node
-        Node of each visit.
-    wait_us
-        Time to the next visit, goal or exit [µs]; for a censored visit the time since; for a lost
-        one a very large number. None for aggregated paths and where nobody asks.
-    state
-        `MOVED`, `STAYED` (lost in silence) or `OPEN`, from `cxjourney._stats.aalen_johansen`.
+    code
+        Node of each visit, in few bytes.
     journeys
         The journeys that the visits belong to.
+    by
+        What a node is; None where the caller has said it.
+    contacts
+        Whether ends of journeys are among them, so that they have no waits, and none is open.
+    memo
+        What is made of visits whose nodes the caller has said.
     """
 
     names: tuple[str, ...]
-    node: NDArray[np.int64]
-    wait_us: NDArray[np.int64] | None
-    state: NDArray[np.int8]
+    code: NDArray[np.unsignedinteger]
     journeys: Journeys
+    by: By | None = None
+    contacts: bool = False
+    memo: Memo = attrs.field(factory=Memo, init=False, repr=False)
 
     def __len__(self) -> int:
-        return len(self.node)
+        return len(self.code)
+
+    @cached_property
+    def node(self) -> NDArray[np.int64]:
+        """Node of each visit."""
+        return self.code.astype(np.int64)
+
+    @property
+    def timed(self) -> bool:
+        """Whether there are waits: aggregated paths and contacts have none."""
+        return not self.contacts and self.journeys.columns.time is not None
+
+    @property
+    def wait_us(self) -> NDArray[np.int64] | None:
+        """Time to the next visit, goal or exit [µs], None where there is none.
+
+        For a censored visit it is the time since; for a lost one a very large number.
+        """
+        return _waits_of(self.journeys)[0] if self.timed else None
+
+    @cached_property
+    def state(self) -> NDArray[np.int8]:
+        """`MOVED`, `STAYED` (in silence) or `OPEN`, from `cxjourney._stats.aalen_johansen`."""
+        if self.contacts:
+            return np.full(len(self), MOVED, dtype=np.int8)
+        return _waits_of(self.journeys)[1]
+
+    @cached_property
+    def open(self) -> NDArray[np.int64]:
+        """Place of each visit whose end is not known yet."""
+        journeys, lengths = self.journeys, self.journeys.lengths
+        still = (journeys.outcome == IN_PROGRESS) & (lengths > 0)
+        return np.asarray(np.cumsum(lengths)[still] - 1, dtype=np.int64)
 
     @property
     def start(self) -> int:
@@ -119,22 +156,27 @@ class Visits:
     @cached_property
     def previous(self) -> NDArray[np.int64]:
         """Node before each visit, K (START) for the first of a journey."""
-        previous = np.empty(len(self.node), dtype=np.int64)
-        previous[1:] = self.node[:-1]
+        previous = np.empty(len(self), dtype=np.int64)
+        previous[1:] = self.code[:-1]
         previous[self.first] = self.start
         return previous
 
     @cached_property
     def following(self) -> NDArray[np.int64]:
         """Node after each visit, or how the journey ended."""
-        following = np.empty(len(self.node), dtype=np.int64)
-        following[:-1] = self.node[1:]
+        following = np.empty(len(self), dtype=np.int64)
+        following[:-1] = self.code[1:]
+        following[self.last] = self.ends
+        return following
+
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """How each journey that has a visit ended."""
         outcome = self.journeys.outcome[self.journeys.lengths > 0]
-        following[self.last] = np.select(
+        return np.select(
             [outcome == CONVERTED, outcome == DROPPED, outcome == IN_PROGRESS],
             [self.conversion, self.dropoff, -1],
         )
-        return following
 
 
 def grain_name(by: By) -> str:
@@ -144,10 +186,10 @@ def grain_name(by: By) -> str:
 
 def check_grain(by: By, argument: str = "by") -> None:
     """Raise InvalidValue if `by` is no grain or pair of two grains."""
-    parts = by if isinstance(by, tuple) else (by,)
-    if len(parts) > 2 or len(set(parts)) != len(parts) or not parts:
+    pair = isinstance(by, tuple) and len(by) == 2 and by[0] != by[1]
+    if not isinstance(by, str) and not pair:
         raise InvalidValue.of(argument, _GRAIN_RULE, by)
-    for one in parts:
+    for one in (by,) if isinstance(by, str) else by:
         if one not in GRAINS:
             raise InvalidValue.of(argument, _GRAIN_RULE, one, choices=GRAINS)
 
@@ -165,10 +207,9 @@ def grain_codes(columns: Columns, by: By, argument: str = "by") -> Coded:
     UnknownName
         If the log has no such column.
     """
+    check_grain(by, argument)
     if isinstance(by, str):
         return _single(columns, by, argument)
-    if not isinstance(by, tuple) or len(by) != 2 or by[0] == by[1]:
-        raise InvalidValue.of(argument, _GRAIN_RULE, by)
     first, second = (_single(columns, one, argument) for one in by)
     key = first.codes.astype(np.int64) * len(second.names) + second.codes
     used, codes = distinct(key)
@@ -185,8 +226,6 @@ def _escaped(name: str) -> str:
 
 
 def _single(columns: Columns, by: str, argument: str) -> Coded:
-    if by not in GRAINS:
-        raise InvalidValue.of(argument, _GRAIN_RULE, by, choices=GRAINS)
     coded = columns.coded.get(by)
     if coded is None and not len(columns):
         return Coded(np.zeros(0, dtype=np.int8), ())  # an empty log lacks no column
@@ -205,17 +244,27 @@ def _single(columns: Columns, by: str, argument: str) -> Coded:
 
 
 def visit_rows(journeys: Journeys) -> NDArray[np.intp]:
-    """Return the rows that are visits: the goal or exit that ends a journey is none."""
-    is_visit = np.ones(len(journeys.columns), dtype=np.bool_)
-    is_visit[journeys.offsets[1:][journeys.absorbed] - 1] = False
-    return np.flatnonzero(is_visit)
+    """Return the rows that are visits."""
+    return np.flatnonzero(is_visit(journeys))
+
+
+def is_visit(journeys: Journeys) -> NDArray[np.bool_]:
+    """Return whether each row is a visit: the goal or exit that ends a journey is none."""
+    visit = np.ones(len(journeys.columns), dtype=np.bool_)
+    visit[journeys.offsets[1:][journeys.absorbed] - 1] = False
+    return visit
 
 
 def coded_visits(journeys: Journeys, nodes: Coded) -> Coded:
-    """Return the node of each visit, given that of each row; nodes without a visit are left out."""
+    """Return the node of each visit, given that of each row, in few bytes.
+
+    Nodes without a visit are left out.
+    """
     if journeys.absorbed.any():
-        nodes = nodes.take(visit_rows(journeys))
-    return nodes.compacted()
+        nodes = attrs.evolve(nodes, codes=nodes.codes[is_visit(journeys)])
+    nodes = nodes.compacted()
+    small = np.min_scalar_type(max(len(nodes.names), 1))
+    return Coded(seal(nodes.codes.astype(small, copy=False)), nodes.names)
 
 
 def first_visits(journeys: Journeys) -> NDArray[np.int64]:
@@ -241,8 +290,8 @@ def visits_of(journeys: Journeys, by: By = "touchpoint") -> Visits:
         What a node is.
     """
     if len(journeys.columns) > _SMALL:
-        return _visits(journeys, _nodes_of(journeys, by))
-    return journeys.memo.get(("visits", by), lambda: _visits(journeys, _nodes_of(journeys, by)))
+        return _visits(journeys, _nodes_of(journeys, by), by)
+    return journeys.memo.get(("visits", by), lambda: _visits(journeys, _nodes_of(journeys, by), by))
 
 
 def contacts_of(journeys: Journeys, by: By = "touchpoint") -> Visits:
@@ -257,9 +306,7 @@ def contacts_of(journeys: Journeys, by: By = "touchpoint") -> Visits:
         "with ends", lambda: attrs.evolve(journeys, absorbed=np.zeros_like(journeys.absorbed))
     )
     coded = _nodes_of(whole, by)
-    node = coded.codes.astype(np.int64)
-    state = np.full(len(node), MOVED, dtype=np.int8)
-    return Visits(names=coded.names, node=node, wait_us=None, state=state, journeys=whole)
+    return Visits(names=coded.names, code=coded.codes, journeys=whole, contacts=True)
 
 
 def missing_note(names: Sequence[str], visits: NDArray[np.integer], grain: str) -> tuple[str, ...]:
@@ -296,13 +343,9 @@ def missing_note_of_graph(graph: nx.DiGraph[str]) -> tuple[str, ...]:
 
 def _nodes_of(journeys: Journeys, by: By) -> Coded:
     """Return the node of each visit at a grain in few bytes; they are found once."""
-
-    def compute() -> Coded:
-        coded = coded_visits(journeys, grain_codes(journeys.columns, by))
-        small = np.min_scalar_type(max(len(coded.names), 1))
-        return Coded(seal(coded.codes.astype(small, copy=False)), coded.names)
-
-    return journeys.memo.get(("nodes", by), compute)
+    return journeys.memo.get(
+        ("nodes", by), lambda: coded_visits(journeys, grain_codes(journeys.columns, by))
+    )
 
 
 def visits_at(journeys: Journeys, nodes: Coded) -> Visits:
@@ -310,41 +353,27 @@ def visits_at(journeys: Journeys, nodes: Coded) -> Visits:
     return _visits(journeys, coded_visits(journeys, nodes))
 
 
-def _visits(journeys: Journeys, coded: Coded) -> Visits:
-    wait, state = journeys.memo.get("waits", lambda: _waits(journeys))
-    return Visits(
-        names=coded.names,
-        node=coded.codes.astype(np.int64),
-        wait_us=wait,
-        state=state,
-        journeys=journeys,
-    )
+def _visits(journeys: Journeys, coded: Coded, by: By | None = None) -> Visits:
+    return Visits(names=coded.names, code=coded.codes, journeys=journeys, by=by)
+
+
+def _waits_of(journeys: Journeys) -> tuple[NDArray[np.int64] | None, NDArray[np.int8]]:
+    return journeys.memo.get("waits", lambda: _waits(journeys))
 
 
 def _waits(journeys: Journeys) -> tuple[NDArray[np.int64] | None, NDArray[np.int8]]:
     """Return how long each visit lasted and how it ended, which do not depend on the grain."""
-    some = journeys.lengths > 0
-    last = last_visits(journeys)
-    outcome, absorbed = journeys.outcome[some], journeys.absorbed[some]
-    state = np.zeros(int(journeys.lengths.sum()), dtype=np.int8)
-    state[last] = np.select(
-        [outcome == IN_PROGRESS, (outcome == DROPPED) & ~absorbed], [OPEN, STAYED], default=MOVED
-    )
-    time = journeys.columns.time
+    time, ways = journeys.columns.time, (journeys.offsets, journeys.absorbed, journeys.outcome)
     if time is None:
-        return None, seal(state)
-    row = visit_rows(journeys)
-    here = time[row]
-    wait = np.empty(len(row), dtype=np.int64)
-    np.subtract(here[1:], here[:-1], out=wait[:-1])
-    ends = np.minimum(row[last] + 1, len(time) - 1)  # the goal or exit, where the journey has one
-    wait[last] = time[ends] - here[last]
-    wait[state == STAYED] = NEVER
-    until = journeys.log.observed_until_us
-    censored = state == OPEN
-    if until is not None:
-        # timestamps after the end of the observation are counted in the audit; they waited for
-        # nothing
-        wait[censored] = np.maximum(until - here[censored], 0)
-    wait[last[(outcome == CONVERTED) & ~absorbed]] = 0
+        none = np.zeros(len(journeys.columns), dtype=np.int64)
+        return None, seal(waits_of_visits(none, *ways, 0)[1])
+    wait, state = waits_of_visits(time, *ways, seen_until_us(journeys))
     return seal(wait), seal(state)
+
+
+def seen_until_us(journeys: Journeys) -> int:
+    """Return until when journeys with times were observed [µs]; what came later waited for nothing.
+
+    Timestamps after the end of the observation are counted in the audit.
+    """
+    return journeys.log.observed_until_us or 0

@@ -25,7 +25,7 @@ NEVER = int(np.iinfo(np.int64).max)
 class StepReason:
     """Why a row that matches a step does not reach it."""
 
-    REACHED, TOO_EARLY, EXCLUDED, WINDOW, STEP_WINDOW, NO_ENTRY, IMMATURE = range(7)
+    REACHED, TOO_EARLY, EXCLUDED, WINDOW, STEP_WINDOW, NO_ENTRY, IMMATURE, TOO_SOON = range(8)
 
 
 class Pattern(NamedTuple):
@@ -48,6 +48,9 @@ class Pattern(NamedTuple):
     strict, either, first
         Whether no other row may lie between two steps, rows of equal time count in either order,
         only the first row of the first step begins an attempt.
+    gaps, grace
+        Shortest time of each step after the one before (None: no such times); how much earlier than
+        that one it may be stamped. The compiled kernel knows neither.
     """
 
     matches: Bools
@@ -59,6 +62,8 @@ class Pattern(NamedTuple):
     strict: bool
     either: bool
     first: bool
+    gaps: Ints | None = None
+    grace: int = 0
 
     @property
     def n_steps(self) -> int:
@@ -152,6 +157,9 @@ def candidates_of(
         bounds = np.append(np.flatnonzero(new), len(row))
         group = np.cumsum(new) - 1
         begin, end = bounds[group], bounds[group + 1]
+    if pattern.grace:
+        begin = _stop(unit, timestamp, -pattern.grace - 1)
+        end = _stop(unit, timestamp, pattern.grace)
     return Candidates(
         row=row,
         unit=unit,
@@ -161,6 +169,15 @@ def candidates_of(
         of_step=positions[: pattern.n_steps],
         of_exclusion=positions[pattern.n_steps :],
     )
+
+
+def _stop(unit: Ints, time: Ints, shift: int) -> Ints:
+    """Return one past the last row of its unit that is at most `shift` later than each row."""
+    timestamps = np.unique(time)  # ranks: unit and timestamp in one number would not fit
+    base = unit * (len(timestamps) + 1)
+    clock = base + np.searchsorted(timestamps, time)
+    last = base + np.searchsorted(timestamps, time + shift, side="right") - 1
+    return np.searchsorted(clock, last, side="right")
 
 
 def _count_before(mask: Bools) -> Ints:
@@ -225,14 +242,22 @@ def _after(
     why = np.full(len(at), StepReason.TOO_EARLY, dtype=np.int8)
     if not len(before.at) or not len(at):
         return start, why
+    either, gap = pattern.either or pattern.grace > 0, 0
+    if pattern.gaps is not None:
+        gap = int(pattern.gaps[k])
     if pattern.strict:
         place = np.searchsorted(found.row[before.at], found.row[at] - 1)
         place = np.minimum(place, len(before.at) - 1)
         follows = found.row[before.at[place]] == found.row[at] - 1
     else:
-        place = rank_of(found, before.at)[found.end[at] if pattern.either else at] - 1
-        if pattern.either:  # a row does not follow itself
+        rank = rank_of(found, before.at)
+        place = rank[found.end[at] if either else at] - 1
+        if either:  # a row does not follow itself
             place -= (place >= 0) & (before.at[place] == at)
+        if gap:  # the latest that is long enough ago, else the one that is not
+            ago = rank[_stop(found.unit, found.time, -gap)[at]] - 1
+            enough = (ago >= 0) & (found.unit[before.at[ago]] == found.unit[at])
+            place = np.where(enough, ago, place)
         follows = place >= 0
     follows &= found.unit[before.at[place]] == found.unit[at]
     some = np.flatnonzero(follows)
@@ -240,6 +265,8 @@ def _after(
     previous, begun = before.at[place], before.start[place]
     verdict = np.full(len(some), StepReason.REACHED, dtype=np.int8)
     time = found.time[here]
+    if gap:
+        verdict[time - found.time[previous] < gap] = StepReason.TOO_SOON
     verdict[time - found.time[previous] > pattern.limits[k]] = StepReason.STEP_WINDOW
     verdict[time - found.time[begun] > pattern.within] = StepReason.WINDOW
     for (first, last), rows in zip(pattern.spans.tolist(), found.of_exclusion, strict=True):

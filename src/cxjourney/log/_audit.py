@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from cxjourney.log._interaction_log import InteractionLog
 
 _MANY_TIES = 0.01
+_WITHOUT_ROWS = (
+    "Statistics that add up hold counts of the interactions. Rows as they came in (left out, out "
+    "of order, without a zone), the first and the last timestamp, the future and odd times need "
+    "the rows: log.audit() of each part tells them."
+)
 
 
 def _counts(counts: Mapping[str, int]) -> FrozenMapping[int]:
@@ -44,7 +49,9 @@ class LogAudit(Result):
     observed_from, observed_until
         The observation window (UTC); None where not known.
     rows_received
-        Rows that came in when the log was built; of a wide table the dated steps.
+        Rows that came in when the log was built; of a wide table the dated steps. None in the audit
+        of statistics that add up, as are the other counts of rows as they came in, `first`, `last`
+        and `future`.
     dropped
         Reason to number of rows left out then; of a wide table also rows of the table without any
         step, which are no share of the interactions.
@@ -75,6 +82,12 @@ class LogAudit(Result):
     left_truncated
         Customers whose first interaction comes within `inactivity` of `observed_from`, so that
         earlier ones may be missing; None where either is not known.
+    without_account
+        Customers without an account; None where no customer has one.
+    identities
+        What each rule of `log.resolve_identities` did, and how often.
+    identities_known_at
+        The moment up to which links were known then; None where all of them counted.
     """
 
     title: ClassVar[str] = "Audit of the log"
@@ -83,26 +96,29 @@ class LogAudit(Result):
     customers: int
     touchpoints: int
     channels: int
-    first: datetime | None
-    last: datetime | None
+    first: datetime | None = None
+    last: datetime | None = None
     observed_from: datetime | None
     observed_until: datetime | None
-    rows_received: int
-    dropped: Mapping[str, int] = attrs.field(converter=_counts)
-    out_of_order: int
-    naive: int
-    tz: str
-    ambiguous: int
-    nonexistent: int
+    rows_received: int | None = None
+    dropped: Mapping[str, int] = attrs.field(converter=_counts, factory=dict)
+    out_of_order: int | None = None
+    naive: int | None = None
+    tz: str | None = None
+    ambiguous: int | None = None
+    nonexistent: int | None = None
     duplicates: int
     tied: int
     ordered: bool
     missing: Mapping[str, int] = attrs.field(converter=_counts)
-    future: int
+    future: int | None = None
     after_observed_until: int
     one_interaction_customers: int
     left_truncated: int | None
     odd: tuple[str, ...] = ()
+    without_account: int | None = None
+    identities: Mapping[str, int] = attrs.field(converter=_counts, factory=dict)
+    identities_known_at: datetime | None = None
 
     @property
     def ties(self) -> float:
@@ -111,17 +127,20 @@ class LogAudit(Result):
 
     def _table(self) -> Table:
         rows, received, dropped = self.rows, self.rows_received, self.dropped.items()
-        facts: list[tuple[str, int, float]] = [
-            ("rows received", received, np.nan),
-            *((f"  left out: {why}", n, _share_left_out(why, n, received)) for why, n in dropped),
-            ("  out of order", self.out_of_order, _share(self.out_of_order, received)),
-            (f"  without a zone, read in {self.tz}", self.naive, _share(self.naive, received)),
-        ]
-        if self.ambiguous or self.nonexistent:
-            facts += [
-                ("    shown twice by the clock", self.ambiguous, _share(self.ambiguous, received)),
-                ("    skipped by the clock", self.nonexistent, _share(self.nonexistent, received)),
+        facts: list[tuple[str, int | None, float]] = []
+        if received is not None:
+            facts = [
+                ("rows received", received, np.nan),
+                *((f"  left out: {x}", n, _share_left_out(x, n, received)) for x, n in dropped),
+                ("  out of order", self.out_of_order, _share(self.out_of_order, received)),
+                (f"  without a zone, read in {self.tz}", self.naive, _share(self.naive, received)),
             ]
+            if self.ambiguous or self.nonexistent:
+                twice, skipped = self.ambiguous, self.nonexistent
+                facts += [
+                    ("    shown twice by the clock", twice, _share(twice, received)),
+                    ("    skipped by the clock", skipped, _share(skipped, received)),
+                ]
         facts += [
             ("interactions", rows, np.nan),
             ("  duplicates", self.duplicates, _share(self.duplicates, rows)),
@@ -143,20 +162,33 @@ class LogAudit(Result):
         if self.left_truncated is not None:
             share = _share(self.left_truncated, self.customers)
             facts.append(("  left-truncated", self.left_truncated, share))
+        if self.without_account is not None:
+            share = _share(self.without_account, self.customers)
+            facts.append(("  without an account", self.without_account, share))
+        facts += [(f"identities: {rule}", n, np.nan) for rule, n in self.identities.items()]
         facts += [("touchpoints", self.touchpoints, np.nan), ("channels", self.channels, np.nan)]
-        names, counts, shares = zip(*facts, strict=True)
+        known = [fact for fact in facts if fact[1] is not None]
+        names, counts, shares = zip(*known, strict=True)
         return Table(
             {"what": names, "count": np.array(counts), "share": np.array(shares)},
-            formats={"share": "percent"},
+            formats={"share": "percent", "what": "sentence"},
         )
 
     def _notes(self) -> tuple[str, ...]:
-        if self.first is None or self.last is None:
+        if not self.rows:
             return ("The log has no interactions.",)
-        notes = [*self.odd, f"The timestamps run from {_shown(self.first)} to {_shown(self.last)}."]
+        notes = [*self.odd]
+        if self.first is None or self.last is None:
+            notes.append(_WITHOUT_ROWS)
+        else:
+            notes.append(f"The timestamps run from {_shown(self.first)} to {_shown(self.last)}.")
         since = "" if self.observed_from is None else f"from {_shown(self.observed_from)} "
         if self.observed_until is not None:
             notes.append(f"The log was observed {since}until {_shown(self.observed_until)}.")
+        if self.identities:
+            known = self.identities_known_at
+            which = "all links" if known is None else f"links recorded by {_shown(known)}"
+            notes.append(f"Ids were resolved by {which}.")
         if self.ties > _MANY_TIES and not self.ordered:
             notes.append(
                 f"{100 * self.ties:.1f}% of the interactions have the customer and the timestamp "
@@ -233,6 +265,11 @@ def audit(
         one_interaction_customers=int(np.count_nonzero(np.diff(columns.offsets) == 1)),
         odd=odd_times(columns.time, until, present),
         left_truncated=_count_left_truncated(log, inactivity),
+        without_account=None
+        if log.account is None
+        else int(np.count_nonzero(log.account.codes < 0)),
+        identities=intake.identities,
+        identities_known_at=None if intake.known_at_us is None else moment(intake.known_at_us),
     )
 
 
@@ -257,8 +294,8 @@ def _count_left_truncated(log: InteractionLog, inactivity: timedelta | str | Non
     return int(np.count_nonzero(first - log.observed_from_us < duration_us(limit)))
 
 
-def _share(count: int, total: int) -> float:
-    return count / total if total else np.nan
+def _share(count: int | None, total: int) -> float:
+    return count / total if total and count is not None else np.nan
 
 
 def _share_left_out(why: str, count: int, received: int) -> float:

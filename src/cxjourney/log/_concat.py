@@ -193,13 +193,15 @@ def _joined(cls: type[L], parts: Sequence[L]) -> tuple[L, NDArray[np.int64]]:
     columns, ids, order, out_of_order = sort_columns(
         Coded(_joined_codes(numbers, [p.columns.customer for p in parts]), names),
         np.concatenate([times_of(part, "concat()") for part in parts]),
-        seq=_filled([p.columns.seq for p in parts], lengths, np.int64(NO_SEQ)),
-        coded=_stacked([p.columns.coded for p in parts], lengths),
+        seq=stacked_numbers([p.columns.seq for p in parts], lengths, np.int64(NO_SEQ)),
+        coded=stacked([p.columns.coded for p in parts], lengths),
         numeric={
-            name: _filled([p.columns.numeric.get(name) for p in parts], lengths, np.float64(np.nan))
+            name: stacked_numbers(
+                [p.columns.numeric.get(name) for p in parts], lengths, np.float64(np.nan)
+            )
             for name in _united(p.columns.numeric for p in parts)
         },
-        attributes=_stacked([p.columns.attributes for p in parts], lengths),
+        attributes=stacked([p.columns.attributes for p in parts], lengths),
     )
     account = [{} if p.account is None else {"account": p.account} for p in parts]
     scale = _scale(parts)
@@ -233,7 +235,7 @@ def _joined_codes(
     ).astype(np.int64)
 
 
-def _filled(
+def stacked_numbers(
     columns: Sequence[NDArray[Any] | None], lengths: Sequence[int], missing: np.generic
 ) -> Any:
     """Return columns one below the other, a missing one as missing values; None if all are."""
@@ -251,7 +253,7 @@ def _united(mappings: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(itertools.chain.from_iterable(mappings)))
 
 
-def _stacked(parts: Sequence[Mapping[str, Coded]], lengths: Sequence[int]) -> dict[str, Coded]:
+def stacked(parts: Sequence[Mapping[str, Coded]], lengths: Sequence[int]) -> dict[str, Coded]:
     """Return coded columns one below the other; names keep their order where they are sorted."""
     found = {}
     for name in _united(parts):
@@ -275,10 +277,10 @@ def _of_customers(
 ) -> dict[str, Coded]:
     """Return what is known of each customer, refusing what two logs say differently."""
     customer = np.concatenate(numbers)
-    stacked = _stacked(parts, [len(of) for of in numbers])
+    columns = stacked(parts, [len(of) for of in numbers])
     return {
         name: per_customer(coded, customer, n, f"{name!r} in the logs")
-        for name, coded in stacked.items()
+        for name, coded in columns.items()
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -12,10 +12,22 @@ from cxjourney.exceptions import MissingDependency, TimesRequired
 from cxjourney.log._ingest import NO_SEQ
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from cxjourney.log._interaction_log import InteractionLog
 
 
-def to_frame(log: InteractionLog, backend: str | None = None) -> Any:
+_PM4PY = {
+    "customer": "case:concept:name",
+    "touchpoint": "concept:name",
+    "timestamp": "time:timestamp",
+    "owner": "org:resource",
+}
+
+
+def to_frame(
+    log: InteractionLog, backend: str | None = None, *, shape: Literal["pm4py"] | None = None
+) -> Any:
     """Return the log as a data frame with one row an interaction.
 
     The type depends on what is installed, hence Any. Timestamps are aware, in UTC.
@@ -24,20 +36,23 @@ def to_frame(log: InteractionLog, backend: str | None = None) -> Any:
     ----------
     backend
         "pandas", "polars" or "pyarrow"; None takes the input's, else pandas or polars.
+    shape
+        "pm4py" names the columns as pm4py expects them, a customer being a case; None keeps the
+        names of the log. `journeys.to_frame` has further shapes.
 
     Raises
     ------
+    InvalidValue
+        If there is no such shape or library.
     MissingDependency
         If no data-frame library is installed.
     TimesRequired
         If the log was made of aggregated paths.
     """
-    import narwhals as nw
-
     columns = log.columns
     if columns.time is None:
         raise TimesRequired("to_frame() needs times; aggregated paths have none")
-    name = _backend(backend or log.backend)
+    name = backend_of(backend or log.backend)
     ids = np.array([*log.customer_ids, None], dtype=object)
     data: dict[str, Any] = {
         "customer": ids[columns.customer].tolist(),
@@ -62,12 +77,24 @@ def to_frame(log: InteractionLog, backend: str | None = None) -> Any:
         accounts = [*(getattr(a, "id", a) for a in log.account.names), None]
         data["account"] = [accounts[c] for c in log.account.codes[columns.customer].tolist()]
     data |= {name: coded.values() for name, coded in columns.attributes.items()}
-    frame = nw.from_dict(data, backend=name)  # type: ignore[arg-type]  # checked by _backend
-    aware = nw.col("timestamp").dt.replace_time_zone("UTC")
-    return frame.with_columns(aware).to_native()
+    if shape is None:
+        return framed(data, name, ("timestamp",))
+    check_choice(shape, "shape", ("pm4py",))
+    data = {_PM4PY.get(role, role): values for role, values in data.items()}
+    return framed(data, name, ("time:timestamp",))
 
 
-def _backend(wanted: str | None) -> str:
+def framed(data: Mapping[str, Any], backend: str, moments: Iterable[str] = ()) -> Any:
+    """Return columns as a frame of a library that `backend_of` gave; `moments` are aware, UTC."""
+    import narwhals as nw
+
+    frame = nw.from_dict(dict(data), backend=backend)  # type: ignore[arg-type]  # checked before
+    aware = [nw.col(name).dt.replace_time_zone("UTC") for name in moments]
+    return frame.with_columns(*aware).to_native()
+
+
+def backend_of(wanted: str | None) -> str:
+    """Return the data-frame library that was asked for, else one that is installed."""
     if wanted is not None:
         check_choice(wanted, "backend", ("pandas", "polars", "pyarrow"))
         require(wanted, extra="test", caller="to_frame()")

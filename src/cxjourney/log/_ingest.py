@@ -75,6 +75,10 @@ class Intake:
         Naive timestamps in an hour that a clock change repeats or skips.
     out_of_order
         Rows that stood before an earlier row of the same customer.
+    identities
+        What each rule of `resolve_identities` did, and how often; empty where it was not asked.
+    known_at_us
+        The moment of knowledge then [µs]; None where all links counted.
     """
 
     rows: int = 0
@@ -84,6 +88,8 @@ class Intake:
     ambiguous: int = 0
     nonexistent: int = 0
     out_of_order: int = 0
+    identities: Mapping[str, int] = attrs.field(factory=dict)
+    known_at_us: int | None = None
 
 
 def log_of_columns(

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import attrs
 
 from cxjourney._support.memo import Memo
-from cxjourney._support.strings import canonical
 from cxjourney._support.words import counted
-from cxjourney.exceptions import UnknownName
-from cxjourney.log import _objects, _prepare
+from cxjourney.log import _identities, _objects, _plain, _prepare, _sessions, _xes
 from cxjourney.log._audit import audit as audit_log
 from cxjourney.log._columns import Coded, Columns
 from cxjourney.log._concat import concat as concat_logs
 from cxjourney.log._frames import to_frame as log_frame
 from cxjourney.log._ingest import Intake, log_of_columns, moment
-from cxjourney.log._objects import Catalogue, customer_object, log_of_interactions
+from cxjourney.log._objects import Catalogue, log_of_interactions
 from cxjourney.log._reading import Reading, check_no_column, column_names, columns_of
 from cxjourney.metrics import Scale
 from cxjourney.privacy import forgetting
@@ -26,7 +24,7 @@ from cxjourney.privacy import forgetting
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from cxjourney.domain import Customer, Interaction, JourneyBlueprint, Touchpoint
+    from cxjourney.domain import Interaction, JourneyBlueprint, Touchpoint
     from cxjourney.journeys import InactivitySuggestion, Journeys, TransitionGaps
     from cxjourney.privacy import PseudonymKey
 
@@ -272,6 +270,20 @@ class InteractionLog:
 
     concat = classmethod(concat_logs)
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return the log whose `to_dict` is `data`.
+
+        Raises
+        ------
+        InvalidValue
+            If the dictionary is of another type or schema, or a column breaks its rule: lengths,
+            order, codes and names are checked.
+        OutOfScale
+            If a score or an expectation is off the scale.
+        """
+        return _plain.log_of_dict(cls, data)
+
     # ------------------------------------------------------------------ looking at it
 
     def __len__(self) -> int:
@@ -363,44 +375,12 @@ class InteractionLog:
         """Since when the log was observed (UTC); None where not given."""
         return None if self.observed_from_us is None else moment(self.observed_from_us)
 
-    @cached_property
-    def _number_of(self) -> dict[str, int]:
-        return {customer: number for number, customer in enumerate(self.customer_ids)}
-
-    def customer_number(self, customer: str) -> int:
-        """Return the number under which the columns know a customer.
-
-        Raises
-        ------
-        UnknownName
-            If the log has no such customer. Other ids are not named: they stay out of messages.
-        """
-        if self.key_id is not None:
-            if customer in self._number_of:
-                return self._number_of[customer]
-            raise UnknownName(
-                "the customer is not in the log, where ids are pseudonyms of key "
-                f"{self.key_id}: key.pseudonym(id) gives that of an id"
-            )
-        known = self._number_of  # typed customers keep any id that they were given
-        number = known.get(str(customer), known.get(canonical(str(customer)) or ""))
-        if number is None:
-            raise UnknownName(f"customer {customer!r} is not in the log", name=str(customer))
-        return number
-
-    def customer(self, customer: str) -> Customer:
-        """Return a customer as a typed object, attributes and account included.
-
-        Raises
-        ------
-        UnknownName
-            If the log has no such customer.
-        """
-        number = self.customer_number(customer)
-        return customer_object(number, self.customer_ids, self.account, self.customer_attributes)
-
+    customer_number = _objects.customer_number
+    customer = _objects.customer
     interactions = _objects.interactions
     to_frame = log_frame
+    to_xes = _xes.to_xes
+    to_dict = _plain.to_dict
 
     def attribute(self, name: str) -> Coded:
         """Return an attribute of customers or interactions, one value a row.
@@ -428,6 +408,8 @@ class InteractionLog:
         touchpoints: Iterable[str | Touchpoint] | None = None,
         blueprint: JourneyBlueprint | None = None,
         carry_channels: timedelta | str | None = None,
+        unit: Literal["customer", "account"] = "customer",
+        roles: str | None = None,
     ) -> Journeys:
         """Cut the log into journeys with an outcome.
 
@@ -462,6 +444,14 @@ class InteractionLog:
         carry_channels
             Where a channel is known at some interactions only, such as landings, the next ones take
             it over while silences are shorter than this; web sessions have 30 minutes.
+        unit
+            Whose journeys these are. With "account" all members of an account make them together,
+            and the account is the customer of every result and its unit of variance; customers
+            without an account stay by themselves, which `Journeys` prints. The journeys have the
+            attribute "members", how many took part, and interactions "original_customer".
+        roles
+            With `unit="account"`, the attribute of customers or interactions that says who is who;
+            the journeys then have the attribute "roles", such as "buyer + finance".
 
         Returns
         -------
@@ -471,7 +461,7 @@ class InteractionLog:
         ------
         UnknownName
             If a goal or exit touchpoint is not in the log, nor among `touchpoints` or the steps of
-            `blueprint`.
+            `blueprint`, or the log has no accounts or no attribute `roles`.
         InvalidValue
             If `inactivity` or `carry_channels` is no positive length of time, a touchpoint is both
             goal and exit, or `gaps` is given where the log has a `journey` column.
@@ -504,6 +494,8 @@ class InteractionLog:
             touchpoints=touchpoints,
             blueprint=blueprint,
             carry_channels=carry_channels,
+            unit=unit,
+            roles=roles,
         )
 
     def suggest_inactivity(
@@ -583,12 +575,15 @@ class InteractionLog:
 
     audit = audit_log
     filter = _prepare.filter
+    sample = _prepare.sample
     between = _prepare.between
     rename = _prepare.rename
     collapse_repeats = _prepare.collapse_repeats
     drop_duplicates = _prepare.drop_duplicates
-    sessions = _prepare.sessions
+    sessions = _sessions.sessions
+    paired = _sessions.paired
     with_attribute = _prepare.with_attribute
+    resolve_identities = _identities.resolve_identities
 
 
 _OF_JOURNEYS = {

@@ -19,7 +19,7 @@ from cxjourney.domain import (
     Stage,
     Touchpoint,
 )
-from cxjourney.exceptions import InvalidData, InvalidValue, TimesRequired
+from cxjourney.exceptions import InvalidData, InvalidValue, TimesRequired, UnknownName
 from cxjourney.log._columns import Coded, Columns
 from cxjourney.log._encode import narrow
 from cxjourney.log._ingest import (
@@ -241,6 +241,43 @@ def interactions(log: InteractionLog, customer: str | None = None) -> Iterator[I
         customer_object(n, log.customer_ids, log.account, log.customer_attributes) for n in numbers
     ]
     return interaction_objects(columns, customers, log.catalogue, log.currency)
+
+
+def customer_number(log: InteractionLog, customer: str) -> int:
+    """Return the number under which the columns know a customer.
+
+    Raises
+    ------
+    UnknownName
+        If the log has no such customer. Other ids are not named: they stay out of messages.
+    """
+    known = log.memo.get(
+        "numbers of customers", lambda: {one: n for n, one in enumerate(log.customer_ids)}
+    )
+    if log.key_id is not None:
+        if customer in known:
+            return known[customer]
+        raise UnknownName(
+            "the customer is not in the log, where ids are pseudonyms of key "
+            f"{log.key_id}: key.pseudonym(id) gives that of an id"
+        )
+    # typed customers keep any id that they were given
+    number = known.get(str(customer), known.get(canonical(str(customer)) or ""))
+    if number is None:
+        raise UnknownName(f"customer {customer!r} is not in the log", name=str(customer))
+    return number
+
+
+def customer(log: InteractionLog, customer: str) -> Customer:
+    """Return a customer as a typed object, attributes and account included.
+
+    Raises
+    ------
+    UnknownName
+        If the log has no such customer.
+    """
+    number = log.customer_number(customer)
+    return customer_object(number, log.customer_ids, log.account, log.customer_attributes)
 
 
 def customer_object(

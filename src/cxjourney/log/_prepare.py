@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sized
+from hashlib import md5
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import numpy as np
 
 from cxjourney._support.validation import (
+    check_count,
     check_duration,
     check_flag,
     check_mapping,
     check_name,
+    check_names,
     duration_us,
 )
 from cxjourney._time.timestamps import utc_us
@@ -28,7 +31,7 @@ from cxjourney.log._encode import narrow
 from cxjourney.log._ingest import values_of_customers
 from cxjourney.log._pseudonyms import ids_as_in, refuse_strangers
 from cxjourney.log._reading import column_names
-from cxjourney.log._ties import duplicate_rows, same_as_before
+from cxjourney.log._ties import duplicate_rows, repeated_rows, same_as_before
 from cxjourney.privacy import forgetting
 
 if TYPE_CHECKING:
@@ -110,10 +113,10 @@ def filter(  # noqa: A001 - the method of this name
     named = {"touchpoint": touchpoints, "channel": channels, "stage": stages, "owner": owners}
     for role, names in named.items():
         if names is not None:
-            keep &= _has_value(_column(columns, role), _listed(names, f"{role}s"), role)
+            keep &= has_value(_column(columns, role), _listed(names, f"{role}s"), role)
     for name, values in check_mapping({} if where is None else where, "where").items():
         several = isinstance(values, Collection) and not isinstance(values, str)
-        keep &= _has_value(
+        keep &= has_value(
             log.attribute(name),
             values if several else [values],
             f"value of {name!r}",
@@ -124,6 +127,55 @@ def filter(  # noqa: A001 - the method of this name
             raise InvalidValue.of("rows", f"hold {len(log):,} truth values", mask.shape)
         keep &= mask
     return with_rows(log, ~keep if invert else keep)
+
+
+def sample(log: InteractionLog, customers: int, *, seed: int = 0) -> InteractionLog:
+    """Return the log of some customers, drawn by a hash of their ids, with all they did.
+
+    Parameters
+    ----------
+    customers
+        How many; all of them where there are no more.
+    seed
+        Number of the draw, from 0.
+
+    Returns
+    -------
+    InteractionLog
+        The observation window stays.
+
+    Raises
+    ------
+    InvalidValue
+        If `customers` is no whole number from 1, or `seed` none from 0.
+
+    Notes
+    -----
+    Those are taken whose `md5(f"{seed}:{id}")` is smallest. So a customer is drawn or not whoever
+    else is in the log and in whatever order; a smaller sample is part of a larger one; and an
+    engine that has the rows draws the same ones. The draw has nothing to do with the 64 buckets
+    of the variance, which stay filled: intervals are those of as many customers as were drawn, and
+    say how far a figure may lie from that of all customers from whom such a log comes.
+
+    Examples
+    --------
+    >>> import cxjourney as cx
+    >>> log = cx.datasets.sample(seed=1, customers=300).log
+    >>> few = log.sample(100)
+    >>> few.n_customers, few.observed_until == log.observed_until
+    (100, True)
+    >>> set(few.sample(10).customer_ids) == set(log.sample(10).customer_ids)
+    True
+    """
+    n = check_count(customers, "customers")
+    head = f"{check_count(seed, 'seed', least=0)}:"
+    if n >= log.n_customers:
+        return log
+    ids = log.customer_ids
+    digests = [md5(f"{head}{one}".encode(), usedforsecurity=False).digest() for one in ids]
+    chosen = np.zeros(log.n_customers, dtype=np.bool_)
+    chosen[sorted(range(len(digests)), key=digests.__getitem__)[:n]] = True
+    return with_rows(log, chosen[log.columns.customer])
 
 
 def between(
@@ -160,7 +212,8 @@ def between(
     -----
     Journeys that run across `end` are in progress, and first contacts soon after `start` are
     marked left-truncated, although the whole log may know better. To choose customers by when
-    they came and keep all that they did, use `filter`.
+    they came and keep all that they did, use `filter`; to choose journeys by when they began,
+    cut none off at `start` but leave them out with `Journeys.where`.
     """
     time = times_of(log, "between()")
     zone = log.intake.tz if tz is None else tz
@@ -285,7 +338,7 @@ def collapse_repeats(
             repeat &= same_as_before(columns.coded[role].codes)
     if touchpoints is not None:
         coded = columns.coded["touchpoint"]
-        repeat &= _has_value(coded, _listed(touchpoints, "touchpoints"), "touchpoint")
+        repeat &= has_value(coded, _listed(touchpoints, "touchpoints"), "touchpoint")
     if within is not None:
         limit = duration_us(check_duration(within, "within"))
         time = times_of(log, "collapse_repeats(within=)")
@@ -293,66 +346,59 @@ def collapse_repeats(
     return with_rows(log, ~repeat)
 
 
-def drop_duplicates(log: InteractionLog) -> InteractionLog:
+def drop_duplicates(
+    log: InteractionLog,
+    *,
+    key: str | Iterable[str] | None = None,
+    within: timedelta | str | None = None,
+) -> InteractionLog:
     """Return the log with each interaction once: of equal ones the first stays.
-
-    Interactions are equal if customer, time and all other columns are; `seq` does not count,
-    since numbering duplicates does not make them two contacts. `log.audit()` counts them.
-
-    Returns
-    -------
-    InteractionLog
-    """
-    return with_rows(log, ~duplicate_rows(log.columns))
-
-
-def sessions(log: InteractionLog, *, gap: timedelta | str) -> InteractionLog:
-    """Return the log cut into sessions: its journey ids are those of the sessions.
 
     Parameters
     ----------
-    gap
-        A silence of at least this begins a new session. Web analytics uses 30 minutes; the valleys
-        of `log.suggest_inactivity()` say what fits these data, and `TransitionGaps` cuts journeys
-        by the gaps of each transition.
+    key
+        Columns or attributes, such as the id that a tracker gives each event: interactions of a
+        customer that are equal in all of these are equal, whatever else they say. One without a
+        value has no equal. None: all columns count, but `seq`, since numbering duplicates does not
+        make them two contacts; `log.audit()` counts these.
+    within
+        Interactions are equal only if one follows an equal one in at most this time, as where a
+        request was sent twice. None: at the same time, or with `key` at any time.
 
     Returns
     -------
     InteractionLog
-        `journey` counts the sessions of each customer from "1"; earlier journey ids are gone.
 
     Raises
     ------
+    UnknownName
+        If the log has no such column.
     InvalidValue
-        If `gap` is no positive length of time.
+        If `within` is no positive length of time.
     TimesRequired
-        If the log was made of aggregated paths.
+        If `within` is given and the log was made of aggregated paths.
 
     Examples
     --------
-    >>> from datetime import timedelta
     >>> from cxjourney import InteractionLog
     >>> log = InteractionLog.from_frame(
     ...     {
-    ...         "who": ["a", "a", "a"],
-    ...         "when": ["2026-01-01 10:00", "2026-01-01 10:29", "2026-01-01 10:59"],
-    ...         "what": ["web", "web", "web"],
+    ...         "who": ["a", "a", "a"], "what": ["buy", "buy", "buy"], "id": ["1", "1", "2"],
+    ...         "when": ["2026-01-01 10:00:00", "2026-01-01 10:00:02", "2026-01-01 10:00:03"],
     ...     },
-    ...     customer="who", timestamp="when", touchpoint="what",
+    ...     customer="who", timestamp="when", touchpoint="what", attributes=["id"],
     ... )
-    >>> [i.journey for i in log.sessions(gap=timedelta(minutes=30)).interactions()]
-    ['1', '1', '2']
+    >>> len(log.drop_duplicates(key="id")), len(log.drop_duplicates()), len(log)
+    (2, 3, 3)
     """
-    limit = duration_us(check_duration(gap, "gap"))
-    time = times_of(log, "sessions()")
-    customer = log.columns.customer
-    same = same_as_before(customer)
-    begins = ~same | (np.diff(time, prepend=time[:1]) >= limit)
-    running: NDArray[np.int64] = np.cumsum(begins)
-    number = running - running[log.columns.offsets[customer]] if len(log) else running
-    names = tuple(str(k) for k in range(1, int(number.max(initial=-1)) + 2))
-    coded = {**log.columns.coded, "journey": Coded(narrow(number, len(names)), names)}
-    return attrs.evolve(log, columns=attrs.evolve(log.columns, coded=coded))
+    if key is None and within is None:
+        return with_rows(log, ~duplicate_rows(log.columns))
+    limit, time = None, None
+    if within is not None:
+        limit = duration_us(check_duration(within, "within"))
+        time = times_of(log, "drop_duplicates(within=)")
+    keys = None if key is None else [log.attribute(name) for name in check_names(key, "key")]
+    return with_rows(log, ~repeated_rows(log.columns, keys, time, limit))
 
 
 def channels_carried(log: InteractionLog, within: timedelta | str) -> InteractionLog:
@@ -412,7 +458,7 @@ def _listed(values: str | Iterable[str], name: str) -> list[str]:
     return [values] if isinstance(values, str) else list(values)
 
 
-def _has_value(coded: Coded, wanted: Iterable[Value], kind: str) -> NDArray[np.bool_]:
+def has_value(coded: Coded, wanted: Iterable[Value], kind: str) -> NDArray[np.bool_]:
     """Return the rows whose value is one of `wanted`; 1, True and 1.0 are three values."""
     place = {(type(name), name): i for i, name in enumerate(coded.names)}
     chosen = np.zeros(len(coded.names) + 1, dtype=np.bool_)

@@ -54,6 +54,39 @@ def duplicate_rows(columns: Columns) -> NDArray[np.bool_]:
     return duplicate
 
 
+def repeated_rows(
+    columns: Columns,
+    keys: list[Coded] | None,
+    time: NDArray[np.int64] | None,
+    within_us: int | None,
+) -> NDArray[np.bool_]:
+    """Return the rows of a customer that equal an earlier one in `keys`, or in all columns.
+
+    With `within_us` only those that follow the last equal one in at most this time.
+    """
+    known = np.ones(len(columns), dtype=np.bool_)
+    values: list[NDArray[Any]] = []
+    if keys is None:
+        values += [c.codes for c in (*columns.coded.values(), *columns.attributes.values())]
+        for numbers in columns.numeric.values():
+            values += [np.isnan(numbers), np.nan_to_num(numbers)]
+    else:
+        values += [one.codes for one in keys]
+        for one in keys:
+            known &= one.codes >= 0
+    values.append(columns.customer)
+    order = np.lexsort(values)  # stable: equal rows stay in order of time
+    again = known[order].copy()
+    again[:1] = False
+    for column in values:
+        again &= same_as_before(column[order])
+    if time is not None and within_us is not None:
+        again &= np.diff(time[order], prepend=time[order][:1]) <= within_us
+    repeated = np.zeros(len(columns), dtype=np.bool_)
+    repeated[order[again]] = True
+    return repeated
+
+
 def equal_rows(columns: Columns) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Return tied rows, equal ones side by side, and which of them equal the one before."""
     tied = tied_rows(columns)

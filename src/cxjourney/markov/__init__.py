@@ -16,6 +16,8 @@ from cxjourney.markov._counterfactual import removed as removed
 from cxjourney.markov._counterfactual import rerouted as rerouted
 from cxjourney.markov._solver import solved_without_buckets as solved_without_buckets
 from cxjourney.markov._stacked import StackedChains as StackedChains
+from cxjourney.markov._transitions import chain_columns as chain_columns
+from cxjourney.markov._transitions import check_kind as check_kind
 from cxjourney.markov._transitions import unfollowed as unfollowed
 
 __all__ = ["AbsorbingChain"]

@@ -30,9 +30,11 @@ def read(graph: nx.DiGraph[str], *, trapped: str) -> dict[str, Any]:
     """Return the fields of the chain of a graph; see `AbsorbingChain.from_graph`."""
     check_choice(trapped, "trapped", ("error", "censored"))
     check_graph(graph)
-    _check_kind(graph)
+    facts = graph.graph
+    if facts.get("drawing", False):
+        raise NotAFlow("the graph was filtered for drawing; compute on the whole graph")
+    check_kind(absorbing=facts.get("absorbing", True), determined=facts.get("determined", True))
     names = tuple(n for n in graph if n not in {START, CONVERSION, DROPOFF})
-    size = len(names)
     code = {name: i for i, name in enumerate((*names, START, CONVERSION, DROPOFF))}
     rows = [
         (code[u], code[v], data)
@@ -51,9 +53,40 @@ def read(graph: nx.DiGraph[str], *, trapped: str) -> dict[str, Any]:
         np.array([graph.nodes[n].get(key, 0) for n in names], dtype=np.float64)
         for key in ("visits", "censored")
     )
-    ending = sums(source, probability, size + 1)
-    _check_rows(names, ending, visits - censored)
     starts = graph.nodes[START].get("visits", 0) if START in graph else 0
+    return chain_columns(
+        names,
+        source=source,
+        target=target,
+        probability=probability,
+        at_risk=np.append(visits - censored, float(starts)),
+        mean=mean,
+        square=square,
+        unfollowed=unfollowed(graph, names),
+        trapped=trapped,
+    )
+
+
+def chain_columns(
+    names: tuple[str, ...],
+    *,
+    source: NDArray[np.int64],
+    target: NDArray[np.int64],
+    probability: NDArray[np.float64],
+    at_risk: NDArray[np.float64],
+    mean: NDArray[np.float64] | None = None,
+    square: NDArray[np.float64] | None = None,
+    unfollowed: NDArray[np.float64] | None = None,
+    trapped: str = "censored",
+) -> dict[str, Any]:
+    """Return the fields of the chain of transitions that are possible, with times or without.
+
+    Journeys that come where nothing is known of their end, or where none can end, are censored.
+    """
+    size, unknown = len(names), np.full(len(source), np.nan)
+    mean, square = (unknown if times is None else times for times in (mean, square))
+    ending = sums(source, probability, size + 1)
+    _check_rows(names, ending, at_risk[:-1])
     silent = np.flatnonzero(ending[:size] == 0)
     nowhere = np.full(silent.size, size + 3)
     closed = trapped_among(
@@ -73,8 +106,8 @@ def read(graph: nx.DiGraph[str], *, trapped: str) -> dict[str, Any]:
         "source": np.concatenate([source[~stays], lost]),
         "target": np.concatenate([target[~stays], np.full(lost.size, size + 3)]),
         "probability": np.concatenate([probability[~stays], nothing + 1]),
-        "at_risk": np.append(visits - censored, float(starts)),
-        "unfollowed": unfollowed(graph, names),
+        "at_risk": at_risk,
+        "unfollowed": np.zeros(size) if unfollowed is None else unfollowed,
         "dwell_mean_s": np.concatenate([mean[~stays], nothing]),
         "dwell_square_s": np.concatenate([square[~stays], nothing]),
     }
@@ -109,16 +142,14 @@ def unfollowed(graph: nx.DiGraph[str], names: Sequence[str]) -> NDArray[np.float
     return lost
 
 
-def _check_kind(graph: nx.DiGraph[str]) -> None:
-    facts = graph.graph
-    if facts.get("drawing", False):
-        raise NotAFlow("the graph was filtered for drawing; compute on the whole graph")
-    if not facts.get("absorbing", True):
+def check_kind(*, absorbing: bool, determined: bool) -> None:
+    """Raise where the goal of journeys ends none, or where none can be dropped."""
+    if not absorbing:
         raise NotAbsorbing(
             'the graph was built with after_goal="keep", so that its goal ends nothing; build it '
             'with after_goal="new_journey" or "discard"'
         )
-    if not facts.get("determined", True):
+    if not determined:
         raise OutcomeUndetermined(
             "no journey of the graph can be dropped, so that all that ended have converted; give "
             "goal= and inactivity= to journeys(…) (log.suggest_inactivity() shows what limits "

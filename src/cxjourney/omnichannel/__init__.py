@@ -7,6 +7,7 @@ from cxjourney.omnichannel._channel_entropy import ChannelEntropy, channel_entro
 from cxjourney.omnichannel._consistency import Consistency, consistency
 from cxjourney.omnichannel._continuity import Continuity, continuity
 from cxjourney.omnichannel._cross_channel_cost import CrossChannelCost, cross_channel_cost
+from cxjourney.omnichannel._handoff_counts import HandoffCounts as HandoffCounts
 from cxjourney.omnichannel._handoff_loss import HandoffLoss, handoff_loss
 from cxjourney.omnichannel._mutual_information import MutualInformation, mutual_information
 from cxjourney.omnichannel._switching import Switching, switching

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, overload
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._stats.buckets import BucketFigures, resting_on, student_interval
 from cxjourney._stats.intervals import garwood
 from cxjourney._stats.normal_pooling import shrunken_effects, spread_of
@@ -16,18 +17,21 @@ from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
+from cxjourney.graph import JourneyGraph
 from cxjourney.journeys import (
     BySegment,
     JourneyStatistics,
     SegmentBy,
     by_segment,
-    check_counted,
     check_journeys,
+    check_source,
 )
 from cxjourney.omnichannel._channel_transitions import SLOW_MISSING, ChannelBy, progress_note
 from cxjourney.omnichannel._transitions import transitions_counted
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from cxjourney.journeys import Journeys
 
 _WORTH_SHOWING = 5.0  # expected switches from which their absence is worth a row
@@ -53,6 +57,9 @@ class Affinity(Result):
         | `shrunken` | the lift drawn towards that of all switches; the order goes by it |
         | `residual` | Haberman's adjusted residual; it takes switches as independent |
         | `p`, `adjusted_p` | of a lift of 1; corrected as Benjamini and Hochberg do |
+
+        A graph has no customers: intervals, p and shrunken values are NaN, and the order goes by
+        the raw lift.
     n
         Number of switches.
     free
@@ -72,10 +79,50 @@ class Affinity(Result):
     level: float
     notes: tuple[str, ...]
 
+    def plot(
+        self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw the lift of each switch with its interval, the most attractive on top.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many of the most attractive switches are drawn; None draws all.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        table = self.pairs.take(range(len(self.pairs))[:max_rows])
+        source, target = (table[name] for name in self.pairs.column_names[:2])
+        return plot.forest(
+            plot.joined(source, target, by=" → "),
+            table["lift"],
+            table["low"],
+            table["high"],
+            n=table["count"],
+            reference=1.0,
+            label=f"switches over those expected, {100 * self.level:g}% interval",
+            caption="Right of the dashed line customers switch more often than the sizes explain, "
+            "left of it less often. Rare switches are drawn towards the mean of all before sorting."
+            + plot.drawn_of(len(table), len(self.pairs), "switches"),
+            title=self.title if title is None else title,
+            ax=ax,
+        )
+
     def _table(self) -> Table:
         return self.pairs
 
     def _notes(self) -> tuple[str, ...]:
+        lift, drawn = (np.asarray(self.pairs[name], float) for name in ("lift", "shrunken"))
+        if np.isfinite(lift).any() and np.isnan(drawn).all():
+            told = "Rows are ranked by the raw lift, without intervals."
+            return (f"There are {self.n:,} switches. {told}", *self.notes)
         return (
             f"There are {self.n:,} switches. {100 * self.level:g}% intervals are of the raw lift.",
             (
@@ -88,7 +135,7 @@ class Affinity(Result):
 
 @overload
 def affinity(
-    journeys: Journeys | JourneyStatistics,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     by: ChannelBy = "channel",
     closing: bool = True,
@@ -109,7 +156,7 @@ def affinity(
 
 
 def affinity(
-    journeys: Journeys | JourneyStatistics,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     by: ChannelBy = "channel",
     closing: bool = True,
@@ -121,7 +168,8 @@ def affinity(
     Parameters
     ----------
     journeys
-        The journeys, or statistics that add up; aggregated paths count with their weights.
+        The journeys, statistics that add up, or a whole graph, of which `by` is the grain and
+        `closing` is False; aggregated paths count with their weights.
     by
         "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
     closing
@@ -141,6 +189,10 @@ def affinity(
 
     Raises
     ------
+    InvalidValue
+        If statistics or a graph are asked for what they have not counted.
+    NotAFlow
+        If the graph is a subgraph or was filtered.
     UnknownName
         If the log has no such column.
 
@@ -165,13 +217,13 @@ def affinity(
     >>> found.pairs.row(0)["count"], round(found.pairs.row(0)["lift"], 2)
     (60, 1.5)
     """
-    if segment is not None:
+    if segment is not None and not isinstance(journeys, JourneyGraph):
         return by_segment(
             check_journeys(journeys),
             segment,
             lambda part: affinity(part, by=by, closing=closing, level=level),
         )
-    source = check_counted(journeys)
+    source = check_source(journeys, by, segment=segment)
     check_level(level)
     made = transitions_counted(source, by, closing=closing)
     notes = [*made.notes, *progress_note(source, SLOW_MISSING)]
@@ -194,6 +246,11 @@ def affinity(
     if fit.free < 1:
         log_lift = np.full(len(shown), np.nan)
     drawn = np.exp(shrunken_effects(log_lift, log_variance, spread_of(log_lift, log_variance)))
+    ranked, backend = drawn, None
+    if isinstance(source, JourneyGraph):
+        ranked, (low, high, p, drawn) = lift, np.full((4, len(shown)), np.nan)
+    else:
+        backend = source.backend
     names = np.array([*made.names, ""], dtype=object)
     table = Table(
         {
@@ -209,11 +266,11 @@ def affinity(
             "p": p,
             "adjusted_p": false_discovery(p),
         },
-        backend=source.backend,
+        backend=backend,
     )
     return Affinity(
         by=by,
-        pairs=table.take(np.lexsort((-count, -drawn))),
+        pairs=table.take(np.lexsort((-count, -ranked))),
         n=round(float(fit.count.sum())),
         free=fit.free,
         level=level,

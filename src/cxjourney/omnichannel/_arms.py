@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.aalen_johansen import MOVED, OPEN, left_out_probabilities, move_mass
 from cxjourney._stats.buckets import N_BUCKETS, BucketFigures, difference_of_shares
+from cxjourney._stats.going_on import CENSORED, LOST, Ends, going_on
 from cxjourney._stats.normal_pooling import smoothed_variance
 from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.validation import duration_us
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
     from cxjourney._stats.units import Units
     from cxjourney._support.array_types import Bools
-    from cxjourney.journeys import Journeys, Visits
+    from cxjourney.journeys import Journeys
 
 _ROUNDING = 1e-12  # sums of masses end a few bits off 0 and 1
 
@@ -41,6 +45,8 @@ class Arms:
         The same without each bucket, shape (buckets, arms).
     own, own_censored
         Visits of each arm in each bucket, and those censored, shape (buckets, arms).
+    reach
+        How far the loss may lie from that of raw times, if waits lie on a grid.
     """
 
     key: Ints
@@ -50,6 +56,7 @@ class Arms:
     loss_without: Floats
     own: Floats
     own_censored: Floats
+    reach: Floats
 
     def find(self, key: Ints) -> Ints:
         """Return the place of each key; -1 where there is no such arm."""
@@ -59,51 +66,62 @@ class Arms:
         return np.where(self.key[place] == key, place, -1)
 
 
-def arms_of(visits: Visits, key: Ints, units: Units) -> Arms:
-    """Return the arms that a key a visit makes; a negative key leaves a visit out."""
-    used = np.flatnonzero(key >= 0)
-    keys, arm = np.unique(key[used], return_inverse=True)
-    size, state, item = len(keys), visits.state[used], visits.journey[used]
-    is_censored = state == OPEN
-    lost = visits.following[used] == visits.dropoff
-    own = units.sums(arm, size, item=item)
-    early = could_be_followed(visits.journeys, visits.row[used])
-    own_early = units.sums(arm[early], size, item=item[early])
-    n_early = own_early.sum(axis=0)
-    own_censored = units.sums(arm[is_censored], size, item=item[is_censored])
-    n, censored = own.sum(axis=0), own_censored.sum(axis=0)
-    if visits.wait_us is None or units.of is None:
-        own_lost = units.sums(arm[lost], size, item=item[lost])
-        loss = own_lost.sum(axis=0) / n
-        without = np.full(own.shape, np.nan)
-        np.divide(own_lost.sum(axis=0) - own_lost, n - own, out=without, where=n > own)
-    else:
-        wait = visits.wait_us[used]
-        goes_on = (state == MOVED) & ~lost
-        mass = np.where(goes_on, move_mass(arm, wait, state, size), 0.0)
-        loss = 1 - np.bincount(arm, mass, minlength=size)
-        without = 1 - left_out_probabilities(
-            arm,
-            wait,
-            state,
-            np.where(goes_on, arm, -1),
-            units.of[item],
-            source=np.arange(size),
-            n_nodes=size,
-            n_units=units.n,
-        )
+def arms_of(kinds: Ints, ends: Ends, late: Ints, n_late: Ints | None = None) -> Arms:
+    """Return the arms of visits, whose groups are the kinds.
+
+    `late` are the rows of visits too late to be followed up to the limit, and `n_late` how many.
+    """
+    size = len(kinds)
+    found = going_on(ends, size)
+    group = ends.group[late]
+    place = np.where(group < 0, -1, ends.unit[late].astype(np.int64) * size + group)
+    own_late = attrs.evolve(ends, count=n_late).sums(place, slice(None), N_BUCKETS * size)
+    own_early = found.visits - own_late.reshape(N_BUCKETS, size)
+    return _arms(kinds, 1 - found.whole, 1 - found.without, found.visits, found.censored, own_early)
+
+
+def arms_of_paths(
+    kinds: Ints, number: NDArray[np.integer], how: NDArray[np.integer], journey: Ints, units: Units
+) -> Arms:
+    """Return the arms of aggregated paths, which have no times."""
+
+    def own(some: Bools) -> Floats:
+        return units.sums(number[some].astype(np.int64), len(kinds), item=journey[some])
+
+    visits, lost = own(how >= 0), own(how == LOST)
+    n, without = visits.sum(axis=0), np.full(visits.shape, np.nan)
+    np.divide(lost.sum(axis=0) - lost, n - visits, out=without, where=n > visits)
+    return _arms(kinds, lost.sum(axis=0) / n, without, visits, own(how == CENSORED), visits)
+
+
+def _arms(kinds: Ints, loss: Floats, without: Floats, *own_of: Floats) -> Arms:
+    """Return the arms, given all visits of each bucket, those censored, and those not too late."""
+    own, own_censored, own_early = own_of
+    n, censored, n_early = (each.sum(axis=0) for each in own_of)
     return Arms(
-        key=keys,
+        key=kinds,
         n=np.rint(n).astype(np.int64),
         censored=np.rint(censored).astype(np.int64),
         loss=_known(loss, (censored < n) & (n_early > 0)),
         loss_without=_known(without, (censored - own_censored < n - own) & (n_early > own_early)),
         own=own,
         own_censored=own_censored,
+        reach=np.zeros(len(kinds)),
     )
 
 
-def could_be_followed(journeys: Journeys, row: Ints) -> Bools:
+def joined(parts: Iterable[Arms]) -> Arms:
+    """Return the arms of all parts, whose keys ascend."""
+    some = list(parts)
+    return Arms(
+        **{
+            field.name: np.concatenate([getattr(one, field.name) for one in some], axis=-1)
+            for field in attrs.fields(Arms)
+        }
+    )
+
+
+def could_be_followed(journeys: Journeys) -> Bools:
     """Return whether the observation goes on after each row for as long as the limit.
 
     Where it does for none, nobody can be known to be lost: a comparison with others would take what
@@ -112,8 +130,8 @@ def could_be_followed(journeys: Journeys, row: Ints) -> Bools:
     time, until = journeys.columns.time, journeys.log.observed_until_us
     limit = journeys.rules.inactivity
     if time is None or until is None or limit is None:
-        return np.ones(len(row), dtype=np.bool_)
-    early: Bools = until - time[row] >= duration_us(limit)
+        return np.ones(len(journeys.columns), dtype=np.bool_)
+    early: Bools = time <= until - duration_us(limit)
     return early
 
 
@@ -135,6 +153,8 @@ class Difference:
         The two losses, strata weighted alike [fraction].
     n_exposed, n_reference, censored
         Visits of the strata compared, and those of the exposed that are censored.
+    reach
+        How far the difference may lie from that of raw times, if waits lie on a grid.
     variance
         Sampling variance of the difference, away from 0 where no visit or every visit was lost.
     p
@@ -149,6 +169,7 @@ class Difference:
     n_exposed: int = 0
     n_reference: int = 0
     censored: int = 0
+    reach: float = 0.0
     variance: float = math.nan
     p: float = math.nan
 
@@ -186,7 +207,7 @@ def difference(arms: Arms, exposed: Ints, reference: Ints, *, level: float) -> D
         0,
         1,
     )
-    return _apart(
+    found = _apart(
         BucketFigures(whole=loss1, without=without1, units=_ended(arms, one)),
         BucketFigures(whole=loss0, without=without0, units=_ended(arms, zero)),
         n_exposed=int(n1.sum()),
@@ -194,6 +215,8 @@ def difference(arms: Arms, exposed: Ints, reference: Ints, *, level: float) -> D
         censored=int(arms.censored[one].sum()),
         level=level,
     )
+    reach = sum(pooled_means(n1, n0, arms.reach[one], arms.reach[zero]))
+    return attrs.evolve(found, reach=float(reach))
 
 
 def _apart(

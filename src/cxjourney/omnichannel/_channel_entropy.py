@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, overload
 import attrs
 import numpy as np
 
-from cxjourney._stats.estimates import mean_estimate
+from cxjourney._stats.estimates import CLUSTERED, mean_of_figures
+from cxjourney._stats.ratios import ratio_of_sums
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
-from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys, units_of
+from cxjourney.graph import JourneyGraph
+from cxjourney.journeys import BySegment, SegmentBy, by_segment, check_journeys, check_source
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._bits import (
     bias_of,
@@ -25,17 +27,14 @@ from cxjourney.omnichannel._bits import (
 from cxjourney.omnichannel._channel_transitions import (
     SLOW_MISSING,
     ChannelBy,
-    Interactions,
-    interactions_of,
-    order_notes,
     progress_note,
-    transitions_between,
 )
+from cxjourney.omnichannel._switching import spread_counted
+from cxjourney.omnichannel._transitions import transitions_counted
 
 if TYPE_CHECKING:
-    from cxjourney._stats.units import Units
     from cxjourney._support.array_types import Floats
-    from cxjourney.journeys import Journeys
+    from cxjourney.journeys import Journeys, JourneyStatistics
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -77,16 +76,22 @@ class ChannelEntropy(Result):
         return _rows(self.interactions, self.transitions, self.within_journeys)
 
     def _notes(self) -> tuple[str, ...]:
+        known = CLUSTERED in self.transitions.method
+        how = (
+            f"{100 * self.level:g}% intervals are {CLUSTERED}"
+            if known
+            else "There are no intervals"
+        )
         return (
             f"{self.n_channels} are in use. Values have Miller and Madow's correction.",
-            f"{100 * self.level:g}% intervals are clustered by customer.",
+            f"{how}.",
             *self.notes,
         )
 
 
 @overload
 def channel_entropy(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     by: ChannelBy = "channel",
     closing: bool = True,
@@ -97,7 +102,7 @@ def channel_entropy(
 
 @overload
 def channel_entropy(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: ChannelBy = "channel",
     closing: bool = True,
@@ -107,7 +112,7 @@ def channel_entropy(
 
 
 def channel_entropy(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     by: ChannelBy = "channel",
     closing: bool = True,
@@ -119,7 +124,8 @@ def channel_entropy(
     Parameters
     ----------
     journeys
-        The journeys; aggregated paths count with their weights.
+        The journeys, statistics that add up, or a whole graph, of which `by` is the grain and
+        `closing` is False; aggregated paths count with their weights.
     by
         "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
     closing
@@ -132,12 +138,17 @@ def channel_entropy(
     Returns
     -------
     ChannelEntropy
-        0 bits with one channel; NaN without interactions.
+        0 bits with one channel; NaN without interactions. A graph has no customers and no single
+        journeys: intervals and `within_journeys` are NaN.
     BySegment
         One such result a segment, where `segment` is given.
 
     Raises
     ------
+    InvalidValue
+        If statistics or a graph are asked for what they have not counted.
+    NotAFlow
+        If the graph is a subgraph or was filtered.
     UnknownName
         If the log has no such column.
 
@@ -159,32 +170,34 @@ def channel_entropy(
     >>> round(found.interactions.value, 3), round(found.within_journeys.value, 3)
     (0.812, 0.5)
     """
-    check_journeys(journeys)
-    if segment is not None:
+    if segment is not None and not isinstance(journeys, JourneyGraph):
         return by_segment(
-            journeys,
+            check_journeys(journeys),
             segment,
             lambda part: channel_entropy(part, by=by, closing=closing, level=level),
         )
+    counted = check_source(journeys, by, segment=segment)
     check_level(level)
-    interactions = interactions_of(journeys, by, closing=closing)
-    transitions = transitions_between(journeys, interactions)
+    made = transitions_counted(counted, by, closing=closing)
+    if isinstance(counted, JourneyGraph):
+        contacts = np.array([[float(counted.nodes[name]["visits"]) for name in made.names]])
+        differing, several, n_single = np.zeros(1), np.zeros(1), 0
+    else:
+        spread = spread_counted(counted, by, made.names, closing=closing)
+        contacts, n_single = spread.contacts, spread.n_single
+        differing, several = spread.differing, spread.several
     noun = "kind of channel" if by == "kind" else by
-    k = len(interactions.names)
-    units = units_of(journeys)
+    k = len(made.names)
     bound = math.log2(k) if k else math.nan
     found = bits_estimate(
         lambda counts: entropy_of(counts) + bias_of(seen(counts) - 1, counts),
-        units.sums(interactions.node, k, item=interactions.journey),
+        contacts,
         bound=bound,
         level=level,
         name=f"{noun} of an interaction",
         definition="-Σ p log₂ p",
     )
-    pairs, pair = np.unique(
-        transitions.source * max(1, k) + transitions.target, return_inverse=True
-    )
-    source = pairs // max(1, k)
+    source = made.cells // max(1, k)
 
     def conditional(counts: Floats) -> Floats:
         rows = summed(counts, source, k)
@@ -193,24 +206,35 @@ def channel_entropy(
 
     following = bits_estimate(
         conditional,
-        units.sums(pair, len(pairs), item=transitions.journey),
+        made.own,
         bound=bound,
         level=level,
         name=f"next {noun}, given the present one",
         definition="-Σ p(a) p(b|a) log₂ p(b|a)",
     )
+    within = mean_of_figures(
+        ratio_of_sums(differing[:, None], several[:, None]),
+        level=level,
+        name="two interactions of a journey",
+        definition=f"chance that two interactions of a journey differ in {noun}",
+        unit="bits",
+        n_missing=n_single,
+        of_shares=True,
+    )
+    if isinstance(counted, JourneyGraph):
+        found, following, within = (
+            attrs.evolve(one, method="no interval without customers", notes=())
+            for one in (found, following, within)
+        )
     return ChannelEntropy(
         by=by,
         interactions=found,
         transitions=following,
-        within_journeys=_rarefied(interactions, units, noun=noun, level=level),
+        within_journeys=within,
         normalised=found.value / bound if k > 1 else math.nan,
         n_channels=k,
         level=level,
-        notes=(
-            *order_notes(journeys, interactions, transitions, by),
-            *progress_note(journeys, SLOW_MISSING),
-        ),
+        notes=(*made.notes, *progress_note(counted, SLOW_MISSING)),
     )
 
 
@@ -223,27 +247,4 @@ def _rows(*estimates: Estimate) -> Table:
             "high": [e.high for e in estimates],
             "n": [e.n for e in estimates],
         }
-    )
-
-
-def _rarefied(interactions: Interactions, units: Units, *, noun: str, level: float) -> Estimate:
-    """Return the chance that two interactions of a journey differ, averaged over journeys."""
-    begins = interactions.first
-    k = max(1, len(interactions.names))
-    place = np.cumsum(begins) - 1
-    size = np.bincount(place)
-    cells, count = np.unique(place * k + interactions.node, return_counts=True)
-    same = np.bincount(cells // k, count * (count - 1.0), minlength=len(size))
-    some = size > 1
-    alike = same[some] / (size[some] * (size[some] - 1.0))
-    return mean_estimate(
-        1 - alike,
-        units,
-        item=interactions.journey[begins][some],
-        level=level,
-        name="two interactions of a journey",
-        definition=f"chance that two interactions of a journey differ in {noun}",
-        unit="bits",
-        n_missing=int(np.count_nonzero(~some)),
-        of_shares=True,
     )

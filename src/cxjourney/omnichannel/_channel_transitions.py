@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from cxjourney._support.validation import check_choice, check_duration, check_flag, duration_us
 from cxjourney.domain import MISSING, Outcome
 from cxjourney.exceptions import UnknownName
-from cxjourney.journeys import CARRY_CHANNELS, check_journeys, grain_codes
+from cxjourney.graph import JourneyGraph
+from cxjourney.journeys import CARRY_CHANNELS, check_journeys, grain_codes, is_visit
 from cxjourney.log import Coded
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ SLOW_MISSING = (
     "The interaction that follows their last is not seen yet, a slow one more often than a quick "
     "one: transitions that take long count too little."
 )
-_DAY_US = 86_400_000_000
+DAY_US = 86_400_000_000
 _TIES_WORTH_SAYING = 0.01
 
 
@@ -45,8 +46,6 @@ class Interactions:
         How often each interaction counts; None where once.
     n, n_unknown
         All interactions, and those left out because their node was not recorded.
-    n_pairs
-        Pairs of consecutive interactions, those of unknown node included.
     """
 
     names: tuple[str, ...]
@@ -57,7 +56,6 @@ class Interactions:
     weight: NDArray[np.int64] | None
     n: int
     n_unknown: int
-    n_pairs: int
 
     def __len__(self) -> int:
         return len(self.node)
@@ -94,8 +92,6 @@ class ChannelTransitions:
         As for interactions.
     lag_us
         Time between the two [µs]; None for aggregated paths.
-    n_unknown, n_late
-        Transitions left out: to or from an interaction of unknown node, or later than `max_lag`.
     """
 
     names: tuple[str, ...]
@@ -106,8 +102,6 @@ class ChannelTransitions:
     customer: NDArray[np.int64]
     weight: NDArray[np.int64] | None
     lag_us: NDArray[np.int64] | None
-    n_unknown: int
-    n_late: int
 
     def __len__(self) -> int:
         return len(self.source)
@@ -170,10 +164,9 @@ def interactions_of(journeys: Journeys, by: ChannelBy, *, closing: bool = True) 
     check_flag(closing, "closing")
     coded = coded_at(check_journeys(journeys), by)
     kept = coded.codes >= 0
-    counted = np.ones(len(kept), dtype=np.bool_) if closing else ~_is_closing(journeys)
+    counted = np.ones(len(kept), dtype=np.bool_) if closing else is_visit(journeys)
     row = np.flatnonzero(kept & counted)
     lengths = np.diff(journeys.offsets)
-    n_counted = lengths if closing else journeys.lengths
     journey = np.repeat(np.arange(len(lengths)), lengths)[row]
     weight = None if journeys.weight is None else journeys.weight[journey]
     return Interactions(
@@ -185,7 +178,6 @@ def interactions_of(journeys: Journeys, by: ChannelBy, *, closing: bool = True) 
         weight=weight,
         n=int(np.count_nonzero(counted)),
         n_unknown=int(np.count_nonzero(~kept & counted)),
-        n_pairs=int(np.sum(np.maximum(n_counted - 1, 0))),
     )
 
 
@@ -206,16 +198,13 @@ def transitions_between(
         max_lag = check_duration(max_lag, "max_lag")
         journeys.require_times("max_lag=")
     begin = np.flatnonzero(~interactions.last[:-1] & (np.diff(interactions.row) == 1))
-    n_unknown = interactions.n_pairs - len(begin)
     time = journeys.columns.time
     lag = None
-    n_late = 0
     if time is not None:
         row = interactions.row[begin]
         lag = time[row + 1] - time[row]
         if max_lag is not None:
             soon = lag <= duration_us(max_lag)
-            n_late = int(np.count_nonzero(~soon))
             begin, lag = begin[soon], lag[soon]
     return ChannelTransitions(
         names=interactions.names,
@@ -226,8 +215,6 @@ def transitions_between(
         customer=interactions.customer[begin],
         weight=None if interactions.weight is None else interactions.weight[begin],
         lag_us=lag,
-        n_unknown=n_unknown,
-        n_late=n_late,
     )
 
 
@@ -282,27 +269,52 @@ class OrderFacts:
 
 
 def order_notes(
-    journeys: Journeys, interactions: Interactions, transitions: ChannelTransitions, by: ChannelBy
+    journeys: Journeys,
+    by: ChannelBy,
+    *,
+    closing: bool = True,
+    max_lag: timedelta | str | None = None,
 ) -> tuple[str, ...]:
     """Return the notes on the order and the spread of interactions."""
-    time, lag = journeys.columns.time, transitions.lag_us
-    timed = time is not None and lag is not None and len(transitions) > 0
-    begin = interactions.row[transitions.begin]
-    facts = OrderFacts(
-        n=interactions.n,
-        n_unknown=interactions.n_unknown,
-        n_pairs=interactions.n_pairs,
-        made=len(transitions),
-        switched=int(np.count_nonzero(transitions.switched)),
-        lost=transitions.n_unknown,
-        late=transitions.n_late,
-        tied=int(np.count_nonzero(lag == 0)) if timed else 0,
-        dates_only=time is not None and len(time) > 0 and not np.any((time - time[0]) % _DAY_US),
-        at_end=int(np.count_nonzero(_is_closing(journeys)[begin + 1])),
-        n_names=len(interactions.names),
-        longer=bool(np.any(np.diff(journeys.offsets) > 1)),
+    coded, time = coded_at(journeys, by), journeys.columns.time
+    facts = order_facts(journeys, coded, closing=closing, max_lag=max_lag)
+    dates = time is not None and facts.tied > 0 and not np.any((time - time[0]) % DAY_US)
+    return notes_of_order(attrs.evolve(facts, dates_only=dates), by)
+
+
+def order_facts(
+    journeys: Journeys, coded: Coded, *, closing: bool, max_lag: timedelta | str | None = None
+) -> OrderFacts:
+    """Return the same facts, given the node of each row; whether times are dates is not asked."""
+    code, time, ends = coded.codes, journeys.columns.time, ~is_visit(journeys)
+    lengths, known = np.diff(journeys.offsets), coded.codes >= 0
+    counted = np.ones(len(code), dtype=np.bool_) if closing else ~ends
+    made = known[1:] & known[:-1]
+    made[journeys.offsets[1:-1] - 1] = False
+    if not closing:
+        made &= ~ends[1:]
+    n_pairs = int(np.maximum((lengths if closing else journeys.lengths) - 1, 0).sum())
+    lost = n_pairs - _count(made)
+    if max_lag is not None and time is not None:
+        made &= np.diff(time) <= duration_us(check_duration(max_lag, "max_lag"))
+    return OrderFacts(
+        n=_count(counted),
+        n_unknown=_count(counted & ~known),
+        n_pairs=n_pairs,
+        made=_count(made),
+        switched=_count(made & (code[1:] != code[:-1])),
+        lost=lost,
+        late=n_pairs - lost - _count(made),
+        tied=0 if time is None else _count(made & (time[1:] == time[:-1])),
+        dates_only=False,
+        at_end=_count(made & ends[1:]),
+        n_names=len(coded.names),
+        longer=bool(np.any(lengths > 1)),
     )
-    return notes_of_order(facts, by)
+
+
+def _count(some: NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(some))
 
 
 def notes_of_order(facts: OrderFacts, by: ChannelBy) -> tuple[str, ...]:
@@ -343,27 +355,25 @@ def notes_of_order(facts: OrderFacts, by: ChannelBy) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def progress_note(journeys: Journeys | JourneyStatistics, errs: str) -> tuple[str, ...]:
+def progress_note(
+    journeys: Journeys | JourneyStatistics | JourneyGraph, errs: str
+) -> tuple[str, ...]:
     """Return the note on journeys in progress, and on what they make too high or too low."""
-    n = journeys.outcomes[Outcome.IN_PROGRESS]
-    return (f"{n:,} journeys are in progress. {errs}",) if 0 < n < len(journeys) else ()
+    if isinstance(journeys, JourneyGraph):
+        n, n_journeys = journeys.graph["n_in_progress"], journeys.graph["n_journeys"]
+    else:
+        n, n_journeys = journeys.outcomes[Outcome.IN_PROGRESS], len(journeys)
+    return (f"{n:,} journeys are in progress. {errs}",) if 0 < n < n_journeys else ()
 
 
 def outcome_rows(journeys: Journeys) -> NDArray[np.bool_]:
     """Return whether each row is the goal or exit that ends its journey, or any other goal."""
-    rows = _is_closing(journeys)
+    rows = ~is_visit(journeys)
     if journeys.rules.goal and not journeys.rules.absorbing:
         touchpoint = journeys.columns.coded["touchpoint"]
         goals = [i for i, name in enumerate(touchpoint.names) if name in journeys.rules.goal]
         rows |= np.isin(touchpoint.codes, goals)
     return rows
-
-
-def _is_closing(journeys: Journeys) -> NDArray[np.bool_]:
-    """Return whether each row is the goal or exit that ends its journey."""
-    closing = np.zeros(len(journeys.columns), dtype=np.bool_)
-    closing[journeys.offsets[1:][journeys.absorbed] - 1] = True
-    return closing
 
 
 def unknown_note(interactions: Interactions | OrderFacts, noun: str, left_out: str) -> str:

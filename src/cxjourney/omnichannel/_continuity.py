@@ -238,7 +238,7 @@ def continuity(
     transitions = transitions_between(journeys, interactions)
     switched = np.flatnonzero(transitions.switched)
     row = interactions.row[transitions.begin[switched]]
-    notes = list(order_notes(journeys, interactions, transitions, by))
+    notes = list(order_notes(journeys, by, closing=closing))
     notes += progress_note(
         journeys,
         "Switches that take long are not seen yet, nor what is done again later: 'in time' and "

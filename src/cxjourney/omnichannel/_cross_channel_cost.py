@@ -30,10 +30,8 @@ from cxjourney.omnichannel._arms import could_be_followed, pooled_means
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
     coded_at,
-    interactions_of,
     order_notes,
     outcome_rows,
-    transitions_between,
 )
 
 if TYPE_CHECKING:
@@ -217,10 +215,7 @@ def cross_channel_cost(
     check_level(level)
     check_name(score, "score")
     journeys.require_determined("cross_channel_cost")
-    interactions = interactions_of(journeys, by, closing=False)
-    notes = list(
-        order_notes(journeys, interactions, transitions_between(journeys, interactions), by)
-    )
+    notes = list(order_notes(journeys, by, closing=False))
     contacts = _Contacts.of(journeys, by, strata, notes)
     _note_progress(journeys, notes)
     measures = _measures(journeys, contacts, score, notes, closing=closing)
@@ -351,7 +346,7 @@ class _Contacts:
             stratum=stratum[used],
             wait_us=_waits(journeys, journey, row),
             is_over=is_over,
-            early=could_be_followed(journeys, row),
+            early=could_be_followed(journeys)[row],
         )
 
 

@@ -7,22 +7,26 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from cxjourney import plot
 from cxjourney._stats.aalen_johansen import OPEN
 from cxjourney._stats.normal_pooling import shrunken_effects, spread_of
 from cxjourney._stats.significance import false_discovery
 from cxjourney._support.array_types import Bools, Ints
+from cxjourney._support.distinct import distinct
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_flag, check_level
+from cxjourney._support.words import at_most
+from cxjourney.domain import Outcome
 from cxjourney.journeys import (
     CONVERTED,
     DROPPED,
     BySegment,
+    JourneyStatistics,
     SegmentBy,
     WithPeople,
     by_segment,
+    check_counted,
     check_journeys,
     units_of,
     visited,
@@ -30,17 +34,17 @@ from cxjourney.journeys import (
     with_people,
 )
 from cxjourney.metrics import Estimate
-from cxjourney.omnichannel._arms import Difference, arms_of, difference, difference_within
+from cxjourney.omnichannel._arms import Arms, Difference, difference, difference_within
+from cxjourney.omnichannel._arrivals import Arrivals, Handoffs, arms_of_journeys, arrivals_of
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
-    coded_at,
-    interactions_of,
     order_notes,
-    transitions_between,
 )
+from cxjourney.omnichannel._handoff_counts import REFERENCES, handoffs_counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from cxjourney.journeys import Ending, Journeys, Visits
 
@@ -134,7 +138,7 @@ class HandoffLoss(WithPeople):
         table = self.pairs.take(range(len(self.pairs))[:max_rows])
         source, target = (table[name] for name in self.pairs.column_names[:2])
         return plot.forest(
-            [f"{a} → {b}" for a, b in zip(source, target, strict=True)],
+            plot.joined(source, target, by=" → "),
             table["loss"],
             table["low"],
             table["high"],
@@ -142,6 +146,9 @@ class HandoffLoss(WithPeople):
             reference=0.0,
             percent=True,
             label=f"drop-off after the switch minus without, {100 * self.level:g}% interval",
+            caption="Right of the dashed line more customers drop off after the switch than "
+            "without it. The worst stand on top, rare switches drawn towards the mean of all."
+            + plot.drawn_of(len(table), len(self.pairs), "switches"),
             title=self.title if title is None else title,
             ax=ax,
         )
@@ -155,7 +162,7 @@ class HandoffLoss(WithPeople):
 
 @overload
 def handoff_loss(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: ChannelBy = "channel",
     reference: Literal["stayed", "stayed_or_started"] = "stayed",
@@ -168,7 +175,7 @@ def handoff_loss(
 
 @overload
 def handoff_loss(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: ChannelBy = "channel",
     reference: Literal["stayed", "stayed_or_started"] = "stayed",
@@ -180,7 +187,7 @@ def handoff_loss(
 
 
 def handoff_loss(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: ChannelBy = "channel",
     reference: Literal["stayed", "stayed_or_started"] = "stayed",
@@ -209,8 +216,9 @@ def handoff_loss(
     within_customers
         Whether to compare arrivals of the same customer alone, as many visits into a journey: then
         customers who leave easily and also switch more do not make a loss. That takes customers who
-        come again after a drop-off. The journey after which a customer was not seen again is left
-        out, since the length of a series that a loss ends is an outcome. Where customers come again
+        come again after a drop-off, and journeys, not statistics. The journey after which a
+        customer was not seen again is left out, since the length of a series that a loss ends is an
+        outcome. Where customers come again
         less often after a drop-off than after a conversion the differences are too small, and where
         not half as often nothing is compared.
     segment
@@ -261,10 +269,10 @@ def handoff_loss(
     [0.45, -0.1]
     """
     check_flag(within_customers, "within_customers")
-    check_journeys(journeys)
+    source = check_counted(journeys, within_customers=within_customers or None)
     if segment is not None:
         return by_segment(
-            journeys,
+            check_journeys(journeys),
             segment,
             lambda part: handoff_loss(
                 part,
@@ -276,36 +284,79 @@ def handoff_loss(
             ),
         )
     check_level(level)
-    check_choice(reference, "reference", ("stayed", "stayed_or_started"))
-    check_journeys(journeys).require_determined("handoff_loss")
-    visits = visits_of(journeys)  # waits and ends do not depend on the grain
-    arrivals = _arrivals_of(journeys, visits, by, strata, reference)
-    interactions = interactions_of(journeys, by, closing=False)
-    notes = list(
-        order_notes(journeys, interactions, transitions_between(journeys, interactions), by)
+    check_choice(reference, "reference", REFERENCES)
+    source.require_determined("handoff_loss")
+    if isinstance(source, JourneyStatistics):
+        found = handoffs_counted(source, by, strata, reference)
+        return _loss(source, found, by, strata, None, level=level)
+    visits = visits_of(source)  # waits and ends do not depend on the grain
+    arrivals = arrivals_of(source, by, strata, reference)
+    followed = _followed(source)
+    dropped, converted = (_share(followed, source.outcome == how) for how in (DROPPED, CONVERTED))
+    found = Handoffs(
+        names=arrivals.names,
+        arms=arms_of_journeys(source, visits, arrivals),
+        n_strata=arrivals.n_strata,
+        n_unknown=arrivals.n_unknown,
+        notes=order_notes(source, by, closing=False),
+        again=(dropped, converted),
     )
-    if arrivals.n_unknown:
-        notes.append(f"{arrivals.n_unknown:,} arrivals without a recorded {strata} are left out.")
-
-    k = arrivals.n_nodes
-    followed = _followed(journeys)
-    again = tuple(_share(followed, journeys.outcome == how) for how in (DROPPED, CONVERTED))
-    goes_on = again[0] > 0 and again[0] >= _GOES_ON * again[1]
+    within = None
     if within_customers:
-        journeys.require_times("within_customers=")
-        notes.append(_of_series(followed, *again, goes_on=goes_on))
-    compare: _Compare = _nothing
-    if not np.any(journeys.outcome == DROPPED):
-        notes.append("No journey dropped off, so that there is no loss to compare.")
-    elif not within_customers:
-        compare = _across_customers(journeys, visits, arrivals, level)
-    elif goes_on:
-        compare = _within_customers(journeys, visits, arrivals, followed, level)
+        source.require_times("within_customers=")
+        within = _Within(
+            compare=_within_customers(source, visits, arrivals, followed, level),
+            n_left_out=int(np.count_nonzero(~followed)),
+        )
 
-    pair = np.unique((arrivals.before * k + arrivals.node)[arrivals.known & arrivals.switched])
+    def members(_place: int, switch: tuple[str, ...], outcome: Ending | None) -> Bools:
+        these = arrivals_of(source, by, strata, reference)  # found again: results shall be small
+        begin, end = map(these.names.index, switch)
+        such = these.known & (these.before == begin) & (these.node == end)
+        return visited(visits_of(source), such, outcome)
+
+    return with_people(_loss(source, found, by, strata, within, level=level), source, members)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Within:
+    """What compares arrivals within customers, and how many journeys are left out there."""
+
+    compare: _Compare
+    n_left_out: int
+
+
+def _loss(
+    source: Journeys | JourneyStatistics,
+    handoffs: Handoffs,
+    by: ChannelBy,
+    strata: ChannelBy | None,
+    within: _Within | None,
+    *,
+    level: float,
+) -> HandoffLoss:
+    arms, again, n_strata = handoffs.arms, handoffs.again, handoffs.n_strata
+    k = max(1, len(handoffs.names))
+    notes = list(handoffs.notes)
+    if handoffs.n_unknown:
+        notes.append(f"{handoffs.n_unknown:,} arrivals without a recorded {strata} are left out.")
+    goes_on = again[0] > 0 and again[0] >= _GOES_ON * again[1]
+    if within is not None:
+        notes.append(_of_series(within.n_left_out, *again, goes_on=goes_on))
+    compare: _Compare = _nothing
+    if not source.outcomes[Outcome.DROPPED]:
+        notes.append("No journey dropped off, so that there is no loss to compare.")
+    elif within is None:
+        compare = _across_customers(arms, k, n_strata, level)
+    elif goes_on:
+        compare = within.compare
+
+    way, arrived = distinct(arms.key // n_strata)
+    n_arrivals = np.bincount(arrived, arms.n, minlength=len(way)).astype(np.int64)
+    pair = way[(way // k != way % k) & (way < k * k)]
     found = [compare(p // k, np.array([p % k])) for p in pair.tolist()]
-    names = np.array([*arrivals.names, ""], dtype=object)
-    columns = _columns(found, arrivals.counts(pair))
+    names = np.array([*handoffs.names, ""], dtype=object)
+    columns = _columns(found, n_arrivals[np.searchsorted(way, pair)])
     values, variances = columns["loss"], np.array([d.variance for d in found])
     spread = spread_of(values, variances)
     ranked = shrunken_effects(values, variances, spread)
@@ -319,107 +370,31 @@ def handoff_loss(
         "adjusted_p": false_discovery(columns["p"], dependent=True),
         **{name: columns[name] for name in _DETAILS},
     }
-    reached = np.unique(pair % k)
+    reached = way[way >= k * k] - k * k
     into = [compare(k, np.array([x])) for x in reached.tolist()]
     notes += _caveats(found, columns["arrivals"], spread.tau, level=level)
     if any(np.isfinite(d.value) for d in found):
-        notes.append(_what_remains(again[0] if goes_on else 0.0, within_customers=within_customers))
-
-    def members(_place: int, switch: tuple[str, ...], outcome: Ending | None) -> Bools:
-        visits = visits_of(journeys)  # found again: results shall be small
-        these = _arrivals_of(journeys, visits, by, strata, reference)
-        source, target = map(these.names.index, switch)
-        such = these.known & (these.before == source) & (these.node == target)
-        return visited(visits, such, outcome)
-
-    result = HandoffLoss(
+        notes.append(
+            _what_remains(again[0] if goes_on else 0.0, within_customers=within is not None)
+        )
+    pooled = compare(k, reached)
+    notes += _grid_note([*found, *into, pooled])
+    return HandoffLoss(
         by=by,
-        pairs=Table(table, formats=_PERCENT, backend=journeys.log.backend).take(order),
+        pairs=Table(table, formats=_PERCENT, backend=source.backend).take(order),
         destinations=Table(
             {
                 f"to_{by}": names[reached].tolist(),
-                **_columns(into, arrivals.counts_into(reached)),
+                **_columns(into, n_arrivals[way >= k * k]),
             },
             formats=_PERCENT,
-            backend=journeys.log.backend,
+            backend=source.backend,
         ),
-        pooled=_estimate(compare(k, reached), level=level),
+        pooled=_estimate(pooled, level=level),
         spread=spread.tau,
         strata=strata,
         level=level,
         notes=tuple(notes),
-    )
-    return with_people(result, journeys, members)
-
-
-@attrs.frozen(kw_only=True)
-class _Arrivals:
-    """Every visit as an arrival: where, from where, within what."""
-
-    names: tuple[str, ...]
-    node: NDArray[np.int64]
-    before: NDArray[np.int64]
-    stratum: NDArray[np.int64]
-    known: NDArray[np.bool_]
-    n_strata: int
-    n_unknown: int
-    weight: NDArray[np.int64]
-
-    @property
-    def n_nodes(self) -> int:
-        return max(1, len(self.names))
-
-    @property
-    def switched(self) -> NDArray[np.bool_]:
-        changed: NDArray[np.bool_] = self.before != self.node
-        return changed
-
-    def key(self, source: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return a number for source, destination and stratum; -1 where one is not known."""
-        key = (source * self.n_nodes + self.node) * self.n_strata + self.stratum
-        return np.where(self.known, key, -1)
-
-    def counts(self, pair: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the arrivals of each pair, strata that cannot be compared included."""
-        return self._count((self.before * self.n_nodes + self.node)[self.known], pair)
-
-    def counts_into(self, reached: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the arrivals by a switch at each destination."""
-        return self._count(np.where(self.switched, self.node, -1)[self.known], reached)
-
-    def _count(self, key: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-        place = np.minimum(np.searchsorted(wanted, key), max(0, len(wanted) - 1))
-        hit = wanted[place] == key if len(wanted) else np.zeros(len(key), dtype=np.bool_)
-        weight = self.weight[self.known][hit]
-        return np.bincount(place[hit], weight, minlength=len(wanted)).astype(np.int64)
-
-
-def _arrivals_of(
-    journeys: Journeys, visits: Visits, by: ChannelBy, strata: ChannelBy | None, reference: str
-) -> _Arrivals:
-    coded = coded_at(journeys, by)
-    node = coded.codes[visits.row].astype(np.int64)
-    before = np.concatenate([[-1], node])[: len(node)]
-    first = visits.previous == visits.start
-    before = np.where(first, node if reference == "stayed_or_started" else -1, before)
-    known = (node >= 0) & (before >= 0)
-    stratum = np.zeros(len(node), dtype=np.int64)
-    n_strata, n_unknown = 1, 0
-    if strata is not None:
-        within = coded_at(journeys, strata)
-        stratum = within.codes[visits.row].astype(np.int64)
-        n_strata = max(1, len(within.names))
-        n_unknown = int(np.count_nonzero(known & (stratum < 0)))
-        known &= stratum >= 0
-    return _Arrivals(
-        names=coded.names,
-        node=node,
-        before=before,
-        stratum=stratum,
-        known=known,
-        n_strata=n_strata,
-        n_unknown=n_unknown,
-        weight=np.ones(len(node), dtype=np.int64) if visits.weight is None else visits.weight,
     )
 
 
@@ -427,20 +402,11 @@ def _nothing(_source: int, _to: Ints) -> Difference:
     return Difference()
 
 
-def _across_customers(
-    journeys: Journeys, visits: Visits, arrivals: _Arrivals, level: float
-) -> _Compare:
+def _across_customers(arms: Arms, k: int, s: int, level: float) -> _Compare:
     """Return what compares arrivals from a node, K for any other, with those who were there."""
-    k, s = arrivals.n_nodes, arrivals.n_strata
-    units = units_of(journeys)
-    by_pair = arms_of(visits, arrivals.key(arrivals.before), units)
-    # all that switched come from one place: a code of its own
-    into_each = arrivals.key(np.where(arrivals.switched, k, arrivals.node))
-    by_destination = arms_of(visits, into_each, units)
     strata = np.arange(s)
 
     def compare(source: int, to: Ints) -> Difference:
-        arms = by_destination if source == k else by_pair
         exposed = ((source * k + to)[:, None] * s + strata).ravel()
         stayed = ((to * k + to)[:, None] * s + strata).ravel()
         return difference(arms, arms.find(exposed), arms.find(stayed), level=level)
@@ -449,7 +415,7 @@ def _across_customers(
 
 
 def _within_customers(
-    journeys: Journeys, visits: Visits, arrivals: _Arrivals, followed: Bools, level: float
+    journeys: Journeys, visits: Visits, arrivals: Arrivals, followed: Bools, level: float
 ) -> _Compare:
     """Return the like within customers, at the same visit of a journey.
 
@@ -460,8 +426,10 @@ def _within_customers(
     lengths = journeys.lengths
     position = np.arange(len(journey)) - (np.cumsum(lengths) - lengths)[journey]
     used = arrivals.known & followed[journey] & (visits.state != OPEN)
-    node, before = arrivals.node[used], arrivals.before[used]
-    key = (visits.customer[used] * k + node) * arrivals.n_strata + arrivals.stratum[used]
+    node, before, stratum = (
+        axis[used].astype(np.int64) for axis in (arrivals.node, arrivals.before, arrivals.stratum)
+    )
+    key = (visits.customer[used] * k + node) * arrivals.n_strata + stratum
     key = key * (_LATEST + 1) + np.minimum(position[used], _LATEST)
     _, cell = np.unique(key, return_inverse=True)
     bucket = np.asarray(units_of(journeys).of)[journey[used]]
@@ -485,20 +453,30 @@ def _share(hit: Bools, base: Bools) -> float:
     return float(hit[base].mean()) if base.any() else 0.0
 
 
-def _of_series(followed: Bools, dropped: float, converted: float, *, goes_on: bool) -> str:
+def _of_series(n_left_out: int, dropped: float, converted: float, *, goes_on: bool) -> str:
     said = (
         f"{dropped:.0%} of the drop-offs and {converted:.0%} of the conversions are followed by "
         "another journey of the customer."
     )
     if goes_on:
         return (
-            f"{said} The {np.count_nonzero(~followed):,} journeys after which the customer was not "
+            f"{said} The {n_left_out:,} journeys after which the customer was not "
             "seen again are left out."
         )
     return (
         f"{said} So a drop-off ends the series of many, whose length is an outcome then: within "
         "customers nothing is compared (fixed effects are biased for events that do not repeat)."
     )
+
+
+def _grid_note(found: list[Difference]) -> list[str]:
+    """Return how far from raw times losses may lie, the last of them that of all destinations."""
+    most = max(one.reach for one in found)
+    if not most:
+        return []
+    lie = f"losses lie at most {at_most(most)} from those of raw times"
+    together = f"that of all destinations together at most {at_most(found[-1].reach)}"
+    return [f"Waits were counted on a grid: {lie}, {together}."]
 
 
 def _what_remains(again: float, *, within_customers: bool) -> str:

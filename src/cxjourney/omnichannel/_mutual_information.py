@@ -234,7 +234,7 @@ def mutual_information(
     interactions = interactions_of(journeys, by, closing=closing)
     transitions = transitions_between(journeys, interactions)
     notes = (
-        *order_notes(journeys, interactions, transitions, by),
+        *order_notes(journeys, by, closing=closing),
         *progress_note(journeys, SLOW_MISSING),
     )
     noun = "kind of channel" if by == "kind" else by

@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, cast, overload
 
 import attrs
 import numpy as np
 
-from cxjourney._stats.estimates import mean_estimate, share_estimate
-from cxjourney._stats.ratios import shares
+from cxjourney._stats.estimates import mean_of_figures, share_of_figures
+from cxjourney._stats.ratios import ratio_of_sums, shares_of_sums
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level
 from cxjourney.journeys import (
-    CONVERTED,
-    IN_PROGRESS,
     BySegment,
+    JourneyStatistics,
     SegmentBy,
     by_segment,
+    check_counted,
     check_journeys,
-    units_of,
+    spread_of_journeys,
+    spread_of_statistics,
 )
 from cxjourney.metrics import Estimate
 from cxjourney.omnichannel._channel_transitions import (
     ChannelBy,
-    ChannelTransitions,
-    Interactions,
-    interactions_of,
-    order_notes,
+    coded_at,
     progress_note,
-    transitions_between,
 )
+from cxjourney.omnichannel._transitions import transitions_counted
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from cxjourney._stats.units import Units
-    from cxjourney.journeys import Journeys
+    from cxjourney._support.array_types import Floats
+    from cxjourney.journeys import By, Journeys, SpreadSums
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -101,7 +97,7 @@ class Switching(Result):
 
 @overload
 def switching(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: ChannelBy = "channel",
     closing: bool = True,
@@ -112,7 +108,7 @@ def switching(
 
 @overload
 def switching(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: ChannelBy = "channel",
     closing: bool = True,
@@ -122,7 +118,7 @@ def switching(
 
 
 def switching(
-    journeys: Journeys,
+    journeys: Journeys | JourneyStatistics,
     *,
     by: ChannelBy = "channel",
     closing: bool = True,
@@ -134,7 +130,7 @@ def switching(
     Parameters
     ----------
     journeys
-        The journeys; aggregated paths count with their weights.
+        The journeys, or statistics that add up; aggregated paths count with their weights.
     by
         "channel", "kind" (of the channel), "owner", "stage" or "touchpoint".
     closing
@@ -176,44 +172,65 @@ def switching(
     >>> found.bounce_back.value  # web → phone → web; of phone → web nothing follows
     0.5
     """
-    check_journeys(journeys)
     if segment is not None:
         return by_segment(
-            journeys, segment, lambda part: switching(part, by=by, closing=closing, level=level)
+            check_journeys(journeys),
+            segment,
+            lambda part: switching(part, by=by, closing=closing, level=level),
         )
+    source = check_counted(journeys)
     check_level(level)
-    interactions = interactions_of(journeys, by, closing=closing)
-    transitions = transitions_between(journeys, interactions)
+    made = transitions_counted(source, by, closing=closing)
+    spread = spread_counted(source, by, made.names, closing=closing)
     noun = "kind of channel" if by == "kind" else by
-    units = units_of(journeys)
-    per_transition = share_estimate(
-        transitions.switched,
-        units,
-        item=transitions.journey,
-        level=level,
-        name="switches per transition",
-        definition=f"transitions to another {noun} / transitions",
-    )
-    mixed = _mixed(interactions)
+    k = max(1, len(made.names))
+    switched = made.own[:, made.cells // k != made.cells % k].sum(axis=1)
+    begun = spread.journeys.sum(axis=1)
+
+    def share(
+        part: Floats, whole: Floats, name: str, definition: str, censored: int = 0
+    ) -> Estimate:
+        found = ratio_of_sums(part[:, None], whole[:, None])
+        return share_of_figures(
+            found, level=level, name=name, definition=definition, n_censored=censored
+        )
+
     return Switching(
         by=by,
-        per_transition=per_transition,
-        per_journey=_per_journey(interactions, transitions, units, noun=noun, level=level),
-        multichannel=share_estimate(
-            mixed,
-            units,
-            item=interactions.journey[interactions.first],
-            level=level,
-            name=f"multi-{by} journeys",
-            definition=f"journeys with at least two {noun}s / journeys",
+        per_transition=share(
+            switched,
+            made.own.sum(axis=1),
+            "switches per transition",
+            f"transitions to another {noun} / transitions",
         ),
-        bounce_back=_bounce_back(journeys, interactions, noun, level),
-        channels=_containment(journeys, interactions, mixed, by, level),
+        per_journey=mean_of_figures(
+            ratio_of_sums(spread.switches[:, None], spread.moving[:, None]),
+            level=level,
+            name="switches per journey",
+            definition=f"mean over journeys of: transitions to another {noun} / transitions",
+            unit="fraction",
+            n_missing=spread.n_still,
+            of_shares=True,
+        ),
+        multichannel=share(
+            begun - spread.contained.sum(axis=1),
+            begun,
+            f"multi-{by} journeys",
+            f"journeys with at least two {noun}s / journeys",
+        ),
+        bounce_back=share(
+            spread.back,
+            spread.left,
+            "bounce-back",
+            f"switches after which the next {noun} is the one just left / switches",
+            spread.n_censored,
+        ),
+        channels=_containment(source, spread, made.names, by, level),
         level=level,
         notes=(
-            *order_notes(journeys, interactions, transitions, by),
+            *made.notes,
             *progress_note(
-                journeys,
+                source,
                 "They may still switch, come back and convert: multichannel, bounce-back and the "
                 "share converted are too low, and containment is too high.",
             ),
@@ -221,124 +238,39 @@ def switching(
     )
 
 
-def _mixed(interactions: Interactions) -> NDArray[np.bool_]:
-    """Return for each journey with a known interaction whether it has two nodes."""
-    starts = np.flatnonzero(interactions.first)
-    if not len(starts):
-        return np.zeros(0, dtype=np.bool_)
-    lowest = np.minimum.reduceat(interactions.node, starts)
-    highest = np.maximum.reduceat(interactions.node, starts)
-    different: NDArray[np.bool_] = lowest != highest
-    return different
-
-
-def _per_journey(
-    interactions: Interactions,
-    transitions: ChannelTransitions,
-    units: Units,
-    *,
-    noun: str,
-    level: float,
-) -> Estimate:
-    size = int(interactions.journey[-1]) + 1 if len(interactions) else 0
-    made = np.bincount(transitions.journey, minlength=size)
-    switches = np.bincount(transitions.journey, weights=transitions.switched, minlength=size)
-    here = interactions.journey[interactions.first]
-    some = made[here] > 0
-    weight = None if interactions.weight is None else interactions.weight[interactions.first]
-    alone = np.count_nonzero(~some) if weight is None else weight[~some].sum()
-    here = here[some]
-    return mean_estimate(
-        switches[here] / made[here],
-        units,
-        item=here,
-        level=level,
-        name="switches per journey",
-        definition=f"mean over journeys of: transitions to another {noun} / transitions",
-        unit="fraction",
-        n_missing=int(alone),
-        of_shares=True,
-    )
-
-
-def _bounce_back(
-    journeys: Journeys, interactions: Interactions, noun: str, level: float
-) -> Estimate:
-    """Return the share of switches that are taken back, over runs of interactions at one node."""
-    new = interactions.first.copy()
-    if len(new):
-        gap = np.diff(interactions.row) != 1  # between them lies an interaction of unknown node
-        new[1:] |= (np.diff(interactions.node) != 0) | gap
-        follows = np.append(False, ~gap) & ~interactions.first
-    else:
-        follows = new
-    run = np.flatnonzero(new)
-    node, journey, joined = interactions.node[run], interactions.journey[run], follows[run]
-    begin = np.flatnonzero(joined[1:])  # runs with a switch out of them
-    onward = begin + 2
-    there = np.minimum(onward, max(0, len(run) - 1))
-    goes_on = (onward < len(run)) & joined[there]
-    back = goes_on & (node[there] == node[begin])
-    censored = ~goes_on & (journeys.outcome[journey[begin]] == IN_PROGRESS)
-    return share_estimate(
-        back,
-        units_of(journeys),
-        item=journey[begin],
-        level=level,
-        name="bounce-back",
-        definition=f"switches after which the next {noun} is the one just left / switches",
-        n_censored=int(np.count_nonzero(censored)),
-    )
+def spread_counted(
+    source: Journeys | JourneyStatistics, by: ChannelBy, names: tuple[str, ...], *, closing: bool
+) -> SpreadSums:
+    """Return how contacts spread over nodes, whose names are those of the transitions."""
+    if isinstance(source, JourneyStatistics):
+        return spread_of_statistics(source, cast("By", by), closing=closing)
+    code = coded_at(source, by).codes.astype(np.int64)
+    return spread_of_journeys(source, code, len(names), closing=closing)
 
 
 def _containment(
-    journeys: Journeys,
-    interactions: Interactions,
-    mixed: NDArray[np.bool_],
+    source: Journeys | JourneyStatistics,
+    spread: SpreadSums,
+    names: tuple[str, ...],
     by: ChannelBy,
     level: float,
 ) -> Table:
-    begins = interactions.first
-    journey, first = interactions.journey[begins], interactions.node[begins]
-    weight = None if interactions.weight is None else interactions.weight[begins]
-    ones = np.ones(len(first)) if weight is None else weight.astype(np.float64)
-    k = len(interactions.names)
-    found = shares(
-        2 * first + ~mixed,
-        np.arange(2 * k) // 2,
-        units_of(journeys),
-        item=journey,
-        level=level,
-    )
+    k = len(names)
+    both = np.stack([spread.journeys - spread.contained, spread.contained], axis=2)
+    found = shares_of_sums(both.reshape(len(both), 2 * k), np.arange(2 * k) // 2, level=level)
     stayed = slice(1, None, 2)
-    running = ones * ((journeys.outcome[journey] == IN_PROGRESS) & ~mixed)
-    in_progress = np.bincount(first, running, minlength=k).astype(np.int64)
-    has_goal = bool(journeys.rules.goal) or journeys.weight is not None
-    converted = _converted(journeys, by) if has_goal else np.full(k, np.nan)
+    has_goal = bool(source.rules.goal) or getattr(source, "weight", None) is not None
+    converted = spread.converted if has_goal else np.full(k, np.nan)
     some = found.base[stayed] > 0
     columns = {
-        by: np.array(interactions.names, dtype=object)[some].tolist(),
+        by: np.array(names, dtype=object)[some].tolist(),
         "journeys": found.base[stayed][some],
         "contained": found.count[stayed][some],
-        "in_progress": in_progress[some],
+        "in_progress": spread.in_progress[some],
         "converted": converted[some],
         "containment": found.value[stayed][some],
         "low": found.low[stayed][some],
         "high": found.high[stayed][some],
     }
     formats = dict.fromkeys(("converted", "containment", "low", "high"), "percent")
-    return Table(columns, formats=formats, backend=journeys.log.backend)
-
-
-def _converted(journeys: Journeys, by: ChannelBy) -> NDArray[np.float64]:
-    """Return the share that converts of the journeys that stay where they begin until they end.
-
-    Where the goal takes place is not asked: it would be known of those alone that convert.
-    """
-    before = interactions_of(journeys, by, closing=False)
-    begins, k = before.first, len(before.names)
-    stayed = before.ones[begins] * ~_mixed(before)
-    won = stayed * (journeys.outcome[before.journey[begins]] == CONVERTED)
-    held, wins = (np.bincount(before.node[begins], part, minlength=k) for part in (stayed, won))
-    share: NDArray[np.float64] = np.divide(wins, held, out=np.full(k, np.nan), where=held > 0)
-    return share
+    return Table(columns, formats=formats, backend=source.backend)

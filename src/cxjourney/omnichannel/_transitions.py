@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast, overload
 
 import attrs
 import numpy as np
 
 from cxjourney import plot
+from cxjourney._stats.intervals import wilson_ends
 from cxjourney._stats.ratios import shares_of_sums
 from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.distinct import distinct
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_choice, check_flag, check_level, optional_duration
 from cxjourney._support.words import how_long
-from cxjourney.exceptions import InvalidValue
+from cxjourney._time.business_hours import BusinessHours
+from cxjourney.domain import MISSING
+from cxjourney.exceptions import InvalidValue, TimesRequired
+from cxjourney.graph import JourneyGraph
 from cxjourney.journeys import (
     BySegment,
     JourneyStatistics,
     SegmentBy,
     WithPeople,
     by_segment,
-    check_counted,
     check_journeys,
+    check_source,
     contacts_of_statistics,
     ended,
+    left_out_of_graph,
     units_of,
     with_people,
 )
@@ -42,6 +47,7 @@ from cxjourney.omnichannel._channel_transitions import (
     progress_note,
     transitions_between,
 )
+from cxjourney.omnichannel._transition_columns import TIMES, eventual_pairs, times_of_cells
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +56,11 @@ if TYPE_CHECKING:
     from cxjourney._support.array_types import Bools
     from cxjourney.journeys import By, Ending, Journeys
 
+_SHOWN_AS = {
+    "count": "transitions",
+    "customers": "customers",
+    "probability": "probability of the next {}",
+}
 _CELLS = ("count", "customers", "probability", "low", "high")
 
 
@@ -71,8 +82,11 @@ class Transitions(WithPeople):
         | column | what it is |
         |---|---|
         | `from_channel`, `to_channel` | of the transition; named after `by` |
-        | `count`, `customers` | how often it was made, and by how many |
+        | `count`, `customers` | how often it was made, and by how many (NaN of a graph) |
         | `probability`, `low`, `high` | of the one after the other [fraction], and its interval |
+        | `least_between` | fewest interactions between the two; with `follows="eventually"` |
+        | `mean_s`, `std_s` | time from one to the other, its sample deviation [s]; with `times=` |
+        | `min_s`, `median_s`, `p90_s`, `p95_s`, `max_s` | of transitions only; with `times=` |
     ends
         One row an observed pair of first and last channel of a journey.
 
@@ -81,6 +95,8 @@ class Transitions(WithPeople):
         | `first_channel`, `last_channel` | known of a journey; named after `by` |
         | `journeys` | journeys with this pair |
         | `share`, `low`, `high` | of all journeys [fraction], and its interval |
+
+        A graph does not know the pairs: there are no rows.
     n
         Number of transitions, those within a channel included.
     max_lag
@@ -92,6 +108,7 @@ class Transitions(WithPeople):
     """
 
     title = "Transitions"
+    _shared: ClassVar[tuple[str, ...]] = _CELLS
 
     by: ChannelBy
     names: tuple[str, ...]
@@ -102,15 +119,19 @@ class Transitions(WithPeople):
     level: float
     notes: tuple[str, ...]
 
+    def _group(self, names: tuple[Any, ...]) -> str:
+        return str(names[0])
+
     def matrix(
-        self, values: Literal["count", "customers", "probability", "low", "high"] = "count"
+        self,
+        values: Literal["count", "customers", "probability", "low", "high", "incoming"] = "count",
     ) -> NDArray[np.float64]:
         """Return the transitions as a square array in the order of `names`.
 
         Parameters
         ----------
         values
-            Which column of `table` fills it.
+            Which column of `table` fills it; "incoming" is the share of what comes to a channel.
 
         Returns
         -------
@@ -118,7 +139,13 @@ class Transitions(WithPeople):
             Row: where from, column: where to. What was not observed is 0 for counts; for the others
             it is 0 in a row with observations, and NaN where nobody ever left that channel.
         """
-        check_choice(values, "values", _CELLS)
+        check_choice(values, "values", (*_CELLS, "incoming"))
+        if values == "incoming":
+            whole = self.matrix("count")
+            total = whole.sum(axis=0)
+            share = np.full(whole.shape, np.nan)
+            np.divide(whole, total, out=share, where=total > 0)
+            return share
         place = {name: i for i, name in enumerate(self.names)}
         source = [place[str(name)] for name in self.table[f"from_{self.by}"]]
         target = [place[str(name)] for name in self.table[f"to_{self.by}"]]
@@ -132,6 +159,7 @@ class Transitions(WithPeople):
         self,
         *,
         values: Literal["count", "customers", "probability"] = "probability",
+        max_rows: int | None = 20,
         title: str | None = None,
         ax: Axes | None = None,
     ) -> Axes:
@@ -141,6 +169,8 @@ class Transitions(WithPeople):
         ----------
         values
             What the cells show.
+        max_rows
+            Only so many of the busiest names are drawn; None draws all.
         title
             The heading; None takes that of the result.
         ax
@@ -152,34 +182,44 @@ class Transitions(WithPeople):
             If matplotlib is not installed.
         """
         check_choice(values, "values", ("count", "customers", "probability"))
+        counts = self.matrix()
+        busiest = np.argsort(-(counts.sum(axis=0) + counts.sum(axis=1)), kind="stable")
+        drawn = np.sort(busiest[:max_rows])
+        names = [self.names[i] for i in drawn]
+        caption = "Read along a row where customers go next; darker is more."
         return plot.heat_map(
-            self.matrix(values),
-            rows=self.names,
-            columns=self.names,
+            self.matrix(values)[np.ix_(drawn, drawn)],
+            rows=names,
+            columns=names,
+            caption=caption + plot.drawn_of(len(drawn), len(self.names), f"{self.by}s"),
             percent=values == "probability",
             row_label=f"from {self.by}",
             column_label=f"to {self.by}",
-            label="probability of the next" if values == "probability" else values,
+            label=_SHOWN_AS[values].format(self.by),
             title=self.title if title is None else title,
             ax=ax,
         )
 
     def _notes(self) -> tuple[str, ...]:
         within = "" if self.max_lag is None else f" that are at most {how_long(self.max_lag)} apart"
+        known = not np.isnan(np.asarray(self.table["customers"], dtype=np.float64)).any()
+        how = "clustered by customer" if known else "with visits taken as independent"
         return (
             f"There are {self.n:,} transitions between consecutive interactions{within}.",
-            f"{100 * self.level:g}% intervals are Wilson's, clustered by customer.",
+            f"{100 * self.level:g}% intervals are Wilson's, {how}.",
             *self.notes,
         )
 
 
 @overload
 def transitions(
-    journeys: Journeys | JourneyStatistics,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     by: ChannelBy = "channel",
     max_lag: timedelta | str | None = None,
     closing: bool = True,
+    follows: Literal["directly", "eventually"] = "directly",
+    times: bool | BusinessHours = False,
     segment: None = None,
     level: float = 0.95,
 ) -> Transitions: ...
@@ -192,17 +232,21 @@ def transitions(
     by: ChannelBy = "channel",
     max_lag: timedelta | str | None = None,
     closing: bool = True,
+    follows: Literal["directly", "eventually"] = "directly",
+    times: bool | BusinessHours = False,
     segment: SegmentBy,
     level: float = 0.95,
 ) -> BySegment[Transitions]: ...
 
 
 def transitions(
-    journeys: Journeys | JourneyStatistics,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     *,
     by: ChannelBy = "channel",
     max_lag: timedelta | str | None = None,
     closing: bool = True,
+    follows: Literal["directly", "eventually"] = "directly",
+    times: bool | BusinessHours = False,
     segment: SegmentBy | None = None,
     level: float = 0.95,
 ) -> Transitions | BySegment[Transitions]:
@@ -211,7 +255,8 @@ def transitions(
     Parameters
     ----------
     journeys
-        The journeys, or statistics that add up; aggregated paths count with their weights.
+        The journeys, statistics that add up, or a whole graph, of which `by` is the grain and
+        `closing` is False; aggregated paths count with their weights.
     by
         "channel", "kind" (of the channel: digital, physical, human, automated), "owner", "stage" or
         "touchpoint".
@@ -221,6 +266,12 @@ def transitions(
         Whether the goal or exit that ends a journey counts as an interaction in its channel: a
         purchase in the store after research on the web is a transition. False gives the counts of
         the edges of `journeys.graph(by=…)`.
+    follows
+        "directly": a transition is to the next interaction. "eventually": every pair of which one
+        comes later in the journey counts, each occurrence; `least_between` of a channel and itself
+        is then its smallest self-distance.
+    times
+        Whether the table has columns of times; business hours count only while they are open.
     segment
         An attribute of customers or interactions; the result is then one of each segment.
     level
@@ -234,6 +285,10 @@ def transitions(
 
     Raises
     ------
+    InvalidValue
+        If statistics or a graph are asked for what they have not counted.
+    NotAFlow
+        If the graph is a subgraph or was filtered.
     UnknownName
         If the log has no such column.
     TimesRequired
@@ -244,6 +299,9 @@ def transitions(
     p(b|a) = C_ab / Σ_b C_ab over consecutive interactions, repeats within a channel included. It is
     the share among interactions that were followed by another: what never came back is in
     `cxjourney.dropoff`. Counts of disjoint customers add up.
+
+    A graph knows no customers, no ties and no ends of journeys: its visits are taken as
+    independent, and a channel in which journeys only end is not among its `names`.
 
     Examples
     --------
@@ -256,18 +314,42 @@ def transitions(
     >>> found.matrix().tolist()
     [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [1.0, 3.0, 1.0]]
     """
-    if segment is not None:
+    if segment is not None and not isinstance(journeys, JourneyGraph):
         return by_segment(
             check_journeys(journeys),
             segment,
-            lambda part: transitions(part, by=by, max_lag=max_lag, closing=closing, level=level),
+            lambda part: transitions(
+                part,
+                by=by,
+                max_lag=max_lag,
+                closing=closing,
+                follows=follows,
+                times=times,
+                level=level,
+            ),
         )
-    source = check_counted(journeys, max_lag=max_lag)
+    check_choice(follows, "follows", ("directly", "eventually"))
+    hours = times if isinstance(times, BusinessHours) else None
+    timed = check_flag(times, "times") if hours is None else True  # type: ignore[arg-type]  # checked
+    of_rows = {"times": timed or None, "follows": None if follows == "directly" else follows}
+    source = check_source(journeys, by, segment=segment, max_lag=max_lag, **of_rows)
     check_level(level)
     lag = optional_duration(max_lag, "max_lag")
+    if follows == "eventually":
+        rows = check_journeys(source)
+        if lag is not None or hours is not None:
+            raise InvalidValue("max_lag= and business hours must come with follows='directly'")
+        return _eventually(rows, by, closing=closing, timed=timed, level=level)
     found = transitions_counted(source, by, closing=closing, max_lag=lag)
-    result = _made(source, found, by, level=level, max_lag=lag)
-    if isinstance(source, JourneyStatistics):
+    columns: dict[str, Any] = {}
+    if timed:
+        rows = check_journeys(source)
+        interactions = interactions_of(rows, by, closing=closing)
+        made = transitions_between(rows, interactions, max_lag=lag)
+        cell = distinct(made.source * max(1, len(interactions.names)) + made.target)[1]
+        columns = times_of_cells(rows, interactions, made, cell, len(found.cells), hours)
+    result = _made(source, found, by, level=level, max_lag=lag, columns=columns)
+    if isinstance(source, (JourneyStatistics, JourneyGraph)):
         return result
 
     def members(_place: int, pair: tuple[str, ...], outcome: Ending | None) -> Bools:
@@ -281,6 +363,39 @@ def transitions(
     return with_people(result, source, members)
 
 
+def _eventually(
+    journeys: Journeys, by: ChannelBy, *, closing: bool, timed: bool, level: float
+) -> Transitions:
+    """Return the pairs of which one follows the other eventually."""
+    bucket = units_of(journeys).of
+    if bucket is None or (timed and journeys.columns.time is None):
+        raise TimesRequired("follows='eventually' needs interactions; aggregated paths have none")
+    all_of = interactions_of(journeys, by, closing=closing)
+    found = eventual_pairs(journeys, all_of, bucket, times=timed)
+    nobody = np.zeros(0, dtype=np.int64)
+    counts = _Counted(
+        names=all_of.names,
+        cells=found.cells,
+        own=found.own,
+        n=int(found.own.sum()),
+        notes=("A pair is of any two interactions of a journey, the one before the other.",),
+        rest=lambda: _Rest(found.customers, nobody, np.empty((1, 0))),
+    )
+    result = _made(journeys, counts, by, level=level, columns=found.columns)
+
+    def members(_place: int, pair: tuple[str, ...], outcome: Ending | None) -> Bools:
+        begin, end = map(all_of.names.index, pair)
+        n = len(journeys.outcome)
+        first, last = np.full(n, len(all_of)), np.full(n, -1)
+        at = np.flatnonzero(all_of.node == begin)[::-1]
+        first[all_of.journey[at]] = at
+        at = np.flatnonzero(all_of.node == end)
+        last[all_of.journey[at]] = at
+        return (first < last) & ended(journeys, outcome)
+
+    return with_people(result, journeys, members)
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class _Counted:
     """Transitions of journeys: what each bucket has of them.
@@ -291,7 +406,7 @@ class _Counted:
         Names of the nodes.
     cells, own
         Transitions that occur, source (nodes) + target, and how many each bucket has, shape
-        (buckets, cells).
+        (buckets, cells); a graph is one bucket.
     n
         Number of transitions.
     notes
@@ -311,19 +426,21 @@ class _Counted:
 class _Rest(NamedTuple):
     """Customers of each transition; pairs of first and last node, and how many each bucket has."""
 
-    customers: Ints
+    customers: Ints | Floats
     pairs: Ints
     own_ends: Floats
 
 
 def transitions_counted(
-    source: Journeys | JourneyStatistics,
+    source: Journeys | JourneyStatistics | JourneyGraph,
     by: ChannelBy,
     *,
     closing: bool,
     max_lag: timedelta | None = None,
 ) -> _Counted:
-    """Return the transitions of journeys, or of statistics that add up."""
+    """Return the transitions of journeys, of statistics that add up, or of a graph."""
+    if isinstance(source, JourneyGraph):
+        return _of_graph(source, by, closing=closing)
     if isinstance(source, JourneyStatistics):
         return _of_statistics(source, by, closing=closing)
     return _of_journeys(source, by, closing=closing, max_lag=max_lag)
@@ -351,7 +468,7 @@ def _of_journeys(
         cells=cells,
         own=units.sums(cell, len(cells), item=made.journey),
         n=made.total,
-        notes=order_notes(journeys, interactions, made, by),
+        notes=order_notes(journeys, by, closing=closing, max_lag=max_lag),
         rest=rest,
     )
 
@@ -388,17 +505,66 @@ def _of_statistics(statistics: JourneyStatistics, by: ChannelBy, *, closing: boo
     )
 
 
+def _of_graph(graph: JourneyGraph, by: ChannelBy, *, closing: bool) -> _Counted:
+    if check_flag(closing, "closing"):
+        rule = f"be False for a graph, which does not know the {by} of the goal or exit at the end"
+        raise InvalidValue.of("closing", rule, closing)
+    whole = left_out_of_graph(graph).whole
+    names = tuple(sorted(name for name in whole.names if name != MISSING))
+    k, inner = len(names), whole.target < len(whole.names)
+    code = {name: i for i, name in enumerate(names)}
+    place = np.array([code.get(name, -1) for name in whole.names], dtype=np.int64)
+    source, target = place[whole.source[inner]], place[whole.target[inner]]
+    known = (source >= 0) & (target >= 0)
+    cells, count = (source * k + target)[known], whole.count[inner]
+    order, n_pairs, count = np.argsort(cells), int(count.sum()), count[known]
+    made = int(count.sum())
+    facts = OrderFacts(
+        n=int(whole.visits.sum()),
+        n_unknown=int(whole.visits[place < 0].sum()),
+        n_pairs=n_pairs,
+        made=made,
+        switched=int(count[(source != target)[known]].sum()),
+        lost=n_pairs - made,
+        late=0,
+        tied=0,
+        dates_only=False,
+        at_end=0,
+        n_names=k,
+        longer=True,
+    )
+    told = (
+        "A graph has no customers, and knows neither ties nor which first and last "
+        f"{by} belong together. A {by} in which journeys only end is not counted."
+    )
+    nobody = np.empty(0, dtype=np.int64)
+    return _Counted(
+        names=names,
+        cells=cells[order],
+        own=count[None, order].astype(np.float64),
+        n=made,
+        notes=(*notes_of_order(facts, by), told),
+        rest=lambda: _Rest(np.full(len(cells), np.nan), nobody, np.empty((1, 0))),
+    )
+
+
 def _made(
-    journeys: Journeys | JourneyStatistics,
+    journeys: Journeys | JourneyStatistics | JourneyGraph,
     counts: _Counted,
     by: ChannelBy,
     *,
     level: float,
+    columns: dict[str, Any],
     max_lag: timedelta | None = None,
 ) -> Transitions:
     names, k = np.array([*counts.names, ""], dtype=object), max(1, len(counts.names))
     cells, (customers, pairs, own_ends) = counts.cells, counts.rest()
     found = shares_of_sums(counts.own, cells // k, level=level)
+    low, high, backend = found.low, found.high, None
+    if isinstance(journeys, JourneyGraph):
+        low, high = wilson_ends(found.value, found.base.astype(np.float64), level=level)
+    else:
+        backend = journeys.backend
     order = np.lexsort((cells, -found.count))
     table = Table(
         {
@@ -407,11 +573,13 @@ def _made(
             "count": found.count[order],
             "customers": customers[order],
             "probability": found.value[order],
-            "low": found.low[order],
-            "high": found.high[order],
+            "low": low[order],
+            "high": high[order],
+            **{name: values[order] for name, values in columns.items()},
         },
-        formats={"probability": "percent", "low": "percent", "high": "percent"},
-        backend=journeys.backend,
+        formats={"probability": "percent", "low": "percent", "high": "percent"}
+        | dict.fromkeys(TIMES, "duration"),
+        backend=backend,
     )
     ends = shares_of_sums(own_ends, np.zeros_like(pairs), level=level)
     order = np.lexsort((pairs, -ends.count))
@@ -429,7 +597,7 @@ def _made(
                 "high": ends.high[order],
             },
             formats={"share": "percent", "low": "percent", "high": "percent"},
-            backend=journeys.backend,
+            backend=backend,
         ),
         n=counts.n,
         max_lag=max_lag,

@@ -14,10 +14,12 @@ from cxjourney.plot._canvas import (
     colour,
     column,
     count_text,
+    distinct,
     finish,
     legend,
     percent_axis,
     shown,
+    width_of,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +35,12 @@ _STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 90, 180, 365, 730, 1825, 3650)
 _MOST_TICKS = 8
 _MOST_MARKS = 200  # of censored rows: more would draw a thick line
 _GID = "cxjourney-curve"
+_DASHES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
+_WIDEST = 11.0  # of a picture with many periods [inches]
+_MANY = 60  # periods from which whiskers would be a grey area
+_BESIDE = 180.0  # what the key and the axis of values take beside it [points]
+_UPRIGHT = 7.5  # up to which names stand upright [inches]
+_LINE = 12.0  # what a rotated name takes [points]
 
 
 def step_curve(
@@ -45,6 +53,7 @@ def step_curve(
     censored: ArrayLike | None = None,
     name: str = "",
     label: str = "",
+    caption: str = "",
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -64,6 +73,8 @@ def step_curve(
         How many end open at each time; up to 200 such times get a tick on the curve.
     name, label
         Name of the curve, for the legend, and what the share is.
+    caption
+        A sentence below the heading that says what to see.
     title, ax
         The heading, and where to draw (None: a new figure).
 
@@ -98,7 +109,8 @@ def step_curve(
     ax = canvas(ax, width=7, height=4, caller="step_curve")
     drawn = [line for line in ax.get_lines() if line.get_gid() == _GID]
     tint = colour(len(drawn))
-    (line,) = ax.step(x, y, where="post", color=tint, linewidth=1.6, gid=_GID)
+    dashes = _DASHES[len(drawn) % len(_DASHES)]
+    (line,) = ax.step(x, y, where="post", color=tint, linestyle=dashes, linewidth=1.6, gid=_GID)
     line.set_label(shown(name) if name else "")
     ax.fill_between(x, bottom, top, step="post", color=tint, alpha=0.18, linewidth=0)
     if censored is not None:
@@ -110,7 +122,7 @@ def step_curve(
     named = [curve for curve in (*drawn, line) if curve.get_label()]
     if named:
         ax.legend(handles=named, frameon=False, fontsize=8)
-    return finish(ax, title=title, x=ax.get_xlabel(), y=label, grid="y")
+    return finish(ax, title=title, caption=caption, x=ax.get_xlabel(), y=label, grid="y")
 
 
 def _time_axis(ax: Axes, longest: float) -> None:
@@ -142,6 +154,7 @@ def emotion_curve(
     n: ArrayLike | None = None,
     neutral: float | None = 0.0,
     label: str = "emotion",
+    caption: str = "",
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -160,7 +173,7 @@ def emotion_curve(
         How many answers each mean rests on; written beside its name.
     neutral
         Where a thin line parts good from bad; None draws none.
-    label, title, ax
+    label, caption, title, ax
         As for `forest`.
 
     Returns
@@ -186,9 +199,18 @@ def emotion_curve(
         column(values, what, size=size)
         for values, what in ((value, "value"), (low, "low"), (high, "high"))
     )
-    many = size > 8
+    texts = distinct(names)
+    if n is not None:
+        answers = [f"n = {count_text(k)}" for k in column(n, "n", size=size)]
+        texts = [f"{text}\n{count}" for text, count in zip(texts, answers, strict=True)]
+    longest = max((len(line) for text in texts for line in text.splitlines()), default=0)
+    room = size * (0.075 * longest + 0.08)  # [inches]
+    upright = room <= _UPRIGHT
     ax = canvas(
-        ax, width=max(6.5, 2 + 0.22 * size), height=5.2 if many else 4, caller="emotion_curve"
+        ax,
+        width=max(6.5, 2.3 + room if upright else min(2 + 0.25 * size, 2 * _WIDEST)),
+        height=4 if upright else 5.2,
+        caller="emotion_curve",
     )
     x = np.arange(size)
     if neutral is not None:
@@ -211,15 +233,10 @@ def emotion_curve(
             )
     if len(key) > 2:
         legend(ax, list(key.values()), list(key), title="")
-    texts = [shown(name) for name in names]
-    if n is not None:
-        answers = column(n, "n", size=size)
-        between = "  " if many else "\n"
-        texts = [f"{t}{between}n = {count_text(k)}" for t, k in zip(texts, answers, strict=True)]
-    ax.set_xticks(range(size), texts, rotation=90 if many else 0)
+    ax.set_xticks(range(size), texts, rotation=0 if upright else 90)
     ax.tick_params(labelsize=8)
     ax.set_xlim(-0.5, max(size, 1) - 0.5)
-    return finish(ax, title=title, y=label, grid="y")
+    return finish(ax, title=title, caption=caption, y=label, grid="y")
 
 
 def trend_chart(
@@ -230,6 +247,7 @@ def trend_chart(
     change: Sequence[int] | None,
     percent: bool,
     label: str,
+    caption: str,
     title: str,
     ax: Axes | None,
 ) -> Axes:
@@ -241,11 +259,13 @@ def trend_chart(
     size = len(names)
     y, bottom, top, due, least, most = (np.asarray(column, dtype=np.float64) for column in columns)
     young, apart = np.asarray(censored, dtype=np.bool_), np.asarray(outside, dtype=np.bool_)
-    ax = canvas(ax, width=max(6.5, 2 + 0.22 * size), height=5.2, caller="trend_chart")
+    wide = min(max(6.5, 2 + 0.22 * size), _WIDEST)
+    ax = canvas(ax, width=wide, height=4.6, caller="trend_chart")
     x = np.arange(size)
     band = ax.fill_between(x, bottom, top, color=colour(0), alpha=0.2, linewidth=0)
-    ax.vlines(x, bottom, top, color=colour(0), linewidth=1, alpha=0.6)
-    (line,) = ax.plot(x, y, color=colour(0), marker="o", markersize=5, linewidth=1.8)
+    if size <= _MANY:
+        ax.vlines(x, bottom, top, color=colour(0), linewidth=1, alpha=0.6)
+    (line,) = ax.plot(x, y, color=colour(0), marker="o", markersize=5 if size <= _MANY else 3)
     key: dict[str, Handle] = {"observed": line, "interval": band}
     if np.isfinite(most).any():
         for limit in (least, most):
@@ -265,10 +285,10 @@ def trend_chart(
         key["change"] = ax.axvline(here - 0.5, color=DROPPED, linewidth=1.2, linestyle="--")
         ax.axvspan(first - 0.5, last - 0.5, color=DROPPED, alpha=0.12, linewidth=0)
     legend(ax, list(key.values()), list(key), title="")
-    every = -(-size // 60)  # more names than that would be a black line
+    every = max(1, int(np.ceil(size * _LINE / max(width_of(ax) - _BESIDE, 4 * _LINE))))
     ax.set_xticks(x[::every], [shown(name) for name in names[::every]], rotation=90)
     ax.tick_params(labelsize=8)
     ax.set_xlim(-0.5, max(size, 1) - 0.5)
     if percent:
         percent_axis(ax.yaxis)
-    return finish(ax, title=title, y=label, grid="y")
+    return finish(ax, title=title, caption=caption, y=label, grid="y")

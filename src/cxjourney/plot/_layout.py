@@ -1,7 +1,8 @@
-"""Positions of the nodes of a journey graph: columns from left to right, few crossings."""
+"""Places of the nodes of a journey graph: columns from left to right, few crossings."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import attrs
@@ -10,9 +11,20 @@ import numpy as np
 from cxjourney._support.array_types import Floats
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.plot._canvas import codes
+from cxjourney.plot._routes import (
+    GAP,
+    HEIGHT,
+    WIDTH,
+    Boxes,
+    apart,
+    drawn,
+    lanes,
+    line_widths,
+    rooms,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -20,31 +32,37 @@ if TYPE_CHECKING:
 
 _TERMINALS = ("start", "conversion", "dropoff")
 MOST_COLUMNS = 8  # of names, without stages
-MOST_ROWS = 12  # of a column; a fuller one is split
-SWEEPS = 6
+MOST_ROWS = 12  # of a column; a fuller one is split, in a large graph one of more rows
+SWEEPS = 8
+HEAD_ROOM = 34  # above all, for the names of the stages
+_ENOUGH = 0.9  # share of all transitions that the first view need not exceed
+_EDGES, _EDGES_PER_NODE = 10, 1.4  # that it has at most
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Layout:
-    """Positions of the nodes.
+    """Where nodes stand and edges run, in pixels of a page; y points downwards.
 
-    x is the column, y the height: neighbours in a column are 1 apart, around 0. `bands` has each
-    stage that occurs, in order: its name, its first and its last column.
+    x and y are the left side and the middle of each node's box, NaN where it has none: a journey
+    that is dropped leaves the picture by a stub below the box that it leaves.
+
+    `routes` has a chain of cubic Bézier curves for each edge, shape (3 k + 1, 2), whose last piece
+    is straight and has the arrow's head; (0, 2) for an edge that has no box to begin at. `width` is
+    that of its line. `rank` has the edges in the order in which they are to be shown: the first
+    `least` are every node's busiest and the exits, without which a node would float, and a first
+    view shows the first `few`. `bands` has each stage that occurs, in order: its name, its left and
+    its right end.
     """
 
     x: Floats
     y: Floats
+    size: tuple[float, float]
     bands: tuple[tuple[str, float, float], ...]
-
-    @property
-    def columns(self) -> float:
-        """Distance from the first column to the last."""
-        return float(np.ptp(self.x)) if len(self.x) else 0.0
-
-    @property
-    def rows(self) -> float:
-        """Distance from the lowest node to the highest."""
-        return float(np.ptp(self.y)) if len(self.y) else 0.0
+    routes: tuple[Floats, ...]
+    width: Floats
+    rank: Positions
+    least: int
+    few: int
 
 
 def layout(
@@ -56,31 +74,114 @@ def layout(
     stage: Sequence[str] | None = None,
     stages: Sequence[str] | None = None,
 ) -> Layout:
-    """Return the positions of nodes: start left, ends right, the others by stage or by depth.
+    """Return places of nodes, and routes of edges that cross no box.
 
-    `kind` is "start", "conversion", "dropoff" or anything else; `stages` in their order, None sorts
-    them by how deep their nodes lie.
+    Start stands left, conversions right, the others by stage or by depth. `kind` is "start",
+    "conversion", "dropoff" or anything else; `stages` in their order, None sorts them by how deep
+    their nodes lie.
     """
     kinds = np.array(kind, dtype=str)
     inner = np.flatnonzero(~np.isin(kinds, _TERMINALS))
     depth = depths(len(kinds), source, target, count)
     names, layer = _layers(stage, stages, depth, inner)
-    x = np.zeros(len(kinds))
-    at = 1.0
-    bands = []
+    column = np.full(len(kinds), -1, dtype=np.intp)
+    column[kinds == "start"] = 0
+    at = int((kinds == "start").any())
+    spans = []
+    rows = max(MOST_ROWS, math.isqrt(2 * len(inner)))
     for k in range(int(layer.max()) + 1 if len(inner) else 0):
         members = inner[layer == k]
-        parts = -(-len(members) // MOST_ROWS)
+        parts = -(-len(members) // rows)
         # within a stage the earlier ones stand further to the left
         ordered = members[np.argsort(depth[members], kind="stable")]
         for part in np.array_split(ordered, parts):
-            x[part] = at
-            at += 1.0
+            column[part] = at
+            at += 1
         if names:
-            bands.append((names[k], at - parts, at - 1.0))
-    x[np.isin(kinds, ["conversion", "dropoff"])] = at
-    y = _heights(x, kinds, source, target, count)
-    return Layout(x=x, y=y, bands=tuple(bands))
+            spans.append((names[k], at - parts, at - 1))
+    column[kinds == "conversion"] = at
+    # whatever the order in which edges come, they are drawn alike: the busiest first
+    busy = np.lexsort((target, source, -count))
+    source, target, count = source[busy], target[busy], count[busy]
+    rank, least, few = _ranked(column, source, target, count)
+    first = np.zeros(len(count), dtype=np.bool_)
+    first[rank[:few]] = True
+    width = line_widths(count, (source != target) & (column[target] >= 0))
+    room = rooms(width, first)
+    weight = _weights(column, source, target, count)
+    boxes = _heights(_ordered(column, weight), weight, {})
+    needed = lanes(boxes, source, target, rank, room).needed(room)
+    boxes = _heights(boxes, weight, needed)  # gaps as wide as what runs through them
+    found = lanes(boxes, source, target, rank, room)
+    left, routes = drawn(boxes, found, source, target, room)
+    back = np.argsort(busy)
+    return _moved(
+        boxes,
+        left,
+        [routes[edge] for edge in back.tolist()],
+        spans,
+        ranked=(busy[rank], least, few),
+        width=width[back],
+    )
+
+
+def _moved(
+    boxes: Boxes,
+    left: Floats,
+    routes: Sequence[Floats],
+    spans: Sequence[tuple[str, int, int]],
+    *,
+    ranked: tuple[Positions, int, int],
+    width: Floats,
+) -> Layout:
+    """Return the layout with its corner at 0, 0 and room for the stages' names."""
+    placed = boxes.column >= 0
+    x = np.where(placed, left[boxes.column], np.nan)
+    points = np.concatenate(
+        [
+            np.zeros((1, 2)) if not placed.any() else np.zeros((0, 2)),
+            np.stack([x[placed], boxes.y[placed] - HEIGHT / 2], axis=1),
+            np.stack([x[placed] + WIDTH, boxes.y[placed] + HEIGHT / 2], axis=1),
+            *routes,
+        ]
+    )
+    low, high = points.min(axis=0) - 8, points.max(axis=0) + 8
+    low[1] -= HEAD_ROOM if spans else 0
+    bands = [(name, left[a] - low[0], left[b] + WIDTH - low[0]) for name, a, b in spans]
+    rank, least, few = ranked
+    return Layout(
+        x=x - low[0],
+        y=np.where(placed, boxes.y, np.nan) - low[1],
+        size=(float(high[0] - low[0]), float(high[1] - low[1])),
+        bands=tuple((name, float(a), float(b)) for name, a, b in bands),
+        routes=tuple(route - low for route in routes),
+        width=width,
+        rank=rank,
+        least=least,
+        few=few,
+    )
+
+
+def _ranked(
+    column: Positions, source: Positions, target: Positions, count: Floats
+) -> tuple[Positions, int, int]:
+    """Return edges in the order in which they are shown, and how many at least and at first.
+
+    The busiest come first; every node keeps the busiest into it, else out of it, or it would float.
+    """
+    exits = (column[source] >= 0) & (column[target] < 0)
+    kept = exits.copy()
+    held = column < 0
+    for ends in (target, source):
+        for edge in range(len(count)):
+            between = not exits[edge] and column[source[edge]] >= 0 and source[edge] != target[edge]
+            if between and not held[ends[edge]]:
+                held[ends[edge]] = kept[edge] = True
+    rank = np.concatenate([np.flatnonzero(kept), np.flatnonzero(~kept)])
+    least, some = int(kept.sum()), int(exits.sum()) + _EDGES
+    most = some + int(_EDGES_PER_NODE * np.count_nonzero(column >= 0))
+    enough = int(np.searchsorted(np.cumsum(count[rank]), _ENOUGH * count.sum())) + 1
+    return rank, least, min(len(rank), max(least, some, min(most, enough)))
 
 
 def _layers(
@@ -137,36 +238,48 @@ def _compressed(depth: Positions) -> Positions:
     return (place * squeeze).astype(np.intp)
 
 
-def _heights(
-    x: Floats, kind: NDArray[np.str_], source: Positions, target: Positions, count: Floats
-) -> Floats:
-    """Return heights: every column sorted by where its neighbours stand, to cross little."""
-    weight = np.zeros((len(x), len(x)))
+def _weights(column: Positions, source: Positions, target: Positions, count: Floats) -> Floats:
+    """Return how often nodes of different columns follow each other, either way round."""
+    weight = np.zeros((len(column), len(column)))
     np.add.at(weight, (source, target), count)
-    weight += weight.T
-    np.fill_diagonal(weight, 0.0)
-    columns = [np.flatnonzero(x == at) for at in np.unique(x)]
-    y = np.zeros(len(x))
-    for members in columns:
-        y[members] = _spread(members[np.argsort(-weight[members].sum(axis=1), kind="stable")], y)
-    # the ends keep their place, so that all pictures are read alike: converted above, dropped below
-    tallest = max((len(members) for members in columns), default=1)
-    y[kind == "conversion"] = max(1.0, (tallest - 1) / 4)
-    y[kind == "dropoff"] = -max(1.0, (tallest - 1) / 4)
+    weight[column < 0] = weight[:, column < 0] = 0.0
+    weight[column[:, None] == column] = 0.0
+    return weight + weight.T
+
+
+def _ordered(column: Positions, weight: Floats) -> Boxes:
+    """Return columns each sorted by where its neighbours stand, to cross little."""
+    y = np.zeros(len(column))
+    members = [np.flatnonzero(column == at) for at in range(int(column.max(initial=-1)) + 1)]
+    busy = weight.sum(axis=1)
+    members = [nodes[np.argsort(-busy[nodes], kind="stable")] for nodes in members]
+    for nodes in members:
+        y[nodes] = np.arange(len(nodes)) - (len(nodes) - 1) / 2
     for sweep in range(SWEEPS):
-        for members in columns if sweep % 2 else columns[::-1]:
-            if np.isin(kind[members], ["conversion", "dropoff"]).any():
-                continue
-            pull = weight[members]
-            total = pull.sum(axis=1)
-            wanted = np.where(total > 0, (pull @ y) / np.where(total > 0, total, 1), y[members])
-            y[members] = _spread(members[np.argsort(-wanted, kind="stable")], y)
-    return y
+        for at in range(len(members))[:: 1 if sweep % 2 else -1]:
+            nodes = members[at]
+            wanted = _pulled(weight[nodes], y, y[nodes])
+            members[at] = nodes = nodes[np.argsort(wanted, kind="stable")]
+            y[nodes] = np.arange(len(nodes)) - (len(nodes) - 1) / 2
+    return Boxes(column=column, members=members, y=y * (HEIGHT + GAP))
 
 
-def _spread(ordered: Positions, y: Floats) -> Floats:
-    """Return evenly spaced heights around 0 for nodes that are named from the top, sorted back."""
-    heights = (len(ordered) - 1) / 2 - np.arange(len(ordered), dtype=np.float64)
-    spread = np.empty_like(y[ordered])
-    spread[np.argsort(np.argsort(ordered))] = heights
-    return spread
+def _pulled(pull: Floats, y: Floats, own: Floats) -> Floats:
+    """Return the mean height of each node's neighbours; its own where it has none."""
+    total = pull.sum(axis=1)
+    return np.where(total > 0, (pull @ y) / np.where(total > 0, total, 1), own)
+
+
+def _heights(boxes: Boxes, weight: Floats, room: Mapping[tuple[int, int], float]) -> Boxes:
+    """Return the boxes as near to their neighbours as their order and the gaps allow."""
+    y = boxes.y.copy()
+    between = [
+        HEIGHT + np.array([max(GAP, room.get((at, gap), 0.0)) for gap in range(1, len(nodes))])
+        for at, nodes in enumerate(boxes.members)
+    ]
+    for sweep in range(SWEEPS):
+        for at in range(len(boxes.members))[:: 1 if sweep % 2 else -1]:
+            nodes = boxes.members[at]
+            pull = weight[nodes]
+            y[nodes] = apart(_pulled(pull, y, y[nodes]), between[at], pull.sum(axis=1) + 1e-9)
+    return Boxes(column=boxes.column, members=boxes.members, y=y)

@@ -8,7 +8,7 @@ import numpy as np
 
 from cxjourney._support.validation import check_flag
 from cxjourney.exceptions import InvalidValue
-from cxjourney.plot._canvas import canvas, count_text, finish, percent_axis, shown
+from cxjourney.plot._canvas import canvas, count_text, distinct, finish, percent_axis, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ def heat_map(
     row_label: str = "",
     column_label: str = "",
     label: str = "",
+    caption: str = "",
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -44,6 +45,8 @@ def heat_map(
         Whether the values are fractions to be shown as percentages.
     row_label, column_label, label
         What the rows, the columns and the values are.
+    caption
+        A sentence below the heading that says what to see.
     title, ax
         The heading, and where to draw (None: a new figure).
 
@@ -88,6 +91,7 @@ def heat_map(
             if not np.isnan(value):
                 text = f"{100 * value:.0f}%" if percent else count_text(value)
                 shade = "white" if value > _DARK * top else "#222222"
+                shade = "#8A949C" if text in {"0", "0%"} else shade  # so that the others stand out
                 ax.text(j, i, text, ha="center", va="center", fontsize=7, color=shade)
     _names(ax, rows, columns)
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02)
@@ -97,13 +101,13 @@ def heat_map(
     if percent:
         percent_axis(bar.ax.yaxis)
     ax.spines[["left", "bottom"]].set_visible(False)
-    return finish(ax, title=title, x=column_label, y=row_label)
+    return finish(ax, title=title, caption=caption, x=column_label, y=row_label)
 
 
 def _names(ax: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
-    texts = [shown(name) for name in columns]
+    texts = distinct(columns)
     long = len(texts) > 6 or any(len(text) > 6 for text in texts)
     ax.set_xticks(range(len(columns)), texts, rotation=90 if long else 0)
-    ax.set_yticks(range(len(rows)), [shown(name) for name in rows])
+    ax.set_yticks(range(len(rows)), distinct(rows))
     size = 8 if max(len(rows), len(columns)) <= 30 else 7
     ax.tick_params(axis="both", labelsize=size, length=0)

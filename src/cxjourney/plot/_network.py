@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney._support.text import told_apart
 from cxjourney._support.validation import check_flag
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.plot._canvas import (
@@ -18,38 +19,28 @@ from cxjourney.plot._canvas import (
     column,
     count_text,
     finish,
-    over_lines,
     percent_axis,
     shown,
 )
 from cxjourney.plot._layout import layout
+from cxjourney.plot._routes import NODE_SIZE, arrow_head, leads_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from numpy.typing import ArrayLike
 
     from cxjourney.plot._layout import Layout
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class _Edges:
-    """From which node to which, and how often."""
-
-    tail: NDArray[np.intp]
-    head: NDArray[np.intp]
-    flow: NDArray[np.float64]
-
-    def take(self, chosen: NDArray[np.intp]) -> _Edges:
-        return _Edges(tail=self.tail[chosen], head=self.head[chosen], flow=self.flow[chosen])
-
-
 _ENDS = {"start": "start", "conversion": "converted", "dropoff": "dropped"}
 _END_TINTS = {"start": "#5F6B76", "conversion": CONVERTED, "dropoff": DROPPED}
 _ONWARD, _BACK = "#7C93A8", "#CC79A7"
-_WIDEST = 7.0  # [points]
-_SMALLEST, _LARGEST = 30.0, 500.0  # of a node [square points]
+_PIXELS = 120.0  # of the layout, in an inch of a new figure
+_LETTERS, _HEAD_LETTER = 19.0, 8.8  # that fit into a box; width of one in the name of a stage
+_NOTE = 26  # height of the line that says how many were dropped
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -71,6 +62,12 @@ class _Shade:
         low = -peak if diverging else 0.0
         return cls(value=value, map="PuOr" if diverging else "YlOrBr", low=low, high=peak)
 
+    def scale(self) -> ScalarMappable:
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+
+        return ScalarMappable(Normalize(self.low, self.high), self.map)
+
 
 def journey_graph(
     names: Sequence[str],
@@ -86,6 +83,7 @@ def journey_graph(
     shade_label: str = "",
     diverging: bool = False,
     max_edges: int | None = None,
+    caption: str = "",
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -96,7 +94,7 @@ def journey_graph(
     names, kind
         Names of the nodes, and what each is: "start", "conversion", "dropoff", or "touchpoint".
     visits
-        How often each was visited: the area of its disc.
+        How often each was visited: the number in its box.
     source, target, count
         Names of the nodes that each edge joins, and how often the transition was made: its width.
     stage
@@ -110,17 +108,18 @@ def journey_graph(
     diverging
         Whether `shade` has good and bad sides of 0, as emotions have.
     max_edges
-        So many of the busiest edges are drawn; None takes 20 and two a node. The note under the
-        picture says what share of all transitions that is.
-    title, ax
+        So many of the busiest edges are drawn; None takes those that the first view of a report
+        shows: the exits, the busiest edge into each node and some more of the busiest. The note
+        under the picture says what share of all transitions that is.
+    caption, title, ax
         As for `forest`.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Transitions back to the left, and the rings of transitions from a node to itself, have a
-        colour of their own. A ring is at most half as wide as the busiest transition between two
-        nodes. Leaving out rare edges is for looking only: compute on the whole graph.
+        Places and routes are those of the report. No edge crosses the box of another node;
+        transitions back to the left have a colour of their own; an exit is a stub below the node
+        that is left. Leaving out rare edges is for looking only: compute on the whole graph.
 
     Raises
     ------
@@ -139,7 +138,7 @@ def journey_graph(
     ...     source=["in", "web"], target=["web", "out"], count=[5, 5],
     ... )
     >>> [text.get_text() for text in ax.texts]
-    ['start\n5', 'web\n5', 'dropped\n5']
+    ['start\n5', 'web\n5', '↓ dropped: 5']
     """
     check_flag(diverging, "diverging")
     size = len(names)
@@ -153,186 +152,136 @@ def journey_graph(
         for name in ends:
             if name not in place:
                 raise UnknownName.among(argument, name, names, where="names")
-    edges = _Edges(
-        tail=np.array([place[name] for name in source], dtype=np.intp),
-        head=np.array([place[name] for name in target], dtype=np.intp),
-        flow=column(count, "count", size=len(source)),
-    )
+    tail = np.array([place[name] for name in source], dtype=np.intp)
+    head = np.array([place[name] for name in target], dtype=np.intp)
+    flow = column(count, "count", size=len(source))
     seen = column(visits, "visits", size=size)
-    areas = _areas(seen)
-    where = layout(kind, edges.tail, edges.head, edges.flow, stage=stage, stages=stages)
+    where = layout(kind, tail, head, flow, stage=stage, stages=stages)
+    lost = float(seen[kinds == "dropoff"].sum())
+    width, height = where.size[0], where.size[1] + (_NOTE if lost else 0)
+    new = ax is None
     ax = canvas(
         ax,
-        width=max(6.5, 1.45 * where.columns + 2.0),
-        height=max(3.6, 0.72 * where.rows + 1.8),
+        width=max(5.0, width / _PIXELS + (1.0 if shade is not None else 0.2)),
+        height=max(2.0, height / _PIXELS + 0.6),
         caller="journey_graph",
     )
-    most = 20 + 2 * size if max_edges is None else max_edges
-    drawn = edges.take(np.argsort(-edges.flow, kind="stable")[:most])
-    _bands(ax, where)
-    _moves(ax, where, kinds, areas, drawn)
-    dots = _nodes(ax, where, kinds, areas, _Shade.of(shade, size, diverging=diverging))
-    if dots is not None:
-        _scale(ax, dots, shade_label, diverging=diverging)
-    for i, name in enumerate(names):
-        word = _ENDS.get(str(kinds[i])) or shown(name, width=18)
-        _caption(ax, where, i, f"{word}\n{count_text(seen[i])}", areas[i])
-    ax.set_xlim(-0.6, where.columns + 0.6)
-    low, high = (where.y.min(), where.y.max()) if size else (0.0, 0.0)
-    ax.set_ylim(low - 0.9, high + 0.9)
+    drawn = where.rank[: where.few]
+    if max_edges is not None:
+        drawn = np.argsort(-flow, kind="stable")[:max_edges]
+    ax.set_aspect("equal")
+    ax.set_xlim(0, width)
+    ax.set_ylim(height, 0)
+    point = 72 / _PIXELS if new else _points(ax, width, height)
+    _bands(ax, where, point)
+    _moves(ax, where, kinds[head], drawn, point)
+    words = told_apart([*names, *_ENDS.values()], _LETTERS)
+    labels = [words[_ENDS.get(str(k), name)] for name, k in zip(names, kinds, strict=True)]
+    told = [f"{label}\n{count_text(n)}" for label, n in zip(labels, seen, strict=True)]
+    colour = _Shade.of(shade, size, diverging=diverging)
+    tints = [_tint(str(k), i, colour) for i, k in enumerate(kinds.tolist())]
+    _nodes(ax, where, told, tints, point)
+    if colour is not None and not np.all(np.isnan(colour.value[~np.isin(kinds, list(_ENDS))])):
+        _scale(ax, colour, shade_label, diverging=diverging)
+    if lost:
+        note = ax.text(12, where.size[1] + _NOTE / 2, f"\u2193 dropped: {count_text(lost)}")
+        note.set(color=DROPPED, fontsize=12 * point, va="center")
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[["left", "bottom"]].set_visible(False)
-    return finish(ax, title=title, x=_share(edges, drawn))
+    return finish(ax, title=title, caption=caption, x=_share(flow, drawn))
 
 
-def _areas(visits: NDArray[np.float64]) -> NDArray[np.float64]:
-    most = np.nanmax(visits) if len(visits) else 1.0
-    share: NDArray[np.float64] = np.nan_to_num(visits) / most if most > 0 else np.zeros_like(visits)
-    return _SMALLEST + (_LARGEST - _SMALLEST) * share
+def _points(ax: Axes, width: float, height: float) -> float:
+    """Return how many points a pixel of the layout has on axes that were given."""
+    extent = ax.get_window_extent()
+    pixels = min(extent.width / width, extent.height / height)
+    return float(0.9 * pixels * 72 / ax.figure.dpi)  # titles and scales will take some room
 
 
-def _bands(ax: Axes, where: Layout) -> None:
-    for k, (name, first, last) in enumerate(where.bands):
+def _bands(ax: Axes, where: Layout, point: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    for k, (name, left, right) in enumerate(where.bands):
         if k % 2 == 0:
-            ax.axvspan(first - 0.5, last + 0.5, color="#F4F6F8", zorder=0, linewidth=0)
-        ax.annotate(
-            shown(name, width=int(16 * (last - first + 1))),
-            ((first + last) / 2, 1.0),
-            xycoords=ax.get_xaxis_transform(),
-            xytext=(0, -4),
-            textcoords="offset points",
-            ha="center",
-            va="top",
-            fontsize=8.5,
-            fontweight="bold",
-            color="#5F6B76",
-        )
+            ground = Rectangle((left - 16, 0), right - left + 32, where.size[1])
+            ground.set(color="#F4F6F8", zorder=0, linewidth=0)
+            ax.add_patch(ground)
+        said = told_apart([band for band, _, _ in where.bands], (right - left) / _HEAD_LETTER)
+        head = ax.text(left, 18, said[name].replace("$", r"\$"), va="center", color="#5F6B76")
+        head.set(fontsize=13 * point, fontweight="bold")
 
 
 def _moves(
     ax: Axes,
     where: Layout,
-    kinds: NDArray[np.str_],
-    areas: NDArray[np.float64],
-    edges: _Edges,
+    ends: NDArray[np.str_],
+    drawn: NDArray[np.intp],
+    point: float,
 ) -> None:
-    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.patches import PathPatch, Polygon
+    from matplotlib.path import Path
 
-    tail, head, flow = edges.tail, edges.head, edges.flow
-    radius = np.sqrt(areas / np.pi)
-    loops = tail == head
-    # between nodes: a busy loop must not make all other moves thin
-    most = flow[~loops].max() if np.any(~loops) else 1.0
-    for i in np.flatnonzero(~loops)[::-1]:  # the busiest lie on top
-        a, b = int(tail[i]), int(head[i])
-        width = 0.3 + _WIDEST * flow[i] / most
-        back = where.x[b] < where.x[a] or (where.x[a] == where.x[b] and where.y[b] > where.y[a])
-        far = abs(where.x[b] - where.x[a])
-        bend = 0.28 if far == 0 else 0.12 + 0.03 * min(far, 6)
-        down = not back and where.y[b] < where.y[a]
-        middle = (where.y[a] + where.y[b]) / 2
-        room = 0.7 + (middle - where.y.min() if down else where.y.max() - middle)
-        bend = min(bend, room / max(far, 1))  # columns are twice as wide as rows are high
-        ax.add_patch(
-            FancyArrowPatch(
-                (where.x[a], where.y[a]),
-                (where.x[b], where.y[b]),
-                connectionstyle=f"arc3,rad={bend if back or down else -bend}",
-                arrowstyle="-|>",
-                mutation_scale=5 + 1.4 * width,
-                linewidth=width,
-                color=_END_TINTS.get(str(kinds[b]), _BACK if back else _ONWARD),
-                alpha=0.25 + 0.45 * flow[i] / most,
-                shrinkA=radius[a],
-                shrinkB=radius[b],
-                zorder=2,
-            )
-        )
-    if loops.any():
-        at = tail[loops]
-        ax.scatter(
-            where.x[at],
-            where.y[at],
-            s=(2 * radius[at] + 7) ** 2,
-            facecolor="none",
-            edgecolor=_BACK,
-            linewidth=0.5 + _WIDEST / 2 * np.minimum(flow[loops] / most, 1.0),
-            alpha=0.8,
-            zorder=2,
-        )
+    for edge in drawn[::-1].tolist():  # the busiest lie on top
+        route, width = where.routes[edge], float(where.width[edge])
+        if not len(route):
+            continue
+        tint = _END_TINTS.get(str(ends[edge])) or (_BACK if leads_back(route) else _ONWARD)
+        codes = [Path.MOVETO, *[Path.CURVE4] * (len(route) - 4)]
+        line = PathPatch(Path(route[:-3], codes), fill=False, edgecolor=tint, alpha=0.55, zorder=2)
+        line.set(linewidth=width * point, capstyle="butt")
+        ax.add_patch(line)
+        ax.add_patch(Polygon(arrow_head(route, width), color=tint, linewidth=0, zorder=2))
+
+
+def _tint(kind: str, i: int, shade: _Shade | None) -> tuple[float, ...]:
+    from matplotlib.colors import to_rgb
+
+    if kind in _ENDS or shade is None:
+        return to_rgb(_END_TINTS.get(kind, "#DCE6EF"))
+    value = float(shade.value[i])
+    return (
+        to_rgb("#DDDDDD")
+        if np.isnan(value)
+        else tuple(shade.scale().to_rgba(np.array([value]))[0, :3])
+    )
 
 
 def _nodes(
     ax: Axes,
     where: Layout,
-    kinds: NDArray[np.str_],
-    areas: NDArray[np.float64],
-    shade: _Shade | None,
-) -> Any:
-    """Draw the nodes; return what a colour scale is made of, None where nothing is shaded."""
-    inner = ~np.isin(kinds, list(_ENDS))
-    tints = [_END_TINTS[str(k)] for k in kinds[~inner]]
-    _scatter(ax, where, ~inner, areas, {"color": tints, "marker": "s"})
-    if shade is None:
-        _scatter(ax, where, inner, areas, {"color": "#A9C4DA"})
-        return None
-    known = inner & ~np.isnan(shade.value)
-    _scatter(ax, where, inner & ~known, areas, {"color": "#DDDDDD"})
-    if not known.any():
-        return None
-    scale = {"c": shade.value[known], "cmap": shade.map, "vmin": shade.low, "vmax": shade.high}
-    return _scatter(ax, where, known, areas, scale)
+    told: Sequence[str],
+    tints: Sequence[tuple[float, ...]],
+    point: float,
+) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    width, height = NODE_SIZE
+    for i in np.flatnonzero(~np.isnan(where.x)).tolist():
+        x, y = float(where.x[i]), float(where.y[i])
+        box = FancyBboxPatch(
+            (x, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=9"
+        )
+        box.set(facecolor=tints[i], edgecolor=INK, linewidth=0.9 * point, zorder=3)
+        ax.add_patch(box)
+        text = ax.text(x + width / 2, y, told[i].replace("$", r"\$"), ha="center", va="center")
+        dark = float(np.dot(tints[i], (0.299, 0.587, 0.114))) < 0.5
+        text.set(fontsize=11.5 * point, color="white" if dark else INK, zorder=4, linespacing=1.1)
 
 
-def _scale(ax: Axes, dots: Any, label: str, *, diverging: bool) -> None:
-    """Draw the scale of the colours of `dots`, a mappable of matplotlib."""
-    bar = ax.figure.colorbar(dots, ax=ax, shrink=0.5, pad=0.01, aspect=25)
+def _scale(ax: Axes, shade: _Shade, label: str, *, diverging: bool) -> None:
+    """Draw the scale of the colours."""
+    bar = ax.figure.colorbar(shade.scale(), ax=ax, shrink=0.5, pad=0.01, aspect=25)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8)
     bar.set_label(shown(label, width=60), fontsize=9)
-    if not diverging and dots.norm.vmax <= 1:
+    if not diverging and shade.high <= 1:
         percent_axis(bar.ax.yaxis)
 
 
-def _scatter(
-    ax: Axes,
-    where: Layout,
-    chosen: NDArray[np.bool_],
-    areas: NDArray[np.float64],
-    style: dict[str, Any],
-) -> Any:
-    return ax.scatter(
-        where.x[chosen],
-        where.y[chosen],
-        s=areas[chosen],
-        zorder=3,
-        edgecolor=INK,
-        linewidth=0.8,
-        **style,
-    )
-
-
-def _caption(ax: Axes, where: Layout, i: int, text: str, area: float) -> None:
-    ax.annotate(
-        text,
-        (where.x[i], where.y[i]),
-        xytext=(0, -np.sqrt(area / np.pi) - 4),
-        textcoords="offset points",
-        ha="center",
-        va="top",
-        fontsize=7,
-        color=INK,
-        linespacing=1.15,
-        path_effects=over_lines(),
-        zorder=5,
-    )
-
-
-def _share(edges: _Edges, drawn: _Edges) -> str:
-    few, all_ = len(drawn.flow), len(edges.flow)
-    total = edges.flow.sum()
-    if few == all_ or not total:
+def _share(flow: NDArray[np.float64], drawn: NDArray[np.intp]) -> str:
+    total = flow.sum()
+    if len(drawn) >= len(flow) or not total:
         return ""
-    share = drawn.flow.sum() / total
-    return f"drawn: the {few:,} busiest of {all_:,} transitions, {share:.0%} of all traffic"
+    share = flow[drawn].sum() / total
+    return f"drawn: {len(drawn):,} of {len(flow):,} transitions, {share:.0%} of all traffic"

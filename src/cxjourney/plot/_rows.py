@@ -12,18 +12,18 @@ from cxjourney._support.validation import check_flag
 from cxjourney.exceptions import InvalidValue
 from cxjourney.plot._canvas import (
     GREY,
+    HATCHES,
     INK,
-    LINES,
     canvas,
     codes,
     colour,
     column,
     count_text,
+    distinct,
     finish,
     legend,
     marker,
     percent_axis,
-    shown,
     whiskers,
 )
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cxjourney.plot._canvas import Handle
 
 _FILL = 0.8  # of the height of a row, the rest is air
+_NAME_WIDTH = 44  # of a name, which may be that of a pair
 _FEW = 12  # rows up to which there is room, and the eye finds the name without help
 
 
@@ -104,9 +105,11 @@ def forest(
     group: Sequence[str] | None = None,
     group_label: str = "",
     n: ArrayLike | None = None,
+    beside: Sequence[str] | None = None,
     reference: float | None = None,
     percent: bool = False,
     label: str = "",
+    caption: str = "",
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -122,10 +125,14 @@ def forest(
         What tells the points of one row apart, such as a segment, and what the groups are.
     n
         How many each estimate rests on; written beside the row, if there are no groups.
+    beside
+        What else to write beside the rows, after n.
     reference
         Where a dashed line is drawn, such as the mean of all.
     percent, label
         Whether the values are fractions to be shown as percentages, and what they are.
+    caption
+        A sentence below the heading that says what to see.
     title, ax
         The heading, and where to draw (None: a new figure).
 
@@ -154,8 +161,13 @@ def forest(
     if reference is not None:
         ax.axvline(reference, color=GREY, linestyle="--", linewidth=1)
     if n is not None and group is None:
-        _beside(ax, rows, [f"n = {count_text(k)}" for k in column(n, "n", size=len(names))])
-    return _framed(ax, rows, handles, group_label, percent=percent, label=label, title=title)
+        words = [f"n = {count_text(k)}" for k in column(n, "n", size=len(names))]
+        if beside is not None:
+            words = [f"{word}, {more}" for word, more in zip(words, beside, strict=True)]
+        _beside(ax, rows, words)
+    return _framed(
+        ax, rows, handles, group_label, percent=percent, label=label, caption=caption, title=title
+    )
 
 
 def bars(
@@ -168,6 +180,7 @@ def bars(
     group_label: str = "",
     percent: bool = False,
     label: str = "",
+    caption: str = "",
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -175,7 +188,7 @@ def bars(
 
     Parameters
     ----------
-    names, group, group_label, percent, label, title, ax
+    names, group, group_label, percent, label, caption, title, ax
         As for `forest`.
     value
         The amounts.
@@ -204,7 +217,9 @@ def bars(
     rows = _rows(names, value, low, high, group)
     ax = canvas(ax, width=7.5, height=rows.height, caller="bars")
     handles = _bars(ax, rows)
-    return _framed(ax, rows, handles, group_label, percent=percent, label=label, title=title)
+    return _framed(
+        ax, rows, handles, group_label, percent=percent, label=label, caption=caption, title=title
+    )
 
 
 def funnel(
@@ -217,6 +232,7 @@ def funnel(
     group: Sequence[str] | None = None,
     group_label: str = "",
     label: str = "reached the step",
+    caption: str = "",
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -230,7 +246,7 @@ def funnel(
         Share that reached the step and the ends of its interval [fraction].
     count
         How many reached it; written beside the bar, if there are no groups.
-    group, group_label, label, title, ax
+    group, group_label, label, caption, title, ax
         As for `forest`.
 
     Returns
@@ -260,7 +276,9 @@ def funnel(
             _beside(ax, rows, texts)
     else:
         handles = _points(ax, rows, joined=True)
-    return _framed(ax, rows, handles, group_label, percent=True, label=label, title=title)
+    return _framed(
+        ax, rows, handles, group_label, percent=True, label=label, caption=caption, title=title
+    )
 
 
 def _points(ax: Axes, rows: _Rows, *, joined: bool = False) -> list[Handle]:
@@ -295,7 +313,9 @@ def _bars(ax: Axes, rows: _Rows) -> list[Handle]:
                 height=rows.step * (0.95 if len(rows.groups) > 1 else 1.0),
                 color=colour(k),
                 alpha=0.85,
-                hatch="//" if k >= len(LINES) else None,
+                hatch=HATCHES[k % len(HATCHES)],
+                edgecolor="white" if k else colour(k),
+                linewidth=0,
             )
         )
     known = ~np.isnan(rows.low)
@@ -331,9 +351,10 @@ def _framed(
     *,
     percent: bool,
     label: str,
+    caption: str,
     title: str,
 ) -> Axes:
-    ax.set_yticks(range(len(rows.names)), [shown(name) for name in rows.names])
+    ax.set_yticks(range(len(rows.names)), distinct(rows.names, width=_NAME_WIDTH))
     ax.tick_params(labelsize=8)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(max(len(rows.names), 1) - 0.4, -0.6)
@@ -347,4 +368,4 @@ def _framed(
         ax.set_xlim(left=0)
     if len(rows.groups) > 1:
         legend(ax, handles, rows.groups, title=group_label)
-    return finish(ax, title=title, x=label, grid="x")
+    return finish(ax, title=title, caption=caption, x=label, grid="x")

@@ -17,9 +17,9 @@ from cxjourney.plot._canvas import (
     canvas,
     column,
     count_text,
+    distinct,
     finish,
     over_lines,
-    shown,
 )
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ _KINDS = {
     "dropoff": (DROPPED, "dropped"),
 }
 # without the colours that say how a journey ended, and without grey, which is "other"
-_TINTS = tuple(tint for tint in LINES if tint not in {CONVERTED, DROPPED, "#888888"})
+_TINTS = tuple(tint for tint in LINES if tint not in {CONVERTED, DROPPED, "#5F5F5F"})
 _GAP = 0.018  # between two blocks, of the height of all journeys
 _BLOCK = 0.12  # width of a block, of the distance between steps
-_LABELLED = 0.012  # height from which a block has room for its name
+_LINE = 0.14  # height of a label [inches]
 
 
 @attrs.frozen(kw_only=True)
@@ -64,6 +64,7 @@ def step_sankey(
     target: Sequence[str],
     target_kind: Sequence[str],
     count: ArrayLike,
+    caption: str = "",
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -72,7 +73,8 @@ def step_sankey(
     Parameters
     ----------
     step
-        Number of the step that each flow leaves, from 0.
+        Number of the step that each flow leaves, from 0; of journeys that were aligned, 0 is the
+        point and earlier steps are negative.
     source, target
         Names of what the flow leaves and enters.
     source_kind, target_kind
@@ -81,6 +83,8 @@ def step_sankey(
         step drawn).
     count
         How many journeys flow.
+    caption
+        A sentence below the heading that says what to see.
     title, ax
         The heading, and where to draw (None: a new figure).
 
@@ -123,15 +127,22 @@ def step_sankey(
         a = (int(step[k]), source_kind[k], source[k])
         b = (int(step[k]) + 1, target_kind[k], target[k])
         flows[a, b] = flows.get((a, b), 0.0) + float(flow[k])
-    total = sum(f for (a, _), f in flows.items() if a[1] == "start")
+    begin = min((a[0] for a, _ in flows), default=0)
+    aligned = any(a[0] == begin and a[1] != "start" for a, _ in flows)
+    if begin:
+        flows = {((a[0] - begin, *a[1:]), (b[0] - begin, *b[1:])): f for (a, b), f in flows.items()}
+    entered = {b for _, b in flows}
+    total = sum(f for (a, _), f in flows.items() if a not in entered)
     blocks = _stacked(flows, total)
     last = max((key[0] for key in blocks), default=1)
     rows = max((sum(key[0] == k for key in blocks) for k in range(last + 1)), default=1)
-    ax = canvas(
-        ax, width=max(7.0, 2.1 * last + 1.5), height=max(4.0, 0.45 * rows), caller="step_sankey"
-    )
+    tall = max(4.0, 0.45 * rows)
+    ax = canvas(ax, width=max(7.0, 2.1 * last + 1.5), height=tall, caller="step_sankey")
     _ribbons(ax, flows, blocks, total)
-    for (k, _, _), block in blocks.items():
+    bottom = min((block.top - block.height for block in blocks.values()), default=0.0)
+    labelled = _labelled(blocks, _LINE * (1 - bottom) / (tall - 0.5))
+    for key, block in blocks.items():
+        k = key[0]
         ax.bar(
             k,
             block.height,
@@ -140,7 +151,7 @@ def step_sankey(
             color=block.tint,
             zorder=3,
         )
-        if block.height >= _LABELLED:
+        if key in labelled:
             x = k + _BLOCK / 2 + 0.02
             y = block.top - block.height / 2
             ax.text(
@@ -153,12 +164,18 @@ def step_sankey(
                 zorder=4,
                 path_effects=over_lines(),
             )
-    ax.set_xticks(range(last + 1), ["", *(f"visit {k}" for k in range(1, last)), "end"][: last + 1])
+    ticks = ["", *(f"visit {k}" for k in range(1, last)), "end"][: last + 1]
+    if aligned:
+        ticks = [f"{k + begin:+d}" if k + begin else "0" for k in range(last + 1)]
+    ax.set_xticks(range(last + 1), ticks)
     ax.tick_params(length=0, labelsize=8)
     ax.set_yticks([])
+    ax.set_ylim(bottom - 0.01, 1.01)
+    if len(labelled) < len(blocks):
+        caption = f"{caption} Blocks too small for a name have none.".strip()
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.set_xlim(-_BLOCK, last + 0.75)
-    return finish(ax, title=title)
+    return finish(ax, title=title, caption=caption)
 
 
 def _stacked(flows: dict[tuple[Key, Key], float], total: float) -> dict[Key, _Block]:
@@ -169,7 +186,7 @@ def _stacked(flows: dict[tuple[Key, Key], float], total: float) -> dict[Key, _Bl
         out[a] = out.get(a, 0.0) + f
         into[b] = into.get(b, 0.0) + f
     for key, f in out.items():
-        if key[1] != "start" and not np.isclose(f, into.get(key, 0.0)):
+        if key[1] != "start" and key[0] > 0 and not np.isclose(f, into.get(key, 0.0)):
             raise InvalidValue(
                 f"{key[2] or key[1]!r} at step {key[0]} sends on {f:g} journeys "
                 f"but got {into.get(key, 0.0):g}"
@@ -180,6 +197,7 @@ def _stacked(flows: dict[tuple[Key, Key], float], total: float) -> dict[Key, _Bl
         if kind == "name":
             names[name] = names.get(name, 0.0) + f
     place = {name: i for i, name in enumerate(sorted(names, key=lambda n: (-names[n], n)))}
+    short = dict(zip(names, distinct(list(names), width=20), strict=True))
     order = list(_KINDS)
     blocks: dict[Key, _Block] = {}
     top: dict[int, float] = {}
@@ -188,13 +206,25 @@ def _stacked(flows: dict[tuple[Key, Key], float], total: float) -> dict[Key, _Bl
         height = amount[key] / total if total else 0.0
         tint, word = _KINDS[kind]
         if kind == "name":
-            tint, word = _tint(place[name]), shown(name, width=20)
+            tint, word = _tint(place[name]), short[name]
         y = top.get(k, 1.0)
         blocks[key] = _Block(
             top=y, height=height, tint=tint, label=f"{word} {count_text(amount[key])}"
         )
         top[k] = y - height - _GAP
     return blocks
+
+
+def _labelled(blocks: dict[Key, _Block], line: float) -> set[Key]:
+    """Return the blocks whose labels, `line` high, do not run into one of a larger block."""
+    taken: dict[int, list[float]] = {}
+    kept = set()
+    for key in sorted(blocks, key=lambda key: -blocks[key].height):
+        middle = blocks[key].top - blocks[key].height / 2
+        if all(abs(middle - other) >= line for other in taken.setdefault(key[0], [])):
+            taken[key[0]].append(middle)
+            kept.add(key)
+    return kept
 
 
 def _tint(i: int) -> str:

@@ -6,6 +6,7 @@ from cxjourney.report._build import build
 from cxjourney.report._journey_map import JourneyMap, journey_map
 from cxjourney.report._lanes import Lane as Lane
 from cxjourney.report._lanes import MapEntry
+from cxjourney.report._network import graph_html as graph_html
 from cxjourney.report._page import Drawing as Drawing
 from cxjourney.report._page import Figure as Figure
 from cxjourney.report._page import Part as Part

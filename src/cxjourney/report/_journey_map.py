@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,8 +12,8 @@ import numpy as np
 
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_level, check_names
-from cxjourney.domain import check_blueprint
+from cxjourney._support.validation import check_flag, check_level, check_names
+from cxjourney.domain import JourneyBlueprint, StageModel, check_blueprint
 from cxjourney.exceptions import (
     InvalidValue,
     MissingDependency,
@@ -21,18 +22,19 @@ from cxjourney.exceptions import (
     TimesRequired,
     UnknownName,
 )
-from cxjourney.journeys import check_journeys
-from cxjourney.log import Coded
+from cxjourney.journeys import check_journeys, shareable
+from cxjourney.log import Coded, moment
 from cxjourney.report._lanes import LANES, Lane, MapEntry, filled, planned
 from cxjourney.report._map_text import map_markdown, map_mermaid
-from cxjourney.report._map_views import map_html, map_svg
+from cxjourney.report._map_views import map_axes, map_html, map_png, map_svg
 from cxjourney.report._stages import stages_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matplotlib.axes import Axes
+
     from cxjourney.critical import CriticalPoints
-    from cxjourney.domain import JourneyBlueprint, StageModel
     from cxjourney.journeys import Journeys
 
 ALL = "all"
@@ -55,6 +57,12 @@ class JourneyMap(Result):
         Confidence level of the intervals.
     notes
         What a reader must know.
+    persona
+        Whose journeys these are; "" where nobody said.
+    since, until
+        When the first and the last interaction was; None where there are no times.
+    n_journeys
+        How many journeys the map is of; 0 for a blueprint.
     """
 
     title: ClassVar[str] = "Journey map"
@@ -64,6 +72,10 @@ class JourneyMap(Result):
     entries: tuple[MapEntry, ...]
     level: float
     notes: tuple[str, ...]
+    persona: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    n_journeys: int = 0
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -90,25 +102,79 @@ class JourneyMap(Result):
             raise UnknownName.among("stage", stage, self.stages, where="the map")
         return tuple(e for e in self.entries if e.lane == lane and e.stage == stage)
 
-    def to_html(self) -> str:
-        """Return the map as an HTML table with the emotion curve, escaped, style included.
+    def to_html(self, *, beside: JourneyMap | None = None) -> str:
+        """Return the map as a picture with its evidence, and below it as a table.
+
+        Parameters
+        ----------
+        beside
+            Another map that is drawn into the same picture, as in `to_svg`.
 
         Raises
         ------
+        InvalidValue
+            If `beside` is no journey map.
         MissingDependency
             If jinja2 is not installed.
         """
-        return map_html(self)
+        return map_html(self, _other(beside))
 
-    def to_svg(self) -> str:
+    def to_svg(self, *, beside: JourneyMap | None = None) -> str:
         """Return the map as an SVG picture that stands by itself.
 
+        Parameters
+        ----------
+        beside
+            Another map that is drawn into the same picture: a later period, another segment, or
+            the journey as it was designed. It says where more or fewer leave; in bold where the
+            intervals do not overlap.
+
         Raises
         ------
-        MissingDependency
-            If jinja2 is not installed.
+        InvalidValue
+            If `beside` is no journey map.
         """
-        return map_svg(self)
+        return map_svg(self, _other(beside))
+
+    def to_png(self, *, beside: JourneyMap | None = None) -> bytes:
+        """Return the map as a PNG picture.
+
+        Parameters
+        ----------
+        beside
+            Another map that is drawn into the same picture, as in `to_svg`.
+
+        Raises
+        ------
+        InvalidValue
+            If `beside` is no journey map.
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        return map_png(self, _other(beside))
+
+    def plot(
+        self, *, beside: JourneyMap | None = None, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw the map.
+
+        Parameters
+        ----------
+        beside
+            Another map that is drawn into the same picture, as in `to_svg`.
+        title
+            A heading above the picture, which has the name of the map in it.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        InvalidValue
+            If `beside` is no journey map.
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        return map_axes(self, _other(beside), title=title, ax=ax)
 
     def to_markdown(self) -> str:
         """Return the map as a Markdown table; assumed entries are in italics."""
@@ -170,7 +236,7 @@ class JourneyMap(Result):
 
 
 def journey_map(
-    journeys: Journeys,
+    journeys: Journeys | JourneyBlueprint,
     *,
     blueprint: JourneyBlueprint | None = None,
     stages: StageModel | Sequence[str] | None = None,
@@ -178,8 +244,10 @@ def journey_map(
     assumed: Iterable[MapEntry] = (),
     points: CriticalPoints | None = None,
     expected_exits: str | Iterable[str] = (),
-    name: str = "Journey map",
+    name: str | None = None,
+    persona: str | None = None,
     level: float = 0.95,
+    share: bool = False,
 ) -> JourneyMap:
     """Return the journey map: stages × lanes, each cell backed by data or marked as assumed.
 
@@ -187,7 +255,8 @@ def journey_map(
     ----------
     journeys
         The journeys. Without stages in the log they come from the blueprint; without one either,
-        the map has one column, "all".
+        the map has one column, "all". A blueprint here gives the map as designed, before there are
+        data; nothing but `stages`, `assumed`, `name` and `persona` may then be given.
     blueprint
         The journey as designed: what it holds and the data do not show is there as assumed.
     stages
@@ -203,9 +272,14 @@ def journey_map(
         Touchpoints at which it is no fault that journeys end: they are neither pain points nor
         opportunities. `points` that are given have their own.
     name
-        What the map is called.
+        What the map is called; None means "Journey map", or the name of the blueprint.
+    persona
+        Whose journeys these are, such as the name of a segment; None takes that of the blueprint.
     level
         Confidence level, in (0, 1).
+    share
+        Whether it is to leave the house: nothing in it is about fewer than five customers, or all
+        but fewer than five, and it knows days, no times of day.
 
     Returns
     -------
@@ -222,7 +296,9 @@ def journey_map(
     Raises
     ------
     InvalidValue
-        If a stage of the log is missing in `stages`, or an assumed entry claims to be data.
+        If a stage of the log is missing in `stages`, or an assumed entry claims to be data; if
+        `share` is asked with `actions` or `points`, which know what may not be shared, of
+        aggregated paths, or of too few customers.
     UnknownName
         If the log has no attribute `actions`, no touchpoint has a name in `expected_exits`, or an
         assumed entry stands in an unknown stage.
@@ -249,24 +325,37 @@ def journey_map(
     >>> [str(entry) for entry in drawn.cell("touchpoints", "all")]
     ['web n=90', 'ad n=40', 'cart n=40']
     """
+    check_level(level)
+    check_flag(share, "share")
+    extra = _entries(assumed)
+    for what, value in (("name", name), ("persona", persona)):
+        if not isinstance(value, (str, NoneType)):
+            raise InvalidValue.of(what, "be text or None", value)
+    if isinstance(journeys, JourneyBlueprint):
+        others: dict[str, object] = {
+            "blueprint": blueprint,
+            "actions": actions,
+            "points": points,
+            "expected_exits": expected_exits or None,
+        }
+        _check_left_out("where a blueprint is drawn without journeys", others)
+        return _designed(journeys, stages, extra, name=name, persona=persona, level=level)
     check_journeys(journeys)
     if blueprint is not None:
         check_blueprint(blueprint)
-    check_level(level)
-    extra = _entries(assumed)
     _check_points(points)
+    expected = check_names(expected_exits, "expected_exits")
+    if share:
+        _check_left_out("where share=True", {"actions": actions, "points": points})
+        journeys = shareable(journeys)
+        expected = tuple(one for one in expected if one in journeys.log.touchpoints)
     staged, order, how = _staged(journeys, blueprint, stages)
     if actions is not None:
         journeys.log.attribute(actions)
     if points is None:
-        points = _points(staged, check_names(expected_exits, "expected_exits"), level)
+        points = _points(staged, expected, level)
     found, empty = filled(staged, order, actions=actions, points=points, level=level)
-    for entry in extra:
-        if entry.stage not in order:
-            raise UnknownName.among("assumed: stage", entry.stage, order, where="the map")
-        if entry.basis != "assumed":
-            rule = "hold entries whose basis is 'assumed'"
-            raise InvalidValue.of("assumed", rule, entry.basis)
+    _check_assumed(extra, order)
     if blueprint is not None:
         found += tuple(planned(blueprint, order, found))
     intervals = (
@@ -283,9 +372,79 @@ def journey_map(
         notes.append(
             "Pain points, moments of truth and opportunities need a goal and an inactivity limit."
         )
-    return JourneyMap(
-        name=name, stages=order, entries=found + extra, level=level, notes=tuple(notes)
+    time, who = journeys.columns.time, None if blueprint is None else blueprint.persona
+    drawn = JourneyMap(
+        name="Journey map" if name is None else name,
+        stages=order,
+        entries=found + extra,
+        level=level,
+        notes=tuple(notes),
+        persona=(who if persona is None else persona) or "",
+        since=moment(int(time.min())) if time is not None and len(time) else None,
+        until=moment(int(time.max())) if time is not None and len(time) else None,
+        n_journeys=len(journeys),
     )
+    return by_day(drawn) if share else drawn
+
+
+def by_day(drawn: JourneyMap) -> JourneyMap:
+    """Return a map that knows no times of day, which are those of single customers."""
+    since, until = (
+        None if at is None else at.replace(hour=0, minute=0, second=0, microsecond=0)
+        for at in (drawn.since, drawn.until)
+    )
+    return attrs.evolve(drawn, since=since, until=until)
+
+
+def _designed(
+    blueprint: JourneyBlueprint,
+    stages: StageModel | Sequence[str] | None,
+    extra: tuple[MapEntry, ...],
+    *,
+    name: str | None,
+    persona: str | None,
+    level: float,
+) -> JourneyMap:
+    """Return the map of a journey as designed."""
+    if stages is None:
+        stages = blueprint.stages
+    if stages is None:
+        stages = [step.stage for step in blueprint.steps if step.stage is not None] or [ALL]
+        stages = list(dict.fromkeys(stages))
+    order = stages.names if isinstance(stages, StageModel) else check_names(stages, "stages")
+    for i, step in enumerate(blueprint.steps):
+        if len(order) > 1 and step.stage not in order:
+            raise UnknownName.among(f"steps[{i}].stage", str(step.stage), order, where="stages")
+    _check_assumed(extra, order)
+    return JourneyMap(
+        name=blueprint.name if name is None else name,
+        stages=order,
+        entries=(*planned(blueprint, order, ()), *extra),
+        level=level,
+        notes=("Everything here is designed; nothing has been observed.",),
+        persona=(blueprint.persona if persona is None else persona) or "",
+    )
+
+
+def _check_left_out(where: str, arguments: dict[str, object]) -> None:
+    for argument, given in arguments.items():
+        if given is not None:
+            raise InvalidValue.of(argument, f"be left out {where}", given)
+
+
+def _check_assumed(extra: tuple[MapEntry, ...], order: tuple[str, ...]) -> None:
+    for entry in extra:
+        if entry.stage not in order:
+            raise UnknownName.among("assumed: stage", entry.stage, order, where="the map")
+        if entry.basis != "assumed":
+            rule = "hold entries whose basis is 'assumed'"
+            raise InvalidValue.of("assumed", rule, entry.basis)
+
+
+def _other(beside: JourneyMap | None) -> JourneyMap | None:
+    if not isinstance(beside, (JourneyMap, NoneType)):
+        raise InvalidValue.of("beside", "be a JourneyMap or None", beside)
+    return beside
 
 
 def _entries(assumed: Iterable[MapEntry]) -> tuple[MapEntry, ...]:

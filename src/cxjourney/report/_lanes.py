@@ -66,6 +66,10 @@ class MapEntry:
         How numbers are shown: "percent", "number", "integer", "duration"; empty for no number.
     basis
         "data", or "assumed": it stands in a blueprint or was written by hand.
+    touchpoint, channel
+        The touchpoint that it is about, and the channel of most of its visits; "" for none.
+    others
+        The touchpoints or channels that an entry such as "and 3 more" sums up.
     """
 
     lane: Lane
@@ -77,6 +81,9 @@ class MapEntry:
     n: int = 0
     kind: str = ""
     basis: Literal["data", "assumed"] = "assumed"
+    touchpoint: str = ""
+    channel: str = ""
+    others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         parts = [self.text] if self.text else []
@@ -156,12 +163,36 @@ def _names(journeys: Journeys, visits: Visits, column: str, lane: Lane) -> Itera
     elif column in journeys.columns.attributes:
         coded = journeys.columns.attributes[column]
     names = [*map(str, coded.names), MISSING]
+    channels = _channels(journeys, coded) if lane == "touchpoints" else ()
     for stage, counts in zip(visits.names, _cross(visits, coded), strict=True):
         order = [k for k in np.argsort(-counts, kind="stable").tolist() if counts[k] > 0]
         for k in order[:LISTED]:
-            yield _count(lane, stage, names[k], int(counts[k]))
+            entry = _count(lane, stage, names[k], int(counts[k]))
+            if lane == "touchpoints":
+                entry = attrs.evolve(entry, touchpoint=names[k], channel=channels[k])
+            elif lane == "channels":
+                entry = attrs.evolve(entry, channel=names[k])
+            yield entry
         if rest := order[LISTED:]:
-            yield _count(lane, stage, f"and {len(rest)} more", int(counts[rest].sum()))
+            summed = _count(lane, stage, f"and {len(rest)} more", int(counts[rest].sum()))
+            others = tuple(names[k] for k in rest) if lane in {"touchpoints", "channels"} else ()
+            yield attrs.evolve(summed, others=others)
+
+
+def _channels(journeys: Journeys, touchpoint: Coded) -> list[str]:
+    """Return the channel of most interactions of each touchpoint; "" where it is not known."""
+    channel = journeys.columns.coded.get("channel")
+    width = len(touchpoint.names)
+    if channel is None or not channel.names:
+        return [""] * (width + 1)
+    known = (touchpoint.codes >= 0) & (channel.codes >= 0)
+    places = touchpoint.codes[known].astype(np.int64) * len(channel.names) + channel.codes[known]
+    counts = np.bincount(places, minlength=width * len(channel.names)).reshape(width, -1)
+    found = [
+        str(channel.names[k]) if most else ""
+        for k, most in zip(counts.argmax(axis=1).tolist(), counts.max(axis=1).tolist(), strict=True)
+    ]
+    return [*found, ""]
 
 
 def _cross(visits: Visits, coded: Coded) -> NDArray[np.float64]:
@@ -365,6 +396,7 @@ def _best(
                 n=int(row[n] or 0),
                 kind=kind,
                 basis="data",
+                touchpoint=str(row["touchpoint"]),
             )
 
 
@@ -375,7 +407,7 @@ def planned(
     blueprint: JourneyBlueprint, stages: tuple[str, ...], seen: tuple[MapEntry, ...]
 ) -> Iterator[MapEntry]:
     """Yield what a blueprint holds and the data do not show: expected, promised, designed."""
-    known = {(entry.lane, entry.stage, entry.text) for entry in seen}
+    known = {(e.lane, e.stage, text) for e in seen for text in (e.text, *e.others)}
     hopes: dict[str, list[float]] = {}
     for step in blueprint.steps:
         stage = step.stage if step.stage in stages else stages[0] if len(stages) == 1 else None
@@ -389,7 +421,13 @@ def planned(
         for lane, text, more in cells:
             if (lane, stage, text) not in known:
                 known.add((lane, stage, text))
-                yield MapEntry(lane=lane, stage=stage, text=text + more)
+                about = step.touchpoint if lane in {"touchpoints", "promise"} else ""
+                channel = next(iter(step.channels), "") if lane == "touchpoints" else ""
+                if lane == "channels":
+                    channel = text
+                yield MapEntry(
+                    lane=lane, stage=stage, text=text + more, touchpoint=about, channel=channel
+                )
         if step.emotion is not None:
             hopes.setdefault(stage, []).append(step.emotion)
     for stage, emotions in hopes.items():

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
+import html
 import math
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
-from cxjourney._support.table import format_value
-from cxjourney._support.words import counted, in_agreement
+from cxjourney._support.text import told_apart
 from cxjourney.domain import CONVERSION, DROPOFF, START
+from cxjourney.exceptions import MissingDependency
 from cxjourney.graph import stage_columns
-from cxjourney.plot import layout
-from cxjourney.report._render import render
+from cxjourney.plot import NODE_SIZE, arrow_head, layout, leads_back
+from cxjourney.report._catalogue import cell, heading, percent, say, say_of
+from cxjourney.report._catalogue import number as written
+from cxjourney.report._render import asset, fingerprint, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from cxjourney._support.array_types import Floats
     from cxjourney.graph import JourneyGraph
     from cxjourney.plot import Layout
 
 TERMINALS = {START: "(start)", CONVERSION: "(converted)", DROPOFF: "(dropped)"}
-MOST_NODES = 80
+MOST_NODES = 150
 MOST_EDGES = 2_000
-_FIRST_SEEN = (
-    0.9,
-    0.8,
-)  # share of all transitions that the first view shows, of few and many nodes
-_MANY = 30
-_EDGES_PER_NODE = 4  # more of them at first, and nothing could be told apart
-_COLUMN, _ROW = 206, 58  # distance between nodes
-_WIDTH, _HEIGHT = 152, 40  # of a node
-_TOP = 46
-_LETTERS = 18  # of a name that fit into a node
+_FRAME = 680  # height of the drawing in a notebook
+_LETTERS = 19  # of a name that fit into a node
+_HEAD_LETTER = 8.8  # width of a letter in the name of a stage [px]
 _SHADES = (0.05, 0.1, 0.2, 0.35)  # exit rates that begin a darker shade
 
 
@@ -54,15 +51,15 @@ class Node:
 
 @attrs.frozen(kw_only=True)
 class Edge:
-    """A transition of the drawing, the most frequent first."""
+    """A transition of the drawing; `target` is None where the journey is dropped."""
 
     source: int
-    target: int
+    target: int | None
     kind: str
     count: int
     path: str
+    head: str
     width: float
-    first_seen: bool
     facts: str
 
 
@@ -73,22 +70,29 @@ class Network:
     Attributes
     ----------
     nodes, edges
-        What is drawn.
+        What is drawn; edges in the order in which they are to be shown.
+    least, few
+        How many edges are always shown, so that no node floats, and how many at first.
     heads
         The stages above the columns: text, and where it begins.
     size
         Width and height [px].
     total
         Count of all transitions of the graph, those that are not drawn included.
+    dropped
+        How many journeys were dropped: what the stubs below the nodes add up to.
     left_out
         What was too much to draw, in words; empty where everything is there.
     """
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
+    least: int
+    few: int
     heads: tuple[tuple[str, float], ...]
     size: tuple[float, float]
     total: int
+    dropped: int
     left_out: str
 
     def to_html(self) -> str:
@@ -103,22 +107,34 @@ class Network:
             "network.html.j2",
             caller="Network.to_html()",
             net=self,
-            box=(_WIDTH, _HEIGHT),
-            shown=sum(1 for edge in self.edges if edge.first_seen),
+            box=NODE_SIZE,
             share=self.share_first_seen,
-            shades=_SHADES,
+            shades=[percent(limit) for limit in _SHADES],
+            terminals=[cell(name) for name in TERMINALS.values()],
+            lost=say_of("network.lost", self.dropped),
+        )
+
+    def to_page(self) -> str:
+        """Return a page that holds the drawing alone."""
+        script = asset("network.js")
+        return render(
+            "network_page.html.j2",
+            caller="Network.to_page()",
+            drawing=self.to_html(),
+            style=asset("report.css") + asset("network.css"),
+            script=script,
+            script_source=fingerprint(script),
         )
 
     @property
     def share_first_seen(self) -> float:
         """Share of all transitions that the first view shows."""
-        seen = sum(edge.count for edge in self.edges if edge.first_seen)
+        seen = sum(edge.count for edge in self.edges[: self.few])
         return seen / self.total if self.total else math.nan
 
     def to_text(self) -> str:
         """Return what a terminal shows of it: nothing but where to find it."""
-        nodes, edges = counted(len(self.nodes), "node"), counted(len(self.edges), "transition")
-        return f"drawn on the page: {nodes} and {edges}"
+        return say("network.brief", nodes=len(self.nodes), transitions=len(self.edges))
 
 
 def network(graph: JourneyGraph, *, stages: Sequence[str] = ()) -> Network:
@@ -132,41 +148,65 @@ def network(graph: JourneyGraph, *, stages: Sequence[str] = ()) -> Network:
         The stages in their order; none takes the order that `graph.plot()` takes.
     """
     busiest = sorted(graph.touchpoints, key=lambda x: (-graph.nodes[x]["visits"], x))
-    drawn = busiest[:MOST_NODES]
-    seen = {*drawn, *TERMINALS}
+    seen = {*busiest[:MOST_NODES], *TERMINALS}
     names = [x for x in graph if x in seen]
-    where = _layout(graph, names, stages)
-    middle = _TOP + _ROW * max(3.0, where.rows + 1) / 2
-    height = _TOP + _ROW * max(3.0, where.rows + 1)
-    places = {
-        x: (where.x[i] * _COLUMN, middle - where.y[i] * _ROW)  # y points downwards on the page
-        for i, x in enumerate(names)
-    }
-    numbers = {x: i for i, x in enumerate(sorted(names, key=places.__getitem__))}
-    edges = _transitions(graph, numbers)
+    edges = [
+        (u, v, data)
+        for u, v, data in graph.edges(data=True)
+        if u in seen and v in seen and u != DROPOFF
+    ]
+    edges.sort(key=lambda edge: (-edge[2]["count"], edge[0], edge[1]))
     left_out = []
-    if len(busiest) > len(drawn):
-        visits = sum(graph.nodes[x]["visits"] for x in busiest[len(drawn) :])
-        left_out.append(f"{len(busiest) - len(drawn):,} touchpoints with {visits:,} visits")
-    if len(edges) > MOST_EDGES:
-        rest = sum(data["count"] for _, _, data in edges[MOST_EDGES:])
-        left_out.append(
-            f"{len(edges) - MOST_EDGES:,} rare transitions that were made {rest:,} times"
-        )
+    if rest := busiest[MOST_NODES:]:
+        visits = sum(graph.nodes[x]["visits"] for x in rest)
+        left_out.append(say("network.rest", n=len(rest), visits=visits))
+    if rare := edges[MOST_EDGES:]:
+        made = sum(data["count"] for _, _, data in rare)
+        left_out.append(say("network.rare", n=len(rare), made=made))
+    edges = edges[:MOST_EDGES]
+    where = _layout(graph, names, edges, stages)
+    drawn = [i for i in range(len(names)) if not math.isnan(where.x[i])]
+    drawn.sort(key=lambda i: (where.x[i], where.y[i]))
+    numbers = {names[i]: number for number, i in enumerate(drawn)}
+    labels = told_apart([cell(TERMINALS[x]) if x in TERMINALS else x for x in names], _LETTERS)
     return Network(
-        nodes=tuple(_node(graph, x, number, places[x]) for x, number in numbers.items()),
-        edges=tuple(_edges(graph, edges[:MOST_EDGES], numbers, places, height)),
-        heads=tuple((head, first * _COLUMN) for head, first, _ in where.bands),
-        size=(where.columns * _COLUMN + _WIDTH, height + _ROW),
+        nodes=tuple(_node(graph, names[i], k, (where, i), labels) for k, i in enumerate(drawn)),
+        edges=tuple(_edges(edges, numbers, where)),
+        least=where.least,
+        few=where.few,
+        heads=tuple(_heads(where)),
+        size=where.size,
         total=sum(data["count"] for _, _, data in graph.edges(data=True)),
-        left_out=" and ".join(left_out),
+        dropped=int(graph.graph.get("n_dropped", 0)),
+        left_out=say("network.both", one=left_out[0], other=left_out[1])
+        if len(left_out) > 1
+        else "".join(left_out),
     )
 
 
-def _layout(graph: JourneyGraph, names: Sequence[str], stages: Sequence[str]) -> Layout:
-    """Return the positions of these nodes, those of the picture that `graph.plot()` draws."""
+def graph_html(graph: JourneyGraph) -> str:
+    """Return the drawing for a notebook: in a frame of its own, where no style or script gets out.
+
+    Without jinja2 it is the table of the nodes.
+    """
+    try:
+        page = network(graph).to_page()
+    except MissingDependency:
+        return graph.nodes_table().to_html(caption=repr(graph))
+    return (
+        f'<iframe srcdoc="{html.escape(page)}" sandbox="allow-scripts" title="The journey graph" '
+        f'style="width: 100%; height: {_FRAME}px; border: 0"></iframe>'
+    )
+
+
+def _layout(
+    graph: JourneyGraph,
+    names: Sequence[str],
+    edges: Sequence[tuple[str, str, Mapping[str, Any]]],
+    stages: Sequence[str],
+) -> Layout:
+    """Return places and routes, those of the picture that `graph.plot()` draws."""
     place = {x: i for i, x in enumerate(names)}
-    edges = [(u, v, data) for u, v, data in graph.edges(data=True) if u in place and v in place]
     stage, order = stage_columns(graph, stages or None)
     return layout(
         [str(graph.nodes[x]["kind"]) for x in names],
@@ -178,68 +218,66 @@ def _layout(graph: JourneyGraph, names: Sequence[str], stages: Sequence[str]) ->
     )
 
 
-def _transitions(
-    graph: JourneyGraph, numbers: Mapping[str, int]
-) -> list[tuple[str, str, Mapping[str, Any]]]:
-    edges = [(u, v, d) for u, v, d in graph.edges(data=True) if u in numbers and v in numbers]
-    return sorted(edges, key=lambda edge: (-edge[2]["count"], edge[0], edge[1]))
+def _heads(where: Layout) -> Iterator[tuple[str, float]]:
+    """Yield the name of each stage, no wider than its columns, and where it begins."""
+    names = [name for name, _, _ in where.bands]
+    for name, left, right in where.bands:
+        yield told_apart(names, (right - left) / _HEAD_LETTER)[name], left
 
 
-def _node(graph: JourneyGraph, name: str, number: int, place: tuple[float, float]) -> Node:
+def _node(
+    graph: JourneyGraph,
+    name: str,
+    number: int,
+    at: tuple[Layout, int],
+    labels: Mapping[str, str],
+) -> Node:
     data = graph.nodes[name]
+    where, i = at
+    x, y = round(float(where.x[i]), 1), round(float(where.y[i]), 1)
     if name in TERMINALS:
         facts = graph.graph
-        total, caption = {
-            START: (facts["n_journeys"], "journeys"),
-            CONVERSION: (facts["n_converted"], "journeys"),
-            DROPOFF: (facts["n_dropped"], "journeys"),
-        }[name]
-        label = TERMINALS[name]
-        line = in_agreement(f"{total:,} {caption}")
+        label = cell(TERMINALS[name])
+        line = say_of("count.journeys", facts["n_journeys" if name == START else "n_converted"])
         return Node(
             number=number,
             name=label,
             label=label,
             kind=str(data["kind"]),
-            x=place[0],
-            y=place[1],
+            x=x,
+            y=y,
             shade=0,
             caption=line,
             facts=(line,),
         )
     visits = int(data["visits"])
     rate = _exit_rate(graph, name)
-    where = [f"{key}: {data[key]}" for key in ("stage", "channel", "owner") if key in data]
+    belongs = [
+        say("network.property", name=heading(key), value=data[key])
+        for key in ("stage", "channel", "owner")
+        if key in data
+    ]
+    seen, exits = say_of("network.visits", visits), written(rate, "percent")
+    if "journeys" in data:
+        within = say_of("count.journeys", data["journeys"])
+        seen = say("network.within", visits=seen, journeys=within)
+    counts = [x for x in ("starts", "conversions", "exits", "censored") if data.get(x)]
     numbers = [
-        f"{visits:,} visits" + (f" in {data['journeys']:,} journeys" if "journeys" in data else ""),
-        *(
-            f"{data[key]:,} {words}"
-            for key, words in (
-                ("starts", "journeys begin here"),
-                ("conversions", "are followed by the conversion"),
-                ("exits", "are exits"),
-                ("censored", "are censored"),
-            )
-            if data.get(key)
-        ),
-        f"exit probability {format_value(rate, 'percent')}",
+        seen,
+        *(say_of(f"network.{key}", data[key]) for key in counts),
+        say("network.rate", rate=exits),
     ]
     return Node(
         number=number,
         name=name,
-        label=_short(name),
+        label=labels[name],
         kind="touchpoint",
-        x=place[0],
-        y=place[1],
+        x=x,
+        y=y,
         shade=0 if math.isnan(rate) else sum(rate >= limit for limit in _SHADES),
-        caption=f"{visits:,} · {format_value(rate, 'percent')} exit",
-        facts=(*where, *numbers),
+        caption=say("network.caption", visits=visits, rate=exits),
+        facts=(*belongs, *numbers),
     )
-
-
-def _short(name: str) -> str:
-    """Return a name that fits into a node: names often differ in their last letters alone."""
-    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 7]}…{name[-6:]}"
 
 
 def _exit_rate(graph: JourneyGraph, name: str) -> float:
@@ -252,54 +290,53 @@ def _exit_rate(graph: JourneyGraph, name: str) -> float:
 
 
 def _edges(
-    graph: JourneyGraph,
     edges: Sequence[tuple[str, str, Mapping[str, Any]]],
     numbers: Mapping[str, int],
-    places: Mapping[str, tuple[float, float]],
-    height: float,
+    where: Layout,
 ) -> Iterator[Edge]:
-    total = sum(data["count"] for _, _, data in graph.edges(data=True))
-    most = max((data["count"] for _, _, data in edges), default=1)
-    enough = _FIRST_SEEN[len(numbers) > _MANY] * total
-    seen = 0
-    for rank, (u, v, data) in enumerate(edges):
-        first_seen = seen < enough and rank < _EDGES_PER_NODE * len(numbers)
-        seen += data["count"]
+    for i in where.rank.tolist():
+        u, v, data = edges[i]
+        width = round(float(where.width[i]), 1)
+        path, head = _path(where.routes[i], width)
         yield Edge(
             source=numbers[u],
-            target=numbers[v],
-            kind="lost" if v == DROPOFF else "won" if v == CONVERSION else "move",
+            target=numbers.get(v),
+            kind=_kind(v, where.routes[i]),
             count=int(data["count"]),
-            path=_path(places[u], places[v], height),
-            width=round(1 + 9 * math.sqrt(data["count"] / most), 1),
-            first_seen=first_seen,
+            path=path,
+            head=head,
+            width=width,
             facts=_edge_facts(data),
         )
 
 
+def _kind(target: str, route: Floats) -> str:
+    """Return what colours a transition: where it leads, else which way it runs."""
+    if target in TERMINALS:
+        return "lost" if target == DROPOFF else "won"
+    return "back" if leads_back(route) else "move"
+
+
 def _edge_facts(data: Mapping[str, Any]) -> str:
-    facts = [f"{data['count']:,} times"]
+    facts = [say_of("network.times", data["count"])]
     if not math.isnan(float(data.get("probability", math.nan))):
-        facts.append(f"probability {format_value(float(data['probability']), 'percent')}")
+        rate = written(float(data["probability"]), "percent")
+        facts.append(say("network.probability", rate=rate))
     if "dwell_median_s" in data:
-        facts.append(f"median wait {format_value(float(data['dwell_median_s']), 'duration')}")
-    return in_agreement(", ".join(facts))
+        time = written(float(data["dwell_median_s"]), "duration")
+        facts.append(say("network.wait", time=time))
+    return ", ".join(facts)
 
 
-def _path(source: tuple[float, float], target: tuple[float, float], height: float) -> str:
-    """Return the curve of a transition: forward from right to left side, back around below."""
-    (x1, y1), (x2, y2) = source, target
-    right = x1 + _WIDTH
-    if x1 == x2 and y1 == y2:  # a repeat: a loop above the node
-        mid, top = x1 + _WIDTH / 2, y1 - _HEIGHT / 2
-        a, b, high = mid - 18, mid + 18, top - 22
-        return f"M{a:g} {top:g}C{a - 4:g} {high:g} {b + 4:g} {high:g} {b:g} {top:g}"
-    if x2 > x1:
-        bend = (x2 - right) / 2
-        return f"M{right:g} {y1:g}C{right + bend:g} {y1:g} {x2 - bend:g} {y2:g} {x2:g} {y2:g}"
-    if x1 == x2:
-        bend = right + 26 + abs(y2 - y1) / 8
-        return f"M{right:g} {y1:g}C{bend:g} {y1:g} {bend:g} {y2:g} {right:g} {y2:g}"
-    low = min(max(y1, y2) + _ROW * 0.9, height + _ROW / 2)
-    start, end, half = x1 + _WIDTH / 2, x2 + _WIDTH / 2, _HEIGHT / 2
-    return f"M{start:g} {y1 + half:g}C{start:g} {low:g} {end:g} {low:g} {end:g} {y2 + half:g}"
+def _path(route: Floats, width: float) -> tuple[str, str]:
+    """Return a route without its last piece, and the arrow's head in place of that."""
+    points = np.round(route, 1).tolist()
+    written = "M{:g} {:g}".format(*points[0])
+    for k in range(1, len(points) - 3, 3):
+        (x1, y1), (x2, y2), (x3, y3) = points[k : k + 3]
+        if y1 == y2 == y3 == points[k - 1][1]:
+            written += f"H{x3:g}"
+        else:
+            written += f"C{x1:g} {y1:g} {x2:g} {y2:g} {x3:g} {y3:g}"
+    corners = " ".join(f"{x:g} {y:g}" for x, y in arrow_head(route, width).tolist())
+    return written, f"M{corners}Z"

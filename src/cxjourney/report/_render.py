@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from cxjourney._support.optional import require
-from cxjourney._support.table import Table, format_value
+from cxjourney._support.table import Table, breakable, format_value
 from cxjourney._support.text import visible
+from cxjourney.domain import MISSING
+from cxjourney.report._catalogue import say, without_code
+from cxjourney.report._tables import table_html
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-HTML_ROWS = 60
+_CODE = re.compile(r"`([^`]*)`")
 
 
 def render(template: str, *, caller: str, **values: Any) -> str:
@@ -45,13 +49,24 @@ def fingerprint(script: str) -> str:
 @cache
 def _environment() -> Environment:
     import jinja2
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
     def seen(value: object) -> object:
-        return value if isinstance(value, Markup) else visible(str(value))
+        return (
+            value
+            if isinstance(value, Markup)
+            else visible(str(value)).replace(MISSING, say("page.missing"))
+        )
 
     def table(value: Table, caption: str) -> Markup:
-        return Markup(value.to_html(max_rows=HTML_ROWS, caption=caption))  # noqa: S704 - a table escapes its cells
+        return Markup(table_html(value, caption))  # noqa: S704 - a table escapes its cells
+
+    def prose(value: str) -> Markup:
+        text = str(escape(seen(without_code(value))))
+        return Markup(_CODE.sub(r"<code>\1</code>", text))  # noqa: S704 - escaped
+
+    def name(value: object) -> Markup:
+        return Markup(breakable(str(escape(seen(value)))))  # noqa: S704 - escaped
 
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_source),
@@ -63,6 +78,9 @@ def _environment() -> Environment:
     )
     environment.filters["table"] = table
     environment.filters["number"] = format_value
+    environment.filters["name"] = name
+    environment.filters["prose"] = prose
+    environment.globals["say"] = say
     return environment
 
 

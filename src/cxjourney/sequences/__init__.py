@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cxjourney.sequences._alignment import aligned_flow as aligned_flow
 from cxjourney.sequences._indices import complexity, entropy, turbulence
 from cxjourney.sequences._memory import Memory, memory
 from cxjourney.sequences._paths import Variants, paths

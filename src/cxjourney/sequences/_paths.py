@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack, cast, overload
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cxjourney import plot
 from cxjourney._stats.estimate import Estimate
 from cxjourney._stats.estimates import NO_INTERVAL
 from cxjourney._stats.intervals import normal_quantile
 from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.table import Table, format_value
-from cxjourney._support.validation import check_choice, check_fraction, check_level
+from cxjourney._support.validation import check_choice, check_count, check_fraction, check_level
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import (
     CONVERTED,
@@ -33,6 +34,8 @@ from cxjourney.journeys import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from cxjourney._support.array_types import Bools, Floats, Ints
     from cxjourney.journeys import By, Ending, Journeys, SegmentBy
 
@@ -83,6 +86,9 @@ class Variants(WithPeople):
     """
 
     title: ClassVar[str] = "Paths"
+    _shared: ClassVar[tuple[str, ...]] = (
+        *("length", "journeys", "share", "conversion", "low", "high", "ended", "in_progress"),
+    )
 
     table: Table
     steps: tuple[tuple[str, ...], ...]
@@ -112,6 +118,59 @@ class Variants(WithPeople):
         return int(np.searchsorted(np.cumsum(self.counts), wanted, side="left")) + (
             1 if wanted > 0 else 0
         )
+
+    def plot(
+        self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw which share of the journeys took each path, the most frequent on top.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many of the most frequent paths are drawn; None draws all of the table.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        table = self.table.take(range(len(self.table))[:max_rows])
+        covered = format_value(table["coverage"][-1], "percent") if len(table) else "0%"
+        return plot.bars(
+            [str(path) for path in table["path"]],
+            table["share"],
+            percent=True,
+            label="share of the journeys",
+            caption="The longer a bar, the more journeys took exactly this path; "
+            f"those drawn are {covered} of the journeys."
+            + plot.drawn_of(len(table), self.n_paths, "paths"),
+            title=self.title if title is None else title,
+            ax=ax,
+        )
+
+    def top(self, k: int) -> Journeys:
+        """Return the journeys on the k most frequent paths of the table, as in a log filtered so.
+
+        Parameters
+        ----------
+        k
+            How many paths; all of the table where it has no more.
+
+        Raises
+        ------
+        InvalidValue
+            If `k` is no whole number from 1, or the result was read from a dictionary.
+        """
+        check_count(k, "k")
+        kept = [self._members((place,), None) for place in range(min(k, len(self.steps)))]
+        if not kept:
+            return self.journeys(0)
+        journeys = cast("Journeys", kept[0][0])
+        return journeys.where(np.logical_or.reduce([mask for _, mask in kept]))
 
     def _rows(self, row: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         if row and isinstance(row[0], tuple):

@@ -48,11 +48,20 @@ class StepFlow(Result):
         | `from`, `to` | names of what it leaves and enters |
         | `from_kind`, `to_kind` | name, other, start, conversion, dropoff, in_progress or later |
         | `journeys`, `share` | how many flow, and their share of all journeys [fraction] |
+
+        Where journeys were aligned, step 0 is their point and earlier steps are negative; `low` and
+        `high` are the interval of the share. Where two groups were compared, `first` and `second`
+        are their shares, and the interval is that of their `difference`.
     n_journeys, n_names, n_named
         All journeys, which is what leaves step 0; names within the steps, and how many of them are
         not in "other".
     caveats
         What a reader must know beside what is true of every such table.
+    matrix
+        Where journeys were aligned, one row a step and name there: `step`, `name`, `journeys`,
+        `share` and its interval, or the two shares and their difference, as in `table`; None else.
+    point
+        The pattern at which they were aligned; empty where they begin at their start.
     """
 
     title: ClassVar[str] = "Journeys visit by visit"
@@ -62,6 +71,8 @@ class StepFlow(Result):
     n_names: int
     n_named: int
     caveats: tuple[str, ...] = ()
+    matrix: Table | None = None
+    point: str = ""
 
     def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw the flow as a Sankey diagram.
@@ -83,14 +94,19 @@ class StepFlow(Result):
             target=[str(name) for name in self.table["to"]],
             target_kind=[str(kind) for kind in self.table["to_kind"]],
             count=self.table["journeys"],
+            caption=f"Journeys from left to right{'' if self.point else ', visit by visit'}; the "
+            "height of a block is how many pass it.",
             title=self.title if title is None else title,
             ax=ax,
         )
 
     def _notes(self) -> tuple[str, ...]:
         hidden = self.n_names - self.n_named
+        begin = (
+            f"{self.n_journeys:,} journeys begin at step 0; what enters a step is what leaves it."
+        )
         return (
-            f"{self.n_journeys:,} journeys begin at step 0; what enters a step is what leaves it.",
+            f"Step 0 is {self.point}." if self.point else begin,
             f"{self.n_named:,} names stand for themselves, {hidden:,} more are in (other).",
             *self.caveats,
         )

@@ -6,8 +6,10 @@ from cxjourney.sharded._counts_query import CountsQuery as CountsQuery
 from cxjourney.sharded._counts_query import counts_query
 from cxjourney.sharded._duckdb import parquet, relation
 from cxjourney.sharded._spark import spark
+from cxjourney.sharded._store import Erasure as Erasure
+from cxjourney.sharded._store import Store
 
-__all__ = ["counts_query", "parquet", "relation", "spark"]
+__all__ = ["Store", "counts_query", "parquet", "relation", "spark"]
 
 
 def __dir__() -> list[str]:

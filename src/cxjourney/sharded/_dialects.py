@@ -10,13 +10,14 @@ from cxjourney.exceptions import InvalidValue
 
 DAY_US = 86_400_000_000
 _WHOLE_FLOAT = "^-?(0|[1-9][0-9]{0,15})[.]0$"
+_WHOLES = frozenset({"int", "tinyint", "smallint", "integer", "bigint", "hugeint", "uuid"})
 _WHITE = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 """The characters that `str.strip` removes."""
 
 
 @attrs.frozen(kw_only=True)
 class Dialect:
-    """How an engine writes what the query needs.
+    """How an engine writes what the query needs; what is not given is as in DuckDB and PostgreSQL.
 
     Attributes
     ----------
@@ -49,20 +50,20 @@ class Dialect:
         them.
     """
 
-    quote: str
+    quote: str = '"'
     text: str
-    binary: str
+    binary: str = ' COLLATE "C"'
     encoded: Callable[[str], str]
     matches: Callable[[str, str], str]
     trimmed: Callable[[str, str], str]
     type_of: Callable[[str], str]
-    zoned: str
+    zoned: str = "timestamp with time zone"
     moment_us: Callable[[str], str]
     wall_us: Callable[[str], str]
     placed_us: Callable[[str, str], str]
     local_us: Callable[[str, str], str] | None
     names: frozenset[str]
-    wholes: frozenset[str]
+    wholes: frozenset[str] = _WHOLES
     times: frozenset[str]
 
     def name(self, name: str) -> str:
@@ -104,51 +105,42 @@ class Dialect:
         )
 
 
-_WHOLES = ("int", "tinyint", "smallint", "integer", "bigint", "hugeint", "uuid")
-
 _DUCKDB = Dialect(
-    quote='"',
     text="VARCHAR",
-    binary=' COLLATE "C"',
     encoded=lambda digits: f"DECODE(UNHEX('{digits}'))",
     matches=lambda text, rule: f"REGEXP_FULL_MATCH({text}, {rule})",
     trimmed=lambda text, white: f"TRIM({text}, {white})",
     type_of=lambda column: f"LOWER(TYPEOF({column}))",
-    zoned="timestamp with time zone",
     moment_us=lambda column: f"EPOCH_US(CAST({column} AS TIMESTAMP WITH TIME ZONE))",
     wall_us=lambda column: f"EPOCH_US(CAST({column} AS TIMESTAMP))",
     placed_us=lambda column, zone: f"EPOCH_US(TIMEZONE({zone}, CAST({column} AS TIMESTAMP)))",
     local_us=lambda us, zone: f"EPOCH_US(TIMEZONE({zone}, TIMEZONE('UTC', MAKE_TIMESTAMP({us}))))",
     names=frozenset({"varchar"}),
-    wholes=frozenset({*_WHOLES, "utinyint", "usmallint", "uinteger", "ubigint"}),
+    wholes=_WHOLES | {"utinyint", "usmallint", "uinteger", "ubigint"},
     times=frozenset({"date", "timestamp", "timestamp_s", "timestamp_ms"}),
 )
+
+
+def _postgresql_us(time: str) -> str:
+    return f"CAST(EXTRACT(EPOCH FROM {time}) * 1000000 AS BIGINT)"
+
+
 _EPOCH = "TIMESTAMP WITH TIME ZONE '1970-01-01 00:00:00+00'"
 _POSTGRESQL = Dialect(
-    quote='"',
     text="TEXT",
-    binary=' COLLATE "C"',
     encoded=lambda digits: f"CONVERT_FROM(DECODE('{digits}', 'hex'), 'UTF8')",
     matches=lambda text, rule: f"{text} ~ {rule}",
     trimmed=lambda text, white: f"BTRIM({text}, {white})",
     type_of=lambda column: f"CAST(PG_TYPEOF({column}) AS TEXT)",
-    zoned="timestamp with time zone",
-    moment_us=lambda column: (
-        f"CAST(EXTRACT(EPOCH FROM CAST({column} AS TIMESTAMP WITH TIME ZONE)) * 1000000 AS BIGINT)"
+    moment_us=lambda column: _postgresql_us(f"CAST({column} AS TIMESTAMP WITH TIME ZONE)"),
+    wall_us=lambda column: _postgresql_us(f"CAST({column} AS TIMESTAMP)"),
+    placed_us=lambda column, zone: _postgresql_us(
+        f"CAST({column} AS TIMESTAMP) AT TIME ZONE {zone}"
     ),
-    wall_us=lambda column: (
-        f"CAST(EXTRACT(EPOCH FROM CAST({column} AS TIMESTAMP)) * 1000000 AS BIGINT)"
-    ),
-    placed_us=lambda column, zone: (
-        f"CAST(EXTRACT(EPOCH FROM CAST({column} AS TIMESTAMP) AT TIME ZONE {zone}) * 1000000"
-        " AS BIGINT)"
-    ),
-    local_us=lambda us, zone: (
-        f"CAST(EXTRACT(EPOCH FROM ({_EPOCH} + {us} * INTERVAL '1 microsecond')"
-        f" AT TIME ZONE {zone}) * 1000000 AS BIGINT)"
+    local_us=lambda us, zone: _postgresql_us(
+        f"({_EPOCH} + {us} * INTERVAL '1 microsecond') AT TIME ZONE {zone}"
     ),
     names=frozenset({"text", "character varying"}),
-    wholes=frozenset(_WHOLES),
     times=frozenset({"date", "timestamp without time zone"}),
 )
 
@@ -181,7 +173,6 @@ _SPARK = Dialect(
     ),
     local_us=None,
     names=frozenset({"string"}),
-    wholes=frozenset(_WHOLES),
     times=frozenset({"date", "timestamp_ntz"}),
 )
 

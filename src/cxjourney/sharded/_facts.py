@@ -94,5 +94,10 @@ def doubts_of(facts: Mapping[str, int], ties: int, *, ordered: bool) -> str:
         )
     if late := facts.get("late", 0):
         lie = counted(late, "interaction lies", "interactions lie")
-        doubts.append(f"{lie} after observed_until and still count: cut the data there")
+        cut = "cut the data there, as until= of cx.sharded.parquet does"
+        doubts.append(f"{lie} after observed_until and still count: {cut}")
+    if early := facts.get("early", 0):
+        lie = counted(early, "interaction lies", "interactions lie")
+        cut = "since= of cx.sharded.parquet counts only journeys that begin later"
+        doubts.append(f"{lie} before observed_from and still count: {cut}")
     return " ".join(doubts)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
 from cxjourney._support.optional import require
-from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.sharded._counting import DEEPEST, ROWS, Counting, Plan, depth_for, total_of
+from cxjourney.exceptions import CxJourneyError, InvalidValue
+from cxjourney.journeys import of_own_bytes, quick_bytes
+from cxjourney.sharded._counting import DEEPEST, ROWS, Counting, Plan, depth_for, total_of, warn_of
 from cxjourney.sharded._dialects import DIALECTS
-from cxjourney.sharded._sql import cleaned, given
+from cxjourney.sharded._sql import cleaned, given, last_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,8 +37,9 @@ def spark(
     Parameters
     ----------
     frame
-        A data frame of Spark, classic or Connect; Any, since Spark is optional. It is read twice:
-        for the end of the observation, and to be counted.
+        A data frame of Spark, classic or Connect; Any, since Spark is optional. It is read once to
+        be counted. Before, only its times are read, for the end of the observation, and of
+        `missing="drop"` what else tells which rows count.
     customer, timestamp, touchpoint
         Names of the columns that every log needs: strings or whole numbers, timestamps or dates.
     **plan
@@ -63,7 +66,8 @@ def spark(
     Warns
     -----
     DataQualityWarning
-        If there is no `seq=` and many interactions are tied, or some lie after `observed_until`.
+        If there is no `seq=` and many interactions are tied, or some lie after `observed_until`
+        or before `observed_from` and count.
 
     Notes
     -----
@@ -81,34 +85,56 @@ def spark(
         raise InvalidValue.of("frame", rule, type(frame).__name__)
     columns = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
     counting = Counting.of(columns, **plan)
-    for role, name in counting.columns.items():
-        if name not in frame.columns:
-            raise UnknownName.among(f"{role}= column", name, frame.columns, where="the data")
+    counting.check_columns(frame.columns)
     table = counting.table()
+    types = {x: frame.schema[name].dataType.simpleString() for x, name in table.columns.items()}
+    last = last_us(table, types["timestamp"], _SPARK)
+    if counting.tells(types, _SPARK):
+        (row,) = frame.agg(f.expr("COUNT(*) AS n"), f.expr(f"{last} AS last_us")).collect()
+        ended = counting.ended(row["last_us"])
+        whole, told = total_of(_counted(frame, ended, row["n"], sure=False))
+        if ended.told_by_all(told, row["n"]):
+            warn_of(ended, told)
+            return whole
     ids = frame.alias("source").selectExpr(*given(table, _SPARK))
     named = ids.selectExpr(*cleaned(table, _SPARK))
     (row,) = named.agg(*map(f.expr, counting.facts(_SPARK))).collect()
-    counting, told = counting.checked(row.asDict(), _SPARK, lambda: _touchpoints(named))
-    partitions = 1 << depth_for(told["rows"], ROWS)
+    counting, facts = counting.checked(row.asDict(), _SPARK, lambda: _touchpoints(named))
+    whole, told = total_of(_counted(frame, counting, facts["rows"], sure=True))
+    warn_of(counting, facts | {"ties": told["ties"]})
+    return whole
+
+
+def _counted(
+    frame: Any, counting: Counting, rows: int, *, sure: bool
+) -> Iterator[tuple[JourneyStatistics, dict[str, int]]]:
+    """Yield the statistics of all parts of so many rows, and what is told of them.
+
+    `sure`: that the rows are right has been checked. Else what cannot be counted tells nothing.
+    """
+    from pyspark.sql import functions as f
+
+    partitions = 1 << depth_for(rows, ROWS)
     depth = min(partitions.bit_length() - 1 + _FINER, DEEPEST) if partitions > 1 else 0
-    customer_id = f"CAST({_SPARK.name(customer)} AS STRING)"
-    part = f"CAST(CONV(SUBSTR(MD5({_SPARK.canonical('cx_id')}), 1, 4), 16, 10) AS INT)"
+    text = f"CAST({_SPARK.name(counting.columns['customer'])} AS STRING)"
+    part = f"CAST(CONV(SUBSTR(MD5({_SPARK.canonical(text)}), 1, 4), 16, 10) AS INT)"
     names = [f.col(_SPARK.name(name)) for name in dict.fromkeys(counting.columns.values())]
     shards = (
-        frame.select(*names, f.expr(customer_id).alias("cx_id"))
-        .withColumn(_PART, f.expr(f"SHIFTRIGHT({part}, {DEEPEST - depth})"))
-        .where(f"{_PART} IS NOT NULL")
-        .drop("cx_id")
+        frame.select(*names, f.expr(f"SHIFTRIGHT({part}, {DEEPEST - depth})").alias(_PART))
         .repartition(partitions, _PART)
-        .mapInArrow(partial(_of_batches, counting, 1 << depth), _SCHEMA)
+        .mapInArrow(partial(_of_batches, counting, 1 << depth, sure=sure), _SCHEMA)
     )
-    found = {
-        int(one["part"]): (bytes(one["statistics"]), int(one["ties"])) for one in shards.collect()
-    }
-    return total_of(counting, _with_empty(counting, found, 1 << depth), told)
+    found = {one["part"]: (one["statistics"], json.loads(one["told"])) for one in shards.collect()}
+    nothing: dict[str, list[str]] = {name: [] for name in counting.columns.values()}
+    for number in range(1 << depth):  # some have no customer
+        data, told = found.pop(number, (None, {}))
+        if data is None:
+            yield counting.count(nothing, (number, 1 << depth))
+        else:
+            yield of_own_bytes(bytes(data)), told
 
 
-_SCHEMA = "part int, statistics binary, ties bigint"
+_SCHEMA = "part int, statistics binary, told string"
 
 
 def _touchpoints(named: Any) -> list[str]:
@@ -116,7 +142,9 @@ def _touchpoints(named: Any) -> list[str]:
     return [row["touchpoint"] for row in rows if row["touchpoint"] is not None]
 
 
-def _of_batches(counting: Counting, of: int, batches: Iterable[Any]) -> Iterator[Any]:
+def _of_batches(
+    counting: Counting, of: int, batches: Iterable[Any], *, sure: bool
+) -> Iterator[Any]:
     """Yield the statistics of every part among the batches of one partition."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -126,19 +154,20 @@ def _of_batches(counting: Counting, of: int, batches: Iterable[Any]) -> Iterator
         return
     table = pa.Table.from_batches(kept)
     del kept
-    for number in sorted(pc.unique(table[_PART]).to_pylist()):
+    # a row without a customer has no part
+    for number in sorted(pc.unique(table[_PART]).drop_null().to_pylist()):
         shard = table.filter(pc.equal(table[_PART], number)).drop_columns([_PART])
-        statistics, ties = counting.count(shard, (number, of))
+        try:
+            statistics, told = counting.count(shard, (number, of))
+            data = quick_bytes(statistics)
+        except CxJourneyError:
+            if sure:
+                raise
+            data, told = None, {}
         yield pa.RecordBatch.from_pydict(
-            {"part": pa.array([number], pa.int32()), "statistics": [statistics], "ties": [ties]}
+            {
+                "part": pa.array([number], pa.int32()),
+                "statistics": pa.array([data], pa.binary()),
+                "told": [json.dumps(told)],
+            }
         )
-
-
-def _with_empty(
-    counting: Counting, found: dict[int, tuple[bytes, int]], of: int
-) -> Iterator[tuple[bytes, int]]:
-    """Yield the statistics of all parts; those without a customer are nowhere counted."""
-    nothing: dict[str, list[str]] = {name: [] for name in counting.columns.values()}
-    for number in range(of):
-        part = found.pop(number) if number in found else None
-        yield part or counting.count(nothing, (number, of))

@@ -48,6 +48,7 @@ def write_query(
     until = "last_us" if until_us is None else f"CAST({until_us} AS BIGINT)"
     silent = "FALSE" if limit_us is None else f"{{gap}} >= {limit_us}"
     names = (*goal, *exits, *sorted(TERMINALS))
+    late = "FALSE" if until_us is None else f"us > {until_us}"
     lost = "TRUE" if all_closed else silent.format(gap=f"{until} - us")
     steps = {
         "cx_given": f"""\
@@ -55,7 +56,7 @@ SELECT {_LINES.join(given(table, dialect))}
   FROM {".".join(map(dialect.name, table.parts))} AS source""",
         "cx_cleaned": f"SELECT {_LINES.join(cleaned(table, dialect))}\n  FROM cx_given",
         "cx_facts": f"""\
-SELECT {_LINES.join(facts(names, table.columns, until_us, dialect))}
+SELECT {_LINES.join(facts(names, table.columns, dialect, late=late))}
   FROM cx_cleaned""",
         "cx_ordered": f"""\
 SELECT customer, touchpoint, us, seq, ends,
@@ -67,7 +68,7 @@ SELECT customer, touchpoint, us, seq, ends,
         CASE WHEN {_among("touchpoint", goal, dialect)} THEN 1
              WHEN {_among("touchpoint", exits, dialect)} THEN 2 ELSE 0 END AS ends
       FROM cx_cleaned
-     WHERE {_COMPLETE}
+     WHERE {COMPLETE}
   ) AS complete
 WINDOW in_order AS (PARTITION BY customer ORDER BY us, seq NULLS FIRST, touchpoint)""",
         "cx_cut": f"""\
@@ -141,12 +142,27 @@ def cleaned(table: Table, dialect: Dialect) -> list[str]:
     ]
 
 
+def last_us(table: Table, kind: str, dialect: Dialect) -> str | None:
+    """Return the last time of all rows [µs since the epoch], given the type of their column.
+
+    None where it takes more than the engine's reading of clocks; see `cleaned`.
+    """
+    at = dialect.name(table.columns["timestamp"])
+    if kind == dialect.zoned:
+        return dialect.moment_us(f"MAX({at})")
+    if table.tz == "UTC":
+        return dialect.wall_us(f"MAX({at})")
+    if dialect.local_us is not None:
+        return None
+    return f"MAX({dialect.placed_us(at, dialect.literal(table.tz))})"  # clocks may be set back
+
+
 def _among(column: str, names: Iterable[str], dialect: Dialect) -> str:
     listed = ", ".join(dialect.literal(name) for name in names)
     return f"{column} IN ({listed})" if listed else "FALSE"
 
 
-_COMPLETE = "customer IS NOT NULL AND us IS NOT NULL AND touchpoint IS NOT NULL"
+COMPLETE = "customer IS NOT NULL AND us IS NOT NULL AND touchpoint IS NOT NULL"
 _MISSING = {
     "customer": "customer IS NULL",
     "timestamp": "customer IS NOT NULL AND us IS NULL",
@@ -154,19 +170,19 @@ _MISSING = {
 }
 
 
-def facts(
-    names: tuple[str, ...], roles: Iterable[str], until_us: int | None, d: Dialect
-) -> list[str]:
-    """Return what is told of all rows of `cleaned`: the window, what is missing, names, types."""
-    late = "FALSE" if until_us is None else f"us > {until_us} AND {_COMPLETE}"
+def facts(names: tuple[str, ...], roles: Iterable[str], d: Dialect, **outside: str) -> list[str]:
+    """Return what is told of all rows of `cleaned`: the window, what is missing, names, types.
+
+    `outside` has the condition of the rows that lie `late`, and of others.
+    """
     conditions = {
-        "n_rows": _COMPLETE,
-        "n_late": late,
+        "n_rows": COMPLETE,
+        **{f"n_{name}": f"{condition} AND {COMPLETE}" for name, condition in outside.items()},
         **{f"no_{role}": condition for role, condition in _MISSING.items()},
         **{f"name_{i}": _is_named(name, d) for i, name in enumerate(names)},
     }
     return [
-        f"MAX(CASE WHEN {_COMPLETE} THEN us END) AS last_us",
+        f"MAX(CASE WHEN {COMPLETE} THEN us END) AS last_us",
         *(f"COUNT(CASE WHEN {c} THEN 1 END) AS {name}" for name, c in conditions.items()),
         *(f"MAX({role}_type) AS {role}_type" for role in roles),
     ]
@@ -175,7 +191,7 @@ def facts(
 def _is_named(name: str, dialect: Dialect) -> str:
     condition = f"touchpoint = {dialect.literal(name)}"
     # a reserved name is refused in any row, as where a log is read
-    return condition if name in TERMINALS else f"{condition} AND {_COMPLETE}"
+    return condition if name in TERMINALS else f"{condition} AND {COMPLETE}"
 
 
 _LINES = ",\n    "

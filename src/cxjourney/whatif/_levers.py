@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._stats.buckets import BucketFigures
 from cxjourney._stats.estimates import why_no_interval
 from cxjourney._stats.figure_ranks import rank_ranges
@@ -25,6 +26,8 @@ from cxjourney.markov import (
 from cxjourney.whatif._model import model_of
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from cxjourney._support.array_types import Floats
     from cxjourney.graph import JourneyGraph
     from cxjourney.journeys import By, BySegment, Journeys, JourneyStatistics, SegmentBy
@@ -56,6 +59,40 @@ class Levers(Result):
     level: float
     method: str
     caveats: tuple[str, ...]
+
+    def plot(
+        self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw what the exits of a touchpoint cost per journey, the longest lever on top.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many of the longest levers are drawn; None draws all.
+        title, ax
+            The heading (None: that of the result), and where to draw (None: a new figure).
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        table = self.table.take(range(len(self.table))[:max_rows])
+        fewer = f"{100 * self.relative:g}% fewer exits"
+        return plot.forest(
+            plot.joined(table["touchpoint"], by=""),
+            table["slope"],
+            table["low"],
+            table["high"],
+            n=np.round(self.n_journeys * np.asarray(table["visits"], dtype=np.float64)),
+            beside=[f"{won:+,.1f}" for won in np.asarray(table["conversions"]).tolist()],
+            label=f"conversions lost there per journey, {100 * self.level:g}% interval",
+            caption=f"The longest lever on top; beside it the visits (n) and the conversions that "
+            f"{fewer} there would bring."
+            + plot.drawn_of(len(table), len(self.table), "touchpoints"),
+            title=self.title if title is None else title,
+            ax=ax,
+        )
 
     @property
     def ranking(self) -> tuple[str, ...]:

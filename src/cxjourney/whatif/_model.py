@@ -12,15 +12,16 @@ import numpy as np
 from cxjourney._stats.buckets import resting_on
 from cxjourney._stats.estimates import CLUSTERED
 from cxjourney._support.array_types import Floats
-from cxjourney._support.validation import check_level, check_names
+from cxjourney._support.validation import check_level
 from cxjourney.attribution import forgotten
 from cxjourney.domain import CONVERSION, DROPOFF, START
-from cxjourney.exceptions import InvalidValue, UnknownName
+from cxjourney.exceptions import UnknownName
 from cxjourney.graph import JourneyGraph
 from cxjourney.journeys import (
     LeftOut,
     chain_of,
     check_counted,
+    check_own_grain,
     graph_of,
     grid_notes,
     left_out,
@@ -183,9 +184,7 @@ def model_of(
     else:
         forgets = {}
         graph = source
-        own = str(graph.graph.get("grain", "touchpoint"))
-        if by is not None and ", ".join(check_names(by, "by")) != own:
-            raise InvalidValue.of("by", f"be the graph's own grain {own!r}, or None", by)
+        check_own_grain(graph, by)
         chain = AbsorbingChain.from_graph(graph, trapped="censored")
         left = left_out_of_graph(graph)
     return Model(

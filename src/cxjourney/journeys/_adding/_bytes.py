@@ -9,45 +9,42 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxjourney._support.frozen import seal
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys._adding._agreement import check_agreement
 from cxjourney.journeys._adding._parts import checked, holds
 from cxjourney.journeys._adding._plan import Plan
-from cxjourney.journeys._adding._tables import LIMB, Counts, Kind, shape_of
+from cxjourney.journeys._adding._tables import LIMB, TYPES, Counts, Kind, shape_of, small
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cxjourney._support.array_types import Ints
 
-FORMAT = 1
+FORMAT = 2
 _MAGIC = b"cxjourney statistics "
 _LARGEST = 1 << 31
-_TYPES = ("u1", "u2", "u4", "i8")
 _DIGEST = 16
 _HEAD = 8
 
 
-def to_bytes(facts: Mapping[str, Any], tables: Mapping[str, Counts]) -> bytes:
+def to_bytes(facts: Mapping[str, Any], tables: Mapping[str, Counts], level: int) -> bytes:
     """Return facts, as JSON has them, and tables, compressed behind the number of the format."""
     heads, blocks = {}, []
     for name, counts in tables.items():
-        columns = [np.diff(counts.key, prepend=0), *counts.values.T]
-        types = [_smallest(column) for column in columns]
-        heads[name] = [len(counts.key), types]
-        blocks += [
-            column.astype(f"<{kind}").tobytes() for column, kind in zip(columns, types, strict=True)
-        ]
+        heads[name] = [len(counts), [column.dtype.str[1:] for column in counts.columns]]
+        blocks += [column.tobytes() for column in counts.columns]
     head = json.dumps({**facts, "tables": heads}, sort_keys=True).encode()
     body = b"".join((len(head).to_bytes(_HEAD, "little"), head, *blocks))
-    return _MAGIC + b"%d\n" % FORMAT + zlib.compress(body, 6)
+    return _MAGIC + b"%d\n" % FORMAT + zlib.compress(body, level)
 
 
 def from_bytes(
-    data: bytes,
+    data: bytes, *, own: bool = False
 ) -> tuple[Plan, dict[str, Any], dict[str, tuple[str, ...]], dict[str, Counts]]:
-    """Return plan, other facts, names and tables; raise InvalidValue if the bytes are not those."""
+    """Return plan, other facts, names and tables; raise InvalidValue if the bytes are not those.
+
+    Of `own` bytes, which nobody else could write, the agreement of the tables is not looked at.
+    """
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise InvalidValue.of("data", "be bytes", data)
     head, _, body = bytes(data).partition(b"\n")
@@ -60,13 +57,13 @@ def from_bytes(
             "the statistics anew with this release"
         )
     try:
-        return _read(body)
+        return _read(body, own=own)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, zlib.error) as error:
         raise InvalidValue(f"data must be whole statistics, but are damaged: {error}") from None
 
 
 def _read(
-    body: bytes,
+    body: bytes, *, own: bool
 ) -> tuple[Plan, dict[str, Any], dict[str, tuple[str, ...]], dict[str, Counts]]:
     packed = zlib.decompressobj()
     plain = packed.decompress(body, _LARGEST)
@@ -93,44 +90,37 @@ def _read(
             raise ValueError(f"table {name} is damaged")
         columns = []
         for one in types:
-            if one not in _TYPES:
+            if one not in TYPES:
                 raise ValueError(f"{one!r} is no type of a column")
-            column = np.frombuffer(plain, dtype=f"<{one}", count=rows, offset=begin)
-            columns.append(column.astype(np.int64))
-            begin += column.nbytes
+            columns.append(np.frombuffer(plain, dtype=f"<{one}", count=rows, offset=begin))
+            begin += columns[-1].nbytes
         tables[name] = _counts(kind, sizes, columns)
-        if "unit" in kind.axes:
+        if "unit" in kind.axes and not own:
             unit = np.unique(tables[name].axis(kind, sizes)["unit"])
             inside = unit.max(initial=0) < max(n, 1) if n <= 64 else True
             if not inside or not holds(facts["parts"], unit if n > 64 else unit[:0], digests):
                 raise ValueError(f"table {name} counts customers of other parts")
     if begin != len(plain):
         raise ValueError("there is more than was written")
-    check_agreement(plan, names, tables)
+    if not own:
+        check_agreement(plan, names, tables)
     return plan, facts, names, tables
 
 
 def _counts(kind: Kind, sizes: Mapping[str, int], columns: list[Ints]) -> Counts:
-    steps, values = columns[0], np.stack(columns[1:], axis=1)
+    counts = Counts(columns=tuple(map(small, columns)))
+    steps, *values = counts.columns
     size = math.prod(shape_of(kind, sizes))
     if len(steps) and (steps[0] < 0 or (steps[1:] < 1).any() or steps.max() >= size):
         raise ValueError("rows are not in order")
-    key = np.cumsum(steps)
-    if len(key) and (key[-1] >= size or (key < 0).any() or not values.any(axis=1).all()):
+    key = counts.key
+    if len(key) and (key[-1] >= size or (key < 0).any() or not counts.filled.all()):
         raise ValueError("rows are out of bounds")
     top = {stop - 1 for _, stop in kind.wide[-1:]} if kind.signed else set()
     words = {word for first, stop in kind.wide for word in range(first, stop - 1)}
-    for column in range(values.shape[1]):
-        least = int(values[:, column].min(initial=0))
-        if (least < 0 and column not in top) or (
-            column in words and int(values[:, column].max(initial=0)) >> LIMB
+    for column, numbers in enumerate(values):
+        if (numbers.min(initial=0) < 0 and column not in top) or (
+            column in words and int(numbers.max(initial=0)) >> LIMB
         ):
             raise ValueError("a number is out of bounds")
-    return Counts(key=seal(key), values=seal(values))
-
-
-def _smallest(column: Ints) -> str:
-    if column.min(initial=0) < 0:
-        return "i8"
-    top = int(column.max(initial=0)).bit_length()
-    return next(kind for kind, bits in zip(_TYPES, (8, 16, 32, 63), strict=True) if top <= bits)
+    return counts

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from cxjourney._stats.buckets import N_BUCKETS
 from cxjourney._support.array_types import Ints
 from cxjourney._support.distinct import distinct
 from cxjourney.domain import MISSING
 from cxjourney.journeys._adding._finishing import check_counted_grain, table_of
-from cxjourney.journeys._adding._tables import Counts, counted, sums
-from cxjourney.journeys._units import units_of
-from cxjourney.journeys._visits import grain_codes, grain_name
+from cxjourney.journeys._adding._tables import Counts, counted, sums_by_unit
+from cxjourney.journeys._units import bucket_of_each
+from cxjourney.journeys._visits import grain_codes, grain_name, is_visit
+from cxjourney.kernels import first_of_each
 
 if TYPE_CHECKING:
     from cxjourney.journeys._adding._journey_statistics import JourneyStatistics
@@ -44,12 +44,11 @@ def contacts_counted(
     Pairs are of consecutive rows, both of them recorded; `closing` says that the second one is the
     goal or exit that ends the journey. Of ends and rows, `closing` says that it is counted too.
     """
-    name, time, unit = grain_name(by), journeys.columns.time, units_of(journeys).of
-    assert time is not None and unit is not None  # noqa: S101, PT018 - paths have been refused
+    name, time, unit = grain_name(by), journeys.columns.time, bucket_of_each(journeys)
+    assert time is not None  # noqa: S101 - paths have been refused
     lengths = np.diff(journeys.offsets)
     journey = np.repeat(np.arange(len(lengths)), lengths)
-    closing = np.zeros(len(code), dtype=np.int64)
-    closing[journeys.offsets[1:][journeys.absorbed] - 1] = 1
+    closing = (~is_visit(journeys)).astype(np.int64)
     inner = np.ones(len(code), dtype=np.bool_)
     inner[journeys.offsets[1:] - 1] = False
     row = np.flatnonzero(inner)
@@ -62,11 +61,12 @@ def contacts_counted(
 
     size = max(sizes[f"from {name}"], 1)
     cell, at = distinct(pair[0] * size + pair[1])
-    people, customer = max(journeys.log.n_customers, 1), journeys.customer[journey[both]]
+    customer = journeys.customer[journey[both]]
     customers = []
     for chosen in (ends >= 0, ends == 0):
-        met = distinct(at[chosen] * people + customer[chosen])[0] // people
-        customers.append(np.bincount(met, minlength=len(cell)))
+        met = at[chosen]
+        once = met[first_of_each(customer[chosen], met, len(cell))]
+        customers.append(np.bincount(once, minlength=len(cell)))
     variants, facts = [], []
     tied = time[both + 1] == time[both]
     for kind in (0, 1):
@@ -142,8 +142,7 @@ def contacts_of_statistics(
         unit, source, target, at = axes.values()
         rows = np.isin(at, chosen)
         cells, cell = distinct((source * size + target)[rows])
-        own = sums(unit[rows] * len(cells) + cell, counts.values[rows, 0], N_BUCKETS * len(cells))
-        return cells, own.reshape(N_BUCKETS, len(cells))
+        return cells, sums_by_unit(unit[rows], cell, counts.values[rows, 0], len(cells))
 
     cells, own = by_bucket("pairs", (0, 1) if closing else (0,))
     pairs, own_ends = by_bucket("ends of journeys", (variant,))

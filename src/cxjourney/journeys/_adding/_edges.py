@@ -12,8 +12,10 @@ from cxjourney._stats.ratios import quotient
 from cxjourney._support.array_types import Floats, Ints
 from cxjourney.journeys._adding._finishing import (
     MICRO,
+    by_unit,
     moves_of,
     table_of,
+    target_of,
     transitions_of,
     worth_of_conversions,
 )
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _SECOND = 1_000_000
 _LARGEST = 2**63 - 1
+_LITTLE = 1e-9
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -61,7 +64,7 @@ def edges_of(statistics: JourneyStatistics, by: By) -> EdgesFound:
     key = whole.source * (k + 3) + whole.target
     axes, counts = table_of(statistics, "edges", by)
     node, place = axes.values()
-    at = np.searchsorted(key, node * (k + 3) + np.where(place < 2, k + 1 + place, place - 2))
+    at = np.searchsorted(key, node * (k + 3) + target_of(place, k))
     edge = np.zeros((len(key), counts.values.shape[1]), dtype=np.int64)
     edge[at] = counts.values
     # silence takes no time, and who stayed silent moved along no edge of its own
@@ -83,13 +86,10 @@ def edges_of(statistics: JourneyStatistics, by: By) -> EdgesFound:
                 for total, n in zip(paid, edge[:, 11].tolist(), strict=True)
             ]
         )
-    journeys = np.zeros(k, dtype=np.int64)
-    axes, counts = table_of(statistics, "nodes", by)
-    journeys[next(iter(axes.values()))] = counts.values[:, 0]
     return EdgesFound(
         columns=_with_silence(columns, silent, stayed[silent].astype(np.int64), k),
-        node_journeys=journeys,
-        followed_us=_followed(moves, statistics.plan.grid.fine),
+        node_journeys=by_unit(statistics, "nodes", by, "node").sum(axis=0),
+        followed_us=followed_of(moves, statistics.plan.grid.fine),
         members=_members(statistics, by),
         value_at_once=float(value[:, 0].sum()) if known[:, 0].any() else float("nan"),
     )
@@ -119,7 +119,10 @@ def _times(
         np.bincount(place, values, minlength=size * n_bins).astype(np.float64).reshape(size, n_bins)
         for values in (moves.mass, moves.total)
     )
-    median = np.where(n == 1, mean, _medians(mass, bounds))  # of one it is no matter of bins
+    # a middle between two moves is halfway from the bin of one to that of the other
+    sides = [quantiles_of(mass, bounds, half) for half in (0.5 - _LITTLE, 0.5 + _LITTLE)]
+    certain = (n == 1) | ((n == 2) & ~np.bool_(moves.timed)) | (mean == 0)  # no matter of bins
+    median = np.where(certain, mean, (sides[0] + sides[1]) / 2)
     columns["dwell_median_s"] = np.where(n > 0, median, np.nan)
     if moves.timed:
         middle = (bounds[1:] + bounds[:-1]) / 2
@@ -132,16 +135,16 @@ def _times(
     return columns | {"dwell_mean_s": mean}
 
 
-def _medians(mass: Floats, bounds: Floats) -> Floats:
-    """Return the median of each row of masses, even within a bin; NaN where there is no mass."""
+def quantiles_of(mass: Floats, bounds: Floats, fraction: float) -> Floats:
+    """Return a quantile of each row of masses, even within a bin; NaN where there is no mass."""
     until = np.cumsum(mass, axis=1)
-    half = until[:, -1:] / 2
-    at = np.minimum((until < half).sum(axis=1), mass.shape[1] - 1)
+    target = until[:, -1:] * fraction
+    at = np.minimum((until < target).sum(axis=1), mass.shape[1] - 1)
     row = np.arange(len(mass))
     before = np.where(at > 0, until[row, at - 1], 0.0)
-    within = quotient(half[:, 0] - before, mass[row, at])
-    medians: Floats = bounds[at] + within * (bounds[at + 1] - bounds[at])
-    return medians
+    within = quotient(target[:, 0] - before, mass[row, at])
+    found: Floats = bounds[at] + within * (bounds[at + 1] - bounds[at])
+    return found
 
 
 def _with_silence(columns: dict[str, Any], node: Ints, stayed: Ints, k: int) -> dict[str, Any]:
@@ -165,7 +168,7 @@ def _with_silence(columns: dict[str, Any], node: Ints, stayed: Ints, k: int) -> 
     return found
 
 
-def _followed(moves: Moves, bounds: Ints) -> Ints:
+def followed_of(moves: Moves, bounds: Ints) -> Ints:
     """Return how long nodes were followed, where none was up to the limit [µs]; -1 elsewhere."""
     ends, k = moves.ends, moves.visits.shape[1]
     if not moves.timed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
@@ -13,11 +14,12 @@ from cxjourney._stats.buckets import N_BUCKETS
 from cxjourney._stats.parts import joined_cells
 from cxjourney._support.array_types import Floats, Ints
 from cxjourney._support.distinct import distinct
+from cxjourney._support.words import at_most
 from cxjourney.exceptions import InvalidValue
 from cxjourney.graph import JourneyGraph
 from cxjourney.journeys._adding._masses import Ends
 from cxjourney.journeys._adding._plan import TOUCH
-from cxjourney.journeys._adding._tables import whole_number
+from cxjourney.journeys._adding._tables import shape_of, small, sums, sums_by_unit, whole_number
 from cxjourney.journeys._journeys import Journeys
 from cxjourney.journeys._outcomes import CONVERTED
 from cxjourney.journeys._statistics import LeftOut, TransitionStatistics, assembled
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from cxjourney.journeys._visits import By
 
 
+_ROUNDING = 1e-12
 MICRO = 1_000_000
 """Values are counted in millionths of the currency."""
 
@@ -71,7 +74,7 @@ class Moves:
     @cached_property
     def total(self) -> Ints:
         """How many moves of each kind there are."""
-        return _sums(self.kind, self.count, len(self.transition))
+        return sums(self.kind, self.count, len(self.transition))
 
     @cached_property
     def weight(self) -> Floats:
@@ -91,22 +94,32 @@ class Moves:
         np.divide(self.total * self.weight, n, out=out, where=n > 0)
         return out
 
-    def distance(self) -> float:
-        """Return how much of a node's visits the order within the fine bins can move at most."""
+    def distance(self) -> tuple[float, float]:
+        """Return how far probabilities of exits and of transitions lie from raw times at most."""
         one, other = (self.ends.moved(censored_first=first) for first in (False, True))
-        visits = self.visits.sum(axis=0)
-        apart = np.bincount(self.node_of_cell, other - one, minlength=len(visits))
-        return float((apart / np.maximum(visits, 1)).max(initial=0.0))
+        visits = np.maximum(self.visits.sum(axis=0), 1)
+        low, high = self.ends.between(self.cell, self.bin, self.total)
+        here = self.total * self.weight
+        apart = np.bincount(
+            self.transition, np.maximum(here - low, high - here), minlength=len(self.source)
+        )
+        left = self.target == len(visits) + 2
+        exits = np.bincount(self.node_of_cell, other - one, minlength=len(visits))
+        exits += np.bincount(self.source[left], apart[left], minlength=len(visits))
+        most = [x.max(initial=0.0) for x in (exits / visits, apart / visits[self.source])]
+        of_exits, of_moves = (float(x) if x > _ROUNDING else 0.0 for x in most)
+        return of_exits, of_moves
 
     def probability(self) -> Floats:
         """Return the probability of each transition."""
         size = len(self.source)
         return np.bincount(self.transition, self.mass, minlength=size).astype(np.float64)
 
-    def probability_without(self) -> Floats:
+    def probability_without(self, amount: Floats | None = None) -> Floats:
         """Return the probability of each transition without each unit, NaN where nothing is left.
 
-        Its shape is (units, transitions).
+        Its shape is (units, transitions). With an `amount` by unit left out, node and bin, it is
+        the sum of probability times amount.
         """
         own = self.visits if self.timed else self.visits - self.censored
         others = (own.sum(axis=0) - own)[:, self.source]
@@ -120,6 +133,8 @@ class Moves:
             np.subtract.at(rest, self.kind[mine], self.count[mine])  # joined cells come twice
             if weights is not None:
                 rest *= weights[unit, self.cell, self.bin]
+            if amount is not None:
+                rest *= amount[unit, self.source[self.transition], self.bin]
             moved = np.bincount(self.transition, rest, minlength=len(self.source))
             np.divide(moved, others[unit], out=out[unit], where=others[unit] > 0)
         return out
@@ -145,66 +160,78 @@ def _moves(statistics: JourneyStatistics, by: By) -> Moves:
     name = grain_name(by)
     sizes, k, width = plan.sizes(names), len(names[name]), max(len(names[TOUCH]), 1)
 
-    def columns(kind: str) -> dict[str, Ints]:
-        named = f"{kind} {name}"
-        axes = tables[named].axis(plan.kinds[named], sizes)
-        own = {"node": f"node {name}", "place": f"place {name}", "touch": f"node {TOUCH}"}
-        found = {short: axes[long] for short, long in own.items() if long in axes}
-        return found | {axis: axes[axis] for axis in ("unit", "fine", "coarse") if axis in axes}
-
-    ends, moves, first = columns("ends"), columns("transitions"), columns("first")
+    unit, rest = _by_unit_and_place(statistics, f"ends {name}")
+    of_cell, fine = np.divmod(rest, plan.grid.n_fine + 1)
+    node = of_cell if name == TOUCH else of_cell // width
     ended, still = tables[f"ends {name}"].values.T
-    visits = _by_unit(ends["unit"], ends["node"], ended + still, k)
-    censored = _by_unit(ends["unit"], ends["node"], still, k)
+    visits = sums_by_unit(unit, node, ended + still, k)
+    censored = sums_by_unit(unit, node, still, k)
     timed = plan.rules.inactivity is not None and bool(still.any())
-    cell, of_moves, n_cells = ends["node"], moves["node"], k
+    # moves of all units that are alike are looked at once
+    whose, place = _by_unit_and_place(statistics, f"transitions {name}")
+    alike, which = distinct(place)
+    shape = shape_of(plan.kinds[f"transitions {name}"], sizes)[1:]
+    start, *touch, to, coarse = np.unravel_index(alike, shape)
+    cell, of_moves, n_cells = node, start, k
     if name != TOUCH and timed:
-        pairs, of = distinct(ends["node"] * width + ends["touch"])
+        pairs, of = distinct(of_cell)
         long = np.zeros(len(pairs), dtype=np.int64)
-        followed = columns("followed")
-        at = np.searchsorted(pairs, followed["node"] * width + followed["touch"])
-        long[at] = tables[f"followed {name}"].values[:, 0]
-        n = _sums(of, ended + still, len(pairs))
+        followed, counts = table_of(statistics, "followed", by)
+        at = np.searchsorted(pairs, followed[f"node {name}"] * width + followed[f"node {TOUCH}"])
+        long[at] = counts.values[:, 0]
+        n = sums(of, ended + still, len(pairs))
         if len(pairs) > np.count_nonzero(visits.sum(axis=0)):
-            place, n_cells = joined_cells(pairs // width, n, long, k)
-            cell = place[of]
-            of_moves = place[np.searchsorted(pairs, moves["node"] * width + moves["touch"])]
+            joined, n_cells = joined_cells(pairs // width, n, long, k)
+            cell = joined[of]
+            of_moves = joined[np.searchsorted(pairs, start * width + touch[0])]
     node_of_cell = np.zeros(n_cells, dtype=np.int64)
-    node_of_cell[cell] = ends["node"]
-    place = moves["place"]
-    target = np.where(place < 2, k + 1 + place, place - 2)
-    key, transition = distinct(moves["node"] * (k + 3) + target)
+    node_of_cell[cell] = node
+    key, transition = distinct(start * (k + 3) + target_of(to, k))
     source, target = np.divmod(key, k + 3)
     n_bins = plan.grid.n_coarse
-    kinds, kind = distinct((transition * max(n_cells, 1) + of_moves) * n_bins + moves["coarse"])
+    kinds, kind = distinct((transition * max(n_cells, 1) + of_moves) * n_bins + coarse)
     rest, bins = np.divmod(kinds, n_bins)
-    at_first = np.where(first["place"] < 2, k + 1 + first["place"], first["place"] - 2)
+    first, counts = table_of(statistics, "first", by)
+    at_first = target_of(first[f"place {name}"], k)
     return Moves(
         transition=rest // max(n_cells, 1),
         cell=rest % max(n_cells, 1),
         bin=bins,
-        kind=kind,
-        unit=moves["unit"],
-        count=tables[f"transitions {name}"].values[:, 0],
+        kind=small(kind[which]),
+        unit=small(whose),
+        count=tables[f"transitions {name}"].columns[1],
         source=source,
         target=target,
         visits=visits,
         censored=censored,
-        first=_by_unit(first["unit"], at_first, tables[f"first {name}"].values[:, 0], k + 3),
+        first=sums_by_unit(first["unit"], at_first, counts.values[:, 0], k + 3),
         ends=Ends(
             n_fine=plan.grid.n_fine,
             coarse_of=plan.grid.coarse_of,
             n_units=N_BUCKETS,
             n_cells=n_cells,
-            unit=ends["unit"],
-            cell=cell,
-            bin=ends["fine"],
-            ended=ended,
-            open=still,
+            unit=small(unit),
+            cell=small(cell),
+            bin=small(fine),
+            ended=small(ended),
+            open=small(still),
         ),
         node_of_cell=node_of_cell,
         timed=timed,
     )
+
+
+def _by_unit_and_place(statistics: JourneyStatistics, table: str) -> tuple[Ints, Ints]:
+    """Return the unit of each row of a table, and its place among those of the unit."""
+    plan = statistics.plan
+    _, *shape = shape_of(plan.kinds[table], plan.sizes(statistics.names))
+    unit, place = np.divmod(statistics.tables[table].key, max(math.prod(shape), 1))
+    return unit, place
+
+
+def target_of(place: Ints, k: int) -> Ints:
+    """Return the target that each place stands for: 0 and 1 are CONVERSION and DROPOFF."""
+    return np.where(place < 2, k + 1 + place, place - 2)
 
 
 def transitions_of(statistics: JourneyStatistics, by: By) -> TransitionStatistics:
@@ -216,7 +243,7 @@ def transitions_of(statistics: JourneyStatistics, by: By) -> TransitionStatistic
 
 def _transitions(moves: Moves, names: tuple[str, ...]) -> TransitionStatistics:
     k, visits = len(names), moves.visits.sum(axis=0)
-    count = _sums(moves.transition, moves.total, len(moves.source))
+    count = sums(moves.transition, moves.total, len(moves.source))
     censored = moves.censored.sum(axis=0)
     left = moves.target != k + 2
     return TransitionStatistics(
@@ -227,7 +254,7 @@ def _transitions(moves: Moves, names: tuple[str, ...]) -> TransitionStatistics:
         probability=moves.probability(),
         visits=visits,
         censored=censored,
-        exits=visits - censored - _sums(moves.source[left], count[left], k),
+        exits=visits - censored - sums(moves.source[left], count[left], k),
         first=moves.first.sum(axis=0),
     )
 
@@ -250,23 +277,30 @@ def _left_out(moves: Moves, whole: TransitionStatistics) -> LeftOut:
     )
 
 
-def distance_of(statistics: JourneyStatistics, by: By) -> float:
-    """Return how far an exit probability may lie from that of raw times; see `distance`."""
+def distance_of(statistics: JourneyStatistics, by: By) -> tuple[float, float]:
+    """Return how far exits and transitions may lie from those of raw times; see `distance`."""
     moves = moves_of(statistics, by)
     if not moves.timed:
-        return 0.0
+        return 0.0, 0.0
     return statistics.memo.get(("distance", by), moves.distance)
 
 
-def grid_notes(counted: object, by: By = "touchpoint") -> tuple[str, ...]:
-    """Return the note on the grid of waits where something is made of statistics that add up."""
+def grid_notes(
+    counted: object, by: By = "touchpoint", *, transitions: bool = False
+) -> tuple[str, ...]:
+    """Return the note on the grid of waits where something is made of statistics that add up.
+
+    With `transitions` it tells how far their probabilities may be, too.
+    """
     if isinstance(counted, (Journeys, JourneyGraph)):
         return ()
-    most = distance_of(cast("JourneyStatistics", counted), by)
-    if not most:
+    exits, moves = distance_of(cast("JourneyStatistics", counted), by)
+    if not exits and not (transitions and moves):
         return ()
-    at_most = f"at most {most:.2g} from those of raw times"
-    return (f"Waits were counted on a grid: exit probabilities lie {at_most}.",)
+    told = f"exit probabilities lie at most {at_most(exits)}"
+    if transitions:
+        told += f", and transition probabilities at most {at_most(moves)},"
+    return (f"Waits were counted on a grid: {told} from those of raw times.",)
 
 
 def table_of(
@@ -283,7 +317,7 @@ def by_unit(statistics: JourneyStatistics, kind: str, by: By, axis: str) -> Ints
     axes, counts = table_of(statistics, kind, by)
     long = f"{axis} {grain_name(by)}"
     size = statistics.plan.sizes(statistics.names)[long]
-    return _by_unit(axes["unit"], axes[long], counts.values[:, 0], size)
+    return sums_by_unit(axes["unit"], axes[long], counts.values[:, 0], size)
 
 
 def outcomes_of(statistics: JourneyStatistics) -> Ints:
@@ -340,13 +374,3 @@ def mean_worth(statistics: JourneyStatistics) -> float:
     known = int(counts[:, 0].sum())
     total = Fraction(sum(whole_number(counts[:, 1:])), MICRO)
     return float(total / known) if known else float("nan")
-
-
-def _sums(place: Ints, counts: Ints, size: int) -> Ints:
-    total = np.zeros(size, dtype=np.int64)
-    np.add.at(total, place, counts)
-    return total
-
-
-def _by_unit(unit: Ints, place: Ints, counts: Ints, size: int) -> Ints:
-    return _sums(unit * size + place, counts, N_BUCKETS * size).reshape(N_BUCKETS, size)

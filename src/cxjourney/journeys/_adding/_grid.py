@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from cxjourney._support.frozen import seal
+from cxjourney.kernels import count_before
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,8 +59,13 @@ class Grid:
 
     def bins(self, wait_us: Ints) -> Ints:
         """Return the fine bin of each wait."""
-        place = np.searchsorted(self.fine, wait_us, side="right") - 1
-        return np.minimum(place, self.n_fine - 1)
+        return np.minimum(bounds_before(self.fine, wait_us + 1) - 1, self.n_fine - 1)
+
+
+def bounds_before(bounds: Ints, values: Ints) -> Ints:
+    """Return how many of the ascending bounds are below each value."""
+    one = np.zeros(len(values), dtype=np.int8)
+    return count_before(one, values, bounds, np.array([0, len(bounds)])).astype(np.int64)
 
 
 @lru_cache(maxsize=16)

@@ -5,32 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from hashlib import md5
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 import numpy as np
 
 from cxjourney._stats.buckets import N_BUCKETS
 from cxjourney._support.memo import Memo
+from cxjourney._support.validation import check_choice, check_level
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys._adding import _bytes
+from cxjourney.journeys._adding._activity import LifecycleCounts, RetentionCounts
+from cxjourney.journeys._adding._audited import AuditCounts
 from cxjourney.journeys._adding._counting import counts_of
 from cxjourney.journeys._adding._finishing import distance_of, outcomes_of
-from cxjourney.journeys._adding._parts import Parts, joined, parts_named, words_of
+from cxjourney.journeys._adding._parts import ALL, Parts, joined, parts_named, words_of
 from cxjourney.journeys._adding._plan import Plan
+from cxjourney.journeys._adding._silence import SilenceCounts
 from cxjourney.journeys._adding._tables import Counts, added
 from cxjourney.journeys._outcomes import OUTCOMES, JourneyRules, undetermined
 from cxjourney.journeys._visits import grain_name
 from cxjourney.log import moment
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
 
     from cxjourney._support.array_types import Ints
+    from cxjourney._time.calendar import Period
     from cxjourney.domain import Outcome
     from cxjourney.graph import JourneyGraph
+    from cxjourney.journeys._inactivity import InactivitySuggestion
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.journeys._visits import By
+    from cxjourney.log import LogAudit
+    from cxjourney.metrics import CohortRetention, Lifecycle
 
 _DROPPED, _AFTER_GOAL = 1, 2
 
@@ -52,7 +61,8 @@ class JourneyStatistics:
     each of whom counts as a bucket, the digests are.
 
     Waits are counted on a grid of about 1,500 bins up to the inactivity limit, and transitions on
-    one of 96. `distance(by)` bounds how far that takes exit probabilities from those of raw times.
+    one of 96. `distance(by)` bounds how far that takes exit probabilities from those of raw times,
+    and `distance(by, of="transitions")` transition probabilities.
     Values count in millionths of the currency.
 
     Examples
@@ -75,7 +85,7 @@ class JourneyStatistics:
     memo: Memo = attrs.field(init=False, factory=Memo)
 
     @classmethod
-    def of(cls, journeys: Journeys, grains: Any, part: tuple[int, int]) -> Self:
+    def of(cls, journeys: Journeys, grains: Any, part: tuple[int, int], analyses: Any) -> Self:
         """Return the statistics of journeys; see `Journeys.statistics`."""
         if journeys.weight is not None:
             raise InvalidValue(
@@ -87,9 +97,16 @@ class JourneyStatistics:
                 "statistics() must be of journeys that are cut without gaps=, which compares each "
                 "gap with those of all customers: a part does not know them"
             )
+        if journeys.rules.unit != "customer":
+            raise InvalidValue(
+                'statistics() must be of journeys with unit="customer", by whose ids parts are '
+                "told apart: members of an account may be in several"
+            )
+        if journeys.rules.truncated:
+            raise InvalidValue("statistics() must be of whole journeys, not of truncated ones")
         ids = journeys.log.customer_ids
         parts = parts_named(part, ids)
-        plan = Plan.of(journeys, grains)
+        plan = Plan.of(journeys, grains, analyses, whole=parts == ((0, ALL),))
         names, tables = counts_of(journeys, plan)
         digests: tuple[bytes, ...] = ()
         if len(ids) <= N_BUCKETS:
@@ -127,10 +144,17 @@ class JourneyStatistics:
         some = list(parts)
         if not some or not all(isinstance(one, JourneyStatistics) for one in some):
             raise InvalidValue("parts must be one JourneyStatistics or several")
-        plan = some[0].plan
-        for one in some[1:]:
-            plan.refuse_other(one.plan)
         spans = joined(one.parts for one in some)
+        for one in some[1:]:
+            some[0].plan.refuse_other(one.plan)
+        return cls._sum(some, spans)
+
+    @classmethod
+    def _sum(cls, some: Sequence[Self], spans: Parts) -> Self:
+        """Return the sum of statistics of one plan, whose customers are those of the spans."""
+        if len(some) == 1:
+            return some[0]
+        plan = some[0].plan
         n = sum(one.n_customers for one in some)
         digests = tuple(sorted(x for one in some for x in one.digests)) if n <= N_BUCKETS else ()
         names = {
@@ -139,7 +163,7 @@ class JourneyStatistics:
         }
         place = {key: {name: i for i, name in enumerate(names[key])} for key in names}
         rank = {digest: i for i, digest in enumerate(digests)}
-        renumbered = [_renumbered(one, names, place, rank) for one in some]
+        coded = [renumbered(one, names, place, rank) for one in some]
         own = [plan.sizes(one.names) for one in some]
         sizes = plan.sizes(names)
         tables = {
@@ -147,7 +171,7 @@ class JourneyStatistics:
                 kind,
                 [
                     (one.tables[name], codes, before)
-                    for one, codes, before in zip(some, renumbered, own, strict=True)
+                    for one, codes, before in zip(some, coded, own, strict=True)
                 ],
                 sizes,
             )
@@ -179,6 +203,9 @@ class JourneyStatistics:
 
     def to_bytes(self) -> bytes:
         """Return the statistics as bytes, the same for the same statistics, to be kept or sent."""
+        return self._to_bytes(6)
+
+    def _to_bytes(self, level: int) -> bytes:
         facts = {
             "plan": self.plan.to_dict(),
             "parts": self.parts,
@@ -186,7 +213,7 @@ class JourneyStatistics:
             "digests": [x.hex() for x in self.digests],
             "names": dict(self.names),
         }
-        return _bytes.to_bytes(facts, self.tables)
+        return _bytes.to_bytes(facts, self.tables, level)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -203,7 +230,11 @@ class JourneyStatistics:
         InvalidValue
             If the bytes are damaged, or those of something else or of another format.
         """
-        plan, facts, names, tables = _bytes.from_bytes(data)
+        return cls._of_bytes(data, own=False)
+
+    @classmethod
+    def _of_bytes(cls, data: bytes, *, own: bool) -> Self:
+        plan, facts, names, tables = _bytes.from_bytes(data, own=own)
         return cls(
             plan=plan,
             parts=facts["parts"],
@@ -265,16 +296,124 @@ class JourneyStatistics:
     def graph(self, *, by: By = "touchpoint") -> JourneyGraph:
         """Return the journey graph at a grain that was counted; see `Journeys.graph`.
 
-        Medians of times are those of the grid. Add up statistics, not graphs: probabilities of a
-        sum of graphs count visits in progress as if they had not been.
+        Medians of times are those of the grid. Add up statistics, not graphs: those of
+        visits in progress add up only with their tables of times, and without intervals.
         """
         from cxjourney.journeys._graph_building import graph_of
 
         return graph_of(self, by).copy()
 
-    def distance(self, by: By = "touchpoint") -> float:
-        """Return how far an exit probability may lie from that of raw times, at most [fraction]."""
-        return distance_of(self, by)
+    def distance(
+        self, by: By = "touchpoint", *, of: Literal["exits", "transitions"] = "exits"
+    ) -> float:
+        """Return how far a probability may lie from that of raw times, at most [fraction].
+
+        Parameters
+        ----------
+        by
+            A grain that was counted.
+        of
+            "exits", in silence, through exit touchpoints and both together, or "transitions", each
+            of which may lie further, since which one was made is on the coarser grid.
+        """
+        check_choice(of, "of", ("exits", "transitions"))
+        exits, transitions = distance_of(self, by)
+        return exits if of == "exits" else transitions
+
+    def cohort_retention(
+        self,
+        *,
+        unit: Period,
+        cohort: Period | None = None,
+        periods: int = 12,
+        kind: Literal["on", "unbounded", "bracket", "until", "streak"] = "on",
+        brackets: Sequence[tuple[int, int]] = (),
+        window: Literal["calendar", "rolling"] = "calendar",
+        membership: Literal["first", "recurring"] = "first",
+        time_zone: str = "UTC",
+        level: float = 0.95,
+    ) -> CohortRetention:
+        """Return the retention of customers by their interactions, exactly that of the rows.
+
+        Parameters
+        ----------
+        unit, cohort, periods, kind, brackets, window, membership, time_zone
+            As for `metrics.cohort_retention`, and as they were counted by
+            `statistics(analyses={"cohort_retention": {"unit": "week"}})`.
+        level
+            Confidence level, in (0, 1).
+
+        Raises
+        ------
+        InvalidValue
+            If these options were not counted, or contradict one another.
+        """
+        check_level(level)
+        return RetentionCounts.of(
+            None,
+            unit=unit,
+            cohort=cohort,
+            periods=periods,
+            kind=kind,
+            brackets=brackets,
+            window=window,
+            membership=membership,
+            time_zone=time_zone,
+        ).finished(self, level)
+
+    def lifecycle(self, *, period: Period = "week", time_zone: str = "UTC") -> Lifecycle:
+        """Return new, returning, resurrecting and dormant customers, exactly those of the rows.
+
+        Parameters
+        ----------
+        period, time_zone
+            As for `metrics.lifecycle`, and as they were counted by
+            `statistics(analyses={"lifecycle": {"period": "week"}})`.
+
+        Raises
+        ------
+        InvalidValue
+            If these options were not counted.
+        """
+        return LifecycleCounts.of(None, period=period, time_zone=time_zone).finished(self)
+
+    def suggest_inactivity(
+        self,
+        *,
+        quantile: float | None = None,
+        limits: Sequence[timedelta | str] | None = None,
+    ) -> InactivitySuggestion:
+        """Return what several limits would mean; see `InteractionLog.suggest_inactivity`.
+
+        The limit with which the statistics were made plays no part. What is suggested, and shares
+        and numbers of limits of whole minutes up to two days, hours up to two weeks or days up to a
+        year, are those of the rows; quantiles of gaps are on a grid of that.
+
+        Parameters
+        ----------
+        quantile, limits
+            As there; goal and exit touchpoints are those of the journeys.
+
+        Raises
+        ------
+        InvalidValue
+            If gaps were not counted, `statistics(analyses={"suggest_inactivity": {}})`, or an
+            argument breaks its rule.
+        """
+        return SilenceCounts.of(None).finished(self, quantile, limits)
+
+    def audit(self) -> LogAudit:
+        """Return the audit of the logs, exactly that of their rows together.
+
+        What looks at rows as they came in, at single timestamps or at the present is not in it, as
+        its notes say. Customers are left-truncated within the inactivity limit of the journeys.
+
+        Raises
+        ------
+        InvalidValue
+            If it was not counted: `statistics(analyses={"audit": {}})`.
+        """
+        return AuditCounts.of(None).finished(self)
 
     # ------------------------------------------------------------------ for the measures
 
@@ -284,19 +423,24 @@ class JourneyStatistics:
             raise undetermined(caller)
 
 
-def _renumbered(
+def renumbered(
     one: JourneyStatistics,
     names: Mapping[str, tuple[str, ...]],
     place: Mapping[str, Mapping[str, int]],
     rank: Mapping[bytes, int],
 ) -> dict[str, Ints]:
-    """Return what each code of the axes is among all names and customers, where it changes."""
+    """Return what each code of the axes is among all names and customers, where it changes.
+
+    A name that is not among them, which nobody uses, is 0.
+    """
     codes: dict[str, Ints] = {}
     for key, own in one.names.items():
         if own != names[key]:
-            new = np.array([place[key][name] for name in own], dtype=np.int64)
+            new = np.array([place[key].get(name, 0) for name in own], dtype=np.int64)
             name = key.removeprefix("contacts ")
-            if name == key:
+            if key in one.plan.own_axes:
+                codes |= dict.fromkeys(one.plan.own_axes[key], new)
+            elif name == key:
                 codes |= {f"node {key}": new, f"place {key}": np.concatenate([[0, 1], new + 2])}
             else:
                 codes |= {f"from {name}": new, f"to {name}": new}

@@ -71,13 +71,50 @@ class Ends:
 
     def moved(self, *, censored_first: bool) -> Floats:
         """Return the mass of all moves of each cell, censorings of a bin before moves or after."""
-        some = np.where(self.bin < self.n_fine, self.ended, 0)
-        out = np.bincount(self.cell, some, self.n_cells).astype(np.float64)
+        mass = self.mass(censored_first=censored_first)
+        return np.bincount(self.cell, mass, self.n_cells).astype(np.float64)
+
+    def mass(self, *, censored_first: bool) -> Floats:
+        """Return the mass of the moves of each row, 0 where visits stayed for the limit."""
+        mass = np.where(self.bin < self.n_fine, self.ended, 0).astype(np.float64)
+        for cells, rows in self._blocks():
+            weight = _growing(*self._matrices(cells, rows), censored_first=censored_first)
+            mass[rows] *= weight[self.cell[rows] - cells.start, self.bin[rows]]
+        return mass
+
+    def between(self, cell: Ints, coarse: Ints, count: Ints) -> tuple[Floats, Floats]:
+        """Return the least and the most mass of `count` moves of a cell in a coarse bin.
+
+        Weight grows over time: least are the first moves of the bin, all censorings of the fine
+        bins before them as late as can be at risk, and most the last ones, the others being first.
+        """
+        low, high = count.astype(np.float64), count.astype(np.float64)
+        first = np.searchsorted(self.coarse_of, np.arange(self.n_coarse + 1))
         for cells, rows in self._blocks():
             ended, still = self._matrices(cells, rows)
-            weight = _growing(ended, still, censored_first=censored_first)
-            out[cells] = (ended * weight)[:, :-1].sum(axis=1)
-        return out
+            least = _growing(ended, still, censored_first=True)
+            least = np.pad(least[:, :-1], ((0, 0), (1, 0)), constant_values=1.0).ravel()
+            most = _growing(ended, still, censored_first=False).ravel()
+            longer = np.cumsum((ended + still)[:, ::-1], axis=1)[:, ::-1]
+            longer = np.pad(longer[:, 1:], ((0, 0), (0, 1))).ravel()
+            ended, still = ended.ravel(), still.ravel()
+            until = np.append(0.0, np.cumsum(ended))
+            full_low = np.append(0.0, np.cumsum(ended * least))
+            growth = 1.0 + quotient(still, longer + ended)
+            full_high = np.append(0.0, np.cumsum(ended * most * np.where(ended > 0, growth, 1.0)))
+            mine = np.flatnonzero((cell >= cells.start) & (cell < cells.stop))
+            begin = (cell[mine] - cells.start) * (self.n_fine + 1) + first[coarse[mine]]
+            end = begin + (first[coarse[mine] + 1] - first[coarse[mine]])
+            n = count[mine]
+            # the bin in which the first n moves end, and that in which the last n begin
+            last = np.searchsorted(until, until[begin] + n, side="left") - 1
+            low[mine] = full_low[last] - full_low[begin]
+            low[mine] += (until[begin] + n - until[last]) * least[last]
+            start = np.searchsorted(until, until[end] - n, side="right") - 1
+            some = until[start + 1] - until[end] + n
+            high[mine] = full_high[end] - full_high[start + 1]
+            high[mine] += some * most[start] * (1.0 + still[start] / (longer[start] + some))
+        return low, high
 
     def _blocks(self) -> Iterator[tuple[slice, Ints]]:
         """Yield cells, some of which hand weight on, and their rows in the order of the units."""
@@ -92,7 +129,7 @@ class Ends:
 
     def _matrices(self, cells: slice, rows: Ints) -> tuple[Floats, Floats]:
         shape = (cells.stop - cells.start, self.n_fine + 1)
-        place = (self.cell[rows] - cells.start) * shape[1] + self.bin[rows]
+        place = (self.cell[rows] - cells.start) * np.int64(shape[1]) + self.bin[rows]
         found = np.zeros((2, shape[0] * shape[1]))
         for row, counts in zip(found, (self.ended, self.open), strict=True):
             row += np.bincount(place, counts[rows], minlength=row.size)

@@ -65,7 +65,8 @@ def joined(several: Iterable[Parts]) -> Parts:
             raise InvalidValue(
                 f"these statistics share customers: more than one has {words_of(((begin, end),))}. "
                 "A customer belongs to one part alone: divide a log by customers, never by days, "
-                "and say which part each log is by journeys.statistics(part=(number, of))"
+                "compare two periods by compare.between(), and say which part each log is by "
+                "journeys.statistics(part=(number, of))"
             )
         if found and begin == found[-1][1]:
             found[-1] = (found[-1][0], end)

@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import attrs
 
 from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys._adding._analyses import (
+    Analysis,
+    analyses_of,
+    analyses_read,
+    axes_of,
+    kinds_of,
+    sizes_of,
+    text_of,
+)
 from cxjourney.journeys._adding._grid import Grid
 from cxjourney.journeys._adding._tables import Kind
 from cxjourney.journeys._outcomes import JourneyRules
-from cxjourney.journeys._visits import GRAINS, By, grain_codes, grain_name
+from cxjourney.journeys._visits import GRAINS, By, check_grain, grain_codes, grain_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +55,8 @@ class Plan:
         Id of the key whose pseudonyms the ids are; None where they are as they came.
     members
         Columns of which the log knows the names at each node.
+    analyses
+        What is counted besides, in order, each once.
     """
 
     grains: tuple[By, ...]
@@ -55,10 +66,13 @@ class Plan:
     currency: str | None
     key_id: str | None
     members: tuple[str, ...]
+    analyses: tuple[Analysis, ...] = ()
 
     @classmethod
-    def of(cls, journeys: Journeys, grains: Any) -> Plan:
-        """Return the plan for journeys, its grains checked."""
+    def of(
+        cls, journeys: Journeys, grains: Any, analyses: Any = None, *, whole: bool = True
+    ) -> Plan:
+        """Return the plan for journeys, all or a part, its grains and analyses checked."""
         log, coded = journeys.log, journeys.columns.coded
         members = tuple(name for name in MEMBERS if name in coded)
         if grains is None:
@@ -76,6 +90,7 @@ class Plan:
             currency=log.currency,
             key_id=log.key_id,
             members=members,
+            analyses=analyses_of(analyses, journeys if whole else None),
         )
 
     @cached_property
@@ -84,19 +99,27 @@ class Plan:
         limit = self.rules.inactivity
         return Grid(limit_us=None if limit is None else limit // _MICROSECOND)
 
+    @property
+    def silence_us(self) -> int:
+        """How long after its last visit a journey is known as lost [µs]."""
+        limit = self.rules.inactivity
+        return 0 if limit is None or self.rules.all_closed else limit // _MICROSECOND
+
     @cached_property
     def kinds(self) -> Mapping[str, Kind]:
         """What each table holds."""
         kinds = {
             "outcomes": Kind(axes=("unit", "outcome", "origin")),
             "values": _money("unit", "visited"),
-            "begun": Kind(axes=("later",), columns=("converted", "followed")),
+            "begun": Kind(axes=("unit", "later"), columns=("converted", "censored", "followed")),
+            "lost": Kind(axes=("unit", "later"), columns=("dropped", "censored", "followed")),
         }
         for name in map(grain_name, self.grains):
             node, place = f"node {name}", f"place {name}"
             cell = (node,) if name == TOUCH else (node, f"node {TOUCH}")
             kinds |= {
                 f"first {name}": Kind(axes=("unit", place)),
+                f"unseen {name}": Kind(axes=("unit", place)),
                 f"ends {name}": Kind(axes=("unit", *cell, "fine"), columns=("ended", "censored")),
                 f"transitions {name}": Kind(axes=("unit", *cell, place, "coarse")),
                 f"edges {name}": Kind(
@@ -105,7 +128,10 @@ class Plan:
                 f"later {name}": Kind(
                     axes=("unit", *cell, "later"), columns=("converted", "censored", "followed")
                 ),
-                f"nodes {name}": Kind(axes=(node,), columns=("journeys",)),
+                f"waits {name}": Kind(axes=("unit", node, "coarse"), columns=("steps",)),
+                f"untimed {name}": Kind(axes=("unit", node)),
+                f"spent {name}": Kind(axes=("unit", node), columns=_WAITS[:3], wide=((0, 3),)),
+                f"nodes {name}": Kind(axes=("unit", node), columns=("journeys",)),
                 f"touches {name}": _money("unit", node, "length", "edge"),
                 f"touched {name}": _money("unit", node, "length"),
                 **{
@@ -122,24 +148,36 @@ class Plan:
                     f"ends of journeys {name}": Kind(axes=("unit", *pair, "closing")),
                     f"customers {name}": Kind(axes=pair, columns=("all", "before the end")),
                     f"rows {name}": Kind(axes=("closing",), columns=_ROWS),
+                    f"stays {name}": Kind(axes=("unit", pair[0], "closing"), columns=STAYS),
+                    f"switches {name}": Kind(
+                        axes=("unit", "closing"), columns=SWITCHES, wide=((2, 4), (6, 8))
+                    ),
                 }
-        return kinds
+        return kinds | kinds_of(self)
+
+    @cached_property
+    def own_axes(self) -> Mapping[str, list[str]]:
+        """The axes that have the names of each vocabulary of an analysis."""
+        return axes_of(self)
 
     @property
     def vocabularies(self) -> tuple[str, ...]:
         """The columns and grains whose names are held."""
         grains = (grain_name(by) for by in self.grains)
         single = (f"contacts {name}" for name in map(grain_name, self.grains) if name in GRAINS)
-        return tuple(dict.fromkeys((TOUCH, *self.members, *grains, *single)))
+        return tuple(dict.fromkeys((TOUCH, *self.members, *grains, *single, *self.own_axes)))
 
     def sizes(self, names: Mapping[str, tuple[str, ...]]) -> Mapping[str, int]:
         """Return the size of each axis, given the names."""
         sizes = {"unit": 64, "outcome": 3, "origin": 3, "visited": 2, "length": 1 << 24, "edge": 4}
         sizes |= {"closing": 2, "later": MOST_LATER}
         sizes |= {"fine": self.grid.n_fine + 1, "coarse": self.grid.n_coarse}
+        sizes |= sizes_of(self)
         for vocabulary, some in names.items():
             name = vocabulary.removeprefix("contacts ")
-            if name == vocabulary:
+            if vocabulary in self.own_axes:
+                sizes |= dict.fromkeys(self.own_axes[vocabulary], len(some))
+            elif name == vocabulary:
                 sizes |= {f"node {name}": len(some), f"place {name}": len(some) + 2}
             else:
                 sizes |= {f"from {name}": len(some), f"to {name}": len(some)}
@@ -155,6 +193,7 @@ class Plan:
             "observed_from_us": "give every part the observed_from= of the whole",
             "observed_until_us": "give every part the observed_until= of the whole",
             "grains": "ask every part for the same grains=",
+            "analyses": "ask every part for the same analyses=",
             "rules": "cut every part by the same rules",
         }.get(name, "read every part alike")
         raise InvalidValue(
@@ -165,10 +204,11 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON has it."""
         rules = attrs.asdict(self.rules, recurse=False)
-        rules.pop("gaps")
+        del rules["gaps"], rules["unit"], rules["truncated"]  # which are always the same
         for name in _TIMES:
             rules[name] = None if rules[name] is None else rules[name] // _MICROSECOND
-        return {**attrs.asdict(self, recurse=False), "rules": rules}
+        analyses = [text_of(one) for one in self.analyses]
+        return {**attrs.asdict(self, recurse=False), "rules": rules, "analyses": analyses}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Plan:
@@ -182,9 +222,7 @@ class Plan:
         found.check(())
         grains = [tuple(by) if isinstance(by, list) else by for by in facts["grains"]]
         for by in grains:
-            parts = (by,) if isinstance(by, str) else by
-            if not set(parts) <= set(GRAINS) or len(set(parts)) != len(parts) or len(parts) > 2:
-                raise ValueError(f"{by!r} is no grain")
+            check_grain(by, "grains")
         members = tuple(facts["members"])
         times = [facts[name] for name in ("observed_from_us", "observed_until_us")]
         texts = [facts["currency"], facts["key_id"]]
@@ -195,6 +233,7 @@ class Plan:
         ):
             raise ValueError("the plan is damaged")
         facts |= {"rules": found, "grains": tuple(cast("list[By]", grains)), "members": members}
+        facts["analyses"] = analyses_read(facts["analyses"])
         return cls(**facts)
 
 
@@ -205,5 +244,10 @@ def _money(*axes: str) -> Kind:
 
 _UNITS = ("units0", "units1", "units2", "units3")
 _WAITS = ("wait0", "wait1", "wait2", *(f"square{i}" for i in range(6)))
+STAYS = ("contacts", "contained", "in progress", "converted")
+SWITCHES = (
+    "moving", "still", "switched0", "switched1",
+    "several", "single", "differing0", "differing1", "left", "back", "censored",
+)  # fmt: skip
 _ROWS = ("rows", "unknown", "pairs", "tied", "within a day", "longer")
 _EDGE = ("journeys", "timed", *_WAITS, "known", *_UNITS)

@@ -17,7 +17,7 @@ from cxjourney._support.arrays import (
     refuse_rows,
     same_length,
 )
-from cxjourney._support.validation import check_choice, check_duration, duration_us
+from cxjourney._support.validation import check_choice, duration_us, optional_duration
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ def abandonment_rate(
     >>> abandonment_rate([True, False, False, True, False])
     60.0% [23.1%, 88.2%] (95% Wilson, n=5)
     """
+    horizon, short = optional_duration(horizon, "horizon"), optional_duration(short, "short")
     done, missing = flags(completed, "completed")
     young = below(age, "age", horizon, "horizon", {"completed": done})
     brief = below(waited, "waited", short, "short", {"completed": done})
@@ -171,10 +172,8 @@ def abandonment_rate(
         censored=young,
         customer=customer,
         parameters={
-            "horizon_s": None
-            if horizon is None
-            else check_duration(horizon, "horizon").total_seconds(),
-            "short_s": None if short is None else check_duration(short, "short").total_seconds(),
+            "horizon_s": None if horizon is None else horizon.total_seconds(),
+            "short_s": None if short is None else short.total_seconds(),
         },
         nan_policy=nan_policy,
         level=level,

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from cxjourney._support.arrays import codes, same_length
+from cxjourney._support.arrays import codes, same_length, to_array
 from cxjourney._time.calendar import instant, instants
 
 if TYPE_CHECKING:
@@ -65,6 +65,12 @@ def read_activity(
         n_later=int(np.count_nonzero(present & (us > end))),
         n_rows=len(us),
     )
+
+
+def named_customers(customers: Values, activity: Activity) -> list[str]:
+    """Return the label of each customer of an activity."""
+    values, _ = to_array(customers, "customers")
+    return [str(value) for value in values[activity.rows[activity.first]].tolist()]
 
 
 def left_out(n_missing: int, n_later: int) -> str:

@@ -23,10 +23,13 @@ from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._rates import proportion
 from cxjourney.metrics._retention.activity import left_out, read_activity
 from cxjourney.metrics._retention.windows import (
+    DAYS,
     ActiveBetween,
     cohort_rows,
     first_rows,
+    numbers_of,
     rolling_ages,
+    rows_of,
     spans_of,
 )
 
@@ -48,6 +51,14 @@ _NO_INTERVAL: dict[str, Any] = {
 _SPAN = 12
 _UNIT_US = {"day": DAY_US, "week": 7 * DAY_US}
 
+_ACTIVE = {
+    "on": "share active in that {}",
+    "unbounded": "share active then or later",
+    "bracket": "share active in these {}s",
+    "until": "share active from the first {} to that one",
+    "streak": "share active in every {} up to that one",
+}
+
 
 @attrs.frozen(kw_only=True, repr=False)
 class CohortRetention(Result):
@@ -67,7 +78,7 @@ class CohortRetention(Result):
     total
         For each age, all eligible cohorts together: Σ retained / Σ eligible; of unbounded
         retention, only customers whose last age is over, who all had the same time to return.
-    kind, window, membership, cohort, unit, horizon, time_zone, level
+    kind, window, membership, cohort, unit, horizon, time_zone, level, against, week_starts
         The choices that the matrix depends on.
     observed_until
         The end of observation; None without any rows.
@@ -98,6 +109,8 @@ class CohortRetention(Result):
     n: int
     n_missing: int
     n_later: int
+    against: str = "start"
+    week_starts: str = "monday"
 
     def merge(self, other: CohortRetention) -> CohortRetention:
         """Return the matrix of both: what it would be of all customers at once.
@@ -155,9 +168,11 @@ class CohortRetention(Result):
             rows=[f"{self.cohorts[i]}  n = {self.size[i]:,}" for i in filled],
             columns=self.ages,
             percent=True,
-            row_label=f"cohort by {self.cohort}",
+            row_label=f"{self.cohort} of the first activity",
             column_label=f"age [{self.unit}s]",
-            label=f"{self.kind} retention",
+            label=_ACTIVE[self.kind].format(self.unit),
+            caption="Read along a row how a cohort is lost, down a column whether later cohorts do "
+            "better. Hatched cells lie in the future.",
             title=self.title if title is None else title,
             ax=ax,
         )
@@ -196,10 +211,14 @@ class CohortRetention(Result):
                 f"Who is younger than {self.horizon} {self.unit}s had less time to return.",
                 "The row of all counts customers whose last age is over.",
             )
+        previous: tuple[str, ...] = ()
+        if self.against == "previous":
+            previous = ("Rates are shares of those active in the window of the age before.",)
         return (
             f"The {self.window} windows of {self.kind} retention are cut in {self.time_zone}.",
             f"It counts {self.n:,} customers; {left_out(self.n_missing, self.n_later)}.",
             *elapsed,
+            *previous,
             "to_frame() has counts and intervals.",
         )
 
@@ -211,11 +230,14 @@ def cohort_retention(
     unit: Period | None = None,
     cohort: Period | None = None,
     periods: int = 12,
-    kind: Literal["on", "unbounded", "bracket"] = "on",
+    kind: Literal["on", "unbounded", "bracket", "until", "streak"] = "on",
     brackets: Sequence[tuple[int, int]] = (),
     window: Literal["calendar", "rolling"] = "calendar",
     membership: Literal["first", "recurring"] = "first",
     starts: Values | None = None,
+    returns: Values | None = None,
+    against: Literal["start", "previous"] = "start",
+    week_starts: str = "monday",
     time_zone: str = "UTC",
     observed_until: datetime | None = None,
     level: float = 0.95,
@@ -236,9 +258,10 @@ def cohort_retention(
     kind, brackets
         "on": active in unit N itself. "unbounded": active in unit N or later, up to `periods` or
         the end of observation. "bracket": active at least once within each of `brackets`, which are
-        pairs of a first and a last unit.
+        pairs of a first and a last unit. "until": active at least once in units 1 to N (on or
+        before N). "streak": active in every unit from 1 to N.
     window
-        "calendar": units are calendar days, weeks from Monday, months or quarters in `time_zone`,
+        "calendar": units are calendar days, weeks, months or quarters in `time_zone`,
         so a customer of 23:59 is one day old a minute later. "rolling": units of 24 hours (7 × 24)
         from each customer's own start; there are no rolling months.
     membership
@@ -247,6 +270,14 @@ def cohort_retention(
     starts
         True for the rows that can start a customer, such as sign-ups; what a customer did before
         the first of them does not count. None: any row.
+    returns
+        True for the rows that count as coming back, such as orders; the others only start. None:
+        any row.
+    against
+        What the rates are shares of: all who "start", or those who were active in the window of
+        the "previous" age. The first age is of all.
+    week_starts
+        The day on which calendar weeks begin, "monday" to "sunday".
     time_zone
         IANA name of the zone of cohorts and calendar windows.
     observed_until, level
@@ -292,12 +323,17 @@ def cohort_retention(
     25.0% [4.6%, 69.9%] (95% Wilson, n=4)
     """
     check_level(level)
-    for name, value in (("unit", unit), ("cohort", cohort)):
-        if value is not None:
-            check_choice(value, name, PERIODS)
-    check_choice(kind, "kind", ("on", "unbounded", "bracket"))
-    check_choice(window, "window", ("calendar", "rolling"))
-    check_choice(membership, "membership", ("first", "recurring"))
+    for name, value, known in (
+        ("unit", unit, PERIODS),
+        ("cohort", cohort, PERIODS),
+        ("kind", kind, tuple(_ACTIVE)),
+        ("against", against, ("start", "previous")),
+        ("week_starts", week_starts, DAYS),
+        ("window", window, ("calendar", "rolling")),
+        ("membership", membership, ("first", "recurring")),
+    ):
+        if value is not None or name not in {"unit", "cohort"}:
+            check_choice(value, name, known)  # type: ignore[arg-type]  # checked
     check_zone(time_zone)
     spans, ages = spans_of(kind, periods, brackets)
     activity = read_activity(customers, timestamps, observed_until=observed_until)
@@ -315,33 +351,40 @@ def cohort_retention(
             "membership='recurring' must come with calendar windows, cohorts of the same unit "
             "and no starts"
         )
-    period = period_index(activity.us, unit, time_zone)
+    period = numbers_of(activity.us, unit, time_zone, week_starts)
     if membership == "recurring":
         anchor = np.flatnonzero(activity.first | np.diff(period, prepend=0).astype(bool))
     else:
         anchor = first_rows(activity, starts)
     if window == "calendar":
-        now = period_index(np.array([activity.end_us]), unit, time_zone)
+        now = numbers_of(np.array([activity.end_us]), unit, time_zone, week_starts)
         axis, base = period, period[anchor]
         elapsed = now - base
     else:
         axis, elapsed = rolling_ages(activity, anchor, _UNIT_US[unit])
         base = np.zeros(len(anchor), dtype=np.int64)
-    group = period_index(activity.us[anchor], cohort, time_zone)
-    last = period_index(np.array([activity.end_us]), cohort, time_zone)[0] - 1
-    labels, row = cohort_rows(group, int(last), cohort)
+    group = numbers_of(activity.us[anchor], cohort, time_zone, week_starts)
+    last = numbers_of(np.array([activity.end_us]), cohort, time_zone, week_starts)[0] - 1
+    labels, row = cohort_rows(group, int(last), cohort, week_starts)
     size = len(labels)
-    eligible = np.zeros((size, len(spans)), dtype=np.int64)
-    retained = np.zeros((size, len(spans)), dtype=np.int64)
+    came = None if returns is None else rows_of(activity, returns, "returns")
+    reach = max(b for _, b in spans)
+    active = ActiveBetween(activity.customer, axis, reach=reach, rows=came)
     whole = np.zeros((2, len(spans)), dtype=np.int64)
-    active = ActiveBetween(activity.customer, axis, reach=max(b for _, b in spans))
+    eligible, retained = np.zeros((2, size, len(spans)), dtype=np.int64)
+    before = np.ones(len(anchor), dtype=np.bool_)
     for k, (a, b) in enumerate(spans):
+        seen = active.within(activity.customer[anchor], base + a, base + b)
+        if kind == "streak" and k > 1:
+            seen &= before
         # who is seen in unit N or later is known of as soon as unit N is over
         ripe = elapsed > (a if kind == "unbounded" else b)
-        back = ripe & active.within(activity.customer[anchor], base + a, base + b)
+        if against == "previous":
+            ripe &= before
+        before, over = seen, ripe & (elapsed > b)
         eligible[:, k] = np.bincount(row[ripe], minlength=size)
-        retained[:, k] = np.bincount(row[back], minlength=size)
-        whole[:, k] = np.count_nonzero(back & (elapsed > b)), np.count_nonzero(elapsed > b)
+        retained[:, k] = np.bincount(row[ripe & seen], minlength=size)
+        whole[:, k] = np.count_nonzero(seen & over), np.count_nonzero(over)
     choices = _Choices(
         kind=kind,
         window=window,
@@ -352,6 +395,8 @@ def cohort_retention(
         time_zone=time_zone,
         observed_until=None if not activity.n_rows else _timestamp(activity.end_us),
         level=level,
+        against=against,
+        week_starts=week_starts,
     )
     return _matrix(
         choices,
@@ -380,6 +425,8 @@ class _Choices:
     time_zone: str
     observed_until: datetime | None
     level: float
+    against: str
+    week_starts: str
 
 
 def _matrix(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._stats.estimate import Estimate
 from cxjourney._stats.intervals import mean_t
 from cxjourney._support.array_types import Bools, Floats, Ints
@@ -17,21 +18,27 @@ from cxjourney._support.table import Table
 from cxjourney._support.validation import (
     check_choice,
     check_count,
-    check_duration,
+    check_flag,
     check_level,
     duration_us,
+    optional_duration,
 )
 from cxjourney._time.calendar import PERIODS, period_index, period_label
 from cxjourney.exceptions import InvalidValue
 from cxjourney.metrics._rates import proportion
-from cxjourney.metrics._retention.activity import left_out, read_activity
+from cxjourney.metrics._retention.activity import left_out, named_customers, read_activity
 from cxjourney.metrics._survival.kaplan_meier import kaplan_meier
 
 if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
 
+    from matplotlib.axes import Axes
+
     from cxjourney._support.arrays import Values
     from cxjourney._time.calendar import Period
+
+
+_STATES = ("new", "returning", "resurrecting", "dormant")
 
 
 def stickiness(
@@ -129,6 +136,10 @@ class Lifecycle(Result):
         Active in the previous period, not in this one; NaN while the period is running.
     period, time_zone
         How periods were cut.
+    states
+        One row a customer and period in which it was new, returning, resurrecting or dormant, by
+        customer and period, where they were asked for; else None. A customer who is silent for
+        longer has no row.
     n, n_missing, n_later
         Customers; rows left out: without a customer or a timestamp, after the end of observation.
     """
@@ -145,12 +156,49 @@ class Lifecycle(Result):
     n: int
     n_missing: int
     n_later: int
+    states: Table | None = None
 
     @property
     def active(self) -> Ints:
         """Customers active in each period: new, returning and resurrecting."""
         total: Ints = self.new + self.returning + self.resurrecting
         return total
+
+    def plot(
+        self, *, max_rows: int | None = 12, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw how many customers of each kind were active in each period, the latest at the end.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many of the latest periods are drawn; None draws all.
+        title
+            The heading; None takes that of the result.
+        ax
+            Where to draw; None makes a figure of its own.
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        some = range(len(self.periods))[-max_rows if max_rows else 0 :]
+        kinds = {
+            "new": self.new,
+            "returning": self.returning,
+            "came back after a gap": self.resurrecting,
+        }
+        return plot.bars(
+            [self.periods[i] for _ in kinds for i in some],
+            np.concatenate([count[list(some)] for count in kinds.values()]),
+            group=[kind for kind in kinds for _ in some],
+            label=f"active customers of a {self.period}",
+            caption="Where the bars of new customers are the longest, few come back."
+            + plot.drawn_of(len(some), len(self.periods), f"{self.period}s"),
+            title=self.title if title is None else title,
+            ax=ax,
+        )
 
     def _table(self) -> Table:
         return Table(
@@ -180,6 +228,7 @@ def lifecycle(
     period: Period = "week",
     time_zone: str = "UTC",
     observed_until: datetime | None = None,
+    states: bool = False,
 ) -> Lifecycle:
     """Return new, returning, resurrecting and dormant customers of every period.
 
@@ -191,6 +240,8 @@ def lifecycle(
         Calendar days, weeks from Monday, months or quarters; the IANA name of their zone.
     observed_until
         End of observation; rows after it are left out. None: the last timestamp.
+    states
+        Whether the result has the state of each customer in each period too. It holds ids then.
 
     Returns
     -------
@@ -218,6 +269,7 @@ def lifecycle(
     array([ 0.,  1., nan])
     """
     check_choice(period, "period", PERIODS)
+    check_flag(states, "states")
     activity = read_activity(customers, timestamps, observed_until=observed_until)
     when = period_index(activity.us, period, time_zone)
     fresh = activity.first | np.diff(when, prepend=0).astype(bool)
@@ -233,6 +285,23 @@ def lifecycle(
     active, returning = count(np.ones(len(when), dtype=bool)), count(continued)
     dormant = np.concatenate(([0], active[:-1]))[:size].astype(np.float64) - returning
     dormant[-1:] = np.nan
+    table = None
+    if states:
+        silent = (np.diff(when, append=now + 2) != 1) | np.append(first[1:], True)[: len(when)]
+        silent &= when < now - 1  # who is dormant in the running period is not known
+        state = np.where(first, 0, np.where(continued, 1, 2))
+        who = activity.customer[fresh]
+        who, of = np.append(who, who[silent]), np.append(when, when[silent] + 1)
+        state = np.append(state, np.full(np.count_nonzero(silent), 3))
+        order = np.lexsort((of, who))
+        ids = named_customers(customers, activity)
+        table = Table(
+            {
+                "customer": [ids[i] for i in who[order].tolist()],
+                period: [period_label(i, period) for i in of[order].tolist()],
+                "state": [_STATES[i] for i in state[order].tolist()],
+            }
+        )
     return Lifecycle(
         periods=tuple(period_label(start + i, period) for i in range(size)),
         new=count(first),
@@ -244,6 +313,7 @@ def lifecycle(
         n=activity.n_customers,
         n_missing=activity.n_missing,
         n_later=activity.n_later,
+        states=table,
     )
 
 
@@ -299,12 +369,11 @@ def repeat_purchase_rate(
     >>> repeat_purchase_rate(orders, when, horizon=timedelta(days=30)).value
     0.5
     """
-    if horizon is not None:
-        horizon = check_duration(horizon, "horizon")
+    horizon = optional_duration(horizon, "horizon")
+    merge_within = optional_duration(merge_within, "merge_within")
     activity = read_activity(customers, timestamps, observed_until=observed_until)
     order = activity.first
     if merge_within is not None:
-        merge_within = check_duration(merge_within, "merge_within")
         gap = np.diff(activity.us, prepend=0)
         order = order | (gap > duration_us(merge_within))
     else:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cxjourney._support.arrays import flags, same_length
 from cxjourney._support.validation import check_count
-from cxjourney._time.calendar import period_label
+from cxjourney._time.calendar import period_index, period_label, period_of_days, period_start
 from cxjourney.exceptions import InvalidValue
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cxjourney._time.calendar import Period
     from cxjourney.metrics._retention.activity import Activity
 
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _PAIRS = "hold pairs 0 <= first <= last"
 
 
@@ -33,8 +34,11 @@ def spans_of(
         raise InvalidValue.of("brackets", _PAIRS, brackets)
     if (kind == "bracket") != bool(len(brackets)):
         raise InvalidValue.of("brackets", "be given with kind='bracket', and only then", brackets)
-    if kind == "on":
+    if kind in {"on", "streak"}:
         return [(n, n) for n in range(periods + 1)], tuple(map(str, range(periods + 1)))
+    if kind == "until":
+        spans = [(min(n, 1), n) for n in range(periods + 1)]
+        return spans, ("0", *(f"1-{n}" for n in range(1, periods + 1)))[: periods + 1]
     if kind == "unbounded":
         return [(n, periods) for n in range(periods + 1)], tuple(
             f"{n}+" for n in range(periods + 1)
@@ -54,13 +58,18 @@ def _is_bracket(pair: tuple[int, int]) -> bool:
     return ordered
 
 
+def rows_of(activity: Activity, wanted: Values, name: str) -> NDArray[np.intp]:
+    """Return the rows of the activity that a column of the input is true of."""
+    may, _ = flags(wanted, name)
+    same_length(customers=range(activity.n_rows), **{name: may})
+    return np.flatnonzero(may[activity.rows])
+
+
 def first_rows(activity: Activity, starts: Values | None) -> NDArray[np.intp]:
     """Return the first row of each customer that may start one."""
     if starts is None:
         return np.flatnonzero(activity.first)
-    may, _ = flags(starts, "starts")
-    same_length(customers=range(activity.n_rows), starts=may)
-    rows = np.flatnonzero(may[activity.rows])
+    rows = rows_of(activity, starts, "starts")
     return rows[np.unique(activity.customer[rows], return_index=True)[1]]
 
 
@@ -74,25 +83,47 @@ def rolling_ages(
     return age, (activity.end_us - activity.us[anchor]) // unit_us
 
 
+def numbers_of(
+    us: NDArray[np.int64], period: Period, time_zone: str, week_starts: str
+) -> NDArray[np.int64]:
+    """Return the number of the period of each timestamp; weeks begin on any day."""
+    if period != "week":
+        return period_index(us, period, time_zone)
+    return period_of_days(period_index(us, "day", time_zone) - DAYS.index(week_starts), "week")
+
+
 def cohort_rows(
-    group: NDArray[np.int64], last: int, cohort: Period
+    group: NDArray[np.int64], last: int, cohort: Period, week_starts: str
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Return the labels of all cohorts from the first to the last elapsed one, and the rows."""
     if not len(group):
         return (), group
     first = int(group.min())
     numbers = range(first, max(int(group.max()), last) + 1)
+    if cohort == "week":
+        late = DAYS.index(week_starts)
+        days = [period_start(number, cohort) + late for number in numbers]
+        return tuple(str(np.datetime64(day, "D")) for day in days), group - first
     return tuple(period_label(number, cohort) for number in numbers), group - first
 
 
 class ActiveBetween:
     """Answers whether a customer was active between two ages, by search in one sorted array."""
 
-    def __init__(self, customer: NDArray[np.int64], axis: NDArray[np.int64], *, reach: int) -> None:
+    def __init__(
+        self,
+        customer: NDArray[np.int64],
+        axis: NDArray[np.int64],
+        *,
+        reach: int,
+        rows: NDArray[np.intp] | None = None,
+    ) -> None:
+        # the ages of all rows bound a customer's keys, though only `rows` count as activity
         self._zero = int(axis.min()) if len(axis) else 0
         # wide enough that no bracket of one customer reaches into the next one
         self._width = (int(axis.max()) if len(axis) else 0) - self._zero + reach + 2
-        self._keys = np.sort(customer * self._width + (axis - self._zero))
+        keys = customer * self._width + (axis - self._zero)
+        self._keys = np.sort(keys if rows is None else keys[rows])
 
     def within(
         self, customer: NDArray[np.int64], first: NDArray[np.int64], last: NDArray[np.int64]

@@ -18,7 +18,7 @@ from cxjourney._support.arrays import (
     refuse_rows,
     same_length,
 )
-from cxjourney._support.validation import check_choice, check_duration
+from cxjourney._support.validation import check_choice, optional_duration
 from cxjourney.metrics._rates import Interval, below, event_rate, flag_share, undefined
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ def reopen_rate(
     >>> reopen_rate([True, False, False, False], age=ages, window=timedelta(days=7)).denominator
     3
     """
+    window = optional_duration(window, "window")
     hits, missing = flags(reopened, "reopened")
     young = below(age, "age", window, "window", {"reopened": hits})
     return flag_share(
@@ -138,9 +139,7 @@ def reopen_rate(
         definition="closed cases reopened / closed cases",
         censored=young,
         customer=customer,
-        parameters={
-            "window_s": None if window is None else check_duration(window, "window").total_seconds()
-        },
+        parameters={"window_s": None if window is None else window.total_seconds()},
         level=level,
         interval=interval,
         nan_policy=nan_policy,
@@ -172,8 +171,6 @@ def contact_rate(
     level, nan_policy
         Confidence level, in (0, 1); what to do with missing numbers: "omit", "raise" or
         "propagate".
-    rng
-        A generator or seed of the bootstrap; None draws anew each time.
 
     Returns
     -------

@@ -150,6 +150,8 @@ class IncidenceCurves(Result):
                 start=0,
                 name=str(cause),
                 label=label,
+                caption="The share that has ended by each cause after so long, with its "
+                f"{100 * self.level:g}% band; what is missing to 100% has not ended.",
                 title=heading,
                 ax=ax,
             )

@@ -194,6 +194,8 @@ class SurvivalCurve(Result):
             censored=self.censored,
             name=name,
             label=label,
+            caption="The share that has not ended after so long, with its "
+            f"{100 * self.level:g}% band; ticks are rows whose end is not known yet.",
             title=self.title if title is None else title,
             ax=ax,
         )

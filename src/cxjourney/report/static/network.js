@@ -2,6 +2,8 @@
 // Names from data enter the page as text only (textContent), never as markup.
 (() => {
   "use strict";
+  const SMALLEST = 0.5; // pixels of the page for one of the drawing that can be read
+  const LARGEST = 1.3;
   const LISTED = 6; // moves in and out that the details name
 
   for (const box of document.querySelectorAll(".network")) start(box);
@@ -18,14 +20,23 @@
     const whole = svg.viewBox.baseVal;
     const graph = { x: whole.x, y: whole.y, w: whole.width, h: whole.height };
     let view = { ...graph };
+    const say = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
     let held = null; // what a click holds, so that the pointer may leave
 
     box.classList.add("live");
+    for (const edge of edges) {
+      // a thin line is hard to hit: a wide one that is not seen lies on it
+      const hit = edge.firstElementChild.cloneNode();
+      hit.removeAttribute("stroke-width");
+      hit.setAttribute("class", "hit");
+      edge.prepend(hit);
+    }
 
     // ------------------------------------------------------------------ the view
 
-    const ratio = () => svg.clientHeight / svg.clientWidth || graph.h / graph.w;
-    const within = (w) => Math.min(Math.max(w, graph.w / 12), 1.5 * Math.max(graph.w, graph.h / ratio()));
+    const ratio = () =>
+      svg.clientWidth && svg.clientHeight ? svg.clientHeight / svg.clientWidth : graph.h / graph.w;
+    const within = (w) => Math.min(Math.max(w, graph.w / 12), 1.5 * Math.max(graph.w, graph.h / ratio(), (svg.clientWidth || 0) / LARGEST));
 
     function show(next) {
       const w = within(next.w);
@@ -33,15 +44,16 @@
       svg.setAttribute("viewBox", `${view.x} ${view.y} ${view.w} ${view.h}`);
     }
     function home() {
-      const w = Math.max(graph.w, graph.h / ratio());
+      // a small graph is not blown up
+      const w = Math.max(graph.w, graph.h / ratio(), (svg.clientWidth || 0) / LARGEST);
       show({ x: graph.x + (graph.w - w) / 2, y: graph.y + (graph.h - w * ratio()) / 2, w });
     }
     function begin() {
       home();
-      // on a phone the whole graph is too small to read: begin with its first columns
-      if (svg.clientWidth < 600 && graph.w > 700) {
-        const w = 520;
-        show({ x: graph.x, y: graph.y + (graph.h - w * ratio()) / 2, w });
+      // where the whole graph is too small to read, begin with its first columns
+      if (svg.clientWidth && svg.clientWidth / view.w < SMALLEST) {
+        const w = svg.clientWidth / (1.2 * SMALLEST);
+        show({ x: graph.x, y: centre(nodes[0]).y - (w * ratio()) / 2, w });
       }
     }
     function zoom(factor, cx = view.x + view.w / 2, cy = view.y + view.h / 2) {
@@ -68,8 +80,7 @@
 
     // ------------------------------------------------------------------ details
 
-    const name = (i) => nodes[i].dataset.name;
-    const drawn = (edge) => edge.getAttribute("display") !== "none";
+    const name = (i) => (i === "" ? box.dataset.dropped : nodes[i].dataset.name);
 
     function line(tag, text) {
       const element = document.createElement(tag);
@@ -85,10 +96,11 @@
         ? edges.filter((e) => e.dataset.u === what.dataset.i || e.dataset.v === what.dataset.i)
         : [what];
       what.classList.add("lit");
-      for (const edge of around.filter(drawn)) {
+      // those that the slider leaves out too: what a node leads to is worth seeing at once
+      for (const edge of around) {
         edge.classList.add("lit");
         nodes[edge.dataset.u].classList.add("lit");
-        nodes[edge.dataset.v].classList.add("lit");
+        nodes[edge.dataset.v]?.classList.add("lit");
       }
     }
     function describe(what) {
@@ -99,13 +111,14 @@
         return;
       }
       const parts = [line("strong", what.dataset.name), line("span", what.dataset.t)];
-      for (const [side, other, words] of [["v", "u", "From"], ["u", "v", "To"]]) {
+      for (const [side, other, words] of [["v", "u", box.dataset.into], ["u", "v", box.dataset.out]]) {
         const near = edges.filter((e) => e.dataset[side] === what.dataset.i);
+        near.sort((a, b) => b.dataset.n - a.dataset.n);
         const listed = near.slice(0, LISTED).map(
           (e) => `${name(e.dataset[other])} (${Number(e.dataset.n).toLocaleString("en")})`,
         );
-        if (near.length > LISTED) listed.push(`${near.length - LISTED} more`);
-        if (near.length) parts.push(line("span", `${words}: ${listed.join(", ")}`));
+        if (near.length > LISTED) listed.push(say(box.dataset.more, { n: near.length - LISTED }));
+        if (near.length) parts.push(line("span", say(words, { list: listed.join(", ") })));
       }
       details.replaceChildren(...parts);
     }
@@ -126,9 +139,8 @@
         } else edge.setAttribute("display", "none");
       });
       const share = total ? ((100 * moves) / total).toFixed(1) : "0.0";
-      box.querySelector(".drawn").textContent =
-        `${limit.toLocaleString("en")} of ${edges.length.toLocaleString("en")} transitions drawn: ` +
-        `${share}% of all`;
+      const [shown, all] = [limit, edges.length].map((n) => n.toLocaleString("en"));
+      box.querySelector(".drawn").textContent = say(box.dataset.drawn, { shown, all, share: `${share}%` });
       point(null);
     }
     function find() {
@@ -144,7 +156,7 @@
         }
       }
       svg.classList.toggle("searching", Boolean(wanted));
-      box.querySelector(".found").textContent = wanted ? `${found} found` : "";
+      box.querySelector(".found").textContent = wanted ? say(box.dataset.found, { n: found }) : "";
       return first;
     }
 
@@ -210,12 +222,18 @@
     // ------------------------------------------------------------------ pointer
 
     let grip = null;
+    const fingers = new Map(); // where they are; two of them pinch
     svg.addEventListener("pointerover", (event) => point(event.target.closest(".node, .edge")));
     svg.addEventListener("pointerleave", () => point(null));
     svg.addEventListener("pointerdown", (event) => {
-      if (event.button === 0) grip = { at: at(event), moved: false };
+      if (event.pointerType === "touch") fingers.set(event.pointerId, event);
+      grip = event.button === 0 && fingers.size < 2 ? { at: at(event), moved: false } : null;
     });
     svg.addEventListener("pointermove", (event) => {
+      if (fingers.size === 2 && fingers.has(event.pointerId)) {
+        pinch(event);
+        return;
+      }
       if (!grip) return;
       if (!(event.buttons & 1)) {
         grip = null;
@@ -237,6 +255,17 @@
       }
       grip = null;
     });
+    for (const end of ["pointerup", "pointercancel"]) {
+      svg.addEventListener(end, (event) => fingers.delete(event.pointerId));
+    }
+    function pinch(event) {
+      const [other] = [...fingers.values()].filter((one) => one.pointerId !== event.pointerId);
+      const before = fingers.get(event.pointerId);
+      const apart = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
+      fingers.set(event.pointerId, event);
+      const from = at(other);
+      if (apart(event) > 0) zoom(apart(before) / apart(event), from.x, from.y);
+    }
     svg.addEventListener(
       "wheel",
       (event) => {
@@ -249,7 +278,9 @@
       { passive: false },
     );
     addEventListener("resize", begin);
-    addEventListener("beforeprint", home);
+    // paper has another shape than the screen: the picture takes it from the graph
+    addEventListener("beforeprint", () => svg.setAttribute("viewBox", `${graph.x} ${graph.y} ${graph.w} ${graph.h}`));
+    addEventListener("afterprint", begin);
     begin();
     draw();
   }

@@ -1,0 +1,233 @@
+"""The interactions of journeys that are not settled: columns that grow, a chain a customer."""
+
+from __future__ import annotations
+
+from itertools import compress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cxjourney.kernels import order_rows
+from cxjourney.log import NO_SEQ, Coded, Columns, InteractionLog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cxjourney._support.array_types import Bools, Ints
+
+_LEAST = 1_024
+_GROWTH = 1.5
+NUMBERS = {"customer": "i4", "time": "i8", "seq": "i8", "before": "i4"}
+"""Columns that there always are: `before` is the row of the same customer that came before."""
+
+
+class OpenRows:
+    """Interactions in the order in which they came, or sorted, and where those of a customer are.
+
+    Attributes
+    ----------
+    n
+        How many there are.
+    columns
+        Arrays, of which the first `n` values count: those of `NUMBERS`, codes of names, and the
+        value where there is one.
+    names
+        By column, the code of each name.
+    code_of, ids
+        The code of each customer, and the id of each code; None where it is free.
+    last
+        By customer, the row that came last; -1 where there is none.
+    """
+
+    def __init__(self, named: Sequence[str], *, valued: bool) -> None:
+        self.n = 0
+        kinds = NUMBERS | dict.fromkeys(named, "i4") | ({"value": "f8"} if valued else {})
+        self.columns: dict[str, NDArray[Any]] = {n: np.zeros(0, k) for n, k in kinds.items()}
+        self.names: dict[str, dict[str, int]] = {name: {} for name in named}
+        self._named: dict[str, list[str | None]] = {name: [None] for name in named}
+        self.code_of: dict[str, int] = {}
+        self.ids: list[str | None] = []
+        self.free: list[int] = []
+        self.last = np.full(_LEAST, -1, dtype=np.int32)
+
+    @property
+    def named(self) -> dict[str, list[str | None]]:
+        """Names by code, of each column, and None behind them for -1."""
+        for name, known in self.names.items():
+            if len(self._named[name]) <= len(known):
+                self._named[name] = [*known, None]
+        return self._named
+
+    def customer(self, name: str) -> int:
+        """Return the code of a customer, a new one if need be."""
+        code = self.code_of.get(name)
+        if code is None:
+            if self.free:
+                code = self.free.pop()
+                self.ids[code] = name
+            else:
+                code = len(self.ids)
+                self.ids.append(name)
+            self.code_of[name] = code
+        return code
+
+    def append(self, customer: str, fields: dict[str, Any]) -> None:
+        """Add one interaction: time, seq, names and a value."""
+        code, row, columns = self.customer(customer), self.n, self.columns
+        if row == len(columns["time"]):
+            self._grown(1)
+        if len(self.ids) > len(self.last):
+            self._room()
+        for name, value in fields.items():
+            known = self.names.get(name)
+            if known is not None:
+                value = -1 if value is None else known.setdefault(value, len(known))
+            columns[name][row] = value
+        columns["customer"][row] = code
+        columns["before"][row] = self.last[code]
+        self.last[code] = row
+        self.n = row + 1
+
+    def extend(self, customers: Sequence[str], counts: Ints, fields: dict[str, Any]) -> None:
+        """Add interactions that are sorted by customer, given how many each has, if any."""
+        if not (some := counts > 0).all():
+            customers, counts = [*compress(customers, some.tolist())], counts[some]
+        codes = list(map(self.code_of.get, customers))
+        if None in codes:
+            new = [name for name, code in zip(customers, codes, strict=True) if code is None]
+            self.code_of.update(
+                zip(new, range(len(self.ids), len(self.ids) + len(new)), strict=True)
+            )
+            self.ids += new
+            codes = list(map(self.code_of.get, customers))
+        of = np.array(codes, dtype=np.int32)
+        begin, more = self.n, int(counts.sum())
+        if begin + more > len(self.columns["time"]):
+            self._grown(more)
+        self._room()
+        for name, values in fields.items():
+            found = values
+            if isinstance(values, Coded):
+                known = self.names[name]
+                place = [known.setdefault(one, len(known)) for one in values.names]
+                found = np.array([*place, -1], dtype=np.int32)[values.codes]
+            self.columns[name][begin : begin + more] = found
+        self.columns["customer"][begin : begin + more] = np.repeat(of, counts)
+        self.n = begin + more
+        self._chained(begin, of, counts)
+
+    def _chained(self, begin: int, of: NDArray[np.int32], counts: Ints) -> None:
+        before = np.arange(begin - 1, self.n - 1, dtype=np.int32)
+        ends = begin + np.cumsum(counts)
+        before[ends - counts - begin] = self.last[of]
+        self.columns["before"][begin : self.n] = before
+        self.last[of] = ends - 1
+
+    def _grown(self, more: int) -> None:
+        size = max(_LEAST, int(_GROWTH * self.n), self.n + more)
+        for name, values in self.columns.items():
+            self.columns[name] = np.zeros(size, values.dtype)
+            self.columns[name][: self.n] = values[: self.n]
+
+    def _room(self) -> None:
+        if len(self.ids) > len(self.last):
+            more = np.full(max(len(self.ids), int(_GROWTH * len(self.last))), -1, dtype=np.int32)
+            more[: len(self.last)] = self.last
+            self.last = more
+
+    def of(self, customer: str) -> list[int] | None:
+        """Return the rows of a customer by time; None where there are none."""
+        code = self.code_of.get(customer)
+        if code is None:
+            return None
+        rows, row, before = [], int(self.last[code]), self.columns["before"]
+        while row >= 0:
+            rows.append(row)
+            row = int(before[row])
+        time, seq = self.columns["time"], self.columns["seq"]
+        return sorted(rows, key=lambda i: (time[i], seq[i], i))
+
+    def sort(self) -> Ints:
+        """Sort by customer, time, seq and how they came; return how many each code has."""
+        n, columns = self.n, self.columns
+        seq = columns["seq"][:n]
+        customer, time = columns["customer"][:n], columns["time"][:n]
+        some = seq if (seq != NO_SEQ).any() else None
+        ordered = order_rows(customer, time, len(self.ids), some)
+        if ordered.order is not None:
+            for values in columns.values():
+                values[:n] = values[:n][ordered.order]
+        counts = np.diff(ordered.offsets)
+        self._linked(counts)
+        return counts
+
+    def _linked(self, counts: Ints) -> None:
+        """Make the chains anew of rows that are sorted."""
+        self.last[:] = -1
+        of = np.flatnonzero(counts).astype(np.int32)
+        self._chained(0, of, counts[of])
+
+    def keep(self, rows: Bools) -> None:
+        """Keep some rows of those that are sorted, and forget customers without any."""
+        n, columns = self.n, self.columns
+        self.n = int(np.count_nonzero(rows))
+        size = max(_LEAST, int(_GROWTH * self.n))
+        for name, values in columns.items():
+            columns[name] = np.zeros(size, values.dtype)
+            columns[name][: self.n] = values[:n][rows]
+        counts = np.bincount(columns["customer"][: self.n], minlength=len(self.ids))
+        for code in np.flatnonzero(counts == 0).tolist():
+            gone = self.ids[code]
+            if gone is not None:
+                del self.code_of[gone]
+                self.ids[code] = None
+                self.free.append(code)
+        self._linked(counts)
+
+    def log(
+        self, since_us: int | None, until_us: int | None, currency: str | None, rows: Bools | None
+    ) -> InteractionLog:
+        """Return some rows, or all, of those that are sorted, as a log."""
+        mask: Any = slice(None) if rows is None else rows
+        columns = {name: values[: self.n][mask] for name, values in self.columns.items()}
+        counts = np.bincount(columns["customer"], minlength=len(self.ids))
+        present = np.flatnonzero(counts)
+        return InteractionLog(
+            columns=Columns(
+                offsets=np.append(0, np.cumsum(counts[present])).astype(np.int64),
+                time=columns["time"].copy(),
+                coded={
+                    name: Coded(columns[name].copy(), tuple(known)).compacted()
+                    for name, known in self.names.items()
+                },
+                numeric={"value": columns["value"].copy()} if "value" in columns else {},
+            ),
+            customer_ids=tuple(str(self.ids[code]) for code in present.tolist()),
+            currency=currency,
+            observed_from_us=since_us,
+            observed_until_us=until_us,
+        )
+
+
+def first_of_ids(
+    ids: Coded, time: Ints, keep: Bools, seen: dict[str, int]
+) -> tuple[Bools, dict[str, int]]:
+    """Return the rows of a frame that come for the first time, and when the new ids were.
+
+    Rows without an id are never taken for others.
+    """
+    names = list(map(str, ids.names))
+    if not seen.keys().isdisjoint(names):
+        known = np.fromiter((name in seen for name in names), np.bool_, count=len(names))
+        keep = keep & ~np.append(known, False)[ids.codes]
+    row = np.flatnonzero(keep & (ids.codes >= 0))
+    first = np.full(len(names), -1, dtype=np.int64)
+    first[ids.codes[row[::-1]]] = row[::-1]  # the first is written last
+    met = first >= 0
+    if np.count_nonzero(met) < len(row):
+        keep = keep.copy()
+        keep[row] = False
+        keep[first[met]] = True
+    return keep, dict(zip(compress(names, met.tolist()), time[first[met]].tolist(), strict=True))
