@@ -62,12 +62,12 @@ def test_the_big_log(spark, shared, monkeypatch):
 def test_a_task_that_fails_is_repeated_and_changes_nothing(spark, monkeypatch):
     of_batches = _spark._of_batches
 
-    def at_second_attempt(counting: Any, of: int, batches: Any, *, sure: bool) -> Any:
+    def at_second_attempt(counting: Any, part: Any, batches: Any, *, sure: bool) -> Any:
         from pyspark import TaskContext
 
         if TaskContext.get().attemptNumber() == 0:
             raise RuntimeError("the machine is gone")
-        yield from of_batches(counting, of, batches, sure=sure)
+        yield from of_batches(counting, part, batches, sure=sure)
 
     monkeypatch.setattr(_spark, "_of_batches", at_second_attempt)
     # all but a few interactions are of one customer

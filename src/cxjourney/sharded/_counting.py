@@ -205,8 +205,10 @@ class Counting:
         good = all(dialect.reads(role, found) for role, found in types.items())
         return refused and good and self.until is None
 
-    def count(self, frame: Any, part: tuple[int, int]) -> tuple[JourneyStatistics, dict[str, int]]:
-        """Return the statistics of a part of all customers, and facts of its rows.
+    def count(
+        self, frame: Any, part: tuple[int, int] | None
+    ) -> tuple[JourneyStatistics, dict[str, int]]:
+        """Return the statistics of a part of all customers, or of any of them, and facts of rows.
 
         How many are tied, and where `tells` allows it what `facts` ask: a name that is there is
         among them.
@@ -258,8 +260,13 @@ class Counting:
         # a journey that began before is whole until here, so that its rest begins no other one
         return journeys.where(since=self.since, until=self.until)
 
-    def statistics(self, journeys: Journeys, part: tuple[int, int]) -> JourneyStatistics:
-        """Return the statistics of the journeys of a part of all customers."""
+    def statistics(self, journeys: Journeys, part: tuple[int, int] | None) -> JourneyStatistics:
+        """Return the statistics of the journeys of a part of all customers.
+
+        Those of None are of any customers, and become those of all by `together`.
+        """
+        if part is None:
+            return JourneyStatistics.of(journeys, self.grains, (0, 1), self.analyses, some=True)
         return journeys.statistics(grains=self.grains, analyses=self.analyses, part=part)
 
     @property
@@ -288,22 +295,27 @@ def depth_for(rows: int, most: int) -> int:
     return min(bits, DEEPEST)
 
 
-def add_to(few: list[JourneyStatistics], one: JourneyStatistics) -> None:
+def add_to(
+    few: list[JourneyStatistics],
+    one: JourneyStatistics,
+    total: Callable[[list[JourneyStatistics]], JourneyStatistics] = JourneyStatistics.total,
+) -> None:
     """Add statistics to a list of few, so that no more of them are in memory at a time."""
     few.append(one)
     if len(few) == _FEW:
-        few[:] = [JourneyStatistics.total(few)]
+        few[:] = [total(few)]
 
 
 def total_of(
     shards: Iterable[tuple[JourneyStatistics, dict[str, int]]],
+    total: Callable[[list[JourneyStatistics]], JourneyStatistics] = JourneyStatistics.total,
 ) -> tuple[JourneyStatistics, dict[str, int]]:
     """Return the sum of the statistics of all shards, and of what they told."""
     told, few = {"rows": 0, "ties": 0}, list[JourneyStatistics]()
     for one, seen in shards:
         told = {name: told.get(name, 0) + seen.get(name, 0) for name in told | seen}
-        add_to(few, one)
-    return JourneyStatistics.total(few), told
+        add_to(few, one, total)
+    return total(few), told
 
 
 def warn_of(counting: Counting, told: Mapping[str, int]) -> None:

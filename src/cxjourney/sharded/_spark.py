@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from cxjourney._support.optional import require
 from cxjourney.exceptions import CxJourneyError, InvalidValue
-from cxjourney.journeys import of_own_bytes, quick_bytes
-from cxjourney.sharded._counting import DEEPEST, ROWS, Counting, Plan, depth_for, total_of, warn_of
+from cxjourney.journeys import of_own_bytes, quick_bytes, together
+from cxjourney.sharded._counting import ROWS, Counting, Plan, depth_for, total_of, warn_of
 from cxjourney.sharded._dialects import DIALECTS
 from cxjourney.sharded._sql import cleaned, given, last_us
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from cxjourney.journeys import JourneyStatistics
 
 _SPARK = DIALECTS["spark"]
-_PART = "cx_part"
-_FINER = 2
-"""Bits by which parts are finer than partitions: several fall on each, and no one has many."""
 
 
 def spark(
@@ -71,8 +68,7 @@ def spark(
 
     Notes
     -----
-    Interactions are repartitioned by the first bits of the MD5 digest of the customer's id, in
-    shards of about two million. Every executor needs cxjourney: `%pip install cxjourney` in
+    Interactions are repartitioned by customer, in shards of about two million. Every executor needs cxjourney: `%pip install cxjourney` in
     Databricks, an image or a cluster library elsewhere. A task that fails and is repeated, or runs
     twice, gives the same bytes. All interactions of a customer are in one task; leave out robots
     before.
@@ -92,7 +88,7 @@ def spark(
     if counting.tells(types, _SPARK):
         (row,) = frame.agg(f.expr("COUNT(*) AS n"), f.expr(f"{last} AS last_us")).collect()
         ended = counting.ended(row["last_us"])
-        whole, told = total_of(_counted(frame, ended, row["n"], sure=False))
+        whole, told = _counted(frame, ended, row["n"], sure=False)
         if ended.told_by_all(told, row["n"]):
             warn_of(ended, told)
             return whole
@@ -100,41 +96,40 @@ def spark(
     named = ids.selectExpr(*cleaned(table, _SPARK))
     (row,) = named.agg(*map(f.expr, counting.facts(_SPARK))).collect()
     counting, facts = counting.checked(row.asDict(), _SPARK, lambda: _touchpoints(named))
-    whole, told = total_of(_counted(frame, counting, facts["rows"], sure=True))
+    whole, told = _counted(frame, counting, facts["rows"], sure=True)
     warn_of(counting, facts | {"ties": told["ties"]})
     return whole
 
 
 def _counted(
     frame: Any, counting: Counting, rows: int, *, sure: bool
-) -> Iterator[tuple[JourneyStatistics, dict[str, int]]]:
-    """Yield the statistics of all parts of so many rows, and what is told of them.
+) -> tuple[JourneyStatistics, dict[str, int]]:
+    """Return the statistics of so many rows, and what is told of them.
 
     `sure`: that the rows are right has been checked. Else what cannot be counted tells nothing.
     """
     from pyspark.sql import functions as f
 
-    partitions = 1 << depth_for(rows, ROWS)
-    depth = min(partitions.bit_length() - 1 + _FINER, DEEPEST) if partitions > 1 else 0
     text = f"CAST({_SPARK.name(counting.columns['customer'])} AS STRING)"
-    part = f"CAST(CONV(SUBSTR(MD5({_SPARK.canonical(text)}), 1, 4), 16, 10) AS INT)"
     names = [f.col(_SPARK.name(name)) for name in dict.fromkeys(counting.columns.values())]
+    # customers need no part of their own here: Spark's hash is cheaper than MD5 of every row
+    partitions = 1 << depth_for(rows, ROWS)
+    part = (0, 1) if partitions == 1 else None
     shards = (
-        frame.select(*names, f.expr(f"SHIFTRIGHT({part}, {DEEPEST - depth})").alias(_PART))
-        .repartition(partitions, _PART)
-        .mapInArrow(partial(_of_batches, counting, 1 << depth, sure=sure), _SCHEMA)
+        frame.select(*names)
+        .repartition(partitions, f.expr(_SPARK.canonical(text)))
+        .mapInArrow(partial(_of_batches, counting, part, sure=sure), _SCHEMA)
     )
-    found = {one["part"]: (one["statistics"], json.loads(one["told"])) for one in shards.collect()}
+    found = [(one["statistics"], json.loads(one["told"])) for one in shards.collect()]
     nothing: dict[str, list[str]] = {name: [] for name in counting.columns.values()}
-    for number in range(1 << depth):  # some have no customer
-        data, told = found.pop(number, (None, {}))
-        if data is None:
-            yield counting.count(nothing, (number, 1 << depth))
-        else:
-            yield of_own_bytes(bytes(data)), told
+    counted = (
+        counting.count(nothing, part) if data is None else (of_own_bytes(bytes(data)), told)
+        for data, told in found or [(None, {})]
+    )
+    return total_of(counted, together)
 
 
-_SCHEMA = "part int, statistics binary, told string"
+_SCHEMA = "statistics binary, told string"
 
 
 def _touchpoints(named: Any) -> list[str]:
@@ -143,31 +138,21 @@ def _touchpoints(named: Any) -> list[str]:
 
 
 def _of_batches(
-    counting: Counting, of: int, batches: Iterable[Any], *, sure: bool
+    counting: Counting, part: tuple[int, int] | None, batches: Iterable[Any], *, sure: bool
 ) -> Iterator[Any]:
-    """Yield the statistics of every part among the batches of one partition."""
+    """Yield the statistics of the batches of one partition."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     kept = [batch for batch in batches if batch.num_rows]
     if not kept:
         return
-    table = pa.Table.from_batches(kept)
-    del kept
-    # a row without a customer has no part
-    for number in sorted(pc.unique(table[_PART]).drop_null().to_pylist()):
-        shard = table.filter(pc.equal(table[_PART], number)).drop_columns([_PART])
-        try:
-            statistics, told = counting.count(shard, (number, of))
-            data = quick_bytes(statistics)
-        except CxJourneyError:
-            if sure:
-                raise
-            data, told = None, {}
-        yield pa.RecordBatch.from_pydict(
-            {
-                "part": pa.array([number], pa.int32()),
-                "statistics": pa.array([data], pa.binary()),
-                "told": [json.dumps(told)],
-            }
-        )
+    try:
+        statistics, told = counting.count(pa.Table.from_batches(kept), part)
+        data = quick_bytes(statistics)
+    except CxJourneyError:
+        if sure:
+            raise
+        data, told = None, {}
+    yield pa.RecordBatch.from_pydict(
+        {"statistics": pa.array([data], pa.binary()), "told": [json.dumps(told)]}
+    )

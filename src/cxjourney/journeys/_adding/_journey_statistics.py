@@ -85,8 +85,19 @@ class JourneyStatistics:
     memo: Memo = attrs.field(init=False, factory=Memo)
 
     @classmethod
-    def of(cls, journeys: Journeys, grains: Any, part: tuple[int, int], analyses: Any) -> Self:
-        """Return the statistics of journeys; see `Journeys.statistics`."""
+    def of(
+        cls,
+        journeys: Journeys,
+        grains: Any,
+        part: tuple[int, int],
+        analyses: Any,
+        *,
+        some: bool = False,
+    ) -> Self:
+        """Return the statistics of journeys; see `Journeys.statistics`.
+
+        `some`: that others of the same part are put together with them.
+        """
         if journeys.weight is not None:
             raise InvalidValue(
                 "statistics() needs customers; aggregated paths have none, and add up as they are: "
@@ -106,7 +117,8 @@ class JourneyStatistics:
             raise InvalidValue("statistics() must be of whole journeys, not of truncated ones")
         ids = journeys.log.customer_ids
         parts = parts_named(part, ids)
-        plan = Plan.of(journeys, grains, analyses, whole=parts == ((0, ALL),))
+        whole = parts == ((0, ALL),) and not some
+        plan = Plan.of(journeys, grains, analyses, whole=whole)
         names, tables = counts_of(journeys, plan)
         digests: tuple[bytes, ...] = ()
         if len(ids) <= N_BUCKETS:
