@@ -68,10 +68,10 @@ def spark(
 
     Notes
     -----
-    Interactions are repartitioned by customer, in shards of about two million. Every executor needs cxjourney: `%pip install cxjourney` in
-    Databricks, an image or a cluster library elsewhere. A task that fails and is repeated, or runs
-    twice, gives the same bytes. All interactions of a customer are in one task; leave out robots
-    before.
+    Interactions are repartitioned by customer, in shards of about two million. Every executor needs
+    cxjourney: `%pip install cxjourney` in Databricks, an image or a cluster library elsewhere. A
+    task that fails and is repeated, or runs twice, gives the same bytes. All interactions of a
+    customer are in one task; leave out robots before.
     """
     require("pyspark", extra="spark", caller="sharded.spark()")
     from pyspark.sql import functions as f
