@@ -7,8 +7,10 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import zlib
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +18,19 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-import cxjourney as cx
-from cxjourney import kernels
-from cxjourney.journeys._adding._parts import part_of
+# Before NumPy is loaded, here and in whatever tests start: each worker has a core, and threads of
+# BLAS that wait for one another took half of the time. Without compiled files on disk, each of some
+# hundred Pythons would compile the package anew.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+import cxjourney as cx  # noqa: E402 - see above
+from cxjourney import kernels  # noqa: E402
+from cxjourney.journeys._adding._parts import part_of  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
@@ -30,8 +39,10 @@ ENGINES = ("postgres", "service", "spark")
 
 # No deadlines: what is slow on a busy machine is not wrong. CI repeats itself exactly.
 _QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("dev", max_examples=50, **_QUIET)
-settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=True, **_QUIET)
+settings.register_profile("quick", max_examples=10, **_QUIET)
+settings.register_profile("dev", max_examples=20, **_QUIET)
+settings.register_profile("ci", max_examples=40, derandomize=True, print_blob=True, **_QUIET)
+settings.register_profile("thorough", max_examples=500, print_blob=True, **_QUIET)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
 
 
@@ -43,7 +54,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+class FromBehind(pytest.Dir):
+    """A folder whose files are read from the last to the first."""
+
+    def collect(self) -> Sequence[pytest.Item | pytest.Collector]:
+        return list(super().collect())[::-1]
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Let every second worker read from behind, so that each finds compiled what others have read.
+
+    To compile the tests takes longer than to read them. A folder within the tests is what it is.
+    """
+    number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    if int(number) % 2 and not (path / "__init__.py").is_file():
+        behind: pytest.Collector = FromBehind.from_parent(parent, path=path)
+        return behind
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: item.path)  # the same order in each, whatever was read first
     away = []
     for item in items:
         for engine in ENGINES:
@@ -70,6 +103,49 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if away:
         config.hook.pytest_deselected(items=away)
         items[:] = [item for item in items if item not in set(away)]
+
+
+LONG = 20_000  # characters of two values together, from which on pytest's diff takes minutes
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_assertrepr_compare(
+    op: str, left: object, right: object
+) -> Generator[None, list[list[str] | None], list[list[str] | None]]:
+    """Say where two long values first differ: with CI set, pytest would compare all of them."""
+    said = _first_difference(left, right) if op == "==" else None
+    if said is None:
+        return (yield)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("_pytest.assertion.util.assertrepr_compare", lambda **_: ())
+        yield
+    return [said]
+
+
+def _first_difference(left: Any, right: Any) -> list[str] | None:
+    kinds = (str, bytes, list, tuple, dict)
+    kind = next((k for k in kinds if isinstance(left, k) and isinstance(right, k)), None)
+    if kind is None or len(repr(left)) + len(repr(right)) <= LONG:
+        return None
+    said = [f"two of {kind.__name__}, with {len(left)} and {len(right)} entries, are not equal"]
+    if kind is dict:
+        for side, some in (("left", left.keys() - right), ("right", right.keys() - left)):
+            if some:
+                first = _short(min(some, key=repr))
+                said.append(f"keys that the {side} one alone has: {len(some)}, as {first}")
+        at = next((k for k in left if k in right and left[k] != right[k]), None)
+        parts = [] if at is None else [left[at], right[at]]
+    else:
+        pairs = zip_longest(left, right, fillvalue=kinds)
+        at = next((i for i, (a, b) in enumerate(pairs) if a != b), 0)
+        around = slice(max(at - 20, 0), at + 60) if kind in {str, bytes} else slice(at, at + 1)
+        parts = [one[around] for one in (left, right)]
+    return [*said, *([f"first at {_short(at)}:"] if parts else []), *map(_short, parts)]
+
+
+def _short(value: object) -> str:
+    said = repr(value)
+    return said if len(said) <= 400 else f"{said[:300]} … {said[-80:]}"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

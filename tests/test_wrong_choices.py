@@ -25,11 +25,16 @@ def aliases() -> dict[str, str]:
     """Return the source of every name that stands for some literals, by name."""
     found = {}
     for file in Path(cx.__path__[0]).rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
-                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        text = file.read_text()
+        if not re.search(r"= \(?\s*(Literal|Grain \|)", text):
+            continue
+        for node in ast.parse(text).body:
+            if not isinstance(node, (ast.Assign, ast.AnnAssign)):
+                continue
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(target, ast.Name) and isinstance(node.value, (ast.Subscript, ast.BinOp)):
                 source = ast.unparse(node.value)
-                if isinstance(target, ast.Name) and re.match(r"(Literal|Grain \|)", source):
+                if re.match(r"(Literal|Grain \|)", source):
                     found[target.id] = source
     return found
 
