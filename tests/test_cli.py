@@ -36,6 +36,7 @@ RULES = ("--goal", "buy", "--inactivity", "7d")
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(cxjourney.datasets.sample.__kwdefaults__, "customers", 1_500)
     (tmp_path / "events.csv").write_text(EVENTS, encoding="utf-8")
     return tmp_path
 

@@ -41,7 +41,7 @@ def test_importing_warns_of_nothing():
 def test_a_report_is_made_without_matplotlib():
     made = loaded_by(
         "import cxjourney as cx\n"
-        "cx.report.build(cx.datasets.sample(seed=3, customers=200).journeys()).to_html()"
+        "cx.report.build(cx.datasets.sample(seed=3, customers=60).journeys()).to_html()"
     )
     assert "cxjourney" in made
     assert "matplotlib" not in made

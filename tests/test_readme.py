@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import cxjourney as cx
+
 ROOT = Path(__file__).resolve().parents[1]
 # One block a match: what stands between ```python and ```, with the indentation of the fence.
 BLOCK = re.compile(
@@ -56,7 +58,9 @@ def reader_folder(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
-def test_the_python_of_a_page_runs(page, reader_folder):
+def test_the_python_of_a_page_runs(page, reader_folder, monkeypatch):
+    # of the customers that the sample has unless a page says how many
+    monkeypatch.setitem(cx.datasets.sample.__kwdefaults__, "customers", 800)
     text = page.read_text(encoding="utf-8")
     namespace: dict[str, object] = {"__name__": "__main__"}
     for match in BLOCK.finditer(text):

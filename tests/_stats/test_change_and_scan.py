@@ -171,7 +171,7 @@ def lost_at_times(rng: np.random.Generator, rate_of: list[tuple[int, float]]) ->
 )
 def test_what_becomes_better_is_no_incident(rate_of: list[tuple[int, float]]) -> None:
     p = []
-    for seed in range(5):
+    for seed in range(3):
         found = scan(lost_at_times(np.random.default_rng(seed), rate_of))
         p += [one.p for one in found if one.place == 2]
     assert min(p, default=1.0) > 0.01
@@ -189,7 +189,7 @@ def test_what_becomes_better_is_no_incident(rate_of: list[tuple[int, float]]) ->
 def test_what_becomes_worse_is_an_incident(
     rate_of: list[tuple[int, float]], first: int, last: int
 ) -> None:
-    for seed in range(5):
+    for seed in range(3):
         found = scan(lost_at_times(np.random.default_rng(seed), rate_of))
         (one, *others) = [one for one in found if one.p <= 0.05]
         assert one.place == 2
@@ -201,7 +201,7 @@ def test_what_becomes_worse_is_an_incident(
 
 def test_scan_of_ordinary_logs_keeps_its_level() -> None:
     rng = np.random.default_rng(14)
-    p = [scan(scanned(rng, n=8_000, days=90))[0].p for _ in range(60)]
+    p = [scan(scanned(rng, n=4_000, days=90))[0].p for _ in range(60)]
     assert np.sum(np.array(p) <= 0.05) <= 8  # 3 are to be expected; 9 has a probability of .002
 
 

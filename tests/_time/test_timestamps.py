@@ -477,7 +477,7 @@ def test_every_zone_of_the_database_agrees_with_zoneinfo_over_a_century():
     import zoneinfo
 
     rng = np.random.default_rng(1)
-    local = rng.integers(-(10**9) * 2, 2 * 10**9, 300) * 1_000_000
+    local = rng.integers(-(10**9) * 2, 2 * 10**9, 100) * 1_000_000
     for zone in sorted(zoneinfo.available_timezones() - {"localtime", "Factory"}):
         tz = ZoneInfo(zone)
         expected = [us((EPOCH + timedelta(microseconds=int(t))).replace(tzinfo=tz)) for t in local]

@@ -82,7 +82,6 @@ def results_of(statistics):
         + [(time_decay, one) for one in DECAY]
     ),
 )
-@settings(max_examples=60)
 def test_credits_are_those_of_the_journeys(seed, customers, of, options):
     rule, chosen = options
     journeys = log_of(seed, customers).journeys(**RULES)
@@ -175,7 +174,6 @@ def written():
 
 
 @given(st.data())
-@settings(max_examples=120)
 def test_damage_is_refused_or_harmless(written, damaged, data):
     try:
         found = cx.JourneyStatistics.from_bytes(damaged(written, data))

@@ -35,19 +35,19 @@ def test_small_p_values_are_rare_where_nothing_is(study):
 
 
 def test_nothing_is_sure_where_nothing_is(study):
-    found = [study["world_row"](seed, "null 800") for seed in range(300, 318)]
-    assert sum(row["any_false"] for row in found) <= 4  # .9 may be; 5 have a probability of .002
+    found = [study["world_row"](seed, "null 800") for seed in range(300, 312)]
+    assert sum(row["any_false"] for row in found) <= 3  # .6 may be; 4 have a probability of .002
 
 
 def test_large_faults_are_found_in_a_small_log(study):
-    found = [study["world_row"](seed, "faults x2 800") for seed in range(300, 310)]
-    assert sum(row["segment"] for row in found) >= 4
-    assert sum(row["touchpoint"] for row in found) >= 6
+    found = [study["world_row"](seed, "faults x2 800") for seed in range(300, 306)]
+    assert sum(row["segment"] for row in found) >= 3
+    assert sum(row["touchpoint"] for row in found) >= 4
     assert sum(row["fdr"] for row in found) / len(found) <= 0.15
 
 
 def test_gains_of_what_is_sure_hold_the_true_ones(study):
-    rows = [study["gain_row"](seed, "gain, touchpoint") for seed in range(300, 312)]
+    rows = [study["gain_row"](seed, "gain, touchpoint") for seed in range(300, 308)]
     held = [row["covered"] for row in rows if row["sure"]]
     assert len(held) >= 3
-    assert sum(held) >= len(held) - 2
+    assert sum(held) >= len(held) - 1

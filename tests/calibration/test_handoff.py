@@ -14,10 +14,10 @@ def study(project_root):
 
 @pytest.mark.slow
 def test_the_planted_hand_off_is_found_covered_and_not_invented(study):
-    seen = study(range(10))
-    assert seen["planted pair worst by shrunken loss"] == 10
-    assert seen["alarm for the planted pair"] == 10
-    assert seen["raw interval covers the truth"] >= 8
-    assert seen["off: any alarm"] <= 2
+    seen = study(range(6))
+    assert seen["planted pair worst by shrunken loss"] == 6
+    assert seen["alarm for the planted pair"] == 6
+    assert seen["raw interval covers the truth"] >= 5
+    assert seen["off: any alarm"] <= 1
     # what the comparison at the same touchpoint is for
-    assert seen["off, without strata: any alarm"] == 10
+    assert seen["off, without strata: any alarm"] == 6

@@ -23,7 +23,7 @@ def most(logs):
 @pytest.mark.slow
 @pytest.mark.parametrize("world", ["HEAVY", "CENSORED"])
 def test_where_channels_mean_nothing_there_are_few_alarms(study, world):
-    found = study["rates"](study[world], 60)
+    found = study["rates"](study[world], 30)
     assert {"memory, the goal counted", "cross-channel cost: conversion"} < set(found)
     for name, (share, logs) in found.items():
         assert share * logs <= most(logs), name
@@ -32,10 +32,10 @@ def test_where_channels_mean_nothing_there_are_few_alarms(study, world):
 @pytest.mark.slow
 def test_a_memory_is_found_and_what_ends_journeys_is_none(study):
     for world in (study["OWN"], attrs.evolve(study["OWN"], ends_by_channel=True)):
-        for share, logs in study["rates"](world, 60, study["memories"]).values():
+        for share, logs in study["rates"](world, 30, study["memories"]).values():
             assert share * logs <= most(logs)
     planted = attrs.evolve(study["OWN"], memory=0.3)
-    found = study["rates"](planted, 20, study["memories"])
+    found = study["rates"](planted, 12, study["memories"])
     assert min(share for share, _ in found.values()) > 0.8
 
 
@@ -43,7 +43,7 @@ def test_a_memory_is_found_and_what_ends_journeys_is_none(study):
 def test_frail_customers_who_switch_more_are_no_loss_within_customers(study):
     for loss in (0.0, 0.1):
         frail = attrs.evolve(study["FRAIL"], switch_loss=loss)
-        told = study["hand_offs"](frail, 20)
+        told = study["hand_offs"](frail, 12)
         assert told["across"][0] > loss + 0.05
         assert told["within"][0] == pytest.approx(loss, abs=0.06)
         assert told["within"][1] >= 0.8

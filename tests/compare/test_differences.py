@@ -380,7 +380,7 @@ def random_log(seed: int, n: int = 25) -> cx.InteractionLog:
 
 
 @example(2415)  # the only visit of a touchpoint in one group is still open
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.integers(0, 10_000))
 def test_probabilities_are_those_of_the_graph_of_each_group(seed):
     journeys = random_log(seed).journeys(goal="buy", inactivity=timedelta(days=4))

@@ -55,7 +55,7 @@ def made(p, n=200, seed=0):
     return x, x @ rng.normal(size=p) + rng.normal(size=n) * 2
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.integers(1, 4), st.integers(0, 10_000))
 def test_lmg_is_the_mean_increase_of_r2_over_all_orders(p, seed):
     x, y = made(p, n=40, seed=seed)
@@ -63,7 +63,7 @@ def test_lmg_is_the_mean_increase_of_r2_over_all_orders(p, seed):
     assert weights == pytest.approx(by_all_orders(x, y), abs=1e-7)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.integers(1, 9), st.integers(0, 10_000))
 def test_weights_sum_to_r2_and_are_not_negative(p, seed):
     x, y = made(p, seed=seed)

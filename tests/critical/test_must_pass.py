@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
@@ -86,7 +86,6 @@ def test_the_post_dominators_of_the_reversed_graph_are_the_same():
     assert tuple(met) == must_pass(graph).losses
 
 
-@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.lists(st.sampled_from("abcde"), min_size=1, max_size=4), st.booleans()),

@@ -91,7 +91,7 @@ def options_of(data):
 
 
 @given(seed=st.integers(0, 30), customers=st.sampled_from([3, 64, 90]), data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=10)
 def test_a_funnel_of_customers_is_that_of_the_log(seed, customers, data):
     log, options = log_of(seed, customers), options_of(data)
     journeys = log.journeys(**RULES)
@@ -118,7 +118,6 @@ def same(raw, found, rtol=1e-9):
 
 
 @given(seed=st.integers(0, 30), customers=st.sampled_from([3, 64, 90]), data=st.data())
-@settings(max_examples=60)
 def test_a_funnel_of_statistics_is_that_of_the_journeys(seed, customers, data):
     # whole hours are bounds of the grid: it loses nothing
     journeys, options = log_of(seed, customers).journeys(**RULES), options_of(data)
@@ -132,7 +131,7 @@ def test_a_funnel_of_statistics_is_that_of_the_journeys(seed, customers, data):
 
 @given(seed=st.integers(0, 30), options=st.sampled_from(OPTIONS))
 @example(seed=3, options=OPTIONS[1])
-@settings(max_examples=20)
+@settings(max_examples=10)
 def test_what_the_grid_loses_is_within_what_is_said(seed, options):
     journeys = log_of(seed, 90, days=9, step=7).journeys(**RULES)
     raw = funnel(journeys, **options)
@@ -271,7 +270,6 @@ def test_plans_that_are_damaged_are_refused(written, rewritten):
 
 
 @given(st.data())
-@settings(max_examples=150)
 def test_damage_is_refused_or_harmless(written, damaged, data):
     try:
         found = cx.JourneyStatistics.from_bytes(damaged(written, data))

@@ -255,7 +255,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=10)
 @given(LINES, st.sampled_from([",", ";", "|", "\t"]), st.sampled_from(["\n", "\r\n", "\r"]))
 @example([[' "a" ', "b", '""', ""]], ",", "\n")
 @example([['"a" x', "b", "c", "d"]], ",", "\n")

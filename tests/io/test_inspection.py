@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cxjourney as cx
@@ -477,7 +477,6 @@ DATES = ("%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%y", "%Y/%m/%d", "%d %b %Y",
 CLOCKS = ("", " %H:%M", " %H:%M:%S", "T%H:%M:%S", " %I:%M %p", " %H:%M:%S.%f")
 
 
-@settings(max_examples=150)
 @given(
     moments=st.lists(st.datetimes(FIRST, LAST), min_size=1, max_size=12),
     form=st.sampled_from([d + c for d in DATES for c in CLOCKS]),

@@ -87,7 +87,7 @@ def outcome(read):
         return type(error), str(error).partition(";")[0]
 
 
-@settings(max_examples=20)  # each writes and reads files
+@settings(max_examples=10)  # each writes and reads files
 @given(
     rows=st.lists(
         st.fixed_dictionaries(
@@ -116,7 +116,7 @@ def test_events_are_those_of_named_columns(folder, rows, missing, tz):
     assert found == named
 
 
-@settings(max_examples=20)  # each writes and reads files
+@settings(max_examples=10)  # each writes and reads files
 @given(
     rows=st.lists(
         st.fixed_dictionaries(

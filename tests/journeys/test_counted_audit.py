@@ -117,7 +117,7 @@ def test_of_nobody_and_of_what_was_not_counted():
 
 
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=10)
 def test_damage_is_refused_or_harmless(damaged, data):
     journeys = log_of(3, 70, channel="where").journeys(**RULES)
     written = journeys.statistics(grains="touchpoint", **PLAN).to_bytes()

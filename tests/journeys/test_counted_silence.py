@@ -61,7 +61,7 @@ def log_of(seed, customers, step, days=12, case=None):
         }
     ),
 )
-@settings(max_examples=30)
+@settings(max_examples=10)
 def test_it_is_that_of_the_rows(seed, customers, step, case, options):
     # whole hours of two weeks, and minutes of two days, are bounds of the grid
     log = log_of(seed, customers, step, 2 if step < timedelta(hours=1) else 12, case)
@@ -140,7 +140,6 @@ def test_of_nobody_nothing_is_suggested():
 
 
 @given(st.data())
-@settings(max_examples=100)
 def test_damage_is_refused_or_harmless(damaged, data):
     journeys = log_of(4, 10, timedelta(minutes=7)).journeys(**RULES)
     written = journeys.statistics(grains="touchpoint", **PLAN).to_bytes()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cxjourney as cx
@@ -150,7 +150,6 @@ def visits(days_of, **options):
     )
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     gaps=st.lists(
         st.lists(
@@ -292,12 +291,12 @@ def test_planted_sessions_and_journeys_are_the_valleys():
 
 def test_the_sample_is_cut_where_it_was_made():
     inside = 0
-    for seed in range(100):
+    for seed in range(40):
         log = cx.datasets.sample(seed=seed, customers=80).log
         found = log.suggest_inactivity(goal="order", limits=())
         inside += timedelta(days=10) <= found.suggested <= timedelta(days=16)
         assert len(found.plausible) > 1
-    assert inside >= 95
+    assert inside >= 38
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -352,7 +351,7 @@ def test_limits_in_one_empty_valley_are_one_choice():
 
 
 def test_a_report_is_not_sure_on_a_limit_that_nobody_chose():
-    log = cx.datasets.sample(seed=2, customers=1_500).log
+    log = cx.datasets.sample(seed=2, customers=900).log
     found = log.suggest_inactivity(goal="order")
     journeys = log.journeys(goal="order", inactivity=found.suggested)
     report = cx.report.build(journeys, suggestion=found)

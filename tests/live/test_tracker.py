@@ -82,7 +82,7 @@ def comings(rng, items):
     return [i for _, i in sorted(places, key=lambda place: place[0])]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 2**32),
     customers=st.sampled_from([3, 70, 150, 400]),
@@ -117,7 +117,7 @@ def test_statistics_are_those_of_the_batch(seed, customers, n, days):
         assert tracker.statistics() == batch(accepted, last, rules, grains)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 2**32), size=st.sampled_from([1, 40, 1_000]))
 def test_frames_are_as_interactions_one_by_one(seed, size):
     rng = random.Random(seed)  # noqa: S311 - rows, no secrets
@@ -192,7 +192,7 @@ def test_ended_journeys_and_those_at_risk_are_those_of_the_batch():
         tracker.ended(BEGIN)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32))
 def test_a_state_is_the_last_journey_of_the_batch(seed):
     rng = random.Random(seed)  # noqa: S311 - rows, no secrets

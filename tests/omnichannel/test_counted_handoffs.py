@@ -97,7 +97,7 @@ def test_they_are_those_of_the_journeys_where_the_grid_parts_all_times(options, 
 
 
 @given(seed=st.integers(0, 60))
-@settings(max_examples=10)
+@settings(max_examples=6)
 def test_the_distance_from_raw_times_is_within_what_is_said(seed):
     journeys = journeys_of(seed, 120, whole_hours=False, days=6, inactivity=timedelta(days=4))
     raw, found = (handoff_loss(one) for one in (journeys, journeys.statistics(analyses=told({}))))

@@ -190,7 +190,7 @@ def test_the_result_survives_a_dictionary_and_prints():
 @given(
     seed=st.integers(0, 60), closing=st.booleans(), by=st.sampled_from(["channel", "touchpoint"])
 )
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_of_statistics_they_are_those_of_the_journeys(seed, closing, by):
     rng, midnight = np.random.default_rng(seed), BEGIN.replace(hour=0)
     told = {

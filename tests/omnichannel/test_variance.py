@@ -190,9 +190,8 @@ def test_the_loss_of_a_hand_off(journeys, parts):
         rows = {(row[names[0]], row[names[1]]): row for row in handoff_loss(part).pairs}
         return rows.get(("app", "web"))
 
-    def ended(part):
+    def ended(row):
         # visits whose end is known, on the web, after the app and after the web
-        row = of(part)
         after, stayed = np.zeros(2), 0
         if row is not None:
             after = np.array([row["compared"], row["censored"]])
@@ -200,10 +199,11 @@ def test_the_loss_of_a_hand_off(journeys, parts):
         return after, stayed
 
     row = of(journeys)
-    without = [(of(p)["dropped_after"], of(p)["dropped_without"]) for p in parts[0]]
+    others = [of(p) for p in parts[0]]
+    without = [(one["dropped_after"], one["dropped_without"]) for one in others]
     assert row["loss"] == pytest.approx(row["dropped_after"] - row["dropped_without"])
     # the visits of each bucket: those of all less those without it
-    whole, each = ended(journeys), [ended(p) for p in parts[0]]
+    whole, each = ended(row), [ended(one) for one in others]
     compared = [whole[0] - one[0] for one in each]
     n = [closed[0] - closed[1] for closed in compared]
     stays = [whole[1] - one[1] for one in each]

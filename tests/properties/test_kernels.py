@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cxjourney import kernels
@@ -435,7 +435,6 @@ def funnels(draw):
     return np.array(codes, dtype=dtype), offsets, time if draw(st.booleans()) else None, pattern
 
 
-@settings(max_examples=400)
 @given(funnels())
 def test_funnels_are_matched_alike(arguments):
     assert equal_attempts(kernels.match_funnel(*arguments), reference.match_funnel(*arguments))

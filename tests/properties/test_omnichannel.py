@@ -222,7 +222,7 @@ def test_rates_and_bits_are_what_a_plain_recount_gives(people):
     ["app", "store", "phone", "web"],
     0,
 )
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(people, st.permutations(CHANNELS), st.integers(0, 2**32 - 1))
 def test_quality_and_cost_do_not_depend_on_names_nor_on_the_order_of_customers(people, names, seed):
     order = np.random.default_rng(seed).permutation(len(people)).tolist()
@@ -282,7 +282,7 @@ def extremes(people):
     return told
 
 
-@settings(max_examples=30)
+@settings(max_examples=10)
 @given(people)
 def test_a_residual_is_nan_exactly_where_the_totals_fix_the_count(people):
     found = affinity(journeys_of(log_of(people)))

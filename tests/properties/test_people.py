@@ -47,7 +47,7 @@ def shown(table: object, *columns: str) -> list[tuple]:
     return list(zip(*(table[column] for column in columns), strict=True))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8)
 @given(ways)
 def test_a_row_gives_as_many_as_it_counts(people):
     journeys = journeys_of(people, [f"c{k}" for k in range(len(people))])
@@ -78,7 +78,7 @@ def test_a_row_gives_as_many_as_it_counts(people):
         assert len(fit.journeys(kind, step)) == count
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8)
 @given(ways, st.randoms(use_true_random=False))
 def test_other_names_and_another_order_give_the_same_people(people, random):
     order = list(range(len(people)))
@@ -90,7 +90,7 @@ def test_other_names_and_another_order_give_the_same_people(people, random):
         assert set(second.customers(name, outcome="any")) == ids
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8)
 @given(ways)
 def test_what_follows_a_goal_without_a_silence_is_after_it(people):
     journeys = journeys_of(people, [f"c{k}" for k in range(len(people))])

@@ -224,24 +224,28 @@ def browser(tmp_path_factory) -> Iterator[Browser]:
 # it brings axe-core; installed alone, since the driver that it asks for is not needed here
 AXE = "axe_playwright_python"
 LISTED = """
-axe.run().then(found => found.violations.map(rule => `${rule.id}: ${rule.help}: ` +
+axe.run({resultTypes: ["violations"], ...OPTIONS}).then(
+  found => found.violations.map(rule => `${rule.id}: ${rule.help}: ` +
   rule.nodes.slice(0, 3).map(node => `${node.target} ${node.failureSummary}`).join("; ")))
 """
 
 
 @pytest.fixture
-def violations(browser) -> Callable[[], list[str]]:
-    """Return what lists the rules of accessibility that the page in the browser breaks."""
+def violations(browser) -> Callable[..., list[str]]:
+    """Return what lists which of the rules, or of those named, the page in the browser breaks."""
     package = find_spec(AXE)
     if package is None:
         assert "CXJOURNEY_SITE" not in os.environ, "axe-core is not installed"
         pytest.skip("axe-core is missing: python -m pip install --no-deps axe-playwright-python")
     script = Path(package.submodule_search_locations[0], "axe.min.js").read_text(encoding="utf-8")
 
-    def found() -> list[str]:
+    def found(*rules: str) -> list[str]:
         browser.evaluate(f"{script};0")
         options = {"returnByValue": True, "awaitPromise": True}
-        answer = browser.call("Runtime.evaluate", expression=LISTED, **options)
+        only = json.dumps({"runOnly": {"type": "rule", "values": rules}} if rules else {})
+        answer = browser.call(
+            "Runtime.evaluate", expression=LISTED.replace("OPTIONS", only), **options
+        )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"]["value"]
 

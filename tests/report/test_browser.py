@@ -206,14 +206,18 @@ BROKEN = """
 """
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_report_on_the_sample_works_offline_at_any_width(browser, tmp_path, width):
+@pytest.fixture(scope="module")
+def of_sample(tmp_path_factory):
     sample = cx.datasets.sample(seed=3, customers=400)
     names = {"payment": "payment_information_entered", "cart": "shopping_cart_summary_page"}
     log = sample.log.rename(names, channels={"app": "mobile_application"})
     rules = {"goal": sample.truths.goal, "inactivity": sample.truths.inactivity}
-    target = build(log.journeys(**rules)).write(tmp_path / "report.html")
-    browser.open(target, width=width, height=800)
+    return build(log.journeys(**rules)).write(tmp_path_factory.mktemp("page") / "report.html")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_report_on_the_sample_works_offline_at_any_width(browser, of_sample, width):
+    browser.open(of_sample, width=width, height=800)
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
     # no word of a table or a heading is broken: each piece between breaks has one line
     assert browser.evaluate(BROKEN) == []

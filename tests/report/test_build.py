@@ -41,6 +41,16 @@ def report(sample):
     return build(sample.journeys(), source="a sample")
 
 
+@pytest.fixture(scope="module")
+def small() -> cx.datasets.Sample:
+    return cx.datasets.sample(seed=2, customers=200)
+
+
+@pytest.fixture(scope="module")
+def found(sample):
+    return cx.findings(sample.journeys())
+
+
 def section(report, anchor):
     return next(part for part in report.sections if part.anchor == anchor)
 
@@ -67,8 +77,8 @@ def test_it_has_all_sections_in_order(report):
     assert not any(part.absent for part in report.sections)
 
 
-def test_it_opens_with_the_findings(report, sample):
-    first, found = report.sections[0], cx.findings(sample.journeys())
+def test_it_opens_with_the_findings(report, found):
+    first = report.sections[0]
     assert [name for name, _ in first.ranked] == ["payment", "store advice", "app → web"]  # planted
     for (_, said), one in zip(first.ranked, found, strict=True):
         assert said.startswith(one.sentence)
@@ -79,8 +89,7 @@ def test_it_opens_with_the_findings(report, sample):
     assert first.parts[1].caption.startswith("Worth watching")
 
 
-def test_a_card_says_a_finding_in_words_and_draws_its_own_numbers(report, sample):
-    found = cx.findings(sample.journeys())
+def test_a_card_says_a_finding_in_words_and_draws_its_own_numbers(report, found):
     cards = report.sections[0].cards
     assert [card.exact for card in cards] == [said for _, said in report.sections[0].ranked]
     for card, one in zip(cards, found, strict=True):
@@ -127,9 +136,8 @@ def test_expected_exits_are_no_findings_and_stand_in_what_repeats_the_report(sam
         build(sample.journeys(), expected_exits=["paiment"])
 
 
-def test_the_same_journeys_make_the_same_report(sample):
-    journeys = sample.journeys()
-    assert build(journeys).to_html() == build(journeys).to_html()
+def test_the_same_journeys_make_the_same_report(small):
+    assert build(small.journeys()).to_html() == build(small.journeys()).to_html()
 
 
 def test_progress_is_told_step_by_step(sample):
@@ -252,12 +260,12 @@ def test_without_two_stages_there_are_no_steps_along_them(stages):
     assert build(journeys).to_html()
 
 
-def test_given_steps_are_those_of_the_funnel(sample):
-    made = build(sample.journeys(), steps=["cart", "checkout", "order"])
+def test_given_steps_are_those_of_the_funnel(small):
+    made = build(small.journeys(), steps=["cart", "checkout", "order"])
     bars = section(made, "funnel").parts[0].drawing
     assert [bar.name for bar in bars.rows] == ["cart", "checkout", "order"]
     with pytest.raises(cx.exceptions.UnknownName, match="did you mean 'cart'"):
-        build(sample.journeys(), steps=["carrt", "order"])
+        build(small.journeys(), steps=["carrt", "order"])
 
 
 def metrics_of(scores, scale=None):

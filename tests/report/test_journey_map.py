@@ -311,7 +311,7 @@ def maps(draw) -> JourneyMap:
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10)
 @given(maps())
 def test_no_text_stands_on_another_or_leaves_the_picture(shown):
     picture = picture_of(shown)

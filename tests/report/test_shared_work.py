@@ -69,7 +69,7 @@ class Counted:
 @pytest.fixture(scope="module")
 def journeys() -> cx.Journeys:
     build(cx.datasets.sample(seed=5, customers=100).journeys())  # all modules are loaded
-    return cx.datasets.sample(seed=5, customers=1_500).journeys()
+    return cx.datasets.sample(seed=5, customers=400).journeys()
 
 
 def test_one_report_computes_each_figure_once_a_grain(journeys, monkeypatch):
@@ -90,7 +90,7 @@ def test_one_report_computes_each_figure_once_a_grain(journeys, monkeypatch):
 def test_a_large_log_is_no_exception(journeys, monkeypatch):
     # above this size visits are not kept, only their nodes and waits
     monkeypatch.setattr("cxjourney.journeys._visits._SMALL", 0)
-    large = cx.datasets.sample(seed=5, customers=1_500).journeys()
+    large = cx.datasets.sample(seed=5, customers=400).journeys()
     counted = Counted(monkeypatch)
     build(large)
     assert {key[0]: n for key, n in counted.same.items() if n > 1} == {}

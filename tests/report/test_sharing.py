@@ -92,7 +92,6 @@ def shared(journeys: cx.Journeys) -> cx.Journeys:
 SEEDS = st.integers(0, 10_000)
 
 
-@settings(max_examples=40, deadline=None)
 @given(SEEDS, st.integers(30, 120))
 def test_no_number_of_the_flow_is_about_fewer_than_five(seed, customers):
     try:
@@ -376,7 +375,7 @@ def test_graphs_and_maps_refuse_what_cannot_be_shared():
         paths.graph(share=True)
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.lists(st.tuples(st.integers(-2, 70_000), st.integers(0, 9)), max_size=60), st.booleans())
 def test_few_are_those_whose_distinct_customers_are_counted_one_by_one(rows, in_order):
     if in_order:

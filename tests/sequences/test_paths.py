@@ -162,14 +162,14 @@ def test_the_interval_of_the_unseen_mass_covers_it():
     p = 1 / np.arange(1, 401)
     p /= p.sum()
     hits = 0
-    for _ in range(200):
+    for _ in range(100):
         seen = rng.multinomial(300, p)
         some = np.flatnonzero(seen)
         found = paths(
             cx.Journeys.from_paths([[f"t{i}"] for i in some], converted=seen[some].tolist()), top=1
         ).unseen
         hits += found.low <= p[seen == 0].sum() <= found.high
-    assert hits >= 182
+    assert hits >= 90  # 95 are to be expected; 89 have a probability of .01
 
 
 def test_published_numbers_of_variants(shared):

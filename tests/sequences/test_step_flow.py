@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cxjourney as cx
@@ -56,7 +56,6 @@ def counted(table) -> Counter:
 
 
 @given(PATHS, st.integers(1, 8), st.integers(1, 6))
-@settings(max_examples=60)
 def test_flows_are_those_of_walking_every_path(rows, steps, top):
     paths, converted, dropped = zip(*rows, strict=True)
     journeys = cx.Journeys.from_paths(list(paths), converted=converted, dropped=dropped)
@@ -71,7 +70,6 @@ def test_flows_are_those_of_walking_every_path(rows, steps, top):
 
 
 @given(PATHS, st.integers(1, 8), st.integers(1, 6))
-@settings(max_examples=40)
 def test_no_journey_gets_lost_on_the_way(rows, steps, top):
     paths, converted, dropped = zip(*rows, strict=True)
     journeys = cx.Journeys.from_paths(list(paths), converted=converted, dropped=dropped)

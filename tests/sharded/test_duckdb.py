@@ -232,10 +232,12 @@ def test_what_is_wrong_is_said_before_counting(files):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from /proc")
 @pytest.mark.parametrize(("memory", "most"), [("400MB", 400), ("600MB", 600)])
 def test_no_more_memory_is_taken_than_was_given(tmp_path, memory, most):
+    rows = 2_500 * most  # which take 580 and 930 MB where nothing is said
     duckdb.sql(
-        "SELECT 'c' || (i * 7919 % 250000) AS who, TIMESTAMP '2026-01-01' + INTERVAL 9 SECOND * i"
+        "SELECT 'c' || (i * 7919 % 125000) AS who, TIMESTAMP '2026-01-01' + INTERVAL 9 SECOND * i"
         " AS at, CASE WHEN i % 37 = 0 THEN 'buy' ELSE 'page ' || (i * i % 61) END AS page,"
-        " 'ch' || (i * 31 % 4) AS via FROM range(2000000) AS r(i)"
+        " 'ch' || (i * 31 % 4) AS via FROM range(?) AS r(i)",
+        params=[rows],
     ).write_parquet(str(tmp_path / "events.parquet"))
     script = (
         "import cxjourney as cx, pathlib, re\n"

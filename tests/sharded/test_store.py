@@ -125,7 +125,7 @@ def relation_of(rows: list[Row], connection: Any) -> Any:
 @example(seed=7866, customers=3)
 @example(seed=268, customers=300)
 @given(seed=st.integers(0, 2**32), customers=st.sampled_from([3, 90, 300]))
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=1)
 def test_at_every_date_the_store_is_the_whole(rules, seed, customers):
     rng = dice(seed)
     with (
@@ -134,6 +134,7 @@ def test_at_every_date_the_store_is_the_whole(rules, seed, customers):
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr(_store, "ROWS", rng.choice([150, 700, 10**6]))
+        patch.setattr(os, "fsync", lambda _: None)  # nobody pulls the plug
         days = 20.0
         rows = [*lives(rng, customers, days), (*a_row(rng, "c0", 0)[:2], "buy", *[None] * 4)]
         rows += [(*rows[0][:2], "leave", None, None, "case0", None)]

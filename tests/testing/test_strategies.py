@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from datetime import UTC
 
-from hypothesis import find, given
+from hypothesis import Phase, find, given, settings
 
 import cxjourney.testing as cxst
+
+FOUND = settings(phases=[Phase.generate], max_examples=2_000)  # how small one is, is of no matter
 
 
 @given(cxst.interaction_lists())
@@ -29,11 +31,12 @@ def test_ties_within_a_customer_are_found():
         keys = [(row["customer"], row["timestamp"]) for row in rows]
         return len(set(keys)) < len(keys)
 
-    assert find(cxst.event_rows(), tied)
+    assert find(cxst.event_rows(), tied, settings=FOUND)
 
 
 def test_interactions_that_override_their_touchpoint_are_found():
     assert find(
         cxst.interactions(),
         lambda i: i.touchpoint.channel is not None and i.channel != i.touchpoint.channel,
+        settings=FOUND,
     )

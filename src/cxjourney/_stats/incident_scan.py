@@ -173,6 +173,8 @@ def _largest(data: ScanData, rows: NDArray[np.integer], e: Floats, signs: Floats
     spread = max(1.0, float((of_buckets**2).sum() / max(v.sum(), 1e-9)))
     null = _prefix((signs @ deep).reshape(N_SIGNS, len(chosen), days))
     y, x, u, n = (t[chosen] for t in (y, x, u, n))
+    # each draw ends where it began: an excess is one over the other days of the place
+    null -= (u / np.maximum(u[:, -1:], 1e-9)).astype(np.float32) * null[:, :, -1:].copy()
     best, where, maxima = 0.0, (0, 0, 0), np.zeros(N_SIGNS)
     for w, every in usable.items():
         fine = every[chosen]
@@ -186,10 +188,11 @@ def _largest(data: ScanData, rows: NDArray[np.integer], e: Floats, signs: Floats
             best, where = float(root[s, a]), (int(chosen[s]), int(a), w)
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = np.where(fine, 1 / np.sqrt(spread * variance * (1 - share)), 0.0)
-        drawn = null[:, :, w:] - null[:, :, :-w]
-        drawn -= share.astype(np.float32) * null[:, :, -1:]
-        drawn *= scale.astype(np.float32)
-        maxima = np.maximum(maxima, drawn.max(axis=(1, 2)))
+        some = np.flatnonzero(fine.any(axis=1))
+        here = null if len(some) == len(fine) else null[:, some]
+        drawn = here[:, :, w:] - here[:, :, :-w]
+        drawn *= scale[some].astype(np.float32)
+        maxima = np.maximum(maxima, drawn.max(axis=(1, 2), initial=0.0))
     return best, where, maxima
 
 
