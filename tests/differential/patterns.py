@@ -93,6 +93,10 @@ def compare(n: int, seed: int, paths: int = 40) -> int:
                 assert bool(found.found[i]) == (hit is not None), (ours, text)
                 assert tuple(rows) == span, (ours, text, occurrence, rows, span)
                 matched += hit is not None
+        place = matches_of(journeys, cx.Pattern(ours), rows="every").place
+        for i, text in enumerate(texts):
+            points = np.flatnonzero(place[slice(*journeys.offsets[i : i + 2])] >= 0).tolist()
+            assert points == [hit.end() - 1 for hit in re.finditer(lazy, text)], (ours, text)
     return matched // 2
 
 

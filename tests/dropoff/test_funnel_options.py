@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -38,6 +39,56 @@ def log_of(events, *, until=100.0, **columns):
         observed_until=BEGIN + until * HOUR,
         **roles,
     )
+
+
+# ---------------------------------------------------------------- patterns
+
+
+def test_a_pattern_is_a_step_at_the_point_of_each_match():
+    rng = random.Random(7)  # noqa: S311 - nothing secret
+    texts = ["".join(rng.choices("abcx", k=rng.randint(1, 12))) for _ in range(300)]
+    events = [(f"k{i}", hour, x) for i, text in enumerate(texts) for hour, x in enumerate(text)]
+    log = log_of([*events, *(("z", hour, x) for hour, x in enumerate("abcxy"))])
+    # the same by `re`, its last interaction under a name of its own
+    marked = [
+        "".join("Y" if any(m.end() - 1 == i for m in re.finditer("b.*?c", text)) else x
+                for i, x in enumerate(text))
+        for text in texts
+    ]  # fmt: skip
+    other = [(f"k{i}", hour, x) for i, text in enumerate(marked) for hour, x in enumerate(text)]
+    expected = log_of([*other, *(("z", hour, x) for hour, x in enumerate("abYxy"))])
+    pattern = cx.Pattern("b -> .* -> c")
+    journeys = log.journeys(all_closed=True)
+    for order in ("ordered", "unordered"):
+        wanted = funnel(expected, ["a", "Y", "x"], order=order).counts
+        if order == "ordered":
+            assert funnel(log, ["a", pattern, "x"]).counts == wanted
+        at_c = ["a", Step("c", pattern=pattern), "x"]
+        assert funnel(journeys, at_c, order=order).counts == wanted
+    wanted = funnel(expected, ["a", "Y", "x"]).counts
+    at_b = funnel(log, ["a", Step(pattern="@b -> .* -> c"), "x"]).counts
+    assert wanted != at_b != funnel(log, ["a", "b", "x"]).counts
+    assert funnel(log, ["a", Step("x", pattern=pattern), "x"]).counts[1] == 0
+
+
+def test_a_pattern_of_a_log_is_looked_for_in_all_of_a_customer():
+    rows = [("a", 0, "web", "1"), ("a", 1, "help", "2"), ("a", 2, "web", "1"), ("a", 3, "buy", "2")]
+    log = log_of(rows, case="journey")
+    pattern = cx.Pattern("help -> web")
+    assert funnel(log, ["web", pattern, "buy"]).counts == (1, 1, 1)
+    assert funnel(log.journeys(all_closed=True), [pattern, "buy"]).counts == (0, 0)
+
+
+def test_what_a_pattern_of_a_funnel_cannot_be_asked_is_refused():
+    log = log_of([("a", 0, "web"), ("a", 1, "buy")])
+    with pytest.raises(InvalidValue, match="come with journeys where it asks how they end"):
+        funnel(log, ["web", cx.Pattern("web -> $converted")])
+    with pytest.raises(UnknownName, match="did you mean 'buy'"):
+        funnel(log, ["web", cx.Pattern("web -> buyy")])
+    steps = {"steps": [Step(pattern="web"), "buy"]}
+    with pytest.raises(InvalidValue, match=r"pattern=.* need journeys"):
+        log.journeys(all_closed=True).statistics(analyses={"funnel": steps})
+    assert Step("buy", pattern="web -> buy").label == "buy at web -> buy"
 
 
 # ---------------------------------------------------------------- conditions

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import cxjourney as cx
 from cxjourney import kernels
 from cxjourney.exceptions import InvalidValue, OutcomeUndetermined, TimesRequired, UnknownName
-from cxjourney.journeys import matches_of
+from cxjourney.journeys import every_point, matches_of
 from cxjourney.journeys._patterns._automaton import automaton_of
 from cxjourney.kernels import _reference_patterns as reference
 
@@ -268,6 +268,11 @@ def test_compiled_and_numpy_agree(data):
         for a, b in ((one.found, other.found), (one.row, other.row), (one.place, other.place)):
             np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(quick.found, one.found)
+    one, other = (
+        k.match_pattern(*arguments, rows="every", last=False) for k in (kernels, reference)
+    )
+    np.testing.assert_array_equal(one.place, other.place)
+    np.testing.assert_array_equal(one.found, quick.found)
 
 
 def test_fifty_parts_and_more_words_than_one():
@@ -280,12 +285,26 @@ def test_fifty_parts_and_more_words_than_one():
     assert rows_of(journeys, "t00 -> .{70} -> x")[2] == [*range(1, 72), 72]
 
 
+def test_one_match_is_found_after_the_other():
+    journeys = paths("a b a x b a", "b a", "a b")
+
+    def points(text):
+        return every_point(journeys, cx.Pattern(text)).tolist()
+
+    ends = [False, True, False, False, True, False, False, False, False, True]
+    assert points("a -> .* -> b") == ends
+    assert points("@a -> .* -> b") == [*ends[1:3], True, *ends[3:4], *[False] * 4, True, False]
+    assert points("^ -> a -> .* -> b") == [*ends[:4], False, *ends[5:]]
+
+
 @pytest.mark.native
 def test_adversarial_repeats_cost_no_more_than_rows():
     # what a backtracking search needs 2 to the power of the rows for
     journeys = paths(" ".join("a" * 20_000), "b")
     assert found(journeys, "(a+ -> a+){20} -> b") == [False, False]
     assert found(journeys, "a -> .* -> a -> .* -> a -> .* -> b") == [False, False]
+    twice = every_point(journeys, cx.Pattern("(a+ -> a){3}"))
+    assert np.count_nonzero(twice) == 20_000 // 6
 
 
 # ---------------------------------------------------------------------- what is done with it

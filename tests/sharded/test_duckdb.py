@@ -251,6 +251,17 @@ def test_no_more_memory_is_taken_than_was_given(tmp_path, memory, most):
     assert int(done.stdout) / 1000 <= most
 
 
+def test_too_little_memory_is_said(tmp_path, monkeypatch):
+    duckdb.sql(
+        "SELECT 'c' || i AS who, TIMESTAMP '2026-01-01' AS at, 'page' AS page"
+        " FROM range(400000) AS r(i)"
+    ).write_parquet(str(tmp_path / "events.parquet"))
+    monkeypatch.setattr(_duckdb, "shares_of", lambda *_: (3_000_000, 1_000))
+    with pytest.raises(InvalidValue, match="memory must be more for so many interactions") as told:
+        cx.sharded.parquet(tmp_path / "events.parquet", **KEYS, memory="500MB")
+    assert "500MB" in str(told.value)
+
+
 def test_ties_are_told(files):
     with pytest.warns(DataQualityWarning, match="interactions have the customer and the timestamp"):
         cx.sharded.parquet(f"{files}/**/*.parquet", **KEYS)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cxjourney.dropoff._semantics import Censored, Entry, Order, Preset, Semantics
-    from cxjourney.dropoff._steps import Exclusion, StepLike
+    from cxjourney.dropoff._steps import Exclusion, Step, StepLike
     from cxjourney.journeys import Journeys, SegmentBy
     from cxjourney.log import InteractionLog
 
@@ -101,7 +101,7 @@ def funnel(
         `journeys.statistics(analyses={"funnel": {"steps": ..., "within": ...}})`. These count
         journeys, or customers where `"unit": "customer"` was among the options.
     steps
-        What the steps match: a touchpoint, a set of touchpoints, or a typed `Step`.
+        What the steps match: a touchpoint, a set of touchpoints, a `Pattern`, or a typed `Step`.
     within
         The longest time from entering to a step, its end included; None for no window.
     order
@@ -224,8 +224,8 @@ def funnel(
         raise InvalidValue.of(
             "constant", "be None where the base is 'all' or entry 'anywhere'", constant
         )
-    conditions = [*(one.where for one in rules.steps), *(one.where for one in rules.exclude)]
-    wanted = list(dict.fromkeys(filter(None, conditions)))
+    sets: list[Step | Exclusion] = [*rules.steps, *rules.exclude]
+    wanted = [*filter(any, dict.fromkeys(one.condition for one in sets))]
     if segment_at is not None:
         check_segment_at(segment, segment_at, constant, len(rules.steps))
     if segment_at == "all":

@@ -104,12 +104,13 @@ class FunnelCounts(Analysis):
         n = len(rules.steps)
         if n > _MOST_STEPS:
             raise InvalidValue.of("steps", f"be at most {_MOST_STEPS} to be counted", n)
-        conditions = [*(one.where for one in rules.steps), *(one.where for one in rules.exclude)]
+        sets: list[Step | Exclusion] = [*rules.steps, *rules.exclude]
+        conditions = [any(one.condition) for one in sets]
         special = rules.semantics.grace is not None or rules.semantics.entry == "anywhere"
         if special or rules.attempts or any(conditions) or any(s.after for s in rules.steps):
             raise InvalidValue(
-                "where=, after=, grace=, entry='anywhere' and count='attempts' need journeys: "
-                "statistics do not count them"
+                "where=, pattern=, after=, grace=, entry='anywhere' and count='attempts' need "
+                "journeys: statistics do not count them"
             )
         return cls(
             steps=tuple(

@@ -24,6 +24,7 @@ from cxjourney.dropoff._semantics import (
     semantics_of,
 )
 from cxjourney.dropoff._steps import (
+    Condition,
     Exclusion,
     Range,
     Step,
@@ -36,7 +37,9 @@ from cxjourney.exceptions import InvalidValue, TimesRequired, UnknownName
 from cxjourney.journeys import (
     Journeys,
     JourneyStatistics,
+    Pattern,
     check_journeys,
+    every_point,
     units_of,
     units_of_customers,
 )
@@ -192,21 +195,38 @@ class Subject(Rows):
             value=Coded(value, coded.names),
         )
 
-    def conditioned(self, wanted: Sequence[Where]) -> Subject:
+    def conditioned(self, wanted: Sequence[Condition]) -> Subject:
         """Return the units with codes that tell apart which conditions a row meets."""
         if not wanted:
             return self
         met = np.zeros(len(self.codes), dtype=np.int64)
-        for i, where in enumerate(wanted):
-            met |= self._meets(where).astype(np.int64) << i
+        for i, (where, pattern) in enumerate(wanted):
+            meets = self._meets(where)
+            if pattern is not None:
+                meets &= self._completes(pattern)
+            met |= meets.astype(np.int64) << i
         n = max(1, len(self.names))
         kinds, codes = distinct(met * n + self.codes)
         return attrs.evolve(
             self,
             codes=codes,
             names=tuple(self.names[i] for i in (kinds % n).tolist()),
-            holds={where: (kinds // n >> i) & 1 > 0 for i, where in enumerate(wanted)},
+            holds={one: (kinds // n >> i) & 1 > 0 for i, one in enumerate(wanted)},
         )
+
+    def _completes(self, pattern: Pattern) -> Bools:
+        """Return which rows are the point of a match of a pattern."""
+        journeys = self.journeys
+        if journeys is None:
+            if pattern.parsed.end not in {"", "$"}:
+                rule = "come with journeys where it asks how they end: log.journeys(...)"
+                raise InvalidValue.of("pattern", rule, str(pattern))
+            columns = self.log.columns
+            coded = {name: one for name, one in columns.coded.items() if name != "journey"}
+            whole = attrs.evolve(self.log, columns=attrs.evolve(columns, coded=coded))
+            journeys = whole.journeys()  # one of each customer
+        points = every_point(journeys, pattern)
+        return points if self.row is None else points[self.row]
 
     def _meets(self, where: Where) -> Bools:
         """Return which rows meet all of some conditions."""
@@ -392,7 +412,7 @@ def _check_unordered(steps: tuple[Step, ...], exclude: tuple[Exclusion, ...], or
             rule = f"be neither optional nor limited in time with order={order!r}"
             raise InvalidValue.of(f"steps[{i}]", rule, step)
         for other in steps[:i]:
-            alike = (step.match, step.where) == (other.match, other.where)
+            alike = (step.match, step.condition) == (other.match, other.condition)
             if not alike and (step.match & other.match or not (step.match and other.match)):
                 rule = "match the same touchpoints as another step, or none of them, if unordered"
                 raise InvalidValue.of(f"steps[{i}]", rule, step)

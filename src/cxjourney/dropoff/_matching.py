@@ -18,7 +18,7 @@ from cxjourney import kernels
 from cxjourney._support.array_types import Bools, Ints
 from cxjourney._support.validation import duration_us
 from cxjourney.dropoff._semantics import Order, Semantics
-from cxjourney.dropoff._steps import Exclusion, Step, Where
+from cxjourney.dropoff._steps import Condition, Exclusion, Step
 from cxjourney.kernels import (
     NEVER,
     Candidates,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-Holds = Mapping[Where, "Bools"]
+Holds = Mapping[Condition, "Bools"]
 """Whether each code meets a condition."""
 
 
@@ -78,8 +78,8 @@ class Rules:
             [[not one.match or name in one.match for name in names] for one in sets], dtype=np.bool_
         )
         for line, one in zip(matches, sets, strict=True):
-            if one.where:
-                line &= holds[one.where]
+            if any(one.condition):
+                line &= holds[one.condition]
         least = int(self.semantics.ties == "forbidden")
         gaps = [0, *(max(least, _us(step.after)) for step in self.steps[1:])]
         limits = [NEVER if s.within is None else duration_us(s.within) for s in self.steps]
@@ -511,11 +511,12 @@ def _unordered(found: Candidates, rules: Rules, pattern: Pattern) -> tuple[Ints,
         allowed &= first_of_unit(found.unit[begin])
     begin = begin[allowed]
     done = np.full((len(begin), n), NEVER, dtype=np.int64)
-    seen: dict[tuple[frozenset[str], Where], int] = {}
+    seen: dict[tuple[frozenset[str], Condition], int] = {}
     for k, step in enumerate(rules.steps):
         rows = found.of_step[k]
-        again = seen.get((step.match, step.where), 0)  # a step named twice needs two interactions
-        seen[step.match, step.where] = again + 1
+        # a step named twice needs two interactions
+        again = seen.get((step.match, step.condition), 0)
+        seen[step.match, step.condition] = again + 1
         done[:, k] = _next(found, rules, begin, rows, again)
     if rules.order == "hybrid":
         np.maximum.accumulate(done, axis=1, out=done)

@@ -17,9 +17,13 @@ from cxjourney._support.validation import (
     optional_duration,
 )
 from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys import Pattern, as_pattern
 
 Where: TypeAlias = FrozenMapping[tuple[Any, ...]]
 """An attribute to the values that it may have, or to one range of numbers."""
+
+Condition: TypeAlias = tuple[Where, Pattern | None]
+"""What a row must meet besides its touchpoint, and the pattern whose match has its point there."""
 
 
 def _match(value: str | Iterable[str] | None) -> frozenset[str]:
@@ -34,7 +38,9 @@ def _names(value: str | Iterable[str], name: str) -> frozenset[str]:
 
 def _not_empty(item: Any, attribute: attrs.Attribute[frozenset[str]], value: object) -> None:
     names = value if isinstance(value, frozenset) else frozenset()
-    if not (names or item.where) or not all(isinstance(name, str) and name for name in names):
+    if not (names or any(item.condition)) or not all(
+        isinstance(name, str) and name for name in names
+    ):
         raise InvalidValue.of(attribute.name, "name at least one touchpoint", value)
 
 
@@ -75,6 +81,10 @@ class Range:
         return f"{low}..{high}"
 
 
+def _pattern(value: Pattern | str | None) -> Pattern | None:
+    return None if value is None else as_pattern(value)
+
+
 def _label(match: frozenset[str], where: Where) -> str:
     """Return the touchpoints, and in brackets what they must have."""
     names = " | ".join(sorted(match))
@@ -99,7 +109,8 @@ class Step:
     Attributes
     ----------
     match
-        The touchpoint, or the touchpoints of which any will do; None takes any, with `where`.
+        The touchpoint, or the touchpoints of which any will do; None takes any, with `where` or
+        `pattern`.
     optional
         Whether later steps may be reached without it. The first and the last step never are.
     within
@@ -110,8 +121,12 @@ class Step:
         Conditions that the interaction must meet, all of them: an attribute of interactions or
         customers, or a column of numbers such as "value", to the value or values that it may have
         (None stands for missing), or to `slice(least, below)` of numbers.
+    pattern
+        What must happen for the step, as a `Pattern` or its text: the step is done at the
+        interaction marked with @ of each match, or at its last. Matches are found one after the
+        other in the whole journey (of a log: in all of a customer), and none overlaps another.
     name
-        What the step is called; None calls it by its touchpoints and conditions.
+        What the step is called; None calls it by its touchpoints, conditions and pattern.
 
     Examples
     --------
@@ -120,6 +135,8 @@ class Step:
     'call | chat'
     >>> Step("order", where={"plan": ["gold", "silver"], "value": slice(100, None)}).label
     'order (plan = gold | silver, value = 100..)'
+    >>> Step(pattern="cart -> [^order]* -> help").label
+    'cart -> [^order]* -> help'
     """
 
     match: frozenset[str] = attrs.field(default=None, converter=_match, validator=_not_empty)
@@ -127,12 +144,19 @@ class Step:
     within: timedelta | None = attrs.field(default=None, kw_only=True, converter=_within)
     after: timedelta | None = attrs.field(default=None, kw_only=True, converter=_after)
     where: Where = attrs.field(default=None, kw_only=True, converter=_where)
+    pattern: Pattern | None = attrs.field(default=None, kw_only=True, converter=_pattern)
     name: str | None = attrs.field(default=None, kw_only=True)
+
+    @property
+    def condition(self) -> Condition:
+        """What an interaction must meet besides its touchpoint."""
+        return self.where, self.pattern
 
     @property
     def label(self) -> str:
         """What the step is called."""
-        return self.name or _label(self.match, self.where)
+        plain = _label(self.match, self.where)
+        return self.name or " at ".join(filter(None, (plain, str(self.pattern or ""))))
 
 
 @attrs.frozen
@@ -155,14 +179,19 @@ class Exclusion:
     between: tuple[int, int] | None = attrs.field(default=None, kw_only=True, validator=_two)
     where: Where = attrs.field(default=None, kw_only=True, converter=_where)
 
+    @property
+    def condition(self) -> Condition:
+        """What makes an interaction one that must not happen, besides its touchpoint."""
+        return self.where, None
+
     def span(self, n_steps: int) -> tuple[int, int]:
         """Return the two steps, counted from 0."""
         first, last = self.between or (1, n_steps)
         return first - 1, last - 1
 
 
-StepLike: TypeAlias = str | Iterable[str] | Step
-"""A touchpoint, several of which any will do, or a typed `Step`."""
+StepLike: TypeAlias = str | Iterable[str] | Step | Pattern
+"""A touchpoint, several of which any will do, a typed `Step`, or a pattern."""
 
 
 def as_steps(steps: Sequence[StepLike]) -> tuple[Step, ...]:
@@ -178,7 +207,11 @@ def as_steps(steps: Sequence[StepLike]) -> tuple[Step, ...]:
     if not isinstance(steps, Iterable):
         raise InvalidValue.of("steps", "be a sequence of steps", steps)
     typed = tuple(
-        step if isinstance(step, Step) else Step(_names(step, f"steps[{i}]"))
+        step
+        if isinstance(step, Step)
+        else Step(pattern=step)
+        if isinstance(step, Pattern)
+        else Step(_names(step, f"steps[{i}]"))
         for i, step in enumerate(steps)
     )
     if not typed:
@@ -220,7 +253,7 @@ def check_exclusions(
         if steps[first].optional or steps[last].optional:
             raise InvalidValue.of("exclude", "not begin or end at an optional step", exclusion)
         for step in steps[first : last + 1]:
-            if step.match & exclusion.match and not (step.where or exclusion.where):
+            if step.match & exclusion.match and not (any(step.condition) or exclusion.where):
                 both = ", ".join(sorted(step.match & exclusion.match))
                 raise InvalidValue.of(
                     "exclude", f"not match a step that it guards ({both})", exclusion

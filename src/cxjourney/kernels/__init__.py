@@ -528,11 +528,11 @@ def match_pattern(
     outcome: NDArray[np.int8],
     automaton: Automaton,
     *,
-    rows: Literal["none", "ends", "all"] = "none",
+    rows: Literal["none", "ends", "all", "every"] = "none",
     last: bool = False,
 ) -> Matches:
     """Return which journeys match a pattern; see `reference_patterns.match_pattern`."""
-    check_choice(rows, "rows", ("none", "ends", "all"))
+    check_choice(rows, "rows", ("none", "ends", "all", "every"))
     check_flag(last, "last")
     if _patterns is None:
         return reference_patterns.match_pattern(
@@ -559,7 +559,7 @@ def match_pattern(
         has_bit = (np.arange(256) >> (place % 8) & 1).astype(np.bool_)
         table[place // 8, has_bit] |= words[place]
     found, row = np.zeros(n_units, dtype=np.bool_), np.full((3, n_units), -1, dtype=np.int64)
-    noted = np.full(n if rows == "all" else 0, -1, dtype=np.int16)
+    noted = np.full(n if rows in {"all", "every"} else 0, -1, dtype=np.int16)
     arguments = (
         codes,
         offsets,
@@ -579,7 +579,8 @@ def match_pattern(
         a.sense,
         a.duration,
         rows != "none",
-        last,
+        last and rows != "every",
+        rows == "every",
         found.view(np.uint8),
         row,
         noted,
@@ -587,7 +588,7 @@ def match_pattern(
     run_parallel(n, *[partial(_patterns.match, *arguments, *part) for part in portions(n, offsets)])
     if a.empty:
         found |= (offsets[1:] == offsets[:-1]) & a.ends[outcome]
-    return Matches(found, row, noted if rows == "all" else None)
+    return Matches(found, row, noted if rows in {"all", "every"} else None)
 
 
 def _words_of(flags: NDArray[np.bool_]) -> NDArray[np.uint64]:

@@ -44,6 +44,7 @@ def match(
     int64_t duration,
     bint walk,
     bint last,
+    bint every,
     uint8_t[::1] found,
     int64_t[:, ::1] row,
     int16_t[::1] place_of,
@@ -51,6 +52,9 @@ def match(
     int64_t stop_unit,
 ):
     """Note which journeys of [first_unit, stop_unit) match, and the rows of the match that counts.
+
+    `every`: one match after the other is followed, and `place_of` is 0 at the point of each, which
+    is its last row where none is marked.
 
     `before` has, for each byte of the places that can be completed from the next row on, those that
     may come before one of them; `accepting` the places after which a match may end, of each outcome
@@ -60,7 +64,8 @@ def match(
     cdef int64_t n = codes.shape[0], n_units = offsets.shape[0] - 1, n_codes = by_code.shape[0] - 1
     cdef int64_t n_words = by_code.shape[1], n_places = bounds.shape[0] - 1
     cdef int64_t n_links = links.shape[0], n_starts = starts.shape[0], longest = 0
-    cdef int64_t unit, begin, end, i, j, k, w, v, b, c, p, q, o, size, at, then, value, limit, start
+    cdef int64_t unit, begin, end, i, j, k, w, v, b, c, p, q, o, size, at, then, value, limit
+    cdef int64_t start, mark
     cdef uint64_t x
     cdef bint possible, asked = cases.shape[0] > 0, noted = place_of.shape[0] > 0
     cdef int64_t step = -1 if last else 1
@@ -201,60 +206,76 @@ def match(
             found[unit] = start >= 0
             if start < 0 or not walk:
                 continue
-            # forward, by the way that is preferred
-            at, limit = start, sense * (time[start] + duration) if sense else NEVER
-            p = -1
-            for k in range(n_starts):
-                q = starts[n_starts - 1 - k if last else k]
-                if p < 0 and has(&live[at - begin, 0], q):
-                    if not sense or best[at - begin, q] <= limit:
-                        p = q
-            row[0, unit] = at
-            while p >= 0:
-                if noted:
-                    place_of[at] = <int16_t>p
-                if point[p] and row[2, unit] < 0:
-                    row[2, unit] = at
-                then = -1
-                o = bounds[p + 1] - 1 if last else bounds[p]
-                while bounds[p] <= o < bounds[p + 1]:
-                    q = options[o]
-                    o += step
-                    if q == -1:
-                        ending = &accepting[outcome[unit] if at == end - 1 else 3, 0]
-                        if has(ending, p) and (not sense or sense * time[at] <= limit):
-                            break
-                    elif q >= 0:
-                        if at + 1 < end and has(&live[at + 1 - begin, 0], q):
-                            if not sense or best[at + 1 - begin, q] <= limit:
-                                then = at + 1
+            while start >= 0:  # forward, by the way that is preferred
+                at, limit = start, sense * (time[start] + duration) if sense else NEVER
+                p = mark = -1
+                for k in range(n_starts):
+                    q = starts[n_starts - 1 - k if last else k]
+                    if p < 0 and has(&live[at - begin, 0], q):
+                        if not sense or best[at - begin, q] <= limit:
+                            p = q
+                if not every:
+                    row[0, unit] = at
+                while p >= 0:
+                    if noted and not every:
+                        place_of[at] = <int16_t>p
+                    if point[p] and mark < 0:
+                        mark = at
+                    then = -1
+                    o = bounds[p + 1] - 1 if last else bounds[p]
+                    while bounds[p] <= o < bounds[p + 1]:
+                        q = options[o]
+                        o += step
+                        if q == -1:
+                            ending = &accepting[outcome[unit] if at == end - 1 else 3, 0]
+                            if has(ending, p) and (not sense or sense * time[at] <= limit):
                                 break
-                    else:
-                        k = -2 - q
-                        q = links[k, 1]
-                        for i in range(at + 1, end):
-                            if time[i] - time[at] > links[k, 3]:
+                        elif q >= 0:
+                            if at + 1 < end and has(&live[at + 1 - begin, 0], q):
+                                if not sense or best[at + 1 - begin, q] <= limit:
+                                    then = at + 1
+                                    break
+                        else:
+                            k = -2 - q
+                            q = links[k, 1]
+                            for i in range(at + 1, end):
+                                if time[i] - time[at] > links[k, 3]:
+                                    break
+                                if time[i] - time[at] >= links[k, 2] and has(&live[i - begin, 0], q):
+                                    if not sense or best[i - begin, q] <= limit:
+                                        then = i
+                                        if not last:
+                                            break
+                                if links[k, 0] < 0:
+                                    break
+                                c = codes[i]
+                                if c < 0:
+                                    c = n_codes
+                                if not has(&by_code[c, 0], links[k, 0]):
+                                    break
+                                if asked and not has(&by_case[cases[i], 0], links[k, 0]):
+                                    break
+                            if then >= 0:
+                                if noted and not every:
+                                    for i in range(at + 1, then):
+                                        place_of[i] = <int16_t>links[k, 0]
                                 break
-                            if time[i] - time[at] >= links[k, 2] and has(&live[i - begin, 0], q):
-                                if not sense or best[i - begin, q] <= limit:
-                                    then = i
-                                    if not last:
-                                        break
-                            if links[k, 0] < 0:
+                    if then < 0:
+                        break
+                    at, p = then, q
+                start = -1
+                if not every:
+                    row[1, unit], row[2, unit] = at, mark
+                    continue
+                place_of[mark if mark >= 0 else at] = 0
+                if begins:
+                    continue
+                for i in range(at + 1, end):
+                    for k in range(n_starts):
+                        q = starts[k]
+                        if has(&live[i - begin, 0], q):
+                            if not sense or best[i - begin, q] <= sense * (time[i] + duration):
+                                start = i
                                 break
-                            c = codes[i]
-                            if c < 0:
-                                c = n_codes
-                            if not has(&by_code[c, 0], links[k, 0]):
-                                break
-                            if asked and not has(&by_case[cases[i], 0], links[k, 0]):
-                                break
-                        if then >= 0:
-                            if noted:
-                                for i in range(at + 1, then):
-                                    place_of[i] = <int16_t>links[k, 0]
-                            break
-                if then < 0:
-                    break
-                at, p = then, q
-            row[1, unit] = at
+                    if start >= 0:
+                        break

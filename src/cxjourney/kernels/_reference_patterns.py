@@ -82,7 +82,9 @@ def match_pattern(
     """Return which journeys match a pattern, and where.
 
     `rows` is "none" where yes or no is enough, "ends" for first, last and point row, "all" for the
-    place of every row too. `last` takes the last match instead of the first.
+    place of every row too. With "every" one match is followed after the other, none overlapping,
+    and `place` is 0 at the point of each: the row that is marked, else its last. `last` takes the
+    last match instead of the first.
     """
     a, n = automaton, len(codes)
     suits = a.by_code[np.where(codes < 0, len(a.by_code) - 1, codes)]
@@ -119,13 +121,7 @@ def match_pattern(
             nearest[i][rows_] = np.where(
                 live[rows_, place], rows_, np.where(inner, nearest[i][after], n)
             )
-    may = np.zeros(n, dtype=np.bool_)
-    for place in a.starts:
-        may |= live[:n, place] & _in_time(a, best[:n, place], clock)
-    if a.begins:
-        opens = np.zeros(n, dtype=np.bool_)
-        opens[offsets[:-1][lengths > 0]] = True
-        may &= opens
+    may = _may_start(a, live, best, clock, offsets)
     found = np.zeros(len(lengths), dtype=np.bool_)
     unit = np.repeat(np.arange(len(lengths)), lengths)
     starting = np.flatnonzero(may)
@@ -134,15 +130,40 @@ def match_pattern(
         found |= (lengths == 0) & a.ends[outcome]
     row = np.full((3, len(lengths)), -1, dtype=np.int64)
     place_of = np.full(n, -1, dtype=np.int16)
-    if rows != "none":
-        begin = np.full(len(lengths), -1, dtype=np.int64)
-        order = starting if last else starting[::-1]
-        begin[unit[order]] = order  # what is written last stays
-        _walk(a, begin, (live, best, reach), (suits, stop, clock, ends), row, place_of, last=last)
-    return Matches(found, row, place_of if rows == "all" else None)
+    begin = np.full(len(lengths), -1, dtype=np.int64)
+    order = starting if last else starting[::-1]
+    begin[unit[order]] = order  # what is written last stays
+    known, given = (live, best, reach), (suits, stop, clock, ends)
+    if rows == "every":
+        place_of = _points(a, begin, starting, offsets, known, given)
+    elif rows != "none":
+        _walk(a, begin, known, given, row, place_of, last=last)
+    return Matches(found, row, place_of if rows in {"all", "every"} else None)
 
 
 _NONE = int(np.iinfo(np.int64).max)
+
+
+def _points(
+    a: Automaton,
+    begin: Ints,
+    starting: Ints,
+    offsets: Ints,
+    known: tuple[Bools, Ints, list[tuple[Ints, Ints]]],
+    given: tuple[Bools, Ints, Ints, Bools],
+) -> NDArray[np.int16]:
+    """Return 0 at the point of each of the matches that follow one another, -1 elsewhere."""
+    points = np.full(len(given[2]), -1, dtype=np.int16)
+    while (begin >= 0).any():
+        row = np.full((3, len(begin)), -1, dtype=np.int64)
+        _walk(a, begin, known, given, row, points.copy(), last=False)
+        found = begin >= 0
+        points[np.where(row[2] >= 0, row[2], row[1])[found]] = 0
+        if a.begins:
+            break
+        then = np.append(starting, _NONE)[np.searchsorted(starting, row[1], side="right")]
+        begin = np.where(found & (then < offsets[1:]), then, -1)
+    return points
 
 
 def _from_the_end(offsets: Ints) -> list[Ints]:
@@ -175,6 +196,19 @@ def _reach(
             late = begin + np.searchsorted(mine, mine + longest, side="right") - 1
             furthest[begin:end] = np.minimum(furthest[begin:end], late)
     return first, furthest
+
+
+def _may_start(a: Automaton, live: Bools, best: Ints, clock: Ints, offsets: Ints) -> Bools:
+    """Return which rows may be the first of a match."""
+    n = len(clock)
+    may = np.zeros(n, dtype=np.bool_)
+    for place in a.starts:
+        may |= live[:n, place] & _in_time(a, best[:n, place], clock)
+    if a.begins:
+        opens = np.zeros(n, dtype=np.bool_)
+        opens[offsets[:-1][np.diff(offsets) > 0]] = True
+        may &= opens
+    return may
 
 
 def _in_time(a: Automaton, best: Ints, begun: Ints) -> Bools:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 import re
 import shutil
 import tempfile
@@ -31,6 +32,8 @@ Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 _DUCKDB = DIALECTS["duckdb"]
 COLUMNS = "columns.parquet"
 _FEW = 8
+_OF_A_THREAD = 300_000_000
+"""Bytes of DuckDB for each of its threads."""
 """Shards up to which reading the files once a shard is less work than to copy them."""
 _UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
 _BYTES_A_ROW = 500
@@ -132,7 +135,11 @@ def parquet(
     columns = {"customer": customer, "timestamp": timestamp, "touchpoint": touchpoint}
     counting = Counting.of(columns, **plan)
     files, (limit, most) = find_files(path), shares_of(memory, ROWS)
-    with private_folder() as folder, connected("sharded.parquet()", folder, limit) as connection:
+    with (
+        private_folder() as folder,
+        connected("sharded.parquet()", folder, limit) as connection,
+        _enough(memory),
+    ):
         relation = parquet_relation(connection, files, [*counting.columns.values()])
         return _counted(
             counting,
@@ -206,12 +213,30 @@ def is_relation(given: Any) -> bool:
 
 @contextmanager
 def connected(caller: str, folder: Path, limit: int) -> Iterator[Any]:
-    """Connect to DuckDB, which takes so many bytes of memory and spills the rest into a folder."""
+    """Connect to DuckDB, which takes so many bytes of memory and spills the rest into a folder.
+
+    What a thread writes into many files at once it holds apart from the others: with too little for
+    each of them DuckDB runs out of memory.
+    """
     with connect(caller) as connection:
         connection.execute(f"SET temp_directory = {_DUCKDB.literal(str(folder / 'spill'))}")
         connection.execute(f"SET memory_limit = '{limit} B'")
         connection.execute("SET preserve_insertion_order = false")
+        threads = max(1, min(limit // _OF_A_THREAD, os.cpu_count() or 1))
+        connection.execute(f"SET threads = {threads}")
         yield connection
+
+
+@contextmanager
+def _enough(memory: str) -> Iterator[None]:
+    """Raise InvalidValue where DuckDB runs out of its share of the memory."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        rule = "be more for so many interactions, of which DuckDB has a part: try twice as much"
+        raise InvalidValue.of("memory", rule, memory) from None
 
 
 def _counted(
@@ -321,21 +346,21 @@ def part_in_sql(customer: str, depth: int) -> str:
     return f"('0x' || SUBSTR(MD5({customer}), 1, 4))::INTEGER >> {DEEPEST - depth}"
 
 
-def _parts_of_ids(counting: Counting, relation: Any, folder: Path, depth: int) -> tuple[str, str]:
-    """Write the part of each distinct id; return the id of a row in SQL, and the query of them."""
-    raw = f'CAST({_DUCKDB.name(counting.columns["customer"])} AS VARCHAR) COLLATE "C"'
-    ids = f"SELECT DISTINCT {raw} AS cx_id FROM cx_source"
-    part = part_in_sql(_DUCKDB.canonical("cx_id"), depth)
-    query = f"SELECT cx_id, {part} AS cx_part FROM ({ids}) AS ids WHERE cx_part IS NOT NULL"
-    relation.query("cx_source", query).write_parquet(str(folder / "ids.parquet"))
-    return raw, read_query(folder / "ids.parquet")
+def _id_in_sql(counting: Counting) -> str:
+    """Return the expression of the id of a row as it is, compared by its bytes."""
+    return f'CAST({_DUCKDB.name(counting.columns["customer"])} AS VARCHAR) COLLATE "C"'
 
 
 def _filtered(
     counting: Counting, relation: Any, folder: Path, parts: list[tuple[int, int]]
 ) -> Iterator[tuple[JourneyStatistics, dict[str, int]]]:
     """Count one part after the other, each of a reading of all; ids are hashed once."""
-    raw, ids = _parts_of_ids(counting, relation, folder, len(parts).bit_length() - 1)
+    raw = _id_in_sql(counting)
+    part = part_in_sql(_DUCKDB.canonical("cx_id"), len(parts).bit_length() - 1)
+    distinct = f"SELECT DISTINCT {raw} AS cx_id FROM cx_source"
+    query = f"SELECT cx_id, {part} AS cx_part FROM ({distinct}) AS ids WHERE cx_part IS NOT NULL"
+    relation.query("cx_source", query).write_parquet(str(folder / "ids.parquet"))
+    ids = read_query(folder / "ids.parquet")
     for number, of in parts:
         wanted = f"SELECT cx_id FROM ({ids}) AS ids WHERE cx_part = {number}"
         yield counting.count(relation.filter(f"{raw} IN ({wanted})"), (number, of))
@@ -343,15 +368,13 @@ def _filtered(
 
 def _copy(counting: Counting, relation: Any, folder: Path, depth: int) -> None:
     """Copy a relation into one folder of Parquet files a part, and an empty file of its columns."""
-    raw, ids = _parts_of_ids(counting, relation, folder, depth)
-    query = f"SELECT cx_source.*, cx_part FROM cx_source JOIN ({ids}) AS ids ON {raw} = cx_id"
+    part = part_in_sql(_DUCKDB.canonical(_id_in_sql(counting)), depth)
     # a row without a customer has no part; that it may be left out was checked
-    relation.query("cx_source", query).write_parquet(
-        str(folder / "parts"),
-        partition_by=["cx_part"],
-        overwrite=True,
-        compression="uncompressed",  # they are read once
-    )
+    rows = f"SELECT *, {part} AS cx_part FROM cx_source WHERE cx_part IS NOT NULL"
+    # uncompressed, since they are read once; filters of all row groups would stay in memory
+    how = "FORMAT parquet, PARTITION_BY (cx_part), OVERWRITE, COMPRESSION uncompressed"
+    to = f"{_DUCKDB.literal(str(folder / 'parts'))} ({how}, WRITE_BLOOM_FILTER false)"
+    relation.query("cx_source", f"COPY ({rows}) TO {to}")
     relation.limit(0).write_parquet(str(folder / COLUMNS))
 
 

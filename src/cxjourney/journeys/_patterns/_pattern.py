@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cxjourney._support.array_types import Ints
+    from cxjourney._support.array_types import Bools, Ints
     from cxjourney.journeys._journeys import Journeys
 
 Occurrence: TypeAlias = Literal["first", "last"]
@@ -122,7 +122,7 @@ def matches_of(
     journeys: Journeys,
     pattern: Pattern,
     *,
-    rows: Literal["none", "ends", "all"] = "none",
+    rows: Literal["none", "ends", "all", "every"] = "none",
     occurrence: Occurrence = "first",
 ) -> Matches:
     """Return which journeys match, and the rows of the match that counts."""
@@ -148,6 +148,13 @@ def points_of(
     """
     rows = matches_of(journeys, pattern, rows="ends", occurrence=occurrence).row
     return np.asarray(rows[2 if pattern.marked else int(end)])
+
+
+def every_point(journeys: Journeys, pattern: Pattern) -> Bools:
+    """Return which rows are the point of a match, where one is found after the other."""
+    place = matches_of(journeys, pattern, rows="every").place
+    assert place is not None  # noqa: S101 - it was asked for
+    return np.asarray(place >= 0)
 
 
 def labels_of(
