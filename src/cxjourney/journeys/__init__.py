@@ -40,6 +40,7 @@ from cxjourney.journeys._adding import later_bounds as later_bounds
 from cxjourney.journeys._adding import lost_of_journeys as lost_of_journeys
 from cxjourney.journeys._adding import low_and_high as low_and_high
 from cxjourney.journeys._adding import of_own_bytes as of_own_bytes
+from cxjourney.journeys._adding import of_some as of_some
 from cxjourney.journeys._adding import outcomes_of as outcomes_of
 from cxjourney.journeys._adding import part_of as part_of
 from cxjourney.journeys._adding import quick_bytes as quick_bytes

@@ -13,7 +13,15 @@ from cxjourney._time.timestamps import utc_us
 from cxjourney._time.zones import check_zone
 from cxjourney.domain import TERMINALS
 from cxjourney.exceptions import DataQualityWarning, InvalidValue, UnknownName
-from cxjourney.journeys import Analyses, By, JourneyRules, Journeys, JourneyStatistics, analyses_of
+from cxjourney.journeys import (
+    Analyses,
+    By,
+    JourneyRules,
+    Journeys,
+    JourneyStatistics,
+    analyses_of,
+    of_some,
+)
 from cxjourney.log import InteractionLog, Reading, in_order_of_names, moment
 from cxjourney.sharded._facts import by_kind, check_facts, doubts_of
 from cxjourney.sharded._sql import Table, facts, rows_of_facts
@@ -266,7 +274,7 @@ class Counting:
         Those of None are of any customers, and become those of all by `together`.
         """
         if part is None:
-            return JourneyStatistics.of(journeys, self.grains, (0, 1), self.analyses, some=True)
+            return of_some(journeys, self.grains, self.analyses)
         return journeys.statistics(grains=self.grains, analyses=self.analyses, part=part)
 
     @property

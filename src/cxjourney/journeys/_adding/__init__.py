@@ -12,6 +12,7 @@ from cxjourney.journeys._adding._ageing import aged as aged
 from cxjourney.journeys._adding._ageing import ages_of as ages_of
 from cxjourney.journeys._adding._ageing import exchanged as exchanged
 from cxjourney.journeys._adding._ageing import of_own_bytes as of_own_bytes
+from cxjourney.journeys._adding._ageing import of_some as of_some
 from cxjourney.journeys._adding._ageing import quick_bytes as quick_bytes
 from cxjourney.journeys._adding._ageing import settled_customers as settled_customers
 from cxjourney.journeys._adding._ageing import together as together

@@ -262,6 +262,11 @@ def together(some: Sequence[JourneyStatistics]) -> JourneyStatistics:
     return JourneyStatistics._sum(some, some[0].parts)  # noqa: SLF001 - of this package
 
 
+def of_some(journeys: Journeys, grains: Any, analyses: Any) -> JourneyStatistics:
+    """Return the statistics of some of all customers; `together` makes those of all of several."""
+    return JourneyStatistics._of(journeys, grains, (0, 1), analyses, whole=False)  # noqa: SLF001 - of this package
+
+
 def quick_bytes(statistics: JourneyStatistics) -> bytes:
     """Return statistics as bytes that are made faster than those of `to_bytes`, and longer."""
     return statistics._to_bytes(1)  # noqa: SLF001 - of this package

@@ -19,7 +19,7 @@ from cxjourney.journeys._adding._activity import LifecycleCounts, RetentionCount
 from cxjourney.journeys._adding._audited import AuditCounts
 from cxjourney.journeys._adding._counting import counts_of
 from cxjourney.journeys._adding._finishing import distance_of, outcomes_of
-from cxjourney.journeys._adding._parts import ALL, Parts, joined, parts_named, words_of
+from cxjourney.journeys._adding._parts import Parts, joined, parts_named, words_of
 from cxjourney.journeys._adding._plan import Plan
 from cxjourney.journeys._adding._silence import SilenceCounts
 from cxjourney.journeys._adding._tables import Counts, added
@@ -85,19 +85,21 @@ class JourneyStatistics:
     memo: Memo = attrs.field(init=False, factory=Memo)
 
     @classmethod
-    def of(
+    def of(cls, journeys: Journeys, grains: Any, part: tuple[int, int], analyses: Any) -> Self:
+        """Return the statistics of journeys; see `Journeys.statistics`."""
+        return cls._of(journeys, grains, part, analyses, whole=part == (0, 1))
+
+    @classmethod
+    def _of(
         cls,
         journeys: Journeys,
         grains: Any,
         part: tuple[int, int],
         analyses: Any,
         *,
-        some: bool = False,
+        whole: bool,
     ) -> Self:
-        """Return the statistics of journeys; see `Journeys.statistics`.
-
-        `some`: that others of the same part are put together with them.
-        """
+        """Return the statistics of journeys; `whole`: that they are all, so that names occur."""
         if journeys.weight is not None:
             raise InvalidValue(
                 "statistics() needs customers; aggregated paths have none, and add up as they are: "
@@ -117,7 +119,6 @@ class JourneyStatistics:
             raise InvalidValue("statistics() must be of whole journeys, not of truncated ones")
         ids = journeys.log.customer_ids
         parts = parts_named(part, ids)
-        whole = parts == ((0, ALL),) and not some
         plan = Plan.of(journeys, grains, analyses, whole=whole)
         names, tables = counts_of(journeys, plan)
         digests: tuple[bytes, ...] = ()
