@@ -17,7 +17,7 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def journeys():
-    return cx.datasets.sample(seed=6, customers=250).journeys()
+    return cx.datasets.sample(seed=6, customers=80).journeys()
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from cxjourney.omnichannel import (
 
 @pytest.fixture(scope="module")
 def journeys():
-    return cx.datasets.sample(seed=4, customers=250).journeys()
+    return cx.datasets.sample(seed=4, customers=100).journeys()
 
 
 @pytest.fixture(scope="module")

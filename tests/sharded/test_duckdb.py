@@ -317,9 +317,9 @@ def test_an_empty_table_and_one_customer():
     assert shard(empty, rules, 100) == in_memory(empty, rules)
     table = pa.table(
         {
-            "who": ["a"] * 400,
-            "page": ["web", "buy"] * 200,
-            "at": [START + i * LIMIT / 7 for i in range(400)],
+            "who": ["a"] * 80,
+            "page": ["web", "buy"] * 40,
+            "at": [START + i * LIMIT / 7 for i in range(80)],
         }
     )
     assert shard(table, rules, 10) == in_memory(table, rules)

@@ -80,7 +80,7 @@ def test_real_logs(shared, name):
         period = {**rules, "since": since, "until": until, "analyses": analyses}
         found = in_shards(table, len(table) // 3, own=True, **period)
         assert found.to_bytes() == whole.to_bytes()
-        assert in_shards(table, len(table) // 12, **period).to_bytes() == whole.to_bytes()
+        assert in_shards(table, len(table) // 6, **period).to_bytes() == whole.to_bytes()
         sides.append(found)
     counts = [sum(side.outcomes.values()) for side in sides]
     log = cx.InteractionLog.from_frame(table, **KEYS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 
 from cxjourney._stats.extremes import N_SIGNS, gumbel_p, random_signs
 from cxjourney._support.array_types import Floats, Ints
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 N_SCAN_BUCKETS = 256
 WINDOWS = (3, 5, 7, 10, 14, 20, 28, 40, 56)
@@ -171,10 +175,11 @@ def _largest(data: ScanData, rows: NDArray[np.integer], e: Floats, signs: Floats
     deep = _by_bucket(part, strata, r, chosen)
     of_buckets = np.bincount(part.bucket, r, minlength=N_SCAN_BUCKETS)
     spread = max(1.0, float((of_buckets**2).sum() / max(v.sum(), 1e-9)))
-    null = _prefix((signs @ deep).reshape(N_SIGNS, len(chosen), days))
+    null = np.zeros((len(chosen), days + 1, N_SIGNS), dtype=np.float32)
+    np.cumsum((deep @ signs.T).reshape(len(chosen), days, N_SIGNS), axis=1, out=null[:, 1:])
     y, x, u, n = (t[chosen] for t in (y, x, u, n))
     # each draw ends where it began: an excess is one over the other days of the place
-    null -= (u / np.maximum(u[:, -1:], 1e-9)).astype(np.float32) * null[:, :, -1:].copy()
+    null -= (u / np.maximum(u[:, -1:], 1e-9)).astype(np.float32)[:, :, None] * null[:, -1:].copy()
     best, where, maxima = 0.0, (0, 0, 0), np.zeros(N_SIGNS)
     for w, every in usable.items():
         fine = every[chosen]
@@ -188,11 +193,12 @@ def _largest(data: ScanData, rows: NDArray[np.integer], e: Floats, signs: Floats
             best, where = float(root[s, a]), (int(chosen[s]), int(a), w)
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = np.where(fine, 1 / np.sqrt(spread * variance * (1 - share)), 0.0)
-        some = np.flatnonzero(fine.any(axis=1))
-        here = null if len(some) == len(fine) else null[:, some]
-        drawn = here[:, :, w:] - here[:, :, :-w]
-        drawn *= scale[some].astype(np.float32)
-        maxima = np.maximum(maxima, drawn.max(axis=(1, 2), initial=0.0))
+        # of the intervals that are looked at at all
+        some, at = np.flatnonzero(fine.any(axis=1)), np.flatnonzero(fine.any(axis=0))
+        first, end = int(at[0]), int(at[-1]) + 1
+        drawn = null[some, first + w : end + w] - null[some, first:end]
+        drawn *= scale[some, first:end, None].astype(np.float32)
+        maxima = np.maximum(maxima, drawn.max(axis=(0, 1), initial=0.0))
     return best, where, maxima
 
 
@@ -201,23 +207,25 @@ def _by_bucket(
     strata: Sequence[tuple[NDArray[np.integer], int]],
     deviation: Floats,
     chosen: Ints,
-) -> NDArray[np.float32]:
-    """Return the deviations of each bucket in the strata chosen, shape (buckets, strata × days)."""
+) -> csr_array:
+    """Return the deviations in each day of the strata chosen, shape (strata × days, buckets)."""
+    from scipy.sparse import csr_array
+
     days = part.n_days
-    sums = np.zeros((N_SCAN_BUCKETS, len(chosen), days), dtype=np.float32)
+    keys, buckets, values = [], [], []
     start = 0
     for code, size in strata:
         place = np.full(size + 1, -1)  # the last is that of code -1
         inside = np.flatnonzero((chosen >= start) & (chosen < start + size))
-        place[chosen[inside] - start] = np.arange(len(inside))
+        place[chosen[inside] - start] = inside
         mine = place[code]
         rows = np.flatnonzero(mine >= 0)
-        width = len(inside) * days
-        key = part.bucket[rows].astype(np.int64) * width + mine[rows] * days + part.day[rows]
-        flat = np.bincount(key, deviation[rows], minlength=N_SCAN_BUCKETS * width)
-        sums[:, inside] = flat.reshape(N_SCAN_BUCKETS, len(inside), days)
+        keys.append(mine[rows] * days + part.day[rows])
+        buckets.append(part.bucket[rows])
+        values.append(deviation[rows].astype(np.float32))
         start += size
-    return np.asarray(sums.reshape(N_SCAN_BUCKETS, -1))
+    at = (np.concatenate(keys), np.concatenate(buckets))
+    return csr_array((np.concatenate(values), at), shape=(len(chosen) * days, N_SCAN_BUCKETS))
 
 
 def scan(data: ScanData, *, most: int = 3, level: float = 0.05) -> list[Incident]:
