@@ -208,7 +208,8 @@ def test_explain_says_which_attempt_is_void():
 def test_many_attempts_of_one_customer_take_no_time():
     rows = [("ask", i / 1000) for i in range(20_000)] + [("rain", 21)]
     rows += [("ask", 22), ("book", 23)]
-    found = funnel(log_of([rows]), TWO, exclude=["rain"], semantics="posthog")
+    log = log_of([rows])
+    found = funnel(log, TWO, exclude=["rain"], semantics="posthog")
     assert found.counts == (1, 1)
-    narrow = funnel(log_of([rows]), TWO, within=30 * MINUTE, exclude=["rain"], semantics="posthog")
+    narrow = funnel(log, TWO, within=30 * MINUTE, exclude=["rain"], semantics="posthog")
     assert narrow.counts == (1, 1)

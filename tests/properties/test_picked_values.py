@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cxjourney as cx
@@ -22,7 +22,6 @@ from cxjourney.journeys import segments_of
 from cxjourney.journeys._node_waits import _quantiles
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-EXAMPLES = settings(max_examples=60, deadline=None)
 
 # few distinct values make ties, which is where a pick and its rule come apart
 TIED = st.lists(st.integers(0, 12), min_size=1, max_size=60)
@@ -41,7 +40,6 @@ def log_of(rows):
 # ---------------------------------------------------------------------- segments at quartiles
 
 
-@EXAMPLES
 @given(st.lists(st.floats(-50, 50).map(lambda x: round(x, 1)), min_size=30, max_size=80))
 def test_numbers_are_divided_at_their_quartiles(ages):
     log = cx.InteractionLog.from_interactions(
@@ -69,7 +67,6 @@ def test_numbers_are_divided_at_their_quartiles(ages):
 # ---------------------------------------------------------------------- thirds of answers
 
 
-@EXAMPLES
 @given(ANY)
 def test_low_and_high_answers_are_thirds(values):
     x = np.array(values, dtype=float)
@@ -87,7 +84,6 @@ def test_low_and_high_answers_are_thirds(values):
         assert min(sizes[0], sizes[2]) >= third
 
 
-@EXAMPLES
 @given(TIED)
 def test_a_scale_that_is_turned_swaps_low_and_high(values):
     x = np.array(values, dtype=float)
@@ -124,7 +120,6 @@ def test_three_answers_are_three_bands_where_they_can_be(counts, sizes):
 # ---------------------------------------------------------------------- shares to cover
 
 
-@EXAMPLES
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=10), st.floats(0, 1))
 def test_so_many_paths_cover_a_share_and_no_fewer_do(counts, share):
     paths = [[f"t{i}"] for i in range(len(counts))]
@@ -137,7 +132,6 @@ def test_so_many_paths_cover_a_share_and_no_fewer_do(counts, share):
     assert k == 0 or sum(ordered[: k - 1]) < wanted + 1e-6
 
 
-@EXAMPLES
 @given(TIED, st.floats(0.01, 0.99))
 def test_a_quantile_of_a_survival_curve_is_the_first_time_by_which_so_many_ended(hours, share):
     curve = metrics.kaplan_meier([timedelta(hours=h + 1) for h in hours], [True] * len(hours))
@@ -148,7 +142,6 @@ def test_a_quantile_of_a_survival_curve_is_the_first_time_by_which_so_many_ended
     assert before < share + 1e-9
 
 
-@EXAMPLES
 @given(TIED)
 def test_times_of_a_funnel_are_those_by_which_so_many_had_got_there(hours):
     rows = [row for i, h in enumerate(hours) for row in ((f"c{i}", "a", 0), (f"c{i}", "b", h + 1))]
@@ -160,7 +153,6 @@ def test_times_of_a_funnel_are_those_by_which_so_many_had_got_there(hours):
         assert np.mean(took < value - 1e-9) < share + 1e-9
 
 
-@EXAMPLES
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 5)), min_size=1, max_size=40))
 def test_weighted_quantiles_of_waits_have_their_share_of_the_weight(pairs):
     wait, mass = (np.array(column, dtype=float) for column in zip(*pairs, strict=True))
@@ -175,7 +167,6 @@ def test_weighted_quantiles_of_waits_have_their_share_of_the_weight(pairs):
 # ---------------------------------------------------------------------- scores and fields by rank
 
 
-@EXAMPLES
 @given(TIED, st.integers(2, 7))
 def test_scores_by_rank_are_as_even_as_ties_allow(values, bins):
     customers = [f"c{i}" for i in range(len(values))]
@@ -192,7 +183,6 @@ def test_scores_by_rank_are_as_even_as_ties_allow(values, bins):
         assert sizes.max() - sizes.min() <= 1
 
 
-@EXAMPLES
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0.01, 0.3))
 def test_discoveries_are_those_of_benjamini_and_hochberg(p, q):
     # by the book: the largest k with p(k) <= k q / n, and all up to it
@@ -208,7 +198,6 @@ def test_discoveries_are_those_of_benjamini_and_hochberg(p, q):
 # ---------------------------------------------------------------------- gaps of transitions
 
 
-@EXAMPLES
 @given(
     st.lists(st.lists(st.integers(1, 400), min_size=2, max_size=12), min_size=1, max_size=6),
     st.sampled_from([1.0, 3.5]),
