@@ -117,7 +117,7 @@ def test_statistics_are_those_of_the_batch(seed, customers, n, days):
         assert tracker.statistics() == batch(accepted, last, rules, grains)
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 2**32), size=st.sampled_from([1, 40, 1_000]))
 def test_frames_are_as_interactions_one_by_one(seed, size):
     rng = random.Random(seed)  # noqa: S311 - rows, no secrets
