@@ -124,8 +124,8 @@ def relation_of(rows: list[Row], connection: Any) -> Any:
 @pytest.mark.parametrize("rules", RULES, ids=lambda r: "-".join(map(str, r.values()))[:50])
 @example(seed=7866, customers=3)
 @example(seed=268, customers=300)
-@given(seed=st.integers(0, 2**32), customers=st.sampled_from([3, 90, 300]))
-@settings(max_examples=1)
+@given(seed=st.integers(0, 2**32), customers=st.sampled_from([3, 90]))
+@settings(max_examples=2)  # the first of which is always the simplest
 def test_at_every_date_the_store_is_the_whole(rules, seed, customers):
     rng = dice(seed)
     with (
