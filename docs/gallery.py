@@ -91,6 +91,15 @@ def trend(journeys: cx.Journeys) -> Any:
     return cx.trend(journeys, "conversion_rate").plot()
 
 
+def experiment(journeys: cx.Journeys) -> Any:
+    """Do the arms of an experiment differ?"""
+    log = journeys.log
+    arms = ["control", "short form", "new page"]
+    dealt = {one: arms[i % 3] for i, one in enumerate(log.customer_ids)}
+    dealt_journeys = log.with_attribute("arm", dealt).journeys(goal="order", inactivity="30d")
+    return cx.experiments.evaluate(dealt_journeys, "arm").plot()
+
+
 def drivers(journeys: cx.Journeys) -> Any:
     """What does the outcome hang on?"""
     return cx.critical.drivers(journeys).plot(max_rows=12)

@@ -10,6 +10,7 @@ from cxjourney import domain as domain
 from cxjourney import dropoff as dropoff
 from cxjourney import exceptions as exceptions
 from cxjourney import experience as experience
+from cxjourney import experiments as experiments
 from cxjourney import graph as graph
 from cxjourney import identity as identity
 from cxjourney import io as io

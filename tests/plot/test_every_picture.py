@@ -174,6 +174,9 @@ PICTURES: dict[str, Callable[[cx.Journeys], Any]] = {
     ).plot(),
     "lifecycle": lambda _: cx.metrics.lifecycle(*_returns(), period="week").plot(),
     "evaluation": lambda j: cx.predict.evaluate(j, at="2026-03-15", horizon="30d").plot(),
+    "experiment": lambda j: cx.experiments.evaluate(
+        j, "device", "visits_per_journey", control=j.segment("device").names[0]
+    ).plot(),
     "identity": lambda j: _identity_sensitivity(j.log).plot(),
 }
 

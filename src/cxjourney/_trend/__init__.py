@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cxjourney._trend._counts import COUNTED as COUNTED
 from cxjourney._trend._counts import TrendCounts as TrendCounts
+from cxjourney._trend._rows import rows_of as rows_of
 from cxjourney._trend._trend import Trend, trend
 
 __all__ = ["Trend", "trend"]
