@@ -97,9 +97,9 @@ class Experiment(Result):
     def _notes(self) -> tuple[str, ...]:
         interval = f"{100 * self.level:g}% intervals ({CLUSTERED})"
         return (
+            *self.caveats,
             f"Differences are those of each arm minus {self.control!r}, with {interval}.",
             "The q-value allows for several arms (Benjamini and Hochberg).",
-            *self.caveats,
         )
 
 
@@ -311,7 +311,7 @@ def _caveats(sizes_p: float, n_mixed: int, n_young: int) -> tuple[str, ...]:
     said = []
     if sizes_p < _UNLIKELY:
         said.append(
-            f"The arms are not as large as planned (p = {sizes_p:.2g}): something sorts customers "
+            f"The arms are not as large as planned (p < {_UNLIKELY:g}): something sorts customers "
             "after they were dealt, and differences may come from that alone."
         )
     if n_mixed:
