@@ -100,6 +100,11 @@ def experiment(journeys: cx.Journeys) -> Any:
     return cx.experiments.evaluate(dealt_journeys, "arm").plot()
 
 
+def personas(journeys: cx.Journeys) -> Any:
+    """Do customers fall into kinds, and what is special of each?"""
+    return cx.personas.discover(journeys, 3, by="channel").plot(max_rows=4)
+
+
 def drivers(journeys: cx.Journeys) -> Any:
     """What does the outcome hang on?"""
     return cx.critical.drivers(journeys).plot(max_rows=12)

@@ -20,6 +20,7 @@ from cxjourney import log as log
 from cxjourney import markov as markov
 from cxjourney import metrics as metrics
 from cxjourney import omnichannel as omnichannel
+from cxjourney import personas as personas
 from cxjourney import plot as plot
 from cxjourney import predict as predict
 from cxjourney import privacy as privacy
