@@ -27,6 +27,7 @@ _STABLE = 0.75
 _AGAIN = 20
 _MOST = 12
 _TOP = 5
+_SURE = 2.0
 _PRIOR = 1.0
 _FEWEST = 10
 _OTHER = "unnamed"
@@ -41,9 +42,10 @@ class Personas(WithPeople):
     table
         One row a group, the largest first; see `discover` for the columns.
     distinctive
-        What is more frequent in a group than elsewhere, the surest first: `persona`, `what`
-        ("touchpoint", "channel" or an attribute), `value`, `share` in the group and `elsewhere`,
-        `log_odds`, and `z`, in standard errors.
+        What is more frequent in a group than elsewhere by at least two standard errors, at most
+        five values of a kind, the surest first: `persona`, `what` ("touchpoint", "channel" or an
+        attribute), `value`, `share` in the group and `elsewhere`, `log_odds`, and `z`, in
+        standard errors.
     choice
         For each number of groups that was tried: `groups`, `log_likelihood` and `bic`, of which
         the smallest was chosen.
@@ -311,7 +313,7 @@ def _described(
     visits = visits_of(journeys, by)
     group = of_customer[journeys.customer[visits.journey]]
     kinds: list[tuple[str, tuple[Any, ...], Ints, Ints]] = [
-        ("touchpoint" if by == "touchpoint" else "node", visits.names, visits.node, group)
+        (by if isinstance(by, str) else "node", visits.names, visits.node, group)
     ]
     if by == "touchpoint" and "channel" in journeys.columns.coded:
         channels = visits_of(journeys, "channel")
@@ -335,13 +337,14 @@ def _described(
             lines[i] += [
                 (what, str(values[j]), share[i, j], elsewhere[i, j], log_odds[i, j], z[i, j])
                 for j in best.tolist()
-                if z[i, j] > 0
+                if z[i, j] >= _SURE
             ]
     names = []
     for i in range(k):
         lead = [line[1] for line in lines[i] if line[0] == kinds[0][0]][:2]
         good = k == 1 or stability[i] >= _STABLE
-        name = ", ".join(lead) or "all customers" if good else f"{_OTHER} {i + 1}"
+        plain = "all customers" if k == 1 else f"persona {i + 1}"
+        name = ", ".join(lead) or plain if good else f"{_OTHER} {i + 1}"
         names.append(name if name not in names else f"{name} ({i + 1})")
     rows = [
         (names[i], *line) for i in range(k) for line in sorted(lines[i], key=lambda one: -one[-1])
