@@ -105,6 +105,11 @@ def personas(journeys: cx.Journeys) -> Any:
     return cx.personas.discover(journeys, 3, by="channel").plot(max_rows=4)
 
 
+def representatives(journeys: cx.Journeys) -> Any:
+    """Which few journeys stand for all?"""
+    return cx.sequences.representatives(journeys, 5, by="stage").plot()
+
+
 def drivers(journeys: cx.Journeys) -> Any:
     """What does the outcome hang on?"""
     return cx.critical.drivers(journeys).plot(max_rows=12)

@@ -177,6 +177,7 @@ PICTURES: dict[str, Callable[[cx.Journeys], Any]] = {
     "experiment": lambda j: cx.experiments.evaluate(
         j, "device", "visits_per_journey", control=j.segment("device").names[0]
     ).plot(),
+    "representatives": lambda j: cx.sequences.representatives(j, 5).plot(),
     "personas": lambda j: cx.personas.discover(j, 2, by="channel").plot(),
     "identity": lambda j: _identity_sensitivity(j.log).plot(),
 }
