@@ -38,11 +38,15 @@ ORACLES = ("lifelines", "pm4py", "sklearn", "statsmodels")
 ENGINES = ("postgres", "service", "spark")
 
 # No deadlines: what is slow on a busy machine is not wrong. CI repeats itself exactly.
-_QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("quick", max_examples=10, **_QUIET)
-settings.register_profile("dev", max_examples=20, **_QUIET)
-settings.register_profile("ci", max_examples=40, derandomize=True, print_blob=True, **_QUIET)
-settings.register_profile("thorough", max_examples=500, print_blob=True, **_QUIET)
+for _name, _examples in (("quick", 10), ("dev", 20), ("ci", 40), ("thorough", 200)):
+    settings.register_profile(
+        _name,
+        max_examples=_examples,
+        derandomize=IN_CI,
+        print_blob=IN_CI,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
 
 

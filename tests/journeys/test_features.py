@@ -43,9 +43,10 @@ def log_of(rows: list, **more: object) -> cx.InteractionLog:
 
 
 def told(journeys: cx.Journeys, **options: object) -> list[dict]:
-    """Return the rows without their outcomes, journeys by when they began."""
+    """Return the rows without their outcomes, customers by name, journeys by when they began."""
     frame = journeys.features(backend="polars", attributes="tag", **options)
     rows = [r for r in frame.to_dicts() if r["customer"] != "z"]
+    rows.sort(key=lambda row: row["customer"])  # not by which comes first in the input
     for row in rows:
         row.pop("journey")  # which counts those of other customers too
     return [
