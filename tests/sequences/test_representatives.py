@@ -114,8 +114,9 @@ def test_journeys_lead_back_and_names_and_order_do_not_matter():
     assert cx.load(found.to_dict()) == found
 
 
-def test_what_has_no_representatives_is_refused():
+def test_nothing_has_none_and_odd_numbers_are_refused():
     with pytest.raises(InvalidValue, match="k must be"):
         representatives(paths("ab"), 0)
-    with pytest.raises(InvalidValue, match="needs journeys with visits"):
-        representatives(cx.InteractionLog.from_interactions([]).journeys())
+    nothing = representatives(cx.InteractionLog.from_interactions([]).journeys())
+    assert len(nothing.table) == 0
+    assert np.isnan(nothing.fitness)

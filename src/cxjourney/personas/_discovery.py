@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -29,7 +30,6 @@ _MOST = 12
 _TOP = 5
 _SURE = 2.0
 _PRIOR = 1.0
-_FEWEST = 10
 _OTHER = "unnamed"
 
 
@@ -117,6 +117,8 @@ class Personas(WithPeople):
         )
 
     def _notes(self) -> tuple[str, ...]:
+        if not len(self.table):
+            return ("There are no customers with a visit.",)
         return (
             (
                 f"A customer is put where the journeys fit best; {self.certainty:.0%} is the mean "
@@ -170,7 +172,7 @@ def discover(
     Raises
     ------
     InvalidValue
-        If an argument breaks its rule, or there are fewer than ten customers with a visit.
+        If an argument breaks its rule, or more groups are asked for than there are customers.
 
     Notes
     -----
@@ -203,12 +205,10 @@ def discover(
     if journeys.weight is not None:
         raise InvalidValue("personas are groups of customers, and aggregated paths have none")
     counts, customer = _moves(journeys, by)
-    if len(customer) < _FEWEST:
-        raise InvalidValue(
-            f"personas need at least {_FEWEST} customers with a visit, and there are "
-            f"{len(customer)}"
-        )
-    tried = [groups] if groups is not None else list(range(1, min(most, len(customer)) + 1))
+    if groups is not None and groups > max(len(customer), 1):
+        rule = f"be at most the number of customers with a visit, {len(customer)}"
+        raise InvalidValue.of("groups", rule, groups)
+    tried = [groups] if groups is not None else list(range(1, max(1, min(most, len(customer))) + 1))
     fits = [fit(counts, k, rng, prior=_PRIOR) for k in tried]
     best = fits[int(np.argmin([one.bic for one in fits]))]
     k = best.mass.shape[1]
@@ -224,7 +224,7 @@ def discover(
     of_journey = of_customer[journeys.customer]
     told, names = _described(journeys, by, of_customer, stability)
     n = np.bincount(group, minlength=len(order))
-    low, high = wilson_ends(n / n.sum(), np.full(len(n), float(n.sum())), level=level)
+    low, high = wilson_ends(n / max(int(n.sum()), 1), np.full(len(n), float(n.sum())), level=level)
     n_journeys = np.bincount(of_journey[of_journey >= 0], minlength=len(order))
     visits = visits_of(journeys, by)
     n_visits = np.bincount(of_journey[visits.journey], minlength=len(order))
@@ -233,11 +233,11 @@ def discover(
             {
                 "persona": tuple(names),
                 "customers": n,
-                "share": n / n.sum(),
+                "share": n / max(int(n.sum()), 1),
                 "low": low,
                 "high": high,
                 "journeys": n_journeys,
-                "visits": n_visits / n_journeys,
+                "visits": n_visits / np.maximum(n_journeys, 1),
                 "stability": stability,
                 "stable": stability >= _STABLE,
             },
@@ -250,7 +250,7 @@ def discover(
             "log_likelihood": np.array([one.log_likelihood for one in fits]),
             "bic": np.array([one.bic for one in fits]),
         }),
-        certainty=float(best.mass.max(axis=1).mean()),
+        certainty=float(best.mass.max(axis=1).mean()) if len(customer) else math.nan,
         by=by if isinstance(by, str) else ", ".join(by),
         level=level,
         caveats=_caveats(len(order), stability),
@@ -263,6 +263,8 @@ def discover(
 
 
 def _caveats(k: int, stability: Floats) -> tuple[str, ...]:
+    if k == 0:
+        return ()
     if k == 1:
         return ("One group is enough: the journeys do not fall into kinds.",)
     loose = int(np.count_nonzero(stability < _STABLE))
@@ -288,14 +290,16 @@ def _moves(journeys: Journeys, by: By) -> tuple[Counts, Ints]:
     matrix = csr_array(
         (np.ones(len(row)), (row, column)), shape=(len(customer), max(len(moves), 1))
     )
-    _, place = np.unique(moves // width, return_inverse=True)
-    return Counts(moves=matrix, source=place.astype(np.int64)), customer
+    place = np.zeros(1, dtype=np.int64)  # of no move, so that the chain of nobody has a shape
+    if len(moves):
+        place = np.unique(moves // width, return_inverse=True)[1].astype(np.int64)
+    return Counts(moves=matrix, source=place), customer
 
 
 def _stability(counts: Counts, group: Ints, k: int, rng: np.random.Generator) -> Floats:
     """Return the mean of the largest Jaccard index of each group with those of samples."""
-    if k == 1:
-        return np.ones(1)
+    if k < 2:
+        return np.ones(k)
     n = len(group)
     found = np.zeros((_AGAIN, k))
     for line in found:

@@ -99,7 +99,7 @@ def _followed(counts: Counts, mass: Floats, extra: Floats, rounds: int) -> Mixtu
     n, groups = mass.shape
     likelihood = -np.inf
     for _ in range(rounds):
-        weight = np.maximum(mass.mean(axis=0), _FLOOR)
+        weight = np.maximum(mass.sum(axis=0) / max(n, 1), _FLOOR)
         expected = (counts.moves.T @ mass).T
         chance = np.maximum(_conditional(expected + extra, counts.source), _FLOOR)
         joint = counts.moves @ np.log(chance).T + np.log(weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -10,7 +11,6 @@ import numpy as np
 from cxjourney import plot
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_count
-from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import (
     By,
     WithPeople,
@@ -90,6 +90,8 @@ class Representatives(WithPeople):
         )
 
     def _notes(self) -> tuple[str, ...]:
+        if not self.n_paths:
+            return ("No journey has a visit.",)
         fitness = "1 less the edits from every journey to the nearest one, by its steps"
         exactly = "of the journeys took one of these paths exactly"
         return (
@@ -118,7 +120,7 @@ def representatives(journeys: Journeys, k: int = 3, *, by: By = "touchpoint") ->
     Raises
     ------
     InvalidValue
-        If `k` is out of its range, or no journey has a visit.
+        If `k` is out of its range.
 
     Notes
     -----
@@ -145,11 +147,9 @@ def representatives(journeys: Journeys, k: int = 3, *, by: By = "touchpoint") ->
     lengths = np.array([len(path) for path in steps], dtype=np.int64)
     order = np.argsort(-counts, kind="stable")
     order = order[(counts[order] > 0) & (lengths[order] > 0)]
-    if not len(order):
-        raise InvalidValue("representatives() needs journeys with visits, and there are none")
     candidates = order[:_CANDIDATES]
-    longest = int(lengths[order].max())
-    most = max(_CANDIDATES, _WORK // (len(candidates) * longest * max(1, longest)))
+    longest = int(lengths[order].max(initial=1))
+    most = max(_CANDIDATES, _WORK // (max(1, len(candidates)) * longest * longest))
     some = order[:most]
     codes = _codes(steps, some, longest)
     far = _edits(codes, lengths[some], codes[: len(candidates)], lengths[candidates])
@@ -163,7 +163,7 @@ def representatives(journeys: Journeys, k: int = 3, *, by: By = "touchpoint") ->
         near = np.concatenate([far[:, chosen], more])
     else:
         near = far[:, chosen]
-    nearest, edits = near.argmin(axis=1), near.min(axis=1)
+    nearest, edits = _nearest(near)
     n = counts[order]
     total = np.bincount(nearest, n, minlength=len(chosen))
     rank = np.argsort(-total, kind="stable")
@@ -178,16 +178,16 @@ def representatives(journeys: Journeys, k: int = 3, *, by: By = "touchpoint") ->
                 "path": tuple(" > ".join(steps[i]) for i in at.tolist()),
                 "length": lengths[at],
                 "journeys": total,
-                "share": total / total.sum(),
+                "share": total / max(int(total.sum()), 1),
                 "exactly": counts[at],
                 "edits": spent / np.maximum(total, 1),
             },
             formats={"share": "percent"},
             backend=journeys.log.backend,
         ),
-        fitness=float(1 - (n * edits).sum() / (n * lengths[order]).sum()),
-        coverage=float(counts[at].sum() / n.sum()),
-        simplicity=float(1 - len(at) / len(order)),
+        fitness=1 - _share((n * edits).sum(), (n * lengths[order]).sum()),
+        coverage=_share(counts[at].sum(), n.sum()),
+        simplicity=1 - _share(len(at), len(order)),
         n_journeys=int(n.sum()),
         n_paths=len(order),
         by=grain_name(by),
@@ -198,6 +198,17 @@ def representatives(journeys: Journeys, k: int = 3, *, by: By = "touchpoint") ->
         return np.asarray((place_of_path[group] == place) & ended(journeys, outcome))
 
     return with_people(result, journeys, members)
+
+
+def _nearest(near: Ints) -> tuple[Ints, Ints]:
+    if not near.size:
+        nothing = np.zeros(len(near), dtype=np.int64)
+        return nothing, nothing
+    return near.argmin(axis=1), near.min(axis=1)
+
+
+def _share(some: float, whole: float) -> float:
+    return float(some) / float(whole) if whole else math.nan
 
 
 def _caveats(journeys: Journeys, some: int, n: int) -> tuple[str, ...]:
@@ -244,6 +255,8 @@ def _edits(one: Ints, sizes: Ints, other: Ints, others: Ints) -> Ints:
 
 def _medoids(far: Ints, weight: Ints, k: int) -> Ints:
     """Return the columns nearest to all lines: built one by one, then changed while it helps."""
+    if k == 0:
+        return np.zeros(0, dtype=np.int64)
     cost = far * weight[:, None]
     chosen = [int(cost.sum(axis=0).argmin())]
     while len(chosen) < k:
