@@ -154,6 +154,15 @@ PICTURES: dict[str, Callable[[cx.Journeys], Any]] = {
     "critical points": lambda j: cx.critical.points(j).plot(),
     "differences": lambda j: cx.compare.segments(j, "device").plot(),
     "trend": lambda j: cx.trend(j, "conversion_rate").plot(),
+    "trend with plans": lambda j: cx.trend(
+        j,
+        "conversion_rate",
+        initiatives=[
+            cx.experiments.Initiative(name, "2025-03-03", phases={"all": "2025-06-01"})
+            for name in ("New checkout", "A longer name of something else")
+        ],
+        targets=cx.experiments.Target("conversion_rate", 0.3, by="2025-07-31"),
+    ).plot(),
     "trend by day": lambda j: cx.trend(j, "journeys", by="day").plot(),
     "findings": lambda j: cx.findings(j).plot(),
     "step flow": lambda j: cx.sequences.step_flow(j).plot(),

@@ -31,6 +31,7 @@ from cxjourney._trend._charts import (
     chart_of_shares,
 )
 from cxjourney._trend._counts import CountedTrend, counted_trend, times_of
+from cxjourney._trend._marks import Initiative, Plans, Target, plans_for
 from cxjourney._trend._rows import Facts, Rows, rows_of, since_us, until_us
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import (
@@ -46,6 +47,8 @@ from cxjourney.journeys import (
 from cxjourney.log import InteractionLog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from matplotlib.axes import Axes
 
     from cxjourney._support.array_types import Bools, Floats, Ints
@@ -84,6 +87,15 @@ class Trend(Result):
         P-value of a change at all, whenever it was.
     within
         How long a journey or visit is followed for its value; None where it is known at once.
+    marks
+        One row a start or phase of an initiative: `initiative`, `phase` ("" for the start), `date`
+        and `period`.
+    targets
+        One row a target: `by` (its day), `due` (the period of that day), `target`, `better`
+        ("higher" or "lower"), `period` (the same, or else the last final one before it) with its
+        `value`, `low` and `high`, `gap` (value - target) and `verdict`: "reached" or "not reached"
+        where the interval says so, "too few to tell" where it holds the target, "too early to tell"
+        where the period of the day is not final, "not observed" where it has no rows.
     level
         Confidence level of the intervals; a change is called where p is at most 1 - level.
     notes
@@ -105,6 +117,8 @@ class Trend(Result):
     after: float
     p: float
     within: timedelta | None
+    marks: Table
+    targets: Table
     level: float
     notes: tuple[str, ...]
 
@@ -132,12 +146,21 @@ class Trend(Result):
             change = [
                 self._place(names, day) for day in (self.since_low, self.since, self.since_high)
             ]
+        begun: dict[str, list[str]] = {}
+        for mark in self.marks:
+            if mark["period"] in names:
+                phase = f": {mark['phase']}" if mark["phase"] else ""
+                what = f"{mark['initiative']}{phase}"
+                begun.setdefault(str(mark["period"]), []).append(what)
+        aims = zip(self.targets["due"], self.targets["target"], strict=True)
         return plot.trend_chart(
             names,
             *(self.periods[name] for name in columns),
             censored=self.periods["censored"],
             outside=self.periods["outside"],
             change=change,
+            marks=[(names.index(name), ", ".join(what)) for name, what in begun.items()],
+            targets=[(names.index(str(due)), float(aim)) for due, aim in aims if str(due) in names],
             percent=self.unit == "fraction",
             label=said if self.unit in {"", "fraction"} else self.unit,
             caption=self._caption(),
@@ -155,6 +178,10 @@ class Trend(Result):
             said.append(f"A ring marks {counted(apart, self.by)} beyond what chance explains.")
         if not self.since and not apart:
             said.append("None differs by more than chance explains.")
+        if len(self.marks):
+            said.append("Dotted lines mark what was begun, and say nothing of what came of it.")
+        if len(self.targets):
+            said.append("A diamond is a target on its day.")
         return " ".join(said)
 
     def _place(self, names: list[str], day: str) -> int:
@@ -179,6 +206,8 @@ def trend(
     *,
     by: Period = "week",
     segment: None = None,
+    initiatives: Initiative | Iterable[Initiative] = (),
+    targets: Target | Iterable[Target] = (),
     tz: str | None = None,
     level: float = 0.95,
 ) -> Trend: ...
@@ -191,6 +220,8 @@ def trend(
     *,
     by: Period = "week",
     segment: SegmentBy,
+    initiatives: Initiative | Iterable[Initiative] = (),
+    targets: Target | Iterable[Target] = (),
     tz: str | None = None,
     level: float = 0.95,
 ) -> BySegment[Trend]: ...
@@ -202,6 +233,8 @@ def trend(
     *,
     by: Period = "week",
     segment: SegmentBy | None = None,
+    initiatives: Initiative | Iterable[Initiative] = (),
+    targets: Target | Iterable[Target] = (),
     tz: str | None = None,
     level: float = 0.95,
 ) -> Trend | BySegment[Trend]:
@@ -222,6 +255,13 @@ def trend(
         "day", "week" (from Monday), "month" or "quarter".
     segment
         An attribute of customers or interactions; the result is then one of each segment.
+    initiatives
+        What was begun and when (`cxjourney.experiments.Initiative`), to be marked. A mark says
+        when, not what came of it.
+    targets
+        What the figure should be and by when (`cxjourney.experiments.Target`); those of other
+        figures are left out, so that one list serves several trends. The value of the period of the
+        day is held against it.
     tz
         Time zone of the calendar; None takes the one in which the log was, and of statistics the
         one for which the figure was counted, UTC unless they were told another.
@@ -239,7 +279,8 @@ def trend(
     TimesRequired
         If the journeys were made of aggregated paths.
     UnknownName
-        If there is no such figure, touchpoint or segment; the message lists what there is.
+        If there is no such figure, touchpoint or segment, or an initiative changes an unknown
+        touchpoint; the message lists what there is.
     OutcomeUndetermined
         If the figure needs to know when a journey is over, and nothing tells.
     InvalidValue
@@ -276,16 +317,18 @@ def trend(
     check_level(level)
     if isinstance(source, JourneyStatistics):
         check_counted(source, segment=segment)
-        return _with_values(_of_statistics(source, figure, by, tz, level))
+        plans = plans_for(figure, initiatives, targets, None)
+        return _with_values(_of_statistics(source, figure, plans, by, tz, level))
     journeys = source.journeys() if isinstance(source, InteractionLog) else source
     check_journeys(journeys, "source")
     journeys.require_times("trend()")
     zone = journeys.log.intake.tz if tz is None else tz
     check_zone(zone)
     calendar = Calendar(by=by, tz=zone)
+    plans = plans_for(figure, initiatives, targets, journeys.log.touchpoints)
     if segment is None:
-        return _with_values(_trend(journeys, figure, calendar, level))
-    return by_segment(journeys, segment, lambda part: _trend(part, figure, calendar, level))
+        return _with_values(_trend(journeys, figure, plans, calendar, level))
+    return by_segment(journeys, segment, lambda part: _trend(part, figure, plans, calendar, level))
 
 
 def _with_values(found: Trend) -> Trend:
@@ -294,7 +337,9 @@ def _with_values(found: Trend) -> Trend:
     return found
 
 
-def _trend(journeys: Journeys, figure: str | Metric, calendar: Calendar, level: float) -> Trend:
+def _trend(
+    journeys: Journeys, figure: str | Metric, plans: Plans, calendar: Calendar, level: float
+) -> Trend:
     rows = rows_of(journeys, figure)
     until = until_us(journeys)
     day = calendar.day(rows.time_us)
@@ -318,12 +363,13 @@ def _trend(journeys: Journeys, figure: str | Metric, calendar: Calendar, level: 
         byte = first_bytes_of(journeys.log)[journeys.customer[rows.journey[ripe]]]
         change = change_of_shares(byte.astype(np.int64), day[ripe], rows.value[ripe])
     name = figure if isinstance(figure, str) else figure.name
-    return _finished(name, facts, calendar, chart, change, level, journeys.log.backend)
+    return _finished(name, facts, plans, calendar, chart, change, level, journeys.log.backend)
 
 
-def _of_statistics(
+def _of_statistics(  # noqa: PLR0917 - what was asked
     statistics: JourneyStatistics,
     figure: str | Metric,
+    plans: Plans,
     by: Period,
     tz: str | None,
     level: float,
@@ -352,7 +398,7 @@ def _of_statistics(
             np.repeat([1.0, 0.0], [len(at) for at in some]),
             np.concatenate([weight[at] for at, (_, weight) in zip(some, parts, strict=True)]),
         )
-    found_trend = _finished(str(figure), counted.facts, calendar, chart, change, level, None)
+    found_trend = _finished(str(figure), counted.facts, plans, calendar, chart, change, level, None)
     if not apart:
         return found_trend
     told = f"What young periods should have lies at most {at_most(apart)} below that of raw times."
@@ -362,6 +408,7 @@ def _of_statistics(
 def _finished(  # noqa: PLR0917 - what was found
     figure: str,
     facts: Facts,
+    plans: Plans,
     calendar: Calendar,
     chart: Chart,
     change: Change,
@@ -399,10 +446,13 @@ def _finished(  # noqa: PLR0917 - what was found
         after=change.rise.after,
         p=change.p,
         within=timedelta(microseconds=facts.horizon_us) if facts.horizon_us else None,
+        marks=plans.marks(calendar, backend),
+        targets=plans.gaps(chart, calendar, shown, backend),
         level=level,
         notes=(),
     )
-    return attrs.evolve(found, notes=_said(found, facts, int(chart.young.sum()), slow=change.slow))
+    said = _said(found, facts, int(chart.young.sum()), slow=change.slow)
+    return attrs.evolve(found, notes=(*said, *_planned(found, plans, shown)))
 
 
 def _shares(journeys: Journeys, rows: Rows, period: Ints, n: int, age: Ints) -> Shares:
@@ -475,3 +525,33 @@ def _said(found: Trend, facts: Facts, young: int, *, slow: bool) -> tuple[str, .
     if np.isfinite(found.periods["limit_low"]).any():
         notes.append("The limits are for the picture only: a single bad period widens them.")
     return tuple(notes)
+
+
+def _planned(found: Trend, plans: Plans, shown: str) -> list[str]:
+    """Return what a reader must know of initiatives and targets."""
+    notes = [
+        f"The change is dated to when {_begun(mark)}; that says when it came, not why."
+        for mark in found.marks
+        if found.since and found.since_low <= str(mark["date"]) <= found.since_high
+    ]
+    for row in found.targets:
+        numbers = (row[name] for name in ("target", "value", "low", "high"))
+        target, value, low, high = (format_value(x, shown) for x in numbers)
+        aim = f"the target of {target} by {row['by']}"
+        had = f"{row['period']} has {value} (between {low} and {high})"
+        if not row["period"]:
+            had = "there is no final period before that day"
+        said = {
+            "reached": f"The target of {target} by {row['by']} was reached: {had}.",
+            "not reached": f"The target of {target} by {row['by']} was not reached: {had}.",
+            "too few to tell": f"There are too few to tell whether {aim} was reached: {had}.",
+            "too early to tell": f"It is too early to tell whether {aim} is reached: {had}.",
+            "not observed": f"Nothing tells whether {aim} was reached: {had}.",
+        }
+        notes.append(said[str(row["verdict"])])
+    return [*notes, *([plans.left_out] if plans.left_out else [])]
+
+
+def _begun(mark: Mapping[str, object]) -> str:
+    phase = f"{mark['phase']!r} of " if mark["phase"] else ""
+    return f"{phase}{mark['initiative']!r} began ({mark['date']})"

@@ -245,6 +245,8 @@ def trend_chart(
     censored: ArrayLike,
     outside: ArrayLike,
     change: Sequence[int] | None,
+    marks: Sequence[tuple[int, str]],
+    targets: Sequence[tuple[int, float]],
     percent: bool,
     label: str,
     caption: str,
@@ -254,7 +256,8 @@ def trend_chart(
     """Draw a figure by period, with the interval of the date of a change.
 
     The columns are value, low, high, expected, low limit and high limit; `change` are the places of
-    the ends of the interval with that of the date between them.
+    the ends of the interval with that of the date between them. Marks and targets stand at the
+    place of their period.
     """
     size = len(names)
     y, bottom, top, due, least, most = (np.asarray(column, dtype=np.float64) for column in columns)
@@ -284,6 +287,25 @@ def trend_chart(
         first, here, last = change
         key["change"] = ax.axvline(here - 0.5, color=DROPPED, linewidth=1.2, linestyle="--")
         ax.axvspan(first - 0.5, last - 0.5, color=DROPPED, alpha=0.12, linewidth=0)
+    for place, name in marks:
+        ax.axvline(place, color=GREY, linewidth=1.2, linestyle=":")
+        ax.annotate(
+            shown(name),
+            (place, 1),
+            (3, -3),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            rotation=90,
+            fontsize=8,
+            color=GREY,
+            verticalalignment="top",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1},
+        )
+    if targets:
+        places, aims = zip(*targets, strict=True)
+        key["target"] = ax.scatter(
+            np.clip(places, 0, max(size - 1, 0)), aims, marker="D", s=36, color=colour(2), zorder=4
+        )
     legend(ax, list(key.values()), list(key), title="")
     every = max(1, int(np.ceil(size * _LINE / max(width_of(ax) - _BESIDE, 4 * _LINE))))
     ax.set_xticks(x[::every], [shown(name) for name in names[::every]], rotation=90)
