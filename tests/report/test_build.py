@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+import attrs
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from cxjourney.report._catalogue import date_in_words
 from cxjourney.report._charts import Bar, Bars, Line, Matrix
 from cxjourney.report._metrics_table import metrics_table
 from cxjourney.report._steps import default_steps, stage_steps
+from cxjourney.report._words import worth_of
 from cxjourney.report._work import line_of
 
 ANCHORS = (
@@ -87,6 +89,21 @@ def test_it_opens_with_the_findings(report, found):
     assert first.remarks[0] == f"3 findings are sure, out of {sum(found.tests['tests']):,} tests."
     assert first.parts[0].table["gain_low"].tolist() == [one.gain.low for one in found]
     assert first.parts[1].caption.startswith("Worth watching")
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "said"),
+    [
+        (1.0, 1.2, 4.0, "Without this, 1 more journey would convert (between 1 and 4)."),
+        (1.0, 2.2, 4.0, "Without this, 2 more journeys would convert (between 1 and 4)."),
+        (0.9, 2.0, 4.0, "No gain can be shown: without this, at most 4 more journeys would"),
+        (0.0, 0.5, 1.4, "No gain can be shown: without this, at most 1 more journey would"),
+    ],
+)
+def test_a_gain_is_told_where_it_is_shown(found, low, value, high, said):
+    one = next(iter(found))
+    gain = attrs.evolve(one.gain, low=low, value=value, high=high)
+    assert worth_of(attrs.evolve(one, gain=gain, money=None)).startswith(said)
 
 
 def test_a_card_says_a_finding_in_words_and_draws_its_own_numbers(report, found):

@@ -19,7 +19,7 @@ from cxjourney._findings._claims import (
 from cxjourney._findings._counted import CountedTrials
 from cxjourney._findings._gains import effect_interval, gain_of, hit_by, share_explained
 from cxjourney._findings._pipeline import CELLS, NOTHING, Judged, Judgement, judge
-from cxjourney._findings._results import Finding, Findings
+from cxjourney._findings._results import SHOWN_GAIN, Finding, Findings
 from cxjourney._findings._trials import DAY_US, Trials
 from cxjourney._findings._untested import Observation, deviations, mix_shift, observations
 from cxjourney._findings._words import (
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
 _NOTHING = 0.01
 """Share of closed journeys that dropped below which there is nothing to win."""
 
-_SHOWN_GAIN = 1.0  # conversions: below it nothing is shown to be won
 _NO_GAIN = (
     "It is there, but no gain can be shown: corrected for having been selected, it may be less "
     "than one conversion."
@@ -253,7 +252,7 @@ def _headline(sure: list[Finding], found: Judgement) -> str:
     if not sure:
         return f"None of {number:,} tests stands out, so nothing is sure to be wrong."
     are = "1 finding is" if len(sure) == 1 else f"{len(sure)} findings are"
-    if sure[0].gain.low < _SHOWN_GAIN:
+    if sure[0].gain.low < SHOWN_GAIN:
         return f"{are} sure, out of {number:,} tests, but no gain can be shown. {sure[0].sentence}"
     return f"{are} sure, out of {number:,} tests. The first: {sure[0].sentence}"
 
@@ -335,7 +334,7 @@ def _finding(
         share_explained=share,
         reasons=(
             *reasons_of(trials, judged, said, share.value if share else math.nan),
-            *([_NO_GAIN] if judged.sure and gain.low < _SHOWN_GAIN else []),
+            *([_NO_GAIN] if judged.sure and gain.low < SHOWN_GAIN else []),
         ),
         doubts=tuple(doubts_of(judged, with_stages=found.with_stages)),
         next_steps=tuple(next_of(trials, judged)) if isinstance(trials, Trials) else (_NO_ROWS,),

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+SHOWN_GAIN = 1.0
+"""Conversions: where the interval of a gain begins below, nothing is shown to be won."""
+
 
 @attrs.frozen(kw_only=True, repr=False)
 class Finding(WithPeople):

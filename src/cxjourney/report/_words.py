@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from cxjourney._findings import affected_by
+from cxjourney._findings import SHOWN_GAIN, affected_by
 from cxjourney._support.table import format_value
 from cxjourney.domain import Outcome
 from cxjourney.journeys import Journeys, conversion_rate_of
@@ -62,7 +62,12 @@ def worth_of(finding: Finding) -> str:
     low, value, high = (format_value(end, "integer") for end in (gain.low, gain.value, gain.high))
     worth = "" if money is None else f", worth {money.value:,.0f} {money.unit}".rstrip()
     between = "" if low == "-" else f" (between {low} and {high})"
-    won = f"Without this, {value} more journeys would convert{between}{worth}."
+    if gain.low < SHOWN_GAIN:
+        more = "1 more journey" if high == "1" else f"{high} more journeys"
+        won = f"No gain can be shown: without this, at most {more} would convert."
+    else:
+        more = "1 more journey" if value == "1" else f"{value} more journeys"
+        won = f"Without this, {more} would convert{between}{worth}."
     return f"{won} {affected_by(finding)}"
 
 
