@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import cxjourney as cx
 from cxjourney.dropoff import Exclusion, Semantics, Step, funnel
@@ -44,31 +46,48 @@ def log_of(events, *, until=100.0, **columns):
 # ---------------------------------------------------------------- patterns
 
 
-def test_a_pattern_is_a_step_at_the_point_of_each_match():
-    rng = random.Random(7)  # noqa: S311 - nothing secret
-    texts = ["".join(rng.choices("abcx", k=rng.randint(1, 12))) for _ in range(300)]
-    events = [(f"k{i}", hour, x) for i, text in enumerate(texts) for hour, x in enumerate(text)]
-    log = log_of([*events, *(("z", hour, x) for hour, x in enumerate("abcxy"))])
-    # the same by `re`, its last interaction under a name of its own
-    marked = [
-        "".join("Y" if any(m.end() - 1 == i for m in re.finditer("b.*?c", text)) else x
-                for i, x in enumerate(text))
-        for text in texts
-    ]  # fmt: skip
-    other = [(f"k{i}", hour, x) for i, text in enumerate(marked) for hour, x in enumerate(text)]
-    expected = log_of([*other, *(("z", hour, x) for hour, x in enumerate("abYxy"))])
+def spelt(texts):
+    """Return a log of texts, a customer each."""
+    return log_of((f"k{i}", hour, x) for i, text in enumerate(texts) for hour, x in enumerate(text))
+
+
+@given(
+    texts=st.lists(st.text("abcx", min_size=1, max_size=12), max_size=8),
+    pattern=st.sampled_from(  # ours, that of `re`, and a text that has it
+        [
+            ("b -> .* -> c", "b.*?c", "bc"),
+            ("b -> [^a]* -> c", "b[^a]*?c", "bc"),
+            ("a -> c", "ac", "ac"),
+            ("c", "c", "c"),
+            ("c{2,3}", "c{2,3}?", "cc"),
+            ("^ -> .* -> c", "^.*?c", "bc"),
+        ]
+    ),
+    order=st.sampled_from(["ordered", "unordered"]),
+    size=st.sampled_from([2, 3]),
+)
+def test_a_pattern_is_a_step_where_re_finds_its_end(texts, pattern, order, size):
+    ours, theirs, having = pattern
+
+    def marked(text):
+        ends = {found.end() - 1 for found in re.finditer(theirs, text)}
+        return "".join("Y" if i in ends else x for i, x in enumerate(text))
+
+    texts = [*texts, having, "xab"]  # every letter is there
+    expected = spelt(map(marked, texts))
+    wanted = funnel(expected, ["a", "Y", "x"][:size], order=order).counts
+    at_c = Step("c", pattern=ours)  # where all of them end
+    for step in [at_c] if order == "unordered" else [at_c, cx.Pattern(ours)]:
+        assert funnel(spelt(texts), ["a", step, "x"][:size], order=order).counts == wanted
+
+
+def test_the_point_of_a_pattern_is_where_its_step_is():
+    log = spelt(["abxc", "abcx", "xab"])
     pattern = cx.Pattern("b -> .* -> c")
-    journeys = log.journeys(all_closed=True)
-    for order in ("ordered", "unordered"):
-        wanted = funnel(expected, ["a", "Y", "x"], order=order).counts
-        if order == "ordered":
-            assert funnel(log, ["a", pattern, "x"]).counts == wanted
-        at_c = ["a", Step("c", pattern=pattern), "x"]
-        assert funnel(journeys, at_c, order=order).counts == wanted
-    wanted = funnel(expected, ["a", "Y", "x"]).counts
-    at_b = funnel(log, ["a", Step(pattern="@b -> .* -> c"), "x"]).counts
-    assert wanted != at_b != funnel(log, ["a", "b", "x"]).counts
-    assert funnel(log, ["a", Step("x", pattern=pattern), "x"]).counts[1] == 0
+    assert funnel(log, ["a", pattern, "x"]).counts == (3, 2, 1)
+    assert funnel(log, ["a", Step(pattern="@b -> .* -> c"), "x"]).counts == (3, 2, 2)
+    assert funnel(log, ["a", "b", "x"]).counts == (3, 3, 2)
+    assert funnel(log, ["a", Step("x", pattern=pattern), "x"]).counts == (3, 0, 0)
 
 
 def test_a_pattern_of_a_log_is_looked_for_in_all_of_a_customer():

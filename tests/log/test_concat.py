@@ -194,3 +194,18 @@ def test_logs_that_are_no_list_are_told_how_to_give_them():
     log = log_of([("a", 1, "web")])
     with pytest.raises(InvalidValue, match=r"InteractionLog\.concat takes one list of logs"):
         InteractionLog.concat(log, log)  # type: ignore[arg-type]
+
+
+def test_counts_of_resolved_identities_add_up():
+    links = cx.identity.links(
+        {"device": ["d1", "d2"], "user": ["ann", "bob"]}, anonymous="device", known="user"
+    )
+    first = log_of([("d1", 1, "web"), ("ann", 2, "shop")]).resolve_identities(links)
+    second = log_of([("d2", 1, "web"), ("d2", 2, "shop"), ("eve", 3, "web")])
+    parts = [first, second.resolve_identities(links, known_at="2026-01-09")]
+    joined = InteractionLog.concat(parts)
+    expected = sum((Counter(part.intake.identities) for part in parts), Counter())
+    assert joined.intake.identities == expected
+    assert sum(expected.values()) > max(sum(part.intake.identities.values()) for part in parts)
+    assert joined.audit().identities_known_at == datetime(2026, 1, 9, tzinfo=UTC)
+    assert InteractionLog.concat([second]).intake.identities == {}

@@ -324,4 +324,8 @@ def _intake(
         ambiguous=sum(intake.ambiguous for intake in each),
         nonexistent=sum(intake.nonexistent for intake in each),
         out_of_order=out_of_order,
+        identities=FrozenMapping(sum((Counter(intake.identities) for intake in each), Counter())),
+        known_at_us=max(
+            (at for intake in each if (at := intake.known_at_us) is not None), default=None
+        ),
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from cxjourney._stats.buckets import N_BUCKETS
 from cxjourney._support.array_types import Floats, Ints
-from cxjourney.exceptions import TimesRequired
+from cxjourney.exceptions import InvalidValue, TimesRequired
 
 if TYPE_CHECKING:
     from cxjourney._time.business_hours import BusinessHours
@@ -21,23 +21,31 @@ _QUANTILES = {"median_s": 0.5, "p90_s": 0.9, "p95_s": 0.95}
 TIMES = ("mean_s", "std_s", "min_s", *_QUANTILES, "max_s")
 
 
-def times_of_cells(  # noqa: PLR0917 - what was counted, piece by piece
+def waits_of(
     journeys: Journeys,
     interactions: Interactions,
     made: ChannelTransitions,
-    cell: Ints,
-    n_cells: int,
     hours: BusinessHours | None,
-) -> dict[str, Floats]:
-    """Return mean, sample deviation, extremes and quantiles of the times of transitions [s]."""
+    *,
+    queue: bool,
+) -> Floats:
+    """Return how long each transition took [s]; of a queue, from the end of what was before."""
     time = journeys.columns.time
     if time is None or made.lag_us is None:
         raise TimesRequired("times= needs times; aggregated paths have none")
-    lag = made.lag_us
+    lag, row = made.lag_us, interactions.row[made.begin]
     if hours is not None:
-        row = interactions.row[made.begin]
         lag = hours.elapsed_us(time[row], time[row + 1])
-    took = lag / _SECOND
+    if queue:
+        worked = journeys.columns.numeric.get("duration_us")
+        if worked is None:
+            raise InvalidValue("times='queue' needs durations: name the column as duration=")
+        lag = lag - np.nan_to_num(worked[row])
+    return np.asarray(lag / _SECOND, dtype=np.float64)
+
+
+def times_of_cells(took: Floats, cell: Ints, n_cells: int) -> dict[str, Floats]:
+    """Return mean, sample deviation, extremes and quantiles of the times of transitions [s]."""
     order = np.lexsort((took, cell))
     took, n = took[order], np.bincount(cell, minlength=n_cells)
     begin = np.cumsum(n) - n  # every cell has a transition

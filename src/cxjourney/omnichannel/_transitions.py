@@ -47,7 +47,12 @@ from cxjourney.omnichannel._channel_transitions import (
     progress_note,
     transitions_between,
 )
-from cxjourney.omnichannel._transition_columns import TIMES, eventual_pairs, times_of_cells
+from cxjourney.omnichannel._transition_columns import (
+    TIMES,
+    eventual_pairs,
+    times_of_cells,
+    waits_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -219,7 +224,7 @@ def transitions(
     max_lag: timedelta | str | None = None,
     closing: bool = True,
     follows: Literal["directly", "eventually"] = "directly",
-    times: bool | BusinessHours = False,
+    times: bool | Literal["queue"] | BusinessHours = False,
     segment: None = None,
     level: float = 0.95,
 ) -> Transitions: ...
@@ -233,7 +238,7 @@ def transitions(
     max_lag: timedelta | str | None = None,
     closing: bool = True,
     follows: Literal["directly", "eventually"] = "directly",
-    times: bool | BusinessHours = False,
+    times: bool | Literal["queue"] | BusinessHours = False,
     segment: SegmentBy,
     level: float = 0.95,
 ) -> BySegment[Transitions]: ...
@@ -246,7 +251,7 @@ def transitions(
     max_lag: timedelta | str | None = None,
     closing: bool = True,
     follows: Literal["directly", "eventually"] = "directly",
-    times: bool | BusinessHours = False,
+    times: bool | Literal["queue"] | BusinessHours = False,
     segment: SegmentBy | None = None,
     level: float = 0.95,
 ) -> Transitions | BySegment[Transitions]:
@@ -271,7 +276,10 @@ def transitions(
         comes later in the journey counts, each occurrence; `least_between` of a channel and itself
         is then its smallest self-distance.
     times
-        Whether the table has columns of times; business hours count only while they are open.
+        Whether the table has columns of times, from the beginning of one interaction to that of the
+        next. "queue" leaves out the duration of the first: it is negative where both overlap, and
+        an interaction without a duration ends when it begins. Business hours count only while they
+        are open.
     segment
         An attribute of customers or interactions; the result is then one of each segment.
     level
@@ -330,15 +338,18 @@ def transitions(
         )
     check_choice(follows, "follows", ("directly", "eventually"))
     hours = times if isinstance(times, BusinessHours) else None
-    timed = check_flag(times, "times") if hours is None else True  # type: ignore[arg-type]  # checked
+    queue = times == "queue"
+    timed = True if queue or hours is not None else check_flag(times, "times")  # type: ignore[arg-type]  # checked
     of_rows = {"times": timed or None, "follows": None if follows == "directly" else follows}
     source = check_source(journeys, by, segment=segment, max_lag=max_lag, **of_rows)
     check_level(level)
     lag = optional_duration(max_lag, "max_lag")
     if follows == "eventually":
         rows = check_journeys(source)
-        if lag is not None or hours is not None:
-            raise InvalidValue("max_lag= and business hours must come with follows='directly'")
+        if lag is not None or hours is not None or queue:
+            raise InvalidValue(
+                "max_lag=, times='queue' and business hours must come with follows='directly'"
+            )
         return _eventually(rows, by, closing=closing, timed=timed, level=level)
     found = transitions_counted(source, by, closing=closing, max_lag=lag)
     columns: dict[str, Any] = {}
@@ -347,7 +358,8 @@ def transitions(
         interactions = interactions_of(rows, by, closing=closing)
         made = transitions_between(rows, interactions, max_lag=lag)
         cell = distinct(made.source * max(1, len(interactions.names)) + made.target)[1]
-        columns = times_of_cells(rows, interactions, made, cell, len(found.cells), hours)
+        waits = waits_of(rows, interactions, made, hours, queue=queue)
+        columns = times_of_cells(waits, cell, len(found.cells))
     result = _made(source, found, by, level=level, max_lag=lag, columns=columns)
     if isinstance(source, (JourneyStatistics, JourneyGraph)):
         return result
