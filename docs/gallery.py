@@ -100,6 +100,16 @@ def experiment(journeys: cx.Journeys) -> Any:
     return cx.experiments.evaluate(dealt_journeys, "arm").plot()
 
 
+def voices(journeys: cx.Journeys) -> Any:
+    """What do customers say, and about what?"""
+    log = journeys.log
+    codes = ["waiting", "waiting; rude", "price", "helpful", "none"]
+    answers = log.to_frame("pandas").iloc[::40].assign(about=lambda frame: frame["stage"])
+    answers["codes"] = [codes[len(one) * i % 5] for i, one in enumerate(answers["about"])]
+    columns = {"customer": "customer", "timestamp": "timestamp", "codes": "codes"}
+    return cx.experience.Feedback.from_frame(log, answers, **columns).frequencies("stage").plot()
+
+
 def personas(journeys: cx.Journeys) -> Any:
     """Do customers fall into kinds, and what is special of each?"""
     return cx.personas.discover(journeys, 3, by="channel").plot(max_rows=4)
@@ -244,8 +254,8 @@ GROUPS: dict[str, tuple[Callable[[cx.Journeys], Any], ...]] = {
     "Where customers leave": (exits, exits_by_segment, funnel, sensitivity),
     "Which ways customers take": (journey_map, graph, step_flow, paths, transitions),
     "How channels work together": (handoffs, affinity, markov, models),
-    "How customers feel": (emotion, expected, gaps, scores, felt_graph),
-    "Who differs": (differences,),
+    "How customers feel, and what they say": (emotion, expected, gaps, scores, felt_graph, voices),
+    "Who differs": (differences, experiment, personas, representatives),
     "How long it takes, and who comes back": (
         *(bottlenecks, survival, incidence, retention, lifecycle),
     ),

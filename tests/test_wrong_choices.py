@@ -93,6 +93,13 @@ def journeys() -> cx.Journeys:
 
 HOLDERS = {
     "EmotionCurve": lambda: cx.experience.emotion_curve(journeys()),
+    "Feedback": lambda: cx.experience.Feedback.from_frame(
+        journeys().log,
+        {"id": journeys().log.customer_ids[:1], "when": ["2026-01-01"], "code": ["slow"]},
+        customer="id",
+        timestamp="when",
+        codes="code",
+    ),
     "InteractionLog": lambda: journeys().log,
     "JourneyGraph": lambda: journeys().graph(),
     "Journeys": journeys,

@@ -287,5 +287,5 @@ def test_queues_need_durations_and_direct_followers():
     plain = cx.InteractionLog.from_frame(frame, **names).journeys(goal=(), all_closed=True)
     with pytest.raises(InvalidValue, match="needs durations"):
         transitions(plain, by="touchpoint", times="queue")
-    with pytest.raises(InvalidValue, match="times must be True or False"):
+    with pytest.raises(InvalidValue, match="times must be one of 'queue'"):
         transitions(journeys, by="touchpoint", times="idle")

@@ -126,6 +126,29 @@ def _felt(journeys: cx.Journeys) -> dict[str, float]:
     return dict(zip(table["touchpoint"], table["mean"], strict=True))
 
 
+def _voices(journeys: cx.Journeys) -> cx.experience.Feedback:
+    log, codes = journeys.log, ["waiting too long", "waiting too long;rude", "price", "none"]
+    rows = range(0, len(log), 7)
+    told = {
+        "who": [log.customer_ids[log.columns.customer[i]] for i in rows],
+        "when": [datetime.fromtimestamp(log.columns.time[i] / 1e6, UTC) for i in rows],
+        "code": [codes[i % 4] for i in rows],
+        "other": [codes[i % 3] for i in rows],
+        "easy": [1 + i % 5 for i in rows],
+        "why": ["question", "complaint"] * (len(rows) // 2) + ["problem"] * (len(rows) % 2),
+    }
+    return cx.experience.Feedback.from_frame(
+        log,
+        told,
+        customer="who",
+        timestamp="when",
+        codes="code",
+        second="other",
+        reason="why",
+        items=["easy"],
+    )
+
+
 # what a picture is called, and how it comes out of journeys
 PICTURES: dict[str, Callable[[cx.Journeys], Any]] = {
     "exits": lambda j: cx.dropoff.exits(j).plot(),
@@ -146,6 +169,11 @@ PICTURES: dict[str, Callable[[cx.Journeys], Any]] = {
     "affinity": lambda j: cx.omnichannel.affinity(j).plot(),
     "paths": lambda j: cx.sequences.paths(j).plot(),
     "scores": lambda j: cx.experience.scores(j).plot(),
+    "voices": lambda j: _voices(j).frequencies().plot(),
+    "voices by touchpoint": lambda j: _voices(j).frequencies("touchpoint").plot(),
+    "two coders": lambda j: _voices(j).agreement().plot(),
+    "ratings by touchpoint": lambda j: _voices(j).profile("touchpoint").plot(),
+    "solved by one contact": lambda j: _voices(j).resolution().plot(),
     "emotion by stage": lambda j: cx.experience.emotion_curve(j).plot(),
     "emotion by position": lambda j: cx.experience.emotion_curve(j, over="position").plot(),
     "score and expectation": lambda j: cx.experience.emotion_curve(j, measure="score").plot(

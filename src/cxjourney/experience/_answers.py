@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 _WEEK = timedelta(days=7)
 BOUND, NO_VALUE, STRANGER, ELSEWHERE, NOTHING_BEFORE, TOO_LATE, TAKEN = range(7)
-_REASONS = (
+ANYWHERE = -2
+REASONS = (
     "bound",
     "without value, customer or time",
     "customer not in the log",
@@ -173,18 +174,10 @@ def bind_answers(
         else _codes_of(touchpoint, "touchpoint", log.columns.coded["touchpoint"].names)
     )
     same_length(customer=who, answered_at=at, value=values, touchpoint=where)
-    fate = np.full(len(values), BOUND)
-    fate[np.isnan(values) | no_time | nobody] = NO_VALUE
-    fate[(fate == BOUND) & (who < 0)] = STRANGER
-    fate[(fate == BOUND) & ~anywhere & (where < 0)] = ELSEWHERE
-    row = np.full(len(values), -1, dtype=np.int64)
-    for chosen, by_touchpoint in ((anywhere, False), (~anywhere, True)):
-        asked = np.flatnonzero(chosen & (fate == BOUND))
-        row[asked] = _as_of(log, who[asked], at[asked], where[asked] if by_touchpoint else None)
-    fate[(fate == BOUND) & (row < 0)] = NOTHING_BEFORE
-    lag = np.zeros(len(values), dtype=np.int64)
-    lag[row >= 0] = at[row >= 0] - log.columns.time[row[row >= 0]]
-    fate[(fate == BOUND) & (lag > duration_us(max_lag))] = TOO_LATE
+    unusable = np.isnan(values) | no_time | nobody
+    row, lag, fate = bound_rows(
+        log, who, at, np.where(anywhere, ANYWHERE, where), unusable, max_lag
+    )
     column = np.array(log.columns.numeric.get(measure, np.full(len(log.columns), np.nan)))
     bound = np.flatnonzero(fate == BOUND)
     fate[bound[~np.isnan(column[row[bound]])]] = TAKEN
@@ -195,15 +188,45 @@ def bind_answers(
     between = measure != "emotion" and bool((placed != np.rint(placed)).any())
     if scale is not None and scale.integer and between:
         scale = attrs.evolve(scale, integer=False, labels=())
-    counts = np.bincount(fate, minlength=len(_REASONS)).tolist()
+    counts = np.bincount(fate, minlength=len(REASONS)).tolist()
     numeric = {**log.columns.numeric, measure: read_only(column)}
     return BoundAnswers(
         log=attrs.evolve(log, columns=attrs.evolve(log.columns, numeric=numeric), scale=scale),
         row=row,
         lag_s=np.where(fate == BOUND, lag / 1e6, np.nan),
-        outcomes=FrozenMapping(dict(zip(_REASONS, counts, strict=True))),
+        outcomes=FrozenMapping(dict(zip(REASONS, counts, strict=True))),
         max_lag=max_lag,
     )
+
+
+def bound_rows(  # noqa: PLR0917 - what is known of each answer
+    log: InteractionLog,
+    who: NDArray[np.int64],
+    at: NDArray[np.int64],
+    where: NDArray[np.int64],
+    unusable: NDArray[np.bool_],
+    max_lag: timedelta,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the row that each answer is about (-1: none), its lag [µs], and what became of it.
+
+    `who` and `where` are places among the customers and touchpoints of the log, -1 for strangers;
+    `where` is ANYWHERE where an answer is about whatever came last.
+    """
+    anywhere = where == ANYWHERE
+    fate = np.full(len(who), BOUND)
+    fate[unusable] = NO_VALUE
+    fate[(fate == BOUND) & (who < 0)] = STRANGER
+    fate[(fate == BOUND) & ~anywhere & (where < 0)] = ELSEWHERE
+    row = np.full(len(who), -1, dtype=np.int64)
+    for chosen, by_touchpoint in ((anywhere, False), (~anywhere, True)):
+        asked = np.flatnonzero(chosen & (fate == BOUND))
+        row[asked] = _as_of(log, who[asked], at[asked], where[asked] if by_touchpoint else None)
+    fate[(fate == BOUND) & (row < 0)] = NOTHING_BEFORE
+    lag = np.zeros(len(who), dtype=np.int64)
+    assert log.columns.time is not None  # noqa: S101 - the caller has looked
+    lag[row >= 0] = at[row >= 0] - log.columns.time[row[row >= 0]]
+    fate[(fate == BOUND) & (lag > duration_us(max_lag))] = TOO_LATE
+    return row, lag, fate
 
 
 def _checked_scale(

@@ -338,7 +338,7 @@ def transitions(
         )
     check_choice(follows, "follows", ("directly", "eventually"))
     hours = times if isinstance(times, BusinessHours) else None
-    queue = times == "queue"
+    queue = isinstance(times, str) and bool(check_choice(times, "times", ("queue",)))
     timed = True if queue or hours is not None else check_flag(times, "times")  # type: ignore[arg-type]  # checked
     of_rows = {"times": timed or None, "follows": None if follows == "directly" else follows}
     source = check_source(journeys, by, segment=segment, max_lag=max_lag, **of_rows)
