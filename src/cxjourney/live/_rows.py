@@ -97,11 +97,11 @@ class OpenRows:
         codes = list(map(self.code_of.get, customers))
         if None in codes:
             new = [name for name, code in zip(customers, codes, strict=True) if code is None]
-            self.code_of.update(
-                zip(new, range(len(self.ids), len(self.ids) + len(new)), strict=True)
-            )
+            fresh = range(len(self.ids), len(self.ids) + len(new))
+            self.code_of.update(zip(new, fresh, strict=True))
             self.ids += new
-            codes = list(map(self.code_of.get, customers))
+            following = iter(fresh)
+            codes = [next(following) if code is None else code for code in codes]
         of = np.array(codes, dtype=np.int32)
         begin, more = self.n, int(counts.sum())
         if begin + more > len(self.columns["time"]):
