@@ -154,6 +154,8 @@ def emotion_curve(
     n: ArrayLike | None = None,
     neutral: float | None = 0.0,
     label: str = "emotion",
+    dashed: str = "expected",
+    across: str = "",
     caption: str = "",
     title: str = "",
     ax: Axes | None = None,
@@ -173,6 +175,8 @@ def emotion_curve(
         How many answers each mean rests on; written beside its name.
     neutral
         Where a thin line parts good from bad; None draws none.
+    dashed, across
+        What the dashed line is called, and what the names are.
     label, caption, title, ax
         As for `forest`.
 
@@ -222,7 +226,7 @@ def emotion_curve(
     key: dict[str, Handle] = {"observed": line, "interval": band}
     if expected is not None:
         promise = column(expected, "expected", size=size)
-        (key["expected"],) = ax.plot(
+        (key[dashed],) = ax.plot(
             x, promise, color=colour(1), linestyle="--", marker="_", linewidth=1.2
         )
     if valley is not None:
@@ -236,7 +240,7 @@ def emotion_curve(
     ax.set_xticks(range(size), texts, rotation=0 if upright else 90)
     ax.tick_params(labelsize=8)
     ax.set_xlim(-0.5, max(size, 1) - 0.5)
-    return finish(ax, title=title, caption=caption, y=label, grid="y")
+    return finish(ax, title=title, caption=caption, x=across, y=label, grid="y")
 
 
 def trend_chart(

@@ -12,6 +12,7 @@ from cxjourney._stats.aalen_johansen import MOVED, OPEN, move_mass
 from cxjourney._support.array_types import Bools, Floats, Ints
 from cxjourney._support.table import Table
 from cxjourney._support.validation import check_level, duration_us, optional_duration
+from cxjourney._time.calendar import DAY_US
 from cxjourney._time.timestamps import utc_us
 from cxjourney.domain import CONVERSION, DROPOFF
 from cxjourney.exceptions import InvalidValue
@@ -165,12 +166,18 @@ def evaluate(
         calibration=Table(curve, formats=_formats(curve)),
         by_length=by_length,
         by_period=by_period,
-        at=moment(at_us).isoformat(),
+        at=_said(at_us),
         n_journeys=len(known),
         n_visits=len(visits),
         horizon_s=None if within is None else within.total_seconds(),
         level=level,
     )
+
+
+def _said(at_us: int) -> str:
+    """Return a moment as people write it: the date alone at midnight."""
+    at = moment(at_us)
+    return f"{at:%Y-%m-%d}" if at_us % DAY_US == 0 else f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def _column(values: list[Any]) -> Any:
@@ -408,8 +415,8 @@ def _times(test: _Test, level: float) -> list[dict[str, object]]:
         true_s = np.minimum(truth[test.visits], 2**62) / 1e6
         middle = _median(old[known], weight[known]) / 1e6
         losses = {
-            "predictor": {"mean absolute error": np.abs(columns[f"{question}_s"] - true_s)},
-            "median of all": {"mean absolute error": np.abs(middle - true_s)},
+            "predictor": {"mean absolute error [s]": np.abs(columns[f"{question}_s"] - true_s)},
+            "median of all": {"mean absolute error [s]": np.abs(middle - true_s)},
         }
         rows += rows_of(question, losses, asked, level)
     return rows

@@ -65,7 +65,7 @@ AUC and hits |
         touch with its interval, `order_1` of the chain, `predicted` and `observed` conversion, and
         their `gap` with its interval, which moves away from 0 where the world drifts.
     at
-        The date, ISO 8601: what was known before it was learned from.
+        The date, or the moment in UTC: what was known before it was learned from.
     n_journeys, n_visits
         Journeys that were learned from, and visits since then that were asked for.
     horizon_s
@@ -145,7 +145,9 @@ AUC and hits |
             ),
             expected=predicted,
             neutral=None,
-            label="converted [fraction]",
+            label="observed to convert [fraction]",
+            dashed="predicted",
+            across="predicted to convert, mean of each class",
             caption="A predictor is calibrated where what happened lies on what was predicted.",
             title="Calibration" if title is None else title,
             ax=ax,
