@@ -35,7 +35,7 @@ def overview(journeys: Journeys | JourneyStatistics) -> str:
     counts, silent = journeys.outcomes, journeys.n_dropped_after_goal
     won, lost = counts[Outcome.CONVERTED], counts[Outcome.DROPPED] - silent
     still = counts[Outcome.IN_PROGRESS]
-    goal = ", ".join(map(repr, journeys.rules.goal))
+    goal = ", ".join(f"“{name}”" for name in journeys.rules.goal)
     reached = say("overview.reached", goal=goal) if goal else say("overview.no_goal")
     odd: tuple[str, ...] = ()
     if isinstance(journeys, Journeys):
