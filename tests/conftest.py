@@ -39,7 +39,7 @@ ORACLES = ("lifelines", "pm4py", "sklearn", "statsmodels")
 ENGINES = ("postgres", "service", "spark")
 
 # No deadlines: what is slow on a busy machine is not wrong. CI repeats itself exactly.
-for _name, _examples in (("quick", 10), ("dev", 20), ("ci", 40), ("thorough", 200)):
+for _name, _examples in (("dev", 10), ("ci", 40), ("thorough", 200)):
     settings.register_profile(
         _name,
         max_examples=_examples,
