@@ -5,6 +5,7 @@ from __future__ import annotations
 from cxjourney.experience._answers import BoundAnswers, bind_answers
 from cxjourney.experience._emotion_curve import EmotionCurve, emotion_curve
 from cxjourney.experience._expectation_gaps import ExpectationGaps, expectation_gaps
+from cxjourney.experience._exposures import Exposures, exposures
 from cxjourney.experience._inferred_effort import InferredEffort, inferred_effort
 from cxjourney.experience._peak_end import Remembered, peak_end
 from cxjourney.experience._scores import TouchpointScores, scores
@@ -15,12 +16,14 @@ __all__ = [
     "BoundAnswers",
     "EmotionCurve",
     "ExpectationGaps",
+    "Exposures",
     "InferredEffort",
     "Remembered",
     "TouchpointScores",
     "bind_answers",
     "emotion_curve",
     "expectation_gaps",
+    "exposures",
     "inferred_effort",
     "peak_end",
     "scores",
