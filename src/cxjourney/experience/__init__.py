@@ -6,6 +6,7 @@ from cxjourney.experience._answers import BoundAnswers, bind_answers
 from cxjourney.experience._emotion_curve import EmotionCurve, emotion_curve
 from cxjourney.experience._expectation_gaps import ExpectationGaps, expectation_gaps
 from cxjourney.experience._exposures import Exposures, exposures
+from cxjourney.experience._history import History, history
 from cxjourney.experience._inferred_effort import InferredEffort, inferred_effort
 from cxjourney.experience._peak_end import Remembered, peak_end
 from cxjourney.experience._scores import TouchpointScores, scores
@@ -17,6 +18,7 @@ __all__ = [
     "EmotionCurve",
     "ExpectationGaps",
     "Exposures",
+    "History",
     "InferredEffort",
     "Remembered",
     "TouchpointScores",
@@ -24,6 +26,7 @@ __all__ = [
     "emotion_curve",
     "expectation_gaps",
     "exposures",
+    "history",
     "inferred_effort",
     "peak_end",
     "scores",
