@@ -406,7 +406,7 @@ def _said_windows(  # noqa: PLR0917 - what the sentences are about, in their ord
             f"{how_long(window)} of the last exposure before it."
         )
     ]
-    if len(coverage) and np.isnan(float(np.asarray(coverage["delay_days"])[0])):
+    if coverage["n"][0] and np.isnan(float(np.asarray(coverage["delay_days"])[0])):
         said.append("The delay is the time by which half of all have one: so many have not (yet).")
     for table, name in ((coverage, "coverage"), (acceptance, "acceptance")):
         n = np.asarray(table[table.column_names[1]])
@@ -426,7 +426,7 @@ def _said_arms(
         )
     ]
     if n_mixed:
-        said.append(f"{n_mixed:,} customers were in several arms and are left out.")
+        said.append(f"Customers in several arms, who are left out: {n_mixed:,}.")
     if sizes_p is None:
         said.append("Sizes of the arms were not looked at: give planned= to do so.")
     elif sizes_p < UNLIKELY:

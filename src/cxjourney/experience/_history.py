@@ -321,7 +321,7 @@ def _numbers(journeys: Journeys, name: str, argument: str) -> Floats:
         return np.zeros(0)
     if argument == "overall":
         known += journeys.log.touchpoints
-    where = "the columns of numbers" + (", and touchpoints," if argument == "overall" else "")
+    where = "the columns of numbers" + (" or the touchpoints" if argument == "overall" else "")
     raise UnknownName.among(argument, name, known, where=where)
 
 

@@ -79,7 +79,7 @@ def chosen_rows(journeys: Journeys, choice: RowChoice, name: str) -> Bools:
             continue
         if one not in flags:
             known = (*journeys.log.touchpoints, *flags)
-            where = "the touchpoints, and the attributes that say yes or no,"
+            where = "the touchpoints or the attributes that say yes or no"
             raise UnknownName.among(name, one, known, where=where)
         found = found | flags[one]
     return found
