@@ -402,3 +402,15 @@ def test_journeys_of_a_case_id_may_overlap():
     found = exposures(log.journeys(goal="buy", inactivity="9d"), "offer", within="1.5d")
     assert found.coverage["exposed"].tolist() == [1]
     assert found.coverage["delay_days"].tolist() == [1.0]
+
+
+@pytest.mark.filterwarnings("ignore:.*after observed_until")
+def test_what_lies_after_the_end_of_the_observation_was_not_followed():
+    found = exposures(
+        journeys_of([*ROWS, ("f", "web", 21), ("f", "offer", 22)]), "offer", within="5d"
+    )
+    assert found.coverage["n"].tolist() == [6]
+    assert (
+        found.coverage["coverage"]
+        == exposures(journeys_of(ROWS), "offer", within="5d").coverage["coverage"]
+    )

@@ -107,7 +107,8 @@ class Timeline:
         return Items(
             journey=self.journey[at],
             took_us=took_us,
-            followed_us=(self.until_us - self.time_us[at]).astype(np.float64),
+            # rows may lie after the end of the observation
+            followed_us=np.maximum(self.until_us - self.time_us[at], 0).astype(np.float64),
         )
 
 
