@@ -409,8 +409,6 @@ def test_what_lies_after_the_end_of_the_observation_was_not_followed():
     found = exposures(
         journeys_of([*ROWS, ("f", "web", 21), ("f", "offer", 22)]), "offer", within="5d"
     )
-    assert found.coverage["n"].tolist() == [6]
-    assert (
-        found.coverage["coverage"]
-        == exposures(journeys_of(ROWS), "offer", within="5d").coverage["coverage"]
-    )
+    row = found.coverage.row(0)
+    assert (row["n"], row["exposed"], row["censored"]) == (6, 3, 2)
+    assert 0 < row["coverage"] < 1
