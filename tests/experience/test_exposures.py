@@ -149,9 +149,9 @@ def test_customers_stay_in_the_arm_they_were_assigned_to():
 def test_each_customer_counts_once_from_the_first_journey():
     rows = [("a", "web", 0), ("a", "buy", 1), ("a", "web", 50), ("b", "web", 0), ("c", "web", 0)]
     log = log_of(rows, until=90).with_attribute("arm", {"a": "x", "b": "x", "c": "control"})
-    found = exposures(
-        log.journeys(goal="buy", inactivity="9d"), "web", within="2d", randomised="arm"
-    )
+    journeys = log.journeys(goal="buy", inactivity="9d")
+    nothing = np.zeros(len(log), dtype=bool)
+    found = exposures(journeys, nothing, within="2d", randomised="arm")
     assert found.effect["customers"].tolist() == [1, 2]
     assert found.effect["conversion"].tolist() == [0.0, 0.5]
 
@@ -170,7 +170,8 @@ def test_customers_in_several_arms_are_left_out():
     arms = [{"arm": "x"}, {"arm": "control"}, {"arm": "x"}, {"arm": "control"}]
     log = log_of([*rows, ("d", "buy", 0)], until=90, attributes=dict(enumerate(arms)))
     journeys = log.journeys(goal="buy", inactivity="9d")
-    found = exposures(journeys, "web", within="2d", randomised="arm")
+    nothing = np.zeros(len(log), dtype=bool)
+    found = exposures(journeys, nothing, within="2d", randomised="arm")
     assert found.effect["customers"].tolist() == [1, 1]
     assert "Customers in several arms, who are left out: 1." in repr(found)
 
@@ -223,10 +224,35 @@ def test_what_comes_after_the_landmark_changes_no_group():
 
 def test_a_silence_that_is_over_before_the_landmark_ends_a_journey():
     rows = [("a", "web", 0), ("b", "web", 0), ("b", "web", 3), ("c", "web", 0), ("c", "buy", 5)]
+    rows += [("d", "web", 0), ("d", "offer", 1)]
     journeys = log_of(rows).journeys(goal="buy", inactivity="4d")
-    found = exposures(journeys, "web", within="5d", landmark="4d")
-    # a was silent for four days, and so was c before it bought
-    assert found.association["journeys"].sum() == 1
+    found = exposures(journeys, "offer", within="5d", landmark="4d")
+    # a was silent for four days, and so was c before it bought; an offer ends no silence of d
+    assert found.association["group"] == ("not yet exposed",)
+    assert found.association["journeys"].tolist() == [1]
+
+
+def test_an_exposure_begins_no_journey_at_the_landmark():
+    rows = [("a", "offer", 0), ("a", "web", 3), ("a", "buy", 6), ("b", "offer", 0)]
+    rows += [("c", "web", 0), ("c", "web", 1.5)]
+    journeys = log_of(rows).journeys(goal="buy", inactivity="15d")
+    found = exposures(journeys, "offer", within="5d", landmark="2d")
+    table = found.association
+    # a counts from its third day, when it had got one; b never came
+    assert table["group"] == ("not yet exposed", "exposed")
+    assert table["conversion"].tolist() == [0.0, 1.0]
+    assert "1 had nothing but exposures" in repr(found)
+
+
+def test_arms_count_from_what_is_no_exposure():
+    rows = [("a", "offer", 0), ("a", "web", 9), ("a", "buy", 12), ("b", "offer", 0)]
+    rows += [("c", "web", 0), ("c", "buy", 6)]
+    log = log_of(rows, until=90).with_attribute("arm", {"a": "x", "b": "x", "c": "control"})
+    journeys = log.journeys(goal="buy", inactivity="15d")
+    found = exposures(journeys, "offer", within="2d", randomised="arm")
+    assert found.effect["customers"].tolist() == [1, 1]
+    assert found.effect["conversion"].tolist() == [0.0, 1.0]
+    assert "2 customers got an exposure before anything else was seen" in repr(found)
 
 
 def test_an_association_is_not_called_an_effect():

@@ -235,26 +235,39 @@ class Compared:
     names: tuple[str, ...]
 
 
-def by_arm(timeline: Timeline, arms: Arms, exposure: Bools, *, orders: bool) -> Compared:
-    """Return customers by the arm that they were assigned to, from the start or the first order."""
+def by_arm(
+    timeline: Timeline, arms: Arms, exposure: Bools, *, orders: bool
+) -> tuple[Compared, int]:
+    """Return customers by the arm that they were assigned to, and how many were exposed before.
+
+    They count from their first order, or from the first interaction that is no exposure: of those
+    who only get exposures there are none in a control arm.
+    """
     journeys = timeline.journeys
     group = arms.group[timeline.journey]
     goals = timeline.places(goal_rows(journeys))
-    there = group >= 0
+    there = (group >= 0) & ~exposure[timeline.order]
     if orders:
         ordered = np.zeros(len(there), dtype=np.bool_)
         ordered[goals] = True
-        there &= ordered
+        there = (group >= 0) & ordered
     at = timeline.first_of_customers(there)
     exposures = timeline.places(exposure)
+    first = timeline.first_of_customers((group >= 0) & exposure[timeline.order])
+    before = 0
+    if not orders:
+        whose = timeline.customer
+        start = np.full(journeys.log.n_customers, len(whose))
+        start[whose[at]] = at
+        before = int(np.count_nonzero(first < start[whose[first]]))
     converted = timeline.following(goals, at, itself=not orders)
-    exposed = timeline.following(exposures, at, itself=not orders)
+    exposed = timeline.following(exposures, at)
     return Compared(
         items=timeline.items(at, timeline.after_us(converted, at)),
         exposed=timeline.items(at, timeline.after_us(exposed, at)),
         group=group[at],
         names=arms.names,
-    )
+    ), before
 
 
 def by_landmark(
@@ -263,42 +276,50 @@ def by_landmark(
     """Return journeys that are in progress at the landmark, and how many are not compared and why.
 
     Whether a journey was exposed, and whether it is in progress, is told from what happened up to
-    the landmark alone; who is exposed later stays where the landmark found them.
+    the landmark alone; who is exposed later stays where the landmark found them. Exposures neither
+    begin a journey nor end a silence here: else they would keep those in progress who are gone.
     """
     journeys = timeline.journeys
     time = np.asarray(journeys.columns.time)
     first, last = journeys.offsets[:-1], journeys.offsets[1:] - 1
-    every, before = np.arange(len(first)), first - 1
-    mark = time[first] + landmark_us
-    converts = until_goal_us(journeys, before, every)
-    exposed = until_next_us(journeys, np.flatnonzero(exposure), before, every) <= landmark_us
+    every = np.arange(len(first))
+    own = np.flatnonzero(~exposure)
+    begin = np.append(own, len(time))[np.searchsorted(own, first)]
+    came = begin <= last
+    start = time[np.where(came, begin, first)]
+    mark = start + landmark_us
+    of_row = np.repeat(every, np.diff(journeys.offsets))
+    ever = np.where(exposure, np.iinfo(np.int64).min, time)
+    so_far = np.where(time <= mark[of_row], ever, np.iinfo(np.int64).min)
+    latest, end = (
+        np.maximum.reduceat(each, first) if len(first) else each for each in (so_far, ever)
+    )
+    converts = time[first] + until_goal_us(journeys, first - 1, every) - mark
+    shown = until_next_us(journeys, np.flatnonzero(exposure), first - 1, every)
     rules = journeys.rules
-    silence = 0
-    if rules.inactivity is not None and not rules.all_closed:
-        silence = int(rules.inactivity.total_seconds() * 1e6)
-    ends = time[last] + np.where(journeys.absorbed, 0, silence)
-    lost = (journeys.outcome == DROPPED) & (ends <= mark)
-    known = ~journeys.left_truncated
+    lost = (journeys.outcome == DROPPED) & journeys.absorbed & (time[last] <= mark)
+    if rules.all_closed:
+        lost |= (journeys.outcome == DROPPED) & (end <= mark)
+    elif rules.inactivity is not None:
+        lost |= came & (mark - np.maximum(latest, start) >= rules.inactivity.total_seconds() * 1e6)
     followed = (timeline.until_us - mark).astype(np.float64)
     if rules.all_closed:
         followed = np.full(len(first), np.inf)
-    over = known & ((converts <= landmark_us) | lost)
-    young = known & ~over & (followed < 0)
-    kept = np.flatnonzero(known & ~over & ~young)
+    known = ~journeys.left_truncated
+    over = known & came & ((converts <= 0) | lost)
+    young = known & came & ~over & (followed < 0)
+    kept = np.flatnonzero(known & came & ~over & ~young)
     return (
         Compared(
-            items=Items(
-                journey=kept,
-                took_us=(converts - landmark_us)[kept],
-                followed_us=followed[kept],
-            ),
+            items=Items(journey=kept, took_us=converts[kept], followed_us=followed[kept]),
             exposed=None,
-            group=exposed[kept].astype(np.int64),
+            group=(time[first] + shown <= mark)[kept].astype(np.int64),
             names=("not yet exposed", "exposed"),
         ),
         {
             "over": int(np.count_nonzero(over)),
             "young": int(np.count_nonzero(young)),
+            "only": int(np.count_nonzero(known & ~came)),
             "unknown": int(np.count_nonzero(~known)),
         },
     )

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cxjourney._support.array_types import Bools
-    from cxjourney.journeys import Journeys, Pattern
+    from cxjourney.journeys import Arms, Journeys, Pattern
 
 Eligible = Literal["customer", "order"]
 
@@ -190,15 +190,16 @@ def exposures(
     randomised
         The attribute that says which arm a customer was assigned to by chance. Only this tells an
         effect. Customers count in the arm they were assigned to, whatever they got (intention to
-        treat), each once: from the start of the first journey with an arm, or from its first order,
-        up to `due` and `within` together.
+        treat), each once: from the first interaction with an arm that is no exposure, or from the
+        first order, up to `due` and `within` together.
     control
         The arm that got no exposure; None takes the one that is called "control".
     planned
         The share of customers that each arm was to have. None: sizes are not looked at.
     landmark
-        Compare, this long after the start of each journey, those exposed by then with those not yet
-        exposed. That is an association, and weaker than `randomised`.
+        Compare, this long after the first interaction of each journey that is no exposure, those
+        exposed by then with those not yet exposed. That is an association, and weaker than
+        `randomised`.
     segment, level
         An attribute of customers or interactions, whose segments get rows of their own; confidence
         level, in (0, 1).
@@ -274,7 +275,7 @@ def exposures(
     caveats += _said_windows(of, due_time, window, coverage, acceptance, accepted is None)
     if randomised is not None:
         arms = arms_of(journeys, randomised, control=control, argument="randomised")
-        compared = by_arm(line, arms, shown, orders=of == "order")
+        compared, before = by_arm(line, arms, shown, orders=of == "order")
         if planned is not None:
             sizes_p = arms.sizes_p(planned)
         effect = compared_table(
@@ -287,7 +288,7 @@ def exposures(
             counted="customers",
             level=level,
         )
-        caveats += _said_arms(arms.names[0], arms.n_mixed, sizes_p, due_time + window, of)
+        caveats += _said_arms(arms, before, sizes_p, due_time + window, of)
     elif mark is not None:
         compared, left_out = by_landmark(line, shown, duration_us(mark))
         association = compared_table(
@@ -360,7 +361,7 @@ def _coverage(
             strict=True,
         )
     )
-    percent = dict.fromkeys(("coverage", "low", "high"), "percent")
+    percent: dict[str, str] = dict.fromkeys(("coverage", "low", "high"), "percent")
     return Table(columns, formats=percent, backend=journeys.log.backend), said
 
 
@@ -386,7 +387,7 @@ def _acceptance(
         names=("exposures", "accepted", "acceptance"),
         level=level,
     )
-    percent = dict.fromkeys(("acceptance", "low", "high"), "percent")
+    percent: dict[str, str] = dict.fromkeys(("acceptance", "low", "high"), "percent")
     return Table(columns, formats=percent, backend=journeys.log.backend)
 
 
@@ -416,17 +417,24 @@ def _said_windows(  # noqa: PLR0917 - what the sentences are about, in their ord
 
 
 def _said_arms(
-    control: str, n_mixed: int, sizes_p: float | None, span: timedelta, of: str
+    arms: Arms, before: int, sizes_p: float | None, span: timedelta, of: str
 ) -> list[str]:
     start = "first order" if of == "order" else "start"
     said = [
         (
             f"Conversion is the goal within {how_long(span)} of a customer's {start}; differences "
-            f"are to {control!r}, by assignment, whoever got an exposure."
+            f"are to {arms.names[0]!r}, by assignment, whoever got an exposure."
         )
     ]
-    if n_mixed:
-        said.append(f"Customers in several arms, who are left out: {n_mixed:,}.")
+    if arms.n_mixed:
+        said.append(f"Customers in several arms, who are left out: {arms.n_mixed:,}.")
+    if before:
+        n = counted(before, "customer")
+        said.append(
+            f"{n} got an exposure before anything else was seen of them. Where an arm is in the "
+            "log only because of its exposures, the arms are not alike: log the assignment of "
+            "everybody as an interaction of its own."
+        )
     if sizes_p is None:
         said.append("Sizes of the arms were not looked at: give planned= to do so.")
     elif sizes_p < UNLIKELY:
@@ -452,6 +460,7 @@ def _said_landmark(
     reasons = {
         "over": "were over by then",
         "young": "were not followed for so long",
+        "only": "had nothing but exposures",
         "unknown": "may have begun before the observation did",
     }
     left = [f"{left_out[name]:,} {why}" for name, why in reasons.items() if left_out[name]]

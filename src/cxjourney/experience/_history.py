@@ -316,7 +316,7 @@ def _numbers(journeys: Journeys, name: str, argument: str) -> Floats:
             continue
         known.append(one)
         if one == name:
-            return np.array([*map(float, coded.names), np.nan])[coded.codes]
+            return np.asarray(np.array([*map(float, coded.names), np.nan])[coded.codes])
     if not len(columns):
         return np.zeros(0)
     if argument == "overall":

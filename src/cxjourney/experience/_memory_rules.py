@@ -117,9 +117,11 @@ def _sums(summaries: Floats, overall: Floats, bucket: Ints, n_buckets: int) -> F
     x = summaries - summaries.mean(axis=1, keepdims=True)
     y = np.broadcast_to(overall - overall.mean(), x.shape)
     parts = (np.ones(x.shape), x, y, x * x, x * y, y * y)
-    return np.array([
-        [np.bincount(bucket, row, minlength=n_buckets) for row in part] for part in parts
-    ]).transpose(2, 0, 1)  # fmt: skip
+    sums: Floats = np.array(
+        [[np.bincount(bucket, row, minlength=n_buckets) for row in part] for part in parts],
+        dtype=np.float64,
+    ).transpose(2, 0, 1)
+    return sums
 
 
 def _predicted(train: Floats, test: Floats) -> tuple[Floats, Floats]:

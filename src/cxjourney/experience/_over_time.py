@@ -119,5 +119,5 @@ def standings(
             (period_label(index, by), len(known), len(some), float(found.whole[0]), low, high)
         )
     names = ("period", "customers", "n", "mean", "low", "high")
-    columns = dict(zip(names, zip(*rows, strict=True) if rows else ((),) * 6, strict=True))
-    return Table(columns), standing.mean
+    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+    return Table(dict(zip(names, columns, strict=True))), standing.mean

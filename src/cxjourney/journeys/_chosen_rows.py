@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cxjourney._support.array_types import Bools
+    from cxjourney._support.array_types import Bools, Ints
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.log import Coded
 
     RowChoice: TypeAlias = str | Iterable[str] | Pattern | NDArray[np.bool_]
 
 
-def says_yes(coded: Coded) -> NDArray[np.int8] | None:
+def says_yes(coded: Coded) -> Ints | None:
     """Return 1, 0, or -1 where missing of each row of an attribute; None where it says else."""
     words = [said(value) for value in coded.names]
     if not words or not set(words) <= {"yes", "no"}:
         return None
-    yes = np.array([*(word == "yes" for word in words), -1], dtype=np.int8)
-    return yes[coded.codes]
+    yes = np.array([*(word == "yes" for word in words), -1], dtype=np.int64)
+    return np.asarray(yes[coded.codes])
 
 
 def said(value: Any) -> str:
