@@ -252,6 +252,7 @@ def test_arms_count_from_what_is_no_exposure():
     found = exposures(journeys, "offer", within="2d", randomised="arm")
     assert found.effect["customers"].tolist() == [1, 1]
     assert found.effect["conversion"].tolist() == [0.0, 1.0]
+    assert found.effect["exposed"].tolist() == [0.0, 1.0]
     assert "2 customers got an exposure before anything else was seen" in repr(found)
 
 
@@ -365,8 +366,7 @@ def test_a_result_comes_back_and_names_nobody():
 def test_nothing_of_an_empty_log():
     journeys = cx.InteractionLog.from_interactions([]).journeys(goal="buy", inactivity="9d")
     found = exposures(journeys, "offer", within="9d", landmark="2d")
-    assert found.coverage["n"].tolist() == [0]
-    assert len(found.association) == 0
+    assert len(found.coverage) == len(found.acceptance) == len(found.association) == 0
     assert "not known" in repr(found)
 
 

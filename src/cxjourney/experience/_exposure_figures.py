@@ -252,19 +252,20 @@ def by_arm(
         ordered[goals] = True
         there = (group >= 0) & ordered
     at = timeline.first_of_customers(there)
-    exposures = timeline.places(exposure)
-    first = timeline.first_of_customers((group >= 0) & exposure[timeline.order])
+    shown = (group >= 0) & exposure[timeline.order]
+    converted = timeline.following(goals, at, itself=not orders)
+    exposed_us = timeline.after_us(timeline.following(np.flatnonzero(shown), at), at)
     before = 0
     if not orders:
-        whose = timeline.customer
+        first, whose = timeline.first_of_customers(shown), timeline.customer
         start = np.full(journeys.log.n_customers, len(whose))
         start[whose[at]] = at
-        before = int(np.count_nonzero(first < start[whose[first]]))
-    converted = timeline.following(goals, at, itself=not orders)
-    exposed = timeline.following(exposures, at)
+        early = first[first < start[whose[first]]]
+        before = len(early)
+        exposed_us[np.isin(whose[at], whose[early])] = 0.0
     return Compared(
         items=timeline.items(at, timeline.after_us(converted, at)),
-        exposed=timeline.items(at, timeline.after_us(exposed, at)),
+        exposed=timeline.items(at, exposed_us),
         group=group[at],
         names=arms.names,
     ), before

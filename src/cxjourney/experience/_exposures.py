@@ -170,7 +170,7 @@ def exposures(
     Parameters
     ----------
     journeys
-        The journeys.
+        The journeys of all who are eligible; `journeys.where` leaves out the others.
     exposure
         Which interactions are exposures: touchpoints; attributes that say yes or no, of which yes
         is taken; a `cxjourney.Pattern`, of which every match is one at its point; or one truth
@@ -201,8 +201,8 @@ def exposures(
         exposed by then with those not yet exposed. That is an association, and weaker than
         `randomised`.
     segment, level
-        An attribute of customers or interactions, whose segments get rows of their own; confidence
-        level, in (0, 1).
+        An attribute of customers or interactions, whose segments get rows of their own; of an
+        effect it has to be known before customers are assigned. Confidence level, in (0, 1).
 
     Returns
     -------
@@ -269,6 +269,8 @@ def exposures(
     divided, line = Divided.of(journeys, segment), Timeline.of(journeys)
     coverage, caveats = _coverage(line, divided, shown, due_us, of=of, level=level)
     acceptance = _acceptance(line, divided, shown, answers, window_us, level=level)
+    if not len(journeys.columns):
+        coverage, acceptance = coverage.take([]), acceptance.take([])
     nothing = Table({})
     sizes_p: float | None = None
     effect, association = nothing, nothing
@@ -407,7 +409,7 @@ def _said_windows(  # noqa: PLR0917 - what the sentences are about, in their ord
             f"{how_long(window)} of the last exposure before it."
         )
     ]
-    if coverage["n"][0] and np.isnan(float(np.asarray(coverage["delay_days"])[0])):
+    if len(coverage) and np.isnan(float(np.asarray(coverage["delay_days"])[0])):
         said.append("The delay is the time by which half of all have one: so many have not (yet).")
     for table, name in ((coverage, "coverage"), (acceptance, "acceptance")):
         n = np.asarray(table[table.column_names[1]])

@@ -83,15 +83,16 @@ class History(Result):
     best
         The rule that predicts better than the mean beyond chance; None where none is shown to.
     cs
-        One row a measure: `c` (consistency, convenience or personalisation), `measure`, `value`,
-        `low`, `high`, `n` and `unit`. Consistency is better where it is low, and so is effort.
+        One row a measure: `aspect` (consistency, convenience or personalisation), `measure`,
+        `value`, `low`, `high`, `n` and `unit`. Consistency is better where it is low, and so is effort.
     total
         The weighted sum of measures; None unless `weights` were given.
     measure, half_life_days, at
         "score", "emotion" or "expectation"; the age at which a value weighs half, None for a plain
         mean; the date, as a timestamp in UTC.
     n_without, n_journeys_without
-        Customers, and journeys, without any value, which are left out and not neutral.
+        Customers without a value up to the date, and journeys without any, which are left out and
+        not neutral.
     level, caveats
         Confidence level of the intervals; what a reader must know.
     """
@@ -170,8 +171,9 @@ def history(
     half_life
         The age at which a value weighs half as much as a new one; None for the plain mean.
     at
-        The date at which customers are looked at, what comes later does not count; None for the end
-        of the observation. A moment without a zone is read in `tz`.
+        The date at which customers stand where they do, what comes later does not count; None for
+        the end of the observation. A moment without a zone is read in `tz`. Rules of memory and the
+        three Cs are those of all journeys, whatever the date.
     by, tz
         "day", "week" (from Monday), "month" or "quarter"; time zone of the calendar, None for the
         one in which the log was.
@@ -259,7 +261,7 @@ def history(
     seen = ~np.isnan(values) & (time <= at_us)
     table, standing = _standings(journeys, values, seen, measure, half, by, zone, at_us, level)
     of_row = np.repeat(np.arange(len(journeys.outcome)), np.diff(journeys.offsets))
-    n_known = np.bincount(of_row[seen], minlength=len(journeys.outcome))
+    n_known = np.bincount(of_row[~np.isnan(values)], minlength=len(journeys.outcome))
     fits, caveats = _fits(journeys, values, ratings, of_row, neutral, draws, level)
     cs, said = three_cs(
         journeys, measure=measure, effort=asked, personalised=chosen, within=window, level=level

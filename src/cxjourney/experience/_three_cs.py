@@ -33,7 +33,7 @@ CES = "CES"
 SHARE = "personalised contacts"
 ASSOCIATION = "conversion after them (association)"
 _LATEST = 20  # from this visit of a journey on all are one stratum
-_COLUMNS = ("c", "measure", "value", "low", "high", "n", "unit")
+_COLUMNS = ("aspect", "measure", "value", "low", "high", "n", "unit")
 Row = tuple[str, str, float, float, float, int, str]
 
 
