@@ -209,6 +209,23 @@ def memories(seeds: Iterable[int], *, n: int) -> Counter[str]:
     return seen
 
 
+def differences(seeds: Iterable[int], *, n: int) -> Counter[str]:
+    """Count over seeds how often the interval of a difference to the mean holds the truth.
+
+    The truth is that of 20,000 other customers.
+    """
+    seen: Counter[str] = Counter()
+    for rule in (None, "mean", "peak-end", "last"):
+        large = cx.experience.history(remembered(10_000, 20_000, rule), overall="score").rules
+        for seed in seeds:
+            rules = cx.experience.history(remembered(seed, n, rule), overall="score").rules
+            for i, name in enumerate(rules["rule"]):
+                if i:
+                    low, high = rules["difference_low"][i], rules["difference_high"][i]
+                    seen[f"{rule}: interval of {name}"] += low <= large["difference"][i] <= high
+    return seen
+
+
 def printed(title: str, counts: dict[int, Counter[str]], seeds: int) -> None:
     sizes = list(counts)
     print(f"\n{title}\n")
@@ -232,3 +249,4 @@ if __name__ == "__main__":
     )
     printed("Landmarks", {n: landmarks(every, n=n) for n in (300, 1_500)}, options.seeds)
     printed("Rules of memory", {n: memories(every, n=n) for n in (100, 400)}, options.seeds)
+    printed("Differences", {n: differences(every, n=n) for n in (100, 400)}, options.seeds)

@@ -84,7 +84,8 @@ class History(Result):
         The rule that predicts better than the mean beyond chance; None where none is shown to.
     cs
         One row a measure: `aspect` (consistency, convenience or personalisation), `measure`,
-        `value`, `low`, `high`, `n` and `unit`. Consistency is better where it is low, and so is effort.
+        `value`, `low`, `high`, `n` and `unit`. Consistency is better where it is low, and so is
+        effort.
     total
         The weighted sum of measures; None unless `weights` were given.
     measure, half_life_days, at
