@@ -26,8 +26,8 @@ def test_effects_of_held_out_arms_are_covered_and_none_is_invented(studies):
 @pytest.mark.slow
 def test_a_landmark_is_free_of_immortal_time_and_never_an_effect(studies):
     seen = studies["landmarks"](range(12), n=1_000)
-    assert seen["chance deals offers: ever exposed convert 5 points more"] == 12
-    assert seen["chance deals offers: interval of the landmark holds 0"] >= 9
+    assert seen["offers at any time: ever exposed convert 5 points more or less"] >= 8
+    assert seen["offers at any time: interval of the landmark holds 0"] >= 9
     # where keen customers get more offers it is wrong, and says that it is no effect
     assert seen["keen customers get more: interval of the landmark holds 0"] <= 11
     assert seen["keen customers get more: called an effect"] == 0
