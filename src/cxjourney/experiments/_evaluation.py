@@ -15,23 +15,18 @@ from cxjourney._stats.multiplicity import budget_of
 from cxjourney._stats.ratios import ratio_figures
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
-from cxjourney._support.validation import check_level, check_mapping, check_number
+from cxjourney._support.validation import check_level
 from cxjourney._trend import rows_of
-from cxjourney.exceptions import InvalidValue, UnknownName
-from cxjourney.journeys import check_journeys, units_of
+from cxjourney.exceptions import InvalidValue
+from cxjourney.journeys import UNLIKELY, arms_of, check_journeys, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
-    from cxjourney._support.array_types import Floats, Ints
     from cxjourney.journeys import Journeys
     from cxjourney.metrics import Metric
-
-_UNLIKELY = 0.001
-"""A p-value of the sizes of the arms below which something has sorted customers."""
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -180,27 +175,13 @@ def evaluate(
     """
     check_journeys(journeys)
     check_level(level)
-    coded = journeys.segment(arm)
+    arms = arms_of(journeys, arm, control=control)
     rows = rows_of(journeys, figure)
-    of_journey, n_mixed = _unmixed(journeys, np.asarray(coded.codes, dtype=np.int64))
-    present = np.unique(of_journey[of_journey >= 0])
-    names = [str(coded.names[code]) for code in present.tolist()]
-    if len(names) < 2:
-        rule = f"have at least two values among customers who were in one arm; it has {len(names)}"
-        raise InvalidValue.of("arm", rule, arm)
-    first = _control(names, control)
-    order = [first, *(i for i in range(len(names)) if i != first)]
-    names = [names[i] for i in order]
-    rank = np.full(len(coded.names) + 1, -1, dtype=np.int64)
-    rank[present[order]] = np.arange(len(order))
-    group = rank[of_journey]
+    names, group = arms.names, arms.group
     followed = rows.time_us + rows.horizon_us <= _until_us(journeys)
     followed |= rows.horizon_us == 0
     n_young = int(np.count_nonzero(~followed & (group[rows.journey] >= 0)))
     final = rows.take(followed)
-    customers = np.array([
-        len(np.unique(journeys.customer[group == i])) for i in range(len(names))
-    ])  # fmt: skip
     if final.counted:
         rule = "be a share or a mean: numbers a day are no figure of a customer"
         raise InvalidValue.of("figure", rule, figure)
@@ -220,10 +201,10 @@ def evaluate(
     d_low, d_high, p = (
         np.array([math.nan, *(float(one[k]) for one in apart)]) for k in range(3)
     )  # fmt: skip
-    sizes_p = _sizes_p(customers, names, planned)
+    sizes_p = arms.sizes_p(planned)
     columns: dict[str, Any] = {
-        "arm": tuple(names),
-        "customers": customers,
+        "arm": names,
+        "customers": arms.customers,
         "n": np.bincount(row_group[row_group >= 0], minlength=len(names)),
         "value": found.whole,
         "low": low,
@@ -241,9 +222,9 @@ def evaluate(
         unit=rows.unit,
         control=names[0],
         sizes_p=sizes_p,
-        n_mixed=n_mixed,
+        n_mixed=arms.n_mixed,
         level=level,
-        caveats=_caveats(sizes_p, n_mixed, n_young),
+        caveats=_caveats(sizes_p, arms.n_mixed, n_young),
     )
 
 
@@ -260,58 +241,11 @@ def _one(figures: BucketFigures, i: int) -> BucketFigures:
     )
 
 
-def _unmixed(journeys: Journeys, code: Ints) -> tuple[Ints, int]:
-    """Return the arm of each journey by that of its customer, -1 where several, and how many."""
-    n = journeys.log.n_customers
-    least = np.full(n, np.iinfo(np.int64).max)
-    most = np.full(n, -1, dtype=np.int64)
-    known = code >= 0
-    np.minimum.at(least, journeys.customer[known], code[known])
-    np.maximum.at(most, journeys.customer[known], code[known])
-    mixed = (most >= 0) & (least < most)
-    arm = np.where(mixed, -1, most)
-    return arm[journeys.customer], int(np.count_nonzero(mixed))
-
-
-def _control(names: list[str], control: str | None) -> int:
-    """Return which arm is the control."""
-    if control is None:
-        if "control" not in names:
-            rule = f"name one of the arms ({', '.join(names[:5])}), since none is called 'control'"
-            raise InvalidValue.of("control", rule, control)
-        control = "control"
-    if control not in names:
-        raise UnknownName.among("control", control, names, where="the arms")
-    return names.index(control)
-
-
-def _sizes_p(
-    customers: NDArray[np.int64], names: list[str], planned: Mapping[str, float] | None
-) -> float:
-    """Return the p-value of the sizes of the arms, by Pearson's chi-square."""
-    from scipy.special import chdtrc
-
-    share: Floats = np.full(len(names), 1 / len(names))
-    if planned is not None:
-        given = check_mapping(planned, "planned")
-        for name in given:
-            if name not in names:
-                raise UnknownName.among("arm of planned", name, names, where="the experiment")
-        missing = [name for name in names if name not in given]
-        if missing:
-            raise InvalidValue.of("planned", f"have a share of each arm, {missing[0]!r} too", given)
-        share = np.array([check_number(given[name], f"planned[{name!r}]") for name in names])
-        if not (share > 0).all() or not math.isclose(float(share.sum()), 1, abs_tol=1e-6):
-            raise InvalidValue.of("planned", "be shares above 0 that add up to 1", planned)
-    expected = share / share.sum() * customers.sum()
-    return float(chdtrc(len(names) - 1, float(((customers - expected) ** 2 / expected).sum())))
-
-
 def _caveats(sizes_p: float, n_mixed: int, n_young: int) -> tuple[str, ...]:
     said = []
-    if sizes_p < _UNLIKELY:
+    if sizes_p < UNLIKELY:
         said.append(
-            f"The arms are not as large as planned (p < {_UNLIKELY:g}): something sorts customers "
+            f"The arms are not as large as planned (p < {UNLIKELY:g}): something sorts customers "
             "after they were dealt, and differences may come from that alone."
         )
     if n_mixed:

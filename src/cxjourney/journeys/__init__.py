@@ -58,6 +58,9 @@ from cxjourney.journeys._adding import whole_number as whole_number
 from cxjourney.journeys._adding import words_of as words_of
 from cxjourney.journeys._adding import words_of_money as words_of_money
 from cxjourney.journeys._adding import worth_of_conversions as worth_of_conversions
+from cxjourney.journeys._arms import UNLIKELY as UNLIKELY
+from cxjourney.journeys._arms import Arms as Arms
+from cxjourney.journeys._arms import arms_of as arms_of
 from cxjourney.journeys._chain_figures import MOST_WITH_DIAGONAL as MOST_WITH_DIAGONAL
 from cxjourney.journeys._chain_figures import ChainFigures as ChainFigures
 from cxjourney.journeys._chain_figures import chain_figures as chain_figures
@@ -68,6 +71,9 @@ from cxjourney.journeys._checks import check_journeys as check_journeys
 from cxjourney.journeys._checks import check_log as check_log
 from cxjourney.journeys._checks import check_own_grain as check_own_grain
 from cxjourney.journeys._checks import check_source as check_source
+from cxjourney.journeys._chosen_rows import chosen_rows as chosen_rows
+from cxjourney.journeys._chosen_rows import said as said
+from cxjourney.journeys._chosen_rows import says_yes as says_yes
 from cxjourney.journeys._graph_building import chain_of as chain_of
 from cxjourney.journeys._graph_building import graph_of as graph_of
 from cxjourney.journeys._graph_building import journey_graph

@@ -21,6 +21,8 @@ from cxjourney.journeys import (
     Visits,
     grain_codes,
     is_visit,
+    said,
+    says_yes,
     visits_of,
 )
 from cxjourney.log import InteractionLog
@@ -140,7 +142,7 @@ def vocabulary(journeys: Journeys, by: By, order: int, attributes: Sequence[str]
             known[name], dated[name] = tuple(map(str, range(len(waits) + 1))), True
             continue
         coded = journeys.columns.attribute(name, log.customer_attributes)
-        known[name] = tuple(map(_said, coded.compacted().names))
+        known[name] = tuple(map(said, coded.compacted().names))
         dated[name] = not (
             name in log.customer_attributes and name not in journeys.columns.attributes
         )
@@ -185,7 +187,7 @@ def _attribute(journeys: Journeys, nodes: Visits, words: Vocabulary, name: str) 
             before < 0, 0, 1 + np.searchsorted(words.waits_us, before, side="right")
         ).astype(np.int64)
     coded = journeys.columns.attribute(name, journeys.log.customer_attributes)
-    codes = renumbered(tuple(map(_said, coded.names)), words.attributes[name])
+    codes = renumbered(tuple(map(said, coded.names)), words.attributes[name])
     found: Ints = np.append(np.where(codes < 0, -1, codes + 1), 0)[coded.codes[nodes.row]]
     return found
 
@@ -322,16 +324,8 @@ def _value(touch: Interaction, name: str) -> str | None:
     for owner in (touch.attributes, touch.customer.attributes):
         if name in owner:
             value = owner[name]
-            return _said(value)
+            return said(value)
     return _named(getattr(touch, name, None))
-
-
-def _said(value: Any) -> str:
-    return (
-        {True: "yes", False: "no"}[bool(value)]
-        if isinstance(value, (bool, np.bool_))
-        else str(value)
-    )
 
 
 def _named(value: Any) -> str | None:
@@ -353,12 +347,11 @@ def weight_of(journeys: Journeys) -> Floats:
 def truth_values(journeys: Journeys) -> dict[str, Ints]:
     """Return the attributes that say yes or no: 1, 0, or -1 where missing, one a visit."""
     log, rows = journeys.log, visits_of(journeys).row
-    found = {}
+    found: dict[str, Ints] = {}
     for name in (*journeys.columns.attributes, *log.customer_attributes):
-        coded = journeys.columns.attribute(name, log.customer_attributes)
-        if coded.names and {_said(value) for value in coded.names} <= {"yes", "no"}:
-            yes = np.array([*(_said(value) == "yes" for value in coded.names), -1], dtype=np.int8)
-            found[name] = yes[coded.codes[rows]].astype(np.int8)
+        yes = says_yes(journeys.columns.attribute(name, log.customer_attributes))
+        if yes is not None:
+            found[name] = yes[rows].astype(np.int8)  # type: ignore[assignment]  # kept small
     return found
 
 
