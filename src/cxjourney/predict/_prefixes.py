@@ -351,7 +351,7 @@ def truth_values(journeys: Journeys) -> dict[str, Ints]:
     for name in (*journeys.columns.attributes, *log.customer_attributes):
         yes = says_yes(journeys.columns.attribute(name, log.customer_attributes))
         if yes is not None:
-            found[name] = yes[rows].astype(np.int8)  # type: ignore[assignment]  # kept small
+            found[name] = yes[rows].astype(np.int8)
     return found
 
 
