@@ -110,6 +110,16 @@ def voices(journeys: cx.Journeys) -> Any:
     return cx.experience.Feedback.from_frame(log, answers, **columns).frequencies("stage").plot()
 
 
+def exposed(journeys: cx.Journeys) -> Any:
+    """Who gets a message in time?"""
+    return cx.experience.exposures(journeys, "newsletter", within="7d", segment="region").plot()
+
+
+def history(journeys: cx.Journeys) -> Any:
+    """How does the experience of customers stand over time?"""
+    return cx.experience.history(journeys, half_life="90d").plot()
+
+
 def personas(journeys: cx.Journeys) -> Any:
     """Do customers fall into kinds, and what is special of each?"""
     return cx.personas.discover(journeys, 3, by="channel").plot(max_rows=4)
@@ -254,8 +264,11 @@ GROUPS: dict[str, tuple[Callable[[cx.Journeys], Any], ...]] = {
     "Where customers leave": (exits, exits_by_segment, funnel, sensitivity),
     "Which ways customers take": (journey_map, graph, step_flow, paths, transitions),
     "How channels work together": (handoffs, affinity, markov, models),
-    "How customers feel, and what they say": (emotion, expected, gaps, scores, felt_graph, voices),
-    "Who differs": (differences, experiment, personas, representatives),
+    "How customers feel, and what they say": (
+        *(emotion, expected, gaps, scores, history, felt_graph, voices),
+    ),
+    "What the company does": (exposed, experiment),
+    "Who differs": (differences, personas, representatives),
     "How long it takes, and who comes back": (
         *(bottlenecks, survival, incidence, retention, lifecycle),
     ),

@@ -126,6 +126,12 @@ def _felt(journeys: cx.Journeys) -> dict[str, float]:
     return dict(zip(table["touchpoint"], table["mean"], strict=True))
 
 
+def _rare(journeys: cx.Journeys) -> str:
+    """Return a touchpoint that few come by."""
+    table = cx.dropoff.exits(journeys).table
+    return str(table["touchpoint"][int(np.argmin(table["visits"]))])
+
+
 def _voices(journeys: cx.Journeys) -> cx.experience.Feedback:
     log, codes = journeys.log, ["waiting too long", "waiting too long;rude", "price", "none"]
     rows = range(0, len(log), 7)
@@ -174,6 +180,17 @@ PICTURES: dict[str, Callable[[cx.Journeys], Any]] = {
     "two coders": lambda j: _voices(j).agreement().plot(),
     "ratings by touchpoint": lambda j: _voices(j).profile("touchpoint").plot(),
     "solved by one contact": lambda j: _voices(j).resolution().plot(),
+    "coverage of offers": lambda j: cx.experience.exposures(j, _rare(j), within="7d").plot(),
+    "coverage by segment": lambda j: cx.experience.exposures(
+        j, _rare(j), within="7d", segment="device"
+    ).plot(),
+    "effect of offers": lambda j: cx.experience.exposures(
+        j, _rare(j), within="7d", randomised="device", control="desktop", segment="device"
+    ).plot(),
+    "association of offers": lambda j: cx.experience.exposures(
+        j, _rare(j), within="7d", landmark="1d"
+    ).plot(),
+    "history": lambda j: cx.experience.history(j, by="week", half_life="30d").plot(),
     "emotion by stage": lambda j: cx.experience.emotion_curve(j).plot(),
     "emotion by position": lambda j: cx.experience.emotion_curve(j, over="position").plot(),
     "score and expectation": lambda j: cx.experience.emotion_curve(j, measure="score").plot(

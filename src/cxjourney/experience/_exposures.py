@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._stats.estimates import CLUSTERED
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import timedelta
 
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from cxjourney._support.array_types import Bools
@@ -109,6 +111,50 @@ class Exposures(Result):
     sizes_p: float | None
     level: float
     caveats: tuple[str, ...]
+
+    def plot(
+        self, *, max_rows: int | None = 20, title: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw differences of conversion by arm or group; without any, the coverage by segment.
+
+        Parameters
+        ----------
+        max_rows
+            Only so many of the first rows are drawn; None draws all.
+        title, ax
+            The heading (None: what is drawn), and where to draw (None: a new figure).
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        table, figure, low, high = self.coverage, "coverage", "low", "high"
+        names, n, heading = list(table["segment"]), "n", "Who got an exposure"
+        said = f"Share of {self.of}s that got one in due time, with its interval."
+        if self.kind != "none":
+            by_arm = self.kind == "effect"
+            whole, group = (self.effect, "arm") if by_arm else (self.association, "group")
+            table = whole.take(np.flatnonzero(~np.isnan(whole["difference"])))
+            figure, low, high = "difference", "difference_low", "difference_high"
+            n = "customers" if by_arm else "journeys"
+            names = plot.joined(table["segment"], table[group], by=": ")
+            heading = "What exposures bring" if by_arm else "An association, not an effect"
+            said = "Difference of conversion to those without, with its interval."
+        shown = table.take(range(len(names))[:max_rows])
+        return plot.forest(
+            names[:max_rows],
+            shown[figure],
+            shown[low],
+            shown[high],
+            n=shown[n],
+            reference=0.0 if self.kind != "none" else None,
+            percent=True,
+            label=f"{figure}, {100 * self.level:g}% interval",
+            caption=said + plot.drawn_of(len(shown), len(names), "rows"),
+            title=heading if title is None else title,
+            ax=ax,
+        )
 
     def _table(self) -> Table:
         return self.coverage

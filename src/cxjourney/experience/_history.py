@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import attrs
 import numpy as np
 
+from cxjourney import plot
 from cxjourney._stats.estimates import CLUSTERED, means_without
 from cxjourney._support.result import Result
 from cxjourney._support.table import Table
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import date, datetime, timedelta
 
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from cxjourney._support.array_types import Bools, Floats, Ints
@@ -113,6 +115,32 @@ class History(Result):
     n_journeys_without: int
     level: float
     caveats: tuple[str, ...]
+
+    def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw where customers stand at the end of each period, with the interval of their mean.
+
+        Parameters
+        ----------
+        title, ax
+            The heading (None: that of the result), and where to draw (None: a new figure).
+
+        Raises
+        ------
+        MissingDependency
+            If matplotlib is not installed.
+        """
+        return plot.emotion_curve(
+            [str(period) for period in self.table["period"]],
+            self.table["mean"],
+            self.table["low"],
+            self.table["high"],
+            neutral=0.0 if self.measure == "emotion" else None,
+            label=f"mean {self.measure} of customers",
+            across="end of the period",
+            caption="Each customer counts once, at the mean of what they have said so far.",
+            title=self.title if title is None else title,
+            ax=ax,
+        )
 
     def _lead(self) -> str:
         if not len(self.rules):
