@@ -27,6 +27,7 @@ setup(
             "_native",
             "_native_funnel",
             "_native_groups",
+            "_native_ids",
             "_native_patterns",
             "_native_sequences",
             "_native_strings",

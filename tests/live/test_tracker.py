@@ -147,10 +147,10 @@ def test_what_is_over_leaves_the_memory_and_still_counts():
     items = sorted(interactions(rng, 300, 6_000, 60), key=lambda i: i.timestamp)
     for one in items:
         tracker.add(one)
-    before = len(tracker._rows.code_of)
+    before = len(tracker._rows.ids)
     statistics = tracker.statistics()
     assert statistics == batch(items, items[-1].timestamp, rules)
-    assert len(tracker._rows.code_of) < before
+    assert len(tracker._rows.ids) < before
     # limit 12 h, lateness 6 h twice: 60 days have 60 times that
     assert tracker._rows.n < len(items) / 30
     assert statistics == tracker.statistics()
@@ -308,8 +308,9 @@ def test_what_is_no_interaction_of_the_tracker_is_refused():
     with pytest.raises(UnknownName, match="wher"):
         tracker.add_frame(frame_of([one]), customer="who", timestamp="when", touchpoint="wher")
     assert tracker.n_added == 0
-    with pytest.raises(UnknownName):
-        tracker.state("a")
+    for stranger in ("a", "", "\ud800", "a\0"):
+        with pytest.raises(UnknownName):
+            tracker.state(stranger)
     assert tracker.at_risk() == ()
     assert len(tracker.statistics()) == 0
     for wrong in (

@@ -25,6 +25,8 @@ def portions(
 
     Rows of group i are [offsets[i], offsets[i + 1]); `at_once` such works share the cores.
     """
+    if n_rows < 2 * _SHARE:  # before the system is asked for its cores, which takes longer
+        return [(0, n_rows if offsets is None else len(offsets) - 1)]
     n_threads = max(1, min((os.cpu_count() or 1) // at_once, n_rows // _SHARE))
     bounds = np.arange(n_threads + 1) * n_rows // n_threads
     if offsets is not None:
@@ -39,8 +41,10 @@ def run_parallel(size: int, *tasks: Callable[[], Any]) -> tuple[Any, ...]:
     Work on few rows is done one after the other. No more threads run than there are cores: a third
     on two cores would take time from the longest.
     """
+    if size < _WORTHWHILE:
+        return tuple(task() for task in tasks)
     n_others = min(len(tasks), os.cpu_count() or 1) - 1
-    if size < _WORTHWHILE or n_others < 1:
+    if n_others < 1:
         return tuple(task() for task in tasks)
     first, *others = tasks
     with ThreadPoolExecutor(max_workers=n_others) as pool:

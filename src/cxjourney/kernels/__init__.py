@@ -14,7 +14,7 @@ import importlib
 import os
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from cxjourney._support.validation import check_choice, check_flag
 from cxjourney.exceptions import InvalidValue, MissingDependency
 from cxjourney.kernels import _reference as reference
 from cxjourney.kernels import _reference_groups as reference_groups
+from cxjourney.kernels import _reference_ids as reference_ids
 from cxjourney.kernels import _reference_patterns as reference_patterns
 from cxjourney.kernels import _reference_visits as reference_visits
 from cxjourney.kernels._arrow import ArrowStrings
@@ -117,11 +118,19 @@ _strings = None if _compiled is None else _loaded("_native_strings")
 _sequences = None if _compiled is None else _loaded("_native_sequences")
 _funnel = None if _compiled is None else _loaded("_native_funnel")
 _groups = None if _compiled is None else _loaded("_native_groups")
+_ids = None if _compiled is None else _loaded("_native_ids")
 _visits = None if _compiled is None else _loaded("_native_visits")
 _patterns = None if _compiled is None else _loaded("_native_patterns")
 
 ACTIVE = "reference" if _compiled is None else "native"
 """Which kernels run: "native" or "reference"."""
+
+
+def id_table() -> reference_ids.IdTable:
+    """Return an empty table of ids and codes, with a secret of its own."""
+    seed = int.from_bytes(os.urandom(8), "little")
+    table = reference_ids.IdTable if _ids is None else _ids.IdTable
+    return cast(reference_ids.IdTable, table(seed))
 
 
 def arrow_strings(column: Any) -> ArrowStrings | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxjourney.kernels import order_rows
+from cxjourney.kernels import id_table, order_rows
 from cxjourney.log import NO_SEQ, Coded, Columns, InteractionLog
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class OpenRows:
         value where there is one.
     names
         By column, the code of each name.
-    code_of, ids
-        The code of each customer, and the id of each code; None where it is free.
+    ids
+        The code of each customer, and the id of each code.
     last
         By customer, the row that came last; -1 where there is none.
     """
@@ -47,9 +47,7 @@ class OpenRows:
         self.columns: dict[str, NDArray[Any]] = {n: np.zeros(0, k) for n, k in kinds.items()}
         self.names: dict[str, dict[str, int]] = {name: {} for name in named}
         self._named: dict[str, list[str | None]] = {name: [None] for name in named}
-        self.code_of: dict[str, int] = {}
-        self.ids: list[str | None] = []
-        self.free: list[int] = []
+        self.ids = id_table()
         self.last = np.full(_LEAST, -1, dtype=np.int32)
 
     @property
@@ -60,25 +58,12 @@ class OpenRows:
                 self._named[name] = [*known, None]
         return self._named
 
-    def customer(self, name: str) -> int:
-        """Return the code of a customer, a new one if need be."""
-        code = self.code_of.get(name)
-        if code is None:
-            if self.free:
-                code = self.free.pop()
-                self.ids[code] = name
-            else:
-                code = len(self.ids)
-                self.ids.append(name)
-            self.code_of[name] = code
-        return code
-
     def append(self, customer: str, fields: dict[str, Any]) -> None:
         """Add one interaction: time, seq, names and a value."""
-        code, row, columns = self.customer(customer), self.n, self.columns
+        code, row, columns = self.ids.code(customer, add=True), self.n, self.columns
         if row == len(columns["time"]):
             self._grown(1)
-        if len(self.ids) > len(self.last):
+        if self.ids.size > len(self.last):
             self._room()
         for name, value in fields.items():
             known = self.names.get(name)
@@ -94,15 +79,7 @@ class OpenRows:
         """Add interactions that are sorted by customer, given how many each has, if any."""
         if not (some := counts > 0).all():
             customers, counts = [*compress(customers, some.tolist())], counts[some]
-        codes = list(map(self.code_of.get, customers))
-        if None in codes:
-            new = [name for name, code in zip(customers, codes, strict=True) if code is None]
-            fresh = range(len(self.ids), len(self.ids) + len(new))
-            self.code_of.update(zip(new, fresh, strict=True))
-            self.ids += new
-            following = iter(fresh)
-            codes = [next(following) if code is None else code for code in codes]
-        of = np.array(codes, dtype=np.int32)
+        of = self.ids.codes(customers)
         begin, more = self.n, int(counts.sum())
         if begin + more > len(self.columns["time"]):
             self._grown(more)
@@ -132,15 +109,18 @@ class OpenRows:
             self.columns[name][: self.n] = values[: self.n]
 
     def _room(self) -> None:
-        if len(self.ids) > len(self.last):
-            more = np.full(max(len(self.ids), int(_GROWTH * len(self.last))), -1, dtype=np.int32)
+        if self.ids.size > len(self.last):
+            more = np.full(max(self.ids.size, int(_GROWTH * len(self.last))), -1, dtype=np.int32)
             more[: len(self.last)] = self.last
             self.last = more
 
     def of(self, customer: str) -> list[int] | None:
         """Return the rows of a customer by time; None where there are none."""
-        code = self.code_of.get(customer)
-        if code is None:
+        try:
+            code = self.ids.code(customer, add=False)
+        except UnicodeEncodeError:  # half a character: no id has one
+            return None
+        if code < 0:
             return None
         rows, row, before = [], int(self.last[code]), self.columns["before"]
         while row >= 0:
@@ -155,7 +135,7 @@ class OpenRows:
         seq = columns["seq"][:n]
         customer, time = columns["customer"][:n], columns["time"][:n]
         some = seq if (seq != NO_SEQ).any() else None
-        ordered = order_rows(customer, time, len(self.ids), some)
+        ordered = order_rows(customer, time, self.ids.size, some)
         if ordered.order is not None:
             for values in columns.values():
                 values[:n] = values[:n][ordered.order]
@@ -177,13 +157,9 @@ class OpenRows:
         for name, values in columns.items():
             columns[name] = np.zeros(size, values.dtype)
             columns[name][: self.n] = values[:n][rows]
-        counts = np.bincount(columns["customer"][: self.n], minlength=len(self.ids))
-        for code in np.flatnonzero(counts == 0).tolist():
-            gone = self.ids[code]
-            if gone is not None:
-                del self.code_of[gone]
-                self.ids[code] = None
-                self.free.append(code)
+        before = self.last[: self.ids.size] >= 0
+        counts = np.bincount(columns["customer"][: self.n], minlength=self.ids.size)
+        self.ids.release(np.flatnonzero((counts == 0) & before))
         self._linked(counts)
 
     def log(
@@ -192,7 +168,7 @@ class OpenRows:
         """Return some rows, or all, of those that are sorted, as a log."""
         mask: Any = slice(None) if rows is None else rows
         columns = {name: values[: self.n][mask] for name, values in self.columns.items()}
-        counts = np.bincount(columns["customer"], minlength=len(self.ids))
+        counts = np.bincount(columns["customer"], minlength=self.ids.size)
         present = np.flatnonzero(counts)
         return InteractionLog(
             columns=Columns(
@@ -204,7 +180,7 @@ class OpenRows:
                 },
                 numeric={"value": columns["value"].copy()} if "value" in columns else {},
             ),
-            customer_ids=tuple(str(self.ids[code]) for code in present.tolist()),
+            customer_ids=self.ids.strings(present),
             currency=currency,
             observed_from_us=since_us,
             observed_until_us=until_us,

@@ -30,7 +30,7 @@ def written(tracker: JourneyTracker) -> bytes:
     """Return a tracker as bytes; nothing of it waits to be counted."""
     rows, settled, rules = tracker._rows, tracker._settled, tracker._rules  # noqa: SLF001 - one package
     assert rules.inactivity is not None  # noqa: S101 - a tracker has a limit
-    rows.sort()  # chains need not be kept
+    present = np.flatnonzero(rows.sort())  # chains need not be kept, nor codes that are free
     since, grains = tracker._since_us, tracker._grains  # noqa: SLF001
     facts: dict[str, Any] = {
         "type": _TYPE,
@@ -50,13 +50,14 @@ def written(tracker: JourneyTracker) -> bytes:
         "last_us": tracker._last_us,  # noqa: SLF001
         "forgotten_us": tracker._forgotten_us,  # noqa: SLF001
         "names": {name: list(known) for name, known in rows.names.items()},
-        "ids": rows.ids,
+        "ids": list(rows.ids.strings(present)),
         "seen": list(tracker._seen),  # noqa: SLF001
         "places": {name: list(known) for name, known in settled.places.items()},
     }
     arrays: dict[str, Any] = {
         f"row {name}": values[: rows.n] for name, values in rows.columns.items()
     }
+    arrays["row customer"] = np.searchsorted(present, arrays["row customer"]).astype(np.int32)
     arrays["seen"] = np.fromiter(tracker._seen.values(), np.int64, len(tracker._seen))  # noqa: SLF001
     arrays |= {f"met {name}": keys for name, keys in settled.met.items()}
     if settled.statistics is not None and settled.ages is not None:
@@ -107,18 +108,16 @@ def _made(
         values = arrays[f"row {name}"]
         _check(values.dtype == empty.dtype and values.shape == (rows.n,))
         rows.columns[name] = values.copy()
-    rows.ids = [None if one is None else str(one) for one in facts["ids"]]
-    rows.code_of = {one: code for code, one in enumerate(rows.ids) if one is not None}
-    rows.free = [code for code, one in enumerate(rows.ids) if one is None]
-    of = rows.columns["customer"]
-    _check(len(rows.code_of) + len(rows.free) == len(rows.ids))
-    _check(np.array_equal(np.unique(of), np.sort(list(rows.code_of.values()))))
+    ids = [str(one) for one in facts["ids"]]
+    codes = rows.ids.codes(ids)
+    _check(np.array_equal(codes, np.arange(len(ids))))
+    _check(np.array_equal(np.unique(rows.columns["customer"]), codes))
     for name, known in facts["names"].items():
         rows.names[name].update({str(one): code for code, one in enumerate(known)})
         codes = rows.columns[name]
         _check(len(rows.names[name]) == len(known))
         _check(((codes >= -1) & (codes < len(known))).all())
-    rows.last = np.full(max(len(rows.ids), 1), -1, dtype=np.int32)
+    rows.last = np.full(max(len(ids), 1), -1, dtype=np.int32)
     rows.sort()
     _check(len(facts["seen"]) == len(arrays["seen"]))
     tracker._seen = dict(zip(facts["seen"], arrays["seen"].tolist(), strict=True))

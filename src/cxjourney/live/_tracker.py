@@ -159,7 +159,7 @@ class JourneyTracker:
     def __repr__(self) -> str:
         return (
             f"JourneyTracker: {self.n_added:,} interactions added, {self.n_repeated:,} repeated, "
-            f"{self.n_late:,} late; {len(self._rows.code_of):,} customers in memory"
+            f"{self.n_late:,} late; {len(self._rows.ids):,} customers in memory"
         )
 
     @property
