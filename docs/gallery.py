@@ -103,9 +103,11 @@ def experiment(journeys: cx.Journeys) -> Any:
 def voices(journeys: cx.Journeys) -> Any:
     """What do customers say, and about what?"""
     log = journeys.log
-    codes = ["waiting", "waiting; rude", "price", "helpful", "none"]
-    answers = log.to_frame("pandas").iloc[::40].assign(about=lambda frame: frame["stage"])
-    answers["codes"] = [codes[len(one) * i % 5] for i, one in enumerate(answers["about"])]
+    answers = log.to_frame("pandas").iloc[::40].copy()
+    answers["codes"] = "helpful"
+    answers.iloc[::3, -1] = "waiting; rude"
+    answers.iloc[::4, -1] = "price"
+    answers.loc[answers["stage"] == "retention", "codes"] = "waiting"
     columns = {"customer": "customer", "timestamp": "timestamp", "codes": "codes"}
     return cx.experience.Feedback.from_frame(log, answers, **columns).frequencies("stage").plot()
 
