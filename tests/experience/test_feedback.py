@@ -74,7 +74,7 @@ def test_frequencies_by_hand(voices):
     assert table["answers"].tolist() == [6, 6, 6]
     assert table["share"].tolist() == pytest.approx([4 / 6, 2 / 6, 2 / 6])
     assert table["cumulative"].tolist() == pytest.approx([4 / 8, 6 / 8, 1])
-    assert "1 of 7 answers say nothing of this: left out." in found.caveats
+    assert "1 of 7 answers say nothing of this and are left out." in found.caveats
     reasons = voices.frequencies(of="reasons").table
     assert dict(zip(reasons["reason"], reasons["n"].tolist(), strict=True)) == {
         "question": 4,
@@ -340,7 +340,7 @@ def test_invitations_and_answers_by_hand():
     assert table["earlier"] == ("0", "1", "2")
     assert table["n"].tolist() == [3, 1, 1]
     assert table["answered"].tolist() == pytest.approx([1 / 3, 0, 1])
-    assert any("1 invitation may still be answered" in one for one in found.caveats)
+    assert any("1 invitation that may still be answered" in one for one in found.caveats)
     assert any("1 invitation without a known customer" in one for one in found.caveats)
     months = voices.cadence(answers_of(asked), **WHO, within="14d", by="month").table
     assert list(zip(months["month"], months["n"].tolist(), strict=True)) == [

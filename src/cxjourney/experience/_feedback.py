@@ -764,9 +764,9 @@ class Feedback:
         caveats = [self._often(who, at)] if len(at) else []
         young, strange = int(np.count_nonzero(~ripe)), len(columns["customer"]) - len(usable)
         if young:
-            caveats.append(f"{counted(young, 'invitation')} may still be answered: left out.")
+            caveats.append(f"Left out: {counted(young, 'invitation')} that may still be answered.")
         if strange:
-            caveats.append(f"{counted(strange, 'invitation')} without a known customer: left out.")
+            caveats.append(f"Left out: {counted(strange, 'invitation')} without a known customer.")
         if by == "earlier":
             caveats.append(
                 "Those who are asked often differ from the others, so this is no effect of asking."
@@ -865,7 +865,7 @@ class Feedback:
         if not left:
             return ()
         why = "say nothing of this" if by is None else "say nothing of this, or have no group"
-        return (f"{left:,} of {counted(len(self), 'answer')} {why}: left out.",)
+        return (f"{left:,} of {counted(len(self), 'answer')} {why} and are left out.",)
 
     def _until_us(self) -> int:
         time, until = self.log.columns.time, self.log.observed_until_us
