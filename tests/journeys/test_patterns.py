@@ -627,6 +627,17 @@ def test_a_shop_is_aligned_as_retentioneering_centres_it(shared):
             named = {"path_start": "(start)", "path_end": "(in progress)"}.get(name, name)
             for step, n in by_step.items():
                 assert mine[named, int(step)] == n, (case["pattern"], name, step)
+        blocks = case["blocks_of_step_matrix_data"]
+        if blocks is None:
+            continue
+        *_, token = case["pattern"].split("->")
+        marked = case["pattern"].removesuffix(token) + f"@{token}"
+        for text, block in zip((case["pattern"], marked), blocks, strict=True):
+            matrix = journeys.align(text, before=3, after=3, top=50).matrix
+            mine = {(row["name"], row["step"]): row["journeys"] for row in matrix}
+            for name, by_step in block.items():
+                named = {"path_start": "(start)", "path_end": "(in progress)"}.get(name, name)
+                assert {s: mine[named, int(s)] for s in by_step} == by_step
 
 
 def test_a_shop_matches_and_is_cut_as_retentioneering_says(shared):
