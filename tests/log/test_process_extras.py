@@ -146,9 +146,7 @@ def test_service_and_waiting_times(lasting):
     so_far = np.maximum.accumulate(end + far * case)[later - 1] - far * case[later]
     waited = np.maximum(begin[later] - so_far, 0)
     for name, one in told["waiting_time_vs_latest_end_so_far_s"].items():
-        own = waited[names[later] == name]
-        assert (len(own), own.max()) == (one["n"], pytest.approx(one["max"], abs=1e-3))
-        assert own.mean() == pytest.approx(one["mean"], abs=1e-3)
+        check(waited[names[later] == name], one)
 
 
 def test_queues_between_activities(lasting):
