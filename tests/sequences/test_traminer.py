@@ -341,3 +341,20 @@ def test_indices_of_ordered_states_of_mvad(ordered, mvad):
         for row in case["first_40_rows"]:
             assert values[place[str(row["id"])]] == pytest.approx(row[name], abs=1e-13)
             assert set(row) == {"id", *found}
+
+
+def test_the_recipe_of_the_page_gives_these_indices(ordered, project_root):
+    page = project_root / "docs" / "how-to" / "take-journeys-elsewhere.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    recipe = next(block for block in blocks if "badness = " in block)
+    told = {str(i): one for i, one in enumerate(ordered["tiny"]["answer"])}
+    journeys = log_of(list(told), [one["seq"].split("-") for one in told.values()]).journeys()
+    found: dict[str, Any] = {"np": np, "cx": cx, "journeys": journeys}
+    exec(recipe, found)  # noqa: S102 - our own page, whose order is that of the alphabet
+    for name, key in (
+        ("badness", "badness"),
+        ("degradation", "degrad_rank_pow1"),
+        ("insecurity", "insecurity"),
+        ("volatility", "volatility"),
+    ):
+        assert found[name] == pytest.approx([told[who][key] for who in ids_of(journeys)])
