@@ -53,6 +53,42 @@ def test_every_case_of_devices(cases):
             assert told(log.resolve_identities(links)) == case["recommended_journeys"], case["name"]
 
 
+def always(pairs: list[tuple[str, str]]) -> cx.identity.IdentityLinks:
+    """Return links that always hold, from the first of each pair to the second."""
+    return cx.identity.links(
+        {"a": [one for one, _ in pairs], "k": [other for _, other in pairs]},
+        anonymous="a",
+        known="k",
+    )
+
+
+@pytest.mark.filterwarnings("ignore:All timestamps")
+def test_policies_of_other_tools_are_tables_of_links(cases):
+    """Nobody stitched, the first or last user of a device, or all that were ever seen together."""
+    for case in cases["device_events"]:
+        events = sorted(case["events"], key=lambda e: e["t"])
+        log = log_of(events, lambda e: e["user_id"] or e["anonymous_id"])
+        policies = case["journeys_by_policy"]
+        assert case["recommended"] == "effective_dated"
+        assert policies["effective_dated"] == case["recommended_journeys"]
+        assert told(log) == policies["no_stitching"]
+        pairs = [(e["anonymous_id"], e["user_id"]) for e in events if e["user_id"]]
+        for name, some in (("first", pairs[::-1]), ("last", pairs)):
+            found = log
+            if pairs:
+                found = log.resolve_identities(always(list(dict(some).items())))
+            assert told(found) == policies[f"{name}_user_of_device_retroactive"], case["name"]
+        found = log
+        if pairs:
+            found = log.resolve_identities(always([*pairs, *((u, d) for d, u in pairs)]))
+        members = {e["id"]: (e["anonymous_id"], e["user_id"]) for e in events}
+        together = {
+            "+".join(sorted({one for e in ids for one in members[e] if one})): ids
+            for ids in told(found).values()
+        }
+        assert together == policies["connected_components"], case["name"]
+
+
 def links_of(case: dict[str, Any]) -> cx.identity.IdentityLinks:
     def column(name: str) -> np.ndarray:
         return np.array([link.get(name) for link in case["links"]], dtype=float)

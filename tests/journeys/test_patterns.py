@@ -372,6 +372,44 @@ def test_a_marked_part_is_where_it_is_cut():
     assert names_of(journeys.truncate(start="@b", occurrence="last")) == ["b", "b a"]
 
 
+@given(
+    st.lists(st.text("abcd", min_size=1, max_size=7), min_size=1, max_size=8),
+    st.sampled_from(["first", "last"]),
+)
+def test_any_of_a_list_is_a_point(texts, occurrence):
+    journeys = paths(*(" ".join(text) for text in [*texts, "abcd"]))
+    asked = {"occurrence": occurrence}
+    for several, one in ((["a", cx.Pattern("b")], "[a|b]"), (("d",), "d")):
+        for side in ("start", "end"):
+            cut = journeys.truncate(**{side: several}, **asked)
+            wanted = journeys.truncate(**{side: one}, **asked)
+            assert cut.number.tolist() == wanted.number.tolist()
+            assert names_of(cut) == names_of(wanted)
+        aligned, wanted = (journeys.align(what, top=9, **asked) for what in (several, one))
+        assert aligned.matrix == wanted.matrix
+        assert aligned.table == wanted.table
+    whole = journeys.truncate(end=["a", ". -> $"])
+    assert names_of(whole) == [" ".join(t.partition("a")[0] + "a" * ("a" in t))
+                               for t in [*texts, "abcd"]]  # fmt: skip
+
+
+def test_a_list_of_points_may_hold_patterns_and_is_not_empty():
+    journeys = paths("a x b c b", "b a", "x")
+    assert names_of(journeys.truncate(start=["x -> @b", "a -> $"])) == ["b c b", "a"]
+    assert journeys.align(["a", "x -> b"]).point == "a or x -> b"
+    for call in (
+        lambda: journeys.truncate(start=[]),
+        lambda: journeys.truncate(end=()),
+        lambda: journeys.align([]),
+    ):
+        with pytest.raises(InvalidValue, match="name at least one pattern"):
+            call()
+    with pytest.raises(InvalidValue, match="end must be a Pattern or its text; got 3"):
+        journeys.truncate(end=["a", 3])
+    with pytest.raises(UnknownName):
+        journeys.truncate(start=["a", "nowhere"])
+
+
 def names_of(journeys):
     names = np.array(journeys.columns.coded["touchpoint"].values())
     return [
@@ -511,41 +549,65 @@ def ours(text):
 
 def test_tiny_paths_match_where_retentioneering_and_its_check_say(shared):
     cases, names, journeys = oracle(shared)
+    lengths = journeys.lengths.tolist()
     for case in cases["tiny_patterns"]:
         text = ours(case["call"].split('"')[1])
         hits = found(journeys, text)
         assert [n for n, hit in zip(names, hits, strict=True) if hit] == case["matching_paths"]
         for occurrence in ("first", "last"):
             positions = rows_of(journeys, text, occurrence)
-            for name, at, n in zip(names, positions, journeys.lengths.tolist(), strict=True):
+            for name, at, n in zip(names, positions, lengths, strict=True):
                 wanted = case[f"{occurrence}_match_positions"].get(name, [])
                 assert at == [i for i in wanted if 0 < i <= n]
+        # a match is done at its last part, and the next is looked for after it
+        done = every_point(journeys, cx.Pattern(text)).astype(np.int64)
+        points = np.add.reduceat(done, journeys.offsets[:-1])
+        counted = {n: k for n, k in zip(names, points.tolist(), strict=True) if k}
+        assert counted == case["non_overlapping_matches"]
+
+
+LATE = "last"
+CUTS = [  # how retentioneering is asked, and one cut after the other here
+    ("A", "B", [{"start": "A", "end": "B"}]),
+    ("A", "C", [{"start": "A", "end": "C"}]),
+    ("A", "path_end", [{"start": "A"}]),
+    ("path_start", ["B", "path_end"], [{"end": ["B", ". -> $"]}]),
+    (  # there both are tokens of one match; here the end is looked for after the start
+        {"pattern": "A->.*->B", "at": 0},
+        {"pattern": "A->.*->B", "at": 1},
+        [{"start": "A -> .* -> B", "end": "B"}],
+    ),
+    ({"pattern": "A", "occurrence": LATE}, "path_end", [{"start": "A", "occurrence": LATE}]),
+    (  # it takes the last token by default
+        {"pattern": "A->.*->B", "occurrence": LATE},
+        "path_end",
+        [{"start": "A -> .* -> @B", "occurrence": LATE}],
+    ),
+    (  # one interaction more on either side, where there is one
+        {"pattern": "B", "offset": -1},
+        {"pattern": "B", "offset": 1},
+        [{"start": ["@. -> B", "^ -> B"], "end": ["B -> .", "B -> $"]}],
+    ),
+    (  # the last interaction at most 15 minutes later, or itself
+        {"pattern": "A"},
+        {"pattern": "A", "offset": "15m"},
+        [{"start": "A"}, {"end": ["^ -> A -> .* -> .(gap<=15m)", "^ -> A"], "occurrence": LATE}],
+    ),
+]
 
 
 def test_tiny_paths_are_cut_as_retentioneering_cuts_them(shared):
     cases, names, _ = oracle(shared)
-    n_compared = 0
-    for case in cases["tiny_truncation"]:
-        anchors = [case["start"], case["end"]]
-        if any(isinstance(a, list) or (isinstance(a, dict) and "offset" in a) for a in anchors):
-            continue  # a list of anchors and offsets are not offered
-        texts = [a["pattern"] if isinstance(a, dict) else a for a in anchors]
-        if isinstance(anchors[0], dict) and "->" in texts[0] and "at" not in anchors[0]:
-            texts[0] = "A -> .* -> @B"  # retentioneering takes the last token by default
-        occurrence = (
-            anchors[0].get("occurrence", "first") if isinstance(anchors[0], dict) else "first"
-        )
-        start, end = (None if t.startswith("path_") else t for t in texts)
-        if texts[0] == texts[1]:
-            # there both are tokens of one match; here the end is looked for after the start
-            end = "B"
-        journeys = paths(*cases["tiny_paths"].values())
-        cut = journeys.truncate(start=start, end=end, occurrence=occurrence)
-        assert (
-            dict(zip([names[i] for i in cut.number], names_of(cut), strict=True)) == case["answer"]
-        )
-        n_compared += 1
-    assert n_compared == 6
+    texts = cases["tiny_paths"]
+    minutes = [(k, i / 6, x) for k, text in texts.items() for i, x in enumerate(text.split())]
+    for case, (start, end, cuts) in zip(cases["tiny_truncation"], CUTS, strict=True):
+        assert (case["start"], case["end"]) == (start, end)
+        cut = log_of(minutes).journeys()
+        for asked in cuts:
+            cut = cut.truncate(**asked)
+        ids = [cut.log.customer_ids[c] for c in cut.customer.tolist()]
+        assert dict(zip(ids, names_of(cut), strict=True)) == case["answer"]
+    assert names == list(texts)
 
 
 def shop(shared):
@@ -565,6 +627,17 @@ def test_a_shop_is_aligned_as_retentioneering_centres_it(shared):
             named = {"path_start": "(start)", "path_end": "(in progress)"}.get(name, name)
             for step, n in by_step.items():
                 assert mine[named, int(step)] == n, (case["pattern"], name, step)
+        blocks = case["blocks_of_step_matrix_data"]
+        if blocks is None:
+            continue
+        *_, token = case["pattern"].split("->")
+        marked = case["pattern"].removesuffix(token) + f"@{token}"
+        for text, block in zip((case["pattern"], marked), blocks, strict=True):
+            matrix = journeys.align(text, before=3, after=3, top=50).matrix
+            mine = {(row["name"], row["step"]): row["journeys"] for row in matrix}
+            for name, by_step in block.items():
+                named = {"path_start": "(start)", "path_end": "(in progress)"}.get(name, name)
+                assert {s: mine[named, int(s)] for s in by_step} == by_step
 
 
 def test_a_shop_matches_and_is_cut_as_retentioneering_says(shared):
@@ -578,10 +651,16 @@ def test_a_shop_matches_and_is_cut_as_retentioneering_says(shared):
         assert len(some.columns) == case["events_of_those_users"]
         digest = sha256("\n".join(users).encode()).hexdigest()[:16]
         assert digest == case["sha256_16_of_sorted_user_ids_one_per_line"]
-    first, _, third = cases["truncation"]
+        assert users[:5] == case["first_5_sorted_as_text"]
+    first, second, third = cases["truncation"]
+    assert (second["start"], second["end"]) == ("catalog", ["payment_done", "path_end"])
     for case, asked in (
         (first, {"start": "cart", "end": "payment_done"}),
+        (second, {"start": "catalog", "end": ["payment_done", ". -> $"]}),
         (third, {"start": "cart", "occurrence": "last"}),
     ):
         cut = journeys.truncate(**asked)
         assert (len(cut), len(cut.columns)) == (case["users"], case["events"])
+        coded = cut.columns.coded["touchpoint"]
+        counts = dict(zip(coded.names, np.bincount(coded.codes).tolist(), strict=False))
+        assert {name: counts[name] for name in case["top_events"]} == case["top_events"]

@@ -139,8 +139,11 @@ def test_process_miners_count_the_same(shared, answers, name):
         assert people[pair] == n
     own = {a: n for (a, b), n in cells(found, "least_between").items() if a == b}
     assert own == told["minimum_self_distance"]["answer"]
-    for pair, one in told["temporal_profile"]["top10"].items():
+    profile = told["temporal_profile"]
+    assert (profile["pairs"], profile["std"]) == (len(count), "sample")
+    for pair, one in profile["top10"].items():
         key = tuple(pair.split(" -> "))
+        assert count[pair] == one["n"]
         assert cells(found, "mean_s")[key] == pytest.approx(one["mean_s"], abs=1e-3)
         assert cells(found, "std_s")[key] == pytest.approx(one["std_s"], rel=1e-5)
     day = ((time(7), time(17)),)
@@ -156,6 +159,10 @@ def test_process_miners_count_the_same(shared, answers, name):
         for pair, one in told[f"performance_dfg_{kind}"].items():
             key = tuple(pair.split(" -> "))
             assert cells(found, "count")[key] == one["n"]
+            total = one["n"] * columns["mean"][key]
+            assert total == pytest.approx(one["sum"], rel=1e-6, abs=2e-3)
+            for which in ("mean", "median"):
+                assert columns[which][key] == pytest.approx(one[f"own_{which}"], rel=1e-6, abs=2e-3)
             for which, column in columns.items():
                 other = one["stdev" if which == "std" else which]
                 assert column[key] == pytest.approx(other, rel=1e-6, abs=2e-3), (pair, which)

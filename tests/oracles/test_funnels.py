@@ -84,14 +84,18 @@ def test_where_tools_agree_all_rules_agree(cases, name, semantics):
 
 
 def test_times_between_steps(cases):
+    assert "[null,6000,5400]; median [null,7200,5400]" in cases["step times"]["note"]
     found = run(cases["step times"], semantics="posthog")
     assert found.table["step_mean_s"][1:].tolist() == [6000, 5400]
     assert found.table["step_median_s"][1:].tolist() == [7200, 5400]
+    note = cases["unordered with times"]["note"]
+    assert note.startswith("average seconds to step 2 = 5400, to step 3 = 7200")
     found = run(cases["unordered with times"], semantics="posthog")
     assert found.table["step_mean_s"][1:].tolist() == [5400, 7200]
 
 
 def test_retentioneering_shares_are_of_all_paths(cases):
+    assert ".75 .5 .25; step-to-step .75 2/3 .5" in cases["retentioneering basic"]["note"]
     found = run(cases["retentioneering basic"], semantics="retentioneering")
     assert found.rates == (0.75, 0.5, 0.25)
     assert found.table["step_rate"] == pytest.approx([0.75, 2 / 3, 0.5])

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import csv
 import math
-from datetime import timedelta
 from itertools import combinations
 
 import numpy as np
@@ -49,47 +47,6 @@ def test_spells_with_durations():
         complexity(list("aaabb"), alphabet=4)
     )
     assert entropy(["a", "b", "a"], durations=[1, 4, 3]) == pytest.approx(entropy(list("abab")))
-
-
-def of_mvad(shared) -> cx.Journeys:
-    with (shared / "data" / "tramine_mvad" / "mvad.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    states = list(rows[0])[16:]  # columns 17 to 86, as the oracle was computed
-    assert (states[0], states[-1], len(states)) == ("Sep.93", "Jun.99", 70)
-    table = {name: [row[name] for row in rows] for name in ("id", *states)}
-    log = cx.from_sequences(
-        table, customer="id", states=states, start="1993-09-01", step=timedelta(days=30)
-    )
-    return log.journeys()
-
-
-def test_all_sequences_of_mvad_agree_with_traminer(shared):
-    journeys = of_mvad(shared)
-    path = shared / "oracles" / "traminer_mvad_17_86_indicators.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        expected = {row["id"]: row for row in csv.DictReader(file)}
-    ids = [journeys.log.customer_ids[c] for c in journeys.customer.tolist()]
-    assert len(ids) == len(expected) == 712
-
-    def of(name: str) -> np.ndarray:
-        return np.array([float(expected[i][name]) for i in ids])
-
-    np.testing.assert_allclose(turbulence(journeys), of("turbulence"), rtol=1e-10)
-    np.testing.assert_allclose(complexity(journeys), of("complexity"), atol=1e-11)
-    np.testing.assert_allclose(entropy(journeys), of("entropy_norm"), atol=1e-11)
-
-
-def test_the_summary_of_mvad_agrees_with_traminer(shared):
-    """traminer_reference_output.txt: quartiles and the most frequent sequences."""
-    journeys = of_mvad(shared)
-    quartiles = np.quantile(turbulence(journeys), [0, 0.25, 0.5, 0.75, 1])
-    np.testing.assert_allclose(quartiles, [1, 4.6214, 5.4544, 7.0201, 12.9586], atol=5e-5)
-    assert turbulence(journeys).mean() == pytest.approx(5.7696, abs=5e-5)
-    assert complexity(journeys).mean() == pytest.approx(0.106976, abs=5e-7)
-    assert entropy(journeys).mean() == pytest.approx(0.39955, abs=5e-6)
-    found = cx.sequences.paths(journeys)
-    assert found.counts[:10].tolist() == [50, 18, 17, 16, 13, 8, 7, 7, 6, 6]
-    assert set(found.steps[0]) == {"EM"} or set(found.steps[0]) == {"employment"}
 
 
 @given(words)

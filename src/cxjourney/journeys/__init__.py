@@ -95,6 +95,7 @@ from cxjourney.journeys._outcomes import OUTCOMES as OUTCOMES
 from cxjourney.journeys._outcomes import JourneyRules as JourneyRules
 from cxjourney.journeys._outcomes import planned_touchpoints as planned_touchpoints
 from cxjourney.journeys._patterns import Pattern, PatternMatch
+from cxjourney.journeys._patterns import as_anchors as as_anchors
 from cxjourney.journeys._patterns import as_pattern as as_pattern
 from cxjourney.journeys._patterns import every_point as every_point
 from cxjourney.journeys._patterns import matches_of as matches_of

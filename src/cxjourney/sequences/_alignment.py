@@ -13,7 +13,7 @@ from cxjourney._support.validation import check_choice, check_count, check_level
 from cxjourney.exceptions import InvalidValue
 from cxjourney.journeys import (
     By,
-    as_pattern,
+    as_anchors,
     grain_codes,
     missing_note_of,
     points_of,
@@ -23,6 +23,8 @@ from cxjourney.journeys import (
 from cxjourney.sequences._step_flow import StepFlow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cxjourney._support.array_types import Bools, Ints
     from cxjourney.journeys import Journeys, Pattern, SegmentBy
 
@@ -34,7 +36,7 @@ _FORMATS = dict.fromkeys(("share", "first", "second", "difference", "low", "high
 
 def aligned_flow(
     journeys: Journeys,
-    pattern: Pattern | str,
+    pattern: Pattern | str | Sequence[Pattern | str],
     *,
     before: int,
     after: int,
@@ -45,7 +47,7 @@ def aligned_flow(
     level: float,
 ) -> StepFlow:
     """Return what comes before and after a point of journeys; see `Journeys.align`."""
-    wanted = as_pattern(pattern)
+    wanted = as_anchors(pattern, "pattern")
     for name, value, least in (("before", before, 0), ("after", after, 0), ("top", top, 1)):
         check_count(value, name, least)
     check_level(level)
@@ -91,7 +93,7 @@ def aligned_flow(
             formats=_FORMATS,
             backend=journeys.log.backend,
         ),
-        point=str(wanted),
+        point=" or ".join(map(str, wanted)),
         n_journeys=total,
         n_names=len(order),
         n_named=len(kept),

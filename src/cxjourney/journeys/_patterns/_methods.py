@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Literal, Self, cast
 from cxjourney._support.validation import check_flag
 from cxjourney.exceptions import InvalidValue, UnknownName
 from cxjourney.journeys._patterns._explanation import PatternMatch, explained
-from cxjourney.journeys._patterns._pattern import Pattern, as_pattern, matches_of
+from cxjourney.journeys._patterns._pattern import (
+    Pattern,
+    as_anchors,
+    as_pattern,
+    matches_of,
+)
 from cxjourney.journeys._patterns._truncation import truncated
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cxjourney.journeys._journeys import Journeys
     from cxjourney.journeys._segments import SegmentBy
     from cxjourney.journeys._visits import By
@@ -56,8 +63,8 @@ class WithPatterns:
     def truncate(
         self,
         *,
-        start: Pattern | str | None = None,
-        end: Pattern | str | None = None,
+        start: Pattern | str | Sequence[Pattern | str] | None = None,
+        end: Pattern | str | Sequence[Pattern | str] | None = None,
         occurrence: Literal["first", "last"] = "first",
     ) -> Self:
         """Return each journey from one point to another, both included; those without are left out.
@@ -66,10 +73,12 @@ class WithPatterns:
         ----------
         start
             Where it is to begin: at the first interaction of this pattern's match, or at the one
-            that is marked with @. None: where it begins.
+            that is marked with @. A list: at any of these, whichever comes first. None: where it
+            begins.
         end
             Where it is to end: at the last interaction of this pattern's match, or at the one that
-            is marked, looked for from the beginning just found. None: where it ends.
+            is marked, looked for from the beginning just found. A list: at any of these, whichever
+            comes first; `". -> $"` among them is the last interaction. None: where it ends.
         occurrence
             Which match counts where there are several: the "first" or the "last".
 
@@ -83,7 +92,7 @@ class WithPatterns:
         Raises
         ------
         InvalidValue
-            If neither is given, or one is no pattern.
+            If neither is given, one is no pattern, or a list is empty.
         UnknownName
             If a pattern names a touchpoint or a column that the log does not have.
 
@@ -95,16 +104,18 @@ class WithPatterns:
         Journeys: 226 (117 converted, 102 dropped, 7 in_progress)
         >>> journeys.truncate(start="cart", end="payment")
         Journeys: 132 (0 converted, 0 dropped, 132 in_progress); outcomes undetermined
+        >>> journeys.truncate(start=["cart", '"live chat advice"'])
+        Journeys: 255 (124 converted, 122 dropped, 9 in_progress)
         """
         first, last = (
-            None if given is None else as_pattern(given, name)
+            None if given is None else as_anchors(given, name)
             for name, given in (("start", start), ("end", end))
         )
         return cast("Self", truncated(cast("Journeys", self), first, last, occurrence))
 
     def align(
         self,
-        pattern: Pattern | str,
+        pattern: Pattern | str | Sequence[Pattern | str],
         *,
         before: int = 3,
         after: int = 3,
@@ -119,7 +130,8 @@ class WithPatterns:
         Parameters
         ----------
         pattern
-            The point is the first interaction of its match, or the one marked with @: step 0.
+            The point is the first interaction of its match, or the one marked with @: step 0. Of a
+            list it is at any of these, whichever comes first (or last, by `occurrence`).
         before, after
             How many interactions are followed on either side. The goal or exit that ends a journey
             is one of them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
@@ -14,7 +15,7 @@ from cxjourney.journeys._patterns._grammar import Parsed, each_part, parse
 from cxjourney.kernels import Matches, match_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -118,6 +119,14 @@ def as_pattern(value: Pattern | str, name: str = "pattern") -> Pattern:
     return Pattern(value)
 
 
+def as_anchors(value: Pattern | str | Sequence[Pattern | str], name: str) -> tuple[Pattern, ...]:
+    """Return the patterns of a point, of which any will do."""
+    several = value if isinstance(value, (list, tuple)) else (value,)
+    if not several:
+        raise InvalidValue.of(name, "name at least one pattern", value)
+    return tuple(as_pattern(one, name) for one in several)
+
+
 def matches_of(
     journeys: Journeys,
     pattern: Pattern,
@@ -140,14 +149,22 @@ def matches_of(
 
 
 def points_of(
-    journeys: Journeys, pattern: Pattern, occurrence: Occurrence, *, end: bool = False
+    journeys: Journeys, anchors: Sequence[Pattern], occurrence: Occurrence, *, end: bool = False
 ) -> Ints:
-    """Return the row of the point of each journey, -1 where none matches.
+    """Return the row of the point of each journey, -1 where no pattern matches.
 
-    It is the interaction marked with @, else the first of the match, or the last with `end`.
+    It is the interaction marked with @, else the first of the match, or the last with `end`. Of
+    several patterns it is that of the one whose point comes first, or last by `occurrence`.
     """
-    rows = matches_of(journeys, pattern, rows="ends", occurrence=occurrence).row
-    return np.asarray(rows[2 if pattern.marked else int(end)])
+    points = []
+    for pattern in anchors:
+        rows = matches_of(journeys, pattern, rows="ends", occurrence=occurrence).row
+        points.append(np.asarray(rows[2 if pattern.marked else int(end)]))
+    if occurrence == "last":
+        return reduce(np.maximum, points)
+    nowhere = len(journeys.columns)
+    found = reduce(np.minimum, [np.where(one < 0, nowhere, one) for one in points])
+    return np.where(found == nowhere, -1, found)
 
 
 def every_point(journeys: Journeys, pattern: Pattern) -> Bools:

@@ -14,14 +14,21 @@ from cxjourney.journeys._patterns._pattern import Occurrence, Pattern, points_of
 from cxjourney.kernels import ranges
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cxjourney._support.array_types import Bools, Ints
     from cxjourney.journeys._journeys import Journeys
 
 J = TypeVar("J", bound="Journeys")
 
 
-def truncated(journeys: J, start: Pattern | None, end: Pattern | None, occurrence: Occurrence) -> J:
-    """Return the part of each journey from the match of one pattern to that of another.
+def truncated(
+    journeys: J,
+    start: Sequence[Pattern] | None,
+    end: Sequence[Pattern] | None,
+    occurrence: Occurrence,
+) -> J:
+    """Return the part of each journey from a match of one of some patterns to one of others.
 
     The second is looked for from the first on. Where an end was cut off, all are in
     progress and outcomes undetermined.
