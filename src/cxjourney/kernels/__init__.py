@@ -128,7 +128,7 @@ ACTIVE = "reference" if _compiled is None else "native"
 
 def id_table() -> reference_ids.IdTable:
     """Return an empty table of ids and codes, with a secret of its own."""
-    seed = int.from_bytes(os.urandom(8), "little")
+    seed = int.from_bytes(os.urandom(16), "little")
     table = reference_ids.IdTable if _ids is None else _ids.IdTable
     return cast(reference_ids.IdTable, table(seed))
 

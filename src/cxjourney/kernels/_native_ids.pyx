@@ -27,25 +27,35 @@ cdef extern from *:
     #else
     #define CXJ_PREFETCH(p) ((void)0)
     #endif
-    static inline uint64_t cxj_mix(uint64_t x) {
-      x ^= x >> 32; x *= 0xd6e8feb86659fd93ULL; x ^= x >> 32; return x;
-    }
-    static inline uint64_t cxj_load8(const uint8_t* p) { uint64_t x; memcpy(&x, p, 8); return x; }
     static inline uint64_t cxj_load4(const uint8_t* p) { uint32_t x; memcpy(&x, p, 4); return x; }
-    /* hash of n bytes under a secret seed; the last word overlaps rather than reach beyond */
-    static inline uint64_t cxj_hash(uint64_t seed, const uint8_t* p, int64_t n) {
-      uint64_t h = cxj_mix(seed ^ (uint64_t)n * 0x9E3779B97F4A7C15ULL);
-      if (n >= 8) {
-        for (int64_t at = 0; at < n - 8; at += 8) h = cxj_mix(h ^ cxj_load8(p + at));
-        return cxj_mix(h ^ cxj_load8(p + n - 8));
+    /* SipHash-1-3 of n bytes under a secret key, after Aumasson and Bernstein 2012 */
+    #define CXJ_ROTATED(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
+    #define CXJ_ROUND \\
+      v0 += v1; v1 = CXJ_ROTATED(v1, 13); v1 ^= v0; v0 = CXJ_ROTATED(v0, 32); \\
+      v2 += v3; v3 = CXJ_ROTATED(v3, 16); v3 ^= v2; \\
+      v0 += v3; v3 = CXJ_ROTATED(v3, 21); v3 ^= v0; \\
+      v2 += v1; v1 = CXJ_ROTATED(v1, 17); v1 ^= v2; v2 = CXJ_ROTATED(v2, 32);
+    static inline uint64_t cxj_hash(uint64_t k0, uint64_t k1, const uint8_t* p, int64_t n) {
+      uint64_t v0 = k0 ^ 0x736f6d6570736575ULL, v1 = k1 ^ 0x646f72616e646f6dULL;
+      uint64_t v2 = k0 ^ 0x6c7967656e657261ULL, v3 = k1 ^ 0x7465646279746573ULL;
+      uint64_t word, last = (uint64_t)n << 56;
+      const int64_t rest = n & 7;
+      for (int64_t at = 0; at < n - rest; at += 8) {
+        memcpy(&word, p + at, 8);
+        v3 ^= word; CXJ_ROUND v0 ^= word;
       }
-      if (n >= 4) return cxj_mix(h ^ (cxj_load4(p) | cxj_load4(p + n - 4) << 32));
-      if (n > 0) return cxj_mix(h ^ (p[0] | (uint64_t)p[n >> 1] << 8 | (uint64_t)p[n - 1] << 16));
-      return h;
+      /* what is left: loads overlap rather than reach beyond */
+      if (rest && n > 8) { memcpy(&word, p + n - 8, 8); last |= word >> 8 * (8 - rest); }
+      else if (rest >= 4) last |= cxj_load4(p) | cxj_load4(p + n - 4) << 8 * (n - 4);
+      else if (rest)
+        last |= p[0] | (uint64_t)p[n >> 1] << 8 * (n >> 1) | (uint64_t)p[n - 1] << 8 * (n - 1);
+      v3 ^= last; CXJ_ROUND v0 ^= last;
+      v2 ^= 0xff; CXJ_ROUND CXJ_ROUND CXJ_ROUND
+      return v0 ^ v1 ^ v2 ^ v3;
     }
     """
     void CXJ_PREFETCH(const void*) nogil
-    uint64_t cxj_hash(uint64_t, const uint8_t*, int64_t) nogil
+    uint64_t cxj_hash(uint64_t, uint64_t, const uint8_t*, int64_t) nogil
 
 cdef enum:
     BATCH = 64
@@ -67,7 +77,7 @@ cdef struct Entry:
 cdef class IdTable:
     """Ids by code and codes by id; see `reference_ids.IdTable`."""
 
-    cdef uint64_t seed
+    cdef uint64_t k0, k1        # the key
     cdef Slot* slots
     cdef int64_t mask           # number of slots, a power of two, less one
     cdef Entry* entries
@@ -81,8 +91,8 @@ cdef class IdTable:
     cdef int64_t data_room
     cdef int64_t dead           # bytes of ids that are gone
 
-    def __cinit__(self, uint64_t seed):
-        self.seed = seed
+    def __cinit__(self, seed):
+        self.k0, self.k1 = seed & 0xffffffffffffffff, seed >> 64
         self.mask = 1023
         self.slots = <Slot*> calloc(self.mask + 1, sizeof(Slot))
         self.entry_room, self.data_room = 512, 8192
@@ -181,7 +191,7 @@ cdef class IdTable:
         """Return the code of an id; -1 where it has none and none is added."""
         cdef Py_ssize_t length
         cdef const uint8_t* start = <const uint8_t*> PyUnicode_AsUTF8AndSize(name, &length)
-        cdef uint32_t tag = <uint32_t> cxj_hash(self.seed, start, length)
+        cdef uint32_t tag = <uint32_t> cxj_hash(self.k0, self.k1, start, length)
         cdef int64_t code = self.found(start, length, tag)
         if code < 0 and add:
             code = self.added(start, length, tag)
@@ -206,7 +216,10 @@ cdef class IdTable:
             batch = min(<int64_t> BATCH, n - i)
             for k in range(batch):
                 tags[k] = <uint32_t> cxj_hash(
-                    self.seed, &data[offsets[i + k]], offsets[i + k + 1] - offsets[i + k]
+                    self.k0,
+                    self.k1,
+                    &data[offsets[i + k]],
+                    offsets[i + k + 1] - offsets[i + k],
                 )
                 CXJ_PREFETCH(&self.slots[tags[k] & self.mask])
             for k in range(batch):

@@ -18,7 +18,13 @@ class IdTable:
     Parameters
     ----------
     seed
-        Secret of the hash of the compiled table, so that nobody can make ids that collide.
+        Key of the hash of the compiled table, a secret of 128 bits: SipHash-1-3 [1]_, so that
+        nobody who does not know it can make ids that collide.
+
+    References
+    ----------
+    .. [1] Aumasson, J.-P. and Bernstein, D. J. (2012). SipHash: a fast short-input PRF.
+       Progress in Cryptology, INDOCRYPT 2012.
     """
 
     def __init__(self, seed: int) -> None:
