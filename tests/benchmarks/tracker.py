@@ -3,9 +3,10 @@
     python tests/benchmarks/tracker.py [--frames 100] [--customers 60000] [--minutes 1]
     python tests/benchmarks/tracker.py --memory
 
-Frames have 10,000 rows. With many customers (3000000) most rows of a frame bring a new one. With many
-minutes between frames (1440) journeys end and are settled on the way: customers are let go after 30
-days of silence. What other threads do counts. `--memory` says what a million open journeys hold.
+Frames have 10,000 rows. With many customers (3000000) most rows of a frame bring a new one. With
+many minutes between frames (1440) journeys end and are settled on the way: customers are let go
+after 30 days of silence. What other threads do counts. `--memory` says what a million open journeys
+of three interactions hold.
 """
 
 from __future__ import annotations
